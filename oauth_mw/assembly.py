@@ -1,0 +1,135 @@
+"""Put the parts together: the only place that knows them all, and the wiring diagram of the product."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from webob import Request
+
+from .challenge import ChallengingApp
+from .client_auth import ClientAuthentication
+from .config import Settings, configure, own_paths
+from .endpoints import Endpoint
+from .endpoints.introspection import IntrospectionEndpoint
+from .endpoints.revocation import RevocationEndpoint
+from .endpoints.token import TokenEndpoint
+from .errors import OAuthError, StoreUnavailable
+from .events import Refused, Sink, StoreFailed, log_sink, tell
+from .guard import Guard
+from .model import Clock, Store
+from .rules import Rules
+from .stores import open_store
+from .tokens.opaque import OpaqueTokens
+from .tokens.verified import VerifiedTokens
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the facade routes between."""
+
+    endpoints: Mapping[str, WSGIApplication]
+    guard: Callable[[WSGIEnvironment], None]
+    app: WSGIApplication
+    refused: Callable[[OAuthError], None]
+
+
+def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = time.time) -> Parts:
+    """
+    :raises ConfigError: naming the option that cannot work.
+    """
+    settings = configure(options)
+    rules = Rules(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    emit = tell((log_sink,))
+    store = _open(settings, clock, emit)
+    challenge = f'Bearer realm="{settings.realm}"'
+    tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge)
+    verified = VerifiedTokens(
+        tokens.read,
+        store,
+        size=settings.cache_size,
+        grace=settings.outage_grace_seconds,
+        timeout=settings.store_timeout_seconds,
+        monotonic=time.monotonic,
+    )
+    guard: Callable[[WSGIEnvironment], None] = Guard(
+        rules,
+        verified,
+        clock,
+        challenge=challenge,
+        delay=settings.delay_auth_decision,
+        remote_user=settings.remote_user,
+        strip_authorization=settings.strip_authorization,
+        preflight=settings.preflight,
+    )
+    endpoints = _endpoints(settings, store, tokens, clock, emit)
+    apps = {path: _as_app(endpoint) for path, endpoint in endpoints.items()}
+    if store.single_process:
+        guard = _single_process(guard)
+        apps = {path: _as_app(endpoint, _single_process(_nothing)) for path, endpoint in endpoints.items()}
+    return Parts(
+        apps,
+        guard,
+        ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
+        lambda error: emit(Refused(error.client_id, error.error, error.reason)),
+    )
+
+
+def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
+    """The store, made when it is missing. One that does not answer yet is no reason not to start."""
+    if not isinstance(settings.store, str):
+        return settings.store
+    return open_store(
+        settings.store,
+        create=True,
+        timeout=settings.store_timeout_seconds,
+        clock=clock,
+        unavailable=lambda error: emit(StoreFailed("", error.reason)),
+    )
+
+
+def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Clock, emit: Sink) -> dict[str, Endpoint]:
+    authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
+    endpoints: dict[str | None, Endpoint] = {
+        settings.token_path: TokenEndpoint(
+            authenticate,
+            tokens.issue,
+            lifetime=settings.access_token_lifetime,
+            default_scope=settings.default_scope,
+            narrow=settings.scope_policy == "narrow",
+            grant_type_in=settings.grant_type_in,
+            emit=emit,
+        ),
+        settings.revocation_path: RevocationEndpoint(authenticate, tokens.read, tokens.revoke, emit),
+        settings.introspection_path: IntrospectionEndpoint(authenticate, tokens.read),
+    }
+    return {path: endpoint for path, endpoint in endpoints.items() if path is not None}
+
+
+def _as_app(endpoint: Endpoint, check: Callable[[WSGIEnvironment], None] | None = None) -> WSGIApplication:
+    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if check:
+            check(environ)
+        return endpoint(Request(environ))(environ, start_response)
+
+    return app
+
+
+def _single_process(check: Callable[[WSGIEnvironment], None]) -> Callable[[WSGIEnvironment], None]:
+    """Workers that keep their tokens to themselves would not know each other's."""
+
+    def checked(environ: WSGIEnvironment) -> None:
+        if environ.get("wsgi.multiprocess"):
+            raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
+        check(environ)
+
+    return checked
+
+
+def _nothing(environ: WSGIEnvironment) -> None:
+    """Nothing to check."""

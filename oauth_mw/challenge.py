@@ -1,0 +1,34 @@
+"""With ``delay_auth_decision``: our challenge on a 401 of the app that has none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from .environ import ERROR
+from .errors import InvalidToken
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class ChallengingApp:
+    """The app, with ``WWW-Authenticate`` added where RFC 9110 §15.5.2 asks for it.
+
+    :param challenge: how every challenge of this server begins.
+    """
+
+    def __init__(self, app: WSGIApplication, challenge: str) -> None:
+        self._app = app
+        self._missing = challenge
+        self._invalid = f'{challenge}, error="{InvalidToken.error}"'
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        challenge = self._invalid if environ.get(ERROR) == InvalidToken.error else self._missing
+
+        def challenging(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+            if status.startswith("401") and all(name.lower() != "www-authenticate" for name, _ in headers):
+                headers = [*headers, ("WWW-Authenticate", challenge)]
+            return start_response(status, headers, *exc_info)
+
+        return self._app(environ, challenging)

@@ -1,0 +1,123 @@
+"""Client authentication at the token, revocation and introspection endpoints (RFC 6749 §2.3).
+
+First exactly one mechanism is found in the request, whatever is configured; then its function,
+by its registered name, gives the readings of an id and a secret that are tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from .credentials import matching_secret
+from .errors import InvalidClient, InvalidRequest
+from .http import Form, basic_credentials, form_decode, is_printable
+from .model import Client, ClientReader, Clock
+
+if TYPE_CHECKING:
+    from webob import Request
+
+
+class Reading(NamedTuple):
+    client_id: str
+    secret: str
+
+
+def _basic(request: Request, form: Form) -> Sequence[Reading]:
+    """Both readings of a Basic header: form-decoded (RFC 6749 §2.3.1), then as many clients send it, raw."""
+    _, _, value = request.environ["HTTP_AUTHORIZATION"].partition(" ")
+    decoded = basic_credentials(value.strip(" \t"))
+    if decoded is None:
+        return ()
+    client_id, _, secret = decoded.partition(b":")
+    readings = []
+    for read in (form_decode, lambda raw: raw.decode("utf-8")):
+        try:
+            readings.append(Reading(read(client_id), read(secret)))
+        except ValueError:
+            continue
+    return list(dict.fromkeys(readings))
+
+
+def _post(request: Request, form: Form) -> Sequence[Reading]:
+    return (Reading(form.get("client_id", ""), form["client_secret"]),)
+
+
+METHODS: dict[str, Callable[[Request, Form], Sequence[Reading]]] = {
+    "client_secret_basic": _basic,
+    "client_secret_post": _post,
+}
+
+
+class ClientAuthentication:
+    """Tell who asks.
+
+    :param methods: the registered names of the methods that are on.
+    :param realm: of the challenge.
+    """
+
+    def __init__(self, clients: ClientReader, methods: Sequence[str], realm: str, clock: Clock) -> None:
+        self._clients = clients
+        self._methods = {name: METHODS[name] for name in methods}
+        self._realm = realm
+        self._clock = clock
+
+    def __call__(self, request: Request, form: Form) -> Client:
+        """The authenticated client.
+
+        :raises InvalidRequest: more than one mechanism, or two different client ids.
+        :raises InvalidClient: anything else; its answer is the same whatever was wrong.
+        """
+        method = self._mechanism(request, form)
+        read = self._methods.get(method)
+        if read is None:
+            raise self._invalid(f"the method {method} is off")
+        client = self._first_match(read(request, form))
+        named = form.get("client_id")
+        if named is not None and named != client.client_id:
+            raise InvalidRequest("client_id differs from the authenticated client", client.client_id)
+        return client
+
+    def _mechanism(self, request: Request, form: Form) -> str:
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        if header is not None and header.partition(" ")[0].lower() != "basic":
+            raise self._invalid("the Authorization scheme is not Basic")
+        found = [
+            name
+            for name, present in (
+                ("client_secret_basic", header is not None),
+                ("client_secret_post", "client_secret" in form),
+                ("private_key_jwt", "client_assertion" in form or "client_assertion_type" in form),
+            )
+            if present
+        ]
+        if not found:
+            raise self._invalid("no client authentication")
+        if len(found) > 1:
+            raise InvalidRequest("more than one way of client authentication")
+        return found[0]
+
+    def _first_match(self, readings: Sequence[Reading]) -> Client:
+        """Try every reading, whatever an earlier one gave, so that all failures cost the same."""
+        now = self._clock()
+        found = None
+        reason, owner = "malformed credentials", ""
+        for client_id, secret in readings:
+            if not client_id or not secret or not is_printable(client_id + secret):
+                continue
+            client = self._clients.find_client(client_id)
+            matched = matching_secret(secret, client, now)
+            if client is None:
+                reason = "unknown client"
+            elif matched is None:
+                reason, owner = "wrong or expired secret", client.client_id
+            elif not client.enabled:
+                reason, owner = "disabled client", client.client_id
+            elif found is None:
+                found = client
+        if found is None:
+            raise self._invalid(reason, owner)
+        return found
+
+    def _invalid(self, reason: str, client_id: str = "") -> InvalidClient:
+        return InvalidClient(reason, client_id, self._realm)

@@ -1,0 +1,110 @@
+"""Secrets and digests: how they are made, kept and compared.
+
+A client secret is a machine's credential: with 256 random bits one salted SHA-256 keeps it as
+well as a slow hash would, and a request costs about a microsecond.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import secrets
+import string
+from hashlib import sha256
+
+from .errors import AdminError
+from .http import is_printable
+from .model import Client, ClientSecret
+
+MIN_SECRET = 16
+MAX_SECRET = 1024
+MAX_ID = 255
+
+# These encode to themselves in a form, a shell and a URL.
+_ALPHABET = string.ascii_letters + string.digits
+_ID_ALPHABET = string.ascii_lowercase + string.digits
+
+_NOBODY = ClientSecret("", bytes(16), bytes(32))
+_DUMMIES = (_NOBODY, _NOBODY)
+
+_GUESSABLE = re.compile(
+    r"pass(word|wd|phrase)|secret|changeme|letmein|qwert|asdf|welcome|admin|default|example|1234|abcd|0000",
+    re.IGNORECASE,
+)
+
+
+def new_client_id() -> str:
+    """A fresh identifier of 20 lower-case letters and digits."""
+    return "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
+
+
+def new_secret() -> str:
+    """A fresh secret of 43 letters and digits: 256 random bits (RFC 6749 §10.10)."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(43))
+
+
+def hash_secret(
+    secret: str, *, label: str = "", created_at: int = 0, not_after: int | None = None, weak: bool = False
+) -> ClientSecret:
+    """The form in which a secret is stored: salted, under an id of its own."""
+    salt = secrets.token_bytes(16)
+    return ClientSecret(
+        secrets.token_hex(6), salt, sha256(salt + secret.encode()).digest(), label, created_at, not_after, weak
+    )
+
+
+def matching_secret(secret: str, client: Client | None, now: float) -> ClientSecret | None:
+    """The live secret of ``client`` that ``secret`` is, if any.
+
+    An unknown client costs what a known one does: at least two hashes, every comparison in constant time.
+    """
+    presented = secret.encode()
+    known = client.secrets if client else ()
+    found = None
+    for each in known + _DUMMIES[len(known) :]:
+        same = hmac.compare_digest(sha256(each.salt + presented).digest(), each.digest)
+        if same and (each.not_after is None or now < each.not_after):
+            found = each
+    return found
+
+
+def check_client_id(client_id: str) -> None:
+    """Refuse an identifier that could not be sent (RFC 6749, Appendix A.1).
+
+    :raises AdminError: empty, too long, or a character outside %x20-7E.
+    """
+    if not 1 <= len(client_id) <= MAX_ID or not is_printable(client_id):
+        raise AdminError(f"a client id has 1 to {MAX_ID} printable ASCII characters")
+
+
+def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bool:
+    """Judge an imported secret; true when it is weak and was let through.
+
+    :raises AdminError: characters that cannot be sent (never let through), or weak without ``allow_weak``.
+    """
+    if not 1 <= len(secret) <= MAX_SECRET or not is_printable(secret):
+        raise AdminError(f"a client secret has 1 to {MAX_SECRET} printable ASCII characters (RFC 6749, Appendix A.2)")
+    weakness = _weakness(secret, client_id)
+    if weakness and not allow_weak:
+        raise AdminError(f"the client secret is weak: {weakness}")
+    return weakness is not None
+
+
+def _weakness(secret: str, client_id: str) -> str | None:
+    if len(secret) < MIN_SECRET:
+        return f"it has fewer than {MIN_SECRET} characters"
+    if client_id and client_id.lower() in secret.lower():
+        return "it holds the client id"
+    if len(set(secret)) < 8:
+        return "it has fewer than 8 different characters"
+    if any(secret == secret[:size] * (len(secret) // size) for size in range(1, len(secret) // 2 + 1)):
+        return "it repeats itself"
+    # What is left once the guessable pieces are gone must still be long enough by itself.
+    if len(_GUESSABLE.sub("", secret)) < MIN_SECRET // 2 or _steps(secret) > len(secret) // 2:
+        return "it is made of well-known pieces"
+    return None
+
+
+def _steps(secret: str) -> int:
+    """How many characters follow their neighbour in the alphabet or repeat it."""
+    return sum(abs(ord(a) - ord(b)) <= 1 for a, b in zip(secret, secret[1:], strict=False))

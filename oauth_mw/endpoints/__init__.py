@@ -1,0 +1,27 @@
+"""The endpoints that the middleware answers itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from webob import Request, Response
+
+from ..errors import NO_STORE, MethodNotAllowed
+
+Endpoint = Callable[[Request], Response]
+
+
+def json_response(members: Mapping[str, object]) -> Response:
+    """A 200 answer that no cache keeps (RFC 6749 §5.1)."""
+    body = json.dumps(members).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE]
+    return Response(headerlist=headers, app_iter=[body])
+
+
+def require_post(request: Request) -> None:
+    """
+    :raises MethodNotAllowed: any other method (RFC 6749 §3.2).
+    """
+    if request.environ["REQUEST_METHOD"] != "POST":
+        raise MethodNotAllowed("not a POST")

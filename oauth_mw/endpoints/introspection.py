@@ -1,0 +1,53 @@
+"""The introspection endpoint (RFC 7662)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from webob import Request, Response
+
+from ..client_auth import ClientAuthentication
+from ..errors import InvalidRequest
+from ..http import read_form
+from ..model import AccessToken
+from . import json_response, require_post
+
+
+class IntrospectionEndpoint:
+    """Tell a client about its own tokens, and a resource server about every token.
+
+    Whatever is not a live token that the caller may see is ``{"active": false}`` and nothing else
+    (RFC 7662 §2.2).
+
+    :param read: the live token of a text, or ``None``; the same checks as the guard's.
+    """
+
+    def __init__(self, authenticate: ClientAuthentication, read: Callable[[str], AccessToken | None]) -> None:
+        self._authenticate = authenticate
+        self._read = read
+
+    def __call__(self, request: Request) -> Response:
+        """
+        :raises EndpointError: RFC 7662 §2.3.
+        :raises StoreUnavailable: it cannot be told.
+        """
+        require_post(request)
+        form = read_form(request)
+        client = self._authenticate(request, form)
+        text = form.get("token")
+        if text is None:
+            raise InvalidRequest("no token", client.client_id)
+        token = self._read(text)
+        if token is None or not (client.resource_server or token.client_id == client.client_id):
+            return json_response({"active": False})
+        members: dict[str, object] = {
+            "active": True,
+            "client_id": token.client_id,
+            "token_type": "Bearer",
+            "exp": token.expires_at,
+            "iat": token.issued_at,
+        }
+        if token.scope:
+            members["scope"] = token.scope
+        members.update((name, token.attributes[name]) for name in sorted(token.public_attributes))
+        return json_response(members)

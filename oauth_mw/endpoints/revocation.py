@@ -1,0 +1,55 @@
+"""The revocation endpoint (RFC 7009)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from webob import Request, Response
+
+from ..client_auth import ClientAuthentication
+from ..errors import NO_STORE, InvalidRequest
+from ..events import ForeignRevocation, Sink, TokenRevoked
+from ..http import read_form
+from ..model import AccessToken
+from . import require_post
+
+
+class RevocationEndpoint:
+    """End a client's own token.
+
+    Another client's token is answered like an unknown one, 200, so that nobody learns that it
+    exists; nothing is revoked, and an event says who tried. ``token_type_hint`` changes nothing.
+
+    :param read: the live token of a text, or ``None``.
+    :param revoke: end a live token; false when somebody else just did.
+    """
+
+    def __init__(
+        self,
+        authenticate: ClientAuthentication,
+        read: Callable[[str], AccessToken | None],
+        revoke: Callable[[AccessToken], bool],
+        emit: Sink,
+    ) -> None:
+        self._authenticate = authenticate
+        self._read = read
+        self._revoke = revoke
+        self._emit = emit
+
+    def __call__(self, request: Request) -> Response:
+        """
+        :raises EndpointError: RFC 7009 §2.2.1.
+        :raises StoreUnavailable: the token is not known to be ended.
+        """
+        require_post(request)
+        form = read_form(request)
+        client = self._authenticate(request, form)
+        text = form.get("token")
+        if text is None:
+            raise InvalidRequest("no token", client.client_id)
+        token = self._read(text)
+        if token is not None and token.client_id != client.client_id:
+            self._emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))
+        elif token is not None and self._revoke(token):
+            self._emit(TokenRevoked(client.client_id, token.token_id))
+        return Response(headerlist=[("Content-Length", "0"), *NO_STORE])

@@ -1,0 +1,133 @@
+"""The token endpoint: the client credentials grant (RFC 6749 §4.4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+
+from webob import Request, Response
+
+from ..client_auth import ClientAuthentication
+from ..errors import InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
+from ..events import Sink, TokenIssued
+from ..http import Form, is_printable, parse_form, read_form
+from ..model import AccessToken, Client
+from . import json_response, require_post
+
+GRANT_TYPE = "client_credentials"
+MAX_STATE = 512
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+Issue = Callable[[Client, Sequence[str], int], tuple[str, AccessToken]]
+
+
+class TokenEndpoint:
+    """Issue access tokens to authenticated clients.
+
+    :param issue: the format's verb.
+    :param lifetime: seconds, for clients without a lifetime of their own.
+    :param default_scope: for clients without a default of their own, cut to what they may have;
+        ``None`` is all that they may have.
+    :param narrow: grant what a client may have of what it asks, instead of refusing the rest.
+    :param grant_type_in: where ``grant_type`` is looked for: ``body``, ``query``, ``header``.
+    """
+
+    def __init__(
+        self,
+        authenticate: ClientAuthentication,
+        issue: Issue,
+        *,
+        lifetime: int,
+        default_scope: Sequence[str] | None,
+        narrow: bool,
+        grant_type_in: Collection[str],
+        emit: Sink,
+    ) -> None:
+        self._authenticate = authenticate
+        self._issue = issue
+        self._lifetime = lifetime
+        self._default_scope = default_scope
+        self._narrow = narrow
+        self._grant_type_in = grant_type_in
+        self._emit = emit
+
+    def __call__(self, request: Request) -> Response:
+        """
+        :raises EndpointError: RFC 6749 §5.2.
+        :raises StoreUnavailable: nothing was issued.
+        """
+        require_post(request)
+        body = read_form(request, may_be_empty="query" in self._grant_type_in or "header" in self._grant_type_in)
+        query = self._query(request)
+        client = self._authenticate(request, body)
+        self._check_grant_type(request, body, query)
+        if client.resource_server:
+            raise UnauthorizedClient("a resource server gets no tokens", client.client_id)
+        scopes = self._granted(client, _one_of("scope", body, query))
+        state = _one_of("state", body, query)
+        if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
+            raise InvalidRequest("state is too long or not printable", client.client_id)
+        text, token = self._issue(client, scopes, client.lifetime or self._lifetime)
+        self._emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at))
+        return json_response(_answer(text, token, state))
+
+    def _query(self, request: Request) -> Form:
+        if "query" not in self._grant_type_in:
+            return {}
+        return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
+
+    def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
+        places = {
+            "body": body.get("grant_type"),
+            "query": query.get("grant_type"),
+            "header": request.environ.get("HTTP_GRANT_TYPE"),
+        }
+        found = [value for place, value in places.items() if value and place in self._grant_type_in]
+        if not found:
+            raise InvalidRequest("no grant_type")
+        if len(found) > 1:
+            raise InvalidRequest("grant_type in more than one place")
+        if found[0] != GRANT_TYPE:
+            raise UnsupportedGrantType("another grant_type")
+
+    def _granted(self, client: Client, asked: str | None) -> Sequence[str]:
+        """The scope to grant (RFC 6749 §3.3).
+
+        :raises InvalidScope: malformed, or not allowed.
+        """
+        if asked is None:
+            if client.default_scope is not None:
+                return client.default_scope
+            if self._default_scope is not None:
+                return [scope for scope in self._default_scope if scope in client.scopes]
+            return client.scopes
+        # Only U+0020 separates; a plain split() would also take tabs and no-break spaces.
+        scopes = list(dict.fromkeys(scope for scope in asked.split(" ") if scope))
+        if not scopes or not all(map(_SCOPE_TOKEN.fullmatch, scopes)):
+            raise InvalidScope("malformed scope", client.client_id)
+        allowed = [scope for scope in scopes if scope in client.scopes]
+        if not allowed or (len(allowed) < len(scopes) and not self._narrow):
+            raise InvalidScope("scope not allowed for this client", client.client_id)
+        return allowed
+
+
+def _one_of(name: str, body: Form, query: Form) -> str | None:
+    if name in body and name in query:
+        raise InvalidRequest(f"{name} in more than one place")
+    return body.get(name, query.get(name))
+
+
+def _answer(text: str, token: AccessToken, state: str | None) -> dict[str, object]:
+    """The members of RFC 6749 §5.1; an empty scope is not a scope, so it is left out."""
+    members: dict[str, object] = {
+        "access_token": text,
+        "token_type": "Bearer",
+        "expires_in": token.expires_at - token.issued_at,
+    }
+    if token.scope:
+        members["scope"] = token.scope
+    if state is not None:
+        members["state"] = state
+    members.update((name, token.attributes[name]) for name in sorted(token.public_attributes))
+    return members

@@ -1,0 +1,43 @@
+"""What handlers downstream use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .errors import ConfigError, InsufficientScope
+from .model import BEARER_CHALLENGE, AccessToken
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+CLIENT_ID = "oauth_mw.client_id"
+SCOPE = "oauth_mw.scope"
+TOKEN = "oauth_mw.token"
+ERROR = "oauth_mw.error"
+
+
+def current_token(environ: WSGIEnvironment) -> AccessToken | None:
+    """The access token that this request was accepted with; ``None`` on a public path."""
+    token: AccessToken | None = environ.get(TOKEN)
+    return token
+
+
+def forbidden(*scopes: str) -> WSGIApplication:
+    """A WSGI app that refuses as the guard does: 403, ``insufficient_scope`` (RFC 6750 §3.1).
+
+    For views that decide by themselves. ``scopes`` are the scope tokens that the request needs,
+    each an argument of its own or several in one string.
+
+    :raises ConfigError: a scope has a character that RFC 6749 §3.3 does not allow.
+    """
+    needed = " ".join(scopes)
+    if not all(" " <= c <= "~" and c not in '"\\' for c in needed):
+        raise ConfigError("forbidden", "a scope may hold only the characters of RFC 6749 §3.3")
+
+    def refuse(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        token = current_token(environ)
+        challenge = token.challenge if token else BEARER_CHALLENGE
+        return InsufficientScope.prepare(challenge, needed)(environ, start_response)
+
+    return refuse

@@ -1,0 +1,213 @@
+"""The error tree. Each error renders itself; the facade and the command line only catch.
+
+OAuthError                    answered to a client
+├── EndpointError             JSON body, RFC 6749 §5.2
+│   ├── InvalidRequest, InvalidClient, UnauthorizedClient, UnsupportedGrantType, InvalidScope
+│   └── MethodNotAllowed, PayloadTooLarge
+├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
+│   └── MissingToken, InvalidToken, InsufficientScope, OddPath
+└── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
+ConfigError                   stops the start
+AdminError                    refused by the registration API and the command line
+└── NotFound
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+Header = tuple[str, str]
+
+NO_STORE: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+DEFAULT_REALM = "api"
+
+
+class Answer:
+    """A constant WSGI response, made once and shared by all requests."""
+
+    __slots__ = ("body", "headers", "status")
+
+    def __init__(self, status: str, headers: Iterable[Header], members: dict[str, str]) -> None:
+        self.status = status
+        self.body = json.dumps(members).encode()
+        self.headers = (
+            *headers,
+            ("Content-Type", "application/json"),
+            ("Content-Length", str(len(self.body))),
+            *NO_STORE,
+        )
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response(self.status, list(self.headers))
+        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
+
+
+class OAuthError(Exception):
+    """A refusal. What is public is constant; ``reason`` is private and goes to the log."""
+
+    status: ClassVar[str]
+    error: ClassVar[str]
+    description: ClassVar[str]
+
+    def __init__(self, reason: str, client_id: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.client_id = client_id
+
+    def headers(self) -> list[Header]:
+        return []
+
+    def response(self) -> Answer:
+        members = {"error": self.error, "error_description": self.description}
+        return Answer(self.status, self.headers(), members)
+
+
+class EndpointError(OAuthError):
+    """A refusal of the token, revocation or introspection endpoint (RFC 6749 §5.2)."""
+
+    status = "400 Bad Request"
+
+
+class InvalidRequest(EndpointError):
+    error = "invalid_request"
+    description = "The request is malformed, lacks a parameter, or repeats one"
+
+
+class InvalidClient(EndpointError):
+    """Every 401 carries a challenge that names the one scheme of these endpoints (RFC 9110 §15.5.2)."""
+
+    status = "401 Unauthorized"
+    error = "invalid_client"
+    description = "Client authentication failed"
+
+    def __init__(self, reason: str, client_id: str = "", realm: str = DEFAULT_REALM) -> None:
+        super().__init__(reason, client_id)
+        self.realm = realm
+
+    def headers(self) -> list[Header]:
+        return [("WWW-Authenticate", f'Basic realm="{self.realm}", charset="UTF-8"')]
+
+
+class UnauthorizedClient(EndpointError):
+    error = "unauthorized_client"
+    description = "This client may not use this grant type"
+
+
+class UnsupportedGrantType(EndpointError):
+    error = "unsupported_grant_type"
+    description = "Only the client_credentials grant type is supported"
+
+
+class InvalidScope(EndpointError):
+    error = "invalid_scope"
+    description = "The requested scope is unknown, malformed, or not allowed for this client"
+
+
+class MethodNotAllowed(EndpointError):
+    status = "405 Method Not Allowed"
+    error = "invalid_request"
+    description = "Only POST is allowed here"
+
+    def headers(self) -> list[Header]:
+        return [("Allow", "POST")]
+
+
+class PayloadTooLarge(EndpointError):
+    status = "413 Content Too Large"
+    error = "invalid_request"
+    description = "The request body is too large"
+
+
+class BearerError(OAuthError):
+    """A refusal of the guard, with its prepared answer (see :meth:`prepare`)."""
+
+    def __init__(self, reason: str, answer: Answer) -> None:
+        super().__init__(reason)
+        self._answer = answer
+
+    def response(self) -> Answer:
+        return self._answer
+
+    @classmethod
+    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+        """Render this refusal once.
+
+        ``challenge`` is how every challenge of this server begins (scheme and realm);
+        ``scope`` names the scope that the resource needs (RFC 6750 §3).
+        """
+        parts = [challenge, f'error="{cls.error}"', f'error_description="{cls.description}"']
+        if scope:
+            parts.append(f'scope="{scope}"')
+        members = {"error": cls.error, "error_description": cls.description}
+        return Answer(cls.status, [("WWW-Authenticate", ", ".join(parts)), ("Vary", "Authorization")], members)
+
+
+class MissingToken(BearerError):
+    """No credentials, or those of another scheme: a challenge without an error code (RFC 6750 §3.1)."""
+
+    status = "401 Unauthorized"
+    error = "missing_token"  # what delay_auth_decision tells the app; never sent
+    description = "A bearer access token is needed"
+
+    @classmethod
+    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+        if scope:
+            challenge = f'{challenge}, scope="{scope}"'
+        headers = [("WWW-Authenticate", challenge), ("Vary", "Authorization")]
+        return Answer(cls.status, headers, {"message": cls.description})
+
+
+class InvalidToken(BearerError):
+    status = "401 Unauthorized"
+    error = "invalid_token"
+    description = "The access token is malformed, unknown, expired or revoked"
+
+
+class InsufficientScope(BearerError):
+    status = "403 Forbidden"
+    error = "insufficient_scope"
+    description = "The access token does not have the scope that this request needs"
+
+
+class OddPath(BearerError):
+    """A path that the app could read as another one than the rules do."""
+
+    status = "400 Bad Request"
+    error = "invalid_request"
+    description = "The path has an empty or dot segment, or a character that is not allowed here"
+
+    @classmethod
+    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+        return Answer(cls.status, [], {"error": cls.error, "error_description": cls.description})
+
+
+class StoreUnavailable(OAuthError):
+    """The store could not be asked. Never a 401, never *revoked: yes* (RFC 7009 §2.2.1)."""
+
+    status = "503 Service Unavailable"
+    error = "temporarily_unavailable"
+    description = "The authorization service is unavailable for the moment, please retry"
+
+    def headers(self) -> list[Header]:
+        return [("Retry-After", "1")]
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot work. ``option`` names the culprit."""
+
+    def __init__(self, option: str, message: str) -> None:
+        super().__init__(f"{option}: {message}")
+        self.option = option
+
+
+class AdminError(ValueError):
+    """A registration or an operation that is refused; the text says what was expected."""
+
+
+class NotFound(AdminError):
+    """No such client, secret or token."""

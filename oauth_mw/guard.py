@@ -1,0 +1,163 @@
+"""The guard in front of the app: who calls, with what scope, and whether that is enough (RFC 6750).
+
+It reads the environ directly. On a request whose token is cached it does no I/O and makes no
+object; whatever can be decided from the configuration alone was decided at start-up, or at the
+first request for the same method and path.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
+from .errors import Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, OddPath
+from .model import AccessToken, Clock
+from .rules import NO_METHOD, ODD, PUBLIC, Access, Rules
+from .tokens.verified import VerifiedTokens
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+# RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 let pass.
+_BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII | re.IGNORECASE)
+_SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNORECASE)
+
+_KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
+_KEYS_AND_USER = (*_KEYS, "REMOTE_USER", "AUTH_TYPE")
+
+MEMO_ENTRIES = 4096
+MEMO_LENGTH = 512
+
+
+class Guard:
+    """Let a request pass, with its identity in the environ, or raise a refusal.
+
+    :param challenge: how every challenge of this server begins: scheme and realm.
+    :param delay: pass a request without a good token where no scope rule names the path, with the
+        error code in the environ.
+    :param remote_user: also set ``REMOTE_USER`` and ``AUTH_TYPE``.
+    :param strip_authorization: hide the accepted token from the app.
+    :param preflight: let CORS preflights through, without identity.
+    """
+
+    def __init__(
+        self,
+        rules: Rules,
+        tokens: VerifiedTokens,
+        clock: Clock,
+        *,
+        challenge: str,
+        delay: bool = False,
+        remote_user: bool = False,
+        strip_authorization: bool = False,
+        preflight: bool = False,
+    ) -> None:
+        self._rules = rules
+        self._tokens = tokens
+        self._cached = tokens.get
+        self._clock = clock
+        self._challenge = challenge
+        self._delay = delay
+        self._remote_user = remote_user
+        self._strip = strip_authorization
+        self._adapts = remote_user or strip_authorization
+        self._preflight = preflight
+        self._memo: dict[tuple[str, str], Access] = {}
+        self._answers: dict[tuple[type[BearerError], str], Answer] = {}
+
+    def __call__(self, environ: WSGIEnvironment) -> None:
+        """Judge one request.
+
+        :raises BearerError: it is refused.
+        :raises StoreUnavailable: whether its token is good cannot be told.
+        """
+        target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        access = self._memo.get(target) or self._decide(target)
+        if access is PUBLIC:
+            self._forget(environ)
+            return
+        if access is ODD:
+            raise self._refusal(OddPath, access, "an odd path")
+        value = environ.get("HTTP_AUTHORIZATION")
+        if value is None:
+            self._without_token(environ, access)
+            return
+        try:
+            token = self._cached(value)
+            if token is None or token.expires_at <= self._clock():
+                token = self._verified(value, access)
+        except BearerError as refusal:
+            self._pass_undecided(environ, access, refusal)
+            return
+        if access.scopes or access is NO_METHOD:
+            self._check_scope(token, access)
+        environ.pop(ERROR, None)
+        environ[TOKEN] = token
+        environ[CLIENT_ID] = token.client_id
+        environ[SCOPE] = token.scope
+        if self._adapts:
+            self._adapt(environ, token)
+
+    def _decide(self, target: tuple[str, str]) -> Access:
+        """Ask the rules, and remember what they said; within bounds, because paths are anybody's to invent."""
+        access = self._rules.decide(*target)
+        if len(target[0]) + len(target[1]) <= MEMO_LENGTH:
+            if len(self._memo) >= MEMO_ENTRIES:
+                self._memo = {}
+            self._memo[target] = access
+        return access
+
+    def _verified(self, value: str, access: Access) -> AccessToken:
+        """The live token of an Authorization value that is not cached as it stands."""
+        match = _BEARER.fullmatch(value)
+        if match is None:
+            if _SCHEME.match(value):
+                raise self._refusal(InvalidToken, access, "malformed Authorization header")
+            raise self._refusal(MissingToken, access, "another Authorization scheme")
+        canonical = "Bearer " + match[1]
+        token = self._cached(canonical) if canonical != value else None
+        if token is None:
+            token = self._tokens.find(canonical, match[1])
+        if token is None or token.expires_at <= self._clock():
+            raise self._refusal(InvalidToken, access, "unknown, expired or revoked token")
+        return token
+
+    def _without_token(self, environ: WSGIEnvironment, access: Access) -> None:
+        if self._preflight and environ["REQUEST_METHOD"] == "OPTIONS":
+            if "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
+                self._forget(environ)
+                return
+        self._pass_undecided(environ, access, self._refusal(MissingToken, access, "no Authorization header"))
+
+    def _pass_undecided(self, environ: WSGIEnvironment, access: Access, refusal: BearerError) -> None:
+        """Let the app decide, where it may; refuse elsewhere."""
+        if access.named or not self._delay:
+            raise refusal
+        self._forget(environ)
+        environ[ERROR] = refusal.error
+
+    def _check_scope(self, token: AccessToken, access: Access) -> None:
+        enough = not token.scopes.isdisjoint(access.scopes) if access.any_of else token.scopes >= access.scopes
+        if access is NO_METHOD or not enough:
+            refusal = self._refusal(InsufficientScope, access, "the token's scope is not enough")
+            refusal.client_id = token.client_id
+            raise refusal
+
+    def _adapt(self, environ: WSGIEnvironment, token: AccessToken) -> None:
+        if self._remote_user:
+            environ["REMOTE_USER"] = token.client_id
+            environ["AUTH_TYPE"] = "Bearer"
+        if self._strip:
+            del environ["HTTP_AUTHORIZATION"]
+
+    def _forget(self, environ: WSGIEnvironment) -> None:
+        """Remove what only an accepted token may set, whoever put it there."""
+        for key in _KEYS_AND_USER if self._remote_user else _KEYS:
+            environ.pop(key, None)
+
+    def _refusal(self, kind: type[BearerError], access: Access, reason: str) -> BearerError:
+        answer = self._answers.get((kind, access.scope))
+        if answer is None:
+            answer = self._answers[kind, access.scope] = kind.prepare(self._challenge, access.scope)
+        return kind(reason, answer)

@@ -1,0 +1,163 @@
+"""Strict parsing of what comes from the network: body, form, Authorization.
+
+WebOb's own readers are kind (a length of ``-1``, bad bytes as U+FFFD); the endpoints must not be.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from typing import TYPE_CHECKING
+
+from .errors import InvalidRequest, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from webob import Request
+
+MAX_BODY = 64 * 1024
+MAX_PARAMETERS = 256
+FORM = "application/x-www-form-urlencoded"
+
+# RFC 6749 §3.2: none of these may be sent twice.
+SINGLE = frozenset(
+    "grant_type scope state client_id client_secret client_assertion client_assertion_type"
+    " token token_type_hint".split()
+)
+
+_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+_CHARSET = re.compile(r'charset="?(utf-?8|us-ascii)"?', re.IGNORECASE)
+
+Form = dict[str, str]
+
+
+def read_form(request: Request, *, may_be_empty: bool = False) -> Form:
+    """The form parameters of the body (RFC 6749 §3.2, Appendix B); those without a value count as left out.
+
+    ``may_be_empty`` lets an empty body do without a Content-Type.
+
+    :raises InvalidRequest: wrong media type, broken length, encoding or a repeated parameter.
+    :raises PayloadTooLarge: more than :data:`MAX_BODY` bytes.
+    """
+    environ = request.environ
+    media_type = environ.get("CONTENT_TYPE", "")
+    if not may_be_empty or media_type:
+        _check_media_type(media_type)
+    body = _read_body(environ)
+    if body and not media_type:
+        raise InvalidRequest("the request has no Content-Type")
+    return parse_form(body)
+
+
+def parse_form(body: bytes) -> Form:
+    """Decode ``name=value&…`` strictly: ``%XX`` and ``+``, UTF-8, no NUL.
+
+    :raises InvalidRequest: anything else, or a parameter of the protocol sent twice.
+    """
+    pieces = [piece for piece in body.split(b"&") if piece]
+    if len(pieces) > MAX_PARAMETERS:
+        raise InvalidRequest("too many parameters")
+    form: Form = {}
+    seen: set[str] = set()
+    for piece in pieces:
+        name, equals, value = piece.partition(b"=")
+        if not equals:
+            raise InvalidRequest("a form parameter has no '='")
+        try:
+            key, text = form_decode(name), form_decode(value)
+        except ValueError:
+            raise InvalidRequest("the form encoding is broken") from None
+        if "\0" in key or "\0" in text:
+            raise InvalidRequest("a form parameter holds NUL")
+        if key in SINGLE:
+            if key in seen:
+                raise InvalidRequest("a parameter was sent twice")
+            seen.add(key)
+            if text:
+                form[key] = text
+    return form
+
+
+def form_decode(raw: bytes) -> str:
+    """Decode one form-encoded string (RFC 6749, Appendix B).
+
+    :raises ValueError: a ``%`` without two hex digits, or bytes that are not UTF-8.
+    """
+    if b"%" in raw:
+        if _BAD_ESCAPE.search(raw):
+            raise ValueError("bad percent-encoding")
+        plain = raw.replace(b"+", b" ")
+        return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), plain).decode("utf-8")
+    return raw.replace(b"+", b" ").decode("utf-8")
+
+
+def basic_credentials(value: str) -> bytes | None:
+    """What follows ``Basic`` in an Authorization header, base64-decoded; ``None`` when it is malformed (RFC 7617 §2).
+
+    The decoding is strict: the standard alphabet, canonical padding, a colon inside.
+    """
+    try:
+        decoded = base64.b64decode(value.encode("ascii"), validate=True)
+    except (UnicodeEncodeError, binascii.Error, ValueError):
+        return None
+    if base64.b64encode(decoded).decode() != value or b":" not in decoded:
+        return None
+    return decoded
+
+
+def is_printable(text: str) -> bool:
+    """True for %x20-7E alone, the characters of identifiers, secrets and state (RFC 6749, Appendix A)."""
+    return _PRINTABLE.fullmatch(text) is not None
+
+
+def _check_media_type(value: str) -> None:
+    media_type, *parameters = value.split(";")
+    if media_type.strip(" \t").lower() != FORM:
+        raise InvalidRequest("the Content-Type is not " + FORM)
+    for parameter in parameters:
+        text = parameter.strip(" \t")
+        if text.lower().startswith("charset") and not _CHARSET.fullmatch(text):
+            raise InvalidRequest("the charset of the form is not UTF-8")
+
+
+def _read_body(environ: dict[str, object]) -> bytes:
+    length = environ.get("CONTENT_LENGTH") or ""
+    chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
+    if length and chunked:
+        raise InvalidRequest("both Content-Length and Transfer-Encoding")
+    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+        raise InvalidRequest("the body has a Content-Encoding")
+    if not length:
+        # PEP 3333 lets nobody read without a length, unless the server says that the input ends by itself.
+        if environ.get("wsgi.input_terminated"):
+            return _read(environ, MAX_BODY + 1, exact=False)
+        if chunked:
+            raise InvalidRequest("a chunked body on a server that does not end the input")
+        return b""
+    if not isinstance(length, str) or not _LENGTH.fullmatch(length):
+        raise InvalidRequest("the Content-Length is not a number")
+    if int(length) > MAX_BODY:
+        raise PayloadTooLarge("the announced body is too large")
+    return _read(environ, int(length), exact=True)
+
+
+def _read(environ: dict[str, object], size: int, *, exact: bool) -> bytes:
+    read = environ["wsgi.input"].read  # type: ignore[attr-defined]
+    pieces = []
+    while size > 0:
+        try:
+            piece = read(size)
+        except Exception:  # each server has its own errors for a cut or broken body
+            raise InvalidRequest("the body could not be read") from None
+        if not piece:
+            break
+        pieces.append(piece)
+        size -= len(piece)
+    if exact and size:
+        raise InvalidRequest("the body is shorter than announced")
+    if not exact and not size:
+        raise PayloadTooLarge("the body is too large")
+    return b"".join(pieces)

@@ -1,0 +1,48 @@
+"""The facade. It routes, and renders our own refusals; everything else is decided below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .assembly import build
+from .errors import OAuthError
+from .model import Store
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class OAuthMiddleware:
+    """Put the OAuth 2.0 client credentials grant in front of a WSGI app.
+
+    The token, revocation and introspection paths are answered here; every other request needs a
+    bearer access token (RFC 6750) unless an option opens its path. Downstream, the environ holds
+    ``oauth_mw.client_id``, ``oauth_mw.scope`` and ``oauth_mw.token``.
+
+    :param app: the app to protect.
+    :param store: a store URL (``sqlite:///file``, ``memory://``), or what :func:`oauth_mw.open_store` gave.
+    :param options: those of the README's table, as Python values or as the strings of an ini file.
+    :raises ConfigError: an option that is unknown or cannot work, by name.
+    """
+
+    def __init__(self, app: WSGIApplication, *, store: str | Store, **options: object) -> None:
+        parts = build(app, {"store": store, **options})
+        self._endpoints = parts.endpoints
+        self._guard = parts.guard
+        self._app = parts.app
+        self._refused = parts.refused
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        endpoint = self._endpoints.get(environ.get("PATH_INFO") or "/")
+        try:
+            if endpoint is not None:
+                return endpoint(environ, start_response)
+            self._guard(environ)
+        except OAuthError as error:
+            self._refused(error)
+            return error.response()(environ, start_response)
+        return self._app(environ, start_response)
+
+    def __repr__(self) -> str:
+        return f"<OAuthMiddleware for {self._app!r}>"

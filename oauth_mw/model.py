@@ -1,0 +1,189 @@
+"""The nouns of oauth_mw, and the narrow protocols between its rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
+
+from .errors import DEFAULT_REALM
+
+Value = str | int | float | bool
+Clock = Callable[[], float]
+
+EMPTY: Mapping[str, Value] = MappingProxyType({})
+BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
+
+# Expiry stands in four bytes of a token's storage key: a lifetime must end before 2106.
+MAX_LIFETIME = 10 * 366 * 24 * 3600
+
+
+def _none() -> Mapping[str, Value]:
+    return EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """An accepted access token, shared by all requests that carry it. It never holds the token's text.
+
+    ``issued_at`` and ``expires_at`` are Unix seconds; ``token_id`` names the token in logs and
+    commands and opens nothing; ``attributes`` are those of the client at the time of issue.
+    """
+
+    client_id: str
+    scope: str
+    scopes: frozenset[str]
+    token_id: str
+    issued_at: int
+    expires_at: int
+    audience: tuple[str, ...] = ()
+    attributes: Mapping[str, Value] = field(default_factory=_none)
+    confirmation: Mapping[str, str] | None = None
+    public_attributes: frozenset[str] = field(default=frozenset(), repr=False)
+    challenge: str = field(default=BEARER_CHALLENGE, repr=False, compare=False)
+
+    def has_scope(self, *scopes: str) -> bool:
+        """True when the token has all of ``scopes``."""
+        return self.scopes.issuperset(scopes)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSecret:
+    """One secret of a client: a salted SHA-256, a label, and the Unix second after which it is refused."""
+
+    secret_id: str
+    salt: bytes = field(repr=False)
+    digest: bytes = field(repr=False)
+    label: str = ""
+    created_at: int = 0
+    not_after: int | None = None
+    weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A registered client (RFC 6749 §2).
+
+    ``scopes`` is what it may have, ``default_scope`` what it gets when it asks for nothing,
+    ``lifetime`` its tokens' lifetime in seconds; ``position`` is the revocation log's position
+    as read together with this record.
+    """
+
+    client_id: str
+    name: str
+    scopes: tuple[str, ...] = ()
+    default_scope: tuple[str, ...] | None = None
+    lifetime: int | None = None
+    attributes: Mapping[str, Value] = field(default_factory=_none)
+    public_attributes: frozenset[str] = frozenset()
+    resource_server: bool = False
+    enabled: bool = True
+    created_at: int = 0
+    secrets: tuple[ClientSecret, ...] = ()
+    position: int = 0
+
+
+class TokenRecord(NamedTuple):
+    """A token as a store keeps it. ``client_id`` and ``position`` are those of the issue."""
+
+    client_id: str
+    scope: str
+    issued_at: int
+    position: int
+    attributes: Mapping[str, Value] = EMPTY
+    public_attributes: frozenset[str] = frozenset()
+    revoked: bool = False  # by itself, or by a later event that ended all tokens of its client
+
+
+class Ended(NamedTuple):
+    """One event of the revocation log: one token ended (``key``), or all of a client's issued before it."""
+
+    position: int
+    client_id: str
+    key: bytes | None = None
+
+
+class LogPage(NamedTuple):
+    """What a follower learns from one look at the log.
+
+    ``store_id`` and ``position`` say where it stands now; ``complete`` is false when events
+    between its last look and ``events`` may be missing, so that it must forget all it knows.
+    """
+
+    store_id: str
+    position: int
+    events: Sequence[Ended]
+    complete: bool
+
+
+class ClientReader(Protocol):
+    def find_client(self, client_id: str) -> Client | None:
+        """The client with its secrets, and the log's position as of the same moment."""
+
+
+class ClientStore(ClientReader, Protocol):
+    """Registration. Every change survives power loss once the call has returned."""
+
+    def clients(self) -> Iterable[Client]: ...
+
+    def add_client(self, client: Client) -> bool:
+        """False when the id exists or ever existed."""
+
+    def update_client(self, client: Client) -> bool:
+        """Write name, scopes, lifetime, attributes, role and ``enabled``; false when there is none."""
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        """End all tokens issued so far, in one step with what else is asked; false when there is no such client."""
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> bool: ...
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool: ...
+
+
+class TokenStore(Protocol):
+    """Opaque tokens, by storage key: four bytes of expiry, then 28 of the text's SHA-256."""
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None: ...
+
+    def find_token(self, key: bytes) -> TokenRecord | None: ...
+
+    def revoke_token(self, key: bytes) -> bool:
+        """Mark and log a live token, once: false when it is unknown or was ended before."""
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove at most ``limit`` rows that expired before ``now``; how many went."""
+
+    def count_tokens(self, before: int | None = None) -> int:
+        """How many rows there are; with ``before``, how many expired before that Unix second."""
+
+
+class RevocationLog(Protocol):
+    """One ordered log of all that ends tokens early.
+
+    ``generation()`` is cheap and changes, before a revocation is acknowledged, on every worker of
+    the machine; it may change more often. Its value means nothing but by comparison.
+    """
+
+    @property
+    def generation(self) -> Callable[[], object]: ...
+
+    def look(self) -> None:
+        """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
+
+    def read_log(self, store_id: str, after: int) -> LogPage: ...
+
+
+class Store(ClientStore, TokenStore, RevocationLog, Protocol):
+    """All of it, as :func:`oauth_mw.open_store` gives it.
+
+    ``single_process`` is true when other processes cannot see what is stored.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def single_process(self) -> bool: ...
+
+    def close(self) -> None: ...

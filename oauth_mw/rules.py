@@ -1,0 +1,299 @@
+"""Path rules: what a request needs, by its method and raw ``PATH_INFO``. All is compiled and judged at start-up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal, NamedTuple
+
+from .errors import ConfigError
+
+REQUIRED_SCOPES = "required_scopes"
+PUBLIC_PATHS = "public_paths"
+
+_GAP = re.compile(r"[ \t]+")  # not \s: a path may hold U+00A0, and a line break would run two rules together
+_METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
+_PLACEHOLDER = re.compile(r"\{[\w-]*\}")
+_ODD = re.compile(r"//|/\.\.?(?:/|\Z)|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path pattern: ``text`` as configured, ``segments`` as the bytes of ``PATH_INFO`` show them.
+
+    An empty segment stands for ``{name}``; ``tail`` for a closing ``/*``, ``slash`` for a closing ``/``.
+    """
+
+    text: str
+    segments: tuple[str, ...]
+    tail: bool = False
+    slash: bool = False
+
+    def compile(self, *, wide: bool) -> re.Pattern[str]:
+        """The regular expression, ``wide`` for what closes: there ``/x`` and ``/x/`` are one."""
+        # Possessive, and delimited by what it cannot match: no path makes it backtrack.
+        head = "".join("/" + (re.escape(segment) if segment else "[^/]++") for segment in self.segments)
+        end = "(?s:/.*)?" if self.tail else "/?" if wide else "/" * self.slash
+        return re.compile(head + end)
+
+
+REST = Pattern("/*", (), tail=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """A verdict, made once at start-up and shared by all requests.
+
+    ``kind`` is ``public`` (not looked at), ``odd`` (400), ``no method`` (401 without a valid token, 403 with one)
+    or ``token``: a valid token with ``scopes``, all or ``any_of`` them; ``scope`` is their text for the challenge.
+    ``named`` is false where no rule asks for a token, so that ``delay_auth_decision`` may leave it to the app.
+    """
+
+    kind: Literal["public", "odd", "no method", "token"]
+    scopes: frozenset[str] = frozenset()
+    any_of: bool = False
+    scope: str = ""
+    named: bool = True
+
+    @property
+    def needs(self) -> str:
+        if self.kind == "token":
+            return f"{'any of' if self.any_of else 'all of'}: {self.scope}" if self.scopes else "any token"
+        return "refused (no rule for the method)" if self.kind == "no method" else self.kind
+
+
+PUBLIC = Access("public", named=False)
+ODD = Access("odd")
+NO_METHOD = Access("no method")
+ANY_TOKEN = Access("token", named=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A scope rule. ``methods`` is ``None`` for ``*``; no ``scopes`` means any valid token."""
+
+    methods: frozenset[str] | None
+    pattern: Pattern
+    scopes: tuple[str, ...]
+    any_of: bool = False
+
+    def __str__(self) -> str:
+        scopes = "any of " * self.any_of + (" ".join(self.scopes) or "-")
+        return f"{_show_methods(self.methods)} {self.pattern.text} {scopes}"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of :meth:`Rules.table`."""
+
+    methods: str
+    path: str
+    needs: str
+
+
+def is_odd(path: str) -> bool:
+    """True when an app could read ``path`` (a raw ``PATH_INFO``) as another one than the rules do."""
+    return bool(path) and (path[0] != "/" or _ODD.search(path) is not None)
+
+
+def parse_pattern(text: str, option: str) -> Pattern:
+    """Read ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*``, written in plain Unicode.
+
+    :raises ConfigError: for ``option``, when no path could match or the notation is another one.
+    """
+    try:
+        return _read_pattern(text)
+    except ValueError as error:
+        raise ConfigError(option, f"path {text!r}: {error}") from None
+
+
+def parse_rule(value: object) -> Rule:
+    """Read ``"METHODS PATH SCOPES"``, or the three strings as a tuple or list.
+
+    METHODS is ``*`` or names joined by commas (GET covers HEAD); SCOPES is ``-`` for any valid token,
+    or scope tokens (RFC 6749 §3.3) separated by spaces, all of them needed unless ``any of`` stands before.
+
+    :raises ConfigError: names the rule and what was expected.
+    """
+    parts = _GAP.split(value.strip(" \t\r\n"), 2) if isinstance(value, str) else value
+    try:
+        if not isinstance(parts, tuple | list) or len(parts) != 3 or not all(isinstance(part, str) for part in parts):
+            raise ValueError("expected METHODS PATH SCOPES in one string or as a tuple of three; SCOPES - is any token")
+        methods, path, scopes = parts
+        return Rule(_read_methods(methods), _read_pattern(path), *_read_scopes(scopes))
+    except ValueError as error:
+        raise ConfigError(REQUIRED_SCOPES, f"rule {value!r}: {error}") from None
+
+
+def _read_methods(text: str) -> frozenset[str] | None:
+    if text == "*":
+        return None
+    names = text.split(",")
+    for name in names:
+        if not _METHOD.fullmatch(name):
+            hint = f" (did you mean {name.upper()}?)" if name != name.upper() else ""
+            raise ValueError(f"expected * or methods in capitals joined by commas only, not {name!r}{hint}")
+    return frozenset([*names, "HEAD"] if "GET" in names else names)
+
+
+def _read_scopes(text: str) -> tuple[tuple[str, ...], bool]:
+    words = [word for word in _GAP.split(text) if word]
+    if words == ["-"]:
+        return (), False
+    any_of = words[:2] == ["any", "of"]
+    scopes = words[2 * any_of :]
+    # "Any of" or "all of:" would be read as two more scopes, which no token has.
+    spelled = " ".join(scopes[:2]).lower().rstrip(":") in ("any of", "all of")
+    if not scopes or "-" in scopes or spelled or not all(map(_SCOPE.fullmatch, scopes)):
+        raise ValueError("expected scopes (RFC 6749 §3.3), all needed, or 'any of' and scopes, or - for any token")
+    return tuple(dict.fromkeys(scopes)), any_of
+
+
+def _read_pattern(text: str) -> Pattern:
+    # PEP 3333: PATH_INFO shows each byte of the path as one character.
+    wire = text.encode().decode("latin-1") if isinstance(text, str) else ""
+    if not wire or is_odd(wire) or text != text.strip():
+        raise ValueError(
+            "expected a path that begins with /, without space around it, and without what no request matches:"
+            " an empty, '.' or '..' segment, a backslash, ';', %XX or a control character"
+        )
+    *head, last = wire[1:].split("/")
+    tail, slash = last == "*", last == ""
+    parts = head if tail or slash else [*head, last]
+    return Pattern(text, tuple(map(_read_segment, parts)), tail, slash)
+
+
+def _read_segment(part: str) -> str:
+    if _PLACEHOLDER.fullmatch(part):
+        return ""
+    if re.search(r"[*{}]|\A<.*>\Z", part):
+        raise ValueError(f"expected * only as the last segment and {{name}} only as a whole one, not {part!r}")
+    return part
+
+
+def _show_methods(methods: frozenset[str] | None) -> str:
+    return "*" if methods is None else ",".join(sorted(methods - {"HEAD"} if "GET" in methods else methods))
+
+
+class Rules:
+    """What each request needs. ``own_paths`` maps the option of an own path to the path.
+
+    :raises ConfigError: a rule or public path that is exactly an own path, or that others leave nothing to.
+    """
+
+    def __init__(
+        self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], odd_paths: str
+    ) -> None:
+        entries = list(_in_order(rules, public))
+        for entry, (name, path) in product(entries, own_paths.items()):
+            if entry.option and entry.pattern.text == path:
+                raise ConfigError(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
+        self._entries = [entry for at, entry in enumerate(entries) if not _is_dead(entry, entries[:at])]
+        self._walkable = bool(rules) and odd_paths == "pass"
+        self._odd = ODD if rules and not self._walkable else Access("token")
+        methods = {"*"}.union(*(rule.methods or () for rule in rules))
+        self._lookups = {method: _compile(self._entries, method) for method in methods}
+
+    def decide(self, method: str, path: str) -> Access:
+        """The verdict on a request; ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
+        path = path or "/"
+        if is_odd(path):
+            return self._odd
+        access = self._find(method, path)
+        # Some frameworks take "post" for POST, others do not. Where that makes a difference, neither reading is safe.
+        folded = method.upper()
+        return access if method == folded or self._find(folded, path) == access else NO_METHOD
+
+    def _find(self, method: str, path: str) -> Access:
+        regex, verdicts = self._lookups.get(method) or self._lookups["*"]
+        match = regex.fullmatch(path)
+        return verdicts[match.lastindex - 1 if match and match.lastindex else -1]
+
+    def table(self) -> list[Row]:
+        """What holds, in the order of trying: the first row that fits a request decides."""
+        return [Row(_show_methods(one.methods), one.pattern.text, one.access.needs) for one in self._entries]
+
+    def warnings(self, own_paths: Mapping[str, str]) -> list[str]:
+        """What works, but perhaps not as meant: sentences for ``oauth-mw check``."""
+        found = []
+        own = [(f"{name} {path}", path.encode().decode("latin-1")) for name, path in own_paths.items()]
+        for entry in self._entries:
+            hidden = ", ".join(shown for shown, path in own if entry.regex.fullmatch(path))
+            if hidden and entry.option:
+                found.append(f"{entry.option}: {entry.text!r} never reaches {hidden}: own paths are answered first")
+        if self._walkable:
+            found.append("odd_paths: with 'pass' rules can be walked around, as by //x where the app reads it as /x")
+        return found
+
+
+class _Entry(NamedTuple):
+    """One line of the table, with its ``text`` in ``option``; without an option it follows from others."""
+
+    methods: frozenset[str] | None
+    pattern: Pattern
+    regex: re.Pattern[str]
+    access: Access
+    option: str = ""
+    text: str = ""
+
+
+def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Entry]:
+    """All that decides, first match first; each method of each path fits one entry at least."""
+    named = [rule for rule in rules if rule.pattern != REST]
+    rest = [rule for rule in rules if rule.pattern == REST]
+    yield from map(_rule_entry, named)
+    for rule in named:
+        yield _Entry(None, rule.pattern, rule.pattern.compile(wide=True), NO_METHOD, "", str(rule))
+    for pattern in public:
+        yield _Entry(None, pattern, pattern.compile(wide=False), PUBLIC, PUBLIC_PATHS, pattern.text)
+    yield from map(_rule_entry, rest)
+    yield _Entry(None, REST, REST.compile(wide=True), NO_METHOD if rest else ANY_TOKEN)
+
+
+def _rule_entry(rule: Rule) -> _Entry:
+    access = Access("token", frozenset(rule.scopes), rule.any_of, " ".join(rule.scopes))
+    return _Entry(rule.methods, rule.pattern, rule.pattern.compile(wide=True), access, REQUIRED_SCOPES, str(rule))
+
+
+def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
+    """One expression with a group for each entry that has ``method``; "*" is any that no rule lists."""
+    able = [one for one in entries if one.methods is None or method in one.methods]
+    return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in able)), tuple(one.access for one in able)
+
+
+def _is_dead(entry: _Entry, earlier: Sequence[_Entry]) -> bool:
+    """True when ``earlier`` leave nothing to it; refused when it was configured, as somebody then counts on it."""
+    takers = []
+    # One public path within another is no mistake.
+    others = [one for one in earlier if not (one.access is PUBLIC and entry.access is PUBLIC)]
+    for method in sorted(entry.methods or {"*"}):
+        found = _takers(entry, [one for one in others if one.methods is None or method in one.methods])
+        if not found:
+            return False
+        takers += found
+    if entry.option:
+        names = ", ".join(dict.fromkeys(repr(one.text) for one in takers))
+        raise ConfigError(entry.option, f"{entry.text!r} can never match, all is taken before by {names}")
+    return True
+
+
+def _takers(entry: _Entry, others: Sequence[_Entry]) -> list[_Entry]:
+    """Who of ``others`` together match every path that ``entry`` matches; nobody when one path is left over.
+
+    A few witnesses decide it exactly. Whoever matches a segment that equals no literal does so by ``{name}`` or
+    ``/*``, so matches any segment there; and whoever matches deeper than all patterns go does so at any depth.
+    """
+    longest = max((len(other.pattern.segments) for other in others), default=0)
+    fresh = "~" * (1 + max((len(text) for other in others for text in other.pattern.segments), default=0))
+    head = [segment or fresh for segment in entry.pattern.segments]
+    paths = ["/" + "/".join(head + [fresh] * more) for more in range(longest + 2 if entry.pattern.tail else 1)]
+    found = []
+    for witness in filter(entry.regex.fullmatch, [*paths, *(path.rstrip("/") + "/" for path in paths)]):
+        taker = next((other for other in others if other.regex.fullmatch(witness)), None)
+        if taker is None:
+            return []
+        found.append(taker)
+    return found

@@ -1,0 +1,101 @@
+"""The counter file beside an SQLite database: one number mapped into every process, and the writers' queue."""
+
+from __future__ import annotations
+
+import mmap
+import operator
+import os
+import stat
+import time
+import weakref
+from collections.abc import Callable
+from functools import partial
+
+from ..errors import StoreUnavailable
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    queueing = False
+else:
+    queueing = True
+
+SUFFIX = "-oauth_mw"
+_SIZE = 4096
+
+Identity = tuple[int, int]
+
+
+def identity(path: str) -> Identity:
+    """Device and inode: a file that was removed and made again is another one."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+class CounterFile:
+    """The counter of the database at ``database``; made when it is missing.
+
+    :raises OSError: it cannot be made, or not be opened for reading and writing.
+    """
+
+    def __init__(self, database: str) -> None:
+        self.path = database + SUFFIX
+        if not os.path.exists(self.path):
+            _make(self.path, database)
+        self._fd = os.open(self.path, os.O_RDWR)
+        weakref.finalize(self, os.close, self._fd)  # a writer of another thread may still hold this object
+        found = os.fstat(self._fd)
+        self._identity = found.st_dev, found.st_ino
+        self._cell = memoryview(mmap.mmap(self._fd, _SIZE)).cast("Q")
+        self.read: Callable[[], object] = partial(operator.getitem, self._cell, 0)
+
+    def is_there(self) -> bool:
+        return identity(self.path) == self._identity
+
+    def bump(self) -> None:
+        """Tell all processes. Only within :meth:`lock`."""
+        self._cell[0] += 1
+
+    def lock(self, deadline: float) -> None:
+        """Wait for this process's turn to write.
+
+        The wait is a series of tries, because the holder may be a stopped process.
+
+        :param deadline: on the monotonic clock.
+        :raises StoreUnavailable: the turn did not come.
+        """
+        pause = 0.0001
+        while True:
+            try:
+                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() + pause > deadline:
+                    raise StoreUnavailable("no writer's turn in time") from None
+            except OSError as error:
+                raise StoreUnavailable(f"the writers' queue fails: {error.strerror}") from None
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.002)
+
+    def unlock(self) -> None:
+        fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def _make(path: str, database: str) -> None:
+    """Make the file complete under another name first: a short file under a mapping is SIGBUS."""
+    model = os.stat(database)
+    draft = f"{path}.{os.getpid()}.{time.time_ns()}"
+    fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    try:
+        # A value that no earlier file of this name had, so that nobody takes it for the old one.
+        os.write(fd, time.time_ns().to_bytes(8, "little").ljust(_SIZE, b"\0"))
+        if os.geteuid() == 0:
+            os.fchown(fd, model.st_uid, model.st_gid)
+        os.fchmod(fd, stat.S_IMODE(model.st_mode))
+        os.fsync(fd)
+        os.link(draft, path)  # unlike a rename, this never replaces the file of a process that was faster
+    except FileExistsError:
+        pass
+    finally:
+        os.close(fd)
+        os.unlink(draft)

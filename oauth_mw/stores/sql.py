@@ -1,0 +1,268 @@
+"""The store on a SQL engine. What differs by engine lies in the engine's own module."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from itertools import groupby
+
+from sqlalchemy import (
+    Connection,
+    Delete,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    inspect,
+    or_,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.exc import NoResultFound, OperationalError
+
+from ..errors import ConfigError
+from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from . import schema
+from .rows import (
+    CLIENT_COLUMNS,
+    SECRET_COLUMNS,
+    TOKEN_COLUMNS,
+    attributes_text,
+    client_from_rows,
+    client_values,
+    secret_values,
+    token_from_row,
+)
+from .sqlite import SQLiteEngine, driver_of
+
+LOG_KEEP_SECONDS = 24 * 3600
+SWEPT_AT_ONCE = 500
+
+_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+
+# One read serves an issue: the client, its secrets, and the log's position as of the same moment.
+_CLIENTS = (
+    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _store.c.position.label("head"))
+    .select_from(_client.join(_store, true()).outerjoin(_secret, _secret.c.client == _client.c.number))
+    .where(_client.c.deleted.is_(False))
+)
+_FIND_CLIENT = _CLIENTS.where(_client.c.client_id == bindparam("client_id"))
+_NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
+_ADD_TOKEN = insert(_token).values(
+    key=bindparam("key"),
+    client=_NUMBER,
+    scope=bindparam("scope"),
+    issued_at=bindparam("issued_at"),
+    position=bindparam("position"),
+    revoked=bindparam("revoked"),
+    attributes=bindparam("attributes"),
+)
+_FIND_TOKEN = (
+    select(*TOKEN_COLUMNS, or_(_token.c.revoked, _token.c.position < _client.c.ended))
+    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+    .where(_token.c.key == bindparam("key"))
+)
+
+
+class SQLStore:
+    """See the protocols in :mod:`oauth_mw.model`."""
+
+    single_process = False
+
+    def __init__(self, engine: SQLiteEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.url = engine.url
+        self._find_client = engine.compiled(_FIND_CLIENT)
+        self._add_token = engine.compiled(_ADD_TOKEN)
+        self._find_token = engine.compiled(_FIND_TOKEN)
+        engine.check = self._check
+
+    def open(self, *, create: bool) -> None:
+        """First contact.
+
+        :raises ConfigError: no store there and ``create`` is false, or one that this code cannot use.
+        :raises StoreUnavailable: the engine does not answer for now.
+        """
+        if create:
+            self._engine.make_files()
+        elif not self._engine.exists():
+            raise ConfigError("store", f"there is no store at {self.url}")
+        self._engine.open(self._create if create else None)
+
+    @property
+    def generation(self) -> Callable[[], object]:
+        return self._engine.generation
+
+    def look(self) -> None:
+        self._engine.look()
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # Schema
+
+    def _create(self, connection: Connection) -> None:
+        if inspect(connection).has_table(_store.name):
+            return
+        schema.metadata.create_all(connection, checkfirst=False)
+        row = {"one": 1, "version": schema.VERSION, "store_id": secrets.token_hex(16), "position": 0, "log_floor": 0}
+        connection.execute(insert(_store).values(row))
+
+    def _check(self, connection: Connection) -> None:
+        try:
+            version = connection.execute(select(_store.c.version)).scalar_one()
+        except (OperationalError, NoResultFound) as error:
+            if not inspect(connection).has_table(_store.name) or isinstance(error, NoResultFound):
+                raise ConfigError("store", f"{self.url} holds no oauth_mw store") from None
+            raise
+        if version != schema.VERSION:
+            raise ConfigError(
+                "store", f"{self.url} has schema version {version}, this oauth_mw knows {schema.VERSION}: upgrade it"
+            )
+
+    # Clients
+
+    def find_client(self, client_id: str) -> Client | None:
+        with self._engine.reading() as connection:
+            rows = driver_of(connection).execute(self._find_client, {"client_id": client_id}).fetchall()
+        return client_from_rows(rows)
+
+    def clients(self) -> Iterable[Client]:
+        with self._engine.reading() as connection:
+            rows = connection.execute(_CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
+        found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
+        return [client for client in found if client]
+
+    def add_client(self, client: Client) -> bool:
+        row = {**client_values(client), "client_id": client.client_id, "created_at": client.created_at}
+        with self._engine.transaction() as connection:
+            if connection.execute(select(_client.c.number).where(_client.c.client_id == client.client_id)).first():
+                return False
+            connection.execute(insert(_client).values({**row, "deleted": False, "ended": 0}))
+            for secret in client.secrets:
+                self._insert_secret(connection, client.client_id, secret)
+        return True
+
+    def update_client(self, client: Client) -> bool:
+        with self._engine.transaction() as connection:
+            known = and_(_client.c.client_id == client.client_id, _client.c.deleted.is_(False))
+            return connection.execute(update(_client).where(known).values(client_values(client))).rowcount == 1
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            return self._end(connection, client_id, disable, delete)
+
+    def _end(self, connection: Connection, client_id: str, disable: bool, delete: bool) -> bool:
+        known = and_(_client.c.client_id == client_id, _client.c.deleted.is_(False))
+        if connection.execute(select(_client.c.number).where(known)).first() is None:
+            return False
+        values: dict[str, object] = {"ended": self._append(connection, client_id)}
+        if disable:
+            values["enabled"] = False
+        if delete:
+            values.update(deleted=True, enabled=False, name="", attributes=None)
+            connection.execute(_delete_secrets(client_id))
+        connection.execute(update(_client).where(known).values(values))
+        return True
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
+        with self._engine.transaction() as connection:
+            known = and_(_client.c.client_id == client_id, _client.c.deleted.is_(False))
+            if connection.execute(select(_client.c.number).where(known)).first() is None:
+                return False
+            self._insert_secret(connection, client_id, secret)
+        return True
+
+    def _insert_secret(self, connection: Connection, client_id: str, secret: ClientSecret) -> None:
+        number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
+        connection.execute(insert(_secret).values({**secret_values(secret), "client": number}))
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
+        with self._engine.transaction(ends_tokens=and_tokens) as connection:
+            removed = connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret_id)).rowcount
+            if removed and and_tokens:
+                self._end(connection, client_id, False, False)
+            return removed == 1
+
+    # Tokens
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None:
+        row = {
+            "key": key,
+            "client_id": token.client_id,
+            "scope": token.scope,
+            "issued_at": token.issued_at,
+            "position": token.position,
+            "revoked": token.revoked,
+            "attributes": attributes_text(token.attributes, token.public_attributes),
+        }
+        with self._engine.writing() as connection:
+            driver_of(connection).execute(self._add_token, row)
+
+    def find_token(self, key: bytes) -> TokenRecord | None:
+        with self._engine.reading() as connection:
+            row = driver_of(connection).execute(self._find_token, {"key": key}).fetchone()
+        return token_from_row(row) if row else None
+
+    def revoke_token(self, key: bytes) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            row = connection.execute(_FIND_TOKEN, {"key": key}).first()
+            if row is None or row[-1]:
+                return False
+            connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
+            self._append(connection, row[0], key)
+        return True
+
+    def sweep(self, now: int, limit: int) -> int:
+        expired = _token.c.key < now.to_bytes(4)
+        with self._engine.writing() as connection:
+            after = select(_token.c.key).where(expired).order_by(_token.c.key).offset(limit).limit(1)
+            bound = connection.execute(after).scalar()
+            return connection.execute(delete(_token).where(_token.c.key < bound if bound else expired)).rowcount
+
+    def count_tokens(self, before: int | None = None) -> int:
+        count = select(func.count()).select_from(_token)
+        if before is not None:
+            count = count.where(_token.c.key < before.to_bytes(4))
+        with self._engine.reading() as connection:
+            return int(connection.execute(count).scalar_one())
+
+    # Revocation log
+
+    def _append(self, connection: Connection, client_id: str, key: bytes | None = None) -> int:
+        """Append an event and return its position; sweep what no follower needs any more."""
+        now = self._clock()
+        following = _store.c.position + 1
+        microseconds = int(now * 1_000_000)
+        head = case((following > microseconds, following), else_=microseconds)
+        position = int(
+            connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar_one()
+        )
+        expires_at = int.from_bytes(key[:4]) if key else 0
+        row = {"position": position, "client_id": client_id, "key": key}
+        connection.execute(insert(_log).values({**row, "keep_until": max(int(now), expires_at) + LOG_KEEP_SECONDS}))
+        old = select(_log.c.position).where(_log.c.keep_until < int(now)).limit(SWEPT_AT_ONCE)
+        swept = connection.execute(old).scalars().all()
+        if swept:
+            connection.execute(delete(_log).where(_log.c.position.in_(swept)))
+            floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
+            connection.execute(update(_store).values(log_floor=floor))
+        return position
+
+    def read_log(self, store_id: str, after: int) -> LogPage:
+        with self._engine.reading() as connection:
+            stands = connection.execute(select(_store.c.store_id, _store.c.position, _store.c.log_floor)).one()
+            events = select(_log.c.position, _log.c.client_id, _log.c.key).where(_log.c.position > after)
+            rows = connection.execute(events.order_by(_log.c.position)).all()
+        complete = store_id == stands.store_id and stands.log_floor <= after <= stands.position
+        position = max([stands.position, *(row.position for row in rows)])
+        return LogPage(stands.store_id, position, [Ended(*row) for row in rows] if complete else [], complete)
+
+
+def _delete_secrets(client_id: str) -> Delete:
+    number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
+    return delete(_secret).where(_secret.c.client == number)

@@ -1,0 +1,3 @@
+"""Token formats, and the cache of verified tokens."""
+
+from __future__ import annotations

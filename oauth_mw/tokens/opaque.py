@@ -1,0 +1,102 @@
+"""Opaque tokens: 256 random bits behind the four bytes of their expiry.
+
+A format has three verbs: issue, read, storage key. The store knows a token by its storage key,
+four bytes of expiry and 28 of the text's SHA-256. The expiry in the text is believed by nobody
+until the row is found; it only lets most made-up texts be refused without asking the store.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from hashlib import sha256
+
+from ..model import MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord, TokenStore
+
+SWEEP_EVERY = 100
+SWEEP_ROWS = 500
+
+_LENGTH = 48
+# RFC 6750 §2.1: of b64token, what a prefix may hold, then what we make ourselves.
+_TEXT = re.compile(r"[A-Za-z0-9._~+/-]{0,32}[A-Za-z0-9_-]{48}", re.ASCII)
+
+
+class OpaqueTokens:
+    """Issue and read opaque tokens.
+
+    :param prefix: what every issued token begins with, so that secret scanners can find leaked ones;
+        tokens issued under another prefix stay good.
+    :param challenge: how the challenges of this server begin; handed on with every token.
+    """
+
+    def __init__(self, store: TokenStore, clock: Clock, prefix: str, challenge: str) -> None:
+        self._store = store
+        self._clock = clock
+        self._prefix = prefix
+        self._challenge = challenge
+        self._issued = 0
+
+    def issue(self, client: Client, scopes: Sequence[str], lifetime: int) -> tuple[str, AccessToken]:
+        """Make, store and return a token (RFC 6749 §4.4.3) that ends ``lifetime`` seconds from now.
+
+        :raises StoreUnavailable: it could not be stored.
+        """
+        now = int(self._clock())
+        raw = (now + lifetime).to_bytes(4) + secrets.token_bytes(32)
+        text = self._prefix + urlsafe_b64encode(raw).decode()
+        key = _key(text, raw)
+        record = TokenRecord(
+            client.client_id, " ".join(scopes), now, client.position, client.attributes, client.public_attributes
+        )
+        self._store.add_token(key, record)
+        self._issued += 1
+        if self._issued % SWEEP_EVERY == 0:
+            self._store.sweep(now, SWEEP_ROWS)
+        return text, self._token(key, record)
+
+    def read(self, text: str) -> AccessToken | None:
+        """The live token that ``text`` is, or ``None``.
+
+        :raises StoreUnavailable: it cannot be told.
+        """
+        key = self.storage_key(text)
+        record = self._store.find_token(key) if key else None
+        if key is None or record is None or record.revoked:
+            return None
+        return self._token(key, record)
+
+    def revoke(self, token: AccessToken) -> bool:
+        """End a live token; false when somebody else just did.
+
+        :raises StoreUnavailable: it is not known to be ended.
+        """
+        return self._store.revoke_token(bytes.fromhex(token.token_id))
+
+    def storage_key(self, text: str) -> bytes | None:
+        """Where the token would lie; ``None`` when ``text`` is none of ours or its time cannot be now."""
+        if not _TEXT.fullmatch(text):
+            return None
+        raw = urlsafe_b64decode(text[-_LENGTH:])
+        now = self._clock()
+        if not now < int.from_bytes(raw[:4]) <= now + MAX_LIFETIME:
+            return None
+        return _key(text, raw)
+
+    def _token(self, key: bytes, record: TokenRecord) -> AccessToken:
+        return AccessToken(
+            client_id=record.client_id,
+            scope=record.scope,
+            scopes=frozenset(record.scope.split()),
+            token_id=key.hex(),
+            issued_at=record.issued_at,
+            expires_at=int.from_bytes(key[:4]),
+            attributes=record.attributes,
+            public_attributes=record.public_attributes,
+            challenge=self._challenge,
+        )
+
+
+def _key(text: str, raw: bytes) -> bytes:
+    return raw[:4] + sha256(text.encode()).digest()[:28]

@@ -1,0 +1,170 @@
+"""The cache of verified tokens. It follows the revocation log, so that a hit is as good as a look into the store.
+
+Entries are keyed by the SHA-256 of the whole Authorization value: keyed by its text, they would
+keep live credentials in memory. Before every look-up the log's generation is compared; when it
+moved, what the log names is evicted first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from os import getpid
+from threading import Lock
+
+from ..errors import StoreUnavailable
+from ..model import AccessToken, Clock, Ended, LogPage, RevocationLog
+
+LOOK_SECONDS = 1.0
+RETRY_SECONDS = 0.5
+
+
+class _Half:
+    """One half of the cache: by digest for the guard, by token id for the log."""
+
+    __slots__ = ("by_digest", "digests")
+
+    def __init__(self) -> None:
+        self.by_digest: dict[bytes, AccessToken] = {}
+        self.digests: dict[str, bytes] = {}
+
+    def add(self, digest: bytes, token: AccessToken) -> None:
+        self.by_digest[digest] = token
+        self.digests[token.token_id] = digest
+
+    def evict(self, ended: Ended) -> None:
+        if ended.key is not None:
+            names = [ended.key.hex()]
+        else:
+            names = [token.token_id for token in self.by_digest.values() if token.client_id == ended.client_id]
+        for token_id in names:
+            digest = self.digests.pop(token_id, None)
+            if digest is not None:
+                del self.by_digest[digest]
+
+
+class VerifiedTokens:
+    """Verified tokens by Authorization value.
+
+    :param read: the format's verb: the live token of a text, or ``None``.
+    :param size: how many tokens are kept at most. Two halves take turns: when the younger is full,
+        the older is dropped.
+    :param grace: seconds for which cached tokens stay good after the store last answered.
+    :param monotonic: a clock that never goes back, for the looks.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], AccessToken | None],
+        log: RevocationLog,
+        *,
+        size: int,
+        grace: float,
+        timeout: float,
+        monotonic: Clock,
+    ) -> None:
+        self._read = read
+        self._log = log
+        self._half = max(size // 2, 1)
+        self._grace = grace
+        self._timeout = timeout
+        self._monotonic = monotonic
+        self._young, self._old = _Half(), _Half()
+        self._generation = log.generation
+        self._seen: object = object()
+        self._next_look = 0.0
+        self._answered = float("-inf")
+        self._failed = float("-inf")
+        self._epoch = 0
+        self._store_id, self._position = "", -1
+        self._lock, self._pid = Lock(), getpid()
+
+    def get(self, value: str) -> AccessToken | None:
+        """The cached token of an Authorization value; whether it has expired is the caller's to ask.
+
+        :raises StoreUnavailable: whether it was revoked cannot be told.
+        """
+        if self._generation() != self._seen or self._monotonic() >= self._next_look:
+            self._catch_up()
+        digest = sha256(value.encode()).digest()
+        return self._young.by_digest.get(digest) or self._promoted(digest)
+
+    def find(self, value: str, text: str) -> AccessToken | None:
+        """Ask the store for the token ``text``, and keep it under ``value``.
+
+        :raises StoreUnavailable: it cannot be told.
+        """
+        epoch = self._epoch
+        token = self._read(text)
+        if token is not None:
+            digest = sha256(value.encode()).digest()
+            with self._locked():
+                # What the log told since before the read may have been about this token.
+                if self._epoch == epoch:
+                    self._add(digest, token)
+        return token
+
+    def _promoted(self, digest: bytes) -> AccessToken | None:
+        if digest not in self._old.by_digest:
+            return None
+        with self._locked():
+            token = self._old.by_digest.get(digest)
+            if token is not None:
+                self._add(digest, token)
+            return token
+
+    def _add(self, digest: bytes, token: AccessToken) -> None:
+        if len(self._young.by_digest) >= self._half:
+            self._old, self._young = self._young, _Half()
+        self._young.add(digest, token)
+
+    def _locked(self) -> Lock:
+        """The lock, made anew after a fork: the parent's may have been held."""
+        if self._pid != getpid():
+            self._lock, self._pid = Lock(), getpid()
+        return self._lock
+
+    def _catch_up(self) -> None:
+        """Learn from the log what ended. One thread asks; the others wait for its answer."""
+        lock = self._locked()
+        if not lock.acquire(timeout=self._timeout):
+            raise StoreUnavailable("no look at the revocation log in time")
+        try:
+            # Times and generation are taken before the log is read: what comes later is met by the next look.
+            started = self._monotonic()
+            if self._generation() == self._seen and started < self._next_look:
+                return
+            try:
+                self._follow(started)
+            except StoreUnavailable:
+                if started > self._answered + self._grace:
+                    raise
+        finally:
+            lock.release()
+
+    def _follow(self, started: float) -> None:
+        page, generation = self._ask(started)
+        if not page.complete:
+            self._young, self._old = _Half(), _Half()
+            self._epoch += 1
+        for ended in page.events:
+            self._young.evict(ended)
+            self._old.evict(ended)
+            self._epoch += 1
+        self._store_id, self._position = page.store_id, page.position
+        self._seen = generation
+        self._answered = started
+        self._next_look = started + LOOK_SECONDS
+
+    def _ask(self, started: float) -> tuple[LogPage, object]:
+        """One look at the log, and the generation from before it; not again right after a failure."""
+        if started < self._failed + RETRY_SECONDS:
+            raise StoreUnavailable("the store did not answer just now")
+        try:
+            self._log.look()
+            self._generation = self._log.generation
+            generation = self._generation()
+            return self._log.read_log(self._store_id, self._position), generation
+        except StoreUnavailable:
+            self._failed = self._monotonic()
+            raise
