@@ -12,7 +12,6 @@ from .errors import ConfigError
 
 REQUIRED_SCOPES = "required_scopes"
 PUBLIC_PATHS = "public_paths"
-
 _GAP = re.compile(r"[ \t]+")  # not \s: a path may hold U+00A0, and a line break would run two rules together
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
@@ -158,7 +157,7 @@ def _read_pattern(text: str) -> Pattern:
     if not wire or is_odd(wire) or text != text.strip():
         raise ValueError(
             "expected a path that begins with /, without space around it, and without what no request matches:"
-            " an empty, '.' or '..' segment, a backslash, ';', %XX or a control character"
+            " an empty, '.' or '..' segment, a backslash, ';', a control character or %XX (write the character itself)"
         )
     *head, last = wire[1:].split("/")
     tail, slash = last == "*", last == ""
@@ -259,8 +258,9 @@ def _rule_entry(rule: Rule) -> _Entry:
 
 
 def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
-    """One expression with a group for each entry that has ``method``; "*" is any that no rule lists."""
+    """One expression for all that has ``method`` ("*": one that no rule lists), and what each of its groups means."""
     able = [one for one in entries if one.methods is None or method in one.methods]
+    # The groups are empty and come last: around the branches they would cost a time quadratic in their number.
     return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in able)), tuple(one.access for one in able)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ..errors import StoreUnavailable
+from .files import identity
 
 try:
     import fcntl
@@ -22,14 +23,6 @@ else:
 
 SUFFIX = "-oauth_mw"
 _SIZE = 4096
-
-Identity = tuple[int, int]
-
-
-def identity(path: str) -> Identity:
-    """Device and inode: a file that was removed and made again is another one."""
-    found = os.stat(path)
-    return found.st_dev, found.st_ino
 
 
 class CounterFile:

@@ -87,10 +87,6 @@ class SQLStore:
         :raises ConfigError: no store there and ``create`` is false, or one that this code cannot use.
         :raises StoreUnavailable: the engine does not answer for now.
         """
-        if create:
-            self._engine.make_files()
-        elif not self._engine.exists():
-            raise ConfigError("store", f"there is no store at {self.url}")
         self._engine.open(self._create if create else None)
 
     @property

@@ -25,7 +25,8 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreUnavailable
-from .counter import CounterFile, Identity, identity, queueing
+from .counter import CounterFile, queueing
+from .files import identity, make_database
 
 # Connections that a fork brought along: closing one would drop the parent's locks.
 _inherited: list[object] = []
@@ -37,9 +38,10 @@ class _Process:
     def __init__(self, path: str) -> None:
         self.pid = os.getpid()
         self.lock = threading.Lock()
-        self.database: Identity = identity(path)
+        self.database = identity(path)
         self.counter = CounterFile(path) if queueing else None
         self.free: list[Connection] = []
+        self.watching = threading.Lock()
         self.watch: Connection | None = None
 
     def files_are_there(self, path: str) -> bool:
@@ -70,6 +72,7 @@ class SQLiteEngine:
         self.timeout = timeout
         self.generation: Callable[[], object] = object
         self.check: Callable[[Connection], None] = lambda connection: None
+        self._create: Callable[[Connection], None] | None = None
         self._process: _Process | None = None
         self._opening = threading.Lock()
         self._engine = self._make_engine()
@@ -95,70 +98,66 @@ class SQLiteEngine:
     def open(self, create: Callable[[Connection], None] | None) -> None:
         """First contact, and nothing held afterwards, so that nothing crosses a fork.
 
-        :param create: makes the tables where they are missing.
-        :raises ConfigError: not a database, or not a store that this code can use.
+        :param create: makes the tables where they are missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
         :raises StoreUnavailable: it does not answer for now.
         """
-        process = self._here()
-        deadline = time.monotonic() + self.timeout
-        try:
-            with self._engine.connect() as connection:
-                if create:
-                    with self._turn(process, deadline):
-                        driver = driver_of(connection)
-                        driver.execute("PRAGMA journal_mode=WAL")
-                        driver.execute("BEGIN IMMEDIATE")
-                        create(connection)
-                        driver.execute("COMMIT")
-                self.check(connection)
-        except (sqlite3.Error, DBAPIError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if getattr(cause, "sqlite_errorname", "") == "SQLITE_NOTADB":
-                raise ConfigError("store", f"{self.path} is not an SQLite database") from None
-            raise StoreUnavailable(f"SQLite: {cause}") from None
-        finally:
-            self.close()
-
-    # Files
-
-    def make_files(self) -> None:
-        """Create what is missing; the database readable by its owner alone.
-
-        :raises ConfigError: the folder is missing or not writable.
-        """
-        folder = os.path.dirname(self.path)
-        if not os.path.isdir(folder):
-            raise ConfigError("store", f"the folder {folder} does not exist")
-        if not os.path.exists(self.path):
-            try:
-                os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            except FileExistsError:
-                pass  # another worker was faster
-            except OSError as error:
-                raise ConfigError("store", f"the folder {folder} is not writable ({error.strerror})") from None
-        if not os.access(self.path, os.R_OK | os.W_OK):
-            raise ConfigError("store", f"{self.path} is not readable and writable")
-
-    def exists(self) -> bool:
-        return os.path.isfile(self.path)
+        if create:
+            make_database(self.path)
+        elif not os.path.isfile(self.path):
+            raise ConfigError("store", f"there is no store at {self.url}")
+        self._create = create
+        self._contact()
+        self.close()
 
     def _here(self) -> _Process:
-        """This process's connections, made anew after a fork or when the files were exchanged."""
+        """This process's connections, made anew after a fork or when the files were exchanged.
+
+        :raises StoreUnavailable: there is no usable store now.
+        """
         process = self._process
         if process is not None and process.pid == os.getpid():
             return process
         if process is not None:
             _inherited.append(process)
             self._process, self._opening = None, threading.Lock()
-        with self._opening:
+        try:
+            return self._contact()
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def _contact(self) -> _Process:
+        if not self._opening.acquire(timeout=self.timeout):
+            raise StoreUnavailable("the store is being opened")
+        try:
             if self._process is None:
-                try:
-                    self._process = _Process(self.path)
-                except OSError as error:
-                    raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
-                counter = self._process.counter
-                self.generation = counter.read if counter else self._data_version
+                process = _Process(self.path)
+                self._prepare(process)
+                self.generation = process.counter.read if process.counter else self._data_version
+                self._process = process
             return self._process
+        except OSError as error:
+            raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
+        except (sqlite3.Error, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if getattr(cause, "sqlite_errorname", "") == "SQLITE_NOTADB":
+                raise ConfigError("store", f"{self.path} is not an SQLite database") from None
+            raise StoreUnavailable(f"SQLite: {cause}") from None
+        finally:
+            self._opening.release()
+
+    def _prepare(self, process: _Process) -> None:
+        """Make the tables, if this is the start that may, and judge what is there."""
+        with self._engine.connect() as connection:
+            if self._create:
+                with self._turn(process, time.monotonic() + self.timeout):
+                    driver = driver_of(connection)
+                    driver.execute("PRAGMA journal_mode=WAL")
+                    driver.execute("BEGIN IMMEDIATE")
+                    self._create(connection)
+                    driver.execute("COMMIT")
+            self.check(connection)
+        self._create = None
 
     def look(self) -> None:
         """Notice, once a second, that the files were exchanged; open the new ones.
@@ -186,7 +185,7 @@ class SQLiteEngine:
         # The watching connection never writes, so it sees every commit, those of this process too.
         try:
             process = self._here()
-            with process.lock:
+            with process.watching:
                 if process.watch is None:
                     process.watch = self._engine.connect()
                 version = driver_of(process.watch).execute("PRAGMA data_version").fetchone()[0]
@@ -245,7 +244,10 @@ class SQLiteEngine:
     def _held(self, process: _Process) -> Iterator[Connection]:
         connection = None
         try:
-            connection = process.free.pop() if process.free else self._connect()
+            try:
+                connection = process.free.pop()
+            except IndexError:
+                connection = self._engine.connect()
             yield connection
         except (sqlite3.Error, DBAPIError) as error:
             if connection is not None:
@@ -260,15 +262,6 @@ class SQLiteEngine:
                     process.free.append(connection)
                 else:
                     connection.close()
-
-    def _connect(self) -> Connection:
-        connection = self._engine.connect()
-        try:
-            self.check(connection)
-        except ConfigError as error:
-            connection.close()
-            raise StoreUnavailable(str(error)) from None
-        return connection
 
     @contextmanager
     def _turn(self, process: _Process, deadline: float) -> Iterator[None]:
