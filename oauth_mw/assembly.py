@@ -17,7 +17,7 @@ from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
 from .errors import OAuthError, StoreUnavailable
-from .events import Refused, Sink, StoreFailed, log_sink, tell
+from .events import Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
 from .model import Clock, Store
 from .rules import Rules
@@ -28,13 +28,15 @@ from .tokens.verified import VerifiedTokens
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+Check = Callable[["WSGIEnvironment"], None]
+
 
 @dataclass(frozen=True)
 class Parts:
     """What the facade routes between."""
 
     endpoints: Mapping[str, WSGIApplication]
-    guard: Callable[[WSGIEnvironment], None]
+    guard: Check
     app: WSGIApplication
     refused: Callable[[OAuthError], None]
 
@@ -57,7 +59,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
     )
-    guard: Callable[[WSGIEnvironment], None] = Guard(
+    guard = Guard(
         rules,
         verified,
         clock,
@@ -68,15 +70,12 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         preflight=settings.preflight,
     )
     endpoints = _endpoints(settings, store, tokens, clock, emit)
-    apps = {path: _as_app(endpoint) for path, endpoint in endpoints.items()}
-    if store.single_process:
-        guard = _single_process(guard)
-        apps = {path: _as_app(endpoint, _single_process(_nothing)) for path, endpoint in endpoints.items()}
+    check = _one_process if store.single_process else None
     return Parts(
-        apps,
-        guard,
+        {path: _as_app(endpoint, check) for path, endpoint in endpoints.items()},
+        _both(check, guard) if check else guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
-        lambda error: emit(Refused(error.client_id, error.error, error.reason)),
+        Refusals(emit, time.monotonic),
     )
 
 
@@ -111,7 +110,7 @@ def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Cl
     return {path: endpoint for path, endpoint in endpoints.items() if path is not None}
 
 
-def _as_app(endpoint: Endpoint, check: Callable[[WSGIEnvironment], None] | None = None) -> WSGIApplication:
+def _as_app(endpoint: Endpoint, check: Check | None) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if check:
             check(environ)
@@ -120,16 +119,15 @@ def _as_app(endpoint: Endpoint, check: Callable[[WSGIEnvironment], None] | None 
     return app
 
 
-def _single_process(check: Callable[[WSGIEnvironment], None]) -> Callable[[WSGIEnvironment], None]:
+def _both(first: Check, second: Check) -> Check:
+    def check(environ: WSGIEnvironment) -> None:
+        first(environ)
+        second(environ)
+
+    return check
+
+
+def _one_process(environ: WSGIEnvironment) -> None:
     """Workers that keep their tokens to themselves would not know each other's."""
-
-    def checked(environ: WSGIEnvironment) -> None:
-        if environ.get("wsgi.multiprocess"):
-            raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
-        check(environ)
-
-    return checked
-
-
-def _nothing(environ: WSGIEnvironment) -> None:
-    """Nothing to check."""
+    if environ.get("wsgi.multiprocess"):
+        raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")

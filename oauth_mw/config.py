@@ -130,15 +130,17 @@ def store(value: object) -> str | Store:
     raise ValueError(f"expected a store URL or an open store, got {value!r}")
 
 
-def option(default: object, convert: Convert, help: str) -> Any:
-    return field(default=default, metadata={"convert": convert, "help": help})
+def option(default: object, convert: Convert, help: str, *, shown: bool = True) -> Any:
+    return field(default=default, repr=shown, metadata={"convert": convert, "help": help})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """All options, converted. Only :mod:`oauth_mw.assembly` reads them, while it builds."""
 
-    store: str | Store = option(MISSING, store, "Where clients and tokens lie: sqlite:///file or memory://")
+    store: str | Store = option(
+        MISSING, store, "Where clients and tokens lie: sqlite:///file or memory://", shown=False
+    )
     token_path: str = option("/oauth/token", own_path, "Path of the token endpoint")
     revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
     introspection_path: str | None = option("/oauth/introspect", own_path, "Path of the introspection endpoint, or off")

@@ -6,6 +6,11 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .errors import OAuthError, StoreUnavailable
+from .model import Clock
+
+REPEAT_SECONDS = 60.0
+
 log = logging.getLogger("oauth_mw")
 
 
@@ -70,3 +75,21 @@ def tell(sinks: Sequence[Sink]) -> Sink:
                 log.exception("an event sink failed")
 
     return emit
+
+
+class Refusals:
+    """Tell ``emit`` of refused requests; of a store that does not answer once a minute, not at each request.
+
+    :param monotonic: a clock that never goes back.
+    """
+
+    def __init__(self, emit: Sink, monotonic: Clock) -> None:
+        self._emit = emit
+        self._monotonic = monotonic
+        self._quiet: dict[str, float] = {}
+
+    def __call__(self, error: OAuthError) -> None:
+        self._emit(Refused(error.client_id, error.error, error.reason))
+        if isinstance(error, StoreUnavailable) and self._monotonic() >= self._quiet.get(error.reason, 0.0):
+            self._quiet = {error.reason: self._monotonic() + REPEAT_SECONDS}
+            self._emit(StoreFailed("", error.reason))

@@ -13,8 +13,11 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from hashlib import sha256
 
+from ..errors import StoreUnavailable
 from ..model import MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord, TokenStore
 
+LAST_SECOND = 2**32 - 1
+CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
 SWEEP_ROWS = 500
 
@@ -44,6 +47,8 @@ class OpaqueTokens:
         :raises StoreUnavailable: it could not be stored.
         """
         now = int(self._clock())
+        if not 0 <= now <= LAST_SECOND - lifetime:
+            raise StoreUnavailable("the clock is out of the range of a token's expiry")
         raw = (now + lifetime).to_bytes(4) + secrets.token_bytes(32)
         text = self._prefix + urlsafe_b64encode(raw).decode()
         key = _key(text, raw)
@@ -80,7 +85,7 @@ class OpaqueTokens:
             return None
         raw = urlsafe_b64decode(text[-_LENGTH:])
         now = self._clock()
-        if not now < int.from_bytes(raw[:4]) <= now + MAX_LIFETIME:
+        if not now < int.from_bytes(raw[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
             return None
         return _key(text, raw)
 
