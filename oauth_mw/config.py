@@ -141,7 +141,7 @@ class Settings:
     store: str | Store = option(
         MISSING, store, "Where clients and tokens lie: sqlite:///file or memory://", shown=False
     )
-    token_path: str = option("/oauth/token", own_path, "Path of the token endpoint")
+    token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
     revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
     introspection_path: str | None = option("/oauth/introspect", own_path, "Path of the introspection endpoint, or off")
     access_token_lifetime: int = option(
@@ -222,8 +222,6 @@ def own_paths(settings: Settings) -> dict[str, str]:
 
 
 def _check_own_paths(settings: Settings) -> None:
-    if settings.token_path is None:
-        raise ConfigError("token_path", "cannot be off")
     taken: dict[str, str] = {}
     for name, path in own_paths(settings).items():
         if path in taken:
