@@ -1,0 +1,162 @@
+"""Random rules against a plain reading of DESIGN §5, segment by segment, over all paths of a small world."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oauth_mw.errors import ConfigError
+from oauth_mw.rules import NO_METHOD, ODD, PUBLIC, Access, Rules, is_odd, parse_pattern, parse_rule
+
+METHODS = ["GET", "HEAD", "POST", "PURGE"]
+# "c" stands in no pattern, and the deepest path is two segments deeper than the deepest pattern.
+PATHS = ["", "/"] + [
+    "/" + "/".join(way) + end for n in range(1, 5) for way in product("abc", repeat=n) for end in ("", "/")
+]
+
+patterns = st.builds(
+    lambda segments, end: "".join(segments) + end if segments or end else "/",
+    st.lists(st.sampled_from(["/a", "/b", "/{}"]), max_size=2),
+    st.sampled_from(["", "/", "/*"]),
+)
+rule_parts = st.tuples(st.sampled_from(["*", "GET", "POST", "GET,POST", "HEAD"]), patterns)
+rule_lists = st.lists(rule_parts, max_size=5)
+public_lists = st.lists(patterns, max_size=3)
+quietly = settings(deadline=None)
+
+
+def fits(pattern: str, path: str, *, wide: bool) -> bool:
+    path = path or "/"
+    if wide and not pattern.endswith("/*"):
+        pattern, path = pattern.removesuffix("/"), path.removesuffix("/")
+    head, parts = pattern.removesuffix("/*").split("/")[1:], path.split("/")[1:]
+    enough = len(parts) >= len(head) if pattern.endswith("/*") else len(parts) == len(head)
+    return enough and all(part != "" if want == "{}" else part == want for want, part in zip(head, parts, strict=False))
+
+
+def lists(methods: str, method: str) -> bool:
+    return methods == "*" or method in methods.split(",") or (method == "HEAD" and "GET" in methods.split(","))
+
+
+def expected(rules: list[tuple[str, str]], public: list[str], method: str, path: str) -> str:
+    """The verdict in words; the scope of a rule is its place in the list."""
+    named = [(at, methods) for at, (methods, text) in enumerate(rules) if text != "/*" and fits(text, path, wide=True)]
+    rest = [(at, methods) for at, (methods, text) in enumerate(rules) if text == "/*"]
+    if not named and any(fits(text, path, wide=False) for text in public):
+        return "public"
+    candidates = named or rest
+    return next((f"s{at}" for at, methods in candidates if lists(methods, method)), "no method" if candidates else "")
+
+
+def build(rules: list[tuple[str, str]], public: list[str], odd_paths: str = "refuse") -> Rules:
+    parsed = [parse_rule((*parts, f"s{at}")) for at, parts in enumerate(rules)]
+    return Rules(parsed, [parse_pattern(text, "public_paths") for text in public], {}, odd_paths)
+
+
+def is_taken(rules: list[tuple[str, str]], public: list[str]) -> bool:
+    try:
+        return bool(build(rules, public))
+    except ConfigError:
+        return False
+
+
+@dataclass
+class House:
+    """Random rules and public paths, without those that a start would refuse."""
+
+    rules: list[tuple[str, str]]
+    public: list[str]
+
+    def __post_init__(self) -> None:
+        rules, public, self.rules, self.public = self.rules, self.public, [], []
+        for parts in rules:
+            self.rules += [parts] * is_taken([*self.rules, parts], self.public)
+        for text in public:
+            self.public += [text] * is_taken(self.rules, [*self.public, text])
+
+
+houses = st.builds(House, rule_lists, public_lists)
+
+
+@quietly
+@given(houses)
+def test_every_verdict_is_that_of_the_plain_reading(house: House) -> None:
+    built = build(house.rules, house.public)
+
+    for method, path in product(METHODS, PATHS):
+        access, words = built.decide(method, path), expected(house.rules, house.public, method, path)
+        assert (access.scope or access.kind.replace("token", "")) == words
+        assert access.named == (words not in ("", "public"))
+
+
+@quietly
+@given(rule_lists, public_lists)
+def test_refused_is_exactly_what_has_something_that_never_decides(
+    rules: list[tuple[str, str]], public: list[str]
+) -> None:
+    reached = {expected(rules, public, method, path) for method in METHODS for path in PATHS}
+    open_paths = [path for path in PATHS if expected(rules, public, "GET", path) == "public"]
+
+    living = all(f"s{at}" in reached for at in range(len(rules)))
+    opening = all(any(fits(text, path, wide=False) for path in open_paths) for text in public)
+
+    assert is_taken(rules, public) == (living and opening)
+
+
+@quietly
+@given(houses)
+def test_the_first_row_of_the_table_that_fits_decides(house: House) -> None:
+    built = build(house.rules, house.public)
+
+    for method, path in product(METHODS, PATHS):
+        rows = (row for row in built.table() if lists(row.methods, method))
+        first = next(row for row in rows if fits(row.path, path, wide=row.needs != "public"))
+        assert first.needs == built.decide(method, path).needs
+
+
+@quietly
+@given(houses, patterns)
+def test_no_public_path_changes_what_a_specific_rule_names(house: House, added: str) -> None:
+    grown = House(house.rules, [*house.public, added])
+    before, after = build(house.rules, house.public), build(grown.rules, grown.public)
+    named = [path for path in PATHS if any(text != "/*" and fits(text, path, wide=True) for _, text in house.rules)]
+
+    for method, path in product(METHODS, named):
+        assert after.decide(method, path) == before.decide(method, path) != PUBLIC
+
+
+@quietly
+@given(rule_lists, st.text("ab/.\\;%2fe\n\0", max_size=8).filter(is_odd), st.sampled_from(["refuse", "pass"]))
+def test_an_odd_path_is_never_public(rules: list[tuple[str, str]], path: str, odd_paths: str) -> None:
+    house = House(rules, ["/*"])
+
+    access = build(house.rules, house.public, odd_paths).decide("GET", path)
+
+    assert access == (ODD if house.rules and odd_paths == "refuse" else Access("token", named=True))
+
+
+@quietly
+@given(patterns.filter(lambda text: not text.endswith("/*")), st.sampled_from(["GET", "PUT"]))
+def test_a_rule_with_and_without_a_trailing_slash_are_one(text: str, method: str) -> None:
+    bare = text.removesuffix("/")
+    with_slash, without = build([("GET", bare + "/")], []), build([("GET", bare or "/")], [])
+
+    for path in PATHS:
+        assert with_slash.decide(method, path) == without.decide(method, path)
+        assert with_slash.decide(method, path) == with_slash.decide(method, path.removesuffix("/"))
+
+
+@quietly
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=8))
+def test_every_text_that_is_taken_as_a_path_names_itself(word: str) -> None:
+    try:
+        rules = Rules([parse_rule(("GET", "/" + word, "a"))], [], {}, "refuse")
+    except ConfigError:
+        return
+    path = ("/" + word).removesuffix("/*").encode().decode("latin-1")
+
+    assert rules.decide("GET", path).scope == "a"
+    assert rules.decide("POST", path) is NO_METHOD
