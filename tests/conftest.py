@@ -7,6 +7,7 @@ from urllib.parse import quote_plus
 
 import pytest
 from webtest import TestApp
+from wsgi_client import CheckedApp
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
 from oauth_mw.model import Store
@@ -53,7 +54,7 @@ def wrap(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Cal
     monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
 
     def make(app: Any = echo, **options: Any) -> TestApp:
-        return TestApp(OAuthMiddleware(app, store=store, **options))
+        return CheckedApp(OAuthMiddleware(app, store=store, **options))
 
     return make
 
