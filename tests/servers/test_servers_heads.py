@@ -1,0 +1,156 @@
+"""Targets and header sections, byte for byte: nothing in them opens what is closed."""
+
+from __future__ import annotations
+
+import pytest
+from hosting import Server
+from wire import Answer, basic, bearer, exchange, issue, refused, token_request
+
+# Written as they stand in the request line.
+TARGETS = {
+    "dot segments": "/public/../admin",
+    "leading dot segments": "/../public",
+    "encoded dot segments": "/public/%2e%2e/admin",
+    "twice encoded dot segments": "/public/%252e%252e/admin",
+    "dots and semicolon": "/public/..;/admin",
+    "dot segment": "/public/./x",
+    "empty first segment": "//public",
+    "empty inner segment": "/public//x",
+    "backslash": "/public/..\\admin",
+    "encoded backslash": "/public%5cadmin",
+    "NUL": "/public%00",
+    "NUL below": "/public/%00x",
+    "line feed": "/public/%0ax",
+    "encoded slash": "/public%2f%2fx",
+    "other case": "/Public",
+    "parameter": "/public;x",
+    "prefix only": "/publicx",
+    "bytes that are not UTF-8": "/%ff%fe",
+    "well-known": "/.well-known/x",
+    "from the token path": "/oauth/token/../../admin",
+    "absolute form": "http://localhost/whoami",
+    "absolute form, empty segment": "http://localhost//public",
+    "absolute form, other host": "http://public/admin",
+    "absolute form, user": "http://public@localhost/admin",
+    "asterisk": "*",
+    "authority form": "localhost:80",
+    "no slash": "public",
+    "query only": "?/public",
+    "fragment": "/admin#/public",
+    "path in the query": "/admin?/public",
+    "root": "/",
+}
+
+
+def seen_by_app(answer: Answer | None) -> str | None:
+    """The path of a request that reached the app."""
+    return str(answer.json["path"]) if answer and b"MARKER" in answer.body else None
+
+
+@pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_odd_target_without_token_reaches_the_app_as_a_public_path_at_most(
+    server: Server, method: str, target: str
+) -> None:  # P-01
+    request = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    answer = exchange(server, request.encode("latin-1"), finish=True)
+    # waitress and wsgiref fold a leading "//", uWSGI dot segments, before anybody sees them.
+    assert seen_by_app(answer) in ("/public", "/public/x") or (refused(answer) and not seen_by_app(answer))
+
+
+@pytest.mark.parametrize("target", ["/public", "/public/x", "/public/%c3%bc"])
+def test_public_path_reaches_the_app(server: Server, target: str) -> None:  # P-04
+    answer = exchange(server, f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    assert answer and (answer.status, answer.json["marker"], answer.json["client_id"]) == (200, "MARKER", None)
+
+
+VARIANTS = [
+    "/oauth/token/",
+    "//oauth/token",
+    "/oauth//token",
+    "/OAuth/Token",
+    "/oauth/token;a=b",
+    "/oauth/token%00",
+    "/oauth/token.json",
+    "/oauth/./token",
+]
+
+
+@pytest.mark.parametrize("target", VARIANTS)
+def test_variant_of_the_token_path_is_the_endpoint_or_guarded(server: Server, target: str) -> None:  # P-02
+    answer = exchange(server, token_request("Content-Length: 29").replace(b"/oauth/token", target.encode()))
+    assert refused(answer) or (answer and answer.headers["Cache-Control"] == "no-store" and "expires_in" in answer.json)
+    assert not seen_by_app(answer)
+
+
+def get(path: str, *lines: str) -> bytes:
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode("latin-1")
+
+
+@pytest.mark.parametrize("order", [("good", "bad"), ("bad", "good"), ("good", "good")], ids=" then ".join)
+def test_several_authorization_lines_are_refused(server: Server, order: tuple[str, str]) -> None:  # B-09
+    tokens = {"good": issue(server), "bad": "x"}
+    answer = exchange(server, get("/whoami", *(f"Authorization: Bearer {tokens[word]}" for word in order)))
+    assert answer and answer.status in (400, 401)
+
+
+def test_several_authorization_lines_get_no_token(server: Server) -> None:  # A-16
+    twice = f"Authorization: {basic('beta')['Authorization']}"
+    assert refused(exchange(server, token_request(twice, "Content-Length: 29")))
+
+
+LIFTS = [
+    "X-Original-URL: /public",
+    "X-Rewrite-URL: /public",
+    "X-Forwarded-Path: /public",
+    "X-Forwarded-Prefix: /public",
+    "X-HTTP-Method-Override: HEAD",
+    "Path-Info: /public",
+    "Path_Info: /public",
+    "Script-Name: /whoami",
+    "Script_Name: /whoami",
+    "Upgrade: h2c",
+    "Oauth_Mw.Client_Id: alpha",
+    "OAUTH-MW-CLIENT-ID: alpha",
+    "HTTP_AUTHORIZATION: {authorization}",
+    "X-Authorization: {authorization}",
+    "Proxy-Authorization: {authorization}",
+    "Cookie: access_token={authorization}",
+]
+
+
+@pytest.mark.parametrize("line", LIFTS)
+def test_no_header_lifts_the_guard(server: Server, line: str) -> None:  # P-03, B-11, B-18
+    line = line.format(authorization=bearer(issue(server))["Authorization"])
+    answer = exchange(server, get("/whoami", line))
+    assert answer and (answer.status, b"MARKER" in answer.body) in ((401, False), (400, False))
+
+
+def test_header_does_not_change_who_calls(server: Server) -> None:  # B-18
+    spoofs = ["Client-Id: beta", "Client_Id: beta", "Oauth_Mw.Client_Id: beta", "OAuth-Mw.Client-Id: beta"]
+    answer = exchange(server, get("/whoami", f"Authorization: Bearer {issue(server)}", *spoofs))
+    assert answer and (answer.status == 400 or answer.json["client_id"] == "alpha")
+
+
+ODD = {
+    "no host": b"GET /whoami HTTP/1.1\r\n\r\n",
+    "two hosts": get("/whoami", "Host: other"),
+    "broken host": get("/whoami").replace(b"localhost", b"a b\xff:x"),
+    "folded line": get("/whoami", "X-Folded: a\r\n b"),
+    "NUL in a value": get("/whoami", "X-Odd: a\0b"),
+    "NUL in the token": get("/whoami", "Authorization: Bearer a\0b"),
+    "latin-1": get("/whoami", "X-Odd: \xe4\xff", "Authorization: Bearer \xe4\xff"),
+    "name with a space": get("/whoami", "X Odd: a"),
+    "64 kB": get("/whoami", "Authorization: Bearer " + "a" * 65_000),
+    "300 lines": get("/whoami", *(f"X-{number}: a" for number in range(300))),
+    "version 1.0": b"GET /whoami HTTP/1.0\r\n\r\n",
+    "version 0.9": b"GET /whoami\r\n\r\n",
+    "made-up method": get("/whoami").replace(b"GET", b"FROB"),
+    "lower-case method": get("/whoami").replace(b"GET", b"get"),
+    "TRACE": get("/whoami").replace(b"GET", b"TRACE"),
+}
+
+
+@pytest.mark.parametrize("request_bytes", ODD.values(), ids=ODD)
+def test_odd_head_is_refused_and_nothing_fails(server: Server, request_bytes: bytes) -> None:  # H-12, H-17, B-13
+    assert refused(exchange(server, request_bytes, finish=True))
