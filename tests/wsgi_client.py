@@ -89,7 +89,12 @@ class CheckedApp(TestApp):
 
 def make_environ(method: str = "GET", path: str = "/", body: bytes = b"", **keys: Any) -> dict[str, Any]:
     """An environ as a server makes it. ``keys`` come last; one that is ``None`` is left out."""
-    environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": path, "wsgi.input": io.BytesIO(body)}
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": method,
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "wsgi.input": io.BytesIO(body),
+    }
     if body:
         environ["CONTENT_LENGTH"] = str(len(body))
     setup_testing_defaults(environ)
