@@ -1,0 +1,104 @@
+"""Every example on a real server, called over HTTP."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from running_example import EXAMPLES, environment, run, server
+
+from oauth_mw import admin, open_store
+
+SERVERS = ["flask_app", "pyramid_app", "bottle_app", "django_app", "falcon_app", "plain_wsgi", "paste_serve"]
+OTHERS = ["client.py", "paste_app.ini", "quickstart.py"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A running example, and two clients that its store knows."""
+
+    url: str
+    folder: Path
+    reader: tuple[str, str]
+    writer: tuple[str, str]
+
+    def call(self, method: str, path: str, client: tuple[str, str] | None = None, **form: str) -> httpx.Response:
+        """The answer; with a client, to a request under a token of that client."""
+        headers = {"Authorization": f"Bearer {self.token(client)}"} if client else {}
+        return httpx.request(method, self.url + path, data=form or None, headers=headers, trust_env=False)
+
+    def token(self, client: tuple[str, str]) -> str:
+        form = {"grant_type": "client_credentials"}
+        answer = httpx.post(f"{self.url}/oauth/token", data=form, auth=client, trust_env=False)
+        token: str = answer.json()["access_token"]
+        return token
+
+
+@pytest.fixture(scope="module", params=SERVERS)
+def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+    # A copy, because the ini names a store beside itself.
+    folder = tmp_path_factory.mktemp(request.param) / "examples"
+    shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("*.db*"))
+    store = open_store(f"sqlite:///{folder}/oauth.db", create=True)
+    reader = admin.add_client(store, "reader", scope="reports:read")
+    writer = admin.add_client(store, "writer", scope="reports:read reports:write")
+    env = environment(folder, STORE=store.url)
+    with server(folder / f"{request.param}.py", env) as url:
+        yield Example(url, folder, (reader.client.client_id, reader.secret), (writer.client.client_id, writer.secret))
+    store.close()
+
+
+def test_without_a_token_the_example_is_closed(example):  # B-01
+    answer = example.call("GET", "/")
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+
+
+def test_the_public_path_is_open(example):
+    answer = example.call("GET", "/health")
+
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
+def test_a_token_opens_the_example_which_names_the_client(example):  # B-02, B-17
+    answer = example.call("GET", "/", example.reader)
+
+    assert (answer.status_code, answer.text) == (200, f"hello {example.reader[0]}, you may reports:read\n")
+
+
+def test_the_scope_of_a_rule_opens_its_path(example):
+    answer = example.call("POST", "/reports", example.writer, title="a body that nobody read before the app")
+
+    assert (answer.status_code, answer.text) == (201, f"report filed by {example.writer[0]}\n")
+
+
+def test_a_missing_scope_is_refused_by_name(example):  # S-11
+    answer = example.call("POST", "/reports", example.reader, title="a body")
+
+    assert answer.status_code == 403
+    assert 'scope="reports:write"' in answer.headers["WWW-Authenticate"]
+
+
+def test_the_client_example_calls_it(example):
+    client_id, secret = example.reader
+    env = environment(example.folder, BASE_URL=example.url, CLIENT_ID=client_id, CLIENT_SECRET=secret)
+
+    ended = run([sys.executable, "client.py"], env, example.folder)
+
+    assert ended.stdout == f"reports for {client_id}\n", ended.stderr
+
+
+@pytest.mark.parametrize("name", [f"{server}.py" for server in SERVERS] + OTHERS)
+def test_an_example_is_under_60_lines(name):
+    assert len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) < 60
+
+
+def test_every_example_is_tested():
+    shipped = {path.name for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ini")}
+
+    assert shipped == {f"{server}.py" for server in SERVERS} | set(OTHERS)

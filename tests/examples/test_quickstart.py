@@ -1,0 +1,130 @@
+"""The quickstart: two lines that a shell runs as they are."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+from running_example import EXAMPLES, START_SECONDS, STOP_SECONDS, environment, first_lines, process, run
+
+ASK = re.compile(
+    r"TOKEN=\$\(curl .*-u (?P<client_id>[a-z0-9]+):(?P<secret>[A-Za-z0-9]+) .*(?P<url>http://127\.0\.0\.1:\d+)/"
+)
+
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """A running quickstart and what it printed."""
+
+    process: subprocess.Popen[str]
+    lines: list[str]
+    client_id: str
+    secret: str
+    url: str
+
+    def token_status(self, secret: str) -> int:
+        ask = {"url": f"{self.url}/oauth/token", "data": {"grant_type": "client_credentials"}}
+        return httpx.post(**ask, auth=(self.client_id, secret), trust_env=False).status_code
+
+    def stop(self) -> tuple[int, str, str]:
+        """Press Ctrl-C once it serves; the exit code, and what else was written to either stream."""
+        httpx.get(self.url, trust_env=False)
+        self.process.send_signal(signal.SIGINT)
+        stdout, stderr = self.process.communicate(timeout=STOP_SECONDS)
+        return self.process.returncode, stdout, stderr
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    """A copy, because the store lies beside the script."""
+    folder = tmp_path / "a checkout"
+    folder.mkdir()
+    return Path(shutil.copy(EXAMPLES / "quickstart.py", folder))
+
+
+@pytest.fixture
+def start(script: Path, tmp_path: Path) -> Iterator[Callable[[], Quickstart]]:
+    """Start it on a port that is free, in another folder than its own."""
+
+    def start() -> Quickstart:
+        started = stack.enter_context(process(script, environment(tmp_path, PORT="0")))
+        lines = first_lines(started, 2)
+        found = ASK.match("\n".join(lines))
+        assert found, lines
+        return Quickstart(started, lines, **found.groupdict())
+
+    # A shell starts its background jobs deaf to Ctrl-C, and they their children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with ExitStack() as stack:
+        yield start
+    signal.signal(signal.SIGINT, before)
+
+
+@needs_curl
+@pytest.mark.parametrize("shell", ["sh", "bash"])
+def test_the_two_lines_work_in_a_shell(start, shell, tmp_path):
+    if not shutil.which(shell):
+        pytest.skip(f"needs {shell}")
+    quickstart = start()
+
+    ended = run([shell, "-euc", "\n".join(quickstart.lines)], environment(tmp_path), tmp_path)
+
+    assert (ended.returncode, ended.stdout) == (0, f"Hello, client {quickstart.client_id}!\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/elsewhere"])
+def test_without_a_token_it_is_closed(start, path):  # B-01
+    answer = httpx.get(start().url + path, trust_env=False)
+
+    assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
+
+
+def test_ctrl_c_ends_it_quietly(start):
+    assert start().stop() == (0, "", "")
+
+
+def test_the_store_lies_beside_the_script(start, script):
+    start()
+
+    assert {path.name for path in script.parent.iterdir()} >= {"quickstart.py", ".quickstart.db"}
+
+
+def test_a_later_start_gives_the_same_client_a_new_secret(start):
+    first = start()
+    first.stop()
+
+    second = start()
+
+    assert second.client_id == first.client_id
+    assert (second.token_status(first.secret), second.token_status(second.secret)) == (401, 200)
+
+
+def test_a_port_that_is_taken_is_named_in_one_line(script, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        with process(script, environment(tmp_path, PORT=port)) as refused:
+            stdout, stderr = refused.communicate(timeout=START_SECONDS)
+
+    assert (refused.returncode, stdout, stderr.count("\n")) == (1, "", 1)
+    assert f"port {port}" in stderr
+
+
+def test_a_start_that_was_refused_leaves_the_running_one_alone(start, script, tmp_path):
+    running = start()
+    port = running.url.rpartition(":")[2]
+
+    with process(script, environment(tmp_path, PORT=port)) as refused:
+        refused.communicate(timeout=START_SECONDS)
+
+    assert (refused.returncode, running.token_status(running.secret)) == (1, 200)
