@@ -49,9 +49,7 @@ def test_parallel_requests_over_open_connections_keep_their_identities(
     assert list(threads.map(call, range(THREADS))) == expected
 
 
-def test_parallel_issues_give_distinct_working_tokens(
-    server: Server, threads: ThreadPoolExecutor
-) -> None:  # B-21
+def test_parallel_issues_give_distinct_working_tokens(server: Server, threads: ThreadPoolExecutor) -> None:  # B-21
     calls = list(islice(cycle(CLIENTS), 120))
     tokens = list(threads.map(lambda client_id: issue(server, client_id), calls))
     assert len(set(tokens)) == len(calls)
