@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import re
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .attributes import check_attributes
+from .attributes import change, check_attributes, unite
 from .credentials import check_client_id, check_secret, hash_secret, new_client_id, new_secret
 from .errors import AdminError, NotFound
 from .model import EMPTY, MAX_LIFETIME, Client, ClientSecret, ClientStore, Clock, Store, TokenRecord, TokenStore, Value
+from .tokens import opaque
 
 MAX_SECRETS = 16
 PURGE_ROWS = 500
 
+_TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
@@ -89,7 +92,7 @@ def add_client(
         scopes=_scopes(scope),
         default_scope=None if default_scope is None else _scopes(default_scope),
         lifetime=lifetime,
-        attributes=MappingProxyType({**attributes, **public_attributes}),
+        attributes=MappingProxyType(unite(attributes, public_attributes)),
         public_attributes=frozenset(public_attributes),
         resource_server=resource_server,
         created_at=now,
@@ -131,18 +134,15 @@ def update_client(
     :raises NotFound: there is no such client.
     """
     client = get_client(store, client_id)
-    public = {key: client.attributes[key] for key in client.public_attributes}
-    private = {key: value for key, value in client.attributes.items() if key not in public}
-    public = dict(public if public_attributes is None else public_attributes)
-    private = dict(private if attributes is None else attributes)
+    values, public = change(client, attributes, public_attributes)
     changed = replace(
         client,
         name=client.name if name is None else _name(name),
         scopes=client.scopes if scope is None else _scopes(scope),
         default_scope=client.default_scope if default_scope is None else _scopes(default_scope),
         lifetime=client.lifetime if lifetime is None else lifetime,
-        attributes=MappingProxyType({**private, **public}),
-        public_attributes=frozenset(public),
+        attributes=MappingProxyType(values),
+        public_attributes=public,
         resource_server=client.resource_server if resource_server is None else resource_server,
     )
     if "default_scope" in clear:
@@ -198,8 +198,8 @@ def add_secret(
     now = int(clock())
     if len(client.secrets) >= MAX_SECRETS:
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
-    if not_after is not None and not_after <= now:
-        raise AdminError("not_after lies in the past")
+    if not_after is not None and not now < not_after <= opaque.LAST_SECOND:
+        raise AdminError("not_after lies in the past, or after the year 2105")
     text = new_secret() if secret is None else secret
     weak = check_secret(text, client_id, allow_weak=allow_weak_secret)
     record = hash_secret(text, label=_name(label), created_at=now, not_after=not_after, weak=weak)
@@ -216,8 +216,20 @@ def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tok
         raise NotFound(f"client {client_id!r} has no secret {secret_id!r}")
 
 
+def token_key(token: str) -> bytes:
+    """The storage key of a token, given by its id or by its own text, expired or not.
+
+    :raises NotFound: it is neither.
+    """
+    if _TOKEN_ID.fullmatch(token):
+        return bytes.fromhex(token)
+    if opaque._TEXT.fullmatch(token):
+        return opaque._key(token, urlsafe_b64decode(token[-opaque._LENGTH :]))
+    raise NotFound("there is no such token")
+
+
 def inspect_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
-    """What the store knows about the token with this storage key (its token id in bytes).
+    """What the store knows about the token with this storage key (see :func:`token_key`).
 
     :raises NotFound: no such token, or its row is gone.
     """

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 
 from .errors import AdminError
-from .model import Value
+from .model import Client, Value
 
 MAX_ATTRIBUTES = 18
 MAX_BYTES = 2048
@@ -71,3 +71,31 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         raise AdminError("an attribute holds text that is not Unicode") from None
     if size > MAX_BYTES:
         raise AdminError(f"the attributes have {size} bytes, more than {MAX_BYTES}")
+
+
+def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str, Value]:
+    """Both kinds in one.
+
+    :raises AdminError: a name stands in both.
+    """
+    for name in private.keys() & public.keys():
+        raise AdminError(f"attribute {name!r}: given as private and as public")
+    return {**private, **public}
+
+
+def change(
+    client: Client, private: Mapping[str, Value] | None, public: Mapping[str, Value] | None
+) -> tuple[dict[str, Value], frozenset[str]]:
+    """All attributes, and the names of the public ones, after those given replaced all of their kind.
+
+    A name that is given leaves the other kind, where that one is kept.
+
+    :raises AdminError: a name stands in both.
+    """
+    known = client.attributes.items()
+    if private is None:
+        kept = client.attributes.keys() - client.public_attributes - (public or {}).keys()
+        private = {name: value for name, value in known if name in kept}
+    if public is None:
+        public = {name: value for name, value in known if name in client.public_attributes - private.keys()}
+    return unite(private, public), frozenset(public)

@@ -1,0 +1,76 @@
+"""``oauth-mw``: the root of the command line, and how it ends."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+import click
+from click.exceptions import Exit
+
+from ..errors import AdminError, ConfigError, NotFound, StoreUnavailable
+from ..version import __version__
+from .check import check
+from .client import client
+from .purge import purge
+from .secret import secret
+from .serve import serve
+from .store import Target
+from .token import token
+
+REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4
+
+
+class Root(click.Group):
+    """Ends a command that failed with one line on standard error, and an exit code that says how."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except NotFound as error:
+            raise _end(str(error), NOT_FOUND) from None
+        except AdminError as error:
+            raise _end(str(error), REFUSED) from None
+        except ConfigError as error:
+            raise _end(str(error), MISCONFIGURED) from None
+        except StoreUnavailable as error:
+            raise _end(f"the store does not answer: {error.reason}", UNAVAILABLE) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            raise _end(str(error), REFUSED) from None
+
+
+def _end(message: str, exit_code: int) -> Exit:
+    click.echo("Error: " + " ".join(message.split()), err=True)
+    return Exit(exit_code)
+
+
+@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--store", metavar="URL", envvar="OAUTH_MW_STORE", show_envvar=True, help="The store, such as sqlite:///oauth.db."
+)
+@click.option("--config", metavar="INI[#NAME]", help="Take store and options from this Paste ini.")
+@click.version_option(__version__, message="oauth_mw %(version)s")
+@click.pass_context
+def main(context: click.Context, store: str | None, config: str | None) -> None:
+    """Register clients, end tokens, and check configurations of oauth_mw.
+
+    The store is --store, else that of --config (the section of its filter; NAME chooses one of several), else
+    OAUTH_MW_STORE. A relative file is relative to the working directory, in an ini to the folder of the ini.
+    Only `client add` and `serve` make a store that is not there.
+
+    \b
+    Exit codes:
+      0  done
+      1  refused: it cannot be done, or was not confirmed
+      2  wrong usage or configuration, or no store there
+      3  no such client, secret or token
+      4  the store does not answer
+    """
+    typed = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
+    context.obj = Target(store if typed else None, config, None if typed else store)
+
+
+for command in (client, secret, token, purge, check, serve):
+    main.add_command(command)

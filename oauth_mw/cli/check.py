@@ -1,0 +1,93 @@
+"""``oauth-mw check``: judge a configuration as the start would, and show what every path needs."""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from ..config import configure, own_paths
+from ..errors import ConfigError
+from ..rules import REST, Row, Rules
+from ..stores import open_store
+from ..stores.files import make_database
+from .ini import read_section
+from .output import json_option, print_columns, print_json, print_table
+from .store import Target
+
+_SQLITE = "sqlite:///"
+
+
+@click.command()
+@click.argument("ini", metavar="INI[#NAME]", required=False)
+@json_option
+@click.pass_obj
+def check(target: Target, ini: str | None, as_json: bool) -> None:
+    """Validate a configuration exactly as the start does, and print what every path needs.
+
+    A store is not made. What works, but perhaps not as meant, is a warning, and exit code 0.
+    """
+    place = ini or target.config
+    if not place:
+        raise click.UsageError("Which configuration? Name the ini file.")
+    section = read_section(place)
+    settings = configure(target.options(place))
+    own = own_paths(settings)
+    rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
+    url, warnings = _judge_store(str(settings.store), settings.store_timeout_seconds)
+    warnings += rules.warnings(own)
+    rows = [Row("*", path, f"answered here: {name.removesuffix('_path')} endpoint") for name, path in own.items()]
+    rows += rules.table()
+    if settings.delay_auth_decision and all(rule.pattern != REST for rule in settings.required_scopes):
+        rows[-1] = Row(rows[-1].methods, rows[-1].path, "open: left to the app")
+        warnings.append("delay_auth_decision: unlisted paths are open, the app decides about them")
+    odd = "refused (400)" if rules.decide("GET", "//").kind == "odd" else "any token"
+    if as_json:
+        paths = [{"methods": row.methods, "path": row.path, "needs": row.needs} for row in rows]
+        found = {"config": section.file, "section": section.name, "store": url, "paths": paths, "odd_paths": odd}
+        print_json({**found, "warnings": warnings})
+        return
+    print_columns([("config", section.file), ("section", section.name), ("store", url), ("odd paths", odd)])
+    click.echo()
+    print_table(["METHODS", "PATH", "NEEDS"], [(row.methods, row.path, row.needs) for row in rows])
+    for warning in warnings:
+        click.echo(f"warning: {warning}")
+
+
+def _judge_store(url: str, timeout: float) -> tuple[str, list[str]]:
+    """The full URL of the store, and what to know about it.
+
+    :raises ConfigError: the start would be refused.
+    :raises StoreUnavailable: the start would only warn, and answer 503.
+    """
+    file = os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+    try:
+        store = open_store(url, timeout=timeout)
+    except ConfigError as error:
+        if file is None:
+            raise
+        return _SQLITE + file, [_judge_missing(file, error)]
+    store.close()
+    if file is not None:
+        make_database(file)  # it is there: this judges whether it and its folder can be written
+    if store.single_process:
+        return store.url, ["store: memory:// serves one process only, and everything in it ends with the process"]
+    return store.url, []
+
+
+def _judge_missing(file: str, error: ConfigError) -> str:
+    """A warning, when ``error`` is no more than that the start has to make the store."""
+    if "there is no store" in str(error) and not os.path.lexists(file):
+        _judge_folder(os.path.dirname(file))
+        return f"store: there is none at {_SQLITE}{file} yet, the start makes it"
+    if "holds no oauth_mw store" in str(error):
+        make_database(file)
+        return f"store: {file} is a database without our tables yet, the start makes them"
+    raise error
+
+
+def _judge_folder(folder: str) -> None:
+    if not os.path.isdir(folder):
+        raise ConfigError("store", f"the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError("store", f"the folder {folder} is not writable")

@@ -1,0 +1,182 @@
+"""``oauth-mw serve``: put the middleware in front of any WSGI app, for development."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, Field
+from importlib import import_module
+from operator import attrgetter
+from socketserver import ThreadingMixIn
+from typing import TYPE_CHECKING, Any, TypeVar
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+import click
+
+from ..config import OPTIONS, configure, own_paths
+from ..errors import ConfigError
+from ..middleware import OAuthMiddleware
+from ..rules import Rules
+from .output import json_option, print_json
+from .store import NO_STORE, Target, open_or_create
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DRAINED_BYTES = 4_000_000
+
+
+class Server(ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+    def shutdown_request(self, request: Any) -> None:
+        """Close after the client did. A refused request leaves its body unread: closing on it resets the connection,
+        and the refusal may be lost."""
+        try:
+            request.shutdown(socket.SHUT_WR)
+            request.settimeout(1)
+            left = DRAINED_BYTES
+            while left > 0 and (read := len(request.recv(65536))):
+                left -= read
+        except OSError:
+            pass
+        self.close_request(request)
+
+
+class SixServer(Server):
+    address_family = socket.AF_INET6
+
+
+class Handler(WSGIRequestHandler):
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Leave the query out: somebody may have put a token there."""
+        self.log_message('"%s %s" %s', self.command, self.path.partition("?")[0], str(code))
+
+    def log_error(self, format: str, *args: Any) -> None:
+        """Leave out what was malformed, for the same reason."""
+        self.log_message("malformed request")
+
+
+def option_flags(command: F) -> F:
+    """A flag for each option of the middleware."""
+    for name, each in reversed(OPTIONS.items()):
+        command = _flag(name, each)(command)
+    return command
+
+
+def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
+    flag = "--" + name.replace("_", "-")
+    help = each.metadata["help"] + "."
+    if isinstance(each.default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
+    default: object = " ".join(each.default) if isinstance(each.default, tuple) else each.default
+    if default not in ("", None, MISSING):
+        help += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
+    return click.option(flag, name, multiple=isinstance(each.default, tuple), metavar="VALUE", help=help)
+
+
+@click.command()
+@click.argument("app", metavar="MODULE:APP")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
+@click.option("--config", metavar="INI[#NAME]", help="Take options from this Paste ini; flags go before it.")
+@option_flags
+@json_option
+@click.pass_obj
+def serve(target: Target, /, app: str, host: str, port: int, config: str | None, as_json: bool, **flags: Any) -> None:
+    """Wrap a WSGI app and serve it, for development only: plain http, one process.
+
+    MODULE is imported from the working directory. Each option of the middleware is a flag. One that holds several
+    values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
+    """
+    wrapped = _load(app)
+    options = {**target.options(config), **_given(flags)}
+    if "store" not in options:
+        raise ConfigError("store", NO_STORE)
+    settings = configure(options)
+    del options["store"]
+    # Judged before a store is made for a configuration that cannot work.
+    Rules(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    server = _bind(host, port)
+    try:
+        store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)
+        server.set_app(_threaded(OAuthMiddleware(wrapped, store=store, **options)))
+        _announce(app, server, host, store.url, as_json)
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("stopped", err=True)
+    finally:
+        server.server_close()
+
+
+def _given(flags: Mapping[str, object]) -> dict[str, object]:
+    """The options that flags were used for. Repeated flags are the lines of an ini."""
+    used = {name: value for name, value in flags.items() if value not in (None, ())}
+    return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in used.items()}
+
+
+def _load(place: str) -> WSGIApplication:
+    """Import ``MODULE:APP``, with the working directory before all else.
+
+    :raises ConfigError: there is no such app.
+    """
+    module, _, name = place.partition(":")
+    if not module or not name:
+        raise ConfigError(place, "expected MODULE:APP, such as hello:app")
+    sys.path.insert(0, os.getcwd())
+    try:
+        found = attrgetter(name)(import_module(module))
+    except Exception as error:
+        raise ConfigError(place, f"cannot be imported: {type(error).__name__}: {error}{_line_of(error)}") from None
+    if not callable(found):
+        raise ConfigError(place, "is no WSGI app: it cannot be called")
+    app: WSGIApplication = found
+    return app
+
+
+def _line_of(error: Exception) -> str:
+    """Where in the module or below the import failed."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{each.filename}, line {each.lineno}" for each in frames if _is_theirs(each.filename)]
+    return f" ({places[-1]})" if places else ""
+
+
+def _is_theirs(file: str) -> bool:
+    return file != __file__ and "importlib" not in file
+
+
+def _bind(host: str, port: int) -> WSGIServer:
+    try:
+        return make_server(host, port, _not_ready, SixServer if ":" in host else Server, Handler)
+    except OSError as error:
+        raise OSError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from None
+
+
+def _not_ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    start_response("503 Service Unavailable", [("Content-Length", "0")])
+    return []
+
+
+def _threaded(app: WSGIApplication) -> WSGIApplication:
+    def threaded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        environ["wsgi.multithread"] = True  # wsgiref does not know of the threads
+        return app(environ, start_response)
+
+    return threaded
+
+
+def _announce(app: str, server: WSGIServer, host: str, store: str, as_json: bool) -> None:
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("oauth_mw").setLevel(logging.INFO)  # why requests are refused
+    shown = f"[{host}]" if ":" in host else host
+    url = f"http://{shown}:{server.server_port}"
+    if as_json:
+        print_json({"app": app, "url": url, "store": store})
+        sys.stdout.flush()
+    click.echo(f"serving {app} on {url}, for development only (Ctrl-C stops)", err=True)

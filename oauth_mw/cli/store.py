@@ -1,0 +1,68 @@
+"""Which store a command works on, and how it is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import click
+
+from ..config import configure
+from ..errors import ConfigError
+from ..model import Store
+from ..stores import open_store
+from .ini import read_section
+
+NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What stood before the command: ``--store``, ``--config``, and ``OAUTH_MW_STORE``."""
+
+    url: str | None = None
+    config: str | None = None
+    environ_url: str | None = None
+
+    def options(self, config: str | None = None) -> dict[str, object]:
+        """The middleware's options: those of the ini (``config``, else ``--config``), and the store.
+
+        :raises ConfigError: the ini cannot be read, or no section of it is ours.
+        """
+        place = config or self.config
+        options = dict(read_section(place).options) if place else {}
+        url = self.url or (None if place else self.environ_url)
+        return {**options, "store": url} if url else options
+
+    @contextmanager
+    def store(self, *, create: bool = False) -> Iterator[Store]:
+        """The store, closed at the end.
+
+        :param create: make it when it is not there, and say so.
+        :raises ConfigError: it is not there, cannot be used, or an option is wrong.
+        :raises StoreUnavailable: it does not answer.
+        """
+        options = self.options()
+        if not options:
+            raise ConfigError("store", NO_STORE)
+        settings = configure(options)
+        url = str(settings.store)
+        if url.startswith("memory:"):
+            raise ConfigError("store", "memory:// is gone when the command ends: use sqlite:///file")
+        opened = (open_or_create if create else open_store)(url, timeout=settings.store_timeout_seconds)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def open_or_create(url: str, *, timeout: float) -> Store:
+    """Open a store, or make it and say where it lies."""
+    try:
+        return open_store(url, timeout=timeout)
+    except ConfigError:
+        # Nothing there, or nothing that can be used: the second try tells which.
+        store = open_store(url, create=True, timeout=timeout)
+    click.echo(f"created {store.url}", err=True)
+    return store

@@ -1,0 +1,109 @@
+"""``oauth-mw token``: look at tokens and end them."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import click
+
+from .. import admin
+from ..errors import NotFound
+from .input import client_argument, read_credential
+from .output import attribute_text, instant, json_option, print_columns, print_json
+from .store import Target
+
+_ID = re.compile(r"[0-9a-f]{64}")
+
+# What stands on a command line is seen by everybody on the machine, and stays in the shell's history. A token that
+# stands there all the same is not shown again: so click must not quote it as an unknown option or as one too many.
+_ANYTHING = {"ignore_unknown_options": True}
+token_argument = click.argument("words", metavar="[TOKEN_ID|-]", nargs=-1, type=click.UNPROCESSED)
+
+
+def _key(words: tuple[str, ...]) -> bytes:
+    """The storage key of the token that is meant: by its id, or by itself on standard input."""
+    if words in ((), ("-",)):
+        return admin.token_key(read_credential(sys.stdin.buffer, "Token"))
+    token_id = words[0].lower()
+    if len(words) > 1 or not _ID.fullmatch(token_id):
+        raise click.UsageError(
+            "Expected one token id (64 hexadecimal digits). A token itself goes on standard input, never on the "
+            "command line: others can read it there."
+        )
+    return admin.token_key(token_id)
+
+
+@click.group()
+def token() -> None:
+    """Look at tokens and end them.
+
+    A token is named by its id, or given itself on standard input. It is never an argument.
+    """
+
+
+@token.command("inspect", context_settings=_ANYTHING)
+@token_argument
+@json_option
+@click.pass_obj
+def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
+    """Show what the store knows about a token."""
+    key = _key(words)
+    with target.store() as store:
+        found = admin.inspect_token(store, key)
+    if as_json:
+        print_json(
+            {
+                "token_id": found.token_id,
+                "client_id": found.client_id,
+                "scope": found.scope,
+                "state": found.state,
+                "issued_at": found.issued_at,
+                "expires_at": found.expires_at,
+                "attributes": dict(found.attributes),
+            }
+        )
+        return
+    pairs = [
+        ("token_id", found.token_id),
+        ("client_id", found.client_id),
+        ("scope", found.scope),
+        ("state", found.state),
+        ("issued", instant(found.issued_at)),
+        ("expires", instant(found.expires_at)),
+        ("attributes", attribute_text(found.attributes)),
+    ]
+    print_columns(pairs)
+
+
+@token.command("revoke", context_settings=_ANYTHING)
+@token_argument
+@json_option
+@click.pass_obj
+def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
+    """End a token."""
+    key = _key(words)
+    with target.store() as store:
+        ended = admin.revoke_token(store, key)
+    if as_json:
+        print_json({"token_id": key.hex(), "revoked": ended})
+    else:
+        click.echo(f"revoked {key.hex()}" if ended else f"{key.hex()} had ended before")
+
+
+@token.command("revoke-all")
+@client_argument
+@json_option
+@click.pass_obj
+def revoke_all(target: Target, client_id: str, as_json: bool) -> None:
+    """End all tokens that CLIENT has. It may ask for new ones."""
+    with target.store() as store:
+        try:
+            admin.revoke_all_tokens(store, client_id)
+        except NotFound:
+            # Perhaps a token by mistake: not shown again.
+            raise NotFound("there is no client with this id") from None
+    if as_json:
+        print_json({"client_id": client_id, "tokens_ended": True})
+    else:
+        click.echo(f"all tokens of {client_id} have ended")

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from conftest import echo, issue
+from webtest import TestApp
+
+from oauth_mw import OAuthMiddleware, open_store
+from oauth_mw.cli import main
+from oauth_mw.model import Store
+
+Run = Callable[..., Result]
+
+try:
+    runner = CliRunner(mix_stderr=False)  # click 8.1
+except TypeError:
+    runner = CliRunner()
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/oauth.db"
+
+
+@pytest.fixture
+def cli(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in an empty folder, on the store at ``url`` unless another one is given."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OAUTH_MW_STORE", raising=False)
+
+    def run(*words: str, store: str | None = url, input: str | bytes | None = None) -> Result:
+        before = ["--store", store] if store else []
+        return runner.invoke(main, [*before, *words], input=input, catch_exceptions=False)
+
+    return run
+
+
+@pytest.fixture
+def registered(cli: Run) -> Any:
+    """What `client add` answered for a client that may read and write."""
+    return json.loads(cli("client", "add", "tester", "--id", "tester", "--scope", "read write", "--json").stdout)
+
+
+@pytest.fixture
+def opened(registered: Any, url: str) -> Iterator[Store]:
+    """The store in which the client lies."""
+    store = open_store(url)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def app(registered: Any, url: str) -> TestApp:
+    """A protected app on the same store."""
+    return TestApp(OAuthMiddleware(echo, store=url))
+
+
+@pytest.fixture
+def token(app: TestApp, registered: Any) -> str:
+    """A live token of the client."""
+    return issue(app, "tester", registered["client_secret"])
