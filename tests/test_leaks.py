@@ -1,0 +1,133 @@
+"""No secret and no token in answers, logs, reprs, exceptions or files."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import logging
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from conftest import SECRET, basic, issue
+from wsgi_client import call, make_environ, post_form
+
+from oauth_mw import AdminError, ConfigError, admin, open_store
+from oauth_mw.config import configure
+
+CC = b"grant_type=client_credentials"
+WRONG = "wr0ng-5ecret-of-tester"
+
+
+def spellings(text):
+    """How a secret or token could be written down."""
+    raw = text.encode()
+    pair = b"tester:" + raw
+    return [raw, raw[::-1], base64.b64encode(raw).rstrip(b"="), base64.b64encode(pair), raw.hex().encode(), raw[5:-5]]
+
+
+@pytest.fixture
+def gauntlet(wrap, client):
+    """Send requests of every kind; the tokens that were issued, and all answers but those that issued them."""
+
+    def run(**options):
+        app, answers = wrap(required_scopes=[("GET", "/ruled", "admin")], **options).app, []
+        good = {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]}
+        bad = {"HTTP_AUTHORIZATION": basic("tester", WRONG)["Authorization"]}
+        tokens = [issue(wrap()) for _ in range(3)]
+        for path in ("/oauth/token", "/oauth/revoke", "/oauth/introspect"):
+            for form in (f"client_secret={WRONG}&client_id=tester", f"token={tokens[0]}", f"scope={SECRET}&token=%zz"):
+                for keys in ({}, bad, {"HTTP_AUTHORIZATION": f"Bearer {tokens[0]}"}, {"CONTENT_TYPE": "text/plain"}):
+                    answers.append(post_form(app, CC + b"&" + form.encode(), path, **keys))
+            answers.append(post_form(app, f"token={tokens[1]}&token={SECRET}".encode(), path, **good))
+            answers.append(call(app, make_environ("GET", path, QUERY_STRING=f"client_secret={SECRET}", **good)))
+        for path in ("/oauth/revoke", "/oauth/introspect"):
+            answers.append(post_form(app, f"token={tokens[1]}".encode(), path, **good))
+        for value in (*tokens, tokens[2] + "x", f"{tokens[2]},{tokens[2]}", SECRET, WRONG):
+            for path in ("/any", "/ruled", "/a//b"):
+                answers.append(call(app, make_environ("GET", path, HTTP_AUTHORIZATION=f"Bearer {value}")))
+        return tokens, answers
+
+    return run
+
+
+def test_no_answer_tells_a_secret_or_a_token(gauntlet):  # L-01, B-04b
+    tokens, answers = gauntlet()
+    text = b"\n".join(answer.body + repr(answer.headers).encode() for answer in answers)
+
+    assert len(answers) > 50
+    assert not [each for each in (SECRET, WRONG, *tokens) for form in spellings(each) if form in text]
+    for mark in (b"Traceback", b".py", b"SELECT", b"sqlite", b"oauth.db", b"wrong secret", b"unknown client"):
+        assert mark not in text
+
+
+def test_no_log_tells_a_secret_or_a_token(gauntlet, caplog):  # L-02
+    caplog.set_level(logging.DEBUG)
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.DEBUG)
+    tokens, answers = gauntlet()
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.NOTSET)
+    logged = "\n".join([caplog.text, *map(repr, (vars(record) for record in caplog.records))]).encode()
+
+    assert b"TokenIssued" in logged and b"Refused" in logged
+    assert not [each for each in (SECRET, WRONG, *tokens) for form in spellings(each) if form in logged]
+
+
+def test_nothing_is_written_to_wsgi_errors(gauntlet, capfd):  # L-02
+    _, answers = gauntlet()
+
+    assert {answer.environ["wsgi.errors"].getvalue() for answer in answers} == {""}
+    assert tuple(capfd.readouterr()) == ("", "")
+
+
+@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+def test_no_file_holds_a_secret_or_a_token(gauntlet, store):  # A-21, L-02
+    tokens, _ = gauntlet()
+    database = Path(store.url.removeprefix("sqlite:///"))
+    files = {path.name: path.read_bytes() for path in database.parent.glob(database.name + "*")}
+    content = b"".join(files.values())
+
+    assert {"oauth.db", "oauth.db-wal"} <= files.keys()
+    assert b"tester" in content
+    assert sha256(tokens[0].encode()).digest()[:28] in content
+    assert not [each for each in (SECRET, WRONG, *tokens) for form in spellings(each) if form in content]
+    raw = [base64.urlsafe_b64decode(token)[4:] for token in tokens]
+    assert not [each for each in raw if each in content]
+
+
+def test_no_event_holds_a_secret_or_a_token(gauntlet, monkeypatch):  # L-02
+    events = []
+    monkeypatch.setattr("oauth_mw.assembly.log_sink", events.append)
+    tokens, _ = gauntlet()
+    text = repr([dataclasses.asdict(event) for event in events]).encode()
+
+    assert len(events) > 30
+    assert not [each for each in (SECRET, WRONG, *tokens) for form in spellings(each) if form in text]
+
+
+def test_no_object_shows_a_secret_or_a_token(wrap, store, client):  # L-02
+    app = wrap()
+    token = issue(app)
+    environ = make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}")
+    call(app.app, environ)
+    record = store.find_client("tester")
+    shown = repr([environ["oauth_mw.token"], record, record.secrets, app.app, store, vars(app.app)])
+    shown += repr(configure({"store": store})) + str(environ["oauth_mw.token"])
+
+    assert "tester" in shown
+    assert not [form for each in (SECRET, token) for form in spellings(each) if form.decode("latin-1") in shown]
+    assert repr(record.secrets[0].digest) not in shown and repr(record.secrets[0].salt) not in shown
+
+
+@pytest.mark.parametrize("secret", ["short-5ecret", "x" * 2000, "tab\tinside-of-the-5ecret", "abcabcabcabcabcabc"])
+def test_no_exception_tells_a_secret(store, secret):  # L-02
+    with pytest.raises(AdminError) as refusal:
+        admin.add_client(store, "x", secret=secret)
+
+    assert secret not in str(refusal.value) and secret not in repr(refusal.value)
+
+
+def test_no_exception_tells_a_password_in_a_store_url():  # L-02
+    with pytest.raises(ConfigError) as refusal:
+        open_store("postgresql+psycopg://user:hunter2@host/db")
+
+    assert "hunter2" not in f"{refusal.value!r} {refusal.value}"

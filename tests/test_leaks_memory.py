@@ -1,0 +1,54 @@
+"""Memory and rows stay bounded, whatever is made up."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+
+import pytest
+from conftest import SECRET, issue
+from wsgi_client import call, make_environ
+
+CC = "grant_type=client_credentials"
+# How many requests, and how many bytes they may leave behind: far less than one string for each.
+# Verdicts on paths are remembered, up to a number of them.
+FLOODS = {
+    "tokens": (1500, 100_000, lambda n: make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer made-up-{n}")),
+    "well-formed tokens": (1500, 100_000, lambda n: make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {n:048d}")),
+    "headers": (1500, 100_000, lambda n: make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Scheme{n} x")),
+    "paths": (6000, 1_200_000, lambda n: make_environ("GET", f"/ruled/{n}/{'x' * 200}")),
+    "methods": (6000, 1_200_000, lambda n: make_environ(f"M{n}{'X' * 200}", "/any")),
+    "long paths": (1000, 100_000, lambda n: make_environ("GET", f"/ruled/{n}/{'x' * 1000}")),
+    "odd paths": (6000, 1_200_000, lambda n: make_environ("GET", f"/any//{n}/{'x' * 200}")),
+    "ids": (1000, 100_000, lambda n: form_of(f"{CC}&client_id=made-up-{n}&client_secret={SECRET}")),
+    "scopes": (1000, 100_000, lambda n: form_of(f"{CC}&client_id=tester&client_secret={SECRET}&scope=made-up-{n}")),
+}
+
+
+def form_of(text):
+    return make_environ("POST", "/oauth/token", text.encode(), CONTENT_TYPE="application/x-www-form-urlencoded")
+
+
+@pytest.mark.parametrize("store", ["memory"], indirect=True)
+@pytest.mark.parametrize(("count", "limit", "make"), FLOODS.values(), ids=FLOODS)
+def test_made_up_input_is_not_remembered_for_ever(wrap, client, count, limit, make):  # L-04
+    app = wrap(required_scopes=[("GET", "/ruled/*", "read")]).app
+    call(app, make(0))
+    gc.collect()
+    tracemalloc.start()
+    for n in range(1, count):
+        call(app, make(n))
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size < limit
+
+
+def test_expired_tokens_go_by_themselves(wrap, store, client, clock):  # L-04
+    app = wrap(access_token_lifetime=10)
+    for _ in range(400):
+        issue(app)
+        clock.move(1)
+
+    assert store.count_tokens() < 150
