@@ -1,0 +1,194 @@
+"""Options as Python values and as ini strings: both mean the same, and what cannot work is refused by name."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import echo
+
+from oauth_mw import ConfigError, OAuthMiddleware
+from oauth_mw.config import OPTIONS, configure
+from oauth_mw.model import MAX_LIFETIME
+
+MEMORY = {"store": "memory://"}
+
+# Option, what an ini says, the same in Python.
+SAME = [
+    ("token_path", "/t", "/t"),
+    ("revocation_path", "/r", "/r"),
+    ("revocation_path", "off", "off"),
+    ("introspection_path", "/i", "/i"),
+    ("introspection_path", "off", "off"),
+    ("access_token_lifetime", "600", 600),
+    ("access_token_lifetime", " 600 ", 600),
+    ("default_scope", "a b:c", ["a", "b:c"]),
+    ("default_scope", "a  b a", ("a", "b")),
+    ("default_scope", "", []),
+    ("scope_policy", "narrow", "narrow"),
+    ("grant_type_in", "body query header", ["body", "query", "header"]),
+    ("grant_type_in", "query\n  body", ("query", "body")),
+    ("token_prefix", "acme_", "acme_"),
+    ("token_prefix", "", ""),
+    ("client_auth_methods", "client_secret_post", ["client_secret_post"]),
+    ("public_paths", "/health /docs/*", ["/health", "/docs/*"]),
+    ("public_paths", "\n/health\n/docs/*\n", ("/health", "/docs/*")),
+    ("public_paths", "", []),
+    ("required_scopes", "GET /a/* r\n* /a/* w x", [("GET", "/a/*", "r"), ("*", "/a/*", "w x")]),
+    ("required_scopes", "\nGET,POST  /a/{id}   any of r w\n\n", [("GET,POST", "/a/{id}", "any of r w")]),
+    ("required_scopes", "* /* -", ["* /* -"]),
+    ("required_scopes", "", ()),
+    ("odd_paths", "pass", "pass"),
+    ("preflight", "true", True),
+    ("delay_auth_decision", "yes", True),
+    ("remote_user", "on", True),
+    ("remote_user", "OFF", False),
+    ("strip_authorization", "1", True),
+    ("strip_authorization", "False", False),
+    ("realm", "the vault", "the vault"),
+    ("cache_size", "100", 100),
+    ("outage_grace_seconds", "2.5", 2.5),
+    ("outage_grace_seconds", "3", 3),
+    ("store_timeout_seconds", "0.5", 0.5),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), SAME, ids=[f"{name}={text!r}" for name, text, _ in SAME])
+def test_an_ini_string_means_the_python_value(name, text, value):
+    assert configure({**MEMORY, name: text}) == configure({**MEMORY, name: value})
+
+
+def test_every_option_is_compared():
+    assert {name for name, _, _ in SAME} == OPTIONS.keys() - {"store"}
+
+
+@pytest.mark.parametrize("name", OPTIONS.keys() - {"store"})
+def test_none_is_the_default(name):
+    assert configure({**MEMORY, name: None}) == configure(MEMORY)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "yes", "on", "y", "t", "1", " TRUE "])
+def test_words_for_true(word):
+    assert configure({**MEMORY, "preflight": word}).preflight is True
+
+
+@pytest.mark.parametrize("word", ["false", "False", "no", "off", "n", "f", "0"])
+def test_words_for_false(word):
+    assert configure({**MEMORY, "preflight": word}).preflight is False
+
+
+BAD = {
+    "store": [
+        None,
+        5,
+        b"memory://",
+        ["memory://"],
+        "",
+        "memory",
+        "memory:///x",
+        "mysql://h/d",
+        "sqlite://",
+        "sqlite:///",
+    ],
+    "token_path": [5, "", "oauth/token", "/a//b", "/a/../b", "/a/*", "/a/{id}", "/ä", "/a;b", "/%41", "/a\n", b"/a"],
+    "revocation_path": [True, False, "", "x", "//"],
+    "introspection_path": [5, "no", "/a\\b"],
+    "access_token_lifetime": [
+        "",
+        "x",
+        "0",
+        0,
+        -1,
+        "-1",
+        "+5",
+        "1.5",
+        1.5,
+        "1_0",
+        "1h",
+        True,
+        MAX_LIFETIME + 1,
+        "٣",
+        [],
+    ],
+    "default_scope": [5, True, 'a"b', "ä", ["a b"], ["a", 5], ["a\tb"], {"a": 1}, [""]],
+    "scope_policy": ["", "Narrow", "loose", True, {}, ["strict"]],
+    "grant_type_in": ["", [], "cookie", "body,query", ["body", "x"], 5],
+    "token_prefix": [5, "a b", "ä", "a=b", "x" * 33, 'a"', "a,b", {}],
+    "client_auth_methods": ["", [], "none", "client_secret_jwt", "private_key_jwt", "client_secret_basic,x", 5],
+    "public_paths": [5, "health", ["/a//b"], "/a/../b", "/a/*/b", "/a*", "/%41", [5], "/<id>", "/{a}{b}"],
+    "required_scopes": [5, "GET /a", "get /a r", "GET a r", [("GET", "/a")], [("GET", "/a", 5)], 'GET /a "r"', [5]],
+    "odd_paths": ["", "allow", True],
+    "preflight": ["", "maybe", 2, 1.0, "tru", []],
+    "delay_auth_decision": ["", "sometimes", 1],
+    "remote_user": ["root", 0, ()],
+    "strip_authorization": ["2", 1],
+    "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
+    "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
+    "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, []],
+    "store_timeout_seconds": ["", 0, -1, "nan", "1h", 10**6, False],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in BAD.items() for value in values],
+    ids=lambda each: repr(each)[:30],
+)
+def test_a_wrong_value_is_refused_by_the_options_name(name, value):
+    with pytest.raises(ConfigError) as refusal:
+        OAuthMiddleware(echo, **{**MEMORY, name: value})
+
+    assert refusal.value.option == name
+    assert str(refusal.value).startswith(f"{name}: ")
+    assert len(str(refusal.value)) < 500
+
+
+def test_every_option_is_tried_with_wrong_values():
+    assert BAD.keys() == OPTIONS.keys()
+
+
+NEAR = [
+    ("public_path", "public_paths"),
+    ("publicpaths", "public_paths"),
+    ("required_scope", "required_scopes"),
+    ("lifetime", "access_token_lifetime"),
+    ("access_token_lifetime_seconds", "access_token_lifetime"),
+    ("Realm", "realm"),
+    ("stor", "store"),
+    ("delay_auth_decisions", "delay_auth_decision"),
+]
+
+
+@pytest.mark.parametrize(("name", "nearest"), NEAR)
+def test_an_unknown_option_is_refused_with_the_nearest_name(name, nearest):
+    with pytest.raises(ConfigError, match=rf"^{name}: unknown option.*\b{nearest}\b"):
+        OAuthMiddleware(echo, **MEMORY, **{name: "x"})
+
+
+def test_an_unknown_option_that_is_near_nothing_is_refused():
+    with pytest.raises(ConfigError, match="^zzz: unknown option$"):
+        OAuthMiddleware(echo, **MEMORY, zzz="x")
+
+
+def test_a_missing_store_is_refused():
+    with pytest.raises(ConfigError, match="^store: "):
+        configure({})
+
+
+def test_an_open_store_is_taken(store):
+    assert configure({"store": store}).store is store
+
+
+def test_there_are_at_most_50_options():
+    assert len(OPTIONS) <= 50
+
+
+def test_durations_say_their_unit():
+    numbers = {
+        name for name, each in OPTIONS.items() if isinstance(each.default, int | float) and each.default is not False
+    }
+
+    assert all(name.endswith(("_seconds", "_lifetime", "_size")) for name in numbers)
+
+
+def test_a_comment_behind_a_value_is_part_of_it():
+    with pytest.raises(ConfigError, match="remote_user"):
+        OAuthMiddleware(echo, **MEMORY, remote_user="true ; yes")
