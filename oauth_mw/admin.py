@@ -85,7 +85,7 @@ def add_client(
     check_client_id(client_id)
     now = int(clock())
     text = new_secret() if secret is None else secret
-    weak = check_secret(text, client_id, allow_weak=allow_weak_secret)
+    weak = secret is not None and check_secret(text, client_id, allow_weak=allow_weak_secret)
     client = Client(
         client_id=client_id,
         name=_name(name),
@@ -201,7 +201,7 @@ def add_secret(
     if not_after is not None and not now < not_after <= opaque.LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
     text = new_secret() if secret is None else secret
-    weak = check_secret(text, client_id, allow_weak=allow_weak_secret)
+    weak = secret is not None and check_secret(text, client_id, allow_weak=allow_weak_secret)
     record = hash_secret(text, label=_name(label), created_at=now, not_after=not_after, weak=weak)
     _found(store.add_secret(client_id, record), client_id)
     return NewSecret(record, text)

@@ -46,7 +46,7 @@ def _end(message: str, exit_code: int) -> Exit:
     return Exit(exit_code)
 
 
-@click.group(cls=Root, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Root)
 @click.option(
     "--store", metavar="URL", envvar="OAUTH_MW_STORE", show_envvar=True, help="The store, such as sqlite:///oauth.db."
 )

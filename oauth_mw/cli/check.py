@@ -76,12 +76,16 @@ def _judge_store(url: str, timeout: float) -> tuple[str, list[str]]:
 
 
 def _judge_missing(file: str, error: ConfigError) -> str:
-    """A warning, when ``error`` is no more than that the start has to make the store."""
+    """A warning, when ``error`` is no more than that the start has to make the store.
+
+    :raises ConfigError: the start could not make it.
+    """
     if "there is no store" in str(error) and not os.path.lexists(file):
         _judge_folder(os.path.dirname(file))
         return f"store: there is none at {_SQLITE}{file} yet, the start makes it"
-    if "holds no oauth_mw store" in str(error):
+    if os.path.lexists(file):
         make_database(file)
+    if "holds no oauth_mw store" in str(error):
         return f"store: {file} is a database without our tables yet, the start makes them"
     raise error
 

@@ -1,0 +1,118 @@
+"""The section of an ini is read as PasteDeploy reads it."""
+
+from __future__ import annotations
+
+import pytest
+from paste.deploy import loadwsgi
+
+from oauth_mw import ConfigError
+from oauth_mw.cli.ini import read_section
+
+HEAD = "[filter:oauth]\nuse = egg:oauth_mw\n"
+STORE = "store = sqlite:///x.db\n"
+
+TEXTS = {
+    "plain": HEAD + STORE + "realm = shop\n",
+    "here": HEAD + "store = sqlite:///%(here)s/sub/x.db\n",
+    "file": HEAD + STORE + "realm = %(__file__)s\n",
+    "a percent sign": HEAD + STORE + "realm = 50%% off\n",
+    "rules on lines": HEAD + STORE + "required_scopes =\n    GET /a read\n\n    * /a write\n",
+    "names of defaults": "[DEFAULT]\ndb = x.db\n" + HEAD + "store = sqlite:///%(db)s\n",
+    "a default in a default": "[DEFAULT]\na = %(here)s/x\nb = %(a)s.db\n" + HEAD + "store = sqlite:///%(b)s\n",
+    "a default is no option": "[DEFAULT]\ncache_size = 5\n" + HEAD + STORE,
+    "a default hides an option": "[DEFAULT]\nrealm = a\n" + HEAD + STORE + "realm = b\n",
+    "another option of the section": HEAD + STORE + "realm = shop\ntoken_prefix = %(realm)s_\n",
+    "get": "[DEFAULT]\ndb = sqlite:///x.db\n" + HEAD + "get store = db\n",
+    "set and get": HEAD + STORE + "set name = shop\nget realm = name\n",
+    "case of keys": HEAD + STORE + "Realm = shop\n",
+    "a colon": HEAD + STORE + "realm: shop\n",
+    "comments": HEAD + STORE + "; one\n# two\nrealm = a ; not one\n",
+    "require": HEAD + STORE + "require = click\n",
+    "named entry point": "[filter:oauth]\nuse = egg:oauth_mw#main\n" + STORE,
+    "dashed name": "[filter:oauth]\nuse = egg:oauth-mw\n" + STORE,
+    "call": "[filter:oauth]\nuse = call:oauth_mw.paste:filter_factory\n" + STORE,
+    "filter factory": "[filter:oauth]\npaste.filter_factory = oauth_mw.paste:filter_factory\n" + STORE,
+    "filter app factory": "[filter:oauth]\npaste.filter_app_factory = oauth_mw.paste:filter_app_factory\n" + STORE,
+    "space in the brackets": "[filter: oauth]\nuse = egg:oauth_mw\n" + STORE,
+    "beside others": "[app:main]\nuse = egg:shop\nfilter-with = oauth\nrealm = x\n\n" + HEAD + STORE,
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda text: (tmp_path / "app.ini").write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_the_options_are_those_that_pastedeploy_hands_over(write, tmp_path, text):
+    write(text)
+    theirs = loadwsgi.loadcontext(loadwsgi.FILTER, f"config:{tmp_path}/app.ini", name="oauth").local_conf
+
+    ours = dict(read_section("app.ini").options)
+
+    file = theirs["store"].removeprefix("sqlite:///")
+    assert ours == {**theirs, "store": f"sqlite:///{tmp_path / file}"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[filter-app:main]\nuse = egg:oauth_mw\nnext = shop\nfilter-with = gzip\n", id="filter-app"),
+        pytest.param("[filter:oauth]\nuse = egg:oauth_mw\nfilter-with = gzip\n", id="filter-with"),
+    ],
+)
+def test_what_chains_filters_is_no_option(write, text):
+    write(text + STORE)
+
+    assert read_section("app.ini").options.keys() == {"store"}
+
+
+def test_only_a_filter_app_has_a_next(write):
+    write(HEAD + STORE + "next = shop\n")
+
+    assert "next" in read_section("app.ini").options
+
+
+@pytest.mark.parametrize("name", ["strict", "filter:strict"])
+def test_a_name_chooses_one_of_several(write, name):
+    write(HEAD + STORE + "[filter:strict]\nuse = egg:oauth_mw\nrealm = strict\n")
+
+    assert read_section(f"app.ini#{name}").options["realm"] == "strict"
+
+
+def test_several_need_a_name(write):
+    write(HEAD + STORE + "[filter-app:main]\nuse = egg:oauth_mw\nnext = shop\n")
+
+    with pytest.raises(ConfigError, match=r"several .*\[filter:oauth\], \[filter-app:main\].*app.ini#filter:oauth"):
+        read_section("app.ini")
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        pytest.param(HEAD, "other.ini", "cannot be read", id="no file"),
+        pytest.param(HEAD, ".", "cannot be read", id="a folder"),
+        pytest.param(HEAD, "app.ini#strict", "none of our sections", id="no such section"),
+        pytest.param("[app:main]\nuse = egg:oauth_mw\n", "app.ini", "no .filter", id="an app is no filter"),
+        pytest.param("[filter:x]\nuse = egg:other\n", "app.ini", "no .filter", id="another filter"),
+        pytest.param("[filter:x]\nuse = egg:oauth_mw_more\n", "app.ini", "no .filter", id="a longer name"),
+        pytest.param("realm = x\n", "app.ini", "no Paste ini", id="no section"),
+        pytest.param(HEAD + "realm = a\nrealm = b\n", "app.ini", "no Paste ini", id="an option twice"),
+        pytest.param(HEAD + "realm = 50% off\n", "app.ini", "no Paste ini", id="a single percent sign"),
+        pytest.param(HEAD + "realm = %(nobody)s\n", "app.ini", "no Paste ini", id="an unknown name"),
+        pytest.param(HEAD + "get store = nobody\n", "app.ini", "store: 'get' names 'nobody'", id="get of nothing"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(write, text, place, says):
+    write(text)
+
+    with pytest.raises(ConfigError, match=says):
+        read_section(place)
+
+
+def test_a_file_that_is_not_utf_8_is_refused(write, tmp_path):
+    (tmp_path / "app.ini").write_bytes(b"[filter:x]\nrealm = \xff\n")
+
+    with pytest.raises(ConfigError, match="no Paste ini"):
+        read_section("app.ini")

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+import pytest
+
+from oauth_mw.cli.purge import LONG_WORK
+
+OLD = int(time.time()) - 60
+
+
+@pytest.fixture
+def old_tokens(opened, tmp_path):
+    """Put expired tokens into the store, as many as asked."""
+
+    def put(count):
+        with sqlite3.connect(tmp_path / "oauth.db") as database:
+            rows = [(OLD.to_bytes(4) + number.to_bytes(28), 1, "", 1, 0, False) for number in range(count)]
+            columns = "key, client, scope, issued_at, position, revoked"
+            database.executemany(f"insert into oauth_mw_token ({columns}) values (?, ?, ?, ?, ?, ?)", rows)
+        database.close()
+
+    return put
+
+
+def test_purge_removes_what_expired_and_keeps_what_lives(cli, opened, old_tokens, token):
+    old_tokens(1201)
+
+    answer = cli("purge")
+
+    assert answer.stdout == "removed 1201 expired tokens\n"
+    assert opened.count_tokens() == 1
+
+
+def test_purge_answers_scripts(cli, old_tokens):
+    old_tokens(3)
+
+    assert json.loads(cli("purge", "--json").stdout) == {"removed": 3}
+
+
+def test_short_work_shows_no_bar(cli, old_tokens):
+    old_tokens(3)
+
+    assert cli("purge").stderr == ""
+
+
+def test_long_work_shows_a_bar_aside_of_the_answer(cli, old_tokens):
+    old_tokens(LONG_WORK)
+
+    answer = cli("purge", "--json")
+
+    assert "purging" in answer.stderr
+    assert json.loads(answer.stdout) == {"removed": LONG_WORK}

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import SECRET, basic, bearer, issue
+
+from oauth_mw.credentials import hash_secret
+
+CC = {"grant_type": "client_credentials"}
+
+
+def add(cli, *words, **options):
+    answer = cli("secret", "add", "tester", *words, "--json", **options)
+    assert answer.exit_code == 0
+    return json.loads(answer.stdout)
+
+
+def test_a_second_secret_works_beside_the_first(cli, app, registered):
+    second = add(cli)["client_secret"]
+
+    assert issue(app, "tester", registered["client_secret"])
+    assert issue(app, "tester", second)
+
+
+def test_add_shows_the_secret_this_once(cli, registered):
+    lines = cli("secret", "add", "tester").stdout.splitlines()
+
+    assert [line.split()[0] for line in lines] == ["client_id", "secret_id", "client_secret"]
+    assert lines[2].endswith("(shown once; only its hash is stored)")
+
+
+def test_a_secret_is_imported_from_standard_input(cli, app, registered):
+    add(cli, "--secret-file", "-", input=SECRET + "\n")
+
+    assert issue(app, "tester", SECRET)
+
+
+def test_a_weak_secret_is_refused_unless_allowed(cli, registered):
+    assert cli("secret", "add", "tester", "--secret-file", "-", input="hunter2").exit_code == 1
+    assert add(cli, "--secret-file", "-", "--allow-weak-secret", input="hunter2")["weak"] is True
+
+
+def test_a_label_is_kept(cli, registered):
+    add(cli, "--label", "2027")
+
+    assert {each["label"] for each in json.loads(cli("secret", "list", "tester", "--json").stdout)} == {"", "2027"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2096-10-02T07:06:40", "2096-10-02T07:06:40Z", "2096-10-02T09:06:40+02:00", "2096-10-02 07:06:40", "4000000000"],
+)
+def test_not_after_is_iso_8601_or_unix_seconds(cli, registered, text):
+    assert add(cli, "--not-after", text)["not_after"] == 4_000_000_000
+
+
+def test_a_date_alone_is_its_first_moment_in_utc(cli, registered):
+    assert add(cli, "--not-after", "2096-10-02")["not_after"] == 4_000_000_000 // 86_400 * 86_400
+
+
+@pytest.mark.parametrize("text", ["2020-01-01", "0", "99999999999", "9" * 30], ids=["past", "zero", "far", "farther"])
+def test_an_end_that_no_secret_can_have_is_refused(cli, registered, text):
+    assert cli("secret", "add", "tester", "--not-after", text).exit_code == 1
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "-5", "2096-13-01", "1e9", "", "٣٠٠٠٠٠٠٠٠٠"])
+def test_an_end_that_is_no_time_is_wrong_usage(cli, registered, text):
+    assert cli("secret", "add", "tester", "--not-after", text).exit_code == 2
+
+
+def test_list_shows_ids_labels_and_ends_in_columns(cli, registered):
+    secret_id = add(cli, "--label", "spare", "--not-after", "4000000000")["secret_id"]
+
+    heads, *rows = cli("secret", "list", "tester").stdout.splitlines()
+
+    assert heads.split() == ["SECRET_ID", "LABEL", "CREATED", "NOT_AFTER", "NOTE"]
+    assert len(rows) == 2
+    row = next(row for row in rows if row.startswith(secret_id))
+    assert row[heads.index("NOT_AFTER") :].startswith("2096-10-02T07:06:40Z")
+
+
+def test_list_marks_an_expired_secret(cli, opened):
+    opened.add_secret("tester", hash_secret(SECRET, created_at=1, not_after=2))
+
+    assert "expired" in cli("secret", "list", "tester").stdout
+
+
+def test_list_never_tells_a_secret_or_its_hash(cli, registered):
+    [listed] = json.loads(cli("secret", "list", "tester", "--json").stdout)
+
+    assert listed.keys() == {"secret_id", "label", "created_at", "not_after", "weak"}
+
+
+def test_a_revoked_secret_is_refused_and_its_tokens_live_on(cli, app, registered, token):
+    answer = cli("secret", "revoke", "tester", registered["secrets"][0]["secret_id"])
+
+    assert answer.exit_code == 0
+    app.post("/oauth/token", CC, headers=basic("tester", registered["client_secret"]), status=401)
+    app.get("/any", headers=bearer(token))
+
+
+def test_a_secret_is_revoked_together_with_the_tokens(cli, app, registered, token):
+    app.get("/any", headers=bearer(token))
+
+    cli("secret", "revoke", "tester", registered["secrets"][0]["secret_id"], "--and-tokens")
+
+    app.get("/any", headers=bearer(token), status=401)
+
+
+def test_a_revocation_is_told_to_scripts(cli, registered):
+    secret_id = registered["secrets"][0]["secret_id"]
+
+    answer = cli("secret", "revoke", "tester", secret_id, "--json")
+
+    assert json.loads(answer.stdout) == {
+        "client_id": "tester",
+        "secret_id": secret_id,
+        "revoked": True,
+        "tokens_ended": False,
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["add", "nobody"], id="add to nobody"),
+        pytest.param(["list", "nobody"], id="list of nobody"),
+        pytest.param(["revoke", "nobody", "0"], id="revoke of nobody"),
+        pytest.param(["revoke", "tester", "0"], id="revoke none"),
+        pytest.param(["revoke", "tester", "\udcff"], id="revoke no text"),
+    ],
+)
+def test_what_is_not_there_is_not_found(cli, registered, words):
+    assert cli("secret", *words).exit_code == 3

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from conftest import basic, bearer
+
+APP = """
+import threading
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"{environ.get('oauth_mw.client_id')} {environ['wsgi.multithread']}".encode()]
+
+both = threading.Barrier(2, timeout=10)
+
+def meeting(environ, start_response):
+    both.wait()
+    return app(environ, start_response)
+
+number = 5
+"""
+
+INI = """
+[filter:oauth]
+use = egg:oauth_mw
+store = sqlite:///from-ini.db
+public_paths = /health
+realm = shop
+"""
+
+
+@dataclass
+class Served:
+    """A running ``serve``: where it listens, and the process."""
+
+    url: str
+    process: subprocess.Popen[str]
+    errors: Path
+
+    def get(self, path: str, headers: dict[str, str] | None = None, data: bytes | None = None) -> tuple[int, str, Any]:
+        try:
+            with urlopen(Request(self.url + path, data, headers or {}), timeout=10) as answer:
+                return answer.status, answer.read().decode(), answer.headers
+        except HTTPError as refusal:
+            with refusal:
+                return refusal.code, refusal.read().decode(), refusal.headers
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    """A folder with a module that has apps, and an ini."""
+    (tmp_path / "shop.py").write_text(APP)
+    (tmp_path / "app.ini").write_text(INI)
+    return tmp_path
+
+
+@pytest.fixture
+def serve(shop: Path) -> Iterator[Callable[..., Served]]:
+    """Start ``serve`` with these words in that folder; it is stopped at the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*words: str) -> Served:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = [sys.executable, "-m", "oauth_mw", "serve", *words, "--port", str(port)]
+        errors = shop / "errors"
+        with errors.open("w") as written:
+            process = subprocess.Popen(command, cwd=shop, stdout=subprocess.PIPE, stderr=written, text=True)
+        started.append(process)
+        wait_for("serving ", process, errors)
+        return Served(f"http://127.0.0.1:{port}", process, errors)
+
+    yield start
+    for process in started:
+        with process:
+            process.kill()
+
+
+def wait_for(text: str, process: subprocess.Popen[str], errors: Path) -> str:
+    """What was written, once ``text`` is part of it."""
+    deadline = time.monotonic() + 20
+    while text not in errors.read_text():
+        if time.monotonic() > deadline or process.poll() is not None:
+            raise AssertionError(errors.read_text())
+        time.sleep(0.02)
+    return errors.read_text()
+
+
+def add_client(shop: Path, store: str = "oauth.db") -> dict[str, str]:
+    command = [sys.executable, "-m", "oauth_mw", "--store", f"sqlite:///{store}", "client", "add", "x", "--json"]
+    answer = subprocess.run([*command, "--scope", "read"], cwd=shop, capture_output=True, check=True)
+    made = json.loads(answer.stdout)
+    return basic(made["client_id"], made["client_secret"])
+
+
+def issue(served: Served, credentials: dict[str, str]) -> dict[str, str]:
+    _, text, _ = served.get("/oauth/token", credentials, b"grant_type=client_credentials")
+    return bearer(json.loads(text)["access_token"])
+
+
+def test_serve_guards_an_app_with_a_client_added_meanwhile(serve, shop):
+    served = serve("shop:app", "--store", "sqlite:///oauth.db")
+    token = issue(served, add_client(shop))
+
+    status, text, _ = served.get("/any", token)
+
+    assert (status, text.endswith(" True")) == (200, True)
+    assert served.get("/any")[0] == 401
+
+
+def test_serve_says_what_store_it_made_and_where_it_listens(serve, shop):
+    served = serve("shop:app", "--store", "sqlite:///oauth.db")
+
+    lines = served.errors.read_text().splitlines()
+
+    assert lines[0] == f"created sqlite:///{shop}/oauth.db"
+    assert lines[1].startswith(f"serving shop:app on {served.url}")
+
+
+def test_flags_are_the_options_of_the_middleware(serve, shop):
+    rules = ["GET /a read", "* /a write", "GET /b any of write admin"]
+    words = [word for rule in rules for word in ("--required-scopes", rule)]
+    served = serve(
+        "shop:app", "--store", "sqlite:///oauth.db", "--public-paths", "/x /y", "--public-paths", "/z", *words
+    )
+    token = issue(served, add_client(shop))
+
+    found = {path: served.get(path, token)[0] for path in ("/x", "/y", "/z", "/a", "/b")}
+
+    assert found == {"/x": 200, "/y": 200, "/z": 200, "/a": 200, "/b": 403}
+    assert served.get("/a", token, b"")[0] == 403
+
+
+def test_options_come_from_an_ini_and_flags_go_before_it(serve, shop):
+    served = serve("shop:app", "--config", "app.ini", "--realm", "flag")
+
+    status, _, headers = served.get("/any")
+
+    assert (status, headers["WWW-Authenticate"]) == (401, 'Bearer realm="flag"')
+    assert served.get("/health")[0] == 200
+    assert (shop / "from-ini.db").exists()
+
+
+def test_requests_run_in_threads(serve):
+    served = serve("shop:meeting", "--store", "memory://", "--public-paths", "/*")
+    first = subprocess.Popen([sys.executable, "-c", f"import urllib.request as r; r.urlopen('{served.url}')"])
+
+    status = served.get("/")[0]
+
+    assert (status, first.wait(timeout=10)) == (200, 0)
+
+
+def test_a_refusal_arrives_although_the_body_is_left_unread(serve):
+    served = serve("shop:app", "--store", "memory://")
+
+    assert served.get("/any", data=bytes(2_000_000))[0] == 401
+
+
+def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(serve):
+    served = serve("shop:app", "--store", "memory://")
+
+    served.get("/any?access_token=hidden")
+
+    logged = wait_for('"GET /any" 401', served.process, served.errors)
+    assert "missing_token" in logged
+    assert "hidden" not in logged
+
+
+def test_scripts_are_told_the_url(serve):
+    served = serve("shop:app", "--store", "memory://", "--json")
+    served.process.terminate()
+
+    told = json.load(served.process.stdout)
+    assert told == {"app": "shop:app", "url": served.url, "store": "memory://"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals")
+def test_an_interrupt_stops_it_without_a_traceback(serve):
+    served = serve("shop:app", "--store", "memory://")
+
+    served.process.send_signal(signal.SIGINT)
+
+    assert served.process.wait(timeout=10) == 0
+    assert "Traceback" not in served.errors.read_text()

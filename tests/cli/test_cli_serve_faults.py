@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import socket
+import sys
+
+import pytest
+
+from oauth_mw.cli import main
+from oauth_mw.config import OPTIONS
+
+APP = """
+def app(environ, start_response):
+    raise AssertionError
+
+number = 5
+"""
+
+
+@pytest.fixture
+def serve(cli, tmp_path, monkeypatch):
+    """Run a ``serve`` that ends by itself."""
+    (tmp_path / "shop_faults.py").write_text(APP)
+    (tmp_path / "broken_faults.py").write_text("\n1 / 0\n")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    return lambda app, *words, **options: cli("serve", app, *words, **options)
+
+
+@pytest.mark.parametrize(
+    ("app", "says"),
+    [
+        pytest.param("shop_faults", "expected MODULE:APP", id="no app"),
+        pytest.param(":app", "expected MODULE:APP", id="no module"),
+        pytest.param("nowhere:app", "No module named 'nowhere'", id="no such module"),
+        pytest.param("shop_faults:nothing", "has no attribute 'nothing'", id="no such app"),
+        pytest.param("shop_faults:number", "it cannot be called", id="no function"),
+        pytest.param("broken_faults:app", "division by zero ({folder}/broken_faults.py, line 2)", id="broken"),
+    ],
+)
+def test_an_app_that_cannot_be_served_is_one_line(serve, tmp_path, app, says):
+    answer = serve(app)
+
+    assert answer.exit_code == 2
+    assert answer.stderr.count("\n") == 1 and says.format(folder=tmp_path) in answer.stderr
+    assert not (tmp_path / "oauth.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        pytest.param(["--cache-size", "many"], "cache_size", id="wrong type"),
+        pytest.param(["--public-paths", "health"], "public_paths", id="no path"),
+        pytest.param(["--required-scopes", "GET /a"], "required_scopes", id="no rule"),
+        pytest.param(
+            ["--required-scopes", "* /a a", "--required-scopes", "GET /a b"], "required_scopes", id="dead rule"
+        ),
+        pytest.param(["--store", "mysql://h/db"], "store", id="no store"),
+    ],
+)
+def test_a_wrong_option_is_named_and_no_store_made(serve, tmp_path, words, option):
+    answer = serve("shop_faults:app", *words)
+
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith(f"Error: {option}: ")
+    assert not (tmp_path / "oauth.db").exists()
+
+
+def test_without_a_store_it_says_how_to_name_one(serve):
+    answer = serve("shop_faults:app", store=None)
+
+    assert answer.exit_code == 2
+    assert "OAUTH_MW_STORE" in answer.stderr
+
+
+def test_a_port_in_use_is_refused_and_no_store_made(serve, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        answer = serve("shop_faults:app", "--port", str(taken.getsockname()[1]))
+
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith("Error: cannot listen on 127.0.0.1, port ")
+    assert not (tmp_path / "oauth.db").exists()
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_each_option_is_a_flag(name):
+    flags = [flag for parameter in main.commands["serve"].params for flag in parameter.opts]
+
+    assert "--" + name.replace("_", "-") in flags

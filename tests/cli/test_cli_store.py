@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+
+import click
+import pytest
+
+from oauth_mw.cli import main
+
+INI = """
+[filter:oauth]
+use = egg:oauth_mw
+store = sqlite:///from-ini.db
+store_timeout_seconds = 0.2
+"""
+
+EXISTING_ONLY = [
+    ["client", "list"],
+    ["client", "show", "x"],
+    ["client", "update", "x", "--name", "y"],
+    ["client", "disable", "x"],
+    ["client", "enable", "x"],
+    ["client", "delete", "x", "--yes"],
+    ["secret", "add", "x"],
+    ["secret", "list", "x"],
+    ["secret", "revoke", "x", "y"],
+    ["token", "inspect", "0" * 64],
+    ["token", "revoke", "0" * 64],
+    ["token", "revoke-all", "x"],
+    ["purge"],
+]
+
+
+@pytest.fixture
+def ini(tmp_path):
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    (folder / "app.ini").write_text(INI)
+    return folder / "app.ini"
+
+
+@pytest.mark.parametrize("words", EXISTING_ONLY, ids=" ".join)
+def test_a_store_that_is_not_there_is_refused_and_not_made(cli, tmp_path, words):
+    answer = cli(*words)
+
+    assert answer.exit_code == 2
+    assert answer.stderr == f"Error: store: there is no store at sqlite:///{tmp_path}/oauth.db\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_client_add_makes_a_store_and_says_where(cli, tmp_path):
+    answer = cli("client", "add", "x", store="sqlite:///relative.db")
+
+    assert answer.stderr == f"created sqlite:///{tmp_path}/relative.db\n"
+    assert (tmp_path / "relative.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_client_add_says_nothing_of_a_store_that_was_there(cli, registered):
+    assert cli("client", "add", "x").stderr == ""
+
+
+def test_client_add_into_a_missing_folder_is_refused(cli, tmp_path):
+    answer = cli("client", "add", "x", store="sqlite:///no/oauth.db")
+
+    assert answer.exit_code == 2
+    assert answer.stderr == f"Error: store: the folder {tmp_path}/no does not exist\n"
+
+
+@pytest.mark.parametrize("words", [["client", "add", "x"], *EXISTING_ONLY], ids=" ".join)
+def test_a_store_in_memory_is_refused(cli, words):
+    answer = cli(*words, store="memory://")
+
+    assert answer.exit_code == 2
+    assert "memory:// is gone when the command ends" in answer.stderr
+
+
+def test_without_a_store_the_command_says_how_to_name_one(cli):
+    answer = cli("client", "list", store=None)
+
+    assert answer.exit_code == 2
+    assert "--store" in answer.stderr and "--config" in answer.stderr and "OAUTH_MW_STORE" in answer.stderr
+
+
+def test_the_store_may_stand_in_the_environment(cli, registered, url, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_STORE", url)
+
+    assert cli("client", "show", "tester", store=None).exit_code == 0
+
+
+def test_the_store_may_stand_in_an_ini_relative_to_its_folder(cli, ini):
+    answer = cli("--config", str(ini), "client", "add", "x", store=None)
+
+    assert answer.stderr == f"created sqlite:///{ini.parent}/from-ini.db\n"
+
+
+def test_an_ini_goes_before_the_environment(cli, ini, registered, url, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_STORE", url)
+
+    assert "from-ini.db" in cli("--config", str(ini), "client", "list", store=None).stderr
+
+
+def test_a_typed_store_goes_before_the_ini(cli, ini, registered):
+    assert cli("--config", str(ini), "client", "show", "tester").exit_code == 0
+
+
+def test_a_fault_of_the_ini_names_the_option(cli, ini):
+    ini.write_text(INI + "cache_sise = 5\n")
+
+    answer = cli("--config", str(ini), "client", "list", store=None)
+
+    assert answer.exit_code == 2
+    assert answer.stderr == "Error: cache_sise: unknown option, did you mean cache_size?\n"
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("mysql://u:hidden@h/db", "mysql://h/db"),
+        ("sqlite://", "sqlite:///file"),
+        ("nothing", "memory:// or sqlite:///file"),
+    ],
+)
+def test_a_url_that_cannot_work_is_refused_without_its_password(cli, url, says):
+    answer = cli("client", "add", "x", store=url)
+
+    assert answer.exit_code == 2
+    assert says in answer.stderr and "hidden" not in answer.stderr
+
+
+def test_a_store_of_newer_code_is_refused(cli, registered, tmp_path):
+    with sqlite3.connect(tmp_path / "oauth.db") as database:
+        database.execute("update oauth_mw_store set version = 99")
+    database.close()
+
+    answer = cli("client", "add", "x")
+
+    assert answer.exit_code == 2
+    assert "version 99" in answer.stderr
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(cli, tmp_path):
+    (tmp_path / "oauth.db").write_text("something else, longer than a header of a hundred bytes" * 3)
+
+    answer = cli("client", "add", "x")
+
+    assert answer.exit_code == 2
+    assert "is not an SQLite database" in answer.stderr
+    assert (tmp_path / "oauth.db").read_text().startswith("something else")
+
+
+def test_a_store_that_does_not_answer_is_unavailable(cli, ini):
+    cli("--config", str(ini), "client", "add", "x", store=None)
+    with (ini.parent / "from-ini.db-oauth_mw").open("r+b") as queue:
+        fcntl.flock(queue, fcntl.LOCK_EX)
+
+        answer = cli("--config", str(ini), "client", "add", "y", store=None)
+
+    assert answer.exit_code == 4
+    assert answer.stderr == "Error: the store does not answer: no writer's turn in time\n"
+
+
+def test_help_tells_the_exit_codes(cli):
+    shown = cli("--help").stdout
+
+    assert [line.split()[0] for line in shown.split("Exit codes:")[1].splitlines()[1:6]] == ["0", "1", "2", "3", "4"]
+
+
+def every_command(group=main, *words):
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from every_command(command, *words, name)
+        else:
+            yield [*words, name]
+
+
+@pytest.mark.parametrize("words", list(every_command()), ids=" ".join)
+def test_each_command_has_an_answer_for_scripts(cli, words):
+    assert "--json" in cli(*words, "--help").stdout

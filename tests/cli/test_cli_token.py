@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+from conftest import bearer, issue
+
+from oauth_mw import admin
+from oauth_mw.model import TokenRecord
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+HINT = "on standard input"
+
+
+@pytest.fixture
+def token_id(token):
+    return admin.token_key(token).hex()
+
+
+@pytest.fixture
+def expired(opened):
+    """The id of a token that expired, and whose row is still there."""
+    key = (int(time.time()) - 60).to_bytes(4) + bytes(28)
+    opened.add_token(key, TokenRecord("tester", "read", 1, opened.find_client("tester").position))
+    return key.hex()
+
+
+def test_inspect_by_id_tells_what_the_store_knows(cli, token, token_id):
+    found = json.loads(cli("token", "inspect", token_id, "--json").stdout)
+
+    lifetime = found.pop("expires_at") - found.pop("issued_at")
+    assert lifetime == 3600
+    assert found == {
+        "token_id": token_id,
+        "client_id": "tester",
+        "scope": "read write",
+        "state": "live",
+        "attributes": {},
+    }
+
+
+@pytest.mark.parametrize("words", [[], ["-"]], ids=["no argument", "dash"])
+@pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=["none", "LF", "CR LF"])
+def test_the_token_itself_is_read_from_standard_input(cli, token, token_id, words, ending):
+    found = json.loads(cli("token", "inspect", *words, "--json", input=token + ending).stdout)
+
+    assert found["token_id"] == token_id
+
+
+def test_inspect_is_readable(cli, token, token_id):
+    lines = cli("token", "inspect", token_id).stdout.splitlines()
+
+    assert [line.split()[0] for line in lines] == [
+        "token_id",
+        "client_id",
+        "scope",
+        "state",
+        "issued",
+        "expires",
+        "attributes",
+    ]
+    assert lines[3].split() == ["state", "live"]
+
+
+def test_an_id_in_capitals_is_the_same(cli, token, token_id):
+    assert cli("token", "inspect", token_id.upper()).exit_code == 0
+
+
+def test_inspect_tells_that_a_token_was_revoked(cli, token):
+    cli("token", "revoke", input=token)
+
+    assert json.loads(cli("token", "inspect", "--json", input=token).stdout)["state"] == "revoked"
+
+
+def test_inspect_tells_that_a_token_expired(cli, expired):
+    assert json.loads(cli("token", "inspect", expired, "--json").stdout)["state"] == "expired"
+
+
+def test_inspect_tells_of_the_text_of_an_expired_token(cli, opened):
+    client = opened.find_client("tester")
+    text, _ = OpaqueTokens(opened, lambda: time.time() - 7200, "", "").issue(client, ["read"], 60)
+
+    assert json.loads(cli("token", "inspect", "--json", input=text).stdout)["state"] == "expired"
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        pytest.param("{token}", id="the token"),
+        pytest.param("--{token}", id="like an option"),
+        pytest.param("-{token}", id="like a short option"),
+        pytest.param("short", id="another text"),
+        pytest.param("\udcff", id="no text"),
+    ],
+)
+@pytest.mark.parametrize("command", ["inspect", "revoke"])
+def test_a_token_as_an_argument_is_refused_and_not_shown(cli, token, command, word):
+    answer = cli("token", command, word.format(token=token))
+
+    assert answer.exit_code == 2
+    assert HINT in " ".join(answer.stderr.split())
+    assert token not in answer.stdout + answer.stderr
+
+
+def test_a_token_beside_an_id_is_refused_and_not_shown(cli, token, token_id):
+    answer = cli("token", "inspect", token_id, token)
+
+    assert answer.exit_code == 2
+    assert token not in answer.stdout + answer.stderr
+
+
+@pytest.mark.parametrize("by", ["id", "text"])
+def test_a_revoked_token_is_refused_by_the_next_request(cli, app, token, token_id, by):
+    app.get("/any", headers=bearer(token))
+
+    answer = cli("token", "revoke", token_id) if by == "id" else cli("token", "revoke", input=token)
+
+    assert answer.stdout == f"revoked {token_id}\n"
+    app.get("/any", headers=bearer(token), status=401)
+
+
+def test_revoking_once_more_is_done_and_says_so(cli, token, token_id):
+    cli("token", "revoke", token_id)
+
+    again = cli("token", "revoke", token_id, "--json")
+
+    assert (again.exit_code, json.loads(again.stdout)) == (0, {"token_id": token_id, "revoked": False})
+
+
+def test_an_expired_token_had_ended_before(cli, expired):
+    assert cli("token", "revoke", expired).stdout == f"{expired} had ended before\n"
+
+
+@pytest.mark.parametrize("text", ["", "x", "a" * 64, "A" * 48, "\xff" * 48, "y" * 9000])
+@pytest.mark.parametrize("command", ["inspect", "revoke"])
+def test_a_text_that_is_no_token_is_not_found(cli, registered, command, text):
+    assert cli("token", command, input=text.encode("latin-1")).exit_code == 3
+
+
+def test_revoke_all_ends_the_tokens_and_lets_new_ones_live(cli, app, registered, token):
+    app.get("/any", headers=bearer(token))
+
+    answer = cli("token", "revoke-all", "tester", "--json")
+
+    assert json.loads(answer.stdout) == {"client_id": "tester", "tokens_ended": True}
+    app.get("/any", headers=bearer(token), status=401)
+    app.get("/any", headers=bearer(issue(app, "tester", registered["client_secret"])))
+
+
+def test_revoke_all_of_nobody_is_not_found_and_not_shown(cli, token):
+    answer = cli("token", "revoke-all", token)
+
+    assert answer.exit_code == 3
+    assert token not in answer.stderr
