@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from typing import Any
-from wsgiref.simple_server import make_server
+from wsgiref.simple_server import WSGIServer, make_server
 
 from oauth_mw import OAuthMiddleware
 
@@ -44,5 +44,10 @@ logging.basicConfig(level=logging.DEBUG)
 guarded = OAuthMiddleware(whoami, **json.loads(os.environ["GUARDED_APP_OPTIONS"]))
 app = application = with_process_id(guarded)
 
+
+class PatientServer(WSGIServer):
+    request_queue_size = 64
+
+
 if __name__ == "__main__":
-    make_server("127.0.0.1", int(os.environ["GUARDED_APP_PORT"]), app).serve_forever()
+    make_server("127.0.0.1", int(os.environ["GUARDED_APP_PORT"]), app, PatientServer).serve_forever()

@@ -115,8 +115,8 @@ class Server:
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
 
-    def is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
+    def is_ready(self, timeout: float = 2.0) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request("GET", "/health")
             return connection.getresponse().status == 200

@@ -13,7 +13,7 @@ from hosting import Server
 from wire import GRANT, Answer, ask, basic, bearer
 
 PATIENCE_SECONDS = 20.0
-THREADS = 4  # no more than wsgiref lets wait
+THREADS = 4
 
 
 @dataclass(frozen=True)
