@@ -6,11 +6,17 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
+from hypothesis import settings
 from webtest import TestApp
 from wsgi_client import CheckedApp
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
 from oauth_mw.model import Store
+
+# The plain run tries the same examples every time; --hypothesis-profile=search looks for new ones.
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
+settings.register_profile("search", deadline=None, max_examples=3000)
+settings.load_profile("fixed")
 
 SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
 
