@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from typing import Any
 
 import click
@@ -68,6 +70,8 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
       3  no such client, secret or token
       4  the store does not answer
     """
+    if sys.stdin is None:  # closed by whoever started us: as good as empty
+        sys.stdin = open(os.devnull)
     typed = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
     context.obj = Target(store if typed else None, config, None if typed else store)
 

@@ -12,13 +12,17 @@ from conftest import SECRET
 
 from oauth_mw import __version__
 
+CLOSED = ["sh", "-c", 'exec "$@" <&-', "sh"]
+
 
 @pytest.fixture
 def run(tmp_path):
-    def run(*words, python=("-m", "oauth_mw"), **options):
+    def run(*words, before=(), python=("-m", "oauth_mw"), **options):
         environ = {**os.environ, "OAUTH_MW_STORE": "sqlite:///oauth.db"}
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
-        return subprocess.run([sys.executable, *python, *words], cwd=tmp_path, env=environ, text=True, **options)
+        return subprocess.run(
+            [*before, sys.executable, *python, *words], cwd=tmp_path, env=environ, text=True, **options
+        )
 
     return run
 
@@ -38,6 +42,17 @@ def test_a_token_is_read_from_standard_input(run):
     run("client", "add", "x")
 
     assert run("token", "inspect", input="no token\n").returncode == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize(("words", "exit_code"), [("token inspect", 3), ("client add y --secret-file -", 1)])
+def test_a_closed_standard_input_is_an_empty_one(run, words, exit_code):
+    run("client", "add", "x")
+
+    refused = run(*words.split(), before=CLOSED)
+
+    assert refused.returncode == exit_code
+    assert refused.stderr.count("\n") == 1
 
 
 def test_no_question_is_answered_by_an_empty_input(run):
