@@ -8,12 +8,14 @@ import click
 
 from ..config import configure, own_paths
 from ..errors import ConfigError
-from ..rules import REST, Row, Rules
+from ..rules import ANY_TOKEN, REST, Row, Rules
 from ..stores import open_store
 from ..stores.files import make_database
 from .ini import read_section
 from .output import json_option, print_columns, print_json, print_table
 from .store import Target
+
+UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 
 _SQLITE = "sqlite:///"
 
@@ -38,7 +40,8 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     warnings += rules.warnings(own)
     rows = [Row("*", path, f"answered here: {name.removesuffix('_path')} endpoint") for name, path in own.items()]
     rows += rules.table()
-    if settings.delay_auth_decision and all(rule.pattern != REST for rule in settings.required_scopes):
+    unlisted = rows[-1] == UNLISTED and all(rule.pattern != REST for rule in settings.required_scopes)
+    if settings.delay_auth_decision and unlisted:
         rows[-1] = Row(rows[-1].methods, rows[-1].path, "open: left to the app")
         warnings.append("delay_auth_decision: unlisted paths are open, the app decides about them")
     odd = "refused (400)" if rules.decide("GET", "//").kind == "odd" else "any token"

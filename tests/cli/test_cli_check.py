@@ -121,6 +121,10 @@ def test_delayed_decisions_open_nothing_that_the_rule_for_the_rest_names(check, 
     assert not any("delay_auth_decision" in warning for warning in found["warnings"])
 
 
+def test_where_all_is_public_nothing_is_unlisted(check, made):
+    assert told(check("delay_auth_decision = on\npublic_paths = /*", "--json"))["paths"][-1]["needs"] == "public"
+
+
 def test_a_store_that_is_not_there_yet_is_a_warning_and_not_made(check, tmp_path, url):
     answer = check()
 
