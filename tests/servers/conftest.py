@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hosting import KINDS, Server, running
+from odd_clients import ODD_CLIENTS, add_odd_clients
 
 REPORTED = 8000
 
@@ -14,6 +15,16 @@ REPORTED = 8000
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""
     with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The server that stock clients call, with clients whose credentials are hard to send."""
+    folder = tmp_path_factory.mktemp("service")
+    add_odd_clients(folder)
+    with running("waitress", folder) as started:
+        started.confidential.update(secret for _, secret in ODD_CLIENTS.values())
         yield started
 
 

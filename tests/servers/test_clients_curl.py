@@ -1,0 +1,71 @@
+"""curl, as the documentation of many an API types it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from hosting import Server
+from odd_clients import ODD_CLIENTS
+
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+
+GRANT = ("-d", "grant_type=client_credentials")
+every_client = pytest.mark.parametrize(("client_id", "secret"), ODD_CLIENTS.values(), ids=ODD_CLIENTS)
+
+
+def curl(*arguments: str) -> str:
+    return subprocess.run(
+        ["curl", "--silent", "--show-error", "--noproxy", "*", *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    ).stdout
+
+
+def token_of(service: Server, *arguments: str) -> str:
+    answer: dict[str, Any] = json.loads(curl(f"{service.url}/oauth/token", *GRANT, *arguments))
+    service.confidential.add(answer["access_token"])
+    return str(answer["access_token"])
+
+
+def caller(service: Server, token: str) -> str:
+    return str(json.loads(curl("-H", f"Authorization: Bearer {token}", f"{service.url}/whoami"))["client_id"])
+
+
+@every_client
+def test_curl_with_basic_credentials_gets_and_uses_a_token(service: Server, client_id: str, secret: str) -> None:
+    assert caller(service, token_of(service, "-u", f"{client_id}:{secret}")) == client_id
+
+
+@every_client
+def test_curl_with_form_encoded_basic_credentials_gets_a_token(service: Server, client_id: str, secret: str) -> None:
+    assert caller(service, token_of(service, "-u", f"{quote_plus(client_id)}:{quote_plus(secret)}")) == client_id
+
+
+@every_client
+def test_curl_with_credentials_in_the_body_gets_a_token(service: Server, client_id: str, secret: str) -> None:
+    form = ("--data-urlencode", f"client_id={client_id}", "--data-urlencode", f"client_secret={secret}")
+    assert caller(service, token_of(service, *form)) == client_id
+
+
+@every_client
+def test_curl_that_asks_without_credentials_first_is_led_to_basic(
+    service: Server, client_id: str, secret: str
+) -> None:  # A-09, A-14
+    headers = service.folder / "headers"
+    token_of(service, "--anyauth", "-u", f"{client_id}:{secret}", "-D", str(headers))
+    assert [line[9:12] for line in headers.read_text().splitlines() if line.startswith("HTTP/")] == ["401", "200"]
+
+
+def test_curl_revokes_its_token(service: Server) -> None:
+    user = ("-u", ":".join(ODD_CLIENTS["plain"]))
+    token = token_of(service, *user)
+    assert curl(*user, "-d", f"token={token}", "-w", "%{http_code}", f"{service.url}/oauth/revoke") == "200"
+    protected = ("-H", f"Authorization: Bearer {token}", f"{service.url}/whoami")
+    assert curl("-o", str(service.folder / "body"), "-w", "%{http_code}", *protected) == "401"
