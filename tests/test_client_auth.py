@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue, one_store
 from wsgi_client import challenge_of, post_form
 
 from oauth_mw import admin
+
+pytestmark = one_store
 
 CC = {"grant_type": "client_credentials"}
 POST = {"client_id": "tester", "client_secret": SECRET}

@@ -7,10 +7,12 @@ import time
 from urllib.parse import quote
 
 import pytest
-from conftest import SECRET, basic
+from support import SECRET, basic, one_store
 from wsgi_client import challenge_of, post_form
 
 from oauth_mw import admin
+
+pytestmark = one_store
 
 CC = b"grant_type=client_credentials"
 PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))

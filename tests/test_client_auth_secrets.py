@@ -8,7 +8,7 @@ from collections import Counter
 from urllib.parse import urlencode
 
 import pytest
-from conftest import SECRET, basic
+from support import SECRET, basic, one_store
 from wsgi_client import post_form
 
 from oauth_mw import AdminError, admin
@@ -185,7 +185,7 @@ def work(app, client_id, secret):
     return calls
 
 
-@pytest.mark.parametrize("store", ["memory"], indirect=True)
+@one_store
 def test_all_failures_do_the_same_work(wrap, failures):
     app = wrap()
     done = {name: work(app, *pair) for name, pair in failures.items()}
@@ -194,7 +194,7 @@ def test_all_failures_do_the_same_work(wrap, failures):  # A-18
     assert len({tuple(sorted(each.items())) for each in done.values()}) == 1, done
 
 
-@pytest.mark.parametrize("store", ["memory"], indirect=True)
+@one_store
 def test_a_second_secret_does_not_show(wrap, store, failures):
     admin.add_secret(store, "tester")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import echo
+from support import echo
 
 from oauth_mw import ConfigError, OAuthMiddleware
 from oauth_mw.config import OPTIONS, configure

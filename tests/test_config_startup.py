@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from conftest import echo
+from support import echo
 
 from oauth_mw import ConfigError, OAuthMiddleware
 

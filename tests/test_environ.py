@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import bearer, echo, issue
+from support import bearer, echo, issue
 from webob import Request
 from wsgi_client import call, challenge_of, make_environ
 

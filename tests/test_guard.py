@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue
 from wsgi_client import call, challenge_of, make_environ
 
 from oauth_mw import admin

@@ -6,10 +6,12 @@ import io
 import json
 
 import pytest
-from conftest import SECRET, bearer, echo, issue
+from support import SECRET, bearer, echo, issue, one_store
 from wsgi_client import call, make_environ
 
 from oauth_mw import OAuthMiddleware, admin
+
+pytestmark = one_store
 
 KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error")
 FORGED = dict.fromkeys(KEYS, "forged")

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import issue
+from support import issue, one_store
 from wsgi_client import call, challenge_of, make_environ
 
-# The header is judged before any store is asked: one kind is enough.
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 
 @pytest.fixture

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import bearer, issue
+from support import bearer, issue, one_store
 from wsgi_client import call, challenge_of, make_environ, parse_challenges
 
 from oauth_mw import OAuthMiddleware
+
+pytestmark = one_store
 
 PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
 KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "REMOTE_USER")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue, one_store
 from wsgi_client import call, challenge_of, make_environ, post_form
 
 RULES = [("GET", "/reports/*", "read"), ("*", "/reports/*", "write"), ("POST", "/jobs/{id}", "write")]
 
-# The paths are judged from the configuration alone: one kind of store is enough.
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue
 from wsgi_client import call, make_environ, post_form
 
 from oauth_mw import admin

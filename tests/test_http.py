@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 
 import pytest
-from conftest import SECRET, basic, issue
+from support import SECRET, basic, issue, one_store
 from wsgi_client import call, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
 LENGTH = len(CC)
 
-# What is read is judged before any store is asked: one kind is enough.
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import io
 from urllib.parse import quote
 
 import pytest
-from conftest import SECRET, basic, issue
+from support import SECRET, basic, issue, one_store
 from wsgi_client import call, challenge_of, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
 
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 ODD = {
     "Content_Length": {"HTTP_CONTENT_LENGTH": "3"},

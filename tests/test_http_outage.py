@@ -6,7 +6,7 @@ import os
 import sqlite3
 
 import pytest
-from conftest import SECRET, basic, bearer, echo, issue
+from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import call, make_environ
 
 from oauth_mw import admin, open_store

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from conftest import SECRET, basic, issue
+from support import SECRET, basic, issue
 from wsgi_client import call, make_environ, post_form
 
 from oauth_mw import AdminError, ConfigError, admin, open_store

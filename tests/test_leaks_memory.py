@@ -6,7 +6,7 @@ import gc
 import tracemalloc
 
 import pytest
-from conftest import SECRET, issue
+from support import SECRET, issue, one_store
 from wsgi_client import call, make_environ
 
 CC = "grant_type=client_credentials"
@@ -29,7 +29,7 @@ def form_of(text):
     return make_environ("POST", "/oauth/token", text.encode(), CONTENT_TYPE="application/x-www-form-urlencoded")
 
 
-@pytest.mark.parametrize("store", ["memory"], indirect=True)
+@one_store
 @pytest.mark.parametrize(("count", "limit", "make"), FLOODS.values(), ids=FLOODS)
 def test_made_up_input_is_not_remembered_for_ever(wrap, client, count, limit, make):  # L-04
     app = wrap(required_scopes=[("GET", "/ruled/*", "read")]).app

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue
 
 CC = {"grant_type": "client_credentials"}
 

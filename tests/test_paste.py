@@ -8,8 +8,8 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
-from conftest import SECRET, basic, bearer, echo, issue
 from paste.deploy import loadapp
+from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import CheckedApp, challenge_of
 
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store

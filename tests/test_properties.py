@@ -10,9 +10,9 @@ import json
 from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
-from conftest import SECRET, HandClock, basic, echo
 from hypothesis import example, given
 from hypothesis import strategies as st
+from support import SECRET, HandClock, basic, echo
 from wsgi_client import call, make_environ, post_form
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SECRET, basic, bearer, echo, issue
+from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import CheckedApp, challenge_of, post_form
 
 from oauth_mw import OAuthMiddleware, admin, open_store

@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue, one_store
 from wsgi_client import challenge_of
 
 from oauth_mw import ConfigError, admin
+
+pytestmark = one_store
 
 CC = {"grant_type": "client_credentials"}
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from conftest import SECRET, basic, issue
+from support import SECRET, basic, issue, one_store
 from wsgi_client import call, challenge_of, make_environ
 
 from oauth_mw import admin
+
+pytestmark = one_store
 
 CC = {"grant_type": "client_credentials"}
 FORM = "application/x-www-form-urlencoded"

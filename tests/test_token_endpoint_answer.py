@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue
 
 from oauth_mw import admin
 from oauth_mw.model import MAX_LIFETIME

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import SECRET, basic, bearer
+from support import SECRET, basic, bearer
 
 from oauth_mw import AdminError, admin, current_token
 

@@ -7,14 +7,13 @@ import io
 import time
 
 import pytest
-from conftest import SECRET, basic, issue
+from support import SECRET, basic, issue, one_store
 from wsgi_client import call, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
 FORM = "application/x-www-form-urlencoded"
 
-# The store plays no part in parsing: one kind is enough.
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from conftest import SECRET, basic
+from support import SECRET, basic, one_store
 from wsgi_client import call, make_environ
 
 CC = "client_credentials"
 FORM = "application/x-www-form-urlencoded"
 
-# The store plays no part in parsing: one kind is enough.
-pytestmark = pytest.mark.parametrize("store", ["memory"], indirect=True)
+pytestmark = one_store
 
 PLACES = ["body", "query", "header"]
 

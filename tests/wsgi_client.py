@@ -129,6 +129,6 @@ def post_form(app: Any, body: bytes, path: str = "/oauth/token", **keys: Any) ->
 
 def echo_factory(global_conf: Any, **local_conf: Any) -> Any:
     """``paste.app_factory`` of an app that says who calls."""
-    from conftest import echo
+    from support import echo
 
     return echo

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from conftest import echo, issue
+from support import echo, issue
 from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, open_store

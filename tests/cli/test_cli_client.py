@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from conftest import SECRET, issue
+from support import SECRET, issue
 
 from oauth_mw import admin
 

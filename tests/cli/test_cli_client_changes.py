@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import basic, bearer, issue
+from support import basic, bearer, issue
 
 
 def update(cli, *words):

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import SECRET
+from support import SECRET
 
 from oauth_mw import __version__
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import SECRET, basic, bearer, issue
+from support import SECRET, basic, bearer, issue
 
 from oauth_mw.credentials import hash_secret
 

@@ -15,7 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
-from conftest import basic, bearer
+from support import basic, bearer
 
 APP = """
 import threading

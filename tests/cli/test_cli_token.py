@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from conftest import bearer, issue
+from support import bearer, issue
 
 from oauth_mw import admin
 from oauth_mw.model import TokenRecord

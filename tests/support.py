@@ -1,0 +1,51 @@
+"""What the tests have in common besides fixtures."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from webtest import TestApp
+
+SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
+
+# For rules in which the store plays no part.
+one_store = pytest.mark.parametrize("store", ["memory"], indirect=True)
+
+
+class HandClock:
+    """A clock that moves only by hand."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The app behind the middleware: says who calls."""
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [f"MARKER {environ.get('oauth_mw.client_id')} {environ.get('oauth_mw.scope')}".encode()]
+
+
+def basic(client_id: str, secret: str, *, raw: bool = False) -> dict[str, str]:
+    """A Basic header, form-encoded as RFC 6749 §2.3.1 says, or raw as curl sends it."""
+    pair = f"{client_id}:{secret}" if raw else f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def issue(app: TestApp, client_id: str = "tester", secret: str = SECRET, **form: str) -> str:
+    """A token of the client."""
+    form = {"grant_type": "client_credentials", **form}
+    token: str = app.post("/oauth/token", form, headers=basic(client_id, secret)).json["access_token"]
+    return token
