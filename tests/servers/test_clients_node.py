@@ -27,7 +27,14 @@ SCRIPTS = {
     "badgateway": ((*BOTH, "client_secret_basic_interop"), {"active": True, "refused": "invalid_token"}),
     "axios-oauth-client": (("client_secret_post",), {}),
 }
-RUNS = [(script, method) for script, (methods, _) in SCRIPTS.items() for method in methods]
+RUNS = [
+    (script, method, odd)
+    for script, (methods, _) in SCRIPTS.items()
+    for method in methods
+    for odd in ODD_CLIENTS
+    # This method encodes colons but no percent signs: where both occur, nobody can tell what was meant.
+    if (method, odd) != ("client_secret_basic_interop", "all")
+]
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +56,10 @@ def run(installed: Path, script: str, *arguments: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("odd", ODD_CLIENTS)
-@pytest.mark.parametrize(("script", "method"), RUNS, ids=map(" with ".join, RUNS))
+@pytest.mark.parametrize(("script", "method", "odd"), RUNS, ids=map(" ".join, RUNS))
 def test_node_client_gets_uses_introspects_and_revokes_a_token(
     installed: Path, service: Server, script: str, method: str, odd: str
 ) -> None:
-    if method == "client_secret_basic_interop" and odd == "all":
-        pytest.skip("this method encodes colons but no percent signs, so nobody can tell what was meant")
     client_id, secret = ODD_CLIENTS[odd]
     answer = run(installed, script, service.url, client_id, secret, method)
     service.confidential.add(answer.pop("token"))

@@ -15,6 +15,7 @@ const client = new ClientCredentials({
 const granted = await client.getToken({ scope: 'read' })
 const token = granted.token.access_token
 const { client_id: caller } = await (await given.callWith(token)).json()
-await granted.revoke('access_token')
+// By default it wants JSON even of this answer, whose body means nothing (RFC 7009 §2.2).
+await granted.revoke('access_token', { json: true })
 const { error: refused } = await (await given.callWith(token)).json()
 given.report({ token, scope: granted.token.scope, caller, refused })
