@@ -139,10 +139,9 @@ class Server:
     def check_output(self) -> None:
         """Nothing went wrong behind the answers, and nothing confidential was written (L-01, L-02)."""
         output = self.output()
-        assert "Traceback (most recent call last)" not in output
-        # Not in an assertion of its own: its report would print what it is about.
+        assert "Traceback (most recent call last)" not in output, f"{self.name} wrote a traceback"
         leaked = sum(text in output for text in self.confidential)
-        assert leaked == 0
+        assert leaked == 0, f"{self.name} wrote {leaked} tokens or secrets"
 
 
 def _signal(group: int, number: int) -> None:
