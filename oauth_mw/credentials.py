@@ -93,7 +93,7 @@ def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bo
 def _weakness(secret: str, client_id: str) -> str | None:
     if len(secret) < MIN_SECRET:
         return f"it has fewer than {MIN_SECRET} characters"
-    if client_id and client_id.lower() in secret.lower():
+    if len(client_id) >= 4 and client_id.lower() in secret.lower():
         return "it holds the client id"
     if len(set(secret)) < 8:
         return "it has fewer than 8 different characters"

@@ -8,6 +8,7 @@ OAuthError                    answered to a client
 │   └── MissingToken, InvalidToken, InsufficientScope, OddPath
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
+└── StoreMissing
 AdminError                    refused by the registration API and the command line
 └── NotFound
 """
@@ -203,6 +204,13 @@ class ConfigError(ValueError):
     def __init__(self, option: str, message: str) -> None:
         super().__init__(f"{option}: {message}")
         self.option = option
+
+
+class StoreMissing(ConfigError):
+    """There is no store yet at this URL."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("store", message)
 
 
 class AdminError(ValueError):

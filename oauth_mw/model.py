@@ -15,7 +15,8 @@ Clock = Callable[[], float]
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 
-# Expiry stands in four bytes of a token's storage key: a lifetime must end before 2106.
+# Expiry stands in four bytes of a token's storage key.
+LAST_SECOND = 2**32 - 1
 MAX_LIFETIME = 10 * 366 * 24 * 3600
 
 
@@ -130,8 +131,11 @@ class ClientStore(ClientReader, Protocol):
     def add_client(self, client: Client) -> bool:
         """False when the id exists or ever existed."""
 
-    def update_client(self, client: Client) -> bool:
-        """Write name, scopes, lifetime, attributes, role and ``enabled``; false when there is none."""
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        """Read, change and write name, scopes, lifetime, attributes, role and ``enabled`` in one step.
+
+        What ``change`` raises leaves the client as it was. ``None`` when there is no such client.
+        """
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         """End all tokens issued so far, in one step with what else is asked; false when there is no such client."""

@@ -7,10 +7,10 @@ import os
 import click
 
 from ..config import configure, own_paths
-from ..errors import ConfigError
+from ..errors import StoreMissing
 from ..rules import ANY_TOKEN, REST, Row, Rules
 from ..stores import open_store
-from ..stores.files import make_database
+from ..stores.files import check_folder, make_database
 from .ini import read_section
 from .output import json_option, print_columns, print_json, print_table
 from .store import Target
@@ -63,38 +63,16 @@ def _judge_store(url: str, timeout: float) -> tuple[str, list[str]]:
     :raises ConfigError: the start would be refused.
     :raises StoreUnavailable: the start would only warn, and answer 503.
     """
-    file = os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else None
+    file = os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
+    if file:
+        check_folder(os.path.dirname(file))
+    if os.path.lexists(file):
+        make_database(file)  # it is there: this judges whether it can be read and written
     try:
         store = open_store(url, timeout=timeout)
-    except ConfigError as error:
-        if file is None:
-            raise
-        return _SQLITE + file, [_judge_missing(file, error)]
+    except StoreMissing as error:
+        return _SQLITE + file, [f"{error}: the start makes it"]
     store.close()
-    if file is not None:
-        make_database(file)  # it is there: this judges whether it and its folder can be written
     if store.single_process:
         return store.url, ["store: memory:// serves one process only, and everything in it ends with the process"]
     return store.url, []
-
-
-def _judge_missing(file: str, error: ConfigError) -> str:
-    """A warning, when ``error`` is no more than that the start has to make the store.
-
-    :raises ConfigError: the start could not make it.
-    """
-    if "there is no store" in str(error) and not os.path.lexists(file):
-        _judge_folder(os.path.dirname(file))
-        return f"store: there is none at {_SQLITE}{file} yet, the start makes it"
-    if os.path.lexists(file):
-        make_database(file)
-    if "holds no oauth_mw store" in str(error):
-        return f"store: {file} is a database without our tables yet, the start makes them"
-    raise error
-
-
-def _judge_folder(folder: str) -> None:
-    if not os.path.isdir(folder):
-        raise ConfigError("store", f"the folder {folder} does not exist")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError("store", f"the folder {folder} is not writable")

@@ -12,7 +12,7 @@ from ..model import Store
 from .output import json_option, print_json
 from .store import Target
 
-LONG_WORK = 20 * admin.PURGE_ROWS
+LONG_WORK = 10_000
 
 
 @click.command()

@@ -52,4 +52,4 @@ class RevocationEndpoint:
             self._emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))
         elif token is not None and self._revoke(token):
             self._emit(TokenRevoked(client.client_id, token.token_id))
-        return Response(headerlist=[("Content-Length", "0"), *NO_STORE])
+        return Response(headerlist=[("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", "0"), *NO_STORE])

@@ -57,7 +57,7 @@ def open_store(
 
 def in_folder(url: T, folder: str | None) -> T | str:
     """The URL with a relative file made relative to ``folder``; anything else as it is."""
-    if isinstance(url, str) and folder and url.startswith("sqlite:///"):
+    if isinstance(url, str) and folder and url.startswith("sqlite:///") and not url.startswith("sqlite:///:"):
         return "sqlite:///" + os.path.join(folder, url.removeprefix("sqlite:///"))
     return url
 

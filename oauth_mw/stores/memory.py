@@ -52,14 +52,12 @@ class MemoryStore:
             self._clients[client.client_id] = client
             return True
 
-    def update_client(self, client: Client) -> bool:
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         with self._lock:
-            known = self._clients.get(client.client_id)
-            if known:
-                self._clients[client.client_id] = replace(
-                    client, secrets=known.secrets, created_at=known.created_at, position=0
-                )
-            return known is not None
+            known = self._clients.get(client_id)
+            if known is not None:
+                known = self._clients[client_id] = change(known)
+            return known
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         with self._lock:

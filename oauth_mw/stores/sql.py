@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NoResultFound, OperationalError
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreMissing
 from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
 from . import schema
 from .rows import (
@@ -113,7 +113,7 @@ class SQLStore:
             version = connection.execute(select(_store.c.version)).scalar_one()
         except (OperationalError, NoResultFound) as error:
             if not inspect(connection).has_table(_store.name) or isinstance(error, NoResultFound):
-                raise ConfigError("store", f"{self.url} holds no oauth_mw store") from None
+                raise StoreMissing(f"{self.url} holds no oauth_mw store") from None
             raise
         if version != schema.VERSION:
             raise ConfigError(
@@ -143,10 +143,14 @@ class SQLStore:
                 self._insert_secret(connection, client.client_id, secret)
         return True
 
-    def update_client(self, client: Client) -> bool:
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         with self._engine.transaction() as connection:
-            known = and_(_client.c.client_id == client.client_id, _client.c.deleted.is_(False))
-            return connection.execute(update(_client).where(known).values(client_values(client))).rowcount == 1
+            client = client_from_rows(connection.execute(_FIND_CLIENT, {"client_id": client_id}).all())
+            if client is not None:
+                client = change(client)
+                mine = update(_client).where(_client.c.client_id == client_id)
+                connection.execute(mine.values(client_values(client)))
+            return client
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         with self._engine.transaction(ends_tokens=True) as connection:

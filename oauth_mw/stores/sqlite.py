@@ -24,37 +24,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
-from ..errors import ConfigError, StoreUnavailable
-from .counter import CounterFile, queueing
-from .files import identity, make_database
-
-# Connections that a fork brought along: closing one would drop the parent's locks.
-_inherited: list[object] = []
-
-
-class _Process:
-    """What must not cross a fork, and all that belongs to one pair of files."""
-
-    def __init__(self, path: str) -> None:
-        self.pid = os.getpid()
-        self.lock = threading.Lock()
-        self.database = identity(path)
-        self.counter = CounterFile(path) if queueing else None
-        self.free: list[Connection] = []
-        self.watching = threading.Lock()
-        self.watch: Connection | None = None
-
-    def files_are_there(self, path: str) -> bool:
-        try:
-            return identity(path) == self.database and (self.counter is None or self.counter.is_there())
-        except OSError:
-            return False
-
-    def close(self) -> None:
-        while self.free:
-            self.free.pop().close()
-        if self.watch:
-            self.watch.close()
+from ..errors import ConfigError, StoreMissing, StoreUnavailable
+from .files import make_database
+from .held import Held, inherited
 
 
 class SQLiteEngine:
@@ -73,14 +45,14 @@ class SQLiteEngine:
         self.generation: Callable[[], object] = object
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
-        self._process: _Process | None = None
+        self._process: Held | None = None
         self._opening = threading.Lock()
         self._engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
-                f"file:{quote(self.path)}?mode=rw",
+                f"file:{quote(os.fsencode(self.path))}?mode=rw",
                 uri=True,
                 timeout=self.timeout,
                 isolation_level=None,
@@ -105,12 +77,12 @@ class SQLiteEngine:
         if create:
             make_database(self.path)
         elif not os.path.isfile(self.path):
-            raise ConfigError("store", f"there is no store at {self.url}")
+            raise StoreMissing(f"there is no store at {self.url}")
         self._create = create
         self._contact()
         self.close()
 
-    def _here(self) -> _Process:
+    def _here(self) -> Held:
         """This process's connections, made anew after a fork or when the files were exchanged.
 
         :raises StoreUnavailable: there is no usable store now.
@@ -119,36 +91,38 @@ class SQLiteEngine:
         if process is not None and process.pid == os.getpid():
             return process
         if process is not None:
-            _inherited.append(process)
+            inherited.append(process)
             self._process, self._opening = None, threading.Lock()
         try:
             return self._contact()
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _contact(self) -> _Process:
+    def _contact(self) -> Held:
         if not self._opening.acquire(timeout=self.timeout):
             raise StoreUnavailable("the store is being opened")
         try:
             if self._process is None:
-                process = _Process(self.path)
-                self._prepare(process)
+                process = self._prepared()
                 self.generation = process.counter.read if process.counter else self._data_version
                 self._process = process
             return self._process
         except OSError as error:
             raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
         except (sqlite3.Error, DBAPIError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
+            cause = _cause(error)
             if getattr(cause, "sqlite_errorname", "") == "SQLITE_NOTADB":
                 raise ConfigError("store", f"{self.path} is not an SQLite database") from None
             raise StoreUnavailable(f"SQLite: {cause}") from None
         finally:
             self._opening.release()
 
-    def _prepare(self, process: _Process) -> None:
-        """Make the tables, if this is the start that may, and judge what is there."""
+    def _prepared(self) -> Held:
+        """Make the tables, if this is the start that may, and judge what is there before touching anything."""
         with self._engine.connect() as connection:
+            if not self._create:
+                self.check(connection)
+            process = Held(self.path)
             if self._create:
                 with self._turn(process, time.monotonic() + self.timeout):
                     driver = driver_of(connection)
@@ -156,8 +130,9 @@ class SQLiteEngine:
                     driver.execute("BEGIN IMMEDIATE")
                     self._create(connection)
                     driver.execute("COMMIT")
-            self.check(connection)
+                self.check(connection)
         self._create = None
+        return process
 
     def look(self) -> None:
         """Notice, once a second, that the files were exchanged; open the new ones.
@@ -167,7 +142,7 @@ class SQLiteEngine:
         self._checked(self._here())
         self._here()
 
-    def _checked(self, process: _Process) -> bool:
+    def _checked(self, process: Held) -> bool:
         """False, and everything dropped, when the files are no longer those that are open."""
         if process.files_are_there(self.path):
             return True
@@ -192,8 +167,6 @@ class SQLiteEngine:
             return id(process), version
         except (StoreUnavailable, sqlite3.Error, DBAPIError):
             return object()  # equal to nothing: whoever compares will look, and meet the error there
-
-    # Connections
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -241,7 +214,7 @@ class SQLiteEngine:
                 driver.execute("PRAGMA synchronous=NORMAL")
 
     @contextmanager
-    def _held(self, process: _Process) -> Iterator[Connection]:
+    def _held(self, process: Held) -> Iterator[Connection]:
         connection = None
         try:
             try:
@@ -254,8 +227,7 @@ class SQLiteEngine:
                 connection.invalidate()
                 connection.close()
                 connection = None
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreUnavailable(f"SQLite: {cause}") from None
+            raise StoreUnavailable(f"SQLite: {_cause(error)}") from None
         finally:
             if connection is not None:
                 if process is self._process:
@@ -264,7 +236,7 @@ class SQLiteEngine:
                     connection.close()
 
     @contextmanager
-    def _turn(self, process: _Process, deadline: float) -> Iterator[None]:
+    def _turn(self, process: Held, deadline: float) -> Iterator[None]:
         """One writer at a time: within the process by a lock, between processes by the queue."""
         if not process.lock.acquire(timeout=self.timeout):
             raise StoreUnavailable("no writer's turn in time")
@@ -298,3 +270,8 @@ class SQLiteEngine:
 
 def driver_of(connection: Connection) -> Any:
     return connection.connection.driver_connection
+
+
+def _cause(error: Exception) -> BaseException | None:
+    """SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
+    return error.orig if isinstance(error, DBAPIError) else error

@@ -14,9 +14,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from ..errors import StoreUnavailable
-from ..model import MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord, TokenStore
+from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord, TokenStore
 
-LAST_SECOND = 2**32 - 1
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
 SWEEP_ROWS = 500
@@ -81,13 +80,11 @@ class OpaqueTokens:
 
     def storage_key(self, text: str) -> bytes | None:
         """Where the token would lie; ``None`` when ``text`` is none of ours or its time cannot be now."""
-        if not _TEXT.fullmatch(text):
-            return None
-        raw = urlsafe_b64decode(text[-_LENGTH:])
+        key = storage_key(text)
         now = self._clock()
-        if not now < int.from_bytes(raw[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
-            return None
-        return _key(text, raw)
+        if key and now < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
+            return key
+        return None
 
     def _token(self, key: bytes, record: TokenRecord) -> AccessToken:
         return AccessToken(
@@ -101,6 +98,11 @@ class OpaqueTokens:
             public_attributes=record.public_attributes,
             challenge=self._challenge,
         )
+
+
+def storage_key(text: str) -> bytes | None:
+    """Where a token would lie, whatever its time; ``None`` when ``text`` is none of ours."""
+    return _key(text, urlsafe_b64decode(text[-_LENGTH:])) if _TEXT.fullmatch(text) else None
 
 
 def _key(text: str, raw: bytes) -> bytes:

@@ -129,7 +129,7 @@ def test_a_store_that_is_not_there_yet_is_a_warning_and_not_made(check, tmp_path
     answer = check()
 
     assert answer.exit_code == 0
-    assert f"warning: store: there is none at {url} yet, the start makes it" in answer.stdout
+    assert f"warning: store: there is no store at {url}: the start makes it" in answer.stdout
     assert [each.name for each in tmp_path.iterdir()] == ["app.ini"]
 
 

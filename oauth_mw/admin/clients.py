@@ -1,27 +1,32 @@
-"""Registration and operation from Python: what the command line does, on a store that ``open_store(url)`` gave.
-
-Every change survives power loss once the call has returned. What ends tokens is seen by every
-worker of the machine on its next request.
-"""
+"""Clients and their secrets."""
 
 from __future__ import annotations
 
 import re
 import time
-from base64 import urlsafe_b64decode
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
-from .attributes import change, check_attributes, unite
-from .credentials import check_client_id, check_secret, hash_secret, new_client_id, new_secret
-from .errors import AdminError, NotFound
-from .model import EMPTY, MAX_LIFETIME, Client, ClientSecret, ClientStore, Clock, Store, TokenRecord, TokenStore, Value
-from .tokens import opaque
+from ..attributes import change, check_attributes, unite
+from ..credentials import check_client_id, check_secret, hash_secret, new_client_id, new_secret
+from ..errors import AdminError, NotFound
+from ..model import (
+    EMPTY,
+    LAST_SECOND,
+    MAX_LIFETIME,
+    Client,
+    ClientSecret,
+    ClientStore,
+    Clock,
+    Value,
+)
 
 MAX_SECRETS = 16
 PURGE_ROWS = 500
+
+Found = TypeVar("Found")
 
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -33,23 +38,16 @@ class NewClient(NamedTuple):
     client: Client
     secret: str
 
+    def __repr__(self) -> str:
+        return f"NewClient(client={self.client!r})"
+
 
 class NewSecret(NamedTuple):
     record: ClientSecret
     secret: str
 
-
-@dataclass(frozen=True, slots=True)
-class TokenStatus:
-    """What a store knows about a token: ``state`` is ``live``, ``expired`` or ``revoked``."""
-
-    token_id: str
-    client_id: str
-    scope: str
-    issued_at: int
-    expires_at: int
-    state: str
-    attributes: Mapping[str, Value]
+    def __repr__(self) -> str:
+        return f"NewSecret(record={self.record!r})"
 
 
 def add_client(
@@ -108,10 +106,7 @@ def get_client(store: ClientStore, client_id: str) -> Client:
     """
     :raises NotFound: there is none.
     """
-    client = store.find_client(client_id)
-    if client is None:
-        raise NotFound(f"there is no client {client_id!r}")
-    return client
+    return _there(store.find_client(client_id), client_id)
 
 
 def update_client(
@@ -133,25 +128,19 @@ def update_client(
     :raises AdminError: a value cannot be.
     :raises NotFound: there is no such client.
     """
-    client = get_client(store, client_id)
-    values, public = change(client, attributes, public_attributes)
-    changed = replace(
-        client,
-        name=client.name if name is None else _name(name),
-        scopes=client.scopes if scope is None else _scopes(scope),
-        default_scope=client.default_scope if default_scope is None else _scopes(default_scope),
-        lifetime=client.lifetime if lifetime is None else lifetime,
-        attributes=MappingProxyType(values),
-        public_attributes=public,
-        resource_server=client.resource_server if resource_server is None else resource_server,
-    )
-    if "default_scope" in clear:
-        changed = replace(changed, default_scope=None)
-    if "lifetime" in clear:
-        changed = replace(changed, lifetime=None)
-    _check(changed)
-    _found(store.update_client(changed), client_id)
-    return changed
+    given: dict[str, Any] = {"lifetime": lifetime, "resource_server": resource_server}
+    given["name"] = None if name is None else _name(name)
+    given["scopes"] = None if scope is None else _scopes(scope)
+    given["default_scope"] = None if default_scope is None else _scopes(default_scope)
+    new = {key: value for key, value in given.items() if value is not None} | dict.fromkeys(clear)
+
+    def changed(client: Client) -> Client:
+        values, public = change(client, attributes, public_attributes)
+        client = replace(client, **new, attributes=MappingProxyType(values), public_attributes=public)
+        _check(client)
+        return client
+
+    return _there(store.update_client(client_id, changed), client_id)
 
 
 def enable_client(store: ClientStore, client_id: str) -> None:
@@ -159,7 +148,7 @@ def enable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _found(store.update_client(replace(get_client(store, client_id), enabled=True)), client_id)
+    _there(store.update_client(client_id, lambda client: replace(client, enabled=True)), client_id)
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
@@ -167,7 +156,7 @@ def disable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _found(store.end_client(client_id, disable=True), client_id)
+    _there(store.end_client(client_id, disable=True), client_id)
 
 
 def delete_client(store: ClientStore, client_id: str) -> None:
@@ -175,7 +164,7 @@ def delete_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _found(store.end_client(client_id, delete=True), client_id)
+    _there(store.end_client(client_id, delete=True), client_id)
 
 
 def add_secret(
@@ -198,12 +187,12 @@ def add_secret(
     now = int(clock())
     if len(client.secrets) >= MAX_SECRETS:
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
-    if not_after is not None and not now < not_after <= opaque.LAST_SECOND:
+    if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
     text = new_secret() if secret is None else secret
     weak = secret is not None and check_secret(text, client_id, allow_weak=allow_weak_secret)
     record = hash_secret(text, label=_name(label), created_at=now, not_after=not_after, weak=weak)
-    _found(store.add_secret(client_id, record), client_id)
+    _there(store.add_secret(client_id, record), client_id)
     return NewSecret(record, text)
 
 
@@ -216,65 +205,18 @@ def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tok
         raise NotFound(f"client {client_id!r} has no secret {secret_id!r}")
 
 
-def token_key(token: str) -> bytes:
-    """The storage key of a token, given by its id or by its own text, expired or not.
-
-    :raises NotFound: it is neither.
-    """
-    if _TOKEN_ID.fullmatch(token):
-        return bytes.fromhex(token)
-    if opaque._TEXT.fullmatch(token):
-        return opaque._key(token, urlsafe_b64decode(token[-opaque._LENGTH :]))
-    raise NotFound("there is no such token")
-
-
-def inspect_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
-    """What the store knows about the token with this storage key (see :func:`token_key`).
-
-    :raises NotFound: no such token, or its row is gone.
-    """
-    record = _token(store, key)
-    expires_at = int.from_bytes(key[:4])
-    state = "revoked" if record.revoked else "live" if clock() < expires_at else "expired"
-    return TokenStatus(
-        key.hex(), record.client_id, record.scope, record.issued_at, expires_at, state, record.attributes
-    )
-
-
-def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> bool:
-    """End a token; false when it had ended before.
-
-    :raises NotFound: no such token, or its row is gone.
-    """
-    _token(store, key)
-    return clock() < int.from_bytes(key[:4]) and store.revoke_token(key)
-
-
 def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
     """End all tokens that a client has.
 
     :raises NotFound: there is no such client.
     """
-    _found(store.end_client(client_id), client_id)
+    _there(store.end_client(client_id), client_id)
 
 
-def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
-    """Remove all expired rows, in small steps that let other writers in; yields how many went in each."""
-    now = int(clock())
-    while swept := store.sweep(now, PURGE_ROWS):
-        yield swept
-
-
-def _token(store: TokenStore, key: bytes) -> TokenRecord:
-    record = store.find_token(key)
-    if record is None:
-        raise NotFound("there is no such token")
-    return record
-
-
-def _found(done: bool, client_id: str) -> None:
-    if not done:
+def _there(found: Found | None, client_id: str) -> Found:
+    if not found:
         raise NotFound(f"there is no client {client_id!r}")
+    return found
 
 
 def _name(text: str) -> str:

@@ -1,0 +1,78 @@
+"""Tokens, from the operator's side."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..errors import NotFound
+from ..model import Clock, Store, TokenRecord, TokenStore, Value
+from ..tokens.opaque import storage_key
+
+PURGE_ROWS = 500
+
+_TOKEN_ID = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStatus:
+    """What a store knows about a token: ``state`` is ``live``, ``expired`` or ``revoked``."""
+
+    token_id: str
+    client_id: str
+    scope: str
+    issued_at: int
+    expires_at: int
+    state: str
+    attributes: Mapping[str, Value]
+
+
+def token_key(token: str) -> bytes:
+    """The storage key of a token, given by its id or by its own text, expired or not.
+
+    :raises NotFound: it is neither.
+    """
+    if _TOKEN_ID.fullmatch(token):
+        return bytes.fromhex(token)
+    key = storage_key(token)
+    if key is None:
+        raise NotFound("there is no such token")
+    return key
+
+
+def inspect_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
+    """What the store knows about the token with this storage key (see :func:`token_key`).
+
+    :raises NotFound: no such token, or its row is gone.
+    """
+    record = _token(store, key)
+    expires_at = int.from_bytes(key[:4])
+    state = "revoked" if record.revoked else "live" if clock() < expires_at else "expired"
+    return TokenStatus(
+        key.hex(), record.client_id, record.scope, record.issued_at, expires_at, state, record.attributes
+    )
+
+
+def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> bool:
+    """End a token; false when it had ended before.
+
+    :raises NotFound: no such token, or its row is gone.
+    """
+    _token(store, key)
+    return clock() < int.from_bytes(key[:4]) and store.revoke_token(key)
+
+
+def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
+    """Remove all expired rows, in small steps that let other writers in; yields how many went in each."""
+    now = int(clock())
+    while swept := store.sweep(now, PURGE_ROWS):
+        yield swept
+
+
+def _token(store: TokenStore, key: bytes) -> TokenRecord:
+    record = store.find_token(key)
+    if record is None:
+        raise NotFound("there is no such token")
+    return record
