@@ -1,12 +1,18 @@
-"""What one process holds open of an SQLite store."""
+"""What one process holds open of an SQLite store: connections, the counter file, and its turn to write."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
 import threading
+import time
+from types import TracebackType
+from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
+from ..errors import StoreUnavailable
 from .counter import CounterFile, queueing
 from .files import identity
 
@@ -15,25 +21,172 @@ inherited: list[object] = []
 
 
 class Held:
-    """What must not cross a fork, and all that belongs to one pair of files."""
+    """What must not cross a fork, and all that belongs to one pair of files.
 
-    def __init__(self, path: str) -> None:
+    The connections lie in a free list: a pool's checkout would cost more than the statements.
+
+    :raises OSError: the files cannot be opened.
+    """
+
+    def __init__(self, path: str, engine: Engine) -> None:
         self.pid = os.getpid()
-        self.lock = threading.Lock()
-        self.database = identity(path)
         self.counter = CounterFile(path) if queueing else None
-        self.free: list[Connection] = []
-        self.watching = threading.Lock()
-        self.watch: Connection | None = None
+        self.closed = False
+        self._path = path
+        self._database = identity(path)
+        self._engine = engine
+        self._free: list[Connection] = []
+        self._writer = threading.Lock()
+        self._watching = threading.Lock()
+        self._watch: Connection | None = None
 
-    def files_are_there(self, path: str) -> bool:
+    def take(self) -> Connection:
+        """
+        :raises StoreUnavailable: SQLite does not answer.
+        """
         try:
-            return identity(path) == self.database and (self.counter is None or self.counter.is_there())
+            return self._free.pop()
+        except IndexError:
+            pass
+        try:
+            return self._engine.connect()
+        except (sqlite3.Error, DBAPIError) as error:
+            raise unavailable(error) from None
+
+    def put_back(self, connection: Connection) -> None:
+        if self.closed:
+            connection.close()
+        else:
+            self._free.append(connection)
+
+    def begin_turn(self, deadline: float) -> None:
+        """One writer at a time: within the process by a lock, between processes by the queue.
+
+        :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
+        """
+        if not self._writer.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            raise StoreUnavailable("no writer's turn in time")
+        try:
+            if self.counter:
+                self.counter.lock(deadline)
+            if not self.is_current():
+                if self.counter:
+                    self.counter.unlock()
+                raise StoreUnavailable("the store's files were exchanged")
+        except BaseException:
+            self._writer.release()
+            raise
+
+    def end_turn(self) -> None:
+        try:
+            if self.counter:
+                self.counter.unlock()
+        finally:
+            self._writer.release()
+
+    def is_current(self) -> bool:
+        """False, and everything closed, when the files are no longer those that are open."""
+        try:
+            there = identity(self._path) == self._database and (self.counter is None or self.counter.is_there())
         except OSError:
-            return False
+            there = False
+        if not there:
+            self.close()
+        return there
+
+    def data_version(self) -> object:
+        """Where there is no counter: what changes with every commit of another connection.
+
+        The watching connection never writes, so it sees those of this process too.
+        """
+        try:
+            with self._watching:
+                if self._watch is None:
+                    self._watch = self.take()
+                return id(self), driver_of(self._watch).execute("PRAGMA data_version").fetchone()[0]
+        except (StoreUnavailable, sqlite3.Error):
+            return object()  # equal to nothing: whoever compares will look, and meet the error there
 
     def close(self) -> None:
-        while self.free:
-            self.free.pop().close()
-        if self.watch:
-            self.watch.close()
+        self.closed = True
+        while self._free:
+            self._free.pop().close()
+        with self._watching:
+            if self._watch:
+                self._watch.close()
+                self._watch = None
+
+
+class Reading:
+    """``with`` a held connection, for autocommit statements that only read.
+
+    A class, because a generator would cost as much as the statement.
+
+    :raises StoreUnavailable: SQLite does not answer.
+    """
+
+    __slots__ = ("_connection", "_held")
+
+    def __init__(self, held: Held) -> None:
+        self._held = held
+
+    def __enter__(self) -> Connection:
+        self._connection = self._held.take()
+        return self._connection
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if isinstance(error, sqlite3.Error | DBAPIError):
+            self._connection.invalidate()
+            self._connection.close()
+            raise unavailable(error) from None
+        self._held.put_back(self._connection)
+
+
+class Writing:
+    """``with`` a held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
+
+    :param timeout: seconds for the queue and SQLite's own waiting together.
+    :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
+    """
+
+    __slots__ = ("_held", "_late", "_reading", "_timeout")
+
+    def __init__(self, held: Held, timeout: float) -> None:
+        self._held = held
+        self._timeout = timeout
+        self._reading = Reading(held)
+        self._late: Any = None
+
+    def __enter__(self) -> Connection:
+        deadline = time.monotonic() + self._timeout
+        self._held.begin_turn(deadline)
+        try:
+            connection = self._reading.__enter__()
+            left = deadline - time.monotonic()
+            if left < self._timeout * 0.9:
+                self._late = driver_of(connection)
+                self._late.execute(f"PRAGMA busy_timeout={max(int(left * 1000), 1)}")
+            return connection
+        except BaseException:
+            self._held.end_turn()
+            raise
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if self._late:
+                try:
+                    self._late.execute(f"PRAGMA busy_timeout={int(self._timeout * 1000)}")
+                except sqlite3.Error as broken:
+                    error = error or broken
+            self._reading.__exit__(kind, error, trace)
+        finally:
+            self._held.end_turn()
+
+
+def driver_of(connection: Connection) -> Any:
+    return connection.connection.driver_connection
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
+    return StoreUnavailable(f"SQLite: {error.orig if isinstance(error, DBAPIError) else error}")

@@ -26,6 +26,7 @@ from sqlalchemy.exc import NoResultFound, OperationalError
 from ..errors import ConfigError, StoreMissing
 from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
 from . import schema
+from .held import driver_of
 from .rows import (
     CLIENT_COLUMNS,
     SECRET_COLUMNS,
@@ -36,7 +37,7 @@ from .rows import (
     secret_values,
     token_from_row,
 )
-from .sqlite import SQLiteEngine, driver_of
+from .sqlite import SQLiteEngine
 
 LOG_KEEP_SECONDS = 24 * 3600
 SWEPT_AT_ONCE = 500

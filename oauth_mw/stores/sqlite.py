@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine
@@ -26,7 +25,7 @@ from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from .files import make_database
-from .held import Held, inherited
+from .held import Held, Reading, Writing, driver_of, inherited, unavailable
 
 
 class SQLiteEngine:
@@ -45,7 +44,7 @@ class SQLiteEngine:
         self.generation: Callable[[], object] = object
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
-        self._process: Held | None = None
+        self._held: Held | None = None
         self._opening = threading.Lock()
         self._engine = self._make_engine()
 
@@ -83,16 +82,16 @@ class SQLiteEngine:
         self.close()
 
     def _here(self) -> Held:
-        """This process's connections, made anew after a fork or when the files were exchanged.
+        """What this process holds, made anew after a fork or when the files were exchanged.
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        process = self._process
-        if process is not None and process.pid == os.getpid():
-            return process
-        if process is not None:
-            inherited.append(process)
-            self._process, self._opening = None, threading.Lock()
+        held = self._held
+        if held is not None and held.pid == os.getpid() and not held.closed:
+            return held
+        if held is not None and held.pid != os.getpid():
+            inherited.append(held)
+            self._held, self._opening = None, threading.Lock()
         try:
             return self._contact()
         except ConfigError as error:
@@ -102,18 +101,17 @@ class SQLiteEngine:
         if not self._opening.acquire(timeout=self.timeout):
             raise StoreUnavailable("the store is being opened")
         try:
-            if self._process is None:
-                process = self._prepared()
-                self.generation = process.counter.read if process.counter else self._data_version
-                self._process = process
-            return self._process
+            if self._held is None or self._held.closed:
+                held = self._prepared()
+                self.generation = held.counter.read if held.counter else self._data_version
+                self._held = held
+            return self._held
         except OSError as error:
             raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
         except (sqlite3.Error, DBAPIError) as error:
-            cause = _cause(error)
-            if getattr(cause, "sqlite_errorname", "") == "SQLITE_NOTADB":
+            if getattr(getattr(error, "orig", error), "sqlite_errorname", "") == "SQLITE_NOTADB":
                 raise ConfigError("store", f"{self.path} is not an SQLite database") from None
-            raise StoreUnavailable(f"SQLite: {cause}") from None
+            raise unavailable(error) from None
         finally:
             self._opening.release()
 
@@ -122,156 +120,71 @@ class SQLiteEngine:
         with self._engine.connect() as connection:
             if not self._create:
                 self.check(connection)
-            process = Held(self.path)
+            held = Held(self.path, self._engine)
             if self._create:
-                with self._turn(process, time.monotonic() + self.timeout):
+                held.begin_turn(time.monotonic() + self.timeout)
+                try:
                     driver = driver_of(connection)
                     driver.execute("PRAGMA journal_mode=WAL")
                     driver.execute("BEGIN IMMEDIATE")
                     self._create(connection)
                     driver.execute("COMMIT")
+                finally:
+                    held.end_turn()
                 self.check(connection)
         self._create = None
-        return process
+        return held
 
     def look(self) -> None:
         """Notice, once a second, that the files were exchanged; open the new ones.
 
         :raises StoreUnavailable: they are not there.
         """
-        self._checked(self._here())
-        self._here()
-
-    def _checked(self, process: Held) -> bool:
-        """False, and everything dropped, when the files are no longer those that are open."""
-        if process.files_are_there(self.path):
-            return True
-        if self._process is process:
-            self._process = None
-            process.close()
-        return False
+        if not self._here().is_current():
+            self._here()
 
     def close(self) -> None:
-        process, self._process = self._process, None
-        if process and process.pid == os.getpid():
-            process.close()
+        held, self._held = self._held, None
+        if held and held.pid == os.getpid():
+            held.close()
 
     def _data_version(self) -> object:
-        # The watching connection never writes, so it sees every commit, those of this process too.
         try:
-            process = self._here()
-            with process.watching:
-                if process.watch is None:
-                    process.watch = self._engine.connect()
-                version = driver_of(process.watch).execute("PRAGMA data_version").fetchone()[0]
-            return id(process), version
-        except (StoreUnavailable, sqlite3.Error, DBAPIError):
-            return object()  # equal to nothing: whoever compares will look, and meet the error there
+            return self._here().data_version()
+        except StoreUnavailable:
+            return object()  # equal to nothing, see Held.data_version
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """A held connection, for autocommit statements that only read.
-
-        :raises StoreUnavailable: SQLite does not answer.
+    def reading(self) -> Reading:
         """
-        process = self._here()
-        with self._held(process) as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
-
-        :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
+        :raises StoreUnavailable: there is no usable store now.
         """
-        process = self._here()
-        deadline = time.monotonic() + self.timeout
-        with self._turn(process, deadline), self._held(process) as connection, self._bounded(connection, deadline):
-            yield connection
+        return Reading(self._here())
+
+    def writing(self) -> Writing:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        return Writing(self._here(), self.timeout)
 
     @contextmanager
     def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
         """One write transaction that survives power loss. ``ends_tokens`` tells all workers, after the commit.
 
-        :raises StoreUnavailable: as in :meth:`writing`; then nothing was committed.
+        :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
         """
-        process = self._here()
-        deadline = time.monotonic() + self.timeout
-        with self._turn(process, deadline), self._held(process) as connection, self._bounded(connection, deadline):
+        held = self._here()
+        with Writing(held, self.timeout) as connection:
             driver = driver_of(connection)
             driver.execute("PRAGMA synchronous=FULL")
             try:
                 driver.execute("BEGIN IMMEDIATE")
                 yield connection
                 driver.execute("COMMIT")
-                if ends_tokens and process.counter:
-                    process.counter.bump()
+                if ends_tokens and held.counter:
+                    held.counter.bump()
             except BaseException:
                 if driver.in_transaction:
                     driver.execute("ROLLBACK")
                 raise
             finally:
                 driver.execute("PRAGMA synchronous=NORMAL")
-
-    @contextmanager
-    def _held(self, process: Held) -> Iterator[Connection]:
-        connection = None
-        try:
-            try:
-                connection = process.free.pop()
-            except IndexError:
-                connection = self._engine.connect()
-            yield connection
-        except (sqlite3.Error, DBAPIError) as error:
-            if connection is not None:
-                connection.invalidate()
-                connection.close()
-                connection = None
-            raise StoreUnavailable(f"SQLite: {_cause(error)}") from None
-        finally:
-            if connection is not None:
-                if process is self._process:
-                    process.free.append(connection)
-                else:
-                    connection.close()
-
-    @contextmanager
-    def _turn(self, process: Held, deadline: float) -> Iterator[None]:
-        """One writer at a time: within the process by a lock, between processes by the queue."""
-        if not process.lock.acquire(timeout=self.timeout):
-            raise StoreUnavailable("no writer's turn in time")
-        try:
-            if process.counter:
-                process.counter.lock(deadline)
-            try:
-                if not self._checked(process):
-                    raise StoreUnavailable("the store's files were exchanged")
-                yield
-            finally:
-                if process.counter:
-                    process.counter.unlock()
-        finally:
-            process.lock.release()
-
-    @contextmanager
-    def _bounded(self, connection: Connection, deadline: float) -> Iterator[None]:
-        """SQLite may wait only for what the queue left of the time."""
-        left = deadline - time.monotonic()
-        if left > self.timeout * 0.9:
-            yield
-            return
-        driver = driver_of(connection)
-        driver.execute(f"PRAGMA busy_timeout={max(int(left * 1000), 1)}")
-        try:
-            yield
-        finally:
-            driver.execute(f"PRAGMA busy_timeout={int(self.timeout * 1000)}")
-
-
-def driver_of(connection: Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _cause(error: Exception) -> BaseException | None:
-    """SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
-    return error.orig if isinstance(error, DBAPIError) else error
