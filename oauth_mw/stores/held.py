@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from types import TracebackType
 from typing import Any
 
@@ -38,7 +39,8 @@ class Held:
         self._free: list[Connection] = []
         self._writer = threading.Lock()
         self._watching = threading.Lock()
-        self._watch: Connection | None = None
+        self._watch: list[Connection] = []
+        weakref.finalize(self, _close, self.pid, self._free, self._watch).atexit = False
 
     def take(self) -> Connection:
         """
@@ -101,20 +103,16 @@ class Held:
         """
         try:
             with self._watching:
-                if self._watch is None:
-                    self._watch = self.take()
-                return id(self), driver_of(self._watch).execute("PRAGMA data_version").fetchone()[0]
+                if not self._watch:
+                    self._watch.append(self.take())
+                return id(self), driver_of(self._watch[0]).execute("PRAGMA data_version").fetchone()[0]
         except (StoreUnavailable, sqlite3.Error):
             return object()  # equal to nothing: whoever compares will look, and meet the error there
 
     def close(self) -> None:
         self.closed = True
-        while self._free:
-            self._free.pop().close()
         with self._watching:
-            if self._watch:
-                self._watch.close()
-                self._watch = None
+            _close(self.pid, self._free, self._watch)
 
 
 class Reading:
@@ -181,6 +179,13 @@ class Writing:
             self._reading.__exit__(kind, error, trace)
         finally:
             self._held.end_turn()
+
+
+def _close(pid: int, *lists: list[Connection]) -> None:
+    if pid == os.getpid():
+        for connections in lists:
+            while connections:
+                connections.pop().close()
 
 
 def driver_of(connection: Connection) -> Any:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
+    literal_column,
     or_,
     select,
     true,
@@ -67,6 +68,13 @@ _FIND_TOKEN = (
     .where(_token.c.key == bindparam("key"))
 )
 
+_EXPIRED = _token.c.key < bindparam("key")
+_FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
+_FIND_BOUND = _FIRST.offset(bindparam("limit"))
+    select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1")).offset(bindparam("limit"))
+)
+_SWEEP = delete(_token).where(_EXPIRED)
+
 
 class SQLStore:
     """See the protocols in :mod:`oauth_mw.model`."""
@@ -80,6 +88,8 @@ class SQLStore:
         self._find_client = engine.compiled(_FIND_CLIENT)
         self._add_token = engine.compiled(_ADD_TOKEN)
         self._find_token = engine.compiled(_FIND_TOKEN)
+        self._find_bound = engine.compiled(_FIND_BOUND)
+        self._sweep = engine.compiled(_SWEEP)
         engine.check = self._check
 
     def open(self, *, create: bool) -> None:
@@ -219,11 +229,11 @@ class SQLStore:
         return True
 
     def sweep(self, now: int, limit: int) -> int:
-        expired = _token.c.key < now.to_bytes(4)
+        expired = now.to_bytes(4)
         with self._engine.writing() as connection:
-            after = select(_token.c.key).where(expired).order_by(_token.c.key).offset(limit).limit(1)
-            bound = connection.execute(after).scalar()
-            return connection.execute(delete(_token).where(_token.c.key < bound if bound else expired)).rowcount
+            driver = driver_of(connection)
+            following = driver.execute(self._find_bound, {"key": expired, "limit": limit}).fetchone()
+            return int(driver.execute(self._sweep, {"key": following[0] if following else expired}).rowcount)
 
     def count_tokens(self, before: int | None = None) -> int:
         count = select(func.count()).select_from(_token)
