@@ -176,10 +176,10 @@ def work(app, client_id, secret):
         if event == "c_call" and what.__name__ in ("openssl_sha256", "compare_digest"):
             calls[what.__name__] += 1
 
-    environ = basic(client_id, secret)["Authorization"]
+    header = basic(client_id, secret, raw=True)["Authorization"]
     sys.setprofile(profile)
     try:
-        post_form(app.app, CC, HTTP_AUTHORIZATION=environ)
+        post_form(app.app, CC, HTTP_AUTHORIZATION=header)
     finally:
         sys.setprofile(None)
     return calls
@@ -192,6 +192,15 @@ def test_all_failures_do_the_same_work(wrap, failures):  # A-18
 
     assert done["unknown"]["openssl_sha256"] == done["unknown"]["compare_digest"] >= 1
     assert len({tuple(sorted(each.items())) for each in done.values()}) == 1, done
+
+
+@one_store
+def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):
+    app = wrap()
+    done = [work(app, name, "%41+" + SECRET) for name, _ in failures.values()]
+
+    assert len({tuple(sorted(each.items())) for each in done}) == 1
+    assert done[0]["openssl_sha256"] > work(app, "tester", "no" + SECRET)["openssl_sha256"]
 
 
 @one_store

@@ -215,6 +215,8 @@ def test_a_revocation_outlives_the_process(wrap, store, app, token, clock):  # R
     revoke(app, token)
     store.close()
 
-    again = CheckedApp(OAuthMiddleware(echo, store=open_store(store.url, clock=clock)))
+    later = open_store(store.url, clock=clock)
+    again = CheckedApp(OAuthMiddleware(echo, store=later))
     again.get("/any", headers=bearer(token), status=401)
     again.get("/any", headers=bearer(other), status=200)
+    later.close()

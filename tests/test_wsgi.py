@@ -192,6 +192,24 @@ def test_an_exception_of_the_server_reaches_the_app(through, options):  # H-21
     assert through(app, options, start_response) == [b"seen"]
 
 
+def test_start_response_is_wrapped_in_the_delayed_mode_alone(through):  # H-21
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(start_response)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return []
+
+    def own(*args):
+        """The server's."""
+
+    through(app, MODES["usual"], own)
+    through(app, MODES["all options"], own)
+    through(app, MODES["delayed"], own)
+
+    assert [each is own for each in seen] == [True, True, False]
+
+
 @every_mode
 def test_the_file_wrapper_is_that_of_the_server(through, options):  # H-21
     def app(environ, start_response):

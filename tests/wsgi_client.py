@@ -12,7 +12,7 @@ from webtest import TestApp
 # RFC 9110 §5.6.2, §5.6.4, §11.2
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _QUOTED = r'"(?:[\t \x21\x23-\x5b\x5d-\x7e]|\\[\t \x21-\x7e])*"'
-_SCHEME = re.compile(rf"({_TOKEN})(?: +|\Z)")
+_SCHEME = re.compile(rf"({_TOKEN})(?: +|\Z|(?=[ \t]*,))")
 _PARAMETER = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*({_TOKEN}|{_QUOTED})")
 _COMMA = re.compile(r"[ \t]*,[ \t]*")
 

@@ -71,8 +71,6 @@ _FIND_TOKEN = (
 _EXPIRED = _token.c.key < bindparam("key")
 _FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
 _FIND_BOUND = _FIRST.offset(bindparam("limit"))
-    select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1")).offset(bindparam("limit"))
-)
 _SWEEP = delete(_token).where(_EXPIRED)
 
 
