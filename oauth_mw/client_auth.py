@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .credentials import matching_secret
+from .credentials import is_printable, matching_secret
 from .errors import InvalidClient, InvalidRequest
-from .http import Form, basic_credentials, form_decode, is_printable
+from .http import Form, basic_credentials, form_decode
 from .model import Client, ClientReader, Clock
 
 if TYPE_CHECKING:

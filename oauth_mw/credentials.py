@@ -13,7 +13,6 @@ import string
 from hashlib import sha256
 
 from .errors import AdminError
-from .http import is_printable
 from .model import Client, ClientSecret
 
 MIN_SECRET = 16
@@ -24,6 +23,8 @@ MAX_ID = 255
 _ALPHABET = string.ascii_letters + string.digits
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 
+_PRINTABLE = re.compile(r"[\x20-\x7e]*")
+
 _NOBODY = ClientSecret("", bytes(16), bytes(32))
 _DUMMIES = (_NOBODY, _NOBODY)
 
@@ -31,6 +32,11 @@ _GUESSABLE = re.compile(
     r"pass(word|wd|phrase)|secret|changeme|letmein|qwert|asdf|welcome|admin|default|example|1234|abcd|0000",
     re.IGNORECASE,
 )
+
+
+def is_printable(text: str) -> bool:
+    """True for %x20-7E alone, the characters of identifiers, secrets and state (RFC 6749, Appendix A)."""
+    return _PRINTABLE.fullmatch(text) is not None
 
 
 def new_client_id() -> str:

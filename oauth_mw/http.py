@@ -28,7 +28,6 @@ SINGLE = frozenset(
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
-_PRINTABLE = re.compile(r"[\x20-\x7e]*")
 _CHARSET = re.compile(r'charset="?(utf-?8|us-ascii)"?', re.IGNORECASE)
 
 Form = dict[str, str]
@@ -106,11 +105,6 @@ def basic_credentials(value: str) -> bytes | None:
     if base64.b64encode(decoded).decode() != value or b":" not in decoded:
         return None
     return decoded
-
-
-def is_printable(text: str) -> bool:
-    """True for %x20-7E alone, the characters of identifiers, secrets and state (RFC 6749, Appendix A)."""
-    return _PRINTABLE.fullmatch(text) is not None
 
 
 def _check_media_type(value: str) -> None:

@@ -67,23 +67,18 @@ def add_client(
 ) -> NewClient:
     """Register a client with one secret.
 
-    :param scope: all that it may have, space-separated (RFC 6749 §3.3).
-    :param default_scope: what it gets when it asks for nothing.
+    :param scope: all that it may have, space-separated (RFC 6749 §3.3); ``default_scope`` what it gets unasked.
     :param lifetime: of its tokens, in seconds.
     :param attributes: copied to every token and seen by the app; ``public_attributes`` also by the client.
     :param resource_server: it may introspect every token, and gets none itself.
     :param client_id: an identifier from elsewhere; a fresh one by default. An id is never used twice.
-    :param secret: a secret from elsewhere; a fresh one of 256 bits by default.
-    :param allow_weak_secret: take one that is short or guessable, and mark it.
+    :param secret: one from elsewhere (a weak one with ``allow_weak_secret``); a fresh one of 256 bits by default.
     :raises AdminError: any of these cannot be.
     :raises StoreUnavailable: nothing was registered.
     """
-    if client_id is None:
-        client_id = new_client_id()
-    check_client_id(client_id)
+    client_id = _checked_id(client_id)
     now = int(clock())
-    text = new_secret() if secret is None else secret
-    weak = secret is not None and check_secret(text, client_id, allow_weak=allow_weak_secret)
+    first = _secret(secret, client_id, allow_weak_secret, now)
     client = Client(
         client_id=client_id,
         name=_name(name),
@@ -94,12 +89,12 @@ def add_client(
         public_attributes=frozenset(public_attributes),
         resource_server=resource_server,
         created_at=now,
-        secrets=(hash_secret(text, created_at=now, weak=weak),),
+        secrets=(first.record,),
     )
     _check(client)
     if not store.add_client(client):
         raise AdminError(f"the client id {client_id!r} is in use, or was")
-    return NewClient(client, text)
+    return NewClient(client, first.secret)
 
 
 def get_client(store: ClientStore, client_id: str) -> Client:
@@ -189,11 +184,9 @@ def add_secret(
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
-    text = new_secret() if secret is None else secret
-    weak = secret is not None and check_secret(text, client_id, allow_weak=allow_weak_secret)
-    record = hash_secret(text, label=_name(label), created_at=now, not_after=not_after, weak=weak)
-    _there(store.add_secret(client_id, record), client_id)
-    return NewSecret(record, text)
+    new = _secret(secret, client_id, allow_weak_secret, now, _name(label), not_after)
+    _there(store.add_secret(client_id, new.record), client_id)
+    return new
 
 
 def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tokens: bool = False) -> None:
@@ -211,6 +204,21 @@ def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
     :raises NotFound: there is no such client.
     """
     _there(store.end_client(client_id), client_id)
+
+
+def _checked_id(given: str | None) -> str:
+    client_id = new_client_id() if given is None else given
+    check_client_id(client_id)
+    return client_id
+
+
+def _secret(
+    text: str | None, client_id: str, allow_weak: bool, now: int, label: str = "", not_after: int | None = None
+) -> NewSecret:
+    """A fresh secret, or a given one that is judged first."""
+    weak = text is not None and check_secret(text, client_id, allow_weak=allow_weak)
+    text = new_secret() if text is None else text
+    return NewSecret(hash_secret(text, label=label, created_at=now, not_after=not_after, weak=weak), text)
 
 
 def _there(found: Found | None, client_id: str) -> Found:

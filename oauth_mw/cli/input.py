@@ -6,8 +6,8 @@ from typing import BinaryIO
 
 import click
 
+from ..credentials import is_printable
 from ..errors import NotFound
-from ..http import is_printable
 
 # Longer than any secret or token: what is longer still is refused by whoever judges it.
 LIMIT = 4096

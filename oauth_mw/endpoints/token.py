@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Sequence
 from webob import Request, Response
 
 from ..client_auth import ClientAuthentication
+from ..credentials import is_printable
 from ..errors import InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
 from ..events import Sink, TokenIssued
-from ..http import Form, is_printable, parse_form, read_form
+from ..http import Form, parse_form, read_form
 from ..model import AccessToken, Client
 from . import json_response, require_post
 

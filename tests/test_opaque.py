@@ -1,0 +1,85 @@
+"""Opaque tokens: their text, and what is told from it without asking the store."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
+
+import pytest
+from support import HandClock
+
+from oauth_mw import StoreUnavailable
+from oauth_mw.model import MAX_LIFETIME, Client, Store
+from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
+
+CLIENT = Client("reader", "Reader", ("read",))
+
+
+@pytest.fixture
+def tokens(store: Store, clock: HandClock) -> Callable[..., OpaqueTokens]:
+    store.add_client(CLIENT)
+    return lambda prefix="": OpaqueTokens(store, clock, prefix, "Bearer")
+
+
+def text_of(expires_at: int) -> str:
+    return urlsafe_b64encode(expires_at.to_bytes(4) + bytes(32)).decode()
+
+
+def test_a_token_begins_with_its_prefix(tokens):
+    text, _ = tokens("acme_").issue(CLIENT, ("read",), 60)
+
+    assert text.startswith("acme_") and len(text) == 5 + 48
+
+
+def test_tokens_of_an_earlier_prefix_stay_good(tokens):
+    text, issued = tokens("old_").issue(CLIENT, ("read",), 60)
+
+    assert tokens("new_").read(text) == issued
+
+
+def test_the_token_id_is_the_expiry_and_the_digest(tokens):  # A-21
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert issued.token_id == issued.expires_at.to_bytes(4).hex() + sha256(text.encode()).digest()[:28].hex()
+
+
+def test_the_token_id_is_no_token(tokens):
+    _, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert tokens().read(issued.token_id) is None
+
+
+def test_sixty_tokens_are_distinct(tokens):  # T-17
+    format_ = tokens()
+
+    assert len({format_.issue(CLIENT, ("read",), 60)[0] for _ in range(60)}) == 60
+
+
+@pytest.mark.parametrize("seconds", [0, -1, MAX_LIFETIME + 2 * 24 * 3600], ids=["now", "past", "too far"])
+def test_a_time_that_cannot_be_is_refused_without_the_store(tokens, store, clock, seconds):
+    assert tokens().storage_key(text_of(int(clock()) + seconds)) is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "ü" * 48, "a" * 47, "a" * 300, "a" * 47 + "=", "a" * 47 + "\n"])
+def test_what_is_none_of_ours_is_refused_without_the_store(tokens, text):
+    assert tokens().storage_key(text) is None
+
+
+@pytest.mark.parametrize("now", [-5.0, 2.0**32 - 30, 2.0**40], ids=["before 1970", "2106", "far"])
+def test_a_clock_out_of_range_issues_nothing(tokens, clock, now):  # L-05
+    clock.now = now
+
+    with pytest.raises(StoreUnavailable, match="clock"):
+        tokens().issue(CLIENT, ("read",), 60)
+
+
+def test_expired_rows_go_by_themselves(tokens, store, clock):  # L-04
+    format_ = tokens()
+    for _ in range(SWEEP_EVERY - 1):
+        format_.issue(CLIENT, ("read",), 60)
+    clock.move(3600)
+
+    format_.issue(CLIENT, ("read",), 60)
+
+    assert store.count_tokens() == 1
