@@ -1,0 +1,47 @@
+"""Nouns for the tests of stores, made short."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from support import HandClock
+
+from oauth_mw.credentials import hash_secret
+from oauth_mw.model import Client, LogPage, Store, TokenRecord
+
+NOW = int(HandClock().now)
+HOUR = 3600
+
+
+def registered(client_id: str = "tester", **changes: Any) -> Client:
+    return Client(client_id, "a client", **{"created_at": NOW, "secrets": (hash_secret("s" * 16),), **changes})
+
+
+def key_of(number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:
+    return expires_at.to_bytes(4) + sha256(number.to_bytes(8)).digest()[:28]
+
+
+def token_of(client: Client, **changes: Any) -> TokenRecord:
+    """What an issue would store for a client that was read from a store."""
+    return TokenRecord(client.client_id, "read", NOW, client.position)._replace(**changes)
+
+
+def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:
+    """The key of a token that was issued to the client just now."""
+    client = store.find_client(client_id)
+    assert client
+    key = key_of(number, expires_at=expires_at)
+    store.add_token(key, token_of(client))
+    return key
+
+
+def is_dead(store: Store, key: bytes) -> bool:
+    token = store.find_token(key)
+    assert token, "the row is gone"
+    return token.revoked
+
+
+def log_of(store: Store) -> LogPage:
+    """Where the log stands for somebody who knows nothing yet."""
+    return store.read_log("", -1)
