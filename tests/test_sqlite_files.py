@@ -1,263 +1,210 @@
-"""The files of an SQLite store: made, judged, exchanged, removed."""
+"""Files that are removed or exchanged under a running store: nothing is acknowledged into what is gone."""
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import stat
-from pathlib import Path
-from typing import Any
+import shutil
+from contextlib import closing
 
 import pytest
-from support import HandClock
+from stored import is_dead, issued, key_of, log_of, registered, token_of
 
-from oauth_mw import ConfigError, StoreUnavailable, open_store
-from oauth_mw.errors import StoreMissing
-from oauth_mw.model import Client, Store, TokenRecord
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.credentials import hash_secret
 
-CLIENT = Client("reader", "Reader", ("read",))
-LIVE = (1_800_003_600).to_bytes(4) + bytes(28)
-TOKEN = TokenRecord("reader", "read", 1_800_000_000, 0)
+pytest.importorskip("fcntl")
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "oauth.db"
+MINE = registered()
 
 
 @pytest.fixture
-def made(path: Path, clock: HandClock) -> Any:
-    opened = open_store(f"sqlite:///{path}", create=True, timeout=0.5, clock=clock)
-    opened.add_client(CLIENT)
-    yield opened
-    opened.close()
+def path(tmp_path):
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data" / "oauth.db"
 
 
-def counter_of(path: Path) -> Path:
-    return path.with_name(path.name + "-oauth_mw")
+@pytest.fixture
+def counter(path):
+    return path.with_name("oauth.db-oauth_mw")
 
 
-def test_the_files_are_their_owners_alone(made: Store, path: Path):
-    assert [stat.S_IMODE(os.stat(file).st_mode) for file in (path, counter_of(path))] == [0o600, 0o600]
+@pytest.fixture
+def store(path, clock):
+    with closing(open_store(f"sqlite:///{path}", create=True, timeout=1.0, clock=clock)) as store:
+        store.add_client(MINE)
+        issued(store)
+        yield store
 
 
-def test_the_counter_takes_the_mode_of_an_existing_database(path: Path):
-    path.touch(mode=0o640)
-    os.chmod(path, 0o640)
+def copied(path, store, name):
+    """A copy of the database, as a backup would make it."""
+    store.close()
+    return shutil.copy(path, path.with_name(name))
+
+
+def remove(path):
+    """The database with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(f"{path}{suffix}"):
+            os.unlink(f"{path}{suffix}")
+
+
+def replaced_by_another_store(path, counter):
+    other = open_store(f"sqlite:///{path.with_name('other.db')}", create=True)
+    other.close()
+    remove(path)
+    os.rename(path.with_name("other.db"), path)
+
+
+LOSSES = {
+    "database removed": lambda path, counter: remove(path),
+    "database replaced": replaced_by_another_store,
+    "database moved away": lambda path, counter: path.rename(path.with_name("aside")),
+    "folder moved away": lambda path, counter: path.parent.rename(path.parent.with_name("aside")),
+    "all removed": lambda path, counter: (remove(path), counter.unlink()),
+}
+COUNTER_LOSSES = {
+    "counter removed": lambda path, counter: counter.unlink(),
+    "counter replaced": lambda path, counter: (
+        shutil.copy(counter, f"{counter}.x"),
+        os.replace(f"{counter}.x", counter),
+    ),
+}
+WRITES = {
+    "issue": lambda store: store.add_token(key_of(1), token_of(MINE)),
+    "register": lambda store: store.add_client(registered("other")),
+    "update": lambda store: store.update_client("tester", lambda client: client),
+    "add secret": lambda store: store.add_secret("tester", hash_secret("t" * 16)),
+    "sweep": lambda store: store.sweep(2**32 - 1, 10),
+}
+ENDS = {
+    "revoke": lambda store: store.revoke_token(key_of()),
+    "end all": lambda store: store.end_client("tester"),
+    "disable": lambda store: store.end_client("tester", disable=True),
+    "delete": lambda store: store.end_client("tester", delete=True),
+    "remove secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id, and_tokens=True),
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("write", [*WRITES.values(), *ENDS.values()], ids=[*WRITES, *ENDS])
+def test_nothing_is_acknowledged_into_a_lost_database(store, path, counter, lose, write):
+    lose(path, counter)
+
+    with pytest.raises(StoreUnavailable):
+        write(store)
+
+
+@pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_ends_tokens_is_not_acknowledged_into_a_lost_counter(store, path, counter, lose, end):
+    lose(path, counter)
+
+    with pytest.raises(StoreUnavailable):
+        end(store)
+
+    assert not is_dead(store, key_of())
+
+
+@pytest.mark.parametrize("lose", ["database removed", "database moved away", "folder moved away", "all removed"])
+def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, counter, lose):
+    LOSSES[lose](path, counter)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            store.look()
+
+    assert not path.exists()
+
+
+def test_after_a_look_reads_no_longer_see_what_is_gone(store, path, counter):
+    remove(path)
+    with pytest.raises(StoreUnavailable):
+        store.look()
+
+    with pytest.raises(StoreUnavailable):
+        store.find_token(key_of())
+
+
+def test_a_look_goes_over_to_a_store_that_took_the_place(store, path, counter):
+    before = log_of(store)
+    replaced_by_another_store(path, counter)
+
+    store.look()
+
+    assert store.find_client("tester") is None
+    assert not store.read_log(before.store_id, before.position).complete
+
+
+def test_a_write_that_was_refused_is_followed_by_one_into_the_new_store(store, path, counter):
+    replaced_by_another_store(path, counter)
+    with pytest.raises(StoreUnavailable):
+        store.add_client(registered("new"))
+
+    assert store.add_client(registered("new"))
+
+    with closing(open_store(f"sqlite:///{path}")) as seen:
+        assert seen.find_client("new") is not None
+
+
+def test_a_database_that_is_put_back_serves_again(store, path, counter):
+    path.rename(path.with_name("aside"))
+    with pytest.raises(StoreUnavailable):
+        store.look()
+    path.with_name("aside").rename(path)
+
+    store.look()
+
+    assert not is_dead(store, key_of())
+
+
+def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter):
+    remove(path)
+    with pytest.raises(StoreUnavailable):
+        store.look()
 
     open_store(f"sqlite:///{path}", create=True).close()
 
-    assert stat.S_IMODE(os.stat(counter_of(path)).st_mode) == 0o640
+    store.look()
+    assert store.add_client(registered("new"))
 
 
-def test_the_counter_is_kept_when_the_store_is_opened_again(made: Store, path: Path):
-    before = os.stat(counter_of(path)).st_ino
+@pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
+def test_a_look_goes_over_to_another_counter(store, path, counter, lose):
+    lose(path, counter)
 
-    open_store(f"sqlite:///{path}").close()
+    store.look()
 
-    assert os.stat(counter_of(path)).st_ino == before
-
-
-def test_a_store_that_is_not_there_is_not_made_by_looking(path: Path):
-    with pytest.raises(StoreMissing):
-        open_store(f"sqlite:///{path}")
-
-    assert not path.exists()
+    with closing(open_store(f"sqlite:///{path}")) as other:
+        before = store.generation()
+        assert other.revoke_token(key_of())
+    assert store.generation() != before
 
 
-@pytest.mark.parametrize("place", ["missing/oauth.db", "file/oauth.db"], ids=["missing", "a file"])
-def test_a_folder_that_cannot_be_stops_the_start(tmp_path: Path, place: str):
-    (tmp_path / "file").touch()
-
-    with pytest.raises(ConfigError, match="^store: the folder .* does not exist"):
-        open_store(f"sqlite:///{tmp_path}/{place}", create=True)
-
-
-def test_a_folder_in_place_of_the_file_stops_the_start(path: Path):
-    path.mkdir()
-
-    with pytest.raises(ConfigError, match="^store: "):
-        open_store(f"sqlite:///{path}", create=True)
-
-
-def test_what_is_no_database_stops_the_start(path: Path):
-    path.write_text("not a database, but long enough to be taken for one" * 20)
-
-    with pytest.raises(ConfigError, match="is not an SQLite database"):
-        open_store(f"sqlite:///{path}", create=True)
-
-
-def test_a_database_of_something_else_is_not_touched(path: Path):
-    database = sqlite3.connect(path)
-    database.execute("CREATE TABLE other (x)")
-    database.close()
-
-    with pytest.raises(StoreMissing, match="holds no oauth_mw store"):
-        open_store(f"sqlite:///{path}")
-
-    assert sorted(os.listdir(path.parent)) == [path.name]
-
-
-def test_the_tables_go_beside_those_of_something_else(path: Path):
-    database = sqlite3.connect(path)
-    database.execute("CREATE TABLE other (x)")
-    database.close()
-
-    store = open_store(f"sqlite:///{path}", create=True)
-
-    assert store.find_client("nobody") is None
+def test_a_restored_backup_is_another_store(store, path):
+    copied(path, store, "backup")
+    store.end_client("tester")
+    seen = log_of(store)
     store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+
+    store.look()
+
+    assert not store.read_log(seen.store_id, seen.position).complete
+    assert not is_dead(store, key_of())
 
 
-@pytest.mark.parametrize("create", [True, False], ids=["start", "command"])
-def test_a_newer_schema_is_refused(made: Store, path: Path, create: bool):
-    set_version(path, 2)
-
-    with pytest.raises(ConfigError, match="schema version 2, this oauth_mw knows 1: upgrade it"):
-        open_store(f"sqlite:///{path}", create=create)
-
-
-def test_a_newer_schema_met_later_is_unavailable(made: Store, path: Path):
-    set_version(path, 2)
-
-    with pytest.raises(StoreUnavailable, match="schema version 2"):
-        made.close()
-        made.find_client("reader")
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite:///x.db?mode=ro"])
-def test_a_url_that_names_no_file_is_refused(url: str):
-    with pytest.raises(ConfigError, match="^store: expected sqlite:///file"):
-        open_store(url, create=True)
-
-
-@pytest.mark.parametrize("url", ["sqlite", "mysql://me:hidden@host/db", "memory://x", "", "postgresql://h/d"])
-def test_another_url_is_refused_without_its_password(url: str):
-    with pytest.raises(ConfigError, match="^store: ") as caught:
-        open_store(url)
-
-    assert "hidden" not in str(caught.value)
-
-
-@pytest.mark.parametrize("gone", ["database", "counter"])
-def test_nothing_is_acknowledged_into_a_removed_file(made: Store, path: Path, gone: str):
-    made.add_token(LIVE, TOKEN)
-    os.unlink(path if gone == "database" else counter_of(path))
-
-    with pytest.raises(StoreUnavailable, match="exchanged"):
-        made.revoke_token(LIVE)
-
-
-def test_a_removed_database_is_noticed_by_the_look_and_not_made_anew(made: Store, path: Path):
-    made.find_client("reader")
-    os.unlink(path)
-
-    with pytest.raises(StoreUnavailable):
-        made.look()
-
-    assert not path.exists()
-
-
-def test_a_database_that_is_back_is_used_again(made: Store, path: Path):
-    made.close()
-    aside = path.with_name("aside")
-    os.rename(path, aside)
-    with pytest.raises(StoreUnavailable):
-        made.find_client("reader")
-
-    os.rename(aside, path)
-
-    assert made.find_client("reader") is not None
-
-
-def test_an_exchanged_database_is_another_store(made: Store, path: Path, tmp_path: Path, clock: HandClock):
-    before = made.read_log("", 0)
-    other = open_store(f"sqlite:///{tmp_path}/other.db", create=True, clock=clock)
-    other.close()
-    os.replace(tmp_path / "other.db", path)
-
-    made.look()
-
-    assert made.read_log(before.store_id, before.position).complete is False
-
-
-def test_a_lost_counter_is_made_anew(made: Store, path: Path):
-    os.unlink(counter_of(path))
-
-    made.look()
-    made.add_token(LIVE, TOKEN)
-
-    assert (counter_of(path).exists(), made.revoke_token(LIVE)) == (True, True)
-
-
-def test_a_locked_database_is_unavailable_in_time(made: Store, path: Path):
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        with pytest.raises(StoreUnavailable, match="locked"):
-            made.end_client("reader")
-    finally:
-        other.close()
-
-    assert made.end_client("reader") is True
-
-
-def test_a_start_on_a_locked_database_is_made_good_later(path: Path, clock: HandClock):
-    told: list[StoreUnavailable] = []
-    path.touch()
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    store = open_store(f"sqlite:///{path}", create=True, timeout=0.2, clock=clock, unavailable=told.append)
-
-    other.close()
-
-    assert (len(told), store.add_client(CLIENT)) == (1, True)
+def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
+    copied(path, store, "backup")
+    store.end_client("tester")
+    lost = log_of(store).position
     store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+    clock.move(0.001)
 
+    store.look()
+    store.end_client("tester")
 
-def test_what_ends_tokens_survives_power_loss_and_an_issue_need_not(made: Any):
-    seen: list[str] = []
-    with made._engine.reading() as connection:
-        connection.connection.driver_connection.set_trace_callback(seen.append)
-
-    made.add_token(LIVE, TOKEN)
-    issue, seen[:] = list(seen), []
-    made.revoke_token(LIVE)
-
-    assert not any("synchronous" in text for text in issue)
-    order = [text for text in seen if "synchronous" in text or text in ("BEGIN IMMEDIATE", "COMMIT")]
-    assert order == ["PRAGMA synchronous=FULL", "BEGIN IMMEDIATE", "COMMIT", "PRAGMA synchronous=NORMAL"]
-
-
-def test_ending_a_client_touches_no_token_row(made: Store, path: Path):
-    made.add_token(LIVE, TOKEN)
-    before = rows(path)
-
-    made.end_client("reader")
-
-    assert rows(path) == before
-
-
-def test_the_log_is_swept_and_says_so(made: Store, clock: HandClock):
-    made.end_client("reader")
-    early = made.read_log("", 0)
-    made.end_client("reader")
-    clock.move(3 * 24 * 3600)
-
-    made.end_client("reader")
-
-    assert made.read_log(early.store_id, early.position).complete is False
-
-
-def set_version(path: Path, version: int) -> None:
-    database = sqlite3.connect(path)
-    database.execute("UPDATE oauth_mw_store SET version = ?", (version,))
-    database.commit()
-    database.close()
-
-
-def rows(path: Path) -> list[Any]:
-    database = sqlite3.connect(path)
-    found = database.execute("SELECT * FROM oauth_mw_token").fetchall()
-    database.close()
-    return found
+    assert log_of(store).position > lost

@@ -1,0 +1,83 @@
+"""Other processes that work on a store, for tests."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from types import TracebackType
+
+# Whatever hangs in there ends by itself, so that a test that waits for it fails.
+_START = """
+import faulthandler, os, sys
+faulthandler.dump_traceback_later(60, exit=True)
+from oauth_mw.stores import open_store
+from oauth_mw.model import TokenRecord
+store = open_store(sys.argv[1], create=True)
+"""
+WITHOUT_FCNTL = "import sys\nsys.modules['fcntl'] = None\n"
+
+
+class Process:
+    """Python code with ``store`` at hand; its standard input and output are lines to and from the test."""
+
+    def __init__(self, code: str, url: str, before: str) -> None:
+        command = [sys.executable, "-c", before + _START + code, url]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
+
+    def says(self) -> str:
+        """Its next line; empty when it has ended."""
+        return self._process.stdout.readline().rstrip("\n")
+
+    def hears(self, line: str = "") -> None:
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def answers(self, line: str = "") -> str:
+        self.hears(line)
+        return self.says()
+
+    def ends(self) -> int:
+        """How it ended: an exit code, or the signal that killed it as a negative number."""
+        self._process.stdin.close()
+        return self._process.wait()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+
+
+class Processes:
+    """Start processes by ``processes(code)``; what still runs at the end is killed."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._started: list[Process] = []
+
+    def __call__(self, code: str, before: str = "") -> Process:
+        self._started.append(Process(code, self._url, before))
+        return self._started[-1]
+
+    def __enter__(self) -> Processes:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for process in self._started:
+            process.kill()
+
+
+def in_child(work) -> int:
+    """The exit code of a forked child that does ``work``: 0 when it returned true, 1 when it raised."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            code = 0 if work() else 2
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
