@@ -1,0 +1,50 @@
+"""Measure the budgets of the design and print them as a table: ``python tests/benchmarks/run.py``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+
+from behind_gunicorn import throughput
+from filled import filled_sqlite
+from measure import round_robin
+from report import Row, check_rows, growth_rows, gunicorn_rows, import_row, issue_rows, machine, table
+from variants import all_variants
+
+
+def main() -> int:
+    options = _options()
+    sizes = sorted({int(size) for size in options.tokens.split(",")})
+    rounds, turns = (150, 50) if options.quick else (1500, 300)
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        _say(f"filling stores with {options.tokens} tokens")
+        stores = [filled_sqlite(folder, size) for size in sizes]
+        _say(f"measuring, {rounds} rounds")
+        times = round_robin(all_variants(folder, stores, sizes), rounds)
+        _say(f"measuring behind gunicorn, {turns} rounds")
+        served = throughput(stores[-1].database, stores[-1].tokens[0], turns)
+        rows: list[Row] = [*check_rows(times, sizes), *issue_rows(times, sizes), *growth_rows(times, stores, sizes)]
+        rows += [*gunicorn_rows(served), import_row()]
+        for store in stores:
+            store.store.close()
+    print(table(rows, sizes))
+    print(f"\n{machine()} {time.monotonic() - started:.0f} seconds.")
+    return 0 if all(row.within is not False for row in rows) else 1
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first impression")
+    parser.add_argument("--tokens", default="10000,1000000", help="numbers of live tokens, separated by commas")
+    return parser.parse_args()
+
+
+def _say(what: str) -> None:
+    print(f"{what} …", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

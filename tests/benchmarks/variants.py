@@ -1,0 +1,180 @@
+"""What is measured inside the process: requests to the guard and to the token endpoint."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from base64 import b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import cycle, repeat
+from typing import Any
+
+from by_hand import Floor, IndexedRead, TokenEndpoint, bare
+from filled import CLIENT_ID, LIFETIME, SCOPE, SECRET, Filled, filled_memory, key_of, made_up
+from measure import App, Batch, Environ, Variant
+
+from oauth_mw import OAuthMiddleware
+from oauth_mw.model import Store
+from oauth_mw.stores import schema
+
+RULES = {
+    "public_paths": ["/health", "/docs/*"],
+    "required_scopes": [
+        ("GET", "/reports/*", SCOPE),
+        ("*", "/reports/*", "reports:write"),
+        ("GET", "/users/{id}/orders", "any of orders:read orders:write"),
+        ("*", "/admin/*", "admin"),
+    ],
+}
+READ = f"SELECT client, scope, issued_at, position, revoked, attributes FROM {schema.token.name} WHERE key = ?"
+
+HOT = 200  # a batch of what takes microseconds
+COLD = 20  # of what asks the store
+ISSUES = 10
+UNCACHED = 1000  # a cache that forgets every token before its turn comes again
+
+
+def request(**changes: object) -> Environ:
+    """The environ of a GET as gunicorn makes it behind a reverse proxy."""
+    return {
+        "wsgi.errors": sys.stderr,
+        "wsgi.version": (1, 0),
+        "wsgi.multithread": False,
+        "wsgi.multiprocess": True,
+        "wsgi.run_once": False,
+        "wsgi.file_wrapper": object,
+        "wsgi.input_terminated": True,
+        "wsgi.input": None,
+        "wsgi.url_scheme": "http",
+        "SERVER_SOFTWARE": "gunicorn/22.0.0",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8080",
+        "REMOTE_ADDR": "127.0.0.1",
+        "REMOTE_PORT": "51234",
+        "REQUEST_METHOD": "GET",
+        "QUERY_STRING": "page=2&order=created",
+        "RAW_URI": "/reports/2024?page=2&order=created",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/reports/2024",
+        "HTTP_HOST": "api.example.com",
+        "HTTP_CONNECTION": "close",
+        "HTTP_USER_AGENT": "python-requests/2.32.3",
+        "HTTP_ACCEPT": "application/json",
+        "HTTP_ACCEPT_ENCODING": "gzip, deflate, br",
+        "HTTP_ACCEPT_LANGUAGE": "en",
+        "HTTP_X_REQUEST_ID": "0b7e6a52-2f0b-4a4e-9a39-0f5a0d3e8f11",
+        "HTTP_X_FORWARDED_FOR": "203.0.113.9",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_TRACEPARENT": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        **changes,
+    }
+
+
+def with_token(text: str, **changes: object) -> Environ:
+    return request(HTTP_AUTHORIZATION="Bearer " + text, **changes)
+
+
+class Body:
+    """The form of a token request, for as many reads as there are."""
+
+    form = b"grant_type=client_credentials"
+
+    def read(self, size: int) -> bytes:
+        return self.form
+
+
+def token_request() -> Environ:
+    return request(
+        REQUEST_METHOD="POST",
+        PATH_INFO="/oauth/token",
+        QUERY_STRING="",
+        CONTENT_TYPE="application/x-www-form-urlencoded",
+        CONTENT_LENGTH=str(len(Body.form)),
+        HTTP_AUTHORIZATION="Basic " + b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode(),
+        **{"wsgi.input": Body()},
+    )
+
+
+def all_variants(folder: str, stores: Sequence[Filled], sizes: Sequence[int]) -> list[Variant]:
+    memory = filled_memory(sizes[0])
+    tokens = stores[0].tokens[:HOT]
+    variants = [
+        Variant("bare", bare, repeat([request()] * HOT)),
+        _accepted("floor", floor(tokens), tokens),
+        _accepted("memory", OAuthMiddleware(bare, store=memory.store, **RULES), memory.tokens, multiprocess=False),
+        _by_hand(folder, sizes[0]),
+    ]
+    for size, filled in zip(sizes, stores, strict=True):
+        for variant in (*_checks(filled), *_store_asked(filled), _issue(filled)):
+            variant.name = f"{variant.name} {size}"
+            variants.append(variant)
+    return variants
+
+
+def floor(tokens: Sequence[str]) -> App:
+    return Floor(bare, {text: (CLIENT_ID, SCOPE, int(time.time()) + LIFETIME) for text in tokens})
+
+
+def _accepted(name: str, app: App, tokens: Sequence[str], *, multiprocess: bool = True) -> Variant:
+    changes = {"wsgi.multiprocess": multiprocess}
+    return Variant(name, app, repeat([with_token(text, **changes) for text in tokens[:HOT]]))
+
+
+def _checks(filled: Filled) -> Iterator[Variant]:
+    """What never leaves the process."""
+    app = OAuthMiddleware(bare, store=filled.store, **RULES)
+    yield _accepted("accepted, no rules", OAuthMiddleware(bare, store=filled.store), filled.tokens)
+    yield _accepted("accepted", app, filled.tokens)
+    token, expired = filled.tokens[0], made_up(int(time.time()) - 10)
+    yield Variant("new path", app, _new_paths(token))
+    yield Variant("missing", app, repeat([request()] * HOT), "401")
+    yield Variant("malformed", app, repeat([with_token("not a token")] * HOT), "401")
+    yield Variant("expired", app, repeat([with_token(expired)] * HOT), "401")
+    yield Variant("scope", app, repeat([with_token(token, REQUEST_METHOD="PUT")] * HOT), "403")
+
+
+def _new_paths(token: str) -> Iterator[Batch]:
+    number = 0
+    while True:
+        yield [with_token(token, PATH_INFO=f"/reports/{number + each}") for each in range(COLD)]
+        number += COLD
+
+
+def _store_asked(filled: Filled) -> Iterator[Variant]:
+    unknown = [made_up(int(time.time()) + LIFETIME // 2 + each % 600) for each in range(4096)]
+    app = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)
+    yield Variant("unknown", app, _batches([with_token(text) for text in unknown]), "401")
+    keys = [request(**{"benchmark.key": key_of(text)}) for text in unknown]
+    yield Variant("read", IndexedRead(bare, filled.database, READ), _batches(keys))
+    yield Variant("first", app, _batches([with_token(text) for text in filled.tokens]))
+    yield Variant("look", Look(bare, filled.store), repeat([request()] * ISSUES))
+
+
+class Look:
+    """In front of ``app``, what a worker asks the store once a second."""
+
+    def __init__(self, app: App, store: Store) -> None:
+        self._app = app
+        self._store = store
+        self._page = store.read_log("", 0)
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
+        self._store.look()
+        self._store.read_log(self._page.store_id, self._page.position)
+        return self._app(environ, start_response)
+
+
+def _batches(environs: Sequence[Environ]) -> Iterator[Batch]:
+    return cycle([environs[start : start + COLD] for start in range(0, len(environs) - COLD + 1, COLD)])
+
+
+def _issue(filled: Filled) -> Variant:
+    return Variant("issue", OAuthMiddleware(bare, store=filled.store, **RULES), repeat([token_request()] * ISSUES))
+
+
+def _by_hand(folder: str, size: int) -> Variant:
+    endpoint = TokenEndpoint(os.path.join(folder, "by_hand.db"), CLIENT_ID, SECRET, SCOPE)
+    endpoint.fill(size)
+    return Variant("issue by hand", endpoint, repeat([token_request()] * ISSUES))
