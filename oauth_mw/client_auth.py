@@ -31,12 +31,17 @@ def _basic(request: Request, form: Form) -> Sequence[Reading]:
         return ()
     client_id, _, secret = decoded.partition(b":")
     readings = []
-    for read in (form_decode, lambda raw: raw.decode("utf-8")):
+    # Where nothing is encoded, both readings are one.
+    for read in (form_decode, _raw) if b"%" in decoded or b"+" in decoded else (_raw,):
         try:
             readings.append(Reading(read(client_id), read(secret)))
         except ValueError:
             continue
-    return list(dict.fromkeys(readings))
+    return readings
+
+
+def _raw(text: bytes) -> str:
+    return text.decode("utf-8")
 
 
 def _post(request: Request, form: Form) -> Sequence[Reading]:
@@ -82,15 +87,11 @@ class ClientAuthentication:
         header = request.environ.get("HTTP_AUTHORIZATION")
         if header is not None and header.partition(" ")[0].lower() != "basic":
             raise self._invalid("the Authorization scheme is not Basic")
-        found = [
-            name
-            for name, present in (
-                ("client_secret_basic", header is not None),
-                ("client_secret_post", "client_secret" in form),
-                ("private_key_jwt", "client_assertion" in form or "client_assertion_type" in form),
-            )
-            if present
-        ]
+        found = [] if header is None else ["client_secret_basic"]
+        if "client_secret" in form:
+            found.append("client_secret_post")
+        if "client_assertion" in form or "client_assertion_type" in form:
+            found.append("private_key_jwt")
         if not found:
             raise self._invalid("no client authentication")
         if len(found) > 1:

@@ -5,9 +5,8 @@ WebOb's own readers are kind (a length of ``-1``, bad bytes as U+FFFD); the endp
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
 
 from .errors import InvalidRequest, PayloadTooLarge
@@ -99,10 +98,11 @@ def basic_credentials(value: str) -> bytes | None:
     The decoding is strict: the standard alphabet, canonical padding, a colon inside.
     """
     try:
-        decoded = base64.b64decode(value.encode("ascii"), validate=True)
-    except (UnicodeEncodeError, binascii.Error, ValueError):
+        decoded = a2b_base64(value, strict_mode=True)
+    except ValueError:
         return None
-    if base64.b64encode(decoded).decode() != value or b":" not in decoded:
+    # Strict decoding still lets unused bits pass.
+    if b2a_base64(decoded, newline=False).decode() != value or b":" not in decoded:
         return None
     return decoded
 

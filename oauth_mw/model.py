@@ -49,17 +49,19 @@ class AccessToken:
         return self.scopes.issuperset(scopes)
 
 
-@dataclass(frozen=True, slots=True)
-class ClientSecret:
+class ClientSecret(NamedTuple):
     """One secret of a client: a salted SHA-256, a label, and the Unix second after which it is refused."""
 
     secret_id: str
-    salt: bytes = field(repr=False)
-    digest: bytes = field(repr=False)
+    salt: bytes
+    digest: bytes
     label: str = ""
     created_at: int = 0
     not_after: int | None = None
     weak: bool = False
+
+    def __repr__(self) -> str:
+        return f"ClientSecret(secret_id={self.secret_id!r}, label={self.label!r}, not_after={self.not_after!r})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class Root(click.Group):
             raise _end(str(error), MISCONFIGURED) from None
         except StoreUnavailable as error:
             raise _end(f"the store does not answer: {error.reason}", UNAVAILABLE) from None
+        except UnicodeEncodeError:
+            raise _end("an argument is not UTF-8", MISCONFIGURED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise

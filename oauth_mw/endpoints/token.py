@@ -79,17 +79,16 @@ class TokenEndpoint:
         return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
 
     def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
-        places = {
-            "body": body.get("grant_type"),
-            "query": query.get("grant_type"),
-            "header": request.environ.get("HTTP_GRANT_TYPE"),
-        }
-        found = [value for place, value in places.items() if value and place in self._grant_type_in]
+        found = ""
+        for place in self._grant_type_in:
+            values = {"body": body, "query": query}.get(place)
+            value = request.environ.get("HTTP_GRANT_TYPE") if values is None else values.get("grant_type")
+            if value and found:
+                raise InvalidRequest("grant_type in more than one place")
+            found = value or found
         if not found:
             raise InvalidRequest("no grant_type")
-        if len(found) > 1:
-            raise InvalidRequest("grant_type in more than one place")
-        if found[0] != GRANT_TYPE:
+        if found != GRANT_TYPE:
             raise UnsupportedGrantType("another grant_type")
 
     def _granted(self, client: Client, asked: str | None) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import operator
 import os
@@ -38,12 +39,17 @@ class CounterFile:
         self._fd = os.open(self.path, os.O_RDWR)
         weakref.finalize(self, os.close, self._fd)  # a writer of another thread may still hold this object
         found = os.fstat(self._fd)
+        if found.st_size < _SIZE:
+            raise OSError(errno.EINVAL, f"{self.path} is too short: remove it, it is made anew")
         self._identity = found.st_dev, found.st_ino
         self._cell = memoryview(mmap.mmap(self._fd, _SIZE)).cast("Q")
         self.read: Callable[[], object] = partial(operator.getitem, self._cell, 0)
 
     def is_there(self) -> bool:
-        return identity(self.path) == self._identity
+        try:
+            return identity(self.path) == self._identity
+        except OSError:
+            return False
 
     def bump(self) -> None:
         """Tell all processes. Only within :meth:`lock`."""

@@ -31,7 +31,8 @@ class Held:
 
     def __init__(self, path: str, engine: Engine) -> None:
         self.pid = os.getpid()
-        self.counter = CounterFile(path) if queueing else None
+        # SQLite too follows a link before it names its own files.
+        self.counter = CounterFile(os.path.realpath(path)) if queueing else None
         self.closed = False
         self._path = path
         self._database = identity(path)
@@ -61,8 +62,10 @@ class Held:
         else:
             self._free.append(connection)
 
-    def begin_turn(self, deadline: float) -> None:
+    def begin_turn(self, deadline: float, *, ends_tokens: bool = True) -> None:
         """One writer at a time: within the process by a lock, between processes by the queue.
+
+        Who ends no tokens does not raise the counter, so only the database must still be the same.
 
         :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
         """
@@ -71,7 +74,7 @@ class Held:
         try:
             if self.counter:
                 self.counter.lock(deadline)
-            if not self.is_current():
+            if not (self.is_current() if ends_tokens else self._is_there()):
                 if self.counter:
                     self.counter.unlock()
                 raise StoreUnavailable("the store's files were exchanged")
@@ -88,13 +91,19 @@ class Held:
 
     def is_current(self) -> bool:
         """False, and everything closed, when the files are no longer those that are open."""
+        if self._is_there() and (self.counter is None or self.counter.is_there()):
+            return True
+        self.close()
+        return False
+
+    def _is_there(self) -> bool:
         try:
-            there = identity(self._path) == self._database and (self.counter is None or self.counter.is_there())
+            if identity(self._path) == self._database:
+                return True
         except OSError:
-            there = False
-        if not there:
-            self.close()
-        return there
+            pass
+        self.close()
+        return False
 
     def data_version(self) -> object:
         """Where there is no counter: what changes with every commit of another connection.
@@ -144,20 +153,22 @@ class Writing:
     """``with`` a held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
 
     :param timeout: seconds for the queue and SQLite's own waiting together.
+    :param ends_tokens: the counter will be raised.
     :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
     """
 
-    __slots__ = ("_held", "_late", "_reading", "_timeout")
+    __slots__ = ("_ends_tokens", "_held", "_late", "_reading", "_timeout")
 
-    def __init__(self, held: Held, timeout: float) -> None:
+    def __init__(self, held: Held, timeout: float, *, ends_tokens: bool = False) -> None:
         self._held = held
+        self._ends_tokens = ends_tokens
         self._timeout = timeout
         self._reading = Reading(held)
         self._late: Any = None
 
     def __enter__(self) -> Connection:
         deadline = time.monotonic() + self._timeout
-        self._held.begin_turn(deadline)
+        self._held.begin_turn(deadline, ends_tokens=self._ends_tokens)
         try:
             connection = self._reading.__enter__()
             left = deadline - time.monotonic()

@@ -140,7 +140,7 @@ class MemoryStore:
 
     def read_log(self, store_id: str, after: int) -> LogPage:
         with self._lock:
-            complete = store_id == self._store_id and after >= self._floor
+            complete = store_id == self._store_id and self._floor <= after <= self._head[0]
             events = [event for event in self._log if event.position > after] if complete else []
             return LogPage(self._store_id, self._head[0], events, complete)
 

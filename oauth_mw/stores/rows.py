@@ -57,7 +57,7 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
         bool(resource_server),
         bool(enabled),
         created_at,
-        tuple(_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None),
+        tuple([_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None]),
         rows[0][-1],
     )
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import NoResultFound, OperationalError
 
 from ..errors import ConfigError, StoreMissing
-from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
 from . import schema
 from .held import driver_of
 from .rows import (
@@ -227,7 +227,7 @@ class SQLStore:
         return True
 
     def sweep(self, now: int, limit: int) -> int:
-        expired = now.to_bytes(4)
+        expired = _key_of(now)
         with self._engine.writing() as connection:
             driver = driver_of(connection)
             following = driver.execute(self._find_bound, {"key": expired, "limit": limit}).fetchone()
@@ -236,7 +236,7 @@ class SQLStore:
     def count_tokens(self, before: int | None = None) -> int:
         count = select(func.count()).select_from(_token)
         if before is not None:
-            count = count.where(_token.c.key < before.to_bytes(4))
+            count = count.where(_token.c.key < _key_of(before))
         with self._engine.reading() as connection:
             return int(connection.execute(count).scalar_one())
 
@@ -265,11 +265,19 @@ class SQLStore:
     def read_log(self, store_id: str, after: int) -> LogPage:
         with self._engine.reading() as connection:
             stands = connection.execute(select(_store.c.store_id, _store.c.position, _store.c.log_floor)).one()
-            events = select(_log.c.position, _log.c.client_id, _log.c.key).where(_log.c.position > after)
+            events = select(_log.c.position, _log.c.client_id, _log.c.key).where(_log.c.position >= after)
             rows = connection.execute(events.order_by(_log.c.position)).all()
-        complete = store_id == stands.store_id and stands.log_floor <= after <= stands.position
         position = max([stands.position, *(row.position for row in rows)])
-        return LogPage(stands.store_id, position, [Ended(*row) for row in rows] if complete else [], complete)
+        # A restored backup may have moved on past the follower: then what it saw last is not there.
+        known = after == stands.log_floor or (after > stands.log_floor and rows and rows[0].position == after)
+        if store_id != stands.store_id or not known:
+            return LogPage(stands.store_id, position, [], False)
+        return LogPage(stands.store_id, position, [Ended(*row) for row in rows if row.position > after], True)
+
+
+def _key_of(second: int) -> bytes:
+    """Where the keys of tokens that expire in this second begin."""
+    return min(max(second, 0), LAST_SECOND).to_bytes(4)
 
 
 def _delete_secrets(client_id: str) -> Delete:

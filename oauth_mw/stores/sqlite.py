@@ -36,7 +36,7 @@ class SQLiteEngine:
     """
 
     def __init__(self, path: str, timeout: float) -> None:
-        if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path:
+        if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
             raise ConfigError("store", "expected sqlite:///file (for a store in memory: memory://)")
         self.path = os.path.abspath(path[1:])
         self.url = "sqlite:///" + self.path
@@ -45,7 +45,7 @@ class SQLiteEngine:
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
         self._held: Held | None = None
-        self._opening = threading.Lock()
+        self._opening: dict[int, threading.Lock] = {}
         self._engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
@@ -93,23 +93,26 @@ class SQLiteEngine:
         held = self._held
         if held is not None and held.pid == os.getpid() and not held.closed:
             return held
-        if held is not None and held.pid != os.getpid():
-            inherited.append(held)
-            self._held, self._opening = None, threading.Lock()
         try:
             return self._contact()
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
     def _contact(self) -> Held:
-        if not self._opening.acquire(timeout=self.timeout):
+        # Each process has a lock of its own: one that came with a fork may have been held.
+        opening = self._opening.setdefault(os.getpid(), threading.Lock())
+        if not opening.acquire(timeout=self.timeout):
             raise StoreUnavailable("the store is being opened")
         try:
-            if self._held is None or self._held.closed:
-                held = self._prepared()
-                self.generation = held.counter.read if held.counter else self._data_version
-                self._held = held
-            return self._held
+            held = self._held
+            if held is not None and held.pid == os.getpid() and not held.closed:
+                return held
+            if held is not None and held.pid != os.getpid():
+                inherited.append(held)
+            held = self._prepared()
+            self.generation = held.counter.read if held.counter else self._data_version
+            self._held = held
+            return held
         except OSError as error:
             raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
         except (sqlite3.Error, DBAPIError) as error:
@@ -117,7 +120,7 @@ class SQLiteEngine:
                 raise ConfigError("store", f"{self.path} is not an SQLite database") from None
             raise unavailable(error) from None
         finally:
-            self._opening.release()
+            opening.release()
 
     def _prepared(self) -> Held:
         """Make the tables, if this is the start that may, and judge what is there before touching anything."""
@@ -177,7 +180,7 @@ class SQLiteEngine:
         :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
         """
         held = self._here()
-        with Writing(held, self.timeout) as connection:
+        with Writing(held, self.timeout, ends_tokens=ends_tokens) as connection:
             driver = driver_of(connection)
             driver.execute("PRAGMA synchronous=FULL")
             try:

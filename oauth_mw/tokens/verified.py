@@ -77,7 +77,7 @@ class VerifiedTokens:
         self._failed = float("-inf")
         self._epoch = 0
         self._store_id, self._position = "", -1
-        self._lock, self._pid = Lock(), getpid()
+        self._locks: dict[int, Lock] = {}
 
     def get(self, value: str) -> AccessToken | None:
         """The cached token of an Authorization value; whether it has expired is the caller's to ask.
@@ -119,10 +119,8 @@ class VerifiedTokens:
         self._young.add(digest, token)
 
     def _locked(self) -> Lock:
-        """The lock, made anew after a fork: the parent's may have been held."""
-        if self._pid != getpid():
-            self._lock, self._pid = Lock(), getpid()
-        return self._lock
+        """This process's lock: one that came with a fork may have been held."""
+        return self._locks.setdefault(getpid(), Lock())
 
     def _catch_up(self) -> None:
         """Learn from the log what ended. One thread asks; the others wait for its answer."""
@@ -137,7 +135,7 @@ class VerifiedTokens:
             try:
                 self._follow(started)
             except StoreUnavailable:
-                if started > self._answered + self._grace:
+                if started >= self._answered + self._grace:
                     raise
         finally:
             lock.release()
