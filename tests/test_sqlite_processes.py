@@ -1,208 +1,152 @@
-"""One SQLite store and several processes: forks, the writers' queue, and a platform without ``fcntl``."""
+"""One SQLite store and several processes."""
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from contextlib import closing
 
 import pytest
+from processes import WITHOUT_FCNTL, Processes
+from stored import HOUR, issued, log_of, registered
+from support import HandClock
 
-from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.model import Client, Store, TokenRecord
+from oauth_mw import open_store
+from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 
-posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-pytestmark = posix
+KINDS = {"as it is": "", "without fcntl": WITHOUT_FCNTL}
+every_kind = pytest.mark.parametrize("before", KINDS.values(), ids=KINDS)
 
-CLIENT = Client("reader", "Reader", ("read",))
-LIVE = (2**32 - 1).to_bytes(4) + bytes(28)
-TOKEN = TokenRecord("reader", "read", 0, 0)
+# A worker whose clock for the looks stands still, so that it has only the generation to learn from.
+WORKER = """
+import time
+from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.verified import VerifiedTokens
+tokens = OpaqueTokens(store, time.time, "", "Bearer")
+verified = VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=5, monotonic=lambda: 0.0)
 
-START = """
-import sys, os
-from oauth_mw.stores import open_store
-from oauth_mw.model import TokenRecord
-store = open_store(sys.argv[1], create=True)
+def accepts(text):
+    return verified.get("Bearer " + text) or verified.find("Bearer " + text, text)
+
+def do(verb, argument=""):
+    if verb == "issue":
+        return tokens.issue(store.find_client(argument), ("read",), 3600)[0]
+    if verb == "accept":
+        return accepts(argument) is not None
+    if verb == "revoke":
+        return tokens.revoke(tokens.read(argument))
+    return store.end_client(argument, disable=verb == "disable", delete=verb == "delete")
+
+for line in sys.stdin:
+    print(do(*line.split()), flush=True)
 """
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/oauth.db"
+def store(tmp_path):
+    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True)) as store:
+        store.add_client(registered())
+        store.add_client(registered("other"))
+        yield store
 
 
 @pytest.fixture
-def made(url: str) -> Any:
-    store = open_store(url, create=True, timeout=1.0)
-    store.add_client(CLIENT)
-    yield store
-    store.close()
+def start(store):
+    with Processes(store.url) as start:
+        yield start
 
 
-@pytest.fixture
-def run(url: str) -> Any:
-    """Run Python code with ``store`` in a process of its own; its standard input and output are pipes."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(code: str, before: str = "") -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", before + START + code, url]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        processes.append(process)
-        return process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.communicate()
+# Revocations
 
 
-def in_child(work: Callable[[], object]) -> int:
-    """The exit code of a forked child that does ``work``: 0 when it returns true."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            code = 0 if work() else 2
-        finally:
-            os._exit(code)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+@every_kind
+def test_whatever_ends_a_token_is_seen_by_the_next_request_of_every_worker(start, before):
+    workers = [start(WORKER, before) for _ in range(3)]
+    ways = ["revoke", "end", "disable", "delete"]
+
+    stale = []
+    for turn, way in enumerate(ways):
+        text, kept = (workers[turn % 3].answers(f"issue {client}") for client in ("tester", "other"))
+        assert [worker.answers(f"accept {each}") for worker in workers for each in (text, kept)] == ["True"] * 6
+        assert workers[turn % 2].answers(f"{way} {text if way == 'revoke' else 'tester'}") == "True"
+        stale += [worker.answers(f"accept {text}") for worker in workers]
+        assert [worker.answers(f"accept {kept}") for worker in workers] == ["True"] * 3
+        if way == "disable":
+            start("from dataclasses import replace\n" + ENABLE, before).ends()
+
+    assert stale == ["False"] * 3 * len(ways)
 
 
-def test_no_connection_crosses_a_fork(made: Any):
-    made.find_client("reader")
-    before = made._engine._here()
-
-    def child() -> bool:
-        made.find_client("reader")
-        return made._engine._here() is not before and made.revoke_token(LIVE) is False
-
-    assert in_child(child) == 0
+ENABLE = "store.update_client('tester', lambda client: replace(client, enabled=True))"
 
 
-def test_a_fork_leaves_the_parents_connections_alone(made: Store):
-    made.add_token(LIVE, TOKEN)
+def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_look(store, start):
+    pytest.importorskip("fcntl")
+    clock, monotonic = HandClock(), HandClock()
+    tokens = OpaqueTokens(store, clock, "", "Bearer")
+    verified = VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=5, monotonic=monotonic)
+    text, token = tokens.issue(store.find_client("tester"), (), HOUR)
+    verified.get(text)
+    verified.find(text, text)
 
-    in_child(lambda: made.find_token(LIVE))
+    revoker = start(
+        "from oauth_mw.stores.counter import CounterFile\nCounterFile.bump = lambda self: os._exit(9)\n" + END
+    )
+    assert revoker.ends() == 9
+    assert verified.get(text) == token  # nobody was told that it had ended
 
-    assert made.revoke_token(LIVE) is True
-
-
-def test_a_lock_that_was_held_at_the_fork_does_not_hang_the_child(made: Any):
-    with made._engine.writing():
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if made.find_client("reader") else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def test_a_childs_revocation_moves_the_parents_generation(made: Store):
-    made.add_token(LIVE, TOKEN)
-    before = made.generation()
-
-    in_child(lambda: made.revoke_token(LIVE))
-
-    assert made.generation() != before
+    monotonic.move(LOOK_SECONDS)
+    assert verified.get(text) is None
 
 
-def test_many_processes_may_make_the_store_at_once(url: str, run: Any):
-    makers = [run("print('made', flush=True); sys.stdin.read()") for _ in range(4)]
+END = "store.end_client('tester')"
 
-    assert [maker.stdout.readline() for maker in makers] == ["made\n"] * 4
+
+def test_a_revoker_that_is_killed_before_its_commit_has_revoked_nothing(store, start):
+    key, before = issued(store, expires_at=2**32 - 1), log_of(store)
+
+    revoker = start("store._append = lambda *_: os._exit(9)\n" + END)
+
+    assert revoker.ends() == 9
+    assert (store.find_token(key).revoked, log_of(store)) == (False, before)
+    assert store.revoke_token(key)
+
+
+# Writers
 
 
 ISSUE = """
 import secrets
-for _ in range(int(sys.stdin.readline())):
-    store.add_token(bytes([255]) * 4 + secrets.token_bytes(28), TokenRecord("reader", "read", 0, 0))
+sys.stdin.readline()
+client = store.find_client("tester")
+for _ in range(100):
+    store.add_token(bytes([255]) * 4 + secrets.token_bytes(28), TokenRecord("tester", "", 0, client.position))
 print("done", flush=True)
 """
 
 
-def test_four_processes_issue_at_once_and_lose_nothing(made: Store, run: Any):
-    issuers = [run(ISSUE) for _ in range(4)]
+@every_kind
+def test_processes_that_issue_at_once_lose_nothing(store, start, before):
+    issuers = [start(ISSUE, before) for _ in range(3)]
     for issuer in issuers:
-        issuer.stdin.write("200\n")
-        issuer.stdin.flush()
+        issuer.hears()
 
-    assert [issuer.stdout.readline() for issuer in issuers] == ["done\n"] * 4
-    assert made.count_tokens() == 800
-
-
-def test_a_stopped_holder_of_the_queue_is_waited_for_no_longer_than_the_timeout(made: Store, run: Any):
-    holder = run("with store._engine.writing():\n    print('mine', flush=True)\n    sys.stdin.read()")
-    holder.stdout.readline()
-    os.kill(holder.pid, signal.SIGSTOP)
-
-    started = time.monotonic()
-    with pytest.raises(StoreUnavailable):
-        made.add_token(LIVE, TOKEN)
-
-    assert time.monotonic() - started < 3
-    os.kill(holder.pid, signal.SIGCONT)
+    assert [issuer.says() for issuer in issuers] == ["done"] * 3
+    assert store.count_tokens() == 300
 
 
-def test_a_killed_holder_of_the_queue_leaves_it_free(made: Store, run: Any):
-    holder = run("with store._engine.writing():\n    print('mine', flush=True)\n    sys.stdin.read()")
-    holder.stdout.readline()
-    holder.kill()
-    holder.wait()
-
-    made.add_token(LIVE, TOKEN)
-
-    assert made.count_tokens() == 1
-
-
-def test_a_revoker_killed_before_the_counter_moved_has_still_revoked(made: Store, run: Any):
-    made.add_token(LIVE, TOKEN)
-    seen, generation = made.read_log("", 0), made.generation()
-    revoker = run(
-        f"held = store._engine._here()\nheld.counter.bump = lambda: os._exit(9)\nstore.revoke_token({LIVE!r})"
-    )
-    revoker.wait()
-
-    page = made.read_log(seen.store_id, seen.position)
-
-    assert (revoker.returncode, made.generation() == generation) == (9, True)
-    assert [event.key for event in page.events] == [LIVE]
-
-
-WITHOUT_FCNTL = "import sys\nsys.modules['fcntl'] = None\n"
-FOLLOW = """
-import time
-from oauth_mw.tokens.verified import VerifiedTokens
-from oauth_mw.tokens.opaque import OpaqueTokens
-tokens = OpaqueTokens(store, time.time, "", "Bearer")
-client = store.find_client("reader")
-verified = VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=5, monotonic=lambda: 0.0)
-text, token = tokens.issue(client, ("read",), 3600)
-verified.get("Bearer " + text)
-verified.find("Bearer " + text, text)
-print(token.token_id, verified.get("Bearer " + text) is not None, flush=True)
-sys.stdin.readline()
-print(verified.get("Bearer " + text) is not None, flush=True)
+RACE = """
+keys = [bytes.fromhex(each) for each in sys.stdin.readline().split()]
+print(sum(map(store.revoke_token, keys)), flush=True)
 """
-REVOKE = "print(store.revoke_token(bytes.fromhex(sys.stdin.readline().strip())), flush=True)"
 
 
-@pytest.mark.parametrize("before", ["", WITHOUT_FCNTL], ids=["with the counter", "without fcntl"])
-def test_a_revocation_by_another_process_is_seen_by_the_next_request(made: Store, run: Any, before: str):
-    # The follower's monotonic clock stands still: it has nothing but the generation to learn from.
-    follower, revoker = run(FOLLOW, before), run(REVOKE, before)
-    token_id, kept = follower.stdout.readline().split()
+@every_kind
+def test_of_all_processes_that_revoke_a_token_one_wins(store, start, before):
+    keys = [issued(store, number=number).hex() for number in range(20)]
+    page = log_of(store)
+    revokers = [start(RACE, before) for _ in range(3)]
+    for revoker in revokers:
+        revoker.hears(" ".join(keys))
 
-    revoked = revoker.communicate(token_id + "\n")[0].strip()
-
-    assert (kept, revoked, follower.communicate("now\n")[0].strip()) == ("True", "True", "False")
-
-
-def test_without_fcntl_no_counter_file_is_made(tmp_path: Path, run: Any):
-    code = "store.find_client('x'); store.end_client('x'); print(store.generation() == store.generation(), flush=True)"
-    process = run(code, WITHOUT_FCNTL)
-
-    assert process.communicate()[0].strip() == "True"
-    assert not (tmp_path / "oauth.db-oauth_mw").exists()
+    assert sum(int(revoker.says()) for revoker in revokers) == len(keys)
+    assert len(store.read_log(page.store_id, page.position).events) == len(keys)
