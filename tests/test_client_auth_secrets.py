@@ -195,6 +195,12 @@ def test_all_failures_do_the_same_work(wrap, failures):  # A-18
 
 
 @one_store
+@pytest.mark.parametrize("secret", [SECRET + "\0", SECRET + "\n", "\x7f" + SECRET, SECRET + "é"])
+def test_what_no_secret_can_hold_is_refused_before_hashing(wrap, client, secret):
+    assert work(wrap(), "tester", secret) == Counter()
+
+
+@one_store
 def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):
     app = wrap()
     done = [work(app, name, "%41+" + SECRET) for name, _ in failures.values()]

@@ -6,7 +6,7 @@ import io
 
 import pytest
 from support import SECRET, basic, issue, one_store
-from wsgi_client import call, make_environ, post_form
+from wsgi_client import Untouched, call, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
 LENGTH = len(CC)
@@ -42,13 +42,6 @@ class Strict(io.RawIOBase):
         raise AssertionError("nobody needs lines")
 
     readlines = __iter__ = readline
-
-
-class Untouched(io.BytesIO):
-    def read(self, size=-1):
-        raise AssertionError("the body was read")
-
-    readline = readlines = __iter__ = read
 
 
 @pytest.mark.parametrize("length", [None, ""], ids=["missing", "empty"])

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import io
 import time
 
 import pytest
 from support import SECRET, basic, issue, one_store
-from wsgi_client import call, make_environ, post_form
+from wsgi_client import Untouched, call, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
 FORM = "application/x-www-form-urlencoded"
@@ -131,13 +130,6 @@ def test_broken_encoding_is_invalid(post, tail):  # T-20
 @pytest.mark.parametrize("body", [b"\xef\xbb\xbf" + CC, b"\xff\xfe" + CC, CC.decode().encode("utf-16"), b"\0" + CC])
 def test_a_body_in_another_encoding_is_invalid(post, body):  # T-20
     assert post(body).status == 400
-
-
-class Untouched(io.BytesIO):
-    """An input that nobody may read."""
-
-    def read(self, size: int | None = -1) -> bytes:
-        raise AssertionError("the body was read")
 
 
 @pytest.mark.parametrize("length", ["65537", str(2 << 20), str(10 * 2**30), "9" * 18])

@@ -76,6 +76,19 @@ def check_answer(method: str, status: str, headers: list[tuple[str, str]], body:
         assert int(fields["content-length"]) == len(body)
 
 
+class BodyRead(BaseException):
+    """Not an Exception: what a server's input may raise is caught."""
+
+
+class Untouched(io.BytesIO):
+    """An input that nobody may read."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise BodyRead
+
+    readline = readlines = __iter__ = __next__ = read  # type: ignore[assignment]
+
+
 class CheckedApp(TestApp):
     """WebTest's client, which lints, with :func:`check_answer` on every answer."""
 
