@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import traceback
+import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
 # Whatever hangs in there ends by itself, so that a test that waits for it fails.
 _START = """
-import faulthandler, os, sys
-faulthandler.dump_traceback_later(60, exit=True)
+import os, signal, sys
+signal.alarm(60)
 from oauth_mw.stores import open_store
 from oauth_mw.model import TokenRecord
 store = open_store(sys.argv[1], create=True)
@@ -71,13 +75,23 @@ class Processes:
             process.kill()
 
 
-def in_child(work) -> int:
-    """The exit code of a forked child that does ``work``: 0 when it returned true, 1 when it raised."""
-    child = os.fork()
+def forked(work: Callable[[], object]) -> int:
+    """The process id of a forked child that does ``work``."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of a fork beside threads
+        child = os.fork()
     if child == 0:
         code = 1
         try:
+            signal.alarm(60)
             code = 0 if work() else 2
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
+    return child
+
+
+def exit_code_of(child: int) -> int:
+    """0 when the work of a forked child returned something true, 1 when it raised."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

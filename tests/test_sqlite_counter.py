@@ -10,7 +10,7 @@ import pytest
 from processes import Processes
 from stored import registered
 
-from oauth_mw import open_store
+from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.counter import CounterFile
 
 pytest.importorskip("fcntl")
@@ -131,3 +131,23 @@ def test_processes_that_make_a_store_at_once_share_one(path, tmp_path):
 
     assert ids[0] and set(ids) == {ids[0]}
     assert not [file for file in tmp_path.iterdir() if file.name.count(".") > 1]
+
+
+def test_a_counter_that_is_too_short_is_an_outage(path, store):
+    store.close()
+    os.truncate(f"{path}-oauth_mw", 0)
+
+    with pytest.raises(StoreUnavailable):
+        store.find_client("tester")
+
+
+def test_two_names_of_one_database_share_the_counter(path, store, tmp_path):  # releases that link to one shared file
+    link = tmp_path / "release" / "oauth.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+
+    with closing(open_store(f"sqlite:///{link}")) as other:
+        other.find_client("tester")
+        before = other.generation()
+        store.end_client("tester")
+        assert other.generation() != before

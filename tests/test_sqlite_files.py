@@ -195,6 +195,22 @@ def test_a_restored_backup_is_another_store(store, path):
     assert not is_dead(store, key_of())
 
 
+def test_a_restored_backup_that_has_moved_on_is_another_store(store, path, clock):
+    store.end_client("tester")
+    copied(path, store, "backup")
+    clock.move(1)
+    store.end_client("tester")
+    seen = log_of(store)
+    store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+    clock.move(1)
+
+    store.end_client("tester")
+
+    assert not store.read_log(seen.store_id, seen.position).complete
+
+
 def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
     copied(path, store, "backup")
     store.end_client("tester")

@@ -171,6 +171,11 @@ def test_a_url_that_names_no_file_is_refused(url):
         open_store(url, create=True)
 
 
+def test_a_path_that_cannot_be_one_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="^store: "):
+        open_store(f"sqlite:///{tmp_path}/a\0b.db", create=True)
+
+
 @pytest.mark.parametrize("url", ["sqlite", "mysql://me:hidden@host/db", "memory://x", "", "sqlite:x.db", "://"])
 def test_another_url_is_refused_without_its_password(url):
     with pytest.raises(ConfigError, match="^store: ") as caught:

@@ -102,6 +102,13 @@ def test_two_stores_have_two_ids(store):
     assert log_of(store).store_id != log_of(other).store_id
 
 
+def test_a_log_that_stands_behind_its_follower_is_another_one(store):
+    store.end_client("tester")
+    page = log_of(store)
+
+    assert not store.read_log(page.store_id, page.position + 1).complete
+
+
 def test_the_generation_changes_with_every_event(store):
     key, seen = issued(store), []
 
