@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 from processes import Processes
-from stored import registered
+from stored import issued, registered
 
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.counter import CounterFile
@@ -97,6 +97,14 @@ def test_every_opener_reads_the_same_number(path, store):
     one.bump()
 
     assert two.read() == one.read() != before
+
+
+def test_an_issue_makes_no_worker_look(store):
+    before = store.generation()
+
+    issued(store)
+
+    assert store.generation() == before
 
 
 CREATE = """

@@ -120,15 +120,6 @@ def test_the_generation_changes_with_every_event(store):
     assert seen == [True, True]
 
 
-def test_the_generation_stands_still_while_tokens_are_issued(store):
-    before = store.generation()
-
-    issued(store)
-    store.find_token(key_of())
-
-    assert store.generation() == before
-
-
 # Issued before
 
 
