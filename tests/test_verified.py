@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from support import HandClock
 
-from oauth_mw import StoreUnavailable
 from oauth_mw.model import AccessToken, Client, Store
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
@@ -18,11 +17,10 @@ CLIENT = Client("reader", "Reader", ("read",))
 
 
 class Counted:
-    """A store whose looks are counted, and which can fail."""
+    """A store whose looks are counted."""
 
     def __init__(self, store: Store) -> None:
         self.looks = 0
-        self.down = False
         self._store = store
 
     def __getattr__(self, name: str) -> Any:
@@ -30,8 +28,6 @@ class Counted:
 
     def read_log(self, store_id: str, after: int) -> Any:
         self.looks += 1
-        if self.down:
-            raise StoreUnavailable("down")
         return self._store.read_log(store_id, after)
 
 
@@ -83,44 +79,6 @@ def test_a_hit_looks_once_a_second(cache, issue, counted, clock):
     assert (within, counted.looks - looks) == (0, 1)
 
 
-def test_a_revoked_token_is_evicted_before_the_next_answer(cache, issue, tokens, counted):
-    verified, one, two = cache(), issue(), issue()
-    for text in (one, two):
-        verified.get("Bearer " + text)
-        verified.find("Bearer " + text, text)
-
-    counted.revoke_token(tokens.storage_key(one))
-
-    assert verified.get("Bearer " + one) is None
-    assert verified.get("Bearer " + two) is not None
-
-
-def test_all_tokens_of_a_client_are_evicted(cache, issue, counted):
-    verified, text = cache(), issue()
-    verified.get("Bearer " + text)
-    verified.find("Bearer " + text, text)
-
-    counted.end_client("reader")
-
-    assert verified.get("Bearer " + text) is None
-
-
-def test_a_row_read_before_its_revocation_does_not_stay(cache, issue, tokens, counted, clock):
-    def read_then_revoked(text: str) -> AccessToken | None:
-        token = tokens.read(text)
-        counted.revoke_token(tokens.storage_key(text))
-        verified.get("Bearer another")  # another thread's request, which learns of the revocation first
-        return token
-
-    text = issue()
-    verified = cache(read_then_revoked)
-    verified.get("Bearer " + text)
-
-    verified.find("Bearer " + text, text)
-
-    assert verified.get("Bearer " + text) is None
-
-
 def test_an_event_without_a_moved_generation_is_met_by_the_next_look(cache, issue, tokens, counted, clock):
     # What a revoker leaves that was killed between its commit and the counter.
     text = issue()
@@ -164,56 +122,6 @@ def test_another_store_behind_the_url_empties_the_cache(cache, issue, counted, c
     clock.move(LOOK_SECONDS)
 
     assert verified.get("Bearer " + text) is None
-
-
-def test_without_grace_an_outage_is_met_within_a_second(cache, issue, counted, clock):
-    verified, text = cache(), issue()
-    verified.get("Bearer " + text)
-    verified.find("Bearer " + text, text)
-    counted.down = True
-
-    clock.move(LOOK_SECONDS)
-
-    with pytest.raises(StoreUnavailable):
-        verified.get("Bearer " + text)
-
-
-@pytest.mark.parametrize(("passed", "kept"), [(29, True), (31, False)], ids=["within", "after"])
-def test_grace_counts_from_the_last_answer(cache, issue, counted, clock, passed, kept):
-    verified, text = cache(grace=30.0), issue()
-    verified.get("Bearer " + text)
-    verified.find("Bearer " + text, text)
-    counted.down = True
-    clock.move(passed)
-
-    try:
-        found = verified.get("Bearer " + text) is not None
-    except StoreUnavailable:
-        found = False
-
-    assert found is kept
-
-
-def test_a_store_that_is_back_is_asked_again(cache, issue, counted, clock):
-    verified, text = cache(), issue()
-    counted.down = True
-    with pytest.raises(StoreUnavailable):
-        verified.get("Bearer " + text)
-    counted.down = False
-
-    clock.move(LOOK_SECONDS)
-
-    assert verified.get("Bearer " + text) is None
-
-
-def test_a_failing_store_is_not_asked_by_every_request(cache, counted):
-    verified = cache()
-    counted.down = True
-    for _ in range(10):
-        with pytest.raises(StoreUnavailable):
-            verified.get("Bearer x")
-
-    assert counted.looks == 1
 
 
 def test_disabled_and_enabled_again_revives_nothing_in_the_cache(cache, issue, counted):
