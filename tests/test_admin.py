@@ -1,0 +1,249 @@
+"""Clients and secrets through the Python API."""
+
+from __future__ import annotations
+
+import pytest
+from stored import NOW, is_dead, issued
+from support import SECRET
+
+from oauth_mw import AdminError, NotFound, admin
+from oauth_mw.admin.clients import MAX_SECRETS
+from oauth_mw.credentials import matching_secret
+from oauth_mw.model import LAST_SECOND, MAX_LIFETIME
+
+
+@pytest.fixture
+def tester(store, clock):
+    options = {"scope": "read write", "attributes": {"a": 1}, "public_attributes": {"b": 2}}
+    return admin.add_client(store, "tester", client_id="tester", secret=SECRET, clock=clock, **options)
+
+
+def secret_works(store, text, now=NOW):
+    return matching_secret(text, store.find_client("tester"), now) is not None
+
+
+# Registration
+
+
+def test_a_new_client_can_authenticate_with_the_secret_that_is_shown_once(store, clock):
+    new = admin.add_client(store, "a client", clock=clock)
+
+    assert matching_secret(new.secret, store.find_client(new.client.client_id), clock())
+
+
+def test_a_new_client_is_what_was_asked_for(store, tester):
+    client = store.find_client("tester")
+
+    assert (client.name, client.scopes, client.default_scope) == ("tester", ("read", "write"), None)
+    assert (dict(client.attributes), client.public_attributes) == ({"a": 1, "b": 2}, {"b"})
+    assert (client.enabled, client.resource_server, client.created_at, client.lifetime) == (True, False, NOW, None)
+
+
+def test_fresh_ids_and_secrets_are_never_the_same(store, clock):
+    new = [admin.add_client(store, "", clock=clock) for _ in range(20)]
+
+    assert len({each.client.client_id for each in new} | {each.secret for each in new}) == 40
+
+
+def test_fresh_credentials_can_be_given_on_a_command_line(store):
+    new = admin.add_client(store, "")
+
+    assert new.client.client_id.isalnum() and new.secret.isalnum()
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["in use", "deleted"])
+def test_an_id_is_given_once(store, tester, deleted):
+    if deleted:
+        admin.delete_client(store, "tester")
+
+    with pytest.raises(AdminError, match="is in use, or was"):
+        admin.add_client(store, "", client_id="tester")
+
+
+REFUSED = {
+    "id empty": {"client_id": ""},
+    "id too long": {"client_id": "x" * 256},
+    "id not ASCII": {"client_id": "ü"},
+    "id with a control character": {"client_id": "a\nb"},
+    "secret short": {"secret": "short"},
+    "secret not ASCII": {"secret": SECRET + "ü"},
+    "secret empty": {"secret": "", "allow_weak_secret": True},
+    "scope with quotes": {"scope": 'read "write"'},
+    "scope with umlauts": {"scope": "lösen"},
+    "default scope beyond the scope": {"scope": "read", "default_scope": "read write"},
+    "lifetime zero": {"lifetime": 0},
+    "lifetime negative": {"lifetime": -1},
+    "lifetime too long": {"lifetime": MAX_LIFETIME + 1},
+    "attribute with a taken name": {"attributes": {"exp": 1}},
+    "public attribute with a taken name": {"public_attributes": {"scope": "x"}},
+    "attribute of both kinds": {"attributes": {"a": 1}, "public_attributes": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("options", REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused_and_nothing_is_registered(store, options):
+    with pytest.raises(AdminError):
+        admin.add_client(store, "a client", **options)
+
+    assert list(store.clients()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "a\nb", "\x1b[31m"])
+def test_a_name_that_could_upset_a_terminal_is_refused(store, name):
+    with pytest.raises(AdminError, match="printable"):
+        admin.add_client(store, name)
+
+
+def test_odd_but_legal_ids_and_secrets_are_taken(store, clock):  # A-02
+    admin.add_client(store, "Ärger & Söhne", client_id='a:b+c "d" %', secret="p+s %2F:w \\ ~ 4Kq9", clock=clock)
+
+    client = store.find_client('a:b+c "d" %')
+    assert matching_secret("p+s %2F:w \\ ~ 4Kq9", client, NOW)
+
+
+@pytest.mark.parametrize(("allow", "weak"), [(False, None), (True, True)])
+def test_a_weak_secret_is_let_through_only_when_asked_and_marked(store, allow, weak):
+    try:
+        new = admin.add_client(store, "", secret="password12345678", allow_weak_secret=allow)
+        marked = new.client.secrets[0].weak
+    except AdminError:
+        marked = None
+
+    assert marked is weak
+
+
+def test_a_good_secret_is_not_marked_although_weak_ones_may_come(store):
+    assert not admin.add_client(store, "", secret=SECRET, allow_weak_secret=True).client.secrets[0].weak
+
+
+# Changes
+
+
+def test_an_update_changes_what_is_given_and_keeps_the_rest(store, tester):
+    changed = admin.update_client(store, "tester", scope="read", default_scope="read", lifetime=60)
+
+    assert (changed.scopes, changed.default_scope, changed.lifetime) == (("read",), ("read",), 60)
+    assert (changed.name, dict(changed.attributes), changed.public_attributes) == ("tester", {"a": 1, "b": 2}, {"b"})
+    assert store.find_client("tester").lifetime == 60
+
+
+@pytest.mark.parametrize("name", ["default_scope", "lifetime"])
+def test_an_update_can_clear_what_is_optional(store, tester, name):
+    admin.update_client(store, "tester", default_scope="read", lifetime=60)
+
+    changed = admin.update_client(store, "tester", clear=[name])
+
+    assert getattr(changed, name) is None
+    assert (changed.lifetime, changed.default_scope) != (None, None)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scope": "read", "default_scope": "write"}, {"lifetime": 0}, {"attributes": {"sub": 1}}, {"name": "\0"}],
+    ids=["default scope", "lifetime", "attribute", "name"],
+)
+def test_an_update_that_cannot_be_changes_nothing(store, tester, options):
+    before = store.find_client("tester")
+
+    with pytest.raises(AdminError):
+        admin.update_client(store, "tester", **options)
+
+    assert store.find_client("tester") == before
+
+
+def test_less_scope_must_not_leave_the_default_scope_behind(store, tester):
+    admin.update_client(store, "tester", default_scope="write")
+
+    with pytest.raises(AdminError, match="default scope"):
+        admin.update_client(store, "tester", scope="read")
+
+
+def test_disabling_ends_the_tokens_and_enabling_revives_none(store, tester):
+    key = issued(store)
+
+    admin.disable_client(store, "tester")
+    disabled = store.find_client("tester").enabled
+    admin.enable_client(store, "tester")
+
+    assert (disabled, store.find_client("tester").enabled) == (False, True)
+    assert is_dead(store, key)
+
+
+def test_ending_all_tokens_leaves_the_client_alone(store, tester):
+    key = issued(store)
+
+    admin.revoke_all_tokens(store, "tester")
+
+    assert is_dead(store, key)
+    assert secret_works(store, SECRET) and store.find_client("tester").enabled
+
+
+UNKNOWN = {
+    "get": lambda store: admin.get_client(store, "nobody"),
+    "update": lambda store: admin.update_client(store, "nobody", name="x"),
+    "enable": lambda store: admin.enable_client(store, "nobody"),
+    "disable": lambda store: admin.disable_client(store, "nobody"),
+    "delete": lambda store: admin.delete_client(store, "nobody"),
+    "add secret": lambda store: admin.add_secret(store, "nobody"),
+    "revoke secret": lambda store: admin.revoke_secret(store, "nobody", "0"),
+    "revoke all": lambda store: admin.revoke_all_tokens(store, "nobody"),
+}
+
+
+@pytest.mark.parametrize("call", UNKNOWN.values(), ids=UNKNOWN)
+def test_a_client_that_is_not_there_is_named(store, tester, call):
+    with pytest.raises(NotFound, match="'nobody'"):
+        call(store)
+
+
+# Secrets
+
+
+def test_a_client_may_have_several_secrets_and_each_one_works(store, tester, clock):
+    second = admin.add_secret(store, "tester", label="rotation", clock=clock)
+
+    assert secret_works(store, SECRET) and secret_works(store, second.secret)
+    assert (second.record.label, second.record.created_at) == ("rotation", NOW)
+
+
+def test_a_secret_ends_with_its_not_after(store, tester, clock):
+    second = admin.add_secret(store, "tester", not_after=NOW + 60, clock=clock)
+
+    assert [secret_works(store, second.secret, now) for now in (NOW + 59, NOW + 60)] == [True, False]
+
+
+@pytest.mark.parametrize("not_after", [0, -1, NOW, LAST_SECOND + 1, 2**80])
+def test_a_not_after_that_cannot_be_is_refused(store, tester, clock, not_after):
+    with pytest.raises(AdminError, match="not_after"):
+        admin.add_secret(store, "tester", not_after=not_after, clock=clock)
+
+
+@pytest.mark.parametrize("and_tokens", [False, True])
+def test_a_revoked_secret_stops_new_tokens_and_ends_live_ones_only_when_asked(store, tester, and_tokens):
+    key = issued(store)
+
+    admin.revoke_secret(store, "tester", tester.client.secrets[0].secret_id, and_tokens=and_tokens)
+
+    assert not secret_works(store, SECRET)
+    assert is_dead(store, key) is and_tokens
+
+
+def test_a_secret_is_revoked_once(store, tester):
+    secret_id = tester.client.secrets[0].secret_id
+    admin.revoke_secret(store, "tester", secret_id)
+
+    with pytest.raises(NotFound, match="has no secret"):
+        admin.revoke_secret(store, "tester", secret_id)
+
+
+def test_a_client_has_a_bounded_number_of_secrets(store, tester, clock):
+    for _ in range(MAX_SECRETS - 1):
+        admin.add_secret(store, "tester", clock=clock)
+
+    with pytest.raises(AdminError, match=f"at most {MAX_SECRETS} secrets"):
+        admin.add_secret(store, "tester", clock=clock)
+
+
+def test_a_secret_from_elsewhere_is_judged_like_the_first_one(store, tester):
+    with pytest.raises(AdminError, match="weak"):
+        admin.add_secret(store, "tester", secret="password12345678")

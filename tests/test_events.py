@@ -1,0 +1,99 @@
+"""Events and where they go."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+from support import HandClock
+
+from oauth_mw.errors import InvalidScope, StoreUnavailable
+from oauth_mw.events import (
+    ForeignRevocation,
+    Refusals,
+    Refused,
+    StoreFailed,
+    TokenIssued,
+    TokenRevoked,
+    log_sink,
+    tell,
+)
+
+ISSUED = TokenIssued("tester", "ab12", "read", 99)
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def ticks():
+    return HandClock()
+
+
+@pytest.fixture
+def refused(seen, ticks):
+    return Refusals(seen.append, ticks)
+
+
+def failures(seen):
+    return [event for event in seen if isinstance(event, StoreFailed)]
+
+
+def test_every_sink_is_told_in_order(seen):
+    tell([lambda event: seen.append(("first", event)), lambda event: seen.append(("second", event))])(ISSUED)
+
+    assert seen == [("first", ISSUED), ("second", ISSUED)]
+
+
+def test_a_sink_that_fails_fails_nobody_and_is_logged(seen, caplog):
+    tell([lambda event: 1 / 0, seen.append])(ISSUED)
+
+    assert seen == [ISSUED]
+    assert [(record.name, record.levelname) for record in caplog.records] == [("oauth_mw", "ERROR")]
+
+
+@pytest.mark.parametrize(
+    ("event", "level"),
+    [
+        (ISSUED, logging.INFO),
+        (TokenRevoked("tester", "ab12"), logging.INFO),
+        (Refused("", "invalid_client", "unknown client"), logging.INFO),
+        (ForeignRevocation("tester", "ab12", "other"), logging.WARNING),
+        (StoreFailed("", "down"), logging.WARNING),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, int) else "",
+)
+def test_the_log_tells_all_of_an_event_and_warns_where_an_operator_should_look(event, level, caplog):
+    caplog.set_level(logging.INFO, "oauth_mw")
+
+    log_sink(event)
+
+    assert [(record.levelno, record.getMessage()) for record in caplog.records] == [(level, repr(event))]
+
+
+def test_an_event_is_one_line_of_the_log_whatever_is_in_it(caplog):  # H-15
+    log_sink(StoreFailed("", "a\nforged line"))
+
+    assert "\n" not in caplog.records[0].getMessage()
+
+
+def test_events_cannot_be_changed():
+    with pytest.raises(AttributeError):
+        ISSUED.scope = "write"
+
+
+def test_a_refusal_is_told_with_its_private_reason(refused, seen):
+    refused(InvalidScope("scope not allowed for this client", "tester"))
+
+    assert seen == [Refused("tester", "invalid_scope", "scope not allowed for this client")]
+
+
+def test_every_refusal_of_an_outage_is_told_and_the_outage_itself_once_a_minute(refused, seen, ticks):
+    for _ in range(120):
+        refused(StoreUnavailable("down"))
+        ticks.move(1)
+
+    assert len(seen) - len(failures(seen)) == 120
+    assert failures(seen) == [StoreFailed("", "down")] * 2
