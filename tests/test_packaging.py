@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import re
 import tomllib
 from importlib.metadata import distribution, version
 from pathlib import Path
@@ -42,7 +43,38 @@ def test_paste_and_the_shell_find_us():
     }
 
 
-def test_the_changelog_has_an_unreleased_section_or_this_version():
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+def test_every_entry_point_leads_somewhere():
+    assert all(callable(each.load()) for each in distribution("oauth_mw").entry_points)
 
-    assert "## Unreleased" in text or f"## {__version__}" in text
+
+def test_the_changelog_begins_with_what_is_unreleased_or_this_version():
+    headings = re.findall("^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+    assert headings[0].split()[0] in ("Unreleased", __version__)
+
+
+def test_the_classifiers_begin_with_the_python_that_is_required():
+    metadata, options = setup_cfg()["metadata"], setup_cfg()["options"]
+    claimed = re.findall(r"Python :: 3\.(\d+)$", metadata["classifiers"], re.MULTILINE)
+
+    assert claimed == [str(minor) for minor in range(int(claimed[0]), int(claimed[-1]) + 1)]
+    assert options["python_requires"] == f">=3.{claimed[0]}"
+
+
+def test_there_is_no_second_place_for_metadata_or_settings():
+    others = ("setup.py", "pytest.ini", "tox.ini", ".flake8", "mypy.ini", "ruff.toml", "MANIFEST.in", ".coveragerc")
+
+    assert [name for name in others if (ROOT / name).exists()] == []
+    assert setup_cfg().sections() == [
+        "metadata",
+        "options",
+        "options.packages.find",
+        "options.package_data",
+        "options.extras_require",
+        "options.entry_points",
+    ]
+
+
+def test_the_license_is_there():
+    assert setup_cfg()["metadata"]["license"] == "MIT"
+    assert (ROOT / setup_cfg()["metadata"]["license_files"]).read_text(encoding="utf-8").startswith("MIT License")
