@@ -83,3 +83,43 @@ def test_expired_rows_go_by_themselves(tokens, store, clock):  # L-04
     format_.issue(CLIENT, ("read",), 60)
 
     assert store.count_tokens() == 1
+
+
+def test_a_token_is_read_as_it_was_issued_until_its_last_second(tokens, clock):  # B-12
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    read = []
+    for _ in range(3):
+        clock.move(29.9)
+        read.append(tokens().read(text))
+
+    assert read == [issued, issued, None]
+
+
+@pytest.mark.parametrize("scopes", [(), ("read",), ("read", "write")])
+def test_a_token_has_the_scope_it_was_issued_with(tokens, scopes):
+    text, issued = tokens().issue(CLIENT, scopes, 60)
+
+    assert (issued.scope, issued.scopes) == (" ".join(scopes), frozenset(scopes))
+    assert tokens().read(text) == issued
+
+
+def test_a_token_is_revoked_once(tokens):
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert [tokens().revoke(issued), tokens().revoke(issued)] == [True, False]
+    assert tokens().read(text) is None
+
+
+def test_neither_a_token_nor_its_format_shows_the_text(tokens):  # L-02
+    text, issued = tokens("acme_").issue(CLIENT, ("read",), 60)
+
+    assert text not in f"{issued!r} {issued} {tokens()!r}"
+
+
+@pytest.mark.parametrize("position", [0, 5, 6, 30, 52])
+def test_a_token_with_one_character_changed_is_unknown(tokens, position):  # B-05
+    text, _ = tokens("acme_").issue(CLIENT, ("read",), 60)
+    other = text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :]
+
+    assert tokens("acme_").read(other) is None
