@@ -38,6 +38,7 @@ def connection_of(store):
         return connection.connection.driver_connection
 
 
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
 def test_a_start_leaves_nothing_open_for_a_fork_to_take_along(tmp_path):
     url = f"sqlite:///{tmp_path}/new.db"
 

@@ -106,6 +106,19 @@ def test_grace_is_counted_from_the_last_answer(make, log, ticks, text, looked, a
     assert is_refused(cache, text) is refused
 
 
+def test_the_last_answer_is_as_old_as_its_question(make, log, ticks, text, monkeypatch):
+    cache, read_log = make(GRACE), log._store.read_log
+    with monkeypatch.context() as slow:
+        slow.setattr(log._store, "read_log", lambda *after: (ticks.move(5), read_log(*after))[1])
+        ticks.move(LOOK_SECONDS)
+        cache.get(text)
+    log.up = False
+
+    ticks.move(GRACE - 5)
+
+    assert is_refused(cache, text)
+
+
 def test_failed_looks_do_not_prolong_the_grace(make, log, ticks, text):
     cache = make(GRACE)
     log.up = False

@@ -88,6 +88,17 @@ def test_exactly_what_ended_is_evicted(make, issue, store, tokens, end):
 
 
 @every_end
+def test_the_older_half_of_the_cache_is_evicted_too(make, issue, store, tokens, end):
+    cache, text = make(size=4), issue()
+    for each in (text, issue("other"), issue("other")):
+        cache.find(each, each)
+
+    end(store, tokens, text)
+
+    assert cache.get(text) is None
+
+
+@every_end
 @pytest.mark.parametrize("told", ["told in between", "told later"])
 def test_a_row_that_was_read_before_its_end_does_not_stay(make, issue, store, tokens, end, told):
     text = issue()
