@@ -102,6 +102,7 @@ def all_variants(folder: str, stores: Sequence[Filled], sizes: Sequence[int]) ->
     tokens = stores[0].tokens[:HOT]
     variants = [
         Variant("bare", bare, repeat([request()] * HOT)),
+        Variant("bare, new path", bare, _new_paths(tokens[0])),
         _accepted("floor", floor(tokens), tokens),
         _accepted("memory", OAuthMiddleware(bare, store=memory.store, **RULES), memory.tokens, multiprocess=False),
         _by_hand(folder, sizes[0]),
@@ -138,8 +139,8 @@ def _checks(filled: Filled) -> Iterator[Variant]:
 def _new_paths(token: str) -> Iterator[Batch]:
     number = 0
     while True:
-        yield [with_token(token, PATH_INFO=f"/reports/{number + each}") for each in range(COLD)]
-        number += COLD
+        yield [with_token(token, PATH_INFO=f"/reports/{number + each}") for each in range(HOT)]
+        number += HOT
 
 
 def _store_asked(filled: Filled) -> Iterator[Variant]:
