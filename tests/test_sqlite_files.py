@@ -89,12 +89,23 @@ ENDS = {
 
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
-@pytest.mark.parametrize("write", [*WRITES.values(), *ENDS.values()], ids=[*WRITES, *ENDS])
+@pytest.mark.parametrize("write", [WRITES["issue"], ENDS["revoke"]], ids=["issue", "revoke"])
 def test_nothing_is_acknowledged_into_a_lost_database(store, path, counter, lose, write):
     lose(path, counter)
 
     with pytest.raises(StoreUnavailable):
         write(store)
+
+
+@pytest.mark.parametrize("write", [*WRITES.values(), *ENDS.values()], ids=[*WRITES, *ENDS])
+def test_no_write_at_all_goes_into_an_exchanged_database(store, path, counter, write):
+    replaced_by_another_store(path, counter)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreUnavailable):
+        write(store)
+
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
