@@ -19,13 +19,14 @@ Address = tuple[str, int]
 WORKERS = 2
 CONNECTIONS = 2  # at a time; more would only queue
 REQUESTS = 40  # in one turn
-WARM_UP = 400
+WARM_UP = 1000  # until every worker has started and knows the token
 
 
 def throughput(database: str, token: str, rounds: int) -> dict[str, list[float]]:
-    """Requests a second by round: of the bare app, behind the floor, behind the middleware."""
+    """Requests a second by round: of the bare app, the same once more, behind the floor, behind the middleware."""
     factories = {
         "bare": "unprotected()",
+        "control": "unprotected()",
         "floor": f"behind_floor('{token}')",
         "protected": f"protected('sqlite:///{database}')",
     }
@@ -85,6 +86,6 @@ def _ask(address: Address, request: bytes) -> None:
 def compared(found: dict[str, list[float]], name: str) -> tuple[float, float, float]:
     """The median of the rounds' ratios to the bare app, and between what it lies with 95 % of certainty."""
     ratios = sorted(mine / bare for mine, bare in zip(found[name], found["bare"], strict=True))
-    # Ranks around the middle, by the binomial distribution; servers that differ by chance come on top.
+    # Ranks around the middle, by the binomial distribution.
     middle, reach = len(ratios) // 2, round(sqrt(len(ratios)))
     return median(ratios), ratios[max(middle - reach, 0)], ratios[min(middle + reach, len(ratios) - 1)]

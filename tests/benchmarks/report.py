@@ -89,8 +89,9 @@ def growth_rows(times: Times, stores: Sequence[Filled], sizes: Sequence[int]) ->
 
 def gunicorn_rows(found: dict[str, list[float]]) -> Iterator[Row]:
     shown = "{:.2f} × that ({:.2f} to {:.2f})"
-    floor, protected = compared(found, "floor"), compared(found, "protected")
+    control, floor, protected = (compared(found, name) for name in ("control", "floor", "protected"))
     yield Row("requests/s behind gunicorn, two workers: the bare app", f"{median(found['bare']):.0f}")
+    yield Row("a second server like it, which shows the noise", shown.format(*control))
     yield Row("the same with the floor", shown.format(*floor))
     yield Row("the same with the middleware", shown.format(*protected), "≥ 0.95 × that", protected[0] >= 0.95)
 
