@@ -127,8 +127,8 @@ class PayloadTooLarge(EndpointError):
 class BearerError(OAuthError):
     """A refusal of the guard, with its prepared answer (see :meth:`prepare`)."""
 
-    def __init__(self, reason: str, answer: Answer) -> None:
-        super().__init__(reason)
+    def __init__(self, reason: str, answer: Answer, client_id: str = "") -> None:
+        super().__init__(reason, client_id)
         self._answer = answer
 
     def response(self) -> Answer:

@@ -80,15 +80,21 @@ class Guard:
         if access is ODD:
             raise self._refusal(OddPath, access, "an odd path")
         value = environ.get("HTTP_AUTHORIZATION")
-        if value is None:
-            self._without_token(environ, access)
+        if value is None and self._preflight and _is_preflight(environ):
+            self._forget(environ)
             return
         try:
+            if value is None:
+                raise self._refusal(MissingToken, access, "no Authorization header")
             token = self._cached(value)
             if token is None or token.expires_at <= self._clock():
                 token = self._verified(value, access)
         except BearerError as refusal:
-            self._pass_undecided(environ, access, refusal)
+            # A frame that kept the error would be kept by it, and the environ with both, until the collector comes.
+            if access.named or not self._delay:
+                raise
+            self._forget(environ)
+            environ[ERROR] = refusal.error
             return
         if access.scopes or access is NO_METHOD:
             self._check_scope(token, access)
@@ -123,26 +129,10 @@ class Guard:
             raise self._refusal(InvalidToken, access, "unknown, expired or revoked token")
         return token
 
-    def _without_token(self, environ: WSGIEnvironment, access: Access) -> None:
-        if self._preflight and environ["REQUEST_METHOD"] == "OPTIONS":
-            if "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ:
-                self._forget(environ)
-                return
-        self._pass_undecided(environ, access, self._refusal(MissingToken, access, "no Authorization header"))
-
-    def _pass_undecided(self, environ: WSGIEnvironment, access: Access, refusal: BearerError) -> None:
-        """Let the app decide, where it may; refuse elsewhere."""
-        if access.named or not self._delay:
-            raise refusal
-        self._forget(environ)
-        environ[ERROR] = refusal.error
-
     def _check_scope(self, token: AccessToken, access: Access) -> None:
         enough = not token.scopes.isdisjoint(access.scopes) if access.any_of else token.scopes >= access.scopes
         if access is NO_METHOD or not enough:
-            refusal = self._refusal(InsufficientScope, access, "the token's scope is not enough")
-            refusal.client_id = token.client_id
-            raise refusal
+            raise self._refusal(InsufficientScope, access, "the token's scope is not enough", token.client_id)
 
     def _adapt(self, environ: WSGIEnvironment, token: AccessToken) -> None:
         if self._remote_user:
@@ -156,8 +146,13 @@ class Guard:
         for key in _KEYS_AND_USER if self._remote_user else _KEYS:
             environ.pop(key, None)
 
-    def _refusal(self, kind: type[BearerError], access: Access, reason: str) -> BearerError:
+    def _refusal(self, kind: type[BearerError], access: Access, reason: str, client_id: str = "") -> BearerError:
         answer = self._answers.get((kind, access.scope))
         if answer is None:
             answer = self._answers[kind, access.scope] = kind.prepare(self._challenge, access.scope)
-        return kind(reason, answer)
+        return kind(reason, answer, client_id)
+
+
+def _is_preflight(environ: WSGIEnvironment) -> bool:
+    asked = "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    return asked and environ["REQUEST_METHOD"] == "OPTIONS"

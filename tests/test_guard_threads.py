@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -100,3 +101,20 @@ def test_a_revoked_token_is_dead_for_every_thread(wrap, clients):  # R-01, B-20
         return True
 
     assert everywhere(work, clients) == dict.fromkeys(clients, True)
+
+
+@pytest.mark.parametrize("header", [None, "Bearer x", "Bearer " + "a" * 48], ids=["none", "malformed", "unknown"])
+def test_a_refusal_keeps_nothing_of_its_request(wrap, header):
+    # A cycle through the traceback would keep the environ, so the socket, until the collector comes.
+    app = wrap().app
+    environ = make_environ(path="/x", **({"HTTP_AUTHORIZATION": header} if header else {}))
+    app(dict(environ), lambda *answer: None)
+    gc.collect()
+    gc.disable()
+    try:
+        app(environ, lambda *answer: None)
+        left = gc.collect()
+    finally:
+        gc.enable()
+
+    assert left == 0
