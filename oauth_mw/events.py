@@ -86,10 +86,10 @@ class Refusals:
     def __init__(self, emit: Sink, monotonic: Clock) -> None:
         self._emit = emit
         self._monotonic = monotonic
-        self._quiet: dict[str, float] = {}
+        self._quiet_until = float("-inf")
 
     def __call__(self, error: OAuthError) -> None:
         self._emit(Refused(error.client_id, error.error, error.reason))
-        if isinstance(error, StoreUnavailable) and self._monotonic() >= self._quiet.get(error.reason, 0.0):
-            self._quiet = {error.reason: self._monotonic() + REPEAT_SECONDS}
+        if isinstance(error, StoreUnavailable) and self._monotonic() >= self._quiet_until:
+            self._quiet_until = self._monotonic() + REPEAT_SECONDS
             self._emit(StoreFailed("", error.reason))

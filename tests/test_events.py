@@ -97,3 +97,12 @@ def test_every_refusal_of_an_outage_is_told_and_the_outage_itself_once_a_minute(
 
     assert len(seen) - len(failures(seen)) == 120
     assert failures(seen) == [StoreFailed("", "down")] * 2
+
+
+def test_an_outage_with_changing_reasons_is_not_told_at_every_change(refused, seen, ticks):
+    for _ in range(25):
+        refused(StoreUnavailable("the file cannot be opened"))
+        refused(StoreUnavailable("the store did not answer just now"))
+        ticks.move(1)
+
+    assert 1 <= len(failures(seen)) <= 2
