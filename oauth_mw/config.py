@@ -43,10 +43,8 @@ def integer(low: int, high: int) -> Convert:
 
 def seconds(low: float, high: float) -> Convert:
     def convert(value: object) -> float:
-        try:
-            number = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else low - 1
-        except ValueError:
-            number = low - 1
+        text = value.strip() if isinstance(value, str) else str(value)
+        number = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text, re.ASCII) else low - 1
         if not low <= number <= high:
             raise ValueError(f"expected seconds from {low:g} to {high:g}, got {value!r}")
         return number

@@ -73,6 +73,8 @@ REFUSED = {
     "default scope beyond the scope": {"scope": "read", "default_scope": "read write"},
     "lifetime zero": {"lifetime": 0},
     "lifetime negative": {"lifetime": -1},
+    "lifetime with a fraction": {"lifetime": 1.5},
+    "lifetime true": {"lifetime": True},
     "lifetime too long": {"lifetime": MAX_LIFETIME + 1},
     "attribute with a taken name": {"attributes": {"exp": 1}},
     "public attribute with a taken name": {"public_attributes": {"scope": "x"}},
@@ -247,3 +249,9 @@ def test_a_client_has_a_bounded_number_of_secrets(store, tester, clock):
 def test_a_secret_from_elsewhere_is_judged_like_the_first_one(store, tester):
     with pytest.raises(AdminError, match="weak"):
         admin.add_secret(store, "tester", secret="password12345678")
+
+
+@pytest.mark.parametrize("name", ["name", "typo"])
+def test_only_what_may_be_missing_can_be_cleared(store, tester, name):
+    with pytest.raises(AdminError, match="cleared"):
+        admin.update_client(store, "tester", clear=[name])

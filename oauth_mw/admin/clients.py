@@ -24,11 +24,9 @@ from ..model import (
 )
 
 MAX_SECRETS = 16
-PURGE_ROWS = 500
 
 Found = TypeVar("Found")
 
-_TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
@@ -127,6 +125,8 @@ def update_client(
     given["name"] = None if name is None else _name(name)
     given["scopes"] = None if scope is None else _scopes(scope)
     given["default_scope"] = None if default_scope is None else _scopes(default_scope)
+    if not set(clear) <= {"default_scope", "lifetime"}:
+        raise AdminError("only default_scope and lifetime can be cleared")
     new = {key: value for key, value in given.items() if value is not None} | dict.fromkeys(clear)
 
     def changed(client: Client) -> Client:
@@ -244,6 +244,6 @@ def _scopes(text: str) -> tuple[str, ...]:
 def _check(client: Client) -> None:
     if client.default_scope is not None and not set(client.default_scope) <= set(client.scopes):
         raise AdminError("the default scope must be part of the scope")
-    if client.lifetime is not None and not 1 <= client.lifetime <= MAX_LIFETIME:
+    if client.lifetime is not None and not (type(client.lifetime) is int and 1 <= client.lifetime <= MAX_LIFETIME):
         raise AdminError(f"a lifetime has from 1 to {MAX_LIFETIME} seconds")
     check_attributes(client.attributes)
