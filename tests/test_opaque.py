@@ -123,3 +123,15 @@ def test_a_token_with_one_character_changed_is_unknown(tokens, position):  # B-0
     other = text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :]
 
     assert tokens("acme_").read(other) is None
+
+
+def test_a_sweep_that_fails_fails_no_issue(tokens, store, monkeypatch):
+    def fail(now: int, limit: int) -> int:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(store, "sweep", fail)
+    format_ = tokens()
+
+    issued = [format_.issue(CLIENT, ("read",), 60)[0] for _ in range(SWEEP_EVERY)]
+
+    assert format_.read(issued[-1]) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from contextlib import closing
@@ -15,6 +16,7 @@ from oauth_mw.credentials import hash_secret
 pytest.importorskip("fcntl")
 
 MINE = registered()
+FDS = "/proc/self/fd"
 
 
 @pytest.fixture
@@ -235,3 +237,22 @@ def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
     store.end_client("tester")
 
     assert log_of(store).position > lost
+
+
+@pytest.mark.skipif(not os.path.isdir(FDS), reason="shows nobody what is open")
+def test_a_store_that_nobody_closes_leaves_nothing_open(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/forgotten.db", create=True)
+    store.add_client(registered())
+    opened = [fd for fd in os.listdir(FDS) if str(tmp_path) in where(fd)]
+
+    del store
+    gc.collect()
+
+    assert opened and not [fd for fd in os.listdir(FDS) if str(tmp_path) in where(fd)]
+
+
+def where(fd):
+    try:
+        return os.readlink(f"{FDS}/{fd}")
+    except OSError:
+        return ""

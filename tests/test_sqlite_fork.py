@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ def store(tmp_path, clock):
 
 def connection_of(store):
     with store._engine.reading() as connection:
-        return connection.connection.driver_connection
+        return connection.driver
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
@@ -74,7 +75,7 @@ def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
         return driver.execute("SELECT 1").fetchone() == (1,)
 
     with store._engine.reading() as connection:
-        driver = connection.connection.driver_connection
+        driver = connection.driver
         assert in_child(work) == 0
 
 
@@ -239,3 +240,25 @@ def test_a_child_that_ends_in_order_leaves_the_parents_locks_and_files_alone(sto
 
     assert not is_dead(store, issued(store, number=1))
     assert log_of(store).position > 0
+
+
+def test_what_a_child_wrote_outlives_its_parents_connections(store):
+    # SQLite keeps its locks by process: a child that inherits an open database believes to hold its parent's.
+    key, (parent, child_end) = issued(store, number=2), socket.socketpair()
+
+    def work():
+        store.find_client("tester")
+        child_end.send(b"open")
+        child_end.recv(9)
+        return store.end_client("tester")
+
+    child = forked(work)
+    parent.recv(9)
+    store.close()
+    parent.send(b"closed")
+    code = exit_code_of(child)
+    parent.close()
+    child_end.close()
+
+    with closing(open_store(store.url)) as seen:
+        assert (code, is_dead(seen, key)) == (0, True)

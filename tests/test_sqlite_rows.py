@@ -193,7 +193,7 @@ def synchronous_at(store):
 
     def watch(beginning):
         with store._engine.reading() as connection:
-            driver = connection.connection.driver_connection
+            driver = connection.driver
 
         def trace(statement):
             if statement.startswith(beginning):
@@ -228,3 +228,23 @@ def test_what_need_not_survive_does_not_wait_for_the_disk(store, synchronous_at,
     write(store)
 
     assert seen == [NORMAL]
+
+
+def test_what_is_forgotten_in_the_middle_of_a_look_is_not_missed(store, clock):
+    seen = log_of(store)
+    store.end_client("tester")
+    ended = log_of(store).position
+    with closing(open_store(store.url, clock=clock)) as other:
+        with store._engine.reading() as connection:
+            driver = connection.driver
+
+        def forget(statement):
+            if "oauth_mw_log" in statement:
+                driver.set_trace_callback(None)
+                clock.move(LOG_KEEP_SECONDS + 1)
+                other.end_client("tester")
+
+        driver.set_trace_callback(forget)
+        page = store.read_log(seen.store_id, seen.position)
+
+    assert not page.complete or ended in [event.position for event in page.events]

@@ -129,5 +129,6 @@ def _answer(text: str, token: AccessToken, state: str | None) -> dict[str, objec
         members["scope"] = token.scope
     if state is not None:
         members["state"] = state
-    members.update((name, token.attributes[name]) for name in sorted(token.public_attributes))
+    for name in sorted(token.public_attributes):
+        members[name] = token.attributes[name]
     return members

@@ -8,7 +8,7 @@ import threading
 import time
 import weakref
 from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
@@ -19,6 +19,19 @@ from .files import identity
 
 # Connections that a fork brought along: closing one would drop the parent's locks.
 inherited: list[object] = []
+
+_open: weakref.WeakSet[Held] = weakref.WeakSet()
+_resting: list[Held] = []
+
+
+FORK_SECONDS = 1.0
+
+
+class Link(NamedTuple):
+    """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
+
+    core: Connection
+    driver: Any
 
 
 class Held:
@@ -37,13 +50,14 @@ class Held:
         self._path = path
         self._database = identity(path)
         self._engine = engine
-        self._free: list[Connection] = []
+        self._free: list[Link] = []
         self._writer = threading.Lock()
         self._watching = threading.Lock()
-        self._watch: list[Connection] = []
+        self._watch: list[Link] = []
         weakref.finalize(self, _close, self.pid, self._free, self._watch).atexit = False
+        _open.add(self)
 
-    def take(self) -> Connection:
+    def take(self) -> Link:
         """
         :raises StoreUnavailable: SQLite does not answer.
         """
@@ -52,15 +66,22 @@ class Held:
         except IndexError:
             pass
         try:
-            return self._engine.connect()
+            return linked(self._engine.connect())
         except (sqlite3.Error, DBAPIError) as error:
             raise unavailable(error) from None
 
-    def put_back(self, connection: Connection) -> None:
+    def put_back(self, link: Link, error: BaseException | None) -> None:
+        """
+        :raises StoreUnavailable: ``error`` was SQLite's.
+        """
+        if error is not None and isinstance(error, sqlite3.Error | DBAPIError):
+            link.core.invalidate()
+            link.core.close()
+            raise unavailable(error) from None
         if self.closed:
-            connection.close()
+            link.core.close()
         else:
-            self._free.append(connection)
+            self._free.append(link)
 
     def begin_turn(self, deadline: float, *, ends_tokens: bool = True) -> None:
         """One writer at a time: within the process by a lock, between processes by the queue.
@@ -69,7 +90,7 @@ class Held:
 
         :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
         """
-        if not self._writer.acquire(timeout=max(deadline - time.monotonic(), 0)):
+        if not self._writer.acquire(False) and not self._writer.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise StoreUnavailable("no writer's turn in time")
         try:
             if self.counter:
@@ -114,9 +135,20 @@ class Held:
             with self._watching:
                 if not self._watch:
                     self._watch.append(self.take())
-                return id(self), driver_of(self._watch[0]).execute("PRAGMA data_version").fetchone()[0]
+                return id(self), self._watch[0].driver.execute("PRAGMA data_version").fetchone()[0]
         except (StoreUnavailable, sqlite3.Error):
             return object()  # equal to nothing: whoever compares will look, and meet the error there
+
+    def rest(self) -> bool:
+        """Close what is idle and let nobody begin to write; false when a writer did not come to an end."""
+        quiet = self._writer.acquire(timeout=FORK_SECONDS)
+        with self._watching:
+            _close(self.pid, self._free, self._watch)
+        return quiet
+
+    def wake(self) -> None:
+        """End the rest."""
+        self._writer.release()
 
     def close(self) -> None:
         self.closed = True
@@ -132,21 +164,17 @@ class Reading:
     :raises StoreUnavailable: SQLite does not answer.
     """
 
-    __slots__ = ("_connection", "_held")
+    __slots__ = ("_link", "_held")
 
     def __init__(self, held: Held) -> None:
         self._held = held
 
-    def __enter__(self) -> Connection:
-        self._connection = self._held.take()
-        return self._connection
+    def __enter__(self) -> Link:
+        self._link = self._held.take()
+        return self._link
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if isinstance(error, sqlite3.Error | DBAPIError):
-            self._connection.invalidate()
-            self._connection.close()
-            raise unavailable(error) from None
-        self._held.put_back(self._connection)
+        self._held.put_back(self._link, error)
 
 
 class Writing:
@@ -157,25 +185,23 @@ class Writing:
     :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
     """
 
-    __slots__ = ("_ends_tokens", "_held", "_late", "_reading", "_timeout")
+    __slots__ = ("_link", "_ends_tokens", "_held", "_late", "_timeout")
 
     def __init__(self, held: Held, timeout: float, *, ends_tokens: bool = False) -> None:
         self._held = held
         self._ends_tokens = ends_tokens
         self._timeout = timeout
-        self._reading = Reading(held)
-        self._late: Any = None
 
-    def __enter__(self) -> Connection:
+    def __enter__(self) -> Link:
         deadline = time.monotonic() + self._timeout
         self._held.begin_turn(deadline, ends_tokens=self._ends_tokens)
         try:
-            connection = self._reading.__enter__()
+            self._link = self._held.take()
             left = deadline - time.monotonic()
-            if left < self._timeout * 0.9:
-                self._late = driver_of(connection)
-                self._late.execute(f"PRAGMA busy_timeout={max(int(left * 1000), 1)}")
-            return connection
+            self._late = left < self._timeout * 0.9
+            if self._late:
+                self._wait_at_most(left)
+            return self._link
         except BaseException:
             self._held.end_turn()
             raise
@@ -184,25 +210,42 @@ class Writing:
         try:
             if self._late:
                 try:
-                    self._late.execute(f"PRAGMA busy_timeout={int(self._timeout * 1000)}")
+                    self._wait_at_most(self._timeout)
                 except sqlite3.Error as broken:
                     error = error or broken
-            self._reading.__exit__(kind, error, trace)
+            self._held.put_back(self._link, error)
         finally:
             self._held.end_turn()
 
+    def _wait_at_most(self, seconds: float) -> None:
+        self._link.driver.execute(f"PRAGMA busy_timeout={max(int(seconds * 1000), 1)}")
 
-def _close(pid: int, *lists: list[Connection]) -> None:
+
+def _close(pid: int, *lists: list[Link]) -> None:
     if pid == os.getpid():
         for connections in lists:
             while connections:
-                connections.pop().close()
+                connections.pop().core.close()
 
 
-def driver_of(connection: Connection) -> Any:
-    return connection.connection.driver_connection
+def linked(connection: Connection) -> Link:
+    return Link(connection, connection.connection.driver_connection)
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
     return StoreUnavailable(f"SQLite: {error.orig if isinstance(error, DBAPIError) else error}")
+
+
+def _before_fork() -> None:
+    # SQLite keeps its books on locks by process: a child with an inherited file takes its parent's for its own.
+    _resting.extend(held for held in list(_open) if held.pid == os.getpid() and held.rest())
+
+
+def _after_fork() -> None:
+    while _resting:
+        _resting.pop().wake()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

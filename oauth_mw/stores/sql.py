@@ -24,10 +24,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import NoResultFound, OperationalError
 
-from ..errors import ConfigError, StoreMissing
+from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
 from . import schema
-from .held import driver_of
 from .rows import (
     CLIENT_COLUMNS,
     SECRET_COLUMNS,
@@ -68,6 +67,13 @@ _FIND_TOKEN = (
     .where(_token.c.key == bindparam("key"))
 )
 
+# One statement, so that where the log stands and what it holds are of the same moment.
+_LOOK = (
+    select(_store.c.store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
+    .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
+    .order_by(_log.c.position)
+)
+
 _EXPIRED = _token.c.key < bindparam("key")
 _FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
 _FIND_BOUND = _FIRST.offset(bindparam("limit"))
@@ -86,6 +92,7 @@ class SQLStore:
         self._find_client = engine.compiled(_FIND_CLIENT)
         self._add_token = engine.compiled(_ADD_TOKEN)
         self._find_token = engine.compiled(_FIND_TOKEN)
+        self._look = engine.compiled(_LOOK)
         self._find_bound = engine.compiled(_FIND_BOUND)
         self._sweep = engine.compiled(_SWEEP)
         engine.check = self._check
@@ -132,13 +139,13 @@ class SQLStore:
     # Clients
 
     def find_client(self, client_id: str) -> Client | None:
-        with self._engine.reading() as connection:
-            rows = driver_of(connection).execute(self._find_client, {"client_id": client_id}).fetchall()
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._find_client, (client_id,)).fetchall()
         return client_from_rows(rows)
 
     def clients(self) -> Iterable[Client]:
-        with self._engine.reading() as connection:
-            rows = connection.execute(_CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
+        with self._engine.reading() as link:
+            rows = link.core.execute(_CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
         found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
         return [client for client in found if client]
 
@@ -200,21 +207,14 @@ class SQLStore:
     # Tokens
 
     def add_token(self, key: bytes, token: TokenRecord) -> None:
-        row = {
-            "key": key,
-            "client_id": token.client_id,
-            "scope": token.scope,
-            "issued_at": token.issued_at,
-            "position": token.position,
-            "revoked": token.revoked,
-            "attributes": attributes_text(token.attributes, token.public_attributes),
-        }
-        with self._engine.writing() as connection:
-            driver_of(connection).execute(self._add_token, row)
+        attributes = attributes_text(token.attributes, token.public_attributes)
+        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, attributes)
+        with self._engine.writing() as link:
+            link.driver.execute(self._add_token, row)
 
     def find_token(self, key: bytes) -> TokenRecord | None:
-        with self._engine.reading() as connection:
-            row = driver_of(connection).execute(self._find_token, {"key": key}).fetchone()
+        with self._engine.reading() as link:
+            row = link.driver.execute(self._find_token, (key,)).fetchone()
         return token_from_row(row) if row else None
 
     def revoke_token(self, key: bytes) -> bool:
@@ -228,17 +228,16 @@ class SQLStore:
 
     def sweep(self, now: int, limit: int) -> int:
         expired = _key_of(now)
-        with self._engine.writing() as connection:
-            driver = driver_of(connection)
-            following = driver.execute(self._find_bound, {"key": expired, "limit": limit}).fetchone()
-            return int(driver.execute(self._sweep, {"key": following[0] if following else expired}).rowcount)
+        with self._engine.writing() as link:
+            following = link.driver.execute(self._find_bound, (expired, limit)).fetchone()
+            return int(link.driver.execute(self._sweep, (following[0] if following else expired,)).rowcount)
 
     def count_tokens(self, before: int | None = None) -> int:
         count = select(func.count()).select_from(_token)
         if before is not None:
             count = count.where(_token.c.key < _key_of(before))
-        with self._engine.reading() as connection:
-            return int(connection.execute(count).scalar_one())
+        with self._engine.reading() as link:
+            return int(link.core.execute(count).scalar_one())
 
     # Revocation log
 
@@ -263,16 +262,17 @@ class SQLStore:
         return position
 
     def read_log(self, store_id: str, after: int) -> LogPage:
-        with self._engine.reading() as connection:
-            stands = connection.execute(select(_store.c.store_id, _store.c.position, _store.c.log_floor)).one()
-            events = select(_log.c.position, _log.c.client_id, _log.c.key).where(_log.c.position >= after)
-            rows = connection.execute(events.order_by(_log.c.position)).all()
-        position = max([stands.position, *(row.position for row in rows)])
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._look, (after,)).fetchall()
+        if not rows:
+            raise StoreUnavailable("the store's own row is gone")
+        here, position, floor = rows[0][:3]
+        events = [Ended(*row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
-        known = after == stands.log_floor or (after > stands.log_floor and rows and rows[0].position == after)
-        if store_id != stands.store_id or not known:
-            return LogPage(stands.store_id, position, [], False)
-        return LogPage(stands.store_id, position, [Ended(*row) for row in rows if row.position > after], True)
+        known = after == floor or (after > floor and events and events[0].position == after)
+        if store_id != here or not known:
+            return LogPage(here, position, [], False)
+        return LogPage(here, position, [event for event in events if event.position > after], True)
 
 
 def _key_of(second: int) -> bytes:

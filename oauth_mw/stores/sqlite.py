@@ -25,7 +25,7 @@ from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from .files import make_database
-from .held import Held, Reading, Writing, driver_of, inherited, unavailable
+from .held import Held, Reading, Writing, inherited, linked, unavailable
 
 
 class SQLiteEngine:
@@ -49,11 +49,14 @@ class SQLiteEngine:
         self._engine = self._make_engine()
 
     def _make_engine(self) -> Engine:
+        # Values, not self: what waits for an engine to go must not keep it.
+        address, timeout = f"file:{quote(os.fsencode(self.path))}?mode=rw", self.timeout
+
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(
-                f"file:{quote(os.fsencode(self.path))}?mode=rw",
+                address,
                 uri=True,
-                timeout=self.timeout,
+                timeout=timeout,
                 isolation_level=None,
                 check_same_thread=False,
             )
@@ -67,8 +70,8 @@ class SQLiteEngine:
         return create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     def compiled(self, statement: ClauseElement) -> str:
-        """The text of a hot statement, for a driver connection and a mapping of parameters."""
-        return str(statement.compile(dialect=dialect(paramstyle="named")))
+        """The text of a hot statement, for a driver connection and parameters in the order of the text."""
+        return str(statement.compile(dialect=dialect(paramstyle="qmark")))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
         """First contact, and nothing held afterwards, so that nothing crosses a fork.
@@ -131,7 +134,7 @@ class SQLiteEngine:
             if self._create:
                 held.begin_turn(time.monotonic() + self.timeout)
                 try:
-                    driver = driver_of(connection)
+                    driver = linked(connection).driver
                     driver.execute("PRAGMA journal_mode=WAL")
                     driver.execute("BEGIN IMMEDIATE")
                     self._create(connection)
@@ -180,8 +183,7 @@ class SQLiteEngine:
         :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
         """
         held = self._here()
-        with Writing(held, self.timeout, ends_tokens=ends_tokens) as connection:
-            driver = driver_of(connection)
+        with Writing(held, self.timeout, ends_tokens=ends_tokens) as (connection, driver):
             driver.execute("PRAGMA synchronous=FULL")
             try:
                 driver.execute("BEGIN IMMEDIATE")

@@ -58,8 +58,14 @@ class OpaqueTokens:
         self._store.add_token(key, record)
         self._issued += 1
         if self._issued % SWEEP_EVERY == 0:
-            self._store.sweep(now, SWEEP_ROWS)
+            self._sweep(now)
         return text, self._token(key, record)
+
+    def _sweep(self, now: int) -> None:
+        try:
+            self._store.sweep(now, SWEEP_ROWS)
+        except StoreUnavailable:
+            pass  # the token is stored, and what is left over goes another time
 
     def read(self, text: str) -> AccessToken | None:
         """The live token that ``text`` is, or ``None``.
