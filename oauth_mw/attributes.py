@@ -13,20 +13,28 @@ from .model import Client, Value
 MAX_ATTRIBUTES = 18
 MAX_BYTES = 2048
 
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)  # RFC 8259 §6
 
-# Members of OAuth answers (RFC 6749 §5, RFC 9449), of introspection answers (RFC 7662 §2.2), JWT claims
-# (RFC 7519 §4.1, RFC 9068 §2.2, RFC 8693 §4, RFC 7800, OpenID Connect Core §5.1) and of Apigee's token answer.
+# Registered members of OAuth and introspection answers, registered JWT claims, and the members of Apigee's answer.
 RESERVED_ATTRIBUTES = frozenset(
     """
     access_token token_type expires_in refresh_token scope state error error_description error_uri
     id_token issued_token_type authorization_details code ace_profile nfv_token c_nonce c_nonce_expires_in
-    active client_id username exp iat nbf sub aud iss jti cnf act may_act
-    auth_time acr amr azp nonce sid roles groups entitlements events toe txn vot vtm rar
+    pct upgraded permissions rs_cnf nonce1 nonce2 ace_client_recipientid ace_server_recipientid session_state
+    active client_id username exp iat nbf sub aud iss jti cnf act may_act cti exi cnonce sub_id verified_claims
+    auth_time acr amr azp nonce sid roles groups entitlements events toe txn vot vtm rar at_hash c_hash s_hash
+    sub_jwk orig dest mky rph crn msgi rcd rcdi jcard opt div sip_from_tag sip_date sip_callid sip_cseq_num
+    sip_via_branch at_use_nbr htm htu ath atc vc vp sd_hash _sd _sd_alg status_list status vct
+    eat_nonce ueid sueids oemid hwmodel hwversion oemboot dbgstat location eat_profile submods uptime bootcount
+    bootseed dloas swname swversion manifests measurements measres intuse
+    cdniv cdnicrit cdniip cdniuc cdniets cdnistt cdnistd cdni_signing sig_val_claims attest
+    rdap_allowed_purposes rdap_dnt_allowed trust_mark_type
     name given_name family_name middle_name nickname preferred_username profile picture website email
     email_verified gender birthdate zoneinfo locale phone_number phone_number_verified address updated_at
-    issued_at application_name status api_product_list api_product_list_json developer.email organization_id
+    place_of_birth nationalities birth_family_name birth_given_name birth_middle_name salutation title msisdn
+    also_known_as _claim_names _claim_sources
+    issued_at application_name api_product_list api_product_list_json developer.email organization_id
     organization_name refresh_token_expires_in refresh_token_issued_at refresh_token_status refresh_count
     app_enduser
     """.split()
@@ -41,7 +49,7 @@ def parse_attribute(text: str) -> tuple[str, Value]:
     name, equals, value = text.partition("=")
     if not equals:
         raise AdminError(f"attribute {text!r}: expected KEY=VALUE")
-    if value in ("true", "false") or _NUMBER.fullmatch(value):
+    if value in ("true", "false") or (len(value) <= MAX_BYTES and _NUMBER.fullmatch(value)):
         read: Value = json.loads(value)
         return name, read
     if len(value) >= 2 and value[0] == value[-1] == '"':
@@ -60,7 +68,7 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         raise AdminError(f"a client has at most {MAX_ATTRIBUTES} attributes")
     for name, value in attributes.items():
         if not _NAME.fullmatch(name):
-            raise AdminError(f"attribute {name!r}: a name has 1 to 64 letters, digits or _ - .")
+            raise AdminError(f"attribute {name!r}: a name has only letters, digits, _ - and .")
         if name.lower() in RESERVED_ATTRIBUTES:
             raise AdminError(f"attribute {name!r}: the name has a meaning of its own in OAuth answers")
         if not isinstance(value, str | int | float | bool) or (isinstance(value, float) and not math.isfinite(value)):

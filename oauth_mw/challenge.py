@@ -26,9 +26,9 @@ class ChallengingApp:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         challenge = self._invalid if environ.get(ERROR) == InvalidToken.error else self._missing
 
-        def challenging(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        def challenging(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             if status.startswith("401") and all(name.lower() != "www-authenticate" for name, _ in headers):
                 headers = [*headers, ("WWW-Authenticate", challenge)]
-            return start_response(status, headers, *exc_info)
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
 
         return self._app(environ, challenging)

@@ -122,7 +122,7 @@ def _read_body(environ: dict[str, object]) -> bytes:
     chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
     if length and chunked:
         raise InvalidRequest("both Content-Length and Transfer-Encoding")
-    if environ.get("HTTP_CONTENT_ENCODING", "identity") != "identity":
+    if str(environ.get("HTTP_CONTENT_ENCODING") or "identity").lower() != "identity":
         raise InvalidRequest("the body has a Content-Encoding")
     if not length:
         # PEP 3333 lets nobody read without a length, unless the server says that the input ends by itself.

@@ -7,8 +7,7 @@ from stored import NOW, is_dead, issued
 from support import SECRET
 
 from oauth_mw import AdminError, NotFound, admin
-from oauth_mw.admin.clients import MAX_SECRETS
-from oauth_mw.credentials import matching_secret
+from oauth_mw.credentials import MAX_SECRETS, matching_secret
 from oauth_mw.model import LAST_SECOND, MAX_LIFETIME
 
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 import pytest
 
 from oauth_mw import AdminError, credentials
-from oauth_mw.credentials import check_secret, hash_secret, matching_secret, new_client_id, new_secret
+from oauth_mw.credentials import MAX_SECRETS, check_secret, hash_secret, matching_secret, new_client_id, new_secret
 from oauth_mw.model import Client
 
 GOOD = "v9Q2mX7tLr4KpZ8w"
@@ -85,12 +85,13 @@ def test_a_secret_that_cannot_be_sent_is_never_let_through(bad):
         check_secret(bad, "reader", allow_weak=True)
 
 
-@pytest.mark.parametrize("known", [(), (GOOD,), (GOOD, GOOD + "2")], ids=["unknown", "one secret", "two secrets"])
+@pytest.mark.parametrize("known", [0, 1, 2, MAX_SECRETS], ids=["unknown", "one secret", "two secrets", "all secrets"])
 @pytest.mark.parametrize("presented", [GOOD, GOOD[:-1]], ids=["right", "wrong"])
 def test_known_and_unknown_clients_cost_the_same_hashes(known, presented, monkeypatch):
-    client, hashes = client_with(*map(hash_secret, known)) if known else None, []
+    secrets = [hash_secret(GOOD + "2" * number) for number in range(known)]
+    client, hashes = client_with(*secrets) if secrets else None, []
     monkeypatch.setattr(credentials, "sha256", lambda data: (hashes.append(len(data)), sha256(data))[1])
 
     matching_secret(presented, client, 0)
 
-    assert hashes == [16 + len(presented)] * 2
+    assert hashes == [16 + len(presented)] * MAX_SECRETS

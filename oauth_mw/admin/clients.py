@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from ..attributes import change, check_attributes, unite
-from ..credentials import check_client_id, check_secret, hash_secret, new_client_id, new_secret
+from ..credentials import MAX_SECRETS, check_client_id, check_secret, hash_secret, new_client_id, new_secret
 from ..errors import AdminError, NotFound
 from ..model import (
     EMPTY,
@@ -22,8 +22,6 @@ from ..model import (
     Clock,
     Value,
 )
-
-MAX_SECRETS = 16
 
 Found = TypeVar("Found")
 
