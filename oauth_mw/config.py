@@ -8,9 +8,8 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any
 
-from .client_auth import METHODS
 from .errors import DEFAULT_REALM, ConfigError
-from .model import MAX_LIFETIME, Store
+from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME, Store
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
 
 OFF = "off"
@@ -160,7 +159,9 @@ class Settings:
     )
     token_prefix: str = option("", prefix, "What every issued token begins with, for secret scanners")
     client_auth_methods: tuple[str, ...] = option(
-        tuple(METHODS), some_of(METHODS), "How clients may authenticate: client_secret_basic, client_secret_post"
+        CLIENT_AUTH_METHODS,
+        some_of(CLIENT_AUTH_METHODS),
+        "How clients may authenticate: client_secret_basic, client_secret_post",
     )
     public_paths: tuple[Pattern, ...] = option((), public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
     required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES, the first match holds")

@@ -12,6 +12,9 @@ from .errors import DEFAULT_REALM
 Value = str | int | float | bool
 Clock = Callable[[], float]
 
+# By their registered names (RFC 7591 §2).
+CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 

@@ -6,8 +6,9 @@ import pytest
 from support import echo
 
 from oauth_mw import ConfigError, OAuthMiddleware
+from oauth_mw.client_auth import METHODS
 from oauth_mw.config import OPTIONS, configure
-from oauth_mw.model import MAX_LIFETIME
+from oauth_mw.model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 
 MEMORY = {"store": "memory://"}
 
@@ -192,3 +193,7 @@ def test_durations_say_their_unit():
 def test_a_comment_behind_a_value_is_part_of_it():
     with pytest.raises(ConfigError, match="remote_user"):
         OAuthMiddleware(echo, **MEMORY, remote_user="true ; yes")
+
+
+def test_every_client_authentication_method_has_its_function():
+    assert tuple(METHODS) == CLIENT_AUTH_METHODS
