@@ -170,9 +170,14 @@ class TokenStore(Protocol):
 class RevocationLog(Protocol):
     """One ordered log of all that ends tokens early.
 
-    ``generation()`` is cheap and changes, before a revocation is acknowledged, on every worker of
-    the machine; it may change more often. Its value means nothing but by comparison.
+    Where ``immediate`` is true, ``generation()`` is cheap and changes, before a revocation is
+    acknowledged, on every worker that can reach the store; it may change more often, and its value
+    means nothing but by comparison. Elsewhere it never changes: what the log said holds for as long
+    as the reader chooses, and :meth:`watch` tells of what this process itself has ended.
     """
+
+    @property
+    def immediate(self) -> bool: ...
 
     @property
     def generation(self) -> Callable[[], object]: ...
@@ -181,6 +186,9 @@ class RevocationLog(Protocol):
         """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""
 
 
 class Store(ClientStore, TokenStore, RevocationLog, Protocol):

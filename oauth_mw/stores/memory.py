@@ -20,6 +20,7 @@ class MemoryStore:
 
     url = "memory://"
     single_process = True
+    immediate = True
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -137,6 +138,9 @@ class MemoryStore:
 
     def look(self) -> None:
         """Nothing stands behind the cell that could be exchanged."""
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The generation says it all."""
 
     def read_log(self, store_id: str, after: int) -> LogPage:
         with self._lock:

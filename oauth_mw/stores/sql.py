@@ -84,6 +84,7 @@ class SQLStore:
     """See the protocols in :mod:`oauth_mw.model`."""
 
     single_process = False
+    immediate = True
 
     def __init__(self, engine: SQLiteEngine, clock: Clock) -> None:
         self._engine = engine
@@ -111,6 +112,9 @@ class SQLStore:
 
     def look(self) -> None:
         self._engine.look()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The generation says it all."""
 
     def close(self) -> None:
         self._engine.close()
