@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
 
 from ..errors import ConfigError, StoreUnavailable
 from ..model import Clock, Store
 
-KINDS = "memory:// or sqlite:///file"
+if TYPE_CHECKING:
+    from .memory import MemoryStore
+    from .sql import SQLStore
 
+KINDS = "sqlite:///file, postgresql+psycopg://user@host/database or memory://"
 
 T = TypeVar("T")
 
@@ -24,35 +27,58 @@ def open_store(
     clock: Clock = time.time,
     unavailable: Callable[[StoreUnavailable], None] | None = None,
 ) -> Store:
-    """Open the store that ``url`` names: ``memory://`` or ``sqlite:///file``.
+    """Open the store that ``url`` names.
 
+    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database`` or ``memory://``.
     :param create: make the store when it is not there yet.
     :param timeout: seconds that one operation may wait for the store.
     :param clock: the source of time, Unix seconds.
     :param unavailable: called instead of raising when the store does not answer for now.
-    :raises ConfigError: a URL that cannot work, a missing folder, a store that is not there or is newer than this code.
+    :raises ConfigError: a URL that cannot work, a missing driver or folder, a store that is not there or is newer than
+        this code.
     :raises StoreUnavailable: the store does not answer for now.
     """
     scheme, separator, rest = url.partition("://")
-    if scheme == "memory" and separator:
-        if rest:
-            raise ConfigError("store", f"memory:// takes nothing after it, got {url!r}")
-        from .memory import MemoryStore
+    if scheme not in _OPENERS or not separator:
+        raise ConfigError("store", f"expected {KINDS}, got {_masked(url)!r}")
+    store = _OPENERS[scheme](url, timeout, clock)
+    try:
+        store.open(create=create)
+    except StoreUnavailable as error:
+        if unavailable is None:
+            raise
+        unavailable(error)
+    return store
 
-        return MemoryStore(clock)
-    if scheme == "sqlite" and separator:
-        from .sql import SQLStore
-        from .sqlite import SQLiteEngine
 
-        store = SQLStore(SQLiteEngine(rest, timeout), clock)
-        try:
-            store.open(create=create)
-        except StoreUnavailable as error:
-            if unavailable is None:
-                raise
-            unavailable(error)
-        return store
-    raise ConfigError("store", f"expected {KINDS}, got {_masked(url)!r}")
+def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
+    from .memory import MemoryStore
+
+    if url != "memory://":
+        raise ConfigError("store", f"memory:// takes nothing after it, got {url!r}")
+    return MemoryStore(clock)
+
+
+def _sqlite(url: str, timeout: float, clock: Clock) -> SQLStore:
+    from .sql import SQLStore
+    from .sqlite import SQLiteEngine
+
+    return SQLStore(SQLiteEngine(url.removeprefix("sqlite://"), timeout), clock)
+
+
+def _postgresql(url: str, timeout: float, clock: Clock) -> SQLStore:
+    from .postgres import PostgresEngine
+    from .sql import SQLStore
+
+    return SQLStore(PostgresEngine(url, timeout), clock)
+
+
+# The imports are inside: nobody pays for a driver that is not used.
+_OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore]] = {
+    "memory": _memory,
+    "sqlite": _sqlite,
+    "postgresql+psycopg": _postgresql,
+}
 
 
 def in_folder(url: T, folder: str | None) -> T | str:

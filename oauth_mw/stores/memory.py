@@ -37,6 +37,9 @@ class MemoryStore:
         self._head = [0]
         self.generation: Callable[[], object] = partial(operator.getitem, self._head, 0)
 
+    def open(self, *, create: bool) -> None:
+        """Nothing to open."""
+
     def find_client(self, client_id: str) -> Client | None:
         with self._lock:
             client = self._clients.get(client_id)

@@ -3,99 +3,61 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Iterable
 from itertools import groupby
 
 from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
     Connection,
     Delete,
     and_,
-    bindparam,
     case,
     delete,
     func,
     insert,
     inspect,
-    literal_column,
-    or_,
+    literal,
     select,
-    true,
     update,
 )
-from sqlalchemy.exc import NoResultFound, OperationalError
+from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
-from . import schema
+from . import schema, statements
+from .engine import SQLEngine
 from .rows import (
-    CLIENT_COLUMNS,
-    SECRET_COLUMNS,
-    TOKEN_COLUMNS,
     attributes_text,
     client_from_rows,
     client_values,
     secret_values,
     token_from_row,
 )
-from .sqlite import SQLiteEngine
 
 LOG_KEEP_SECONDS = 24 * 3600
 SWEPT_AT_ONCE = 500
 
 _store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
 
-# One read serves an issue: the client, its secrets, and the log's position as of the same moment.
-_CLIENTS = (
-    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _store.c.position.label("head"))
-    .select_from(_client.join(_store, true()).outerjoin(_secret, _secret.c.client == _client.c.number))
-    .where(_client.c.deleted.is_(False))
-)
-_FIND_CLIENT = _CLIENTS.where(_client.c.client_id == bindparam("client_id"))
-_NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
-_ADD_TOKEN = insert(_token).values(
-    key=bindparam("key"),
-    client=_NUMBER,
-    scope=bindparam("scope"),
-    issued_at=bindparam("issued_at"),
-    position=bindparam("position"),
-    revoked=bindparam("revoked"),
-    attributes=bindparam("attributes"),
-)
-_FIND_TOKEN = (
-    select(*TOKEN_COLUMNS, or_(_token.c.revoked, _token.c.position < _client.c.ended))
-    .select_from(_token.join(_client, _client.c.number == _token.c.client))
-    .where(_token.c.key == bindparam("key"))
-)
-
-# One statement, so that where the log stands and what it holds are of the same moment.
-_LOOK = (
-    select(_store.c.store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
-    .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
-    .order_by(_log.c.position)
-)
-
-_EXPIRED = _token.c.key < bindparam("key")
-_FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
-_FIND_BOUND = _FIRST.offset(bindparam("limit"))
-_SWEEP = delete(_token).where(_EXPIRED)
-
 
 class SQLStore:
     """See the protocols in :mod:`oauth_mw.model`."""
 
     single_process = False
-    immediate = True
 
-    def __init__(self, engine: SQLiteEngine, clock: Clock) -> None:
+    def __init__(self, engine: SQLEngine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
         self.url = engine.url
-        self._find_client = engine.compiled(_FIND_CLIENT)
-        self._add_token = engine.compiled(_ADD_TOKEN)
-        self._find_token = engine.compiled(_FIND_TOKEN)
-        self._look = engine.compiled(_LOOK)
-        self._find_bound = engine.compiled(_FIND_BOUND)
-        self._sweep = engine.compiled(_SWEEP)
+        self.immediate = engine.immediate
+        self._find_client = engine.compiled(statements.FIND_CLIENT)
+        self._add_token = engine.compiled(statements.ADD_TOKEN)
+        self._find_token = engine.compiled(statements.FIND_TOKEN)
+        self._look = engine.compiled(statements.LOOK)
+        self._find_bound = engine.compiled(statements.FIND_BOUND)
+        self._sweep = engine.compiled(statements.SWEEP_ROWS if engine.locks_rows else statements.SWEEP)
         engine.check = self._check
 
     def open(self, *, create: bool) -> None:
@@ -114,7 +76,7 @@ class SQLStore:
         self._engine.look()
 
     def watch(self, ended: Callable[[], None]) -> None:
-        """The generation says it all."""
+        self._engine.watch(ended)
 
     def close(self) -> None:
         self._engine.close()
@@ -131,7 +93,7 @@ class SQLStore:
     def _check(self, connection: Connection) -> None:
         try:
             version = connection.execute(select(_store.c.version)).scalar_one()
-        except (OperationalError, NoResultFound) as error:
+        except (DBAPIError, NoResultFound) as error:
             if not inspect(connection).has_table(_store.name) or isinstance(error, NoResultFound):
                 raise StoreMissing(f"{self.url} holds no oauth_mw store") from None
             raise
@@ -149,7 +111,7 @@ class SQLStore:
 
     def clients(self) -> Iterable[Client]:
         with self._engine.reading() as link:
-            rows = link.core.execute(_CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
+            rows = link.core.execute(statements.CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
         found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
         return [client for client in found if client]
 
@@ -165,7 +127,7 @@ class SQLStore:
 
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         with self._engine.transaction() as connection:
-            client = client_from_rows(connection.execute(_FIND_CLIENT, {"client_id": client_id}).all())
+            client = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
             if client is not None:
                 client = change(client)
                 mine = update(_client).where(_client.c.client_id == client_id)
@@ -223,7 +185,7 @@ class SQLStore:
 
     def revoke_token(self, key: bytes) -> bool:
         with self._engine.transaction(ends_tokens=True) as connection:
-            row = connection.execute(_FIND_TOKEN, {"key": key}).first()
+            row = connection.execute(statements.FIND_TOKEN, {"key": key}).first()
             if row is None or row[-1]:
                 return False
             connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
@@ -233,6 +195,8 @@ class SQLStore:
     def sweep(self, now: int, limit: int) -> int:
         expired = _key_of(now)
         with self._engine.writing() as link:
+            if self._engine.locks_rows:
+                return int(link.driver.execute(self._sweep, (expired, limit)).rowcount)
             following = link.driver.execute(self._find_bound, (expired, limit)).fetchone()
             return int(link.driver.execute(self._sweep, (following[0] if following else expired,)).rowcount)
 
@@ -248,8 +212,7 @@ class SQLStore:
     def _append(self, connection: Connection, client_id: str, key: bytes | None = None) -> int:
         """Append an event and return its position; sweep what no follower needs any more."""
         now = self._clock()
-        following = _store.c.position + 1
-        microseconds = int(now * 1_000_000)
+        following, microseconds = _store.c.position + 1, self._microseconds(now)
         head = case((following > microseconds, following), else_=microseconds)
         position = int(
             connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar_one()
@@ -264,6 +227,12 @@ class SQLStore:
             floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
             connection.execute(update(_store).values(log_floor=floor))
         return position
+
+    def _microseconds(self, now: float) -> ColumnElement[int]:
+        """One clock for all workers, where the engine has it; unless the caller brought another."""
+        if self._engine.microseconds is not None and self._clock is time.time:
+            return self._engine.microseconds
+        return literal(int(now * 1_000_000), BigInteger)
 
     def read_log(self, store_id: str, after: int) -> LogPage:
         with self._engine.reading() as link:

@@ -35,6 +35,10 @@ class SQLiteEngine:
     :param timeout: seconds that one operation may take to begin.
     """
 
+    immediate = True
+    locks_rows = False
+    microseconds = None  # the machine's
+
     def __init__(self, path: str, timeout: float) -> None:
         if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
             raise ConfigError("store", "expected sqlite:///file (for a store in memory: memory://)")
@@ -152,6 +156,9 @@ class SQLiteEngine:
         """
         if not self._here().is_current():
             self._here()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The generation says it all."""
 
     def close(self) -> None:
         held, self._held = self._held, None

@@ -1,0 +1,61 @@
+"""What the SQL store asks of an engine: all that differs between SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+from sqlalchemy import ColumnElement, Connection
+from sqlalchemy.sql import ClauseElement
+
+
+class SQLLink(Protocol):
+    """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
+
+    @property
+    def core(self) -> Connection: ...
+
+    @property
+    def driver(self) -> Any: ...
+
+
+class SQLEngine(Protocol):
+    """Connections to one database. Whatever fails within a ``with`` is told as ``StoreUnavailable``."""
+
+    check: Callable[[Connection], None]
+
+    @property
+    def url(self) -> str:
+        """For people: without a password."""
+
+    @property
+    def immediate(self) -> bool: ...
+
+    @property
+    def generation(self) -> Callable[[], object]: ...
+
+    @property
+    def locks_rows(self) -> bool:
+        """True when several may write at once, so that each must lock what it is about to delete."""
+
+    @property
+    def microseconds(self) -> ColumnElement[int] | None:
+        """The engine's clock, where it has one of its own."""
+
+    def compiled(self, statement: ClauseElement) -> str: ...
+
+    def open(self, create: Callable[[Connection], None] | None) -> None: ...
+
+    def look(self) -> None: ...
+
+    def watch(self, ended: Callable[[], None]) -> None: ...
+
+    def close(self) -> None: ...
+
+    def reading(self) -> AbstractContextManager[SQLLink]: ...
+
+    def writing(self) -> AbstractContextManager[SQLLink]: ...
+
+    def transaction(self, *, ends_tokens: bool = False) -> AbstractContextManager[Connection]:
+        """One after the other, kept through power loss. ``ends_tokens`` tells the followers of it."""

@@ -1,0 +1,47 @@
+"""The statements of the SQL store, in SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, true
+
+from . import schema
+from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
+
+_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+
+# One read serves an issue: the client, its secrets, and the log's position as of the same moment.
+CLIENTS = (
+    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _store.c.position.label("head"))
+    .select_from(_client.join(_store, true()).outerjoin(_secret, _secret.c.client == _client.c.number))
+    .where(_client.c.deleted.is_(False))
+)
+FIND_CLIENT = CLIENTS.where(_client.c.client_id == bindparam("client_id"))
+_NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
+ADD_TOKEN = insert(_token).values(
+    key=bindparam("key"),
+    client=_NUMBER,
+    scope=bindparam("scope"),
+    issued_at=bindparam("issued_at"),
+    position=bindparam("position"),
+    revoked=bindparam("revoked"),
+    attributes=bindparam("attributes"),
+)
+FIND_TOKEN = (
+    select(*TOKEN_COLUMNS, or_(_token.c.revoked, _token.c.position < _client.c.ended))
+    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+    .where(_token.c.key == bindparam("key"))
+)
+
+# One statement, so that where the log stands and what it holds are of the same moment.
+LOOK = (
+    select(_store.c.store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
+    .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
+    .order_by(_log.c.position)
+)
+
+_EXPIRED = _token.c.key < bindparam("key")
+_FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
+FIND_BOUND = _FIRST.offset(bindparam("limit"))
+SWEEP = delete(_token).where(_EXPIRED)
+_ROWS = _FIRST.limit(bindparam("limit")).with_for_update(skip_locked=True)
+SWEEP_ROWS = delete(_token).where(_token.c.key.in_(_ROWS))
