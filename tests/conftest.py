@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
+from places import NAMED_BY, PostgresPlaces, RedisPlaces, places, why_not
+from stored import EVERYWHERE, STORE_SUITE
 from support import SECRET, HandClock, echo
 from webtest import TestApp
 from wsgi_client import CheckedApp
@@ -23,10 +25,58 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Any, clock: HandClock) -> Iterator[Store]:
-    url = {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/oauth.db"}[request.param]
-    opened = open_store(url, create=True, clock=clock)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what uses ``store`` over each kind of store: STORE_SUITE in tests/test_store_*.py, elsewhere EVERYWHERE."""
+    marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "store_kind" in metafunc.fixturenames and "store_kind" not in marked:
+        suite = metafunc.module.__name__.startswith("test_store_")
+        metafunc.parametrize("store_kind", STORE_SUITE if suite else EVERYWHERE)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresPlaces]:
+    """A PostgreSQL that all tests share, with its ``url``. A test that does it harm starts one of its own."""
+    yield from _server("postgresql")
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisPlaces]:
+    """A Redis that all tests share, with its ``url``. A test that does it harm starts one of its own."""
+    yield from _server("redis")
+
+
+def _server(kind: str) -> Iterator[Any]:
+    if reason := why_not(kind):
+        pytest.skip(reason)
+    with places(kind) as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresPlaces) -> Iterator[str]:
+    """The store URL of a schema of the test's own."""
+    with postgres.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def redis_url(redis: RedisPlaces) -> Iterator[str]:
+    """The store URL of a key prefix of the test's own."""
+    with redis.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) -> str:
+    """Where nothing is yet. ``@pytest.mark.parametrize("store_kind", ["sqlite"])`` says of which kinds."""
+    if store_kind in NAMED_BY:
+        return request.getfixturevalue({"postgresql": "postgres_url", "redis": "redis_url"}[store_kind])
+    return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/oauth.db"}[store_kind]
+
+
+@pytest.fixture
+def store(store_url: str, clock: HandClock) -> Iterator[Store]:
+    opened = open_store(store_url, create=True, clock=clock)
     yield opened
     opened.close()
 

@@ -10,6 +10,12 @@ from support import HandClock
 from oauth_mw.credentials import hash_secret
 from oauth_mw.model import Client, LogPage, Store, TokenRecord
 
+# The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
+STORE_SUITE = ["memory", "sqlite"]
+EVERYWHERE = ["memory", "sqlite"]
+# Where expired rows wait for a sweep. Redis lets them go by itself.
+SWEEPING = [kind for kind in STORE_SUITE if kind != "redis"]
+
 NOW = int(HandClock().now)
 HOUR = 3600
 

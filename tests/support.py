@@ -12,7 +12,7 @@ from webtest import TestApp
 SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
 
 # For rules in which the store plays no part.
-one_store = pytest.mark.parametrize("store", ["memory"], indirect=True)
+one_store = pytest.mark.parametrize("store_kind", ["memory"])
 
 
 class HandClock:

@@ -79,7 +79,7 @@ def test_nothing_is_written_to_wsgi_errors(gauntlet, capfd):  # L-02
     assert tuple(capfd.readouterr()) == ("", "")
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["sqlite"])
 def test_no_file_holds_a_secret_or_a_token(gauntlet, store):  # A-21, L-02
     tokens, _ = gauntlet()
     database = Path(store.url.removeprefix("sqlite:///"))

