@@ -55,6 +55,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         tokens.read,
         store,
         size=settings.cache_size,
+        lag=settings.revocation_lag_seconds,
         grace=settings.outage_grace_seconds,
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,

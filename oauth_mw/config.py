@@ -136,7 +136,10 @@ class Settings:
     """All options, converted. Only :mod:`oauth_mw.assembly` reads them, while it builds."""
 
     store: str | Store = option(
-        MISSING, store, "Where clients and tokens lie: sqlite:///file or memory://", shown=False
+        MISSING,
+        store,
+        "Where clients and tokens lie: sqlite:///file, postgresql+psycopg://user@host/database or memory://",
+        shown=False,
     )
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
     revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
@@ -178,6 +181,11 @@ class Settings:
     strip_authorization: bool = option(False, boolean, "Hide the Authorization header of accepted requests")
     realm: str = option(DEFAULT_REALM, realm, "Realm of the challenges")
     cache_size: int = option(10_000, integer(2, 10_000_000), "Verified tokens that a worker keeps in memory")
+    revocation_lag_seconds: float = option(
+        1.0,
+        seconds(0, 3600),
+        "With PostgreSQL or Redis: how late a worker may see what another revoked; 0 asks the store at every request",
+    )
     outage_grace_seconds: float = option(
         0.0,
         seconds(0, 24 * 3600),
@@ -208,7 +216,7 @@ def configure(options: Mapping[str, object]) -> Settings:
         except ValueError as error:
             raise ConfigError(name, str(error)) from None
     if "store" not in values:
-        raise ConfigError("store", "is missing: sqlite:///file or memory://")
+        raise ConfigError("store", "is missing: sqlite:///file, postgresql+psycopg://user@host/database or memory://")
     settings = Settings(**values)
     _check_own_paths(settings)
     return settings

@@ -46,6 +46,8 @@ SAME = [
     ("strip_authorization", "False", False),
     ("realm", "the vault", "the vault"),
     ("cache_size", "100", 100),
+    ("revocation_lag_seconds", "0", 0),
+    ("revocation_lag_seconds", "0.5", 0.5),
     ("outage_grace_seconds", "2.5", 2.5),
     ("outage_grace_seconds", "3", 3),
     ("store_timeout_seconds", "0.5", 0.5),
@@ -123,6 +125,7 @@ BAD = {
     "strip_authorization": ["2", 1],
     "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
     "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
+    "revocation_lag_seconds": ["", "x", -1, "nan", 3601, True, []],
     "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, []],
     "store_timeout_seconds": ["", 0, -1, "nan", "1h", 10**6, False],
 }

@@ -164,7 +164,7 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
 @pytest.fixture
 def verified(store, clock):
     tokens = OpaqueTokens(store, clock, "", "Bearer")
-    return VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=2, monotonic=HandClock())
+    return VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
 
 
 def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified):

@@ -22,7 +22,7 @@ import time
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import VerifiedTokens
 tokens = OpaqueTokens(store, time.time, "", "Bearer")
-verified = VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=5, monotonic=lambda: 0.0)
+verified = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=lambda: 0.0)
 
 def accepts(text):
     return verified.get("Bearer " + text) or verified.find("Bearer " + text, text)
@@ -83,7 +83,7 @@ def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_l
     pytest.importorskip("fcntl")
     clock, monotonic = HandClock(), HandClock()
     tokens = OpaqueTokens(store, clock, "", "Bearer")
-    verified = VerifiedTokens(tokens.read, store, size=10, grace=0, timeout=5, monotonic=monotonic)
+    verified = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=monotonic)
     text, token = tokens.issue(store.find_client("tester"), (), HOUR)
     verified.get(text)
     verified.find(text, text)

@@ -45,7 +45,7 @@ def tokens(counted: Counted, clock: HandClock) -> OpaqueTokens:
 @pytest.fixture
 def cache(counted: Counted, tokens: OpaqueTokens, clock: HandClock) -> Callable[..., VerifiedTokens]:
     def make(read: Callable[[str], AccessToken | None] = tokens.read, **options: Any) -> VerifiedTokens:
-        options = {"size": 100, "grace": 0.0, "timeout": 1.0, "monotonic": clock, **options}
+        options = {"size": 100, "lag": 1, "grace": 0.0, "timeout": 1.0, "monotonic": clock, **options}
         return VerifiedTokens(read, counted, **options)
 
     return make

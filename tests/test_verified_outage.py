@@ -56,7 +56,7 @@ def text(store, tokens):
 @pytest.fixture
 def make(log, tokens, ticks, text):
     def make(grace=0):
-        cache = VerifiedTokens(tokens.read, log, size=10, grace=grace, timeout=1, monotonic=ticks)
+        cache = VerifiedTokens(tokens.read, log, size=10, lag=1, grace=grace, timeout=1, monotonic=ticks)
         cache.get(text)
         cache.find(text, text)
         return cache
@@ -156,7 +156,7 @@ def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, t
     log.up = False
 
     with pytest.raises(StoreUnavailable):
-        VerifiedTokens(tokens.read, log, size=10, grace=GRACE, timeout=1, monotonic=ticks).get(text)
+        VerifiedTokens(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).get(text)
 
 
 def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store, log, ticks, text):

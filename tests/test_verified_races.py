@@ -53,7 +53,9 @@ def ticks():
 @pytest.fixture
 def make(log, tokens, ticks):
     def make(read=tokens.read, **options):
-        cache = VerifiedTokens(read, log, **{"size": 100, "grace": 0, "timeout": 1, "monotonic": ticks, **options})
+        cache = VerifiedTokens(
+            read, log, **{"size": 100, "lag": 1, "grace": 0, "timeout": 1, "monotonic": ticks, **options}
+        )
         cache.get("unknown")
         return cache
 

@@ -1,86 +1,31 @@
-"""PostgreSQL: connections, and transactions that are known to have been kept."""
+"""PostgreSQL: first contact, and transactions that are known to have been kept."""
 
 from __future__ import annotations
 
-import math
 import os
-import select
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Engine, cast, create_engine, func
-from sqlalchemy.dialects.postgresql.psycopg import dialect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.pool import NullPool
+import psycopg
+from sqlalchemy import BigInteger, Connection, cast, func
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreUnavailable
 from .pool import Pool
-
-try:
-    import psycopg
-    from psycopg.conninfo import make_conninfo
-    from psycopg.pq import TransactionStatus
-except ImportError:
-    raise ConfigError("store", "postgresql+psycopg:// needs psycopg: pip install 'oauth_mw[postgres]'") from None
-
-_dialect: Any = dialect  # SQLAlchemy has left it untyped
+from .postgres_driver import Driver, Link, arguments, dialect, make_engine, parsed, shown, words
 
 OLDEST = 14
 CONNECTIONS = 16
-
-_EXPECTED = "expected postgresql+psycopg://user@host/database"
-_KEPT_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_SECRET = ("password", "sslpassword")
 
 # Who makes the tables holds this lock: of several starts one makes them.
 _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 # One row stands for the right to change clients and to append to the log, so that events become
 # visible in the order of their positions.
 _TURN = "SELECT 1 FROM oauth_mw_store FOR UPDATE"
-
-
-class Driver(psycopg.Connection[Any]):
-    """A connection whose every wait ends at ``deadline``, of the monotonic clock."""
-
-    deadline = math.inf
-    durable = "on"  # what a transaction sets synchronous_commit to
-    warned = False
-
-    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        return super().wait(gen, interval, max(self.deadline - time.monotonic(), 0.001))
-
-    def note(self, notice: psycopg.errors.Diagnostic) -> None:
-        self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
-
-    core: Connection
-    driver: Driver
-
-    def is_stale(self) -> bool:
-        if self.driver.closed:
-            return True
-        # Nobody asked anything, so what can be read is the end, or a notice that is not worth telling from it.
-        watch = select.poll()
-        watch.register(self.driver.fileno(), select.POLLIN)
-        return bool(watch.poll(0))
-
-    def is_idle(self) -> bool:
-        return self.driver.pgconn.transaction_status == TransactionStatus.IDLE
-
-    def close(self) -> None:
-        self.core.invalidate()
-        self.core.close()
 
 
 class PostgresEngine:
@@ -96,12 +41,12 @@ class PostgresEngine:
     microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
 
     def __init__(self, url: str, timeout: float) -> None:
-        parsed = _parsed(url)
-        self.url = _shown(parsed)
+        address = parsed(url)
+        self.url = shown(address)
         self.timeout = timeout
         self.generation: Callable[[], object] = int
         self.check: Callable[[Connection], None] = lambda connection: None
-        self._engine = _engine(_arguments(parsed, timeout), timeout)
+        self._engine = make_engine(arguments(address, timeout), timeout)
         self._create: Callable[[Connection], None] | None = None
         self._pool = Pool(self._dial, CONNECTIONS)
         self._known = False
@@ -111,7 +56,7 @@ class PostgresEngine:
 
     def compiled(self, statement: ClauseElement) -> str:
         """The text of a hot statement, for a driver connection and parameters in the order of the text."""
-        return str(statement.compile(dialect=_dialect(paramstyle="format")))
+        return str(statement.compile(dialect=dialect(paramstyle="format")))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
         """First contact, and nothing held afterwards, so that nothing crosses a fork.
@@ -167,7 +112,7 @@ class PostgresEngine:
                 _commit(link.driver)
             except (psycopg.errors.InsufficientPrivilege, DBAPIError) as error:
                 if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
-                    raise ConfigError("store", f"{self.url}: {_words(error)}") from None
+                    raise ConfigError("store", f"{self.url}: {words(error)}") from None
                 raise
         self.check(link.core)
         self._create = None
@@ -176,7 +121,7 @@ class PostgresEngine:
         try:
             core = self._engine.connect()
         except (psycopg.Error, DBAPIError) as error:
-            raise StoreUnavailable(_words(error)) from None
+            raise StoreUnavailable(words(error)) from None
         driver = core.connection.driver_connection
         assert isinstance(driver, Driver)
         return Link(core, driver)
@@ -246,7 +191,7 @@ class Using:
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.put_back(self._link)
         if isinstance(error, psycopg.Error | DBAPIError):
-            raise StoreUnavailable(_words(error)) from None
+            raise StoreUnavailable(words(error)) from None
 
 
 def _commit(driver: Driver) -> None:
@@ -257,69 +202,3 @@ def _commit(driver: Driver) -> None:
     done = driver.execute("COMMIT")
     if driver.warned or done.statusmessage != "COMMIT":
         raise StoreUnavailable("PostgreSQL did not confirm the commit")
-
-
-def _words(error: BaseException) -> str:
-    """PostgreSQL's first line: the others, and SQLAlchemy's, would hold the statement and its parameters."""
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return "PostgreSQL: " + (said.splitlines()[0] if said else type(error).__name__)
-
-
-def _parsed(url: str) -> URL:
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigError("store", _EXPECTED) from None
-
-
-def _shown(url: URL) -> str:
-    return url.set(password=None).difference_update_query(_SECRET).render_as_string()
-
-
-def _arguments(url: URL, timeout: float) -> dict[str, Any]:
-    """What the driver connects with.
-
-    :raises ConfigError: it would refuse them.
-    """
-    try:
-        _, arguments = _dialect().create_connect_args(url)
-        make_conninfo(**arguments)
-    except (ArgumentError, ValueError):
-        raise ConfigError("store", f"{_EXPECTED}, several hosts as ?host=one:5432&host=two:5432") from None
-    except psycopg.Error as error:
-        raise ConfigError("store", f"{_shown(url)}: {str(error).strip()}") from None
-    hosts = str(arguments.get("host", "")).count(",") + 1
-    bounds = {**_KEPT_ALIVE, "tcp_user_timeout": int(timeout * 1000), "connect_timeout": math.ceil(timeout / hosts)}
-    return {**bounds, **arguments}
-
-
-def _engine(arguments: dict[str, Any], timeout: float) -> Engine:
-    milliseconds = max(int(timeout * 1000), 1)
-    settings = (
-        f"SET statement_timeout TO {milliseconds}; "
-        # A process that is stopped within a transaction must not keep all others from theirs.
-        f"SET idle_in_transaction_session_timeout TO {milliseconds}; "
-        # An issued token may be lost with the power; what may not is written in a transaction.
-        "SET synchronous_commit TO off"
-    )
-
-    def connect() -> Driver:
-        driver = Driver.connect(**arguments, autocommit=True)
-        try:
-            driver.deadline = time.monotonic() + timeout
-            driver.add_notice_handler(driver.note)
-            row = driver.execute("SELECT current_setting('synchronous_commit')").fetchone()
-            driver.durable = row[0] if row and row[0] != "off" else "on"
-            driver.execute(settings)
-        except BaseException:
-            driver.close()
-            raise
-        return driver
-
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        poolclass=NullPool,
-        isolation_level="AUTOCOMMIT",
-        use_native_hstore=False,
-    )

@@ -2,7 +2,9 @@
 
 Entries are keyed by the SHA-256 of the whole Authorization value: keyed by its text, they would
 keep live credentials in memory. Before every look-up the log's generation is compared; when it
-moved, what the log names is evicted first.
+moved, what the log names is evicted first. Where the generation cannot show what other machines
+do, what the log said holds for the lag that was allowed, counted from before it was asked, and a
+thread asks again before that time is over.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ from collections.abc import Callable
 from hashlib import sha256
 from os import getpid
 from threading import Lock
+from typing import NamedTuple
 
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, Ended, LogPage, RevocationLog
+from .ahead import LookingAhead
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.5
@@ -43,13 +47,23 @@ class _Half:
                 del self.by_digest[digest]
 
 
+class _Locks(NamedTuple):
+    """Who looks at the log may wait for it long; who changes the cache never waits."""
+
+    looking: Lock
+    changing: Lock
+
+
 class VerifiedTokens:
     """Verified tokens by Authorization value.
 
     :param read: the format's verb: the live token of a text, or ``None``.
     :param size: how many tokens are kept at most. Two halves take turns: when the younger is full,
         the older is dropped.
+    :param lag: seconds after which a revocation is seen where the log's generation does not show it; 0 asks the log
+        at every request.
     :param grace: seconds for which cached tokens stay good after the store last answered.
+    :param timeout: seconds that a request waits for the look of another.
     :param monotonic: a clock that never goes back, for the looks.
     """
 
@@ -59,6 +73,7 @@ class VerifiedTokens:
         log: RevocationLog,
         *,
         size: int,
+        lag: float,
         grace: float,
         timeout: float,
         monotonic: Clock,
@@ -66,6 +81,7 @@ class VerifiedTokens:
         self._read = read
         self._log = log
         self._half = max(size // 2, 1)
+        self._trusted = LOOK_SECONDS if log.immediate else lag
         self._grace = grace
         self._timeout = timeout
         self._monotonic = monotonic
@@ -77,7 +93,9 @@ class VerifiedTokens:
         self._failed = float("-inf")
         self._epoch = 0
         self._store_id, self._position = "", -1
-        self._locks: dict[int, Lock] = {}
+        self._locks: dict[int, _Locks] = {}
+        self._ahead = LookingAhead(self._look_ahead) if lag and not log.immediate else None
+        log.watch(self._learn_own)
 
     def get(self, value: str) -> AccessToken | None:
         """The cached token of an Authorization value; whether it has expired is the caller's to ask.
@@ -98,7 +116,7 @@ class VerifiedTokens:
         token = self._read(text)
         if token is not None:
             digest = sha256(value.encode()).digest()
-            with self._locked():
+            with self._here().changing:
                 # What the log told since before the read may have been about this token.
                 if self._epoch == epoch:
                     self._add(digest, token)
@@ -107,7 +125,7 @@ class VerifiedTokens:
     def _promoted(self, digest: bytes) -> AccessToken | None:
         if digest not in self._old.by_digest:
             return None
-        with self._locked():
+        with self._here().changing:
             token = self._old.by_digest.get(digest)
             if token is not None:
                 self._add(digest, token)
@@ -118,41 +136,70 @@ class VerifiedTokens:
             self._old, self._young = self._young, _Half()
         self._young.add(digest, token)
 
-    def _locked(self) -> Lock:
-        """This process's lock: one that came with a fork may have been held."""
-        return self._locks.setdefault(getpid(), Lock())
+    def _here(self) -> _Locks:
+        """This process's locks: those that came with a fork may have been held."""
+        return self._locks.get(getpid()) or self._locks.setdefault(getpid(), _Locks(Lock(), Lock()))
 
     def _catch_up(self) -> None:
-        """Learn from the log what ended. One thread asks; the others wait for its answer."""
-        lock = self._locked()
-        if not lock.acquire(timeout=self._timeout):
+        """Learn from the log what ended, before a request is judged."""
+        arrived = self._monotonic()
+        try:
+            # In an outage that is known already, it is enough that somebody waits for its end.
+            self._look(arrived, wait=0 if self._failed > self._answered else self._timeout)
+        except StoreUnavailable:
+            if self._monotonic() >= self._answered + self._grace:
+                raise
+
+    def _look_ahead(self) -> float:
+        """Look before a request has to; the seconds until the next time."""
+        started = self._monotonic()
+        try:
+            self._look(started, wait=self._timeout, ahead=True)
+        except StoreUnavailable:
+            return RETRY_SECONDS
+        return max(self._answered + self._trusted / 2 - self._monotonic(), 0)
+
+    def _learn_own(self) -> None:
+        """What this process ended is known here before it is acknowledged."""
+        try:
+            self._look(self._monotonic(), wait=self._timeout, ahead=True)
+        except StoreUnavailable:
+            self._next_look = 0.0
+
+    def _look(self, arrived: float, *, wait: float, ahead: bool = False) -> None:
+        """One thread asks; the others wait for its answer.
+
+        :param ahead: although nothing is due.
+        """
+        lock = self._here().looking
+        if not lock.acquire(timeout=wait):
             raise StoreUnavailable("no look at the revocation log in time")
         try:
+            if self._ahead is not None:
+                self._ahead.start()
             # Times and generation are taken before the log is read: what comes later is met by the next look.
             started = self._monotonic()
-            if self._generation() == self._seen and started < self._next_look:
+            current = self._generation() == self._seen
+            if current and (self._answered > arrived or (not ahead and started < self._next_look)):
                 return
-            try:
-                self._follow(started)
-            except StoreUnavailable:
-                if started >= self._answered + self._grace:
-                    raise
+            self._follow(started)
         finally:
             lock.release()
 
     def _follow(self, started: float) -> None:
         page, generation = self._ask(started)
-        if not page.complete:
-            self._young, self._old = _Half(), _Half()
-            self._epoch += 1
-        for ended in page.events:
-            self._young.evict(ended)
-            self._old.evict(ended)
-            self._epoch += 1
-        self._store_id, self._position = page.store_id, page.position
-        self._seen = generation
-        self._answered = started
-        self._next_look = started + LOOK_SECONDS
+        with self._here().changing:
+            if not page.complete:
+                self._young, self._old = _Half(), _Half()
+                self._epoch += 1
+            for ended in page.events:
+                self._young.evict(ended)
+                self._old.evict(ended)
+                self._epoch += 1
+            self._store_id, self._position = page.store_id, page.position
+            self._seen = generation
+            self._answered = started
+            self._next_look = started + self._trusted
 
     def _ask(self, started: float) -> tuple[LogPage, object]:
         """One look at the log, and the generation from before it; not again right after a failure."""

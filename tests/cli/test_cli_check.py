@@ -177,8 +177,8 @@ def test_a_store_that_cannot_be_used_fails(check, made, tmp_path, spoil, exit_co
         pytest.param("sqlite:///%(here)s", "is not a file", id="a folder"),
         pytest.param("sqlite:///%(here)s/oauth.db?mode=ro", "expected sqlite:///file", id="a query"),
         pytest.param("sqlite://", "expected sqlite:///file", id="no file"),
-        pytest.param("mysql://h/db", "expected memory:// or", id="another engine"),
-        pytest.param("", "expected memory:// or", id="empty"),
+        pytest.param("mysql://h/db", "expected sqlite:///file, postgresql+psycopg://", id="another engine"),
+        pytest.param("", "expected sqlite:///file, postgresql+psycopg://", id="empty"),
     ],
 )
 def test_a_store_that_the_start_would_refuse_fails(check, store, says):

@@ -118,7 +118,10 @@ def test_a_fault_of_the_ini_names_the_option(cli, ini):
     [
         ("mysql://u:hidden@h/db", "mysql://h/db"),
         ("sqlite://", "sqlite:///file"),
-        ("nothing", "memory:// or sqlite:///file"),
+        ("nothing", "sqlite:///file, postgresql+psycopg://"),
+        ("postgresql://u:hidden@h/db", "postgresql+psycopg://"),
+        ("postgresql+psycopg://u:hidden@h/db?nonsense=1", "//u:***@h/db?nonsense=1: invalid connection option"),
+        ("postgresql+psycopg://u:hidden@h:port/db", "expected postgresql+psycopg://"),
     ],
 )
 def test_a_url_that_cannot_work_is_refused_without_its_password(cli, url, says):
