@@ -121,7 +121,7 @@ class Engine:
         warden.stop_all(self._warden.pid)
 
     def resume(self) -> None:
-        warden.send(set(self.pids()), signal.SIGCONT)
+        warden.send(self.pids(), signal.SIGCONT)
 
     def close(self) -> None:
         """Kill it if it runs, and remove its folder."""

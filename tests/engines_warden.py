@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -20,39 +21,39 @@ PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 IPC_RMID = 0
 
 
-def descendants(ancestor: int) -> list[int]:
-    """The processes below ``ancestor``, zombies left out."""
-    parents = {}
+def descendants(ancestor: int, states: str = "RSDTtI") -> list[int]:
+    """The processes below ``ancestor`` that are in one of ``states`` (of proc(5)); zombies are none."""
+    found = {}
     for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{name}/stat", encoding="utf-8", errors="replace") as file:
             state, parent, *_ = file.read().rpartition(")")[2].split()
-            if state != "Z":
-                parents[int(name)] = int(parent)
-    found = [ancestor]
-    for each in found:  # grows while it is walked
-        found += [pid for pid, parent in parents.items() if parent == each]
-    return found[1:]
+            found[int(name)] = state, int(parent)
+    below = [ancestor]
+    for each in below:  # grows while it is walked
+        below += [pid for pid, (_, parent) in found.items() if parent == each]
+    return [pid for pid in below[1:] if found[pid][0] in states]
 
 
-def send(pids: set[int], number: int) -> None:
+def send(pids: list[int], number: int) -> None:
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def stop_all(ancestor: int) -> None:
-    """SIGSTOP to all that is below ``ancestor``, and to what they started meanwhile."""
-    stopped: set[int] = set()
-    while found := set(descendants(ancestor)) - stopped:
-        send(found, signal.SIGSTOP)
-        stopped |= found
+    """SIGSTOP to all that is below ``ancestor``, and to what they start meanwhile, until all stand still."""
+    deadline = time.monotonic() + 5  # one that waits for a disk takes its time
+    while (running := descendants(ancestor, "RSDI")) and time.monotonic() < deadline:
+        send(running, signal.SIGSTOP)
+        time.sleep(0.001)
 
 
 def kill_all(ancestor: int) -> None:
     """Kill all that is below ``ancestor``: stopped before, so that none acts on another's death."""
     stop_all(ancestor)
-    while found := set(descendants(ancestor)):
+    while found := descendants(ancestor):
         send(found, signal.SIGKILL)
+        time.sleep(0.001)
 
 
 def remove(folder: str) -> None:

