@@ -20,6 +20,7 @@ from .errors import OAuthError, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
 from .model import Clock, Store
+from .patience import Patience
 from .rules import Rules
 from .stores import open_store
 from .tokens.opaque import OpaqueTokens
@@ -73,7 +74,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     endpoints = _endpoints(settings, store, tokens, clock, emit)
     check = _one_process if store.single_process else None
     return Parts(
-        {path: _as_app(endpoint, check) for path, endpoint in endpoints.items()},
+        {path: _as_app(endpoint, check, settings.store_timeout_seconds) for path, endpoint in endpoints.items()},
         _both(check, guard) if check else guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
         Refusals(emit, time.monotonic),
@@ -111,11 +112,13 @@ def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Cl
     return {path: endpoint for path, endpoint in endpoints.items() if path is not None}
 
 
-def _as_app(endpoint: Endpoint, check: Check | None) -> WSGIApplication:
+def _as_app(endpoint: Endpoint, check: Check | None, timeout: float) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if check:
             check(environ)
-        return endpoint(Request(environ))(environ, start_response)
+        with Patience(timeout):
+            response = endpoint(Request(environ))
+        return response(environ, start_response)
 
     return app
 

@@ -55,7 +55,7 @@ class Guard:
     ) -> None:
         self._rules = rules
         self._tokens = tokens
-        self._cached = tokens.get
+        self._cached = tokens.hit
         self._clock = clock
         self._challenge = challenge
         self._delay = delay
@@ -115,16 +115,13 @@ class Guard:
         return access
 
     def _verified(self, value: str, access: Access) -> AccessToken:
-        """The live token of an Authorization value that is not cached as it stands."""
+        """The live token of an Authorization value that is no hit as it stands."""
         match = _BEARER.fullmatch(value)
         if match is None:
             if _SCHEME.match(value):
                 raise self._refusal(InvalidToken, access, "malformed Authorization header")
             raise self._refusal(MissingToken, access, "another Authorization scheme")
-        canonical = "Bearer " + match[1]
-        token = self._cached(canonical) if canonical != value else None
-        if token is None:
-            token = self._tokens.find(canonical, match[1])
+        token = self._tokens.find("Bearer " + match[1], match[1])
         if token is None or token.expires_at <= self._clock():
             raise self._refusal(InvalidToken, access, "unknown, expired or revoked token")
         return token

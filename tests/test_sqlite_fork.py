@@ -169,15 +169,15 @@ def verified(store, clock):
 
 def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified):
     text, token = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("tester"), (), HOUR)
-    verified.get(text)
+    verified.find(text, "")
     verified.find(text, text)
 
     def work():
-        kept = verified.get(text) == token
-        return kept and store.revoke_token(bytes.fromhex(token.token_id)) and verified.get(text) is None
+        kept = verified.find(text, "") == token
+        return kept and store.revoke_token(bytes.fromhex(token.token_id)) and verified.find(text, "") is None
 
     assert in_child(work) == 0
-    assert verified.get(text) is None
+    assert verified.find(text, "") is None
 
 
 def test_a_look_that_another_thread_is_at_does_not_hang_the_child(store, verified, monkeypatch):
@@ -191,10 +191,10 @@ def test_a_look_that_another_thread_is_at_does_not_hang_the_child(store, verifie
         look()
 
     monkeypatch.setattr(store, "look", slow_look)
-    looker = Thread(target=verified.get, args=("unknown",))
+    looker = Thread(target=verified.find, args=("unknown", ""))
     looker.start()
     looking.wait(5)
-    child = forked(lambda: verified.get("unknown") is None)
+    child = forked(lambda: verified.find("unknown", "") is None)
     free.set()
 
     assert exit_code_of(child) == 0

@@ -57,7 +57,7 @@ def text(store, tokens):
 def make(log, tokens, ticks, text):
     def make(grace=0):
         cache = VerifiedTokens(tokens.read, log, size=10, lag=1, grace=grace, timeout=1, monotonic=ticks)
-        cache.get(text)
+        cache.find(text, "")
         cache.find(text, text)
         return cache
 
@@ -66,7 +66,7 @@ def make(log, tokens, ticks, text):
 
 def is_refused(cache, text):
     try:
-        return cache.get(text) is None
+        return cache.find(text, "") is None
     except StoreUnavailable:
         return True
 
@@ -79,7 +79,7 @@ def test_without_grace_nothing_is_accepted_that_may_have_ended(make, store, log,
     ticks.move(after)
 
     with pytest.raises(StoreUnavailable):
-        cache.get(text)
+        cache.find(text, "")
 
 
 def test_without_grace_an_outage_is_met_when_the_look_is_due_and_not_before(make, log, ticks, text):
@@ -99,7 +99,7 @@ def test_without_grace_an_outage_is_met_when_the_look_is_due_and_not_before(make
 def test_grace_is_counted_from_the_last_answer(make, log, ticks, text, looked, after, refused):
     cache = make(GRACE)
     ticks.move(looked)
-    cache.get(text)
+    cache.find(text, "")
     log.up = False
     ticks.move(after - looked)
 
@@ -111,7 +111,7 @@ def test_the_last_answer_is_as_old_as_its_question(make, log, ticks, text, monke
     with monkeypatch.context() as slow:
         slow.setattr(log._store, "read_log", lambda *after: (ticks.move(5), read_log(*after))[1])
         ticks.move(LOOK_SECONDS)
-        cache.get(text)
+        cache.find(text, "")
     log.up = False
 
     ticks.move(GRACE - 5)
@@ -149,14 +149,14 @@ def test_grace_is_for_what_is_cached_alone(make, log, ticks, text):
     log.up = False
     ticks.move(LOOK_SECONDS)
 
-    assert cache.get("unknown") is None
+    assert cache.find("unknown", "") is None
 
 
 def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, text):
     log.up = False
 
     with pytest.raises(StoreUnavailable):
-        VerifiedTokens(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).get(text)
+        VerifiedTokens(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).find(text, "")
 
 
 def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store, log, ticks, text):

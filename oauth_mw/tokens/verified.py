@@ -9,6 +9,7 @@ thread asks again before that time is over.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from hashlib import sha256
 from os import getpid
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, Ended, LogPage, RevocationLog
+from ..patience import Patience, deadline
 from .ahead import LookingAhead
 
 LOOK_SECONDS = 1.0
@@ -97,21 +99,30 @@ class VerifiedTokens:
         self._ahead = LookingAhead(self._look_ahead) if lag and not log.immediate else None
         log.watch(self._learn_own)
 
-    def get(self, value: str) -> AccessToken | None:
-        """The cached token of an Authorization value; whether it has expired is the caller's to ask.
+    def hit(self, value: str) -> AccessToken | None:
+        """The cached token of an Authorization value, if it can be trusted without asking anybody.
 
-        :raises StoreUnavailable: whether it was revoked cannot be told.
+        Whether it has expired is the caller's to ask.
         """
         if self._generation() != self._seen or self._monotonic() >= self._next_look:
-            self._catch_up()
-        digest = sha256(value.encode()).digest()
-        return self._young.by_digest.get(digest) or self._promoted(digest)
+            return None
+        return self._kept(value)
 
     def find(self, value: str, text: str) -> AccessToken | None:
-        """Ask the store for the token ``text``, and keep it under ``value``.
+        """The token ``text``: from the cache, once it is known what ended meanwhile; else from the store, and kept.
 
         :raises StoreUnavailable: it cannot be told.
         """
+        with Patience(self._timeout):
+            if self._generation() != self._seen or self._monotonic() >= self._next_look:
+                self._catch_up()
+            return self._kept(value) or self._found(value, text)
+
+    def _kept(self, value: str) -> AccessToken | None:
+        digest = sha256(value.encode()).digest()
+        return self._young.by_digest.get(digest) or self._promoted(digest)
+
+    def _found(self, value: str, text: str) -> AccessToken | None:
         epoch = self._epoch
         token = self._read(text)
         if token is not None:
@@ -172,7 +183,7 @@ class VerifiedTokens:
         :param ahead: although nothing is due.
         """
         lock = self._here().looking
-        if not lock.acquire(timeout=wait):
+        if not lock.acquire(timeout=max(deadline(wait) - time.monotonic(), 0)):
             raise StoreUnavailable("no look at the revocation log in time")
         try:
             if self._ahead is not None:
