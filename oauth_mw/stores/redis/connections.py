@@ -1,0 +1,267 @@
+"""Connections to one Redis server: redis-py's own, in its own pool, which makes them anew after a fork.
+
+What redis-py lacks is one limit for all that an operation may wait for: a free connection, the
+connect, the handshake and the replies. Here each of these waits until the operation's deadline.
+Nothing is sent twice: only redis-py's look whether a pooled connection is still good comes before.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+from redis import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ChildDeadlockedError,
+    ClusterDownError,
+    InvalidResponse,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from ...errors import StoreUnavailable
+from .contact import judge
+from .scripts import TEXTS
+from .servers import Command, Replies, Run, Servers
+from .url import RedisURL
+
+_deadline: ContextVar[float] = ContextVar("_deadline", default=math.inf)
+
+# By what Redis calls them in an error, also in that of a script.
+_STATES = {
+    "OOM": "Redis is full (maxmemory)",
+    "READONLY": "Redis is a replica there",
+    "LOADING": "Redis is loading its data",
+    "MASTERDOWN": "Redis is a replica that lost its primary",
+    "CLUSTERDOWN": "the Redis cluster is down",
+    "TRYAGAIN": "the Redis cluster is moving the keys",
+    "NOREPLICAS": "Redis has too few replicas to write",
+    "MISCONF": "Redis cannot write to its disk",
+    "BUSY": "Redis is busy with a script",
+    "NOAUTH": "Redis wants a password",
+    "WRONGPASS": "Redis refuses the user or the password",
+    "NOPERM": "Redis does not permit this user a command that is needed",
+    "MOVED": "Redis is a node of a cluster",
+}
+_STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
+# redis-py cuts the name off where it has a class for it; a class before those it inherits from.
+_CLASSES = {
+    OutOfMemoryError: "OOM",
+    ReadOnlyError: "READONLY",
+    BusyLoadingError: "LOADING",
+    MasterDownError: "MASTERDOWN",
+    ClusterDownError: "CLUSTERDOWN",
+    TryAgainError: "TRYAGAIN",
+    AuthenticationError: "WRONGPASS",
+    NoPermissionError: "NOPERM",
+    MovedError: "MOVED",
+}
+# After these the connection is as good as before.
+_PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY"}
+
+
+def seconds_left() -> float:
+    """Until the deadline of the operation under way; never nothing, which would mean not to wait at all."""
+    return max(_deadline.get() - time.monotonic(), 0.001)
+
+
+class _Socket:
+    """A socket whose every call ends by the deadline. redis-py's own limit begins anew with each."""
+
+    __slots__ = ("_limit", "_socket")
+
+    def __init__(self, socket: Any) -> None:
+        self._socket = socket
+        self._limit = math.inf
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+    def settimeout(self, seconds: float | None) -> None:
+        self._limit = math.inf if seconds is None else seconds
+
+    def recv(self, *arguments: Any) -> bytes:
+        self._socket.settimeout(min(self._limit, seconds_left()))
+        data: bytes = self._socket.recv(*arguments)
+        return data
+
+    def recv_into(self, *arguments: Any) -> int:
+        self._socket.settimeout(min(self._limit, seconds_left()))
+        size: int = self._socket.recv_into(*arguments)
+        return size
+
+    def sendall(self, data: Any) -> None:
+        self._socket.settimeout(min(self._limit, seconds_left()))
+        self._socket.sendall(data)
+
+
+# redis-py sets these once; here they are what is left at the moment when they are read.
+_left = property(lambda self: seconds_left(), lambda self, seconds: None)
+
+
+def _limited(kind: Any) -> Any:
+    """The same class of connections, each of whose waits ends by the deadline."""
+    members = {
+        "_connect": lambda self: _Socket(kind._connect(self)),
+        "socket_timeout": _left,
+        "socket_connect_timeout": _left,
+    }
+    return type(kind.__name__, (kind,), members)
+
+
+_Pool: Any = type("Pool", (BlockingConnectionPool,), {"timeout": _left})
+_TCP, _TLS, _UNIX = map(_limited, (Connection, SSLConnection, UnixDomainSocketConnection))
+
+
+class Server:
+    """One Redis server.
+
+    :param place: what the URL says; its hosts and path do not count here.
+    :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
+    :param judge: asked once for each new connection, with a way to run commands on it; refuses by raising.
+    """
+
+    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
+        self._judge = judge
+        self._pool: Any = _Pool(
+            connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
+            max_connections=place.max_connections,
+            db=place.db,
+            username=place.username,
+            password=place.password,
+            protocol=2,
+            retry=Retry(NoBackoff(), 0),
+            redis_connect_func=self._greet,
+            **where,
+            **(place.tls or {}),
+        )
+
+    def run(self, commands: Sequence[Command], deadline: float) -> Replies:
+        """The replies to ``commands``, sent together on one connection.
+
+        :raises StoreUnavailable: Redis did not answer them all, or answered one of them with an error.
+        :raises ConfigError: the server cannot be used.
+        """
+        token = _deadline.set(deadline)
+        try:
+            connection = self._pool.get_connection()
+            try:
+                return _exchanged(connection, commands)
+            except BaseException as error:
+                if _state(error) not in _PASSING:
+                    # The next operation asks a server that was judged anew.
+                    connection.disconnect()
+                raise
+            finally:
+                self._pool.release(connection)
+        except (RedisError, OSError, ChildDeadlockedError) as error:
+            if _state(error) == "READONLY":
+                self._pool.disconnect(inuse_connections=False)
+            raise unavailable(error) from None
+        finally:
+            _deadline.reset(token)
+
+    def close(self) -> None:
+        self._pool.disconnect()
+
+    def _greet(self, connection: Any) -> None:
+        try:
+            connection.on_connect()
+            self._judge(lambda commands: _exchanged(connection, commands))
+        except BaseException:
+            connection.disconnect()
+            raise
+
+
+class OneServer:
+    """The same server for every key."""
+
+    one = True
+
+    def __init__(self, place: RedisURL) -> None:
+        where: dict[str, object] = {"path": place.path}
+        if place.hosts:
+            where = dict(zip(("host", "port"), place.hosts[0], strict=True))
+        self._server = Server(place, where, partial(judge, cluster=False))
+
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
+        return self._server.run(commands, deadline)
+
+    def each(self) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        return [self._server.run]
+
+    def close(self) -> None:
+        self._server.close()
+
+
+def connect(place: RedisURL) -> Servers:
+    """Ready to connect, when the first command is to be run."""
+    return OneServer(place)
+
+
+def _exchanged(connection: Any, commands: Sequence[Command]) -> Replies:
+    """The replies to ``commands``; scripts that the server does not know are sent in full, and all commands again."""
+    replies = _sent(connection, commands)
+    if any(isinstance(reply, NoScriptError) for reply in replies):
+        replies = _sent(connection, [_in_full(command) for command in commands])
+    for reply in replies:
+        if isinstance(reply, ResponseError):
+            raise reply
+    return replies
+
+
+def _sent(connection: Any, commands: Sequence[Command]) -> Replies:
+    connection.send_packed_command(connection.pack_commands(commands))
+    return [_reply(connection) for _ in commands]
+
+
+def _reply(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except ResponseError as error:
+        return error
+
+
+def _in_full(command: Command) -> Command:
+    return ("EVAL", TEXTS[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command
+
+
+def _state(error: BaseException) -> str | None:
+    for kind, state in _CLASSES.items():
+        if isinstance(error, kind):
+            return state
+    found = _STATE.search(str(error))
+    return found[1] if found else None
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """In our own words: Redis's may name keys, redis-py's hosts."""
+    state = _state(error)
+    if state:
+        return StoreUnavailable(_STATES[state])
+    if isinstance(error, TimeoutError):
+        return StoreUnavailable("Redis did not answer in time")
+    if isinstance(error, InvalidResponse):
+        return StoreUnavailable("what answers is not Redis")
+    if str(error) == "No connection available.":
+        return StoreUnavailable("no connection to Redis became free in time")
+    if isinstance(error, ResponseError):
+        return StoreUnavailable("Redis refused a command")
+    return StoreUnavailable("Redis cannot be reached")

@@ -1,0 +1,122 @@
+"""First contact: whether a server can be used, whether the store is there, and how it is made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from ...errors import ConfigError, StoreMissing, StoreUnavailable
+from .rows import Keys
+from .scripts import LOOK, VERSION
+from .servers import Run, Servers
+
+OLDEST = (6, 2)
+SCAN_ROUNDS = 100
+SCAN_COUNT = 1000
+
+
+def read_info(text: bytes) -> dict[str, str]:
+    lines = [line.partition(":") for line in text.decode("utf-8", "replace").splitlines()]
+    return {name: value for name, _, value in lines}
+
+
+def judge(run: Run, *, cluster: bool) -> None:
+    """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
+
+    :raises ConfigError: nothing will change that by itself.
+    :raises StoreUnavailable: a fail-over is under way.
+    """
+    sections = ("server", "memory", "replication", "cluster")
+    info = read_info(b"\n".join(run([("INFO", section) for section in sections])))
+    version = info.get("redis_version", "")
+    if tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2]) < OLDEST:
+        raise ConfigError("store", f"the Redis server is version {version}: {'.'.join(map(str, OLDEST))} is needed")
+    policy = info.get("maxmemory_policy")
+    if policy != "noeviction":
+        raise ConfigError(
+            "store",
+            f"the Redis server's maxmemory-policy is {policy}: with anything but noeviction it may forget revocations",
+        )
+    if (info.get("cluster_enabled") == "1") is not cluster:
+        raise ConfigError("store", f"the Redis server is {'no' if cluster else 'a'} node of a cluster")
+    if info.get("role") != "master":
+        raise StoreUnavailable("Redis is a replica there")
+
+
+def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, deadline: float) -> None:
+    """Find the store; make it where it is missing and ``create`` is true, if nobody else has keys there.
+
+    :param shown: the URL for people.
+    :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    named = (keys.store, keys.clients, keys.log, keys.due, keys.revoked)
+
+    def look(store_id: str = "") -> bool:
+        script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id)
+        (found,) = servers.run(keys.store, [script], deadline)
+        return _is_ours(found, shown, keys.prefix)
+
+    if look():
+        return
+    if not create:
+        raise StoreMissing(f"{shown} holds no oauth_mw store with the prefix {keys.prefix}")
+    # Somebody else may just have made it, and what was found is that.
+    if _holds_others(servers, keys, deadline) and not look():
+        raise _foreign(shown, keys.prefix)
+    look(secrets.token_hex(16))
+
+
+def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
+    if found is None:
+        return False
+    if not found.isdigit():
+        raise _foreign(shown, prefix)
+    if found != VERSION:
+        raise ConfigError(
+            "store", f"{shown} has schema version {found.decode()}, this oauth_mw knows {VERSION.decode()}: upgrade it"
+        )
+    return True
+
+
+def _foreign(shown: str, prefix: str) -> ConfigError:
+    return ConfigError("store", f"{shown} holds keys of something else with the prefix {prefix}: choose another prefix")
+
+
+def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
+    """Whether a bounded search finds any key with the prefix."""
+    rounds = 0
+    for run in servers.each():
+        cursor: bytes | str = "0"
+        while rounds < SCAN_ROUNDS:
+            rounds += 1
+            scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
+            ((cursor, found),) = run([scan], deadline)
+            if any(key.startswith((f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())) for key in found):
+                return True
+            if cursor == b"0":
+                break
+    return False
+
+
+def persistence(servers: Servers, deadline: float) -> list[str]:
+    """What a power failure would cost with the servers' settings, a sentence each; none when it costs nothing.
+
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    lost: dict[str, None] = {}
+    for run in servers.each():
+        info = read_info(run([("INFO", "persistence")], deadline)[0])
+        if info.get("aof_enabled") != "1":
+            lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None
+            continue
+        try:
+            (setting,) = run([("CONFIG", "GET", "appendfsync")], deadline)
+            mode = setting[1].decode() if len(setting) == 2 else ""
+        except StoreUnavailable:
+            mode = ""
+        if not mode:
+            lost["Redis does not tell its appendfsync: only with always does every revocation survive"] = None
+        elif mode != "always":
+            lost[f"Redis has appendfsync {mode}: a power failure loses the last revocations and client changes"] = None
+    return list(lost)

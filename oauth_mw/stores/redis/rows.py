@@ -1,0 +1,135 @@
+"""Between what lies in Redis and the nouns. Positions are decimals of 19 digits: as text they sort as numbers do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from ...model import EMPTY, Client, ClientSecret, TokenRecord, Value
+
+POSITION_DIGITS = 19
+
+Pairs = dict[str, tuple[Value, bool]]
+
+
+class Keys:
+    """The names of a store's keys. All but the tokens' lie in one slot of a cluster, by the tag in braces."""
+
+    def __init__(self, prefix: str) -> None:
+        tag = "{" + prefix + "}"
+        self.prefix = prefix
+        self.tag = tag
+        self.store = f"{tag}:store"
+        self.log = f"{tag}:log"
+        self.due = f"{tag}:due"
+        self.revoked = f"{tag}:revoked"
+        self.clients = f"{tag}:clients"
+        self.any_client = f"{tag}:client:"
+        self.any_token = f"{prefix}:t:"
+
+    def client(self, client_id: str) -> str:
+        return self.any_client + client_id
+
+    def token(self, key: bytes) -> str:
+        return self.any_token + key.hex()
+
+
+def position_text(position: int) -> str:
+    return f"{max(position, 0):0{POSITION_DIGITS}d}"
+
+
+def token_text(token: TokenRecord) -> str:
+    row: list[object] = [token.client_id, token.scope, token.issued_at, token.position]
+    if token.attributes or token.revoked:
+        row.append(_pairs(token.attributes, token.public_attributes))
+    if token.revoked:
+        row.append(True)
+    return _dump(row)
+
+
+def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
+    """
+    :param ended: the position of the last event that ended all tokens of its client; ``None``: no such client.
+    :param revoked: not 0 when the token was ended by itself.
+    :raises ValueError: it is no row of ours.
+    """
+    client_id, scope, issued_at, position, *more = json.loads(text)
+    attributes, public = _read_pairs(more[0] if more else {})
+    dead = bool(revoked) or len(more) > 1 or ended is None or position < int(ended)
+    return TokenRecord(client_id, scope, issued_at, position, attributes, public, dead)
+
+
+def client_text(client: Client) -> str:
+    """All that an update may change, but ``enabled``, and when the client was made."""
+    return _dump(
+        [
+            client.name,
+            client.scopes,
+            client.default_scope,
+            client.lifetime,
+            _pairs(client.attributes, client.public_attributes),
+            client.resource_server,
+            client.created_at,
+        ]
+    )
+
+
+def client_from(client_id: str, fields: Sequence[bytes | None], position: int) -> Client | None:
+    """A client from the fields :data:`CLIENT_FIELDS`; ``None`` when it is deleted or never was.
+
+    :raises ValueError: it is no record of ours.
+    """
+    text, enabled, secrets = fields
+    if not text:
+        return None
+    name, scopes, default_scope, lifetime, pairs, resource_server, created_at = json.loads(text)
+    attributes, public = _read_pairs(pairs)
+    return Client(
+        client_id,
+        name,
+        tuple(scopes),
+        None if default_scope is None else tuple(default_scope),
+        lifetime,
+        attributes,
+        public,
+        resource_server,
+        enabled == b"1",
+        created_at,
+        tuple([_secret_from(line) for line in secrets.split(b"\n")]) if secrets else (),
+        position,
+    )
+
+
+CLIENT_FIELDS = ("record", "enabled", "secrets")
+
+
+def secret_line(secret: ClientSecret) -> str:
+    secret_id, salt, digest, *more = secret
+    return _dump([secret_id, salt.hex(), digest.hex(), *more])
+
+
+def secret_start(secret_id: str) -> str:
+    """How the line of this secret begins, and no other."""
+    return _dump([secret_id])[:-1] + ","
+
+
+def _secret_from(line: bytes) -> ClientSecret:
+    secret_id, salt, digest, *more = json.loads(line)
+    return ClientSecret(secret_id, bytes.fromhex(salt), bytes.fromhex(digest), *more)
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _pairs(values: Mapping[str, Value], public: frozenset[str]) -> Pairs:
+    return {name: (value, name in public) for name, value in values.items()}
+
+
+def _read_pairs(pairs: Pairs) -> tuple[Mapping[str, Value], frozenset[str]]:
+    if not pairs:
+        return EMPTY, frozenset()
+    values: dict[str, Any] = {name: value for name, (value, _) in pairs.items()}
+    return MappingProxyType(values), frozenset(name for name, (_, is_public) in pairs.items() if is_public)

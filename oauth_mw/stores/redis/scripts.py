@@ -1,0 +1,191 @@
+"""What Redis does in one step: Lua, run by its digest.
+
+Every script first judges the store's own key and gives NO_STORE when it is not there or of another
+version. Every script of a change has the same keys, all in one slot.
+
+Redis undoes nothing when a script fails half-way, so what can fail comes first: the first write of
+each is one that Redis refuses for want of memory; after it, none is refused.
+
+Lua has doubles only, exact to 2**53 microseconds, which is the year 2255: positions are text.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha1
+
+VERSION = b"1"
+NO_STORE = -1
+
+# 86400: how many seconds followers may lag behind; 500: how many old events an append may remove.
+_CHANGE = """
+local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS = unpack(KEYS)
+local version, time, fence, id = unpack(ARGV)
+local store = redis.call('HMGET', STORE, 'version', 'position', 'floor')
+if store[1] ~= version then return -1 end
+if redis.replicate_commands then redis.replicate_commands() end
+if fence == '1' then redis.call('HINCRBY', STORE, 'fence', 1) end
+if time == '' then
+  local now = redis.call('TIME')
+  time = string.format('%013.0f%06.0f', now[1], now[2])
+end
+
+local function after(position)
+  local high, low = tonumber(string.sub(position, 1, 10)), tonumber(string.sub(position, 11)) + 1
+  if low == 1e9 then high, low = high + 1, 0 end
+  return string.format('%010.0f%09.0f', high, low)
+end
+
+local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0' end
+
+local function sweep(now)
+  local old = redis.call('ZRANGEBYSCORE', DUE, '-inf', '(' .. now, 'LIMIT', 0, 500)
+  if #old == 0 then return end
+  local entries, tokens, floor = {}, {}, store[3]
+  for n, due in ipairs(old) do
+    local position, key = string.sub(due, 1, 19), string.sub(due, 20)
+    entries[n] = entry(position)
+    if key ~= '' then tokens[#tokens + 1] = key end
+    if position > floor then floor = position end
+  end
+  redis.call('XDEL', LOG, unpack(entries))
+  redis.call('ZREM', DUE, unpack(old))
+  if #tokens > 0 then redis.call('HDEL', REVOKED, unpack(tokens)) end
+  redis.call('HSET', STORE, 'floor', floor)
+end
+
+local function append(key)
+  local position, expiry = after(store[2]), 0
+  if time > position then position = time end
+  if key ~= '' then
+    local a, b, c, d = string.byte(key, 1, 4)
+    expiry = ((a * 256 + b) * 256 + c) * 256 + d
+  end
+  redis.call('XADD', LOG, entry(position), 'c', id, 'k', key)
+  if key ~= '' then redis.call('HSET', REVOKED, key, position) end
+  redis.call('HSET', STORE, 'position', position)
+  local now = tonumber(string.sub(time, 1, 13))
+  redis.call('ZADD', DUE, string.format('%.0f', math.max(now, expiry) + 86400), position .. key)
+  sweep(string.format('%.0f', now))
+  return position
+end
+
+local function known() return redis.call('HGET', CLIENT, 'deleted') == '0' end
+"""
+
+_ADD_CLIENT = """
+local record, enabled, secrets = unpack(ARGV, 5)
+if redis.call('EXISTS', CLIENT) == 1 then return 0 end
+redis.call('HSET', CLIENT, 'record', record, 'enabled', enabled, 'secrets', secrets,
+           'ended', string.rep('0', 19), 'deleted', '0')
+redis.call('ZADD', CLIENTS, 0, id)
+return 1
+"""
+
+# Nothing was changed by others meanwhile, or the caller reads again.
+_UPDATE_CLIENT = """
+local record, enabled, new_record, new_enabled = unpack(ARGV, 5)
+local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'deleted')
+if here[1] ~= record or here[2] ~= enabled or here[3] ~= '0' then return 0 end
+redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled)
+return 1
+"""
+
+# A deleted client keeps its key, so that its id is never used again and its tokens stay dead.
+_END_CLIENT = """
+local disable, delete = unpack(ARGV, 5)
+if not known() then return 0 end
+local changes = {'ended', append('')}
+if disable == '1' or delete == '1' then changes = {'enabled', '0', unpack(changes)} end
+if delete == '1' then
+  changes = {'deleted', '1', 'record', '', 'secrets', '', unpack(changes)}
+  redis.call('ZREM', CLIENTS, id)
+end
+redis.call('HSET', CLIENT, unpack(changes))
+return 1
+"""
+
+# The same secret once more changes nothing: it is a call that is repeated because its outcome was not known.
+_ADD_SECRET = """
+local start, line = unpack(ARGV, 5)
+if not known() then return 0 end
+local secrets = redis.call('HGET', CLIENT, 'secrets')
+if string.find('\\n' .. secrets, '\\n' .. start, 1, true) then return 1 end
+if secrets ~= '' then line = secrets .. '\\n' .. line end
+redis.call('HSET', CLIENT, 'secrets', line)
+return 1
+"""
+
+_REMOVE_SECRET = """
+local start, and_tokens = unpack(ARGV, 5)
+if not known() then return 0 end
+local left, found = {}, false
+for line in string.gmatch(redis.call('HGET', CLIENT, 'secrets'), '[^\\n]+') do
+  if string.sub(line, 1, #start) == start then found = true else left[#left + 1] = line end
+end
+if not found then return 0 end
+local changes = {'secrets', table.concat(left, '\\n')}
+if and_tokens == '1' then changes = {'ended', append(''), unpack(changes)} end
+redis.call('HSET', CLIENT, unpack(changes))
+return 1
+"""
+
+_REVOKE_TOKEN = """
+local key, issued = unpack(ARGV, 5)
+local ended = redis.call('HGET', CLIENT, 'ended')
+if not ended or issued < ended or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
+append(key)
+return 1
+"""
+
+_READ_LOG = """
+local version, id, from = unpack(ARGV)
+local store = redis.call('HMGET', KEYS[1], 'version', 'store_id', 'position', 'floor')
+if store[1] ~= version then return -1 end
+local events = {}
+if store[2] == id and from ~= '' then events = redis.call('XRANGE', KEYS[2], from, '+') end
+return {store[2], store[3], store[4], events}
+"""
+
+# Its keys lie in two slots: for one server only.
+_FIND_TOKEN = """
+local version, key = unpack(ARGV)
+if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
+local row = redis.call('GET', KEYS[2])
+if not row then return false end
+local ended = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'ended')
+return {row, ended, redis.call('HEXISTS', KEYS[3], key)}
+"""
+
+# The version that is there; empty for keys of something else, nothing where nothing is.
+_LOOK = """
+local version, id = unpack(ARGV)
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'hash' then return redis.call('HGET', KEYS[1], 'version') or '' end
+for _, key in ipairs(KEYS) do
+  if redis.call('EXISTS', key) == 1 then return '' end
+end
+if id == '' then return false end
+local zero = string.rep('0', 19)
+redis.call('HSET', KEYS[1], 'version', version, 'store_id', id, 'position', zero, 'floor', zero)
+return version
+"""
+
+
+def _named(text: str) -> str:
+    digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
+    TEXTS[digest] = text
+    return digest
+
+
+# By the digest that Redis knows a script by.
+TEXTS: dict[str, str] = {}
+
+ADD_CLIENT = _named(_CHANGE + _ADD_CLIENT)
+UPDATE_CLIENT = _named(_CHANGE + _UPDATE_CLIENT)
+END_CLIENT = _named(_CHANGE + _END_CLIENT)
+ADD_SECRET = _named(_CHANGE + _ADD_SECRET)
+REMOVE_SECRET = _named(_CHANGE + _REMOVE_SECRET)
+REVOKE_TOKEN = _named(_CHANGE + _REVOKE_TOKEN)
+READ_LOG = _named(_READ_LOG)
+FIND_TOKEN = _named(_FIND_TOKEN)
+LOOK = _named(_LOOK)

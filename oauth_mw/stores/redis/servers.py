@@ -1,0 +1,31 @@
+"""Where the keys lie, as the store sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
+
+Command = Sequence[bytes | str | int]
+Replies = list[Any]
+Run = Callable[[Sequence[Command]], Replies]
+
+
+class Servers(Protocol):
+    """One Redis server, or several. ``one`` is true when no two keys can lie on two of them."""
+
+    @property
+    def one(self) -> bool: ...
+
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
+        """The replies of the server that has ``key`` to ``commands``, sent together on one connection.
+
+        :param deadline: when to give up, by ``time.monotonic``.
+        :raises StoreUnavailable: it did not answer them all, or one of them with an error.
+        :raises ConfigError: it cannot be used.
+        """
+
+    def each(self) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        """A way to run commands on each server that has keys of its own."""
+
+    def close(self) -> None:
+        """Let go of all connections; the next run makes new ones."""

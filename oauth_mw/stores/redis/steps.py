@@ -1,0 +1,126 @@
+"""Steps of an operation: commands on the store's keys, for a store that is there and as durable as asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from ...errors import ConfigError, StoreUnavailable
+from ...model import Clock
+from .contact import SCAN_COUNT, look_or_make, persistence
+from .rows import Keys, position_text
+from .scripts import NO_STORE, VERSION
+from .servers import Command, Replies, Servers
+from .url import RedisURL
+
+# Of what is left of the time, for replicas to confirm; the rest is for the reply.
+WAIT_SHARE = 0.9
+
+
+class Steps:
+    """
+    :param timeout: seconds that one operation may take in all.
+    :param clock: positions are Redis's own time, unless this is another than ``time.time``.
+    """
+
+    def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
+        self.keys = Keys(place.prefix)
+        self.servers = servers
+        self._shown = place.shown
+        self._replicas = place.replicas
+        self._timeout = timeout
+        self._clock = clock
+        self._create = False
+
+    def deadline(self) -> float:
+        """That of an operation which begins now."""
+        return time.monotonic() + self._timeout
+
+    def open(self, *, create: bool) -> None:
+        """First contact, and no connection held afterwards.
+
+        :param create: make the store where it is missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
+        :raises StoreUnavailable: Redis does not answer for now.
+        """
+        self._create = create
+        try:
+            self._contact(self.deadline())
+        finally:
+            self.servers.close()
+
+    def _contact(self, deadline: float) -> None:
+        look_or_make(self.servers, self.keys, self._shown, create=self._create, deadline=deadline)
+        self._create = False
+
+    def persistence(self) -> list[str]:
+        """
+        :raises StoreUnavailable: Redis does not answer.
+        """
+        return persistence(self.servers, self.deadline())
+
+    def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
+        """
+        :raises StoreUnavailable: there is no answer, or no server that can be used.
+        """
+        try:
+            return self.servers.run(key, commands, deadline)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def scan(self, pattern: str) -> Iterator[list[bytes]]:
+        """All keys, some at a time, each time within the time of one operation. Some may come twice.
+
+        :raises StoreUnavailable: there is no answer.
+        """
+        try:
+            for run in self.servers.each():
+                cursor: bytes | str = "0"
+                while cursor != b"0":
+                    scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
+                    ((cursor, found),) = run([scan], self.deadline())
+                    yield found
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def here(self, ask: Callable[[], Any], deadline: float) -> Any:
+        """What ``ask`` gives, after a first contact if there was none yet.
+
+        :raises StoreUnavailable: the store is not there.
+        """
+        found = ask()
+        if found == NO_STORE:
+            try:
+                self._contact(deadline)
+            except ConfigError as error:
+                raise StoreUnavailable(str(error)) from None
+            found = ask()
+            if found == NO_STORE:
+                raise StoreUnavailable("the store's own key is gone")
+        return found
+
+    def change(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> bool:
+        """Run the script of a change, and wait for the replicas whatever it says.
+
+        Who repeats a call that was not confirmed may be told that there was nothing to do: that too
+        must be confirmed. So each such call writes, and replicas confirm all that was written before.
+        """
+        names = self.keys
+        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients)
+        now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
+        fence = "1" if self._replicas else "0"
+
+        def ask() -> Any:
+            commands: list[Command] = [
+                ("EVALSHA", script, len(keys), *keys, VERSION, now, fence, client_id, *arguments)
+            ]
+            if self._replicas:
+                left = int((deadline - time.monotonic()) * 1000 * WAIT_SHARE)
+                commands.append(("WAIT", self._replicas, max(left, 1)))
+            changed, *confirmed = self.run(names.store, commands, deadline)
+            if changed != NO_STORE and confirmed and confirmed[0] < self._replicas:
+                raise StoreUnavailable("too few replicas of Redis have the change")
+            return changed
+
+        return bool(self.here(ask, deadline) == 1)

@@ -1,0 +1,267 @@
+"""The store on Redis: what each operation asks, and what it makes of the replies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from ...errors import ConfigError, StoreUnavailable
+from ...model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from . import scripts
+from .rows import (
+    CLIENT_FIELDS,
+    client_from,
+    client_text,
+    position_text,
+    secret_line,
+    secret_start,
+    token_from,
+    token_text,
+)
+from .scripts import NO_STORE, VERSION
+from .servers import Command, Replies, Servers
+from .steps import Steps
+from .url import RedisURL, parse_url
+
+# Redis counts a token's life by its own clock; workers judge its expiry by theirs.
+TTL_MARGIN = 60
+CLIENTS_AT_ONCE = 100
+
+T = TypeVar("T")
+
+
+class RedisStore:
+    """See the protocols in :mod:`oauth_mw.model`.
+
+    :param timeout: seconds that one operation may take in all; listing and counting: each of their steps.
+    :param clock: the source of time. Positions are Redis's own time, unless this is another than ``time.time``.
+    """
+
+    single_process = False
+    immediate = False
+    # It never changes: the log alone says what ended.
+    generation: Callable[[], object] = int
+
+    def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
+        self.url = place.shown
+        self._clock = clock
+        self._steps = Steps(place, servers, timeout, clock)
+        self._keys = self._steps.keys
+        self._watching: list[Callable[[], None]] = []
+
+    @classmethod
+    def from_url(cls, url: str, *, timeout: float, clock: Clock) -> RedisStore:
+        """
+        :raises ConfigError: the URL cannot work, or redis-py is not there.
+        """
+        place = parse_url(url)
+        try:
+            from .connections import connect
+        except ImportError:
+            raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
+        return cls(place, connect(place), timeout, clock)
+
+    def open(self, *, create: bool) -> None:
+        """First contact, and no connection held afterwards.
+
+        :param create: make the store where it is missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
+        :raises StoreUnavailable: Redis does not answer for now.
+        """
+        self._steps.open(create=create)
+
+    def persistence(self) -> list[str]:
+        """What a crash or power failure would cost with the servers' settings, in sentences; none when nothing.
+
+        :raises StoreUnavailable: Redis does not answer.
+        """
+        return self._steps.persistence()
+
+    def look(self) -> None:
+        """Each new connection was judged; there is nothing more to look at."""
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        self._watching.append(ended)
+
+    def close(self) -> None:
+        self._steps.servers.close()
+
+    def _end(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> bool:
+        """A change that appends an event; those who watch are told unless it certainly did not."""
+        ended = True
+        try:
+            ended = self._steps.change(script, client_id, *arguments, deadline=deadline)
+            return ended
+        finally:
+            if ended:
+                for tell in self._watching:
+                    tell()
+
+    # Clients
+
+    def find_client(self, client_id: str) -> Client | None:
+        fields, position = self._client(client_id, self._steps.deadline())
+        return _read(client_from, client_id, fields, position)
+
+    def _client(self, client_id: str, deadline: float) -> tuple[Replies, int]:
+        """A client's fields, and the log's position as of the same moment."""
+        commands: list[Command] = [
+            ("MULTI",),
+            ("HMGET", self._keys.store, "version", "position"),
+            ("HMGET", self._keys.client(client_id), *CLIENT_FIELDS),
+            ("EXEC",),
+        ]
+
+        def ask() -> Any:
+            (version, position), fields = self._steps.run(self._keys.store, commands, deadline)[-1]
+            return (fields, int(position)) if version == VERSION else NO_STORE
+
+        found: tuple[Replies, int] = self._steps.here(ask, deadline)
+        return found
+
+    def clients(self) -> Iterable[Client]:
+        names, found = self._keys, []
+        last = b"-"
+        while True:
+            page: list[Command] = [("ZRANGEBYLEX", names.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
+            (ids,) = self._steps.run(names.store, page, self._steps.deadline())
+            for client_id in map(bytes.decode, ids):
+                client = self.find_client(client_id)
+                if client:
+                    found.append(client)
+            if len(ids) < CLIENTS_AT_ONCE:
+                return found
+            last = b"(" + ids[-1]
+
+    def add_client(self, client: Client) -> bool:
+        secrets = "\n".join(map(secret_line, client.secrets))
+        fields = (client_text(client), _flag(client.enabled), secrets)
+        return self._steps.change(scripts.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
+
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        deadline = self._steps.deadline()
+        while time.monotonic() < deadline:
+            fields, position = self._client(client_id, deadline)
+            client = _read(client_from, client_id, fields, position)
+            if client is None:
+                # Its end may be one that no replica confirmed yet.
+                self._steps.change(scripts.UPDATE_CLIENT, client_id, "", "", "", "", deadline=deadline)
+                return None
+            client = change(client)
+            new = (client_text(client), _flag(client.enabled))
+            if self._steps.change(scripts.UPDATE_CLIENT, client_id, *fields[:2], *new, deadline=deadline):
+                return client
+        raise StoreUnavailable("others kept changing the client")
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        how = (_flag(disable), _flag(delete))
+        return self._end(scripts.END_CLIENT, client_id, *how, deadline=self._steps.deadline())
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
+        line = (secret_start(secret.secret_id), secret_line(secret))
+        return self._steps.change(scripts.ADD_SECRET, client_id, *line, deadline=self._steps.deadline())
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
+        remove = self._end if and_tokens else self._steps.change
+        line = (secret_start(secret_id), _flag(and_tokens))
+        return remove(scripts.REMOVE_SECRET, client_id, *line, deadline=self._steps.deadline())
+
+    # Tokens
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None:
+        left = int.from_bytes(key[:4]) - int(self._clock()) + TTL_MARGIN
+        if left > 0:
+            name = self._keys.token(key)
+            self._steps.run(name, [("SET", name, token_text(token), "EX", left)], self._steps.deadline())
+
+    def find_token(self, key: bytes) -> TokenRecord | None:
+        names, deadline = self._keys, self._steps.deadline()
+
+        def ask() -> Any:
+            keys = (names.store, names.token(key), names.revoked, names.any_client)
+            return self._steps.run(names.store, [("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
+
+        def ask_twice() -> Any:
+            # The row first: an end that was acknowledged before is then seen by the second.
+            row = self._row(key, deadline)
+            if row is None:
+                return None
+            commands: list[Command] = [
+                ("HGET", names.store, "version"),
+                ("HGET", names.client(_read(token_from, row, None, 0).client_id), "ended"),
+                ("HEXISTS", names.revoked, key),
+            ]
+            version, *rest = self._steps.run(names.store, commands, deadline)
+            return (row, *rest) if version == VERSION else NO_STORE
+
+        found = self._steps.here(ask if self._steps.servers.one else ask_twice, deadline)
+        return None if found is None else _read(token_from, *found)
+
+    def _row(self, key: bytes, deadline: float) -> bytes | None:
+        name = self._keys.token(key)
+        row: bytes | None = self._steps.run(name, [("GET", name)], deadline)[0]
+        return row
+
+    def revoke_token(self, key: bytes) -> bool:
+        deadline = self._steps.deadline()
+        row = self._row(key, deadline)
+        if row is None:
+            return False
+        token = _read(token_from, row, b"0", 0)
+        if token.revoked:
+            return False
+        issued = position_text(token.position)
+        return self._end(scripts.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline)
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Redis lets expired rows go by itself."""
+        return 0
+
+    def count_tokens(self, before: int | None = None) -> int:
+        count = 0
+        start = len(self._keys.any_token)
+        for found in self._steps.scan(self._keys.any_token + "*"):
+            count += sum(before is None or int(key[start : start + 8], 16) < before for key in found)
+        return count
+
+    # Revocation log
+
+    def read_log(self, store_id: str, after: int) -> LogPage:
+        deadline = self._steps.deadline()
+        follow = f"{after}-0" if after >= 0 else ""
+        script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, store_id, follow)
+
+        def ask() -> Any:
+            page, role = self._steps.run(self._keys.store, [script, ("ROLE",)], deadline)
+            if role[0] != b"master":
+                # A fail-over went by that this connection survived.
+                self._steps.servers.close()
+                raise StoreUnavailable("Redis is a replica there")
+            return page
+
+        here, position, floor, entries = self._steps.here(ask, deadline)
+        return _read(_page, here.decode(), int(position), int(floor), entries, store_id, after)
+
+
+def _page(here: str, position: int, floor: int, entries: Replies, store_id: str, after: int) -> LogPage:
+    events = [Ended(int(entry[:-2]), client_id.decode(), key or None) for entry, (_, client_id, _, key) in entries]
+    # A restored backup may have moved on past the follower: then what it saw last is not there.
+    known = after == floor or (after > floor and events and events[0].position == after)
+    if store_id != here or not known:
+        return LogPage(here, position, [], False)
+    return LogPage(here, position, [event for event in events if event.position > after], True)
+
+
+def _flag(value: bool) -> str:
+    return "1" if value else "0"
+
+
+def _read(read: Callable[..., T], *found: Any) -> T:
+    """
+    :raises StoreUnavailable: it is nothing of ours.
+    """
+    try:
+        return read(*found)
+    except (ValueError, TypeError):
+        raise StoreUnavailable("a record in Redis cannot be read") from None
