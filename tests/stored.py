@@ -5,16 +5,18 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
+import pytest
 from support import HandClock
 
 from oauth_mw.credentials import hash_secret
 from oauth_mw.model import Client, LogPage, Store, TokenRecord
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
-STORE_SUITE = ["memory", "sqlite"]
+STORE_SUITE = ["memory", "sqlite", "postgresql"]
 EVERYWHERE = ["memory", "sqlite"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.
 SWEEPING = [kind for kind in STORE_SUITE if kind != "redis"]
+sweeping = pytest.mark.parametrize("store_kind", SWEEPING)
 
 NOW = int(HandClock().now)
 HOUR = 3600

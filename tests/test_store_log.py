@@ -109,15 +109,16 @@ def test_a_log_that_stands_behind_its_follower_is_another_one(store):
     assert not store.read_log(page.store_id, page.position + 1).complete
 
 
-def test_the_generation_changes_with_every_event(store):
-    key, seen = issued(store), []
+def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
+    key, told, learned = issued(store), [], []
+    store.watch(lambda: told.append(True))
 
     for end in (lambda: store.revoke_token(key), lambda: store.end_client("tester")):
-        before = store.generation()
+        before = store.generation(), len(told)
         end()
-        seen.append(store.generation() != before)
+        learned.append(store.generation() != before[0] if store.immediate else len(told) > before[1])
 
-    assert seen == [True, True]
+    assert learned == [True, True]
 
 
 # Issued before

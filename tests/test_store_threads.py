@@ -7,7 +7,7 @@ from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from stored import NOW, is_dead, issued, key_of, log_of, registered, token_of
+from stored import NOW, is_dead, issued, key_of, log_of, registered, sweeping, token_of
 
 THREADS = 8
 
@@ -83,6 +83,7 @@ def test_a_token_is_dead_whenever_an_end_came_after_its_client_was_read(store, a
     assert at_once(work) == [True] * THREADS
 
 
+@sweeping
 def test_sweeps_at_once_take_every_row_once(store, at_once):
     for number in range(40):
         issued(store, number=number, expires_at=NOW - 1)

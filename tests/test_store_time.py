@@ -61,12 +61,6 @@ def test_a_clock_far_ahead_does_no_harm(store, clock, year_10000):
     assert position_after_an_event(store) == int(clock() * MICROSECONDS)
 
 
-def test_no_time_is_too_odd_for_a_sweep(store):
-    issued(store)
-
-    assert [store.sweep(-1, 10), store.sweep(0, 10), store.sweep(2**40, 10)] == [0, 0, 1]
-
-
 def test_no_time_is_too_odd_for_a_count(store):
     issued(store)
 
