@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreUnavailable
+from ..patience import deadline
 from .pool import Pool
 from .postgres_driver import Driver, Link, arguments, dialect, make_engine, parsed, shown, words
 
@@ -67,11 +68,11 @@ class PostgresEngine:
         """
         self._create = create
         try:
-            self._contact(time.monotonic() + self.timeout)
+            self._contact(deadline(self.timeout))
         finally:
             self.close()
 
-    def _here(self, deadline: float) -> Pool[Link]:
+    def _here(self, until: float) -> Pool[Link]:
         """This process's connections, to a store that was judged.
 
         :raises StoreUnavailable: there is no usable store now.
@@ -79,14 +80,14 @@ class PostgresEngine:
         if self._known and self._pool.pid == os.getpid():
             return self._pool
         try:
-            return self._contact(deadline)
+            return self._contact(until)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _contact(self, deadline: float) -> Pool[Link]:
+    def _contact(self, until: float) -> Pool[Link]:
         # Each process has a lock of its own: one that came with a fork may have been held.
         opening = self._opening.setdefault(os.getpid(), threading.Lock())
-        if not opening.acquire(timeout=max(deadline - time.monotonic(), 0)):
+        if not opening.acquire(timeout=max(until - time.monotonic(), 0)):
             raise StoreUnavailable("the store is being opened")
         try:
             if self._pool.pid != os.getpid():
@@ -94,7 +95,7 @@ class PostgresEngine:
                 self._inherited.append(self._pool)
                 self._pool, self._known = Pool(self._dial, CONNECTIONS), False
             if not self._known:
-                with Using(self._pool, deadline) as link:
+                with Using(self._pool, until) as link:
                     self._judge(link)
                 self._known = True
             return self._pool
@@ -141,8 +142,8 @@ class PostgresEngine:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        deadline = time.monotonic() + self.timeout
-        return Using(self._here(deadline), deadline)
+        until = deadline(self.timeout)
+        return Using(self._here(until), until)
 
     writing = reading
 
@@ -152,9 +153,9 @@ class PostgresEngine:
 
         :raises StoreUnavailable: it may or may not have been kept: the caller repeats it.
         """
-        deadline = time.monotonic() + self.timeout
+        until = deadline(self.timeout)
         try:
-            with Using(self._here(deadline), deadline) as link:
+            with Using(self._here(until), until) as link:
                 driver = link.driver
                 begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
                 driver.execute(f"{begin}; {_TURN}")
@@ -172,20 +173,20 @@ class PostgresEngine:
 
 
 class Using:
-    """``with`` a connection, until ``deadline``.
+    """``with`` a connection, until a time of the monotonic clock.
 
     :raises StoreUnavailable: PostgreSQL does not answer in time, or cannot do what it was asked.
     """
 
-    __slots__ = ("_deadline", "_link", "_pool")
+    __slots__ = ("_link", "_pool", "_until")
 
-    def __init__(self, pool: Pool[Link], deadline: float) -> None:
+    def __init__(self, pool: Pool[Link], until: float) -> None:
         self._pool = pool
-        self._deadline = deadline
+        self._until = until
 
     def __enter__(self) -> Link:
-        self._link = self._pool.take(self._deadline)
-        self._link.driver.deadline = self._deadline
+        self._link = self._pool.take(self._until)
+        self._link.driver.deadline = self._until
         return self._link
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
