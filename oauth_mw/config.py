@@ -138,7 +138,7 @@ class Settings:
     store: str | Store = option(
         MISSING,
         store,
-        "Where clients and tokens lie: sqlite:///file, postgresql+psycopg://user@host/database or memory://",
+        "Where clients and tokens lie: sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://",
         shown=False,
     )
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
@@ -216,7 +216,9 @@ def configure(options: Mapping[str, object]) -> Settings:
         except ValueError as error:
             raise ConfigError(name, str(error)) from None
     if "store" not in values:
-        raise ConfigError("store", "is missing: sqlite:///file, postgresql+psycopg://user@host/database or memory://")
+        raise ConfigError(
+            "store", "is missing: sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://"
+        )
     settings = Settings(**values)
     _check_own_paths(settings)
     return settings

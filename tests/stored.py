@@ -12,7 +12,7 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.model import Client, LogPage, Store, TokenRecord
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
-STORE_SUITE = ["memory", "sqlite", "postgresql"]
+STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
 EVERYWHERE = ["memory", "sqlite"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.
 SWEEPING = [kind for kind in STORE_SUITE if kind != "redis"]

@@ -12,9 +12,10 @@ from ..model import Clock, Store
 
 if TYPE_CHECKING:
     from .memory import MemoryStore
+    from .redis import RedisStore
     from .sql import SQLStore
 
-KINDS = "sqlite:///file, postgresql+psycopg://user@host/database or memory://"
+KINDS = "sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://"
 
 T = TypeVar("T")
 
@@ -29,7 +30,8 @@ def open_store(
 ) -> Store:
     """Open the store that ``url`` names.
 
-    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database`` or ``memory://``.
+    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database``, ``redis://host:port/0`` (also
+        ``rediss://`` and ``unix://``) or ``memory://``.
     :param create: make the store when it is not there yet.
     :param timeout: seconds that one operation may wait for the store.
     :param clock: the source of time, Unix seconds.
@@ -73,11 +75,20 @@ def _postgresql(url: str, timeout: float, clock: Clock) -> SQLStore:
     return SQLStore(PostgresEngine(url, timeout), clock)
 
 
+def _redis(url: str, timeout: float, clock: Clock) -> RedisStore:
+    from .redis import RedisStore
+
+    return RedisStore.from_url(url, timeout=timeout, clock=clock)
+
+
 # The imports are inside: nobody pays for a driver that is not used.
-_OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore]] = {
+_OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | RedisStore]] = {
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql+psycopg": _postgresql,
+    "redis": _redis,
+    "rediss": _redis,
+    "unix": _redis,
 }
 
 

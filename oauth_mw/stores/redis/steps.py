@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ... import patience
+from ... import patience
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Clock
 from .contact import SCAN_COUNT, look_or_make, persistence
@@ -34,8 +36,8 @@ class Steps:
         self._create = False
 
     def deadline(self) -> float:
-        """That of an operation which begins now."""
-        return time.monotonic() + self._timeout
+        """When an operation that begins now must be over."""
+        return patience.deadline(self._timeout)
 
     def open(self, *, create: bool) -> None:
         """First contact, and no connection held afterwards.
