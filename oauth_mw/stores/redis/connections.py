@@ -222,8 +222,10 @@ def _exchanged(connection: Any, commands: Sequence[Command]) -> Replies:
     if any(isinstance(reply, NoScriptError) for reply in replies):
         replies = _sent(connection, [_in_full(command) for command in commands])
     for reply in replies:
-        if isinstance(reply, ResponseError):
-            raise reply
+        # EXEC gives errors within its reply.
+        for error in reply if isinstance(reply, list) else [reply]:
+            if isinstance(error, ResponseError):
+                raise error
     return replies
 
 

@@ -80,7 +80,10 @@ def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
 
 
 def _foreign(shown: str, prefix: str) -> ConfigError:
-    return ConfigError("store", f"{shown} holds keys of something else with the prefix {prefix}: choose another prefix")
+    return ConfigError(
+        "store",
+        f"{shown} holds keys of something else, or of a store that is gone, with the prefix {prefix}: choose another",
+    )
 
 
 def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:

@@ -98,7 +98,6 @@ local changes = {'ended', append('')}
 if disable == '1' or delete == '1' then changes = {'enabled', '0', unpack(changes)} end
 if delete == '1' then
   changes = {'deleted', '1', 'record', '', 'secrets', '', unpack(changes)}
-  redis.call('ZREM', CLIENTS, id)
 end
 redis.call('HSET', CLIENT, unpack(changes))
 return 1

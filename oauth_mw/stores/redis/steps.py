@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ... import patience
-from ... import patience
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Clock
 from .contact import SCAN_COUNT, look_or_make, persistence

@@ -115,7 +115,7 @@ class RedisStore:
 
         def ask() -> Any:
             (version, position), fields = self._steps.run(self._keys.store, commands, deadline)[-1]
-            return (fields, int(position)) if version == VERSION else NO_STORE
+            return (fields, _read(int, position)) if version == VERSION else NO_STORE
 
         found: tuple[Replies, int] = self._steps.here(ask, deadline)
         return found
@@ -126,13 +126,24 @@ class RedisStore:
         while True:
             page: list[Command] = [("ZRANGEBYLEX", names.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
             (ids,) = self._steps.run(names.store, page, self._steps.deadline())
-            for client_id in map(bytes.decode, ids):
-                client = self.find_client(client_id)
-                if client:
-                    found.append(client)
+            found += self._clients([each.decode() for each in ids])
             if len(ids) < CLIENTS_AT_ONCE:
                 return found
             last = b"(" + ids[-1]
+
+    def _clients(self, ids: list[str]) -> list[Client]:
+        """Those of ``ids`` that were not deleted."""
+        deadline = self._steps.deadline()
+        commands: list[Command] = [("HMGET", self._keys.store, "version", "position")]
+        commands += [("HMGET", self._keys.client(client_id), *CLIENT_FIELDS) for client_id in ids]
+
+        def ask() -> Any:
+            (version, position), *rows = self._steps.run(self._keys.store, commands, deadline)
+            return (rows, _read(int, position)) if version == VERSION else NO_STORE
+
+        rows, position = self._steps.here(ask, deadline)
+        read = [_read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True)]
+        return [client for client in read if client]
 
     def add_client(self, client: Client) -> bool:
         secrets = "\n".join(map(secret_line, client.secrets))
@@ -171,9 +182,17 @@ class RedisStore:
 
     def add_token(self, key: bytes, token: TokenRecord) -> None:
         left = int.from_bytes(key[:4]) - int(self._clock()) + TTL_MARGIN
-        if left > 0:
-            name = self._keys.token(key)
-            self._steps.run(name, [("SET", name, token_text(token), "EX", left)], self._steps.deadline())
+        if left <= 0:
+            return
+        name, deadline = self._keys.token(key), self._steps.deadline()
+        commands: list[Command] = [("SET", name, token_text(token), "EX", left)]
+        if self._steps.servers.one:
+            commands.append(("HGET", self._keys.store, "version"))
+        _, *version = self._steps.run(name, commands, deadline)
+        if version not in ([], [VERSION]):
+            # Left behind, it would stand in the way of a new store.
+            self._steps.run(name, [("DEL", name)], deadline)
+            raise StoreUnavailable("the store's own key is gone")
 
     def find_token(self, key: bytes) -> TokenRecord | None:
         names, deadline = self._keys, self._steps.deadline()
@@ -240,12 +259,12 @@ class RedisStore:
                 raise StoreUnavailable("Redis is a replica there")
             return page
 
-        here, position, floor, entries = self._steps.here(ask, deadline)
-        return _read(_page, here.decode(), int(position), int(floor), entries, store_id, after)
+        return _read(_page, self._steps.here(ask, deadline), store_id, after)
 
 
-def _page(here: str, position: int, floor: int, entries: Replies, store_id: str, after: int) -> LogPage:
-    events = [Ended(int(entry[:-2]), client_id.decode(), key or None) for entry, (_, client_id, _, key) in entries]
+def _page(page: Replies, store_id: str, after: int) -> LogPage:
+    here, position, floor = page[0].decode(), int(page[1]), int(page[2])
+    events = [Ended(int(entry[:-2]), client_id.decode(), key or None) for entry, (_, client_id, _, key) in page[3]]
     # A restored backup may have moved on past the follower: then what it saw last is not there.
     known = after == floor or (after > floor and events and events[0].position == after)
     if store_id != here or not known:
