@@ -73,6 +73,10 @@ _CLASSES = {
     NoPermissionError: "NOPERM",
     MovedError: "MOVED",
 }
+_MESSAGES = {
+    "No connection available.": "no connection to Redis became free in time",
+    "max number of clients reached": "Redis has no connection left",
+}
 # After these the connection is as good as before.
 _PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY"}
 
@@ -262,8 +266,8 @@ def unavailable(error: Exception) -> StoreUnavailable:
         return StoreUnavailable("Redis did not answer in time")
     if isinstance(error, InvalidResponse):
         return StoreUnavailable("what answers is not Redis")
-    if str(error) == "No connection available.":
-        return StoreUnavailable("no connection to Redis became free in time")
+    if str(error) in _MESSAGES:
+        return StoreUnavailable(_MESSAGES[str(error)])
     if isinstance(error, ResponseError):
         return StoreUnavailable("Redis refused a command")
     return StoreUnavailable("Redis cannot be reached")

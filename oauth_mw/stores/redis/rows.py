@@ -56,6 +56,8 @@ def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     :raises ValueError: it is no row of ours.
     """
     client_id, scope, issued_at, position, *more = json.loads(text)
+    if not (isinstance(client_id, str) and isinstance(scope, str) and isinstance(position, int)):
+        raise ValueError("no row of a token")
     attributes, public = _read_pairs(more[0] if more else {})
     dead = bool(revoked) or len(more) > 1 or ended is None or position < int(ended)
     return TokenRecord(client_id, scope, issued_at, position, attributes, public, dead)
