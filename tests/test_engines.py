@@ -18,7 +18,8 @@ from places import why_no_wheel
 STORE = {Postgres: "CREATE TABLE stored AS SELECT 1", Redis: "SET stored 1"}
 FORGET = {Postgres: "DROP TABLE IF EXISTS stored", Redis: "DEL stored"}
 TELL = {Postgres: "SELECT * FROM stored", Redis: "GET stored"}
-DURABLE = {Postgres: {}, Redis: {"appendonly": "yes"}}  # through a kill; only a lost power asks for more
+# Through a kill. Without "always", Redis answers before it writes whenever an earlier write is on its way to the disk.
+DURABLE = {Postgres: {}, Redis: {"appendonly": "yes", "appendfsync": "always"}}
 LOST = {Postgres: psycopg.OperationalError, Redis: redis.ConnectionError}
 PAUSED = """
 import sys, time
@@ -152,7 +153,7 @@ def test_settings_count_from_the_next_start_on(engine, kind):
         if kind is Postgres:
             assert tell("SHOW max_connections").fetchone() == ("17",)
         else:
-            assert tell("CONFIG GET maxclients")[b"maxclients"] == b"17"
+            assert "b'17'" in str(tell("CONFIG GET maxclients"))  # a list or a mapping, as redis-py likes
 
 
 @both
