@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import time
+import weakref
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import StoreUnavailable
@@ -22,7 +23,11 @@ class Pooled(Protocol):
     def is_idle(self) -> bool:
         """False in the middle of something, or when it is broken."""
 
-    def close(self) -> None: ...
+    def is_unanswered(self) -> bool:
+        """True when it was asked something, and the answer has not come."""
+
+    def close(self) -> None:
+        """Nothing but the end of the process may come out of it."""
 
 
 T = TypeVar("T", bound=Pooled)
@@ -37,70 +42,88 @@ class Pool(Generic[T]):
 
     def __init__(self, dial: Callable[[], T], limit: int) -> None:
         self.pid = os.getpid()
+        self.turn = Lock()  # for what only one of them may do at a time
         self._dial = dial
         self._limit = limit
+        # Held weakly: one that an interrupted thread or greenlet has lost counts no longer.
+        self._made: weakref.WeakSet[T] = weakref.WeakSet()
         self._free: list[T] = []
-        self._open = 0  # free, in use, or being dialled
         self._dialling = 0
         self._waiting = 0
         self._failures = 0
         self._failure = ""
         self._closed = False
-        self._changed = Condition()
+        # A signal's exception cannot come between taking a plain lock and the block that gives it back.
+        self._lock = Lock()
+        self._changed = Condition(self._lock)
 
     def take(self, deadline: float) -> T:
         """
         :raises StoreUnavailable: none came until ``deadline`` (of the monotonic clock).
         """
-        with self._changed:
+        with self._lock:
             failures = self._failures
             self._waiting += 1
             try:
-                while True:
-                    while self._free:
-                        found = self._free.pop()
-                        if not found.is_stale():
-                            return found
-                        self._drop(found)
-                    failed = self._failures != failures
-                    # While others are in use, one of them may yet come back.
-                    if failed and not self._open:
-                        raise StoreUnavailable(self._failure)
-                    if not failed and self._dialling < self._waiting and self._open < self._limit:
-                        self._start()
+                while (found := self._fresh()) is None:
+                    self._dial_unless(self._failures != failures)
                     if not self._changed.wait(max(deadline - time.monotonic(), 0)):
                         raise StoreUnavailable("no connection to the store in time")
+                return found
             finally:
                 self._waiting -= 1
 
     def put_back(self, used: T) -> None:
-        with self._changed:
-            if self._closed or not used.is_idle():
-                self._drop(used)
-            else:
+        with self._lock:
+            if used.is_idle() and not self._closed:
                 self._free.append(used)
+            else:
+                # The others lead to the same server. To find that out one by one would take a timeout each.
+                if used.is_unanswered():
+                    self._drop_free()
+                self._drop(used)
             self._changed.notify_all()
 
     def close(self) -> None:
         """Close what is free now, and the rest when it comes back."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            while self._free:
-                self._drop(self._free.pop())
+            self._drop_free()
+
+    def _fresh(self) -> T | None:
+        while self._free:
+            found = self._free.pop()
+            if not found.is_stale():
+                return found
+            self._drop(found)
+        return None
+
+    def _drop_free(self) -> None:
+        while self._free:
+            self._drop(self._free.pop())
 
     def _drop(self, gone: T) -> None:
-        self._open -= 1
+        self._made.discard(gone)
         gone.close()
 
-    def _start(self) -> None:
-        self._open += 1
-        self._dialling += 1
-        try:
-            Thread(target=self._run, name="oauth_mw dials", daemon=True).start()
-        except RuntimeError as error:
-            self._open -= 1
-            self._dialling -= 1
-            raise StoreUnavailable(f"no connection to the store: {error}") from None
+    def _dial_unless(self, failed: bool) -> None:
+        """
+        :param failed: somebody has tried, since the one who asks for a connection came.
+        :raises StoreUnavailable: there is nothing to wait for.
+        """
+        count = len(self._made) + self._dialling
+        # While others are in use, one of them may yet come back.
+        if failed and not count:
+            raise StoreUnavailable(self._failure)
+        if not failed and self._dialling < self._waiting and count < self._limit:
+            self._dialling += 1
+            try:
+                Thread(target=self._run, name="oauth_mw dials", daemon=True).start()
+            except BaseException as error:
+                self._dialling -= 1
+                if isinstance(error, RuntimeError):
+                    raise StoreUnavailable(f"no connection to the store: {error}") from None
+                raise
 
     def _run(self) -> None:
         made, failure = None, ""
@@ -108,16 +131,17 @@ class Pool(Generic[T]):
             made = self._dial()
         except StoreUnavailable as error:
             failure = error.reason
-        except Exception as error:  # a thread has nobody above it to tell
+        except BaseException as error:  # a thread has nobody above it to tell
             failure = f"no connection to the store: {type(error).__name__}"
-        with self._changed:
+        with self._lock:
             self._dialling -= 1
+            if made is not None and self._closed:
+                made.close()
+                made, failure = None, "the store was closed"
             if made is None:
-                self._open -= 1
                 self._failures += 1
                 self._failure = failure
-            elif self._closed:
-                self._drop(made)
             else:
+                self._made.add(made)
                 self._free.append(made)
             self._changed.notify_all()

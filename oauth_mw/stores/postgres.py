@@ -6,26 +6,28 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import TracebackType
 
-import psycopg
 from sqlalchemy import BigInteger, Connection, cast, func
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreUnavailable
-from ..patience import deadline
+from ..patience import Patience, deadline
 from .pool import Pool
-from .postgres_driver import Driver, Link, arguments, dialect, make_engine, parsed, shown, words
+from .postgres_driver import ERRORS, Driver, Link, let_go, make_engine, unavailable, unsuitable
+from .postgres_url import arguments, dialect, parsed, shown
 
 OLDEST = 14
 CONNECTIONS = 16
+ENCODINGS = ("UTF8", "SQL_ASCII")
+LATE = 0.1  # of the timeout: for what follows a commit that took all of it
 
 # Who makes the tables holds this lock: of several starts one makes them.
 _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 # One row stands for the right to change clients and to append to the log, so that events become
-# visible in the order of their positions.
+# visible in the order of their positions. A lock on it is written down like a change, so that every
+# commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
 _TURN = "SELECT 1 FROM oauth_mw_store FOR UPDATE"
 
 
@@ -50,9 +52,8 @@ class PostgresEngine:
         self._engine = make_engine(arguments(address, timeout), timeout)
         self._create: Callable[[Connection], None] | None = None
         self._pool = Pool(self._dial, CONNECTIONS)
-        self._known = False
+        self._judged: Pool[Link] | None = None
         self._opening: dict[int, threading.Lock] = {}
-        self._inherited: list[object] = []
         self._watching: list[Callable[[], None]] = []
 
     def compiled(self, statement: ClauseElement) -> str:
@@ -77,8 +78,9 @@ class PostgresEngine:
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        if self._known and self._pool.pid == os.getpid():
-            return self._pool
+        pool = self._judged
+        if pool is not None and pool.pid == os.getpid():
+            return pool
         try:
             return self._contact(until)
         except ConfigError as error:
@@ -87,42 +89,40 @@ class PostgresEngine:
     def _contact(self, until: float) -> Pool[Link]:
         # Each process has a lock of its own: one that came with a fork may have been held.
         opening = self._opening.setdefault(os.getpid(), threading.Lock())
-        if not opening.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise StoreUnavailable("the store is being opened")
-        try:
+        with _turn(opening, until):
             if self._pool.pid != os.getpid():
-                # To close one would end the parent's session.
-                self._inherited.append(self._pool)
-                self._pool, self._known = Pool(self._dial, CONNECTIONS), False
-            if not self._known:
+                let_go()  # where a server forks past Python
+                self._pool = Pool(self._dial, CONNECTIONS)
+            if self._judged is not self._pool:
                 with Using(self._pool, until) as link:
-                    self._judge(link)
-                self._known = True
+                    self._judge(link, until)
+                self._judged = self._pool
             return self._pool
-        finally:
-            opening.release()
 
-    def _judge(self, link: Link) -> None:
+    def _judge(self, link: Link, until: float) -> None:
         """Make the tables, if this is the start that may, and judge what is there."""
         if link.driver.info.server_version < OLDEST * 10_000:
             raise ConfigError("store", f"{self.url} is an older PostgreSQL than {OLDEST}: upgrade it")
-        if self._create:
-            try:
-                link.driver.execute(f"BEGIN; {_MAKING}")
+        if link.driver.info.parameter_status("server_encoding") not in ENCODINGS:
+            raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
+        try:
+            if self._create:
+                link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
                 self._create(link.core)
-                _commit(link.driver)
-            except (psycopg.errors.InsufficientPrivilege, DBAPIError) as error:
-                if isinstance(getattr(error, "orig", error), psycopg.errors.InsufficientPrivilege):
-                    raise ConfigError("store", f"{self.url}: {words(error)}") from None
-                raise
-        self.check(link.core)
+                link.driver.commit_surely()
+            self.check(link.core)
+        except ERRORS as error:
+            reason = unsuitable(error)
+            if reason:
+                raise ConfigError("store", f"{self.url}: {reason}") from None
+            raise
         self._create = None
 
     def _dial(self) -> Link:
         try:
             core = self._engine.connect()
-        except (psycopg.Error, DBAPIError) as error:
-            raise StoreUnavailable(words(error)) from None
+        except ERRORS as error:
+            raise unavailable(error) from None
         driver = core.connection.driver_connection
         assert isinstance(driver, Driver)
         return Link(core, driver)
@@ -136,7 +136,7 @@ class PostgresEngine:
     def close(self) -> None:
         if self._pool.pid == os.getpid():
             self._pool.close()
-            self._pool, self._known = Pool(self._dial, CONNECTIONS), False
+            self._pool, self._judged = Pool(self._dial, CONNECTIONS), None
 
     def reading(self) -> Using:
         """
@@ -151,23 +151,26 @@ class PostgresEngine:
     def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
         """One after the other, kept as safely as the server is configured for. ``ends_tokens`` tells this process.
 
+        A commit that was not confirmed in time waits on in the server, for its standby, and has its
+        turn until then. So there is one such wait at most, however often the caller repeats.
+
         :raises StoreUnavailable: it may or may not have been kept: the caller repeats it.
         """
         until = deadline(self.timeout)
-        try:
-            with Using(self._here(until), until) as link:
-                driver = link.driver
-                begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
-                driver.execute(f"{begin}; {_TURN}")
-                try:
-                    yield link.core
-                except BaseException:
-                    with suppress(psycopg.Error):
-                        driver.execute("ROLLBACK")
-                    raise
-                _commit(driver)
-        finally:
-            if ends_tokens:
+        pool = self._here(until)
+        # Those that wait for their turn leave the other connections to those who read.
+        with _turn(pool.turn, until), Using(pool, until) as link:
+            driver = link.driver
+            begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
+            try:
+                driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
+                yield link.core
+                driver.commit_surely()
+            except BaseException:
+                driver.roll_back()
+                raise
+        if ends_tokens:
+            with Patience(max(until - time.monotonic(), self.timeout * LATE)):
                 for told in self._watching:
                     told()
 
@@ -191,15 +194,20 @@ class Using:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.put_back(self._link)
-        if isinstance(error, psycopg.Error | DBAPIError):
-            raise StoreUnavailable(words(error)) from None
+        if isinstance(error, ERRORS):
+            raise unavailable(error) from None
 
 
-def _commit(driver: Driver) -> None:
-    """
-    :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept (the server only warns).
-    """
-    driver.warned = False
-    done = driver.execute("COMMIT")
-    if driver.warned or done.statusmessage != "COMMIT":
-        raise StoreUnavailable("PostgreSQL did not confirm the commit")
+@contextmanager
+def _turn(lock: threading.Lock, until: float) -> Iterator[None]:
+    if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
+        raise StoreUnavailable("others kept the store busy for too long")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_timeout(until: float) -> str:
+    """Let a wait in the server end a little before our own does, so that the connection is as good as before."""
+    return f"SET LOCAL lock_timeout TO {max(int((until - time.monotonic()) * 900), 1)}"

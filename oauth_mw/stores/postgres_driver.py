@@ -3,48 +3,74 @@
 from __future__ import annotations
 
 import math
+import os
+import re
 import select
 import time
+import weakref
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine
-from sqlalchemy.dialects.postgresql.psycopg import dialect as _dialect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import NullPool
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreUnavailable
 
 try:
     import psycopg
-    from psycopg.conninfo import make_conninfo
+    from psycopg import waiting
     from psycopg.pq import TransactionStatus
+
+    _version = [int(part) for part in re.findall("[0-9]+", psycopg.__version__)]
 except ImportError:
-    raise ConfigError("store", "postgresql+psycopg:// needs psycopg: pip install 'oauth_mw[postgres]'") from None
+    _version = []
+if _version < [3, 3, 6]:  # the first one that waits for a limited time
+    raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
-dialect: Any = _dialect  # SQLAlchemy has left it untyped
+# What one of them raises: SQLAlchemy's second is about a connection, or a row, that is gone.
+ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError)
 
-_EXPECTED = "expected postgresql+psycopg://user@host/database"
-_KEPT_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-_SECRET = ("password", "sslpassword")
+_open: weakref.WeakSet[Driver] = weakref.WeakSet()
 
 
 class Driver(psycopg.Connection[Any]):
     """A connection whose every wait ends at ``deadline``, of the monotonic clock."""
 
+    pid = 0
     deadline = math.inf
     durable = "on"  # what a transaction sets synchronous_commit to
     warned = False
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        return super().wait(gen, interval, max(self.deadline - time.monotonic(), 0.001))
+        # Without psycopg's own way with Ctrl-C, which waits anew; a connection that was interrupted is closed.
+        return waiting.wait(gen, self.pgconn.socket, interval, max(self.deadline - time.monotonic(), 0.001))
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
 
+    def commit_surely(self) -> None:
+        """
+        :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept: the server only warns.
+        """
+        self.warned = False
+        done = self.execute("COMMIT")
+        if self.warned or done.statusmessage != "COMMIT":
+            raise StoreUnavailable("PostgreSQL did not confirm the commit")
 
-@dataclass(frozen=True, slots=True)
+    def roll_back(self) -> None:
+        """If it can be: whatever is not idle afterwards is closed."""
+        if self.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
+            with suppress(psycopg.Error):
+                self.execute("ROLLBACK")
+
+    def __del__(self, warn: Any = None) -> None:
+        # psycopg would warn of one that is still open. Those in a pool are, until the process ends.
+        pass
+
+
+@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Link:
     """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
 
@@ -56,49 +82,60 @@ class Link:
             return True
         # Nobody asked anything, so what can be read is the end, or a notice that is not worth telling from it.
         watch = select.poll()
-        watch.register(self.driver.fileno(), select.POLLIN)
+        try:
+            watch.register(self.driver.fileno(), select.POLLIN)
+        except psycopg.Error:
+            return True
         return bool(watch.poll(0))
 
     def is_idle(self) -> bool:
         return self.driver.pgconn.transaction_status == TransactionStatus.IDLE
 
+    def is_unanswered(self) -> bool:
+        return self.driver.pgconn.transaction_status == TransactionStatus.ACTIVE
+
     def close(self) -> None:
-        self.core.invalidate()
-        self.core.close()
+        with suppress(Exception):
+            self.core.invalidate()
+            self.core.close()
 
 
-def words(error: BaseException) -> str:
+def original(error: BaseException) -> BaseException:
+    """The driver's error, without SQLAlchemy's around it."""
+    inner = error.orig if isinstance(error, DBAPIError) else None
+    return inner or error
+
+
+def unavailable(error: BaseException) -> StoreUnavailable:
     """PostgreSQL's first line: the others, and SQLAlchemy's, would hold the statement and its parameters."""
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return "PostgreSQL: " + (said.splitlines()[0] if said else type(error).__name__)
+    inner = original(error)
+    said = str(inner).strip()
+    # What is wrong with a value would be told with the value.
+    if not said or isinstance(inner, psycopg.DataError | InvalidRequestError):
+        said = type(inner).__name__
+    return StoreUnavailable("PostgreSQL: " + said.splitlines()[0])
 
 
-def parsed(url: str) -> URL:
-    try:
-        return make_url(url)
-    except (ArgumentError, ValueError):
-        raise ConfigError("store", _EXPECTED) from None
+def unsuitable(error: BaseException) -> str:
+    """Why the store cannot be used until somebody changes a right or a name; empty when it is nothing of the kind."""
+    inner = original(error)
+    return str(inner).splitlines()[0] if isinstance(inner, psycopg.ProgrammingError) else ""
 
 
-def shown(url: URL) -> str:
-    return url.difference_update_query(_SECRET).render_as_string()
+def let_go() -> None:
+    """In a child: whatever happens to the parent's connections here, their sockets are out of reach."""
+    inherited = [driver for driver in list(_open) if driver.pid != os.getpid() and not driver.closed]
+    if inherited:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for driver in inherited:
+            with suppress(psycopg.Error, OSError):
+                os.dup2(nothing, driver.fileno(), inheritable=False)
+            _open.discard(driver)
+        os.close(nothing)
 
 
-def arguments(url: URL, timeout: float) -> dict[str, Any]:
-    """What the driver connects with.
-
-    :raises ConfigError: it would refuse them.
-    """
-    try:
-        _, given = dialect().create_connect_args(url)
-        make_conninfo(**given)
-    except (ArgumentError, ValueError):
-        raise ConfigError("store", f"{_EXPECTED}, several hosts as ?host=one:5432&host=two:5432") from None
-    except psycopg.Error as error:
-        raise ConfigError("store", f"{shown(url)}: {str(error).strip()}") from None
-    hosts = str(given.get("host", "")).count(",") + 1
-    bounds = {**_KEPT_ALIVE, "tcp_user_timeout": int(timeout * 1000), "connect_timeout": math.ceil(timeout / hosts)}
-    return {**bounds, **given}
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=let_go)
 
 
 def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
@@ -109,12 +146,17 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
         # A process that is stopped within a transaction must not keep all others from theirs.
         f"SET idle_in_transaction_session_timeout TO {milliseconds}; "
         # An issued token may be lost with the power; what may not is written in a transaction.
-        "SET synchronous_commit TO off"
+        "SET synchronous_commit TO off; "
+        # A commit that a standby has not confirmed is known by a warning alone.
+        "SET client_min_messages TO warning; "
+        "SET default_transaction_isolation TO 'read committed'"
     )
 
     def connect() -> Driver:
         driver = Driver.connect(**arguments, autocommit=True)
         try:
+            driver.pid = os.getpid()
+            _open.add(driver)
             driver.deadline = time.monotonic() + timeout
             driver.add_notice_handler(driver.note)
             row = driver.execute("SELECT current_setting('synchronous_commit')").fetchone()
@@ -129,6 +171,8 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
         "postgresql+psycopg://",
         creator=connect,
         poolclass=NullPool,
+        pool_reset_on_return=None,
         isolation_level="AUTOCOMMIT",
         use_native_hstore=False,
+        hide_parameters=True,
     )

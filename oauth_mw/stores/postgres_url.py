@@ -1,0 +1,89 @@
+"""What a PostgreSQL store URL says. libpq reads it, so whatever libpq takes may stand there."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import PGconn
+from sqlalchemy.dialects.postgresql.psycopg import dialect as _dialect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ..errors import ConfigError
+
+dialect: Any = _dialect  # SQLAlchemy has left it untyped
+
+_EXPECTED = "expected postgresql+psycopg://user@host/database, special characters of a password as %40"
+_SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+_SECONDS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
+# What others revoke is read where it is written: a standby tells it later.
+_PRIMARY = ("primary", "read-write")
+
+
+def parsed(url: str) -> URL:
+    """
+    :raises ConfigError: it cannot be read.
+    """
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("store", _EXPECTED) from None
+    # Else the rest of a password would be shown as part of a host.
+    if "@" in f"{address.host}{address.database}" or not url.isprintable() or "%00" in url:
+        raise ConfigError("store", _EXPECTED)
+    return address
+
+
+def shown(url: URL) -> str:
+    """For people: without a password."""
+    return url.difference_update_query(_SECRET).render_as_string()
+
+
+def arguments(url: URL, timeout: float) -> dict[str, Any]:
+    """What the driver connects with.
+
+    :raises ConfigError: libpq would refuse it.
+    """
+    try:
+        _, given = dialect().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("store", f"{_EXPECTED}, and several hosts as ?host=one:5432&host=two:5432") from None
+    wrong = _wrong(given)
+    if wrong:
+        raise ConfigError("store", f"{shown(url)}: {wrong}")
+    return {
+        "target_session_attrs": _PRIMARY[0],
+        "fallback_application_name": "oauth_mw",
+        "connect_timeout": math.ceil(timeout / _hosts(given)),
+        "tcp_user_timeout": int(timeout * 1000),
+        **_SECONDS,
+        **given,
+        "client_encoding": "utf8",
+    }
+
+
+def _hosts(given: dict[str, Any]) -> int:
+    return str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
+
+
+def _wrong(given: dict[str, Any]) -> str:
+    """What libpq, or this store, would refuse; empty when it is nothing."""
+    for name in _NUMBERS:
+        if not str(given.get(name, 0)).isdecimal():
+            return f"{name} must be a whole number"
+    if given.get("target_session_attrs", _PRIMARY[0]) not in _PRIMARY:
+        return f"target_session_attrs must be {' or '.join(_PRIMARY)}"
+    # libpq judges most values when it connects. So it is sent where nobody can be.
+    nowhere = ",".join([os.devnull] * _hosts(given))
+    try:
+        tried = PGconn.connect_start(make_conninfo(**{**given, "host": nowhere, "hostaddr": ""}).encode())
+    except psycopg.Error as error:
+        return str(error).strip().splitlines()[0]
+    said = tried.get_error_message().strip()
+    tried.finish()
+    return "" if os.devnull in said else said.splitlines()[0]
