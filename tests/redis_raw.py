@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,8 +31,15 @@ class Raw:
     def keys(self) -> set[str]:
         return {key.decode() for key in self.client.scan_iter(match=f"*{self.prefix}*")}
 
-    def store(self, field: str) -> Any:
-        return self.client.hget(self.key("store"), field)
+    def contents(self) -> dict[str, Any]:
+        """All that is there, whatever its order inside Redis."""
+        read: dict[bytes, Callable[[str], Any]] = {
+            b"string": self.client.get,
+            b"hash": self.client.hgetall,
+            b"stream": self.client.xrange,
+            b"zset": lambda key: self.client.zrange(key, 0, -1, withscores=True),
+        }
+        return {key: read[self.client.type(key)](key) for key in self.keys()}
 
     def close(self) -> None:
         self.client.close()

@@ -11,12 +11,12 @@ from ...errors import ConfigError, StoreUnavailable
 from ...model import Clock
 from .contact import SCAN_COUNT, look_or_make, persistence
 from .rows import Keys, position_text
-from .scripts import NO_STORE, VERSION
+from .scripts import NO_STORE, TEXTS, VERSION
 from .servers import Command, Replies, Servers
 from .url import RedisURL
 
-# Of what is left of the time, for replicas to confirm; the rest is for the reply.
-WAIT_SHARE = 0.9
+# Redis looks at such times only every so often; what is left then is for the reply.
+WAIT_GRAIN = 0.15
 
 
 class Steps:
@@ -102,7 +102,11 @@ class Steps:
         return found
 
     def change(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> bool:
-        """Run the script of a change, and wait for the replicas whatever it says.
+        """Run the script of a change; whether it changed something."""
+        return bool(self.reply(script, client_id, *arguments, deadline=deadline) == 1)
+
+    def reply(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> Any:
+        """What the script of a change says, after waiting for the replicas whatever it says.
 
         Who repeats a call that was not confirmed may be told that there was nothing to do: that too
         must be confirmed. So each such call writes, and replicas confirm all that was written before.
@@ -113,15 +117,16 @@ class Steps:
         fence = "1" if self._replicas else "0"
 
         def ask() -> Any:
-            commands: list[Command] = [
-                ("EVALSHA", script, len(keys), *keys, VERSION, now, fence, client_id, *arguments)
-            ]
+            rest = (len(keys), *keys, VERSION, now, fence, client_id, *arguments)
+            commands: list[Command] = [("EVALSHA", script, *rest)]
             if self._replicas:
-                left = int((deadline - time.monotonic()) * 1000 * WAIT_SHARE)
-                commands.append(("WAIT", self._replicas, max(left, 1)))
+                left = deadline - time.monotonic()
+                wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
+                # In full: whether Redis knows the script would be told only after all of this wait.
+                commands = [("EVAL", TEXTS[script], *rest), wait]
             changed, *confirmed = self.run(names.store, commands, deadline)
             if changed != NO_STORE and confirmed and confirmed[0] < self._replicas:
                 raise StoreUnavailable("too few replicas of Redis have the change")
             return changed
 
-        return bool(self.here(ask, deadline) == 1)
+        return self.here(ask, deadline)
