@@ -8,7 +8,7 @@ Nothing is sent twice: only redis-py's look whether a pooled connection is still
 from __future__ import annotations
 
 import math
-import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -17,68 +17,17 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import (
-    AuthenticationError,
-    BusyLoadingError,
-    ChildDeadlockedError,
-    ClusterDownError,
-    InvalidResponse,
-    MasterDownError,
-    MovedError,
-    NoPermissionError,
-    NoScriptError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    TimeoutError,
-    TryAgainError,
-)
+from redis.exceptions import ChildDeadlockedError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from ...errors import StoreUnavailable
+from ...errors import ConfigError
 from .contact import judge
+from .failures import PASSING, state_of, unavailable
 from .scripts import TEXTS
 from .servers import Command, Replies, Run, Servers
 from .url import RedisURL
 
 _deadline: ContextVar[float] = ContextVar("_deadline", default=math.inf)
-
-# By what Redis calls them in an error, also in that of a script.
-_STATES = {
-    "OOM": "Redis is full (maxmemory)",
-    "READONLY": "Redis is a replica there",
-    "LOADING": "Redis is loading its data",
-    "MASTERDOWN": "Redis is a replica that lost its primary",
-    "CLUSTERDOWN": "the Redis cluster is down",
-    "TRYAGAIN": "the Redis cluster is moving the keys",
-    "NOREPLICAS": "Redis has too few replicas to write",
-    "MISCONF": "Redis cannot write to its disk",
-    "BUSY": "Redis is busy with a script",
-    "NOAUTH": "Redis wants a password",
-    "WRONGPASS": "Redis refuses the user or the password",
-    "NOPERM": "Redis does not permit this user a command that is needed",
-    "MOVED": "Redis is a node of a cluster",
-}
-_STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
-# redis-py cuts the name off where it has a class for it; a class before those it inherits from.
-_CLASSES = {
-    OutOfMemoryError: "OOM",
-    ReadOnlyError: "READONLY",
-    BusyLoadingError: "LOADING",
-    MasterDownError: "MASTERDOWN",
-    ClusterDownError: "CLUSTERDOWN",
-    TryAgainError: "TRYAGAIN",
-    AuthenticationError: "WRONGPASS",
-    NoPermissionError: "NOPERM",
-    MovedError: "MOVED",
-}
-_MESSAGES = {
-    "No connection available.": "no connection to Redis became free in time",
-    "max number of clients reached": "Redis has no connection left",
-}
-# After these the connection is as good as before.
-_PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY"}
 
 
 def seconds_left() -> float:
@@ -169,14 +118,14 @@ class Server:
             try:
                 return _exchanged(connection, commands)
             except BaseException as error:
-                if _state(error) not in _PASSING:
+                if state_of(error) not in PASSING:
                     # The next operation asks a server that was judged anew.
                     connection.disconnect()
                 raise
             finally:
                 self._pool.release(connection)
         except (RedisError, OSError, ChildDeadlockedError) as error:
-            if _state(error) == "READONLY":
+            if state_of(error) == "READONLY":
                 self._pool.disconnect(inuse_connections=False)
             raise unavailable(error) from None
         finally:
@@ -216,8 +165,29 @@ class OneServer:
 
 
 def connect(place: RedisURL) -> Servers:
-    """Ready to connect, when the first command is to be run."""
+    """Ready to connect, when the first command is to be run.
+
+    :raises ConfigError: a file for TLS cannot be used.
+    """
+    if place.tls is not None:
+        _check_files(**place.tls)
     return OneServer(place)
+
+
+def _check_files(
+    ssl_ca_certs: str | None = None, ssl_certfile: str | None = None, ssl_keyfile: str | None = None, **others: object
+) -> None:
+    # redis-py reads them anew for each connection, when they would seem to be an outage.
+    context = ssl.create_default_context()
+    name = "ssl_ca_certs"
+    try:
+        if ssl_ca_certs is not None:
+            context.load_verify_locations(ssl_ca_certs)
+        name = "ssl_certfile, ssl_keyfile"
+        if ssl_certfile is not None or ssl_keyfile is not None:
+            context.load_cert_chain(ssl_certfile or "", ssl_keyfile)
+    except OSError as error:
+        raise ConfigError("store", f"Redis URL: {name}: {error.strerror or 'no such certificate'}") from None
 
 
 def _exchanged(connection: Any, commands: Sequence[Command]) -> Replies:
@@ -247,27 +217,3 @@ def _reply(connection: Any) -> Any:
 
 def _in_full(command: Command) -> Command:
     return ("EVAL", TEXTS[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command
-
-
-def _state(error: BaseException) -> str | None:
-    for kind, state in _CLASSES.items():
-        if isinstance(error, kind):
-            return state
-    found = _STATE.search(str(error))
-    return found[1] if found else None
-
-
-def unavailable(error: Exception) -> StoreUnavailable:
-    """In our own words: Redis's may name keys, redis-py's hosts."""
-    state = _state(error)
-    if state:
-        return StoreUnavailable(_STATES[state])
-    if isinstance(error, TimeoutError):
-        return StoreUnavailable("Redis did not answer in time")
-    if isinstance(error, InvalidResponse):
-        return StoreUnavailable("what answers is not Redis")
-    if str(error) in _MESSAGES:
-        return StoreUnavailable(_MESSAGES[str(error)])
-    if isinstance(error, ResponseError):
-        return StoreUnavailable("Redis refused a command")
-    return StoreUnavailable("Redis cannot be reached")

@@ -38,7 +38,7 @@ class RedisURL:
     shown: str
     username: str | None = field(repr=False)
     password: str | None = field(repr=False)
-    tls: Mapping[str, object] | None = None
+    tls: Mapping[str, Any] | None = None
 
 
 def parse_url(url: str) -> RedisURL:

@@ -1,0 +1,82 @@
+"""What redis-py raises, and what of it is said."""
+
+from __future__ import annotations
+
+import re
+
+from redis.exceptions import (
+    AuthenticationError,
+    BusyLoadingError,
+    ClusterDownError,
+    InvalidResponse,
+    MasterDownError,
+    MovedError,
+    NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+
+from ...errors import StoreUnavailable
+
+# By what Redis calls them in an error, also in that of a script.
+_STATES = {
+    "OOM": "Redis is full (maxmemory)",
+    "READONLY": "Redis is a replica there",
+    "LOADING": "Redis is loading its data",
+    "MASTERDOWN": "Redis is a replica that lost its primary",
+    "CLUSTERDOWN": "the Redis cluster is down",
+    "TRYAGAIN": "the Redis cluster is moving the keys",
+    "NOREPLICAS": "Redis has too few replicas to write",
+    "MISCONF": "Redis cannot write to its disk",
+    "BUSY": "Redis is busy with a script",
+    "NOAUTH": "Redis wants a password",
+    "WRONGPASS": "Redis refuses the user or the password",
+    "NOPERM": "Redis does not permit this user a command that is needed",
+    "MOVED": "Redis is a node of a cluster",
+}
+_STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
+# redis-py cuts the name off where it has a class for it; a class before those it inherits from.
+_CLASSES = {
+    OutOfMemoryError: "OOM",
+    ReadOnlyError: "READONLY",
+    BusyLoadingError: "LOADING",
+    MasterDownError: "MASTERDOWN",
+    ClusterDownError: "CLUSTERDOWN",
+    TryAgainError: "TRYAGAIN",
+    AuthenticationError: "WRONGPASS",
+    NoPermissionError: "NOPERM",
+    MovedError: "MOVED",
+}
+_MESSAGES = {
+    "No connection available.": "no connection to Redis became free in time",
+    "max number of clients reached": "Redis has no connection left",
+}
+# After these the connection is as good as before.
+PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY"}
+
+
+def state_of(error: BaseException) -> str | None:
+    for kind, state in _CLASSES.items():
+        if isinstance(error, kind):
+            return state
+    found = _STATE.search(str(error))
+    return found[1] if found else None
+
+
+def unavailable(error: Exception) -> StoreUnavailable:
+    """In our own words: Redis's may name keys, redis-py's hosts."""
+    state = state_of(error)
+    if state:
+        return StoreUnavailable(_STATES[state])
+    if isinstance(error, TimeoutError):
+        return StoreUnavailable("Redis did not answer in time")
+    if isinstance(error, InvalidResponse):
+        return StoreUnavailable("what answers is not Redis")
+    if str(error) in _MESSAGES:
+        return StoreUnavailable(_MESSAGES[str(error)])
+    if isinstance(error, ResponseError):
+        return StoreUnavailable("Redis refused a command")
+    return StoreUnavailable("Redis cannot be reached")
