@@ -63,7 +63,10 @@ def parse_url(url: str) -> RedisURL:
         if db and "db" in options:
             raise _wrong("the number of the database stands in the path or in ?db=, not in both")
         options.setdefault("db", _number("the database", 0, 10_000)(db or "0"))
-    tls = {key: value for key, value in options.items() if key.startswith("ssl_")} if scheme == "rediss" else None
+    tls = None
+    if scheme == "rediss":
+        # Older redis-py leaves the host's name unchecked.
+        tls = {"ssl_check_hostname": True} | {key: value for key, value in options.items() if key.startswith("ssl_")}
     return RedisURL(
         hosts=hosts,
         path=path,
