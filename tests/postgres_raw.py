@@ -38,8 +38,7 @@ class Raw:
         """A setting of the whole server, for sessions to come, at once; and without it again by ``""``."""
         self(f"ALTER SYSTEM SET {name} TO '{value}'" if value else f"ALTER SYSTEM RESET {name}")
         self("SELECT pg_reload_conf()")
-        if value:
-            wait_until(lambda: self(f"SHOW {name}") == [value], f"{name} {value}")
+        wait_until(lambda: not value or self(f"SHOW {name}") == [value], f"{name} {value}")
 
     def close(self) -> None:
         self._connection.close()
