@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -123,6 +123,52 @@ class LogPage(NamedTuple):
     complete: bool
 
 
+class ClientRecord(NamedTuple):
+    """A client as it moves to another store. Of a deleted one only the id is left.
+
+    ``ended`` is the position of the last event that ended all of its tokens.
+    """
+
+    client: Client
+    ended: int
+    deleted: bool = False
+
+
+class LogRecord(NamedTuple):
+    """An event of the log as it moves, with the Unix second until which it is kept."""
+
+    position: int
+    client_id: str
+    key: bytes | None
+    keep_until: int
+
+
+class Standing(NamedTuple):
+    """Where a store's log stands, and the highest position that was swept out of it."""
+
+    store_id: str
+    position: int
+    floor: int
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What is in a store. ``size`` is in bytes, ``None`` where the engine does not tell it."""
+
+    engine: str
+    schema_version: int
+    store_id: str
+    position: int
+    enabled: int
+    disabled: int
+    deleted: int
+    secrets: int
+    unexpired: int
+    expired: int
+    events: int
+    size: int | None = None
+
+
 class ClientReader(Protocol):
     def find_client(self, client_id: str) -> Client | None:
         """The client with its secrets, and the log's position as of the same moment."""
@@ -191,6 +237,41 @@ class RevocationLog(Protocol):
         """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""
 
 
+class Movable(Protocol):
+    """All that a store has, for a move into another one, in batches. Each step is done whole or not at all.
+
+    Whoever takes remembers the store it is a copy of by its id, ``origin``, and refuses to take
+    once it was changed by anybody else. ``AdminError`` says so.
+    """
+
+    def standing(self) -> Standing: ...
+
+    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+        """All, with the deleted ones."""
+
+    def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
+        """What the log holds after this position, in order."""
+
+    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+        """Those that have not expired, ``revoked`` if by themselves."""
+
+    def become_copy(self, origin: str) -> None:
+        """
+        :raises AdminError: it is no copy of ``origin``, or was changed since, and is not empty.
+        """
+
+    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+        """Make the clients what they are there; those that were not."""
+
+    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+        """Append what happened there, with all that follows from it, up to ``position``."""
+
+    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        """Add tokens of known clients; how many were not there."""
+
+    def holdings(self, now: int) -> Holdings: ...
+
+
 class Store(ClientStore, TokenStore, RevocationLog, Protocol):
     """All of it, as :func:`oauth_mw.open_store` gives it.
 
@@ -202,5 +283,7 @@ class Store(ClientStore, TokenStore, RevocationLog, Protocol):
 
     @property
     def single_process(self) -> bool: ...
+
+    def movable(self) -> Movable: ...
 
     def close(self) -> None: ...

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
-from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
 from . import schema, statements
 from .engine import SQLEngine
 from .rows import (
@@ -77,6 +77,11 @@ class SQLStore:
 
     def watch(self, ended: Callable[[], None]) -> None:
         self._engine.watch(ended)
+
+    def movable(self) -> Movable:
+        from .sql_moving import SQLMoving
+
+        return SQLMoving(self._engine)
 
     def close(self) -> None:
         self._engine.close()

@@ -17,7 +17,7 @@ VERSION = b"1"
 NO_STORE = -1
 
 # 86400: how many seconds followers may lag behind; 500: how many old events an append may remove.
-_CHANGE = """
+CHANGE = """
 local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS = unpack(KEYS)
 local version, time, fence, id = unpack(ARGV)
 local store = redis.call('HMGET', STORE, 'version', 'position', 'floor')
@@ -170,7 +170,7 @@ return version
 """
 
 
-def _named(text: str) -> str:
+def named(text: str) -> str:
     digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
     TEXTS[digest] = text
     return digest
@@ -179,12 +179,12 @@ def _named(text: str) -> str:
 # By the digest that Redis knows a script by.
 TEXTS: dict[str, str] = {}
 
-ADD_CLIENT = _named(_CHANGE + _ADD_CLIENT)
-UPDATE_CLIENT = _named(_CHANGE + _UPDATE_CLIENT)
-END_CLIENT = _named(_CHANGE + _END_CLIENT)
-ADD_SECRET = _named(_CHANGE + _ADD_SECRET)
-REMOVE_SECRET = _named(_CHANGE + _REMOVE_SECRET)
-REVOKE_TOKEN = _named(_CHANGE + _REVOKE_TOKEN)
-READ_LOG = _named(_READ_LOG)
-FIND_TOKEN = _named(_FIND_TOKEN)
-LOOK = _named(_LOOK)
+ADD_CLIENT = named(CHANGE + _ADD_CLIENT)
+UPDATE_CLIENT = named(CHANGE + _UPDATE_CLIENT)
+END_CLIENT = named(CHANGE + _END_CLIENT)
+ADD_SECRET = named(CHANGE + _ADD_SECRET)
+REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
+REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
+READ_LOG = named(_READ_LOG)
+FIND_TOKEN = named(_FIND_TOKEN)
+LOOK = named(_LOOK)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ...model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
 from . import scripts
 from .rows import (
     CLIENT_FIELDS,
@@ -83,6 +83,11 @@ class RedisStore:
 
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
+
+    def movable(self) -> Movable:
+        from .moving import RedisMoving
+
+        return RedisMoving(self._steps, self.url, self._clock)
 
     def close(self) -> None:
         self._steps.servers.close()

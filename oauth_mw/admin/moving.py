@@ -1,0 +1,173 @@
+"""Copy all of a store into another one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+from ..errors import AdminError, StoreUnavailable
+from ..model import Clock, Holdings, LogRecord, Store, TokenRecord
+
+T = TypeVar("T")
+
+
+class Amount(NamedTuple):
+    """How many were written, and how many were there already."""
+
+    moved: int
+    there: int
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What a copy consists of."""
+
+    clients: Amount
+    secrets: Amount
+    deleted: Amount
+    tokens: Amount
+    events: Amount
+
+    @property
+    def changed(self) -> bool:
+        return any(amount.moved for amount in (self.clients, self.secrets, self.deleted, self.tokens, self.events))
+
+
+def holdings(store: Store, *, clock: Clock = time.time) -> Holdings:
+    """What is in a store.
+
+    :raises StoreUnavailable: it does not answer.
+    """
+    return store.movable().holdings(int(clock()))
+
+
+def copy_store(
+    source: Store, target: Store, *, clock: Clock = time.time, told: Callable[[int], None] = lambda tokens: None
+) -> Copied:
+    """Copy clients, secrets, deleted ids, the revocation log and all unexpired tokens.
+
+    Both may be in use meanwhile, but only ``source`` may change. What ends tokens goes before the
+    tokens, so that a copy that was interrupted accepts none that ``source`` refuses. Another call
+    goes on, and brings what has changed.
+
+    :param target: empty, or a copy of ``source`` that was changed by nobody else; tokens it issued itself stay.
+    :param told: called with how many tokens have been dealt with since the last call.
+    :raises AdminError: ``target`` is neither; nothing was written.
+    :raises StoreUnavailable: one of them does not answer; the call can be repeated.
+    """
+    return _Copying(source, target).run(int(clock()), told)
+
+
+class _Copying:
+    def __init__(self, source: Store, target: Store) -> None:
+        self._source, self._target = source.movable(), target.movable()
+        self._source_url, self._target_url = source.url, target.url
+        self._origin = ""
+        self._position = 0  # up to which the target has the source's log
+        self._clients: dict[str, tuple[bool, int]] = {}  # by id: deleted, and how many secrets
+        self._moved: dict[str, tuple[bool, int]] = {}
+        self._events = 0
+
+    def run(self, now: int, told: Callable[[int], None]) -> Copied:
+        self._begin()
+        events_there = self._count_events()
+        self._copy_all_but_tokens()
+        moved = seen = 0
+        for batch in _each(self._source.read_tokens(now), self._source_url):
+            tokens = self._judged(batch)
+            with _asking(self._target_url):
+                moved += self._target.take_tokens(self._origin, tokens)
+            seen += len(tokens)
+            told(len(batch))
+        # What was ended or changed meanwhile.
+        self._copy_all_but_tokens()
+        return Copied(
+            clients=self._amount(lambda deleted, secrets: not deleted),
+            secrets=self._amount(lambda deleted, secrets: secrets),
+            deleted=self._amount(lambda deleted, secrets: deleted),
+            tokens=Amount(moved, seen - moved),
+            events=Amount(self._events, events_there),
+        )
+
+    def _begin(self) -> None:
+        with _asking(self._source_url):
+            there = self._source.standing()
+        with _asking(self._target_url):
+            if self._target.standing().store_id == there.store_id:
+                raise AdminError(f"{self._source_url} and {self._target_url} are the same store")
+            self._target.become_copy(there.store_id)
+            here = self._target.standing()
+        if here.position > there.position:
+            raise AdminError(
+                f"{self._source_url} stands behind what was copied from it: it is an older state of itself"
+            )
+        self._origin, self._position = there.store_id, here.position
+
+    def _count_events(self) -> int:
+        """How many of the source's events the target has."""
+        count = 0
+        for batch in _each(self._source.read_events(0), self._source_url) if self._position else ():
+            here = sum(event.position <= self._position for event in batch)
+            count += here
+            if here < len(batch):
+                break
+        return count
+
+    def _copy_all_but_tokens(self) -> None:
+        self._copy_events()
+        for batch in _each(self._source.read_clients(), self._source_url):
+            with _asking(self._target_url):
+                taken = self._target.take_clients(self._origin, batch)
+            for records, into in (batch, self._clients), (taken, self._moved):
+                into.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in records})
+        # A client may have been ended since: the log may not stand before that for long.
+        self._copy_events()
+
+    def _copy_events(self) -> None:
+        with _asking(self._source_url):
+            end = self._source.standing().position
+        for batch in _each(self._source.read_events(self._position), self._source_url):
+            events = [event for event in batch if event.position <= end]
+            if events:
+                self._take_events(events, events[-1].position)
+        self._take_events([], end)
+
+    def _take_events(self, events: Sequence[LogRecord], position: int) -> None:
+        # Asked for after the events were read, so that it tells of all that were swept before.
+        with _asking(self._source_url):
+            floor = self._source.standing().floor
+        with _asking(self._target_url):
+            self._target.take_events(self._origin, events, position, min(floor, position))
+        self._events += len(events)
+        self._position = position
+
+    def _judged(self, batch: Sequence[tuple[bytes, TokenRecord]]) -> Sequence[tuple[bytes, TokenRecord]]:
+        """The tokens that can be copied now: those of clients and log positions that the target has."""
+        if any(token.position > self._position or token.client_id not in self._clients for _, token in batch):
+            self._copy_all_but_tokens()
+        return [pair for pair in batch if pair[1].client_id in self._clients]
+
+    def _amount(self, count: Callable[[bool, int], int]) -> Amount:
+        moved = sum(count(*each) for each in self._moved.values())
+        return Amount(moved, sum(count(*each) for each in self._clients.values()) - moved)
+
+
+def _each(batches: Iterator[T], url: str) -> Iterator[T]:
+    while True:
+        with _asking(url):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        yield batch
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """Two stores are at work: an outage says of which."""
+    try:
+        yield
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{url}: {error.reason}") from None

@@ -1,0 +1,142 @@
+"""A store in memory is copied, or becomes a copy."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+
+from ..model import ClientRecord, Ended, Holdings, LogRecord, Standing, TokenRecord
+from .memory import Contents
+from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, batches, digest, gone, occupied, other_copy, own_client, own_events
+
+LOG_KEEP_SECONDS = 24 * 3600  # as other stores keep events for their followers
+
+
+class MemoryMoving:
+    """See :class:`~oauth_mw.model.Movable`."""
+
+    def __init__(self, contents: Contents, url: str) -> None:
+        self._all = contents
+        self._url = url
+
+    def standing(self) -> Standing:
+        with self._all.lock:
+            return Standing(self._all.store_id, self._all.head[0], self._all.floor)
+
+    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+        with self._all.lock:
+            records = [self._record(client_id) for client_id in (*self._all.clients, *self._all.gone)]
+        return batches(records, CLIENTS_AT_ONCE)
+
+    def _record(self, client_id: str) -> ClientRecord:
+        client, ended = self._all.clients.get(client_id), self._all.ended.get(client_id, 0)
+        return ClientRecord(client, ended) if client else gone(client_id, ended)
+
+    def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
+        with self._all.lock:
+            events = {event.position: event for event in self._all.log}
+            # The log may be too short for all tokens that were revoked and have not expired.
+            for key, position in self._all.revoked.items():
+                events.setdefault(position, Ended(position, self._all.tokens[key].client_id, key))
+        found = [events[position] for position in sorted(events) if position > after]
+        return batches([LogRecord(*event, _keep_until(event)) for event in found], ROWS_AT_ONCE)
+
+    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+        live = (now + 1).to_bytes(4)
+        with self._all.lock:
+            tokens = sorted(pair for pair in self._all.tokens.items() if pair[0] > live)
+        return batches(tokens, ROWS_AT_ONCE)
+
+    def become_copy(self, origin: str) -> None:
+        with self._all.lock:
+            if self._all.origin is None:
+                if self._all.clients or self._all.gone or self._all.head[0]:
+                    raise occupied(self._url)
+                self._all.origin = (origin, 0)
+            self._check(origin)
+            for client_id in (*self._all.clients, *self._all.gone):
+                self._check_client(client_id)
+
+    def _check(self, origin: str) -> None:
+        if self._all.origin is None or self._all.origin[0] != origin:
+            raise other_copy(self._url)
+        if self._all.origin[1] != self._all.head[0]:
+            raise own_events(self._url)
+
+    def _check_client(self, client_id: str) -> None:
+        if digest(self._record(client_id)) != self._all.copied.get(client_id):
+            raise own_client(self._url, client_id)
+
+    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+        taken = []
+        with self._all.lock:
+            self._check(origin)
+            for record in records:
+                client_id, new = record.client.client_id, digest(record)
+                known = client_id in self._all.clients or client_id in self._all.gone
+                if known:
+                    self._check_client(client_id)
+                if not known or self._all.copied[client_id] != new or self._all.ended.get(client_id, 0) < record.ended:
+                    self._put(record)
+                    self._all.copied[client_id] = new
+                    taken.append(record)
+        return taken
+
+    def _put(self, record: ClientRecord) -> None:
+        client_id = record.client.client_id
+        self._all.ended[client_id] = max(record.ended, self._all.ended.get(client_id, 0))
+        if record.deleted:
+            self._all.clients.pop(client_id, None)
+            self._all.gone.add(client_id)
+        else:
+            self._all.clients[client_id] = record.client
+
+    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+        with self._all.lock:
+            self._check(origin)
+            for event in events:
+                if event.position <= self._all.head[0]:
+                    continue
+                self._all.log.append(Ended(*event[:3]))
+                if event.key is None:
+                    self._all.ended[event.client_id] = event.position
+                elif event.key in self._all.tokens:
+                    self._all.tokens[event.key] = self._all.tokens[event.key]._replace(revoked=True)
+                    self._all.revoked[event.key] = event.position
+            self._all.head[0] = max(self._all.head[0], position)
+            self._all.floor = max(self._all.floor, floor)
+            self._all.origin = (origin, self._all.head[0])
+
+    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        added = 0
+        with self._all.lock:
+            self._check(origin)
+            for key, token in tokens:
+                if key not in self._all.tokens:
+                    self._all.tokens[key] = token
+                    heapq.heappush(self._all.by_expiry, key)
+                    added += 1
+        return added
+
+    def holdings(self, now: int) -> Holdings:
+        with self._all.lock:
+            enabled = sum(client.enabled for client in self._all.clients.values())
+            unexpired = sum(int.from_bytes(key[:4]) > now for key in self._all.tokens)
+            return Holdings(
+                engine="memory",
+                schema_version=0,
+                store_id=self._all.store_id,
+                position=self._all.head[0],
+                enabled=enabled,
+                disabled=len(self._all.clients) - enabled,
+                deleted=len(self._all.gone),
+                secrets=sum(len(client.secrets) for client in self._all.clients.values()),
+                unexpired=unexpired,
+                expired=len(self._all.tokens) - unexpired,
+                events=len(self._all.log),
+            )
+
+
+def _keep_until(event: Ended) -> int:
+    expires_at = int.from_bytes(event.key[:4]) if event.key else 0
+    return max(event.position // 1_000_000, expires_at) + LOG_KEEP_SECONDS

@@ -1,0 +1,191 @@
+"""A store on Redis is copied, or becomes a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from ...errors import StoreUnavailable
+from ...model import ClientRecord, Clock, Holdings, LogRecord, Standing, TokenRecord
+from ..moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
+from . import moving_scripts as scripts
+from .contact import read_info
+from .rows import CLIENT_FIELDS, client_from, client_text, position_text, secret_line, token_from, token_text
+from .scripts import NO_STORE, VERSION
+from .servers import Command, Replies
+from .steps import Steps
+from .store import TTL_MARGIN
+
+T = TypeVar("T")
+
+_REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scripts.OCCUPIED: occupied}
+
+
+class RedisMoving:
+    """See :class:`~oauth_mw.model.Movable`."""
+
+    def __init__(self, steps: Steps, url: str, clock: Clock) -> None:
+        self._steps = steps
+        self._keys = steps.keys
+        self._url = url
+        self._clock = clock
+
+    def _ask(self, *commands: Command) -> Replies:
+        return self._steps.run(self._keys.store, list(commands), self._steps.deadline())
+
+    def standing(self) -> Standing:
+        deadline = self._steps.deadline()
+        fields: Command = ("HMGET", self._keys.store, "version", "store_id", "position", "floor")
+
+        def ask() -> Any:
+            ((version, *found),) = self._steps.run(self._keys.store, [fields], deadline)
+            return found if version == VERSION else NO_STORE
+
+        store_id, position, floor = self._steps.here(ask, deadline)
+        return Standing(store_id.decode(), _read(int, position), _read(int, floor))
+
+    def _client_ids(self) -> Iterator[list[str]]:
+        last = b"-"
+        while True:
+            (ids,) = self._ask(("ZRANGEBYLEX", self._keys.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE))
+            yield [client_id.decode() for client_id in ids]
+            if len(ids) < CLIENTS_AT_ONCE:
+                return
+            last = b"(" + ids[-1]
+
+    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+        for ids in self._client_ids():
+            rows = self._ask(*(("HMGET", self._keys.client(each), *CLIENT_FIELDS, "ended") for each in ids))
+            yield [_read(_record, client_id, row) for client_id, row in zip(ids, rows, strict=True)]
+
+    def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
+        while True:
+            (entries,) = self._ask(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_AT_ONCE))
+            events = [(int(entry[:-2]), client_id.decode(), key) for entry, (_, client_id, _, key) in entries]
+            if not events:
+                return
+            due = [position_text(position).encode() + key for position, _, key in events]
+            (until,) = self._ask(("ZMSCORE", self._keys.due, *due))
+            yield [
+                LogRecord(position, client_id, key or None, int(keep_until or 0))
+                for (position, client_id, key), keep_until in zip(events, until, strict=True)
+            ]
+            after = events[-1][0]
+
+    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+        start = len(self._keys.any_token)
+        for found in self._steps.scan(self._keys.any_token + "*"):
+            names = [name.decode() for name in found if int(name[start : start + 8], 16) > now]
+            keys = [bytes.fromhex(name[start:]) for name in names]
+            rows = self._of_tokens(names, [("GET", name) for name in names])
+            (revoked,) = self._ask(("HMGET", self._keys.revoked, *keys)) if keys else ([],)
+            yield [
+                (key, _read(token_from, row, b"0", position is not None))
+                for key, row, position in zip(keys, rows, revoked, strict=True)
+                if row is not None
+            ]
+
+    def _of_tokens(self, names: Sequence[str], commands: Sequence[Command]) -> Replies:
+        """The replies to one command on each of these keys."""
+        if self._steps.servers.one:
+            return self._ask(*commands) if commands else []
+        pairs = zip(names, commands, strict=True)
+        return [self._steps.run(name, [command], self._steps.deadline())[0] for name, command in pairs]
+
+    def holdings(self, now: int) -> Holdings:
+        standing = self.standing()
+        secrets = unexpired = expired = 0
+        clients = {(deleted, enabled): 0 for deleted in (False, True) for enabled in (False, True)}
+        for page in self.read_clients():
+            for client, _, deleted in page:
+                clients[deleted, client.enabled] += 1
+                secrets += len(client.secrets)
+        start = len(self._keys.any_token)
+        for found in self._steps.scan(self._keys.any_token + "*"):
+            live = sum(int(name[start : start + 8], 16) > now for name in found)
+            unexpired += live
+            expired += len(found) - live
+        info, events = self._ask(("INFO", "server"), ("XLEN", self._keys.log))
+        return Holdings(
+            engine=f"Redis {read_info(info).get('redis_version', '')}",
+            schema_version=int(VERSION),
+            store_id=standing.store_id,
+            position=standing.position,
+            enabled=clients[False, True],
+            disabled=clients[False, False],
+            deleted=clients[True, False],
+            secrets=secrets,
+            unexpired=unexpired,
+            expired=expired,
+            events=events,
+        )
+
+    # As a copy
+
+    def _change(self, script: str, origin: str, *arguments: bytes | str) -> Any:
+        """
+        :raises AdminError: it was refused.
+        """
+        reply = self._steps.reply(script, "", origin, *arguments, deadline=self._steps.deadline())
+        if isinstance(reply, int) and reply in _REFUSALS:
+            raise _REFUSALS[reply](self._url)
+        if isinstance(reply, bytes):
+            raise own_client(self._url, reply.decode())
+        return reply
+
+    def become_copy(self, origin: str) -> None:
+        self._change(scripts.BECOME, origin)
+        for ids in self._client_ids():
+            self._change(scripts.CHECK_CLIENTS, origin, *ids)
+
+    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+        arguments = [text for record in records for text in _fields(record)]
+        return [records[index] for index in self._change(scripts.TAKE_CLIENTS, origin, *arguments)]
+
+    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+        here = self.standing()
+        if not events and position <= here.position and floor <= here.floor:
+            return
+        arguments: list[bytes | str] = [position_text(position), position_text(floor)]
+        for event in events:
+            arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
+        self._change(scripts.TAKE_EVENTS, origin, *arguments)
+
+    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        names = [self._keys.token(key) for key, _ in tokens]
+        there = self._of_tokens(names, [("EXISTS", name) for name in names])
+        new = [(name, *pair) for name, pair, known in zip(names, tokens, there, strict=True) if not known]
+        if not new:
+            return 0
+        self._change(scripts.BECOME, origin)
+        now = int(self._clock())
+        commands: list[Command] = []
+        for name, key, token in new:
+            left = max(int.from_bytes(key[:4]) - now + TTL_MARGIN, 1)
+            commands.append(("SET", name, token_text(token), "EX", left, "NX"))
+        return sum(done is not None for done in self._of_tokens([name for name, *_ in new], commands))
+
+
+def _record(client_id: str, row: Replies) -> ClientRecord:
+    *fields, ended = row
+    client = client_from(client_id, fields, 0)
+    return ClientRecord(client, int(ended)) if client else gone(client_id, int(ended))
+
+
+def _fields(record: ClientRecord) -> Sequence[str]:
+    """A client's part of the arguments of :data:`~.moving_scripts.TAKE_CLIENTS`."""
+    client, ended, deleted = record
+    if deleted:
+        return (client.client_id, "1", "0", "", "", position_text(ended))
+    secrets = "\n".join(map(secret_line, client.secrets))
+    return (client.client_id, "0", str(int(client.enabled)), client_text(client), secrets, position_text(ended))
+
+
+def _read(read: Callable[..., T], *found: Any) -> T:
+    """
+    :raises StoreUnavailable: it is nothing of ours.
+    """
+    try:
+        return read(*found)
+    except (ValueError, TypeError):
+        raise StoreUnavailable("a record in Redis cannot be read") from None

@@ -1,0 +1,98 @@
+"""What a store on Redis does in one step when it becomes a copy: see :mod:`.scripts`.
+
+Of a copy, the store's own key also says of which store (``origin``) and where the log stood after
+the last step (``copied``), and that of each client a digest of what was written (``copied``).
+"""
+
+from __future__ import annotations
+
+from .scripts import CHANGE, named
+
+OTHER_COPY, OWN_EVENTS, OCCUPIED = -2, -3, -4
+
+# Of these scripts CLIENT is how the keys of clients begin. What they refuse is told by a number, or by a client's id.
+_COPY = """
+local origin = ARGV[5]
+
+local function judged()
+  local copy = redis.call('HMGET', STORE, 'origin', 'copied')
+  if copy[1] ~= origin then return -2 end
+  if copy[2] ~= store[2] then return -3 end
+end
+
+local function digest(client) return redis.sha1hex(table.concat(client, '\\n', 1, 4)) end
+
+local function client(id)
+  return redis.call('HMGET', CLIENT .. id, 'deleted', 'enabled', 'record', 'secrets', 'copied', 'ended')
+end
+"""
+
+_BECOME = """
+if redis.call('HEXISTS', STORE, 'origin') == 1 then return judged() or 1 end
+if tonumber(store[2]) > 0 or redis.call('ZCARD', CLIENTS) > 0 then return -4 end
+redis.call('HSET', STORE, 'origin', origin, 'copied', store[2])
+return 1
+"""
+
+_CHECK_CLIENTS = """
+for n = 6, #ARGV do
+  local here = client(ARGV[n])
+  if here[1] and digest(here) ~= here[5] then return ARGV[n] end
+end
+return 1
+"""
+
+_TAKE_CLIENTS = """
+local refused = judged()
+if refused then return refused end
+local differing, taken = {}, {}
+for n = 6, #ARGV, 6 do
+  local id, ended = ARGV[n], ARGV[n + 5]
+  local here, new = client(id), digest({unpack(ARGV, n + 1, n + 4)})
+  if here[1] then
+    if digest(here) ~= here[5] then return id end
+    if here[6] > ended then ended = here[6] end
+  end
+  if here[5] ~= new or here[6] ~= ended then
+    differing[#differing + 1] = {n, new, ended}
+    taken[#taken + 1] = (n - 6) / 6
+  end
+end
+for _, found in ipairs(differing) do
+  local n, new, ended = unpack(found)
+  local id, deleted, enabled, record, secrets = unpack(ARGV, n, n + 4)
+  redis.call('HSET', CLIENT .. id, 'deleted', deleted, 'enabled', enabled, 'record', record, 'secrets', secrets,
+             'copied', new, 'ended', ended)
+  redis.call('ZADD', CLIENTS, 0, id)
+end
+return taken
+"""
+
+_TAKE_EVENTS = """
+local refused = judged()
+if refused then return refused end
+local last, floor = ARGV[6], ARGV[7]
+if store[2] > last then last = store[2] end
+if store[3] > floor then floor = store[3] end
+for n = 8, #ARGV, 4 do
+  local position, id, key, keep_until = unpack(ARGV, n, n + 3)
+  if position > store[2] then
+    redis.call('XADD', LOG, entry(position), 'c', id, 'k', key)
+    redis.call('ZADD', DUE, keep_until, position .. key)
+    if key ~= '' then
+      redis.call('HSET', REVOKED, key, position)
+    else
+      local ended = redis.call('HGET', CLIENT .. id, 'ended')
+      if ended and ended < position then redis.call('HSET', CLIENT .. id, 'ended', position) end
+    end
+  end
+end
+if #redis.call('XRANGE', LOG, entry(last), entry(last)) == 0 then floor = last end
+redis.call('HSET', STORE, 'position', last, 'floor', floor, 'copied', last)
+return 1
+"""
+
+BECOME = named(CHANGE + _COPY + _BECOME)
+CHECK_CLIENTS = named(CHANGE + _COPY + _CHECK_CLIENTS)
+TAKE_CLIENTS = named(CHANGE + _COPY + _TAKE_CLIENTS)
+TAKE_EVENTS = named(CHANGE + _COPY + _TAKE_EVENTS)

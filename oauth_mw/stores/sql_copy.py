@@ -1,0 +1,148 @@
+"""What is written into a store on a SQL engine that is a copy.
+
+It has two tables more: which store it is a copy of and where its log stood after the last step,
+and a digest of each client as it was written. What differs from them was done by others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Select,
+    String,
+    Table,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+
+from ..model import ClientRecord, LogRecord, TokenRecord
+from . import schema
+from .moving import digest, gone
+from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, attributes_text, client_from_rows, client_values, secret_values
+
+_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+
+metadata = MetaData()
+origin = Table(
+    "oauth_mw_origin",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("store_id", String(32), nullable=False),
+    Column("position", BigInteger, nullable=False),
+)
+copied = Table(
+    "oauth_mw_copied",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+)
+
+
+_ADDED = ("key", "scope", "issued_at", "position", "revoked", "attributes")
+ADD_TOKEN = insert(_token).from_select(
+    [*_ADDED, "client"],
+    select(*(bindparam(name, type_=_token.c[name].type) for name in _ADDED), _client.c.number).where(
+        _client.c.client_id == bindparam("client_id"),
+        ~exists().where(_token.c.key == bindparam("same_key", type_=_token.c.key.type)),
+    ),
+)
+_REVOKE = update(_token).where(_token.c.key == bindparam("named")).values(revoked=True)
+_END = (
+    update(_client)
+    .where(_client.c.client_id == bindparam("named"), _client.c.ended < bindparam("by"))
+    .values(ended=bindparam("by"))
+)
+
+
+def is_empty(connection: Connection) -> bool:
+    position = connection.execute(select(_store.c.position)).scalar_one()
+    return position == 0 and connection.execute(select(_client.c.number).limit(1)).first() is None
+
+
+def records(connection: Connection, ids: Select[str], **values: object) -> list[ClientRecord]:
+    """The clients with these ids, deleted ones too."""
+    rows: Iterable[Any] = connection.execute(
+        select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _client.c.ended, _client.c.deleted)
+        .select_from(_client.outerjoin(_secret, _secret.c.client == _client.c.number))
+        .where(_client.c.client_id.in_(ids))
+        .order_by(_client.c.client_id, _secret.c.created_at, _secret.c.secret_id),
+        values,
+    )
+    return [_record(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0]))]
+
+
+def _record(rows: Sequence[Any]) -> ClientRecord:
+    *_, ended, deleted = rows[0]
+    client = None if deleted else client_from_rows([row[:-1] for row in rows])
+    return ClientRecord(replace(client, position=0), ended) if client else gone(rows[0][0], ended)
+
+
+def write_clients(connection: Connection, known: Mapping[str, int], records: Sequence[ClientRecord]) -> None:
+    """
+    :param known: those of them that are here, with the positions of their ends, which only grow.
+    """
+    rows = [
+        {
+            **client_values(client),
+            "client_id": client.client_id,
+            "created_at": client.created_at,
+            "ended": max(ended, known.get(client.client_id, 0)),
+            "deleted": deleted,
+        }
+        for client, ended, deleted in records
+    ]
+    ids = [record.client.client_id for record in records]
+    new = [row for row in rows if row["client_id"] not in known]
+    changed = [{**row, "named": row["client_id"]} for row in rows if row["client_id"] in known]
+    numbers = select(_client.c.client_id, _client.c.number).where(_client.c.client_id.in_(ids))
+    if changed:
+        connection.execute(update(_client).where(_client.c.client_id == bindparam("named")), changed)
+        connection.execute(
+            delete(_secret).where(_secret.c.client.in_([number for _, number in connection.execute(numbers)]))
+        )
+        connection.execute(delete(copied).where(copied.c.client_id.in_(ids)))
+    if new:
+        connection.execute(insert(_client), new)
+    number = dict(connection.execute(numbers).tuples().all())
+    secrets = [
+        {**secret_values(secret), "client": number[client.client_id]}
+        for client, _, _ in records
+        for secret in client.secrets
+    ]
+    if secrets:
+        connection.execute(insert(_secret), secrets)
+    connection.execute(
+        insert(copied), [{"client_id": record.client.client_id, "digest": digest(record)} for record in records]
+    )
+
+
+def append(connection: Connection, events: Sequence[LogRecord]) -> None:
+    """Put events into the log, and do to clients and tokens what they tell."""
+    if events:
+        connection.execute(insert(_log), [event._asdict() for event in events])
+    tokens = [{"named": event.key} for event in events if event.key is not None]
+    clients = [{"named": event.client_id, "by": event.position} for event in events if event.key is None]
+    if tokens:
+        connection.execute(_REVOKE, tokens)
+    if clients:
+        connection.execute(_END, clients)
+
+
+def token_values(key: bytes, token: TokenRecord) -> tuple[object, ...]:
+    """In the order of the parameters of :data:`ADD_TOKEN`."""
+    attributes = attributes_text(token.attributes, token.public_attributes)
+    return (key, token.scope, token.issued_at, token.position, token.revoked, attributes, token.client_id, key)

@@ -1,0 +1,184 @@
+"""A store on a SQL engine is copied, or becomes a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import Connection, bindparam, insert, inspect, literal_column, select, true, update
+
+from ..model import ClientRecord, Holdings, LogRecord, Standing, TokenRecord
+from . import schema, sql_copy
+from .engine import SQLEngine
+from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
+from .rows import TOKEN_COLUMNS, token_from_row
+
+_store, _client, _token, _log = schema.store, schema.client, schema.token, schema.log
+
+_STANDING = select(_store.c.store_id, _store.c.position, _store.c.log_floor)
+_BELONGS = select(sql_copy.origin.c.store_id, sql_copy.origin.c.position, _store.c.position).select_from(
+    sql_copy.origin.join(_store, true())
+)
+_PAGE = (
+    select(_client.c.client_id)
+    .where(_client.c.client_id > bindparam("after"))
+    .order_by(_client.c.client_id)
+    .limit(CLIENTS_AT_ONCE)
+)
+_EVENTS = (
+    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until)
+    .where(_log.c.position > bindparam("after"))
+    .order_by(_log.c.position)
+    .limit(ROWS_AT_ONCE)
+)
+_TOKENS = (
+    select(_token.c.key, *TOKEN_COLUMNS, _token.c.revoked)
+    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+    .where(_token.c.key > bindparam("after"))
+    .order_by(_token.c.key)
+    .limit(literal_column(str(ROWS_AT_ONCE)))
+    .offset(literal_column("0"))  # SQLAlchemy makes it a parameter for SQLite where it is missing
+)
+
+
+class SQLMoving:
+    """See :class:`~oauth_mw.model.Movable`."""
+
+    def __init__(self, engine: SQLEngine) -> None:
+        self._engine = engine
+
+    def standing(self) -> Standing:
+        with self._engine.reading() as link:
+            return Standing(*link.core.execute(_STANDING).one())
+
+    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+        after = ""
+        while True:
+            with self._engine.reading() as link:
+                page = sql_copy.records(link.core, _PAGE, after=after)
+            yield page
+            if len(page) < CLIENTS_AT_ONCE:
+                return
+            after = page[-1].client.client_id
+
+    def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
+        while True:
+            with self._engine.reading() as link:
+                page = [LogRecord(*row) for row in link.core.execute(_EVENTS, {"after": after})]
+            yield page
+            if len(page) < ROWS_AT_ONCE:
+                return
+            after = page[-1].position
+
+    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+        after, text = (now + 1).to_bytes(4), self._engine.compiled(_TOKENS)
+        while True:
+            with self._engine.reading() as link:
+                rows = link.driver.execute(text, (after,)).fetchall()
+            yield [(bytes(row[0]), token_from_row(row[1:])) for row in rows]
+            if len(rows) < ROWS_AT_ONCE:
+                return
+            after = rows[-1][0]
+
+    def holdings(self, now: int) -> Holdings:
+        from .sql_holdings import holdings
+
+        return holdings(self._engine, now)
+
+    # As a copy
+
+    def become_copy(self, origin: str) -> None:
+        with self._engine.reading() as link:
+            began = inspect(link.core).has_table(sql_copy.origin.name)
+            if began:
+                self._check(link.core, origin)
+            elif not sql_copy.is_empty(link.core):
+                raise occupied(self._engine.url)
+        if began:
+            for page in self.read_clients():
+                with self._engine.reading() as link:
+                    self._check_clients(link.core, page)
+            return
+        with self._engine.transaction() as connection:
+            if inspect(connection).has_table(sql_copy.origin.name):  # somebody was faster
+                self._check(connection, origin)
+                return
+            if not sql_copy.is_empty(connection):
+                raise occupied(self._engine.url)
+            sql_copy.metadata.create_all(connection, checkfirst=False)
+            connection.execute(insert(sql_copy.origin).values(one=1, store_id=origin, position=0))
+
+    def _check(self, connection: Connection, origin: str) -> None:
+        store_id, position, now = connection.execute(_BELONGS).one()
+        if store_id != origin:
+            raise other_copy(self._engine.url)
+        if position != now:
+            raise own_events(self._engine.url)
+
+    def _check_clients(self, connection: Connection, here: Sequence[ClientRecord]) -> Mapping[str, bytes]:
+        """The digests of what was written; it must be what is here."""
+        ids = [record.client.client_id for record in here]
+        written = select(sql_copy.copied.c.client_id, sql_copy.copied.c.digest).where(
+            sql_copy.copied.c.client_id.in_(ids)
+        )
+        digests = {client_id: bytes(found) for client_id, found in connection.execute(written)}
+        for record in here:
+            if digest(record) != digests.get(record.client.client_id):
+                raise own_client(self._engine.url, record.client.client_id)
+        return digests
+
+    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+        with self._engine.reading() as link:
+            if not self._differing(link.core, records)[1]:
+                return []
+        with self._engine.transaction() as connection:
+            self._check(connection, origin)
+            known, differing = self._differing(connection, records)
+            if differing:
+                sql_copy.write_clients(connection, known, differing)
+            return differing
+
+    def _differing(
+        self, connection: Connection, records: Sequence[ClientRecord]
+    ) -> tuple[Mapping[str, int], Sequence[ClientRecord]]:
+        """What is here, with the position of its end, and the records that are not, or not so."""
+        ids = [record.client.client_id for record in records]
+        here = sql_copy.records(connection, select(_client.c.client_id).where(_client.c.client_id.in_(ids)))
+        digests = self._check_clients(connection, here)
+        ended = {record.client.client_id: record.ended for record in here}
+        return ended, [
+            record
+            for record in records
+            if digests.get(record.client.client_id) != digest(record)
+            or ended.get(record.client.client_id, -1) < record.ended
+        ]
+
+    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+        here = self.standing()
+        if not events and position <= here.position and floor <= here.floor:
+            return
+        with self._engine.transaction(ends_tokens=True) as connection:
+            self._check(connection, origin)
+            here = Standing(*connection.execute(_STANDING).one())
+            new = [event for event in events if event.position > here.position]
+            sql_copy.append(connection, new)
+            position = max(position, here.position)
+            floor = max(floor, here.floor)
+            # Followers look for the event at their position, or the floor.
+            if connection.execute(select(_log.c.position).where(_log.c.position == position)).first() is None:
+                floor = position
+            connection.execute(update(_store).values(position=position, log_floor=floor))
+            connection.execute(update(sql_copy.origin).values(position=position))
+
+    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        asked = select(_token.c.key).where(_token.c.key.in_([key for key, _ in tokens]))
+        with self._engine.reading() as link:
+            there = set(map(bytes, link.core.execute(asked).scalars()))
+        new = [sql_copy.token_values(key, token) for key, token in tokens if key not in there]
+        if not new:
+            return 0
+        text = self._engine.compiled(sql_copy.ADD_TOKEN)
+        with self._engine.transaction() as connection:
+            self._check(connection, origin)
+            cursor = connection.connection.cursor()
+            cursor.executemany(text, new)
+            return int(cursor.rowcount)
