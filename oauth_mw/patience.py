@@ -2,41 +2,42 @@
 
 from __future__ import annotations
 
-import math
-import threading
 import time
+from contextvars import ContextVar, Token
 from types import TracebackType
 
 
-class _Request(threading.local):
-    """The request that this thread is at. Its time begins with the first question: who sends slowly has his own."""
+class Patience:
+    """``with`` this, all questions of one thread or greenlet end within ``seconds`` of the first.
 
-    until = math.inf
-    seconds: float | None = None
+    The time begins with the first question, not with the request: who sends slowly has his own.
+    """
+
+    __slots__ = ("_before", "_seconds", "_until")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: float | None = None
+        self._before: Token[Patience | None]
+
+    def __enter__(self) -> None:
+        self._before = _current.set(self)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        _current.reset(self._before)
+
+    def until(self, now: float) -> float:
+        if self._until is None:
+            self._until = now + self._seconds
+        return self._until
 
 
-_request = _Request()
+# A context is a greenlet's own also where gevent came too late to patch threads.
+_current: ContextVar[Patience | None] = ContextVar("_current", default=None)
 
 
 def deadline(seconds: float) -> float:
     """When a question that may take ``seconds`` must be over, on the monotonic clock; sooner where its request must."""
     now = time.monotonic()
-    if _request.seconds is not None:
-        _request.until, _request.seconds = now + _request.seconds, None
-    return min(now + seconds, _request.until)
-
-
-class Patience:
-    """``with`` this, all questions of one thread end within ``seconds`` of the first."""
-
-    __slots__ = ("_before", "_seconds")
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-
-    def __enter__(self) -> None:
-        self._before = _request.until, _request.seconds
-        _request.until, _request.seconds = math.inf, self._seconds
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        _request.until, _request.seconds = self._before
+    patience = _current.get()
+    return now + seconds if patience is None else min(now + seconds, patience.until(now))

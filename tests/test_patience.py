@@ -1,0 +1,79 @@
+"""One time for all that a request asks of the store."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+import pytest
+
+from oauth_mw.patience import Patience, deadline
+
+LONG, SHORT = 1000.0, 100.0
+
+
+@pytest.fixture
+def now(monkeypatch):
+    """A monotonic clock that stands at 0; calling it moves it."""
+    times = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: times[0])
+    return lambda seconds: times.append(times.pop() + seconds)
+
+
+def test_without_a_request_a_question_has_its_own_time(now):
+    assert deadline(LONG) == LONG
+
+
+def test_a_request_has_one_time_for_all_its_questions(now):
+    with Patience(SHORT):
+        first = deadline(LONG)
+        now(30)
+        second = deadline(LONG)
+
+    assert (first, second) == (SHORT, SHORT)
+
+
+def test_a_question_may_have_less_time_than_its_request(now):
+    with Patience(LONG):
+        assert deadline(SHORT) == SHORT
+
+
+def test_the_time_begins_with_the_first_question(now):
+    with Patience(SHORT):
+        now(30)
+        assert deadline(LONG) == 30 + SHORT
+
+
+def test_the_next_request_has_a_time_of_its_own(now):
+    with Patience(SHORT):
+        deadline(LONG)
+    now(200)
+    with Patience(SHORT):
+        assert deadline(LONG) == 200 + SHORT
+    assert deadline(LONG) == 200 + LONG
+
+
+def test_a_request_within_another_leaves_it_its_time(now):
+    with Patience(SHORT):
+        deadline(LONG)
+        with Patience(LONG):
+            inner = deadline(LONG)
+
+        assert (inner, deadline(LONG)) == (LONG, SHORT)
+
+
+def test_other_threads_are_not_hurried(now):
+    with Patience(SHORT), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(deadline, LONG).result() == LONG
+
+
+def test_requests_that_take_turns_in_one_thread_do_not_mix(now):
+    # As greenlets do, each in a context of its own.
+    one, other = copy_context(), copy_context()
+    first = Patience(SHORT)
+    one.run(first.__enter__)
+    one.run(deadline, LONG)
+    now(30)
+
+    assert other.run(deadline, LONG) == 30 + LONG
