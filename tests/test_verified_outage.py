@@ -184,7 +184,7 @@ def test_after_an_outage_the_cache_goes_on_as_it_was(make, log, ticks, text):
     assert not is_refused(cache, text)
 
 
-def test_a_store_that_failed_is_asked_again_after_half_a_second_and_not_before(make, log, ticks, text):
+def test_a_store_that_failed_is_asked_again_after_some_time_and_not_before(make, log, ticks, text):
     cache = make()
     log.up = False
     ticks.move(LOOK_SECONDS)

@@ -9,12 +9,13 @@ thread asks again before that time is over.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
 from os import getpid
-from threading import Lock
 from typing import NamedTuple
+from weakref import WeakMethod
 
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, Ended, LogPage, RevocationLog
@@ -22,11 +23,14 @@ from ..patience import Patience, deadline
 from .ahead import LookingAhead
 
 LOOK_SECONDS = 1.0
-RETRY_SECONDS = 0.5
+RETRY_SECONDS = 0.25
 
 
 class _Half:
-    """One half of the cache: by digest for the guard, by token id for the log."""
+    """One half of the cache: by digest for the guard, by token id for the log.
+
+    What the guard can find the log can name, at every moment: a fork may come between any two steps.
+    """
 
     __slots__ = ("by_digest", "digests")
 
@@ -35,8 +39,8 @@ class _Half:
         self.digests: dict[str, bytes] = {}
 
     def add(self, digest: bytes, token: AccessToken) -> None:
-        self.by_digest[digest] = token
         self.digests[token.token_id] = digest
+        self.by_digest[digest] = token
 
     def evict(self, ended: Ended) -> None:
         if ended.key is not None:
@@ -44,16 +48,17 @@ class _Half:
         else:
             names = [token.token_id for token in self.by_digest.values() if token.client_id == ended.client_id]
         for token_id in names:
-            digest = self.digests.pop(token_id, None)
+            digest = self.digests.get(token_id)
             if digest is not None:
-                del self.by_digest[digest]
+                self.by_digest.pop(digest, None)
+                del self.digests[token_id]
 
 
 class _Locks(NamedTuple):
     """Who looks at the log may wait for it long; who changes the cache never waits."""
 
-    looking: Lock
-    changing: Lock
+    looking: threading.Lock
+    changing: threading.Lock
 
 
 class VerifiedTokens:
@@ -93,11 +98,12 @@ class VerifiedTokens:
         self._next_look = 0.0
         self._answered = float("-inf")
         self._failed = float("-inf")
+        self._missed = float("-inf")
         self._epoch = 0
         self._store_id, self._position = "", -1
         self._locks: dict[int, _Locks] = {}
         self._ahead = LookingAhead(self._look_ahead) if lag and not log.immediate else None
-        log.watch(self._learn_own)
+        log.watch(_weakly(self._learn_own))
 
     def hit(self, value: str) -> AccessToken | None:
         """The cached token of an Authorization value, if it can be trusted without asking anybody.
@@ -149,14 +155,16 @@ class VerifiedTokens:
 
     def _here(self) -> _Locks:
         """This process's locks: those that came with a fork may have been held."""
-        return self._locks.get(getpid()) or self._locks.setdefault(getpid(), _Locks(Lock(), Lock()))
+        return self._locks.get(getpid()) or self._locks.setdefault(getpid(), _Locks(threading.Lock(), threading.Lock()))
 
     def _catch_up(self) -> None:
         """Learn from the log what ended, before a request is judged."""
         arrived = self._monotonic()
+        # In an outage that is known already, it is enough that somebody waits for its end. What was known before
+        # a pause is not known any more: by now the look after the failed one would have failed too.
+        known = self._answered < self._failed and arrived < self._failed + RETRY_SECONDS + 2 * self._timeout
         try:
-            # In an outage that is known already, it is enough that somebody waits for its end.
-            self._look(arrived, wait=0 if self._failed > self._answered else self._timeout)
+            self._look(arrived, wait=0 if known else self._timeout)
         except StoreUnavailable:
             if self._monotonic() >= self._answered + self._grace:
                 raise
@@ -165,17 +173,21 @@ class VerifiedTokens:
         """Look before a request has to; the seconds until the next time."""
         started = self._monotonic()
         try:
-            self._look(started, wait=self._timeout, ahead=True)
+            with Patience(self._timeout):
+                self._look(started, wait=self._timeout, ahead=True)
         except StoreUnavailable:
-            return RETRY_SECONDS
+            return max(started + RETRY_SECONDS - self._monotonic(), 0)
         return max(self._answered + self._trusted / 2 - self._monotonic(), 0)
 
     def _learn_own(self) -> None:
         """What this process ended is known here before it is acknowledged."""
+        ended = self._monotonic()
         try:
-            self._look(self._monotonic(), wait=self._timeout, ahead=True)
+            self._look(ended, wait=self._timeout, ahead=True)
         except StoreUnavailable:
-            self._next_look = 0.0
+            with self._here().changing:
+                self._missed = ended
+                self._next_look = 0.0
 
     def _look(self, arrived: float, *, wait: float, ahead: bool = False) -> None:
         """One thread asks; the others wait for its answer.
@@ -210,17 +222,40 @@ class VerifiedTokens:
             self._store_id, self._position = page.store_id, page.position
             self._seen = generation
             self._answered = started
-            self._next_look = started + self._trusted
+            self._next_look = started + self._trusted if started > self._missed else 0.0
 
     def _ask(self, started: float) -> tuple[LogPage, object]:
         """One look at the log, and the generation from before it; not again right after a failure."""
         if started < self._failed + RETRY_SECONDS:
             raise StoreUnavailable("the store did not answer just now")
+        in_a_hurry = deadline(self._timeout) < time.monotonic() + self._timeout / 2
         try:
-            self._log.look()
-            self._generation = self._log.generation
-            generation = self._generation()
-            return self._log.read_log(self._store_id, self._position), generation
+            try:
+                return self._asked()
+            except StoreUnavailable:
+                # One lost connection is no outage.
+                return self._asked()
         except StoreUnavailable:
-            self._failed = self._monotonic()
+            # The time of the question: who was paused over it cannot say how the store does now. Nor can who had used
+            # up his time elsewhere.
+            if not in_a_hurry:
+                self._failed = started
             raise
+
+    def _asked(self) -> tuple[LogPage, object]:
+        self._log.look()
+        self._generation = self._log.generation
+        generation = self._generation()
+        return self._log.read_log(self._store_id, self._position), generation
+
+
+def _weakly(method: Callable[[], None]) -> Callable[[], None]:
+    """Call a method as long as its object is used by others."""
+    weak = WeakMethod(method)
+
+    def call() -> None:
+        alive = weak()
+        if alive is not None:
+            alive()
+
+    return call
