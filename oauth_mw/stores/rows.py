@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from ..errors import StoreUnavailable
 from ..model import EMPTY, Client, ClientSecret, TokenRecord, Value
 from . import schema
 
@@ -35,31 +36,38 @@ SECRET_COLUMNS = (
 TOKEN_COLUMNS = (_client.client_id, _token.scope, _token.issued_at, _token.position, _token.attributes)
 
 _WIDTH = len(CLIENT_COLUMNS)
+_GARBLED = (AttributeError, TypeError, ValueError)
 
 Attributes = tuple[Mapping[str, Value], frozenset[str]]
 NO_ATTRIBUTES: Attributes = (EMPTY, frozenset())
 
 
 def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
-    """A client from the rows of its join with its secrets: client columns, secret columns, log position."""
+    """A client from the rows of its join with its secrets: client columns, secret columns, log position.
+
+    :raises StoreUnavailable: they hold what was never written there.
+    """
     if not rows:
         return None
     client_id, name, scope, default_scope, lifetime, attributes, resource_server, enabled, created_at = rows[0][:_WIDTH]
-    values, public = read_attributes(attributes)
-    return Client(
-        client_id,
-        name,
-        tuple(scope.split()),
-        None if default_scope is None else tuple(default_scope.split()),
-        lifetime,
-        values,
-        public,
-        bool(resource_server),
-        bool(enabled),
-        created_at,
-        tuple([_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None]),
-        rows[0][-1],
-    )
+    try:
+        values, public = read_attributes(attributes)
+        return Client(
+            client_id,
+            name,
+            tuple(scope.split()),
+            None if default_scope is None else tuple(default_scope.split()),
+            lifetime,
+            values,
+            public,
+            bool(resource_server),
+            bool(enabled),
+            created_at,
+            tuple([_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None]),
+            rows[0][-1],
+        )
+    except _GARBLED:
+        raise StoreUnavailable("a client's row is garbled") from None
 
 
 def _secret_from(columns: Sequence[Any]) -> ClientSecret:
@@ -93,8 +101,14 @@ def secret_values(secret: ClientSecret) -> dict[str, object]:
 
 
 def token_from_row(row: Sequence[Any]) -> TokenRecord:
+    """
+    :raises StoreUnavailable: it holds what was never written there.
+    """
     client_id, scope, issued_at, position, attributes, revoked = row
-    values, public = read_attributes(attributes)
+    try:
+        values, public = read_attributes(attributes)
+    except _GARBLED:
+        raise StoreUnavailable("a token's row is garbled") from None
     return TokenRecord(client_id, scope, issued_at, position, values, public, bool(revoked))
 
 
