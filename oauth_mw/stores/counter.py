@@ -10,6 +10,7 @@ import stat
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 from ..errors import StoreUnavailable
@@ -24,12 +25,15 @@ else:
 
 SUFFIX = "-oauth_mw"
 _SIZE = 4096
+_PUBLISH_SECONDS = 1.0
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without hard links
 
 
 class CounterFile:
     """The counter of the database at ``database``; made when it is missing.
 
     :raises OSError: it cannot be made, or not be opened for reading and writing.
+    :raises StoreUnavailable: another process seems to be making it, and does not get done.
     """
 
     def __init__(self, database: str) -> None:
@@ -63,21 +67,28 @@ class CounterFile:
         :param deadline: on the monotonic clock.
         :raises StoreUnavailable: the turn did not come.
         """
-        pause = 0.0001
-        while True:
-            try:
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() + pause > deadline:
-                    raise StoreUnavailable("no writer's turn in time") from None
-            except OSError as error:
-                raise StoreUnavailable(f"the writers' queue fails: {error.strerror}") from None
-            time.sleep(pause)
-            pause = min(pause * 1.5, 0.002)
+        _lock(self._fd, deadline)
 
     def unlock(self) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
+
+
+def _lock(fd: int, deadline: float) -> None:
+    """
+    :raises StoreUnavailable: another process had it until the deadline, or it cannot be locked.
+    """
+    pause = 0.0001
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() + pause > deadline:
+                raise StoreUnavailable("no writer's turn in time") from None
+        except OSError as error:
+            raise StoreUnavailable(f"the writers' queue fails: {error.strerror}") from None
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.002)
 
 
 def _make(path: str, database: str) -> None:
@@ -87,14 +98,33 @@ def _make(path: str, database: str) -> None:
     fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
         # A value that no earlier file of this name had, so that nobody takes it for the old one.
-        os.write(fd, time.time_ns().to_bytes(8, "little").ljust(_SIZE, b"\0"))
+        if os.write(fd, time.time_ns().to_bytes(8, "little").ljust(_SIZE, b"\0")) < _SIZE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.geteuid() == 0:
             os.fchown(fd, model.st_uid, model.st_gid)
         os.fchmod(fd, stat.S_IMODE(model.st_mode))
         os.fsync(fd)
-        os.link(draft, path)  # unlike a rename, this never replaces the file of a process that was faster
-    except FileExistsError:
-        pass
+        _publish(draft, path)
     finally:
         os.close(fd)
-        os.unlink(draft)
+        with suppress(FileNotFoundError):
+            os.unlink(draft)
+
+
+def _publish(draft: str, path: str) -> None:
+    """Give the file its name, unless a process that was faster has made one: that one stays."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # A rename would replace another's file, so one process at a time looks whether there is one.
+        folder = os.open(os.path.dirname(path), os.O_RDONLY)
+        try:
+            _lock(folder, time.monotonic() + _PUBLISH_SECONDS)
+            if not os.path.exists(path):
+                os.rename(draft, path)
+        finally:
+            os.close(folder)
