@@ -62,10 +62,10 @@ def test_a_child_has_connections_of_its_own(store):
 
 def test_a_child_has_a_descriptor_of_the_counter_of_its_own(store):
     pytest.importorskip("fcntl")
-    inherited = store._engine._here().counter._fd
+    inherited = store._engine._here(time.monotonic() + 1).counter._fd
 
     # flock goes by what was opened: one opened before the fork would be one lock for both.
-    assert in_child(lambda: store._engine._here().counter._fd != inherited) == 0
+    assert in_child(lambda: store._engine._here(time.monotonic() + 1).counter._fd != inherited) == 0
 
 
 def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
@@ -145,7 +145,7 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
     mine, free = Event(), Event()
 
     def hold():
-        held = store._engine._here()
+        held = store._engine._here(time.monotonic() + 1)
         held.begin_turn(time.monotonic() + 1)
         mine.set()
         free.wait(20)

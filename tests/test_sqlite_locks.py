@@ -63,7 +63,7 @@ def turn():
         mine, free = Event(), Event()
 
         def hold():
-            held = store._engine._here()
+            held = store._engine._here(time.monotonic() + 1)
             held.begin_turn(time.monotonic() + TIMEOUT)
             mine.set()
             free.wait(seconds)
@@ -174,9 +174,15 @@ def test_a_start_on_a_locked_database_is_told_of_and_made_good_later(tmp_path):
     assert [type(error) for error in told] == [StoreUnavailable]
 
 
-def test_a_start_on_a_locked_database_is_refused_to_who_asks_for_no_patience(path, store, locked):
-    with locked(), pytest.raises(StoreUnavailable):
-        open_store(store.url, create=True, timeout=TIMEOUT)
+def test_a_start_on_a_locked_database_is_refused_to_who_asks_for_no_patience(path, locked):
+    path.touch()
+    with locked("BEGIN EXCLUSIVE"), pytest.raises(StoreUnavailable):
+        open_store(f"sqlite:///{path}", create=True, timeout=TIMEOUT)
+
+
+def test_a_start_on_a_store_that_is_there_waits_for_no_writer(store, locked):
+    with locked(), closing(open_store(store.url, create=True, timeout=TIMEOUT)) as started:
+        assert started.find_client("tester")
 
 
 def test_what_failed_holds_no_lock(store, locked, path):

@@ -7,15 +7,15 @@ import sqlite3
 import threading
 import time
 import weakref
-from types import TracebackType
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreUnavailable
 from .counter import CounterFile, queueing
-from .files import identity
+from .files import Identity, identity
 
 # Connections that a fork brought along: closing one would drop the parent's locks.
 inherited: list[object] = []
@@ -23,8 +23,11 @@ inherited: list[object] = []
 _open: weakref.WeakSet[Held] = weakref.WeakSet()
 _resting: list[Held] = []
 
-
 FORK_SECONDS = 1.0
+LOOK_SECONDS = 1.0
+
+# After these a connection is as good as before. After any other error nothing is taken for granted.
+_HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
 class Link(NamedTuple):
@@ -33,23 +36,42 @@ class Link(NamedTuple):
     core: Connection
     driver: Any
 
+    def wait_at_most(self, seconds: float) -> None:
+        """Let SQLite wait so long for a lock."""
+        self.driver.execute(f"PRAGMA busy_timeout={max(int(seconds * 1000), 1)}")
+
+    def drop(self) -> None:
+        self.core.invalidate()
+        self.core.close()
+
+
+# A new connection, by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise.
+Dial = Callable[[float], Link]
+
 
 class Held:
-    """What must not cross a fork, and all that belongs to one pair of files.
+    """What must not cross a fork, and all that belongs to one set of files.
 
     The connections lie in a free list: a pool's checkout would cost more than the statements.
 
-    :raises OSError: the files cannot be opened.
+    :param database: what the file at ``path`` was when it was opened.
+    :param timeout: seconds that one operation may wait.
+    :raises OSError: the counter file cannot be opened.
     """
 
-    def __init__(self, path: str, engine: Engine) -> None:
+    def __init__(self, path: str, database: Identity, dial: Dial, timeout: float) -> None:
         self.pid = os.getpid()
         # SQLite too follows a link before it names its own files.
-        self.counter = CounterFile(os.path.realpath(path)) if queueing else None
+        real = os.path.realpath(path)
+        self.counter = CounterFile(real) if queueing else None
         self.closed = False
+        self.due = 0.0
+        self.timeout = timeout
         self._path = path
-        self._database = identity(path)
-        self._engine = engine
+        self._database = database
+        self._names = (real + "-wal", real + "-shm")
+        self._companions: dict[str, Identity] = {}
+        self._dial = dial
         self._free: list[Link] = []
         self._writer = threading.Lock()
         self._watching = threading.Lock()
@@ -57,7 +79,17 @@ class Held:
         weakref.finalize(self, _close, self.pid, self._free, self._watch).atexit = False
         _open.add(self)
 
-    def take(self) -> Link:
+    def begin_with(self, link: Link) -> None:
+        """Keep the first connection."""
+        self._note_companions()
+        self._free.append(link)
+
+    def _note_companions(self) -> None:
+        """As long as a connection is open, SQLite's own files beside the database stay the same."""
+        found = {name: _found(name) for name in self._names}
+        self._companions = {name: file for name, file in found.items() if file}
+
+    def take(self, until: float) -> Link:
         """
         :raises StoreUnavailable: SQLite does not answer.
         """
@@ -66,36 +98,45 @@ class Held:
         except IndexError:
             pass
         try:
-            return linked(self._engine.connect())
+            link = self._dial(until)
         except (sqlite3.Error, DBAPIError) as error:
             raise unavailable(error) from None
+        if not self._companions:  # after a rest
+            self._note_companions()
+        return link
 
     def put_back(self, link: Link, error: BaseException | None) -> None:
         """
         :raises StoreUnavailable: ``error`` was SQLite's.
         """
         if error is not None and isinstance(error, sqlite3.Error | DBAPIError):
-            link.core.invalidate()
-            link.core.close()
+            if _is_harmless(error) and not link.driver.in_transaction:
+                self.put_back(link, None)
+            else:
+                # The other connections may have read the same pages.
+                link.drop()
+                self.close()
             raise unavailable(error) from None
-        if self.closed:
+        if not self.closed:
+            self._free.append(link)
+        elif self.pid == os.getpid():
             link.core.close()
         else:
-            self._free.append(link)
+            inherited.append(link)
 
-    def begin_turn(self, deadline: float, *, ends_tokens: bool = True) -> None:
+    def begin_turn(self, until: float, *, all_files: bool = True) -> None:
         """One writer at a time: within the process by a lock, between processes by the queue.
 
-        Who ends no tokens does not raise the counter, so only the database must still be the same.
-
+        :param all_files: what is written must last, so nothing of the store may have gone. Otherwise the database alone
+            must still be the same.
         :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
         """
-        if not self._writer.acquire(False) and not self._writer.acquire(timeout=max(deadline - time.monotonic(), 0)):
+        if not self._writer.acquire(False) and not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
             raise StoreUnavailable("no writer's turn in time")
         try:
             if self.counter:
-                self.counter.lock(deadline)
-            if not (self.is_current() if ends_tokens else self._is_there()):
+                self.counter.lock(until)
+            if not (self.is_current() if all_files else self._is_there()):
                 if self.counter:
                     self.counter.unlock()
                 raise StoreUnavailable("the store's files were exchanged")
@@ -112,38 +153,45 @@ class Held:
 
     def is_current(self) -> bool:
         """False, and everything closed, when the files are no longer those that are open."""
-        if self._is_there() and (self.counter is None or self.counter.is_there()):
+        self.due = time.monotonic() + LOOK_SECONDS
+        if self._is_there() and self._are_companions_there():
             return True
         self.close()
         return False
 
     def _is_there(self) -> bool:
-        try:
-            if identity(self._path) == self._database:
-                return True
-        except OSError:
-            pass
+        if _found(self._path) == self._database:
+            return True
         self.close()
         return False
+
+    def _are_companions_there(self) -> bool:
+        # After SQLite's log was removed the next connection begins another one, and they write past each other.
+        mine = all(_found(name) == file for name, file in self._companions.items())
+        return mine and (self.counter is None or self.counter.is_there())
 
     def data_version(self) -> object:
         """Where there is no counter: what changes with every commit of another connection.
 
-        The watching connection never writes, so it sees those of this process too.
+        The watching connection never writes, so it sees those of this process too. It does not wait
+        for a lock: whoever is told that something may have changed looks, and waits there.
         """
         try:
             with self._watching:
                 if not self._watch:
-                    self._watch.append(self.take())
+                    self._watch.append(self._dial(time.monotonic()))
+                    self._watch[0].wait_at_most(0)
                 return id(self), self._watch[0].driver.execute("PRAGMA data_version").fetchone()[0]
-        except (StoreUnavailable, sqlite3.Error):
-            return object()  # equal to nothing: whoever compares will look, and meet the error there
+        except (sqlite3.Error, DBAPIError) as error:
+            if not _is_harmless(error):
+                self.close()
+            return object()  # equal to nothing
 
     def rest(self) -> bool:
         """Close what is idle and let nobody begin to write; false when a writer did not come to an end."""
         quiet = self._writer.acquire(timeout=FORK_SECONDS)
-        with self._watching:
-            _close(self.pid, self._free, self._watch)
+        self._companions = {}
+        self._close_idle()
         return quiet
 
     def wake(self) -> None:
@@ -152,73 +200,18 @@ class Held:
 
     def close(self) -> None:
         self.closed = True
+        self._close_idle()
+
+    def _close_idle(self) -> None:
         with self._watching:
             _close(self.pid, self._free, self._watch)
 
 
-class Reading:
-    """``with`` a held connection, for autocommit statements that only read.
-
-    A class, because a generator would cost as much as the statement.
-
-    :raises StoreUnavailable: SQLite does not answer.
-    """
-
-    __slots__ = ("_link", "_held")
-
-    def __init__(self, held: Held) -> None:
-        self._held = held
-
-    def __enter__(self) -> Link:
-        self._link = self._held.take()
-        return self._link
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._held.put_back(self._link, error)
-
-
-class Writing:
-    """``with`` a held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
-
-    :param timeout: seconds for the queue and SQLite's own waiting together.
-    :param ends_tokens: the counter will be raised.
-    :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
-    """
-
-    __slots__ = ("_link", "_ends_tokens", "_held", "_late", "_timeout")
-
-    def __init__(self, held: Held, timeout: float, *, ends_tokens: bool = False) -> None:
-        self._held = held
-        self._ends_tokens = ends_tokens
-        self._timeout = timeout
-
-    def __enter__(self) -> Link:
-        deadline = time.monotonic() + self._timeout
-        self._held.begin_turn(deadline, ends_tokens=self._ends_tokens)
-        try:
-            self._link = self._held.take()
-            left = deadline - time.monotonic()
-            self._late = left < self._timeout * 0.9
-            if self._late:
-                self._wait_at_most(left)
-            return self._link
-        except BaseException:
-            self._held.end_turn()
-            raise
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        try:
-            if self._late:
-                try:
-                    self._wait_at_most(self._timeout)
-                except sqlite3.Error as broken:
-                    error = error or broken
-            self._held.put_back(self._link, error)
-        finally:
-            self._held.end_turn()
-
-    def _wait_at_most(self, seconds: float) -> None:
-        self._link.driver.execute(f"PRAGMA busy_timeout={max(int(seconds * 1000), 1)}")
+def _found(path: str) -> Identity | None:
+    try:
+        return identity(path)
+    except OSError:
+        return None
 
 
 def _close(pid: int, *lists: list[Link]) -> None:
@@ -230,6 +223,11 @@ def _close(pid: int, *lists: list[Link]) -> None:
 
 def linked(connection: Connection) -> Link:
     return Link(connection, connection.connection.driver_connection)
+
+
+def _is_harmless(error: BaseException) -> bool:
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", 0)
+    return code in _HARMLESS or code & 0xFF in _HARMLESS
 
 
 def unavailable(error: Exception) -> StoreUnavailable:

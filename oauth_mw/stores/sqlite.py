@@ -12,27 +12,29 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, create_engine
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
-from .files import make_database
-from .held import Held, Reading, Writing, inherited, linked, unavailable
+from ..patience import deadline
+from .files import identity, make_database
+from .held import Dial, Held, Link, inherited, linked, unavailable
+from .turns import Reading, Writing
 
 
 class SQLiteEngine:
     """Held connections to one file.
 
     :param path: what stood after ``sqlite://``.
-    :param timeout: seconds that one operation may take to begin.
+    :param timeout: seconds that one operation may wait.
     """
 
     immediate = True
@@ -50,28 +52,7 @@ class SQLiteEngine:
         self._create: Callable[[Connection], None] | None = None
         self._held: Held | None = None
         self._opening: dict[int, threading.Lock] = {}
-        self._engine = self._make_engine()
-
-    def _make_engine(self) -> Engine:
-        # Values, not self: what waits for an engine to go must not keep it.
-        address, timeout = f"file:{quote(os.fsencode(self.path))}?mode=rw", self.timeout
-
-        def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(
-                address,
-                uri=True,
-                timeout=timeout,
-                isolation_level=None,
-                check_same_thread=False,
-            )
-            try:
-                connection.execute("PRAGMA synchronous=NORMAL")
-            except sqlite3.Error:
-                connection.close()
-                raise
-            return connection
-
-        return create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+        self._dial = _dialling(self.path, timeout)
 
     def compiled(self, statement: ClauseElement) -> str:
         """The text of a hot statement, for a driver connection and parameters in the order of the text."""
@@ -89,34 +70,38 @@ class SQLiteEngine:
         elif not os.path.isfile(self.path):
             raise StoreMissing(f"there is no store at {self.url}")
         self._create = create
-        self._contact()
+        self._contact(deadline(self.timeout))
         self.close()
 
-    def _here(self) -> Held:
-        """What this process holds, made anew after a fork or when the files were exchanged.
+    def _usable(self) -> Held | None:
+        held = self._held
+        return held if held is not None and held.pid == os.getpid() and not held.closed else None
+
+    def _here(self, until: float) -> Held:
+        """What this process holds, made anew after a fork or when the files were exchanged: noticed within a second.
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        held = self._held
-        if held is not None and held.pid == os.getpid() and not held.closed:
+        held = self._usable()
+        if held is not None and (monotonic() < held.due or held.is_current()):
             return held
         try:
-            return self._contact()
+            return self._contact(until)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _contact(self) -> Held:
+    def _contact(self, until: float) -> Held:
         # Each process has a lock of its own: one that came with a fork may have been held.
         opening = self._opening.setdefault(os.getpid(), threading.Lock())
-        if not opening.acquire(timeout=self.timeout):
+        if not opening.acquire(timeout=max(until - monotonic(), 0)):
             raise StoreUnavailable("the store is being opened")
         try:
-            held = self._held
-            if held is not None and held.pid == os.getpid() and not held.closed:
+            held = self._usable()
+            if held is not None:
                 return held
-            if held is not None and held.pid != os.getpid():
-                inherited.append(held)
-            held = self._prepared()
+            if self._held is not None and self._held.pid != os.getpid():
+                inherited.append(self._held)
+            held = self._prepared(until)
             self.generation = held.counter.read if held.counter else self._data_version
             self._held = held
             return held
@@ -129,33 +114,60 @@ class SQLiteEngine:
         finally:
             opening.release()
 
-    def _prepared(self) -> Held:
-        """Make the tables, if this is the start that may, and judge what is there before touching anything."""
-        with self._engine.connect() as connection:
-            if not self._create:
-                self.check(connection)
-            held = Held(self.path, self._engine)
-            if self._create:
-                held.begin_turn(time.monotonic() + self.timeout)
-                try:
-                    driver = linked(connection).driver
-                    driver.execute("PRAGMA journal_mode=WAL")
-                    driver.execute("BEGIN IMMEDIATE")
-                    self._create(connection)
-                    driver.execute("COMMIT")
-                finally:
-                    held.end_turn()
-                self.check(connection)
+    def _prepared(self, until: float) -> Held:
+        """Judge what is there before touching anything; make the tables, if this is the start that may."""
+        database = identity(self.path)
+        link = self._dial(until)
+        try:
+            link.wait_at_most(until - monotonic())
+            missing = self._judged_missing(link)
+            link.wait_at_most(until - monotonic())
+            held = Held(self.path, database, self._dial, self.timeout)
+            if missing:
+                self._make_tables(held, link, until)
+            link.wait_at_most(self.timeout)
+            held.begin_with(link)
+        except BaseException:
+            link.drop()
+            raise
+        if not held.is_current():
+            raise StoreUnavailable("the store's files were exchanged")
         self._create = None
         return held
 
+    def _judged_missing(self, link: Link) -> bool:
+        """
+        :raises ConfigError: nothing that this code can use, nor make.
+        """
+        try:
+            self.check(link.core)
+        except StoreMissing:
+            if self._create is None:
+                raise
+            return True
+        # A database that was restored from a dump has readers wait for writers.
+        return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
+
+    def _make_tables(self, held: Held, link: Link, until: float) -> None:
+        assert self._create
+        held.begin_turn(until)
+        try:
+            link.driver.execute("PRAGMA journal_mode=WAL")
+            link.driver.execute("BEGIN IMMEDIATE")
+            self._create(link.core)
+            link.driver.execute("COMMIT")
+        finally:
+            held.end_turn()
+        self.check(link.core)
+
     def look(self) -> None:
-        """Notice, once a second, that the files were exchanged; open the new ones.
+        """Notice that the files were exchanged; open the new ones.
 
         :raises StoreUnavailable: they are not there.
         """
-        if not self._here().is_current():
-            self._here()
+        until = deadline(self.timeout)
+        if not self._here(until).is_current():
+            self._here(until)
 
     def watch(self, ended: Callable[[], None]) -> None:
         """The generation says it all."""
@@ -166,22 +178,22 @@ class SQLiteEngine:
             held.close()
 
     def _data_version(self) -> object:
-        try:
-            return self._here().data_version()
-        except StoreUnavailable:
-            return object()  # equal to nothing, see Held.data_version
+        held = self._usable()
+        return held.data_version() if held else object()  # equal to nothing, so that who asks looks
 
     def reading(self) -> Reading:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        return Reading(self._here())
+        until = deadline(self.timeout)
+        return Reading(self._here(until), until)
 
     def writing(self) -> Writing:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        return Writing(self._here(), self.timeout)
+        until = deadline(self.timeout)
+        return Writing(self._here(until), until)
 
     @contextmanager
     def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
@@ -189,8 +201,9 @@ class SQLiteEngine:
 
         :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
         """
-        held = self._here()
-        with Writing(held, self.timeout, ends_tokens=ends_tokens) as (connection, driver):
+        until = deadline(self.timeout)
+        held = self._here(until)
+        with Writing(held, until, all_files=True) as (connection, driver):
             driver.execute("PRAGMA synchronous=FULL")
             try:
                 driver.execute("BEGIN IMMEDIATE")
@@ -204,3 +217,26 @@ class SQLiteEngine:
                 raise
             finally:
                 driver.execute("PRAGMA synchronous=NORMAL")
+
+
+def _dialling(path: str, timeout: float) -> Dial:
+    """How connections are opened: by values, since what waits for an engine to go must not keep it."""
+    address = f"file:{quote(os.fsencode(path))}?mode=rw"
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+
+    def dial(until: float) -> Link:
+        link = linked(engine.connect())
+        try:
+            link.wait_at_most(until - monotonic())
+            link.driver.execute("PRAGMA synchronous=NORMAL")  # the first one to read the file
+            link.wait_at_most(timeout)
+            return link
+        except BaseException:
+            link.drop()
+            raise
+
+    return dial
