@@ -1,0 +1,111 @@
+"""A worker as its clients see it, for tests that break what lies under it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from support import SECRET, HandClock, basic, bearer
+from wsgi_client import CheckedApp
+
+from oauth_mw import StoreUnavailable, admin
+from oauth_mw.model import Store
+from oauth_mw.tokens.verified import LOOK_SECONDS, RETRY_SECONDS
+
+DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
+ATTEMPTS = 6
+LIFETIME = 1234
+
+
+class Service:
+    """Every verb says DONE, UNAVAILABLE (503 in its one form), REFUSED (401), or what else came.
+
+    ``slowest`` is how many seconds the longest one took.
+    """
+
+    def __init__(self, app: Any, store: Store, ticks: HandClock) -> None:
+        self.store = store
+        self.slowest = 0.0
+        self.issued: list[str] = []
+        self._app = app
+        self._ticks = ticks
+        self._verbs: dict[str, Callable[[], str]] = {
+            "introspect": lambda: self.introspect(self.cached),
+            "first check": lambda: self.check(self.unseen),
+            "cached check": lambda: self.check(self.cached),
+            "issue": self.issue,
+            "revoke": lambda: self.revoke(self.doomed),
+            "change": lambda: self.change("changed " * 20),
+        }
+
+    def prepare(self) -> None:
+        """A client and its tokens: one cached, one not yet seen here, one to be revoked, and one that was."""
+        admin.add_client(self.store, "tester", scope="read", client_id="tester", secret=SECRET, lifetime=LIFETIME)
+        assert [self.issue() for _ in range(4)] == [DONE] * 4
+        self.cached, self.unseen, self.doomed, self.ended = self.issued
+        assert [self.revoke(self.ended), self.check(self.cached)] == [DONE, DONE]
+
+    def later(self, seconds: float = LOOK_SECONDS) -> None:
+        self._ticks.move(seconds)
+
+    def ask(self, operation: str) -> str:
+        """Do one of the table's operations."""
+        started = time.monotonic()
+        try:
+            return self._verbs[operation]()
+        finally:
+            self.slowest = max(self.slowest, time.monotonic() - started)
+
+    def ask_all(self, operations: Iterable[str] = ()) -> dict[str, str]:
+        self.later()
+        return {operation: self.ask(operation) for operation in operations or self._verbs}
+
+    def patiently(self, operation: str) -> str:
+        """What is said once the service has recovered: perhaps not at once, but without a restart."""
+        for _ in range(ATTEMPTS):
+            if (said := self.ask(operation)) != UNAVAILABLE:
+                break
+            self.later(RETRY_SECONDS)
+        return said
+
+    def issue(self) -> str:
+        answer = self._post("/oauth/token", grant_type="client_credentials")
+        said = judged(answer)
+        if said == DONE:
+            self.issued.append(answer.json["access_token"])
+        return said
+
+    def revoke(self, token: str) -> str:
+        return judged(self._post("/oauth/revoke", token=token))
+
+    def introspect(self, token: str) -> str:
+        answer = self._post("/oauth/introspect", token=token)
+        return "inactive" if answer.status_int == 200 and not answer.json["active"] else judged(answer)
+
+    def check(self, token: str) -> str:
+        answer = CheckedApp(self._app).get("/any", headers=bearer(token), status="*")
+        return judged(answer, "MARKER tester read")
+
+    def change(self, name: str) -> str:
+        """Over the Python API."""
+        try:
+            admin.update_client(self.store, "tester", name=name)
+        except StoreUnavailable:
+            return UNAVAILABLE
+        return DONE
+
+    def _post(self, path: str, **form: str) -> Any:
+        return CheckedApp(self._app).post(path, form, headers=basic("tester", SECRET), status="*")
+
+
+def judged(answer: Any, marker: str = "") -> str:
+    if answer.status_int == 200 and marker in answer.text:
+        return DONE
+    if answer.status_int == 401 and answer.json:
+        return REFUSED
+    fields = [answer.headers.get(name) for name in ("Retry-After", "Cache-Control", "Pragma", "Content-Type")]
+    if answer.status_int == 503 and fields == ["1", "no-store", "no-cache", "application/json"]:
+        if answer.json.keys() == {"error", "error_description"} and answer.json["error"] == "temporarily_unavailable":
+            return UNAVAILABLE
+    return f"{answer.status} {answer.headers} {answer.text}"

@@ -1,0 +1,235 @@
+"""What can go wrong with an SQLite store. None of it relies on file permissions: root would not notice."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from functools import partial
+from pathlib import Path
+
+from faults import READS, WRITES, Fault
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+from sqlite_site import SQLiteSite
+
+Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
+
+# Full
+
+
+FILLINGS = [
+    "INSERT INTO oauth_mw_token VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL)",
+    "INSERT INTO oauth_mw_log SELECT min(position) - 1, '', NULL, 1 << 40 FROM oauth_mw_log",
+    "INSERT INTO oauth_mw_client SELECT NULL, hex(randomblob(4)), '', '', NULL, NULL, NULL, 0, 0, 1, 0, 0",
+]
+
+
+@contextmanager
+def full(site: SQLiteSite) -> Iterator[None]:
+    """No connection may add a page, and those that are there have no room left."""
+
+    def limit(connection: sqlite3.Connection, record: object = None) -> None:
+        connection.execute("PRAGMA max_page_count=1")  # or as many as there are
+
+    event.listen(Pool, "connect", limit)
+    site.store.close()
+    with site.sql() as database:
+        limit(database)
+        database.execute("PRAGMA synchronous=OFF")
+        for filling in FILLINGS:
+            while _fits(database, filling):
+                pass
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", limit)
+        site.store.close()
+
+
+def _fits(database: sqlite3.Connection, filling: str) -> bool:
+    try:
+        database.execute(filling)
+    except sqlite3.OperationalError as error:
+        assert error.sqlite_errorname == "SQLITE_FULL"
+        return False
+    return True
+
+
+@contextmanager
+def no_room(site: SQLiteSite) -> Iterator[None]:
+    """This process can write to no file any more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+# Locked
+
+
+SQL = """
+import sqlite3, sys, time
+database = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    database.execute(statement).fetchall()
+print("mine", flush=True)
+time.sleep(60)
+"""
+TURN = """
+import fcntl, os, signal, sys
+queue = os.open(sys.argv[1] + "-oauth_mw", os.O_RDWR)
+fcntl.flock(queue, fcntl.LOCK_EX)
+print("mine", flush=True)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+@contextmanager
+def kept(site: SQLiteSite) -> Iterator[None]:
+    """Another process came first after all connections had been closed, and keeps even readers out."""
+    site.store.close()
+    with site.neighbour(SQL, "PRAGMA locking_mode=EXCLUSIVE", "BEGIN EXCLUSIVE"):
+        yield
+
+
+# Taken away
+
+
+def files(site: SQLiteSite) -> list[Path]:
+    """The database comes first: whoever finds none finds nothing."""
+    return sorted(site.folder.glob("oauth.db*"))
+
+
+def remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+@contextmanager
+def removed(site: SQLiteSite, what: Callable[[SQLiteSite], list[Path]]) -> Iterator[None]:
+    """Gone for good; mended by a copy that was made before."""
+    with site.sql() as database, closing(sqlite3.connect(f"{site.folder}.copy")) as copy:
+        database.backup(copy)
+    for path in what(site):
+        remove(path)
+    yield
+    site.folder.mkdir(exist_ok=True)
+    for path in files(site):
+        remove(path)
+    Path(f"{site.folder}.copy").rename(site.path)
+
+
+@contextmanager
+def moved(site: SQLiteSite, what: Callable[[SQLiteSite], list[Path]]) -> Iterator[None]:
+    """Moved away, and back."""
+    site.aside.mkdir()
+    paths = what(site)
+    for path in paths:
+        path.rename(site.aside / path.name)
+    yield
+    for path in reversed(paths):
+        (site.aside / path.name).rename(path)
+
+
+@contextmanager
+def replaced(site: SQLiteSite, make: Callable[[Path], object]) -> Iterator[None]:
+    """Something else has taken the place."""
+    with moved(site, files):
+        make(site.path)
+        yield
+        for path in files(site):
+            remove(path)
+
+
+def other_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE other (x)")
+
+
+# Damaged
+
+
+DAMAGE = """
+import os, sqlite3, sys
+path, copy, table, begin, end = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
+database = sqlite3.connect(path, isolation_level=None)
+database.execute("PRAGMA user_version=7")  # so that all other connections read their pages anew
+assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+size = database.execute("PRAGMA page_size").fetchone()[0]
+if table:
+    begin = size * (database.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", [table]).fetchone()[0] - 1)
+    end = begin + size
+database.close()
+with open(path, "rb+") as file, open(copy, "wb") as whole:
+    whole.write(file.read())
+    if begin == end:
+        file.truncate(end)
+    else:
+        file.seek(begin)
+        file.write(bytes([0xA5]) * ((end if end > 0 else whole.tell()) - begin))
+"""
+REPAIR = """
+import sys
+with open(sys.argv[2], "rb") as whole, open(sys.argv[1], "rb+") as file:
+    file.write(whole.read())
+"""
+
+
+@contextmanager
+def damaged(site: SQLiteSite, table: str = "", begin: int = 0, end: int = 0) -> Iterator[None]:
+    """Overwritten in place from ``begin`` to ``end``, or all of one table; cut there, if they are the same."""
+    copy = f"{site.folder}.copy"
+    site.elsewhere(DAMAGE, copy, table, begin, end)
+    yield
+    site.elsewhere(REPAIR, copy)
+
+
+@contextmanager
+def garbled(site: SQLiteSite) -> Iterator[None]:
+    """What stands in a row is none of ours."""
+    with site.sql() as database:
+        database.execute("UPDATE oauth_mw_client SET attributes = '{'")
+    yield
+    with site.sql() as database:
+        database.execute("UPDATE oauth_mw_client SET attributes = NULL")
+
+
+def folder(site: SQLiteSite) -> list[Path]:
+    return [site.folder]
+
+
+SQLITE = {
+    "full": Fault(full, WRITES, at_start=True),
+    "no room on the disk": Fault(no_room, WRITES, at_start=True),
+    "locked": Fault(lambda site: site.neighbour(SQL, "BEGIN EXCLUSIVE"), WRITES, waits=True, at_start=True),
+    "turn of a stopped process": Fault(lambda site: site.neighbour(TURN), WRITES, waits=True, at_start=True),
+    "kept by another process": Fault(kept, waits=True, at_start=True),
+    "files removed": Fault(partial(removed, what=files)),
+    "files moved": Fault(partial(moved, what=files)),
+    "database moved": Fault(partial(moved, what=lambda site: [site.path])),
+    "folder removed": Fault(partial(removed, what=folder)),
+    "folder moved": Fault(partial(moved, what=folder)),
+    "another database": Fault(partial(replaced, make=other_database)),
+    "a text": Fault(partial(replaced, make=lambda path: path.write_text("no database " * 99))),
+    "an empty file": Fault(partial(replaced, make=Path.touch)),
+    "a folder": Fault(partial(replaced, make=Path.mkdir)),
+    "header overwritten": Fault(partial(damaged, begin=0, end=100)),
+    "pages overwritten": Fault(partial(damaged, begin=4096, end=-1)),
+    "cut after the first page": Fault(partial(damaged, begin=4096, end=4096)),
+    "emptied": Fault(partial(damaged, begin=0, end=0)),
+    "tokens overwritten": Fault(
+        partial(damaged, table="oauth_mw_token"), frozenset({"issue", "revoke", "introspect", "first check"})
+    ),
+    "log overwritten": Fault(
+        partial(damaged, table="oauth_mw_log"), frozenset({"revoke", "first check", "cached check"})
+    ),
+    "clients overwritten": Fault(partial(damaged, table="oauth_mw_client"), (WRITES | READS) - {"cached check"}),
+    "a client's row garbled": Fault(garbled, WRITES | {"introspect"}),
+}

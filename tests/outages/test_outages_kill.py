@@ -1,0 +1,86 @@
+"""What was acknowledged before a worker was killed is there afterwards."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from faults import READS, WRITES
+from processes import Processes
+from service import DONE, REFUSED
+
+from oauth_mw import AdminError, admin
+from oauth_mw.tokens.opaque import storage_key
+
+TOKENS = 60
+ENOUGH = 40
+
+# Says after each call what has just been acknowledged.
+WORKER = """
+from oauth_mw import admin
+def say(*words):
+    print(*words, flush=True)
+for number, key in enumerate(sys.stdin.readline().split()):
+    store.revoke_token(bytes.fromhex(key))
+    say("revoked", key)
+    client_id = f"client-{number}"
+    admin.add_client(store, "new", client_id=client_id)
+    say("registered", client_id)
+    if number % 4 == 0:
+        admin.update_client(store, client_id, name="renamed")
+        say("renamed", client_id)
+    elif number % 4 == 1:
+        admin.disable_client(store, client_id)
+        say("disabled", client_id)
+    elif number % 4 == 2:
+        admin.delete_client(store, client_id)
+        say("deleted", client_id)
+    else:
+        admin.add_secret(store, client_id)
+        say("given", client_id)
+"""
+
+
+def is_taken(store, client_id):
+    try:
+        admin.add_client(store, "other", client_id=client_id)
+    except AdminError:
+        return True
+    return False
+
+
+TRUTHS = {
+    "registered": is_taken,
+    "renamed": lambda store, client_id: store.find_client(client_id).name == "renamed",
+    "disabled": lambda store, client_id: not store.find_client(client_id).enabled,
+    "deleted": lambda store, client_id: store.find_client(client_id) is None,
+    "given": lambda store, client_id: len(store.find_client(client_id).secrets) == 2,
+}
+
+
+@pytest.mark.parametrize("engine", ["sqlite"])
+def test_revocations_and_changes_of_clients_outlive_the_worker_that_acknowledged_them(site, service):
+    tokens = {}
+    for _ in range(TOKENS):
+        assert service.issue() == DONE
+        tokens[storage_key(service.issued[-1]).hex()] = service.issued[-1]
+    assert {service.check(token) for token in tokens.values()} == {DONE}
+    with Processes(site.url) as start:
+        worker = start(WORKER)
+        worker.hears(" ".join(tokens))
+        said = [worker.says() for _ in range(ENOUGH)]
+        os.kill(worker.pid, signal.SIGKILL)
+        while line := worker.says():
+            said.append(line)
+    service.later()
+
+    false = []
+    for what, name in map(str.split, said):
+        if what == "revoked":
+            true = service.check(tokens[name]) == REFUSED
+        else:
+            true = TRUTHS[what](service.store, name)
+        false += [] if true else [(what, name)]
+    assert false == []
+    assert service.ask_all() == dict.fromkeys(READS | WRITES, DONE)
