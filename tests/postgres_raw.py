@@ -30,9 +30,9 @@ class Raw:
         """The server's processes that serve a store."""
         return set(self(f"SELECT pid {OURS}"))
 
-    def waits_for(self, event: str) -> bool:
-        """Whether a process of the server that serves a store waits for ``event``."""
-        return bool(self(f"SELECT 1 {OURS} AND wait_event = %s", event))
+    def waiting(self, *events: str) -> set[int]:
+        """The server's processes that serve a store and wait: for a lock, or for what else is named."""
+        return set(self(f"SELECT pid {OURS} AND (wait_event_type = 'Lock' OR wait_event = ANY(%s))", list(events)))
 
     def set(self, name: str, value: str) -> None:
         """A setting of the whole server, for sessions to come, at once; and without it again by ``""``."""
