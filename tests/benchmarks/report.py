@@ -110,7 +110,7 @@ def table(rows: Sequence[Row], sizes: Sequence[int]) -> str:
     return "\n".join([head, *map(str, rows)])
 
 
-def machine() -> str:
-    libraries = f"SQLite {sqlite3.sqlite_version}, SQLAlchemy {version('SQLAlchemy')}, gunicorn {version('gunicorn')}"
+def machine(engine: str = f"SQLite {sqlite3.sqlite_version}") -> str:
+    libraries = f"{engine}, SQLAlchemy {version('SQLAlchemy')}, gunicorn {version('gunicorn')}"
     python = f"{platform.python_implementation()} {platform.python_version()}"
     return f"{python}, {platform.system()} {platform.machine()}, {os.cpu_count()} processors; {libraries}."

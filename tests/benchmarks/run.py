@@ -6,9 +6,11 @@ import argparse
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 
 from behind_gunicorn import throughput
-from filled import filled_sqlite
+from engines import SQLite, path_of
+from filled import filled
 from measure import round_robin
 from report import Row, check_rows, growth_rows, gunicorn_rows, import_row, issue_rows, machine, table
 from variants import all_variants
@@ -19,17 +21,15 @@ def main() -> int:
     sizes = sorted({int(size) for size in options.tokens.split(",")})
     rounds, turns = (150, 50) if options.quick else (1500, 300)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         _say(f"filling stores with {options.tokens} tokens")
-        stores = [filled_sqlite(folder, size) for size in sizes]
+        stores = [opened.enter_context(filled(SQLite(folder), str(size), size)) for size in sizes]
         _say(f"measuring, {rounds} rounds")
         times = round_robin(all_variants(folder, stores, sizes), rounds)
         _say(f"measuring behind gunicorn, {turns} rounds")
-        served = throughput(stores[-1].database, stores[-1].tokens[0], turns)
+        served = throughput(path_of(stores[-1].url), stores[-1].tokens[0], turns)
         rows: list[Row] = [*check_rows(times, sizes), *issue_rows(times, sizes), *growth_rows(times, stores, sizes)]
         rows += [*gunicorn_rows(served), import_row()]
-        for store in stores:
-            store.store.close()
     print(table(rows, sizes))
     print(f"\n{machine()} {time.monotonic() - started:.0f} seconds.")
     return 0 if all(row.within is not False for row in rows) else 1

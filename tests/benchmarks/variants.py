@@ -11,6 +11,7 @@ from itertools import cycle, repeat
 from typing import Any
 
 from by_hand import Floor, IndexedRead, TokenEndpoint, bare
+from engines import path_of
 from filled import CLIENT_ID, LIFETIME, SCOPE, SECRET, Filled, filled_memory, key_of, made_up
 from measure import App, Batch, Environ, Variant
 
@@ -77,24 +78,34 @@ def with_token(text: str, **changes: object) -> Environ:
 
 
 class Body:
-    """The form of a token request, for as many reads as there are."""
+    """A form, for as many reads as there are."""
 
-    form = b"grant_type=client_credentials"
+    def __init__(self, form: str) -> None:
+        self._form = form.encode()
 
     def read(self, size: int) -> bytes:
-        return self.form
+        return self._form
+
+
+def posted(path: str, form: str) -> Environ:
+    """The client's own request to an endpoint."""
+    return request(
+        REQUEST_METHOD="POST",
+        PATH_INFO=path,
+        QUERY_STRING="",
+        CONTENT_TYPE="application/x-www-form-urlencoded",
+        CONTENT_LENGTH=str(len(form)),
+        HTTP_AUTHORIZATION="Basic " + b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode(),
+        **{"wsgi.input": Body(form)},
+    )
 
 
 def token_request() -> Environ:
-    return request(
-        REQUEST_METHOD="POST",
-        PATH_INFO="/oauth/token",
-        QUERY_STRING="",
-        CONTENT_TYPE="application/x-www-form-urlencoded",
-        CONTENT_LENGTH=str(len(Body.form)),
-        HTTP_AUTHORIZATION="Basic " + b64encode(f"{CLIENT_ID}:{SECRET}".encode()).decode(),
-        **{"wsgi.input": Body()},
-    )
+    return posted("/oauth/token", "grant_type=client_credentials")
+
+
+def revocation_request(text: str) -> Environ:
+    return posted("/oauth/revoke", f"token={text}")
 
 
 def all_variants(folder: str, stores: Sequence[Filled], sizes: Sequence[int]) -> list[Variant]:
@@ -148,7 +159,7 @@ def _store_asked(filled: Filled) -> Iterator[Variant]:
     app = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)
     yield Variant("unknown", app, _batches([with_token(text) for text in unknown]), "401")
     keys = [request(**{"benchmark.key": key_of(text)}) for text in unknown]
-    yield Variant("read", IndexedRead(bare, filled.database, READ), _batches(keys))
+    yield Variant("read", IndexedRead(bare, path_of(filled.url), READ), _batches(keys))
     yield Variant("first", app, _batches([with_token(text) for text in filled.tokens]))
     yield Variant("look", Look(bare, filled.store), repeat([request()] * ISSUES))
 
