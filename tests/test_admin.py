@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from stored import NOW, is_dead, issued
 from support import SECRET
@@ -180,21 +182,22 @@ def test_ending_all_tokens_leaves_the_client_alone(store, tester):
 
 
 UNKNOWN = {
-    "get": lambda store: admin.get_client(store, "nobody"),
-    "update": lambda store: admin.update_client(store, "nobody", name="x"),
-    "enable": lambda store: admin.enable_client(store, "nobody"),
-    "disable": lambda store: admin.disable_client(store, "nobody"),
-    "delete": lambda store: admin.delete_client(store, "nobody"),
-    "add secret": lambda store: admin.add_secret(store, "nobody"),
-    "revoke secret": lambda store: admin.revoke_secret(store, "nobody", "0"),
-    "revoke all": lambda store: admin.revoke_all_tokens(store, "nobody"),
+    "get": lambda store, name: admin.get_client(store, name),
+    "update": lambda store, name: admin.update_client(store, name, name="x"),
+    "enable": lambda store, name: admin.enable_client(store, name),
+    "disable": lambda store, name: admin.disable_client(store, name),
+    "delete": lambda store, name: admin.delete_client(store, name),
+    "add secret": lambda store, name: admin.add_secret(store, name),
+    "revoke secret": lambda store, name: admin.revoke_secret(store, name, "0"),
+    "revoke all": lambda store, name: admin.revoke_all_tokens(store, name),
 }
 
 
 @pytest.mark.parametrize("call", UNKNOWN.values(), ids=UNKNOWN)
-def test_a_client_that_is_not_there_is_named(store, tester, call):
-    with pytest.raises(NotFound, match="'nobody'"):
-        call(store)
+@pytest.mark.parametrize("name", ["nobody", "\ud800", "a\0b"], ids=["text", "half a character", "NUL"])
+def test_a_client_that_is_not_there_is_named(store, tester, call, name):
+    with pytest.raises(NotFound, match=re.escape(repr(name))):
+        call(store, name)
 
 
 # Secrets
@@ -233,8 +236,9 @@ def test_a_secret_is_revoked_once(store, tester):
     secret_id = tester.client.secrets[0].secret_id
     admin.revoke_secret(store, "tester", secret_id)
 
-    with pytest.raises(NotFound, match="has no secret"):
-        admin.revoke_secret(store, "tester", secret_id)
+    for unknown in (secret_id, "\ud800"):
+        with pytest.raises(NotFound, match="has no secret"):
+            admin.revoke_secret(store, "tester", unknown)
 
 
 def test_a_client_has_a_bounded_number_of_secrets(store, tester, clock):

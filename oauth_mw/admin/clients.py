@@ -10,7 +10,15 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from ..attributes import change, check_attributes, unite
-from ..credentials import MAX_SECRETS, check_client_id, check_secret, hash_secret, new_client_id, new_secret
+from ..credentials import (
+    MAX_SECRETS,
+    check_client_id,
+    check_secret,
+    hash_secret,
+    is_printable,
+    new_client_id,
+    new_secret,
+)
 from ..errors import AdminError, NotFound
 from ..model import (
     EMPTY,
@@ -97,7 +105,7 @@ def get_client(store: ClientStore, client_id: str) -> Client:
     """
     :raises NotFound: there is none.
     """
-    return _there(store.find_client(client_id), client_id)
+    return _there(store.find_client(_known(client_id)), client_id)
 
 
 def update_client(
@@ -133,7 +141,7 @@ def update_client(
         _check(client)
         return client
 
-    return _there(store.update_client(client_id, changed), client_id)
+    return _there(store.update_client(_known(client_id), changed), client_id)
 
 
 def enable_client(store: ClientStore, client_id: str) -> None:
@@ -141,7 +149,7 @@ def enable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(client_id, lambda client: replace(client, enabled=True)), client_id)
+    _there(store.update_client(_known(client_id), lambda client: replace(client, enabled=True)), client_id)
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
@@ -149,7 +157,7 @@ def disable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(client_id, disable=True), client_id)
+    _there(store.end_client(_known(client_id), disable=True), client_id)
 
 
 def delete_client(store: ClientStore, client_id: str) -> None:
@@ -157,7 +165,7 @@ def delete_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(client_id, delete=True), client_id)
+    _there(store.end_client(_known(client_id), delete=True), client_id)
 
 
 def add_secret(
@@ -183,7 +191,7 @@ def add_secret(
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
     new = _secret(secret, client_id, allow_weak_secret, now, _name(label), not_after)
-    _there(store.add_secret(client_id, new.record), client_id)
+    _there(store.add_secret(_known(client_id), new.record), client_id)
     return new
 
 
@@ -192,7 +200,7 @@ def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tok
 
     :raises NotFound: there is no such client or secret.
     """
-    if not store.remove_secret(client_id, secret_id, and_tokens=and_tokens):
+    if not is_printable(secret_id) or not store.remove_secret(_known(client_id), secret_id, and_tokens=and_tokens):
         raise NotFound(f"client {client_id!r} has no secret {secret_id!r}")
 
 
@@ -201,7 +209,7 @@ def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(client_id), client_id)
+    _there(store.end_client(_known(client_id)), client_id)
 
 
 def _checked_id(given: str | None) -> str:
@@ -217,6 +225,14 @@ def _secret(
     weak = text is not None and check_secret(text, client_id, allow_weak=allow_weak)
     text = new_secret() if text is None else text
     return NewSecret(hash_secret(text, label=label, created_at=now, not_after=not_after, weak=weak), text)
+
+
+def _known(client_id: str) -> str:
+    """What cannot be an id never reaches the store, to which it may not even be text.
+
+    :raises NotFound: it cannot.
+    """
+    return _there(client_id if is_printable(client_id) else None, client_id)
 
 
 def _there(found: Found | None, client_id: str) -> Found:
