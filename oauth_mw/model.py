@@ -252,8 +252,11 @@ class Movable(Protocol):
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         """What the log holds after this position, in order."""
 
-    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
-        """Those that have not expired, ``revoked`` if by themselves."""
+    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+        """Those of the tokens that have not expired, in order where the engine has one."""
+
+    def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
+        """Those that are still there, ``revoked`` if by themselves; ``keys`` are of one batch."""
 
     def become_copy(self, origin: str) -> None:
         """
@@ -265,6 +268,9 @@ class Movable(Protocol):
 
     def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
         """Append what happened there, with all that follows from it, up to ``position``."""
+
+    def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        """Those that no token has here."""
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         """Add tokens of known clients; how many were not there."""

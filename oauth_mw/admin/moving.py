@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
-from ..model import Clock, Holdings, LogRecord, Store, TokenRecord
+from ..model import Clock, Holdings, LogRecord, Store
 
 T = TypeVar("T")
 
@@ -76,12 +76,11 @@ class _Copying:
         events_there = self._count_events()
         self._copy_all_but_tokens()
         moved = seen = 0
-        for batch in _each(self._source.read_tokens(now), self._source_url):
-            tokens = self._judged(batch)
-            with _asking(self._target_url):
-                moved += self._target.take_tokens(self._origin, tokens)
-            seen += len(tokens)
-            told(len(batch))
+        for keys in _each(self._source.read_keys(now), self._source_url):
+            if keys:
+                moved += self._copy_tokens(keys)
+                seen += len(keys)
+                told(len(keys))
         # What was ended or changed meanwhile.
         self._copy_all_but_tokens()
         return Copied(
@@ -144,11 +143,22 @@ class _Copying:
         self._events += len(events)
         self._position = position
 
-    def _judged(self, batch: Sequence[tuple[bytes, TokenRecord]]) -> Sequence[tuple[bytes, TokenRecord]]:
-        """The tokens that can be copied now: those of clients and log positions that the target has."""
-        if any(token.position > self._position or token.client_id not in self._clients for _, token in batch):
+    def _copy_tokens(self, keys: Sequence[bytes]) -> int:
+        """How many of them were not there."""
+        with _asking(self._target_url):
+            keys = self._target.missing(keys)
+        if not keys:
+            return 0
+        with _asking(self._source_url):
+            tokens = self._source.read_tokens(keys)
+        # Before a token goes what it is judged by: its client, and the log up to where it was issued.
+        if any(token.position > self._position or token.client_id not in self._clients for _, token in tokens):
             self._copy_all_but_tokens()
-        return [pair for pair in batch if pair[1].client_id in self._clients]
+        tokens = [each for each in tokens if each[1].client_id in self._clients]
+        if not tokens:
+            return 0
+        with _asking(self._target_url):
+            return self._target.take_tokens(self._origin, tokens)
 
     def _amount(self, count: Callable[[bool, int], int]) -> Amount:
         moved = sum(count(*each) for each in self._moved.values())

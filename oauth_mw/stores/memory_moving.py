@@ -41,11 +41,19 @@ class MemoryMoving:
         found = [events[position] for position in sorted(events) if position > after]
         return batches([LogRecord(*event, _keep_until(event)) for event in found], ROWS_AT_ONCE)
 
-    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         live = (now + 1).to_bytes(4)
         with self._all.lock:
-            tokens = sorted(pair for pair in self._all.tokens.items() if pair[0] > live)
-        return batches(tokens, ROWS_AT_ONCE)
+            keys = sorted(key for key in self._all.tokens if key > live)
+        return batches(keys, ROWS_AT_ONCE)
+
+    def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
+        with self._all.lock:
+            return [(key, self._all.tokens[key]) for key in keys if key in self._all.tokens]
+
+    def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        with self._all.lock:
+            return [key for key in keys if key not in self._all.tokens]
 
     def become_copy(self, origin: str) -> None:
         with self._all.lock:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import Connection, bindparam, insert, inspect, literal_column, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, inspect, literal_column, select, true, update
 
 from ..model import ClientRecord, Holdings, LogRecord, Standing, TokenRecord
 from . import schema, sql_copy
@@ -30,13 +30,21 @@ _EVENTS = (
     .order_by(_log.c.position)
     .limit(ROWS_AT_ONCE)
 )
-_TOKENS = (
-    select(_token.c.key, *TOKEN_COLUMNS, _token.c.revoked)
-    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+# In the order of their keys, tokens of two stores are compared by ranges: far less work than to ask for each key.
+_NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
+_KEYS = (
+    select(_token.c.key)
     .where(_token.c.key > bindparam("after"))
     .order_by(_token.c.key)
     .limit(literal_column(str(ROWS_AT_ONCE)))
-    .offset(literal_column("0"))  # SQLAlchemy makes it a parameter for SQLite where it is missing
+    .offset(_NO_OFFSET)
+)
+_RANGE = _token.c.key.between(bindparam("first"), bindparam("last"))
+_KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_AT_ONCE))).offset(_NO_OFFSET)
+_TOKENS = (
+    select(_token.c.key, *TOKEN_COLUMNS, _token.c.revoked)
+    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+    .where(_RANGE)
 )
 
 
@@ -45,6 +53,10 @@ class SQLMoving:
 
     def __init__(self, engine: SQLEngine) -> None:
         self._engine = engine
+        self._keys = engine.compiled(_KEYS)
+        self._keys_here = engine.compiled(_KEYS_HERE)
+        self._tokens = engine.compiled(_TOKENS)
+        self._add_token = engine.compiled(sql_copy.ADD_TOKEN)
 
     def standing(self) -> Standing:
         with self._engine.reading() as link:
@@ -69,15 +81,30 @@ class SQLMoving:
                 return
             after = page[-1].position
 
-    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
-        after, text = (now + 1).to_bytes(4), self._engine.compiled(_TOKENS)
+    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+        after = (now + 1).to_bytes(4)
         while True:
             with self._engine.reading() as link:
-                rows = link.driver.execute(text, (after,)).fetchall()
-            yield [(bytes(row[0]), token_from_row(row[1:])) for row in rows]
-            if len(rows) < ROWS_AT_ONCE:
+                page = [bytes(row[0]) for row in link.driver.execute(self._keys, (after,)).fetchall()]
+            yield page
+            if len(page) < ROWS_AT_ONCE:
                 return
-            after = rows[-1][0]
+            after = page[-1]
+
+    def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
+        wanted = set(keys)
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._tokens, (min(keys), max(keys))).fetchall()
+        return [(bytes(row[0]), token_from_row(row[1:])) for row in rows if row[0] in wanted]
+
+    def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._keys_here, (min(keys), max(keys))).fetchall()
+            if len(rows) == 2 * ROWS_AT_ONCE:
+                # They do not come in order: there is too much between them.
+                rows = link.core.execute(select(_token.c.key).where(_token.c.key.in_(keys))).all()
+        here = {bytes(row[0]) for row in rows}
+        return [key for key in keys if key not in here]
 
     def holdings(self, now: int) -> Holdings:
         from .sql_holdings import holdings
@@ -170,15 +197,8 @@ class SQLMoving:
             connection.execute(update(sql_copy.origin).values(position=position))
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
-        asked = select(_token.c.key).where(_token.c.key.in_([key for key, _ in tokens]))
-        with self._engine.reading() as link:
-            there = set(map(bytes, link.core.execute(asked).scalars()))
-        new = [sql_copy.token_values(key, token) for key, token in tokens if key not in there]
-        if not new:
-            return 0
-        text = self._engine.compiled(sql_copy.ADD_TOKEN)
         with self._engine.transaction() as connection:
             self._check(connection, origin)
             cursor = connection.connection.cursor()
-            cursor.executemany(text, new)
+            cursor.executemany(self._add_token, [sql_copy.token_values(*each) for each in tokens])
             return int(cursor.rowcount)

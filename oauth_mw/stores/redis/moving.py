@@ -72,25 +72,32 @@ class RedisMoving:
             ]
             after = events[-1][0]
 
-    def read_tokens(self, now: int) -> Iterator[Sequence[tuple[bytes, TokenRecord]]]:
+    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         start = len(self._keys.any_token)
         for found in self._steps.scan(self._keys.any_token + "*"):
-            names = [name.decode() for name in found if int(name[start : start + 8], 16) > now]
-            keys = [bytes.fromhex(name[start:]) for name in names]
-            rows = self._of_tokens(names, [("GET", name) for name in names])
-            (revoked,) = self._ask(("HMGET", self._keys.revoked, *keys)) if keys else ([],)
-            yield [
-                (key, _read(token_from, row, b"0", position is not None))
-                for key, row, position in zip(keys, rows, revoked, strict=True)
-                if row is not None
-            ]
+            keys = [bytes.fromhex(name[start:].decode()) for name in found]
+            yield [key for key in keys if int.from_bytes(key[:4]) > now]
 
-    def _of_tokens(self, names: Sequence[str], commands: Sequence[Command]) -> Replies:
-        """The replies to one command on each of these keys."""
+    def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
+        rows = self._of_tokens(keys, [("GET", self._keys.token(key)) for key in keys])
+        # Asked for after the rows, as when a token is judged.
+        (revoked,) = self._ask(("HMGET", self._keys.revoked, *keys))
+        return [
+            (key, _read(token_from, row, b"0", position is not None))
+            for key, row, position in zip(keys, rows, revoked, strict=True)
+            if row is not None
+        ]
+
+    def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        there = self._of_tokens(keys, [("EXISTS", self._keys.token(key)) for key in keys])
+        return [key for key, known in zip(keys, there, strict=True) if not known]
+
+    def _of_tokens(self, keys: Sequence[bytes], commands: Sequence[Command]) -> Replies:
+        """The replies to one command on each of these tokens."""
         if self._steps.servers.one:
-            return self._ask(*commands) if commands else []
-        pairs = zip(names, commands, strict=True)
-        return [self._steps.run(name, [command], self._steps.deadline())[0] for name, command in pairs]
+            return self._ask(*commands)
+        names, run = map(self._keys.token, keys), self._steps.run
+        return [run(*each, self._steps.deadline())[0] for each in zip(names, [[one] for one in commands], strict=True)]
 
     def holdings(self, now: int) -> Holdings:
         standing = self.standing()
@@ -152,18 +159,13 @@ class RedisMoving:
         self._change(scripts.TAKE_EVENTS, origin, *arguments)
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
-        names = [self._keys.token(key) for key, _ in tokens]
-        there = self._of_tokens(names, [("EXISTS", name) for name in names])
-        new = [(name, *pair) for name, pair, known in zip(names, tokens, there, strict=True) if not known]
-        if not new:
-            return 0
         self._change(scripts.BECOME, origin)
         now = int(self._clock())
         commands: list[Command] = []
-        for name, key, token in new:
+        for key, token in tokens:
             left = max(int.from_bytes(key[:4]) - now + TTL_MARGIN, 1)
-            commands.append(("SET", name, token_text(token), "EX", left, "NX"))
-        return sum(done is not None for done in self._of_tokens([name for name, *_ in new], commands))
+            commands.append(("SET", self._keys.token(key), token_text(token), "EX", left, "NX"))
+        return sum(done is not None for done in self._of_tokens([key for key, _ in tokens], commands))
 
 
 def _record(client_id: str, row: Replies) -> ClientRecord:
