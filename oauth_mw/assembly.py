@@ -106,7 +106,7 @@ def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Cl
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
-        settings.revocation_path: RevocationEndpoint(authenticate, tokens.read, tokens.revoke, emit),
+        settings.revocation_path: RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
         settings.introspection_path: IntrospectionEndpoint(authenticate, tokens.read),
     }
     return {path: endpoint for path, endpoint in endpoints.items() if path is not None}

@@ -6,7 +6,7 @@ import pytest
 from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import CheckedApp, challenge_of, post_form
 
-from oauth_mw import OAuthMiddleware, admin, open_store
+from oauth_mw import OAuthMiddleware, StoreUnavailable, admin, open_store
 
 TESTER = basic("tester", SECRET)
 PATH = "/oauth/revoke"
@@ -72,6 +72,16 @@ def test_a_token_that_is_dead_already_is_200(app, token, clock):  # R-02, R-09
     answers.append(revoke(app, token))
 
     assert [answer.status_int for answer in answers] == [200, 200, 200]
+
+
+def test_an_end_that_the_store_has_not_kept_safely_is_asked_for_again(app, store, token, monkeypatch):  # R-09, L-03
+    def unkept(key):
+        raise StoreUnavailable("no replica has confirmed")
+
+    revoke(app, token)
+    monkeypatch.setattr(store, "revoke_token", unkept)
+
+    assert revoke(app, token).status_int == 503
 
 
 def test_an_expired_token_is_200(app, token, clock):

@@ -20,19 +20,19 @@ class RevocationEndpoint:
     Another client's token is answered like an unknown one, 200, so that nobody learns that it
     exists; nothing is revoked, and an event says who tried. ``token_type_hint`` changes nothing.
 
-    :param read: the live token of a text, or ``None``.
-    :param revoke: end a live token; false when somebody else just did.
+    :param known: the token of a text that has not expired, and whether it lives; or ``None``.
+    :param revoke: end a token, or make sure that its end is kept; false when it had ended before.
     """
 
     def __init__(
         self,
         authenticate: ClientAuthentication,
-        read: Callable[[str], AccessToken | None],
+        known: Callable[[str], tuple[AccessToken, bool] | None],
         revoke: Callable[[AccessToken], bool],
         emit: Sink,
     ) -> None:
         self._authenticate = authenticate
-        self._read = read
+        self._known = known
         self._revoke = revoke
         self._emit = emit
 
@@ -47,9 +47,11 @@ class RevocationEndpoint:
         text = form.get("token")
         if text is None:
             raise InvalidRequest("no token", client.client_id)
-        token = self._read(text)
-        if token is not None and token.client_id != client.client_id:
+        token, lives = self._known(text) or (None, False)
+        if token is not None and token.client_id == client.client_id:
+            # One that is dead may be so by a request that was answered 503: the store had not kept it safely yet.
+            if self._revoke(token):
+                self._emit(TokenRevoked(client.client_id, token.token_id))
+        elif token is not None and lives:
             self._emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))
-        elif token is not None and self._revoke(token):
-            self._emit(TokenRevoked(client.client_id, token.token_id))
         return Response(headerlist=[("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", "0"), *NO_STORE])

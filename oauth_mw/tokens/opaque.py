@@ -72,14 +72,20 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
+        token, lives = self.known(text) or (None, False)
+        return token if lives else None
+
+    def known(self, text: str) -> tuple[AccessToken, bool] | None:
+        """The token that ``text`` is, unless it has expired, and whether it lives; or ``None``.
+
+        :raises StoreUnavailable: it cannot be told.
+        """
         key = self.storage_key(text)
         record = self._store.find_token(key) if key else None
-        if key is None or record is None or record.revoked:
-            return None
-        return self._token(key, record)
+        return (self._token(key, record), not record.revoked) if key and record else None
 
     def revoke(self, token: AccessToken) -> bool:
-        """End a live token; false when somebody else just did.
+        """End a token, or make sure that its end is kept; false when it had ended before.
 
         :raises StoreUnavailable: it is not known to be ended.
         """
