@@ -30,7 +30,7 @@ if _version < [3, 3, 6]:  # the first one that waits for a limited time
     raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
 # What one of them raises: SQLAlchemy's second is about a connection, or a row, that is gone.
-ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError)
+ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, UnicodeEncodeError)
 
 _open: weakref.WeakSet[Driver] = weakref.WeakSet()
 
@@ -111,7 +111,7 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     inner = original(error)
     said = str(inner).strip()
     # What is wrong with a value would be told with the value.
-    if not said or isinstance(inner, psycopg.DataError | InvalidRequestError):
+    if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | UnicodeError):
         said = type(inner).__name__
     return StoreUnavailable("PostgreSQL: " + said.splitlines()[0])
 
