@@ -156,6 +156,7 @@ class Holdings:
     """What is in a store. ``size`` is in bytes, ``None`` where the engine does not tell it."""
 
     engine: str
+    engine_version: str
     schema_version: int
     store_id: str
     position: int

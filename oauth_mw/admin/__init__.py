@@ -19,18 +19,23 @@ from .clients import (
     revoke_secret,
     update_client,
 )
+from .moving import Amount, Copied, copy_store, holdings
 from .tokens import TokenStatus, inspect_token, purge, revoke_token, token_key
 
 __all__ = [
+    "Amount",
+    "Copied",
     "NewClient",
     "NewSecret",
     "TokenStatus",
     "add_client",
     "add_secret",
+    "copy_store",
     "delete_client",
     "disable_client",
     "enable_client",
     "get_client",
+    "holdings",
     "inspect_token",
     "purge",
     "revoke_all_tokens",

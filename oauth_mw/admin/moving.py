@@ -50,8 +50,8 @@ def copy_store(
     """Copy clients, secrets, deleted ids, the revocation log and all unexpired tokens.
 
     Both may be in use meanwhile, but only ``source`` may change. What ends tokens goes before the
-    tokens, so that a copy that was interrupted accepts none that ``source`` refuses. Another call
-    goes on, and brings what has changed.
+    tokens, so that a copy that was interrupted accepts none that ``source`` then refused. Another
+    call goes on, and brings what has changed.
 
     :param target: empty, or a copy of ``source`` that was changed by nobody else; tokens it issued itself stay.
     :param told: called with how many tokens have been dealt with since the last call.

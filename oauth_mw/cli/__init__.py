@@ -14,6 +14,7 @@ from ..errors import AdminError, ConfigError, NotFound, StoreUnavailable
 from ..version import __version__
 from .check import check
 from .client import client
+from .moving import store as whole_store
 from .purge import purge
 from .secret import secret
 from .serve import serve
@@ -62,7 +63,7 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
 
     The store is --store, else that of --config (the section of its filter; NAME chooses one of several), else
     OAUTH_MW_STORE. A relative file is relative to the working directory, in an ini to the folder of the ini.
-    Only `client add` and `serve` make a store that is not there.
+    Only `client add`, `serve` and `store copy` (as its target) make a store that is not there.
 
     \b
     Exit codes:
@@ -78,5 +79,5 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
     context.obj = Target(store if typed else None, config, None if typed else store)
 
 
-for command in (client, secret, token, purge, check, serve):
+for command in (client, secret, token, whole_store, purge, check, serve):
     main.add_command(command)

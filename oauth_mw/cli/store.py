@@ -36,14 +36,15 @@ class Target:
         return {**options, "store": url} if url else options
 
     @contextmanager
-    def store(self, *, create: bool = False) -> Iterator[Store]:
+    def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:
         """The store, closed at the end.
 
+        :param url: of another one than what stood before the command.
         :param create: make it when it is not there, and say so.
         :raises ConfigError: it is not there, cannot be used, or an option is wrong.
         :raises StoreUnavailable: it does not answer.
         """
-        options = self.options()
+        options = {**self.options(), "store": url} if url is not None else self.options()
         if not options:
             raise ConfigError("store", NO_STORE)
         settings = configure(options)

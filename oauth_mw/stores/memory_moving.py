@@ -132,6 +132,7 @@ class MemoryMoving:
             unexpired = sum(int.from_bytes(key[:4]) > now for key in self._all.tokens)
             return Holdings(
                 engine="memory",
+                engine_version="",
                 schema_version=0,
                 store_id=self._all.store_id,
                 position=self._all.head[0],

@@ -61,7 +61,8 @@ def holdings(engine: SQLEngine, now: int) -> Holdings:
         events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
     live = (now + 1).to_bytes(4)
     return Holdings(
-        engine=f"{dialect.name} {version}",
+        engine=dialect.name,
+        engine_version=version,
         schema_version=schema_version,
         store_id=store_id,
         position=position,

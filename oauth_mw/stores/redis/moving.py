@@ -22,13 +22,17 @@ _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scr
 
 
 class RedisMoving:
-    """See :class:`~oauth_mw.model.Movable`."""
+    """See :class:`~oauth_mw.model.Movable`.
 
-    def __init__(self, steps: Steps, url: str, clock: Clock) -> None:
+    :param watching: called after events were taken, see :class:`~oauth_mw.model.RevocationLog`.
+    """
+
+    def __init__(self, steps: Steps, url: str, clock: Clock, watching: Sequence[Callable[[], None]]) -> None:
         self._steps = steps
         self._keys = steps.keys
         self._url = url
         self._clock = clock
+        self._watching = watching
 
     def _ask(self, *commands: Command) -> Replies:
         return self._steps.run(self._keys.store, list(commands), self._steps.deadline())
@@ -114,7 +118,8 @@ class RedisMoving:
             expired += len(found) - live
         info, events = self._ask(("INFO", "server"), ("XLEN", self._keys.log))
         return Holdings(
-            engine=f"Redis {read_info(info).get('redis_version', '')}",
+            engine="Redis",
+            engine_version=read_info(info).get("redis_version", ""),
             schema_version=int(VERSION),
             store_id=standing.store_id,
             position=standing.position,
@@ -156,7 +161,11 @@ class RedisMoving:
         arguments: list[bytes | str] = [position_text(position), position_text(floor)]
         for event in events:
             arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
-        self._change(scripts.TAKE_EVENTS, origin, *arguments)
+        try:
+            self._change(scripts.TAKE_EVENTS, origin, *arguments)
+        finally:
+            for tell in self._watching:
+                tell()
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         self._change(scripts.BECOME, origin)

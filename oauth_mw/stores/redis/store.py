@@ -87,7 +87,7 @@ class RedisStore:
     def movable(self) -> Movable:
         from .moving import RedisMoving
 
-        return RedisMoving(self._steps, self.url, self._clock)
+        return RedisMoving(self._steps, self.url, self._clock, self._watching)
 
     def close(self) -> None:
         self._steps.servers.close()

@@ -1,0 +1,125 @@
+"""``oauth-mw store``: look at a whole store, and copy it to another place."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+import click
+
+from .. import admin
+from ..errors import ConfigError, StoreUnavailable
+from ..model import Store
+from .output import instant, json_option, print_columns, print_json, print_table
+from .store import Target
+
+
+@click.group()
+def store() -> None:
+    """Look at a whole store, and copy it to another place."""
+
+
+@store.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+@click.pass_obj
+def copy(before: Target, source: str, target: str, as_json: bool) -> None:
+    """Copy all of a store to another place: clients, secrets, live tokens, and what is revoked.
+
+    FROM and TO are store URLs. TO is made when it is not there; else it must be empty, or a copy of FROM that nobody
+    has changed since. FROM may be in use meanwhile. Live tokens stay good, and ended ones dead. What was interrupted
+    goes on when it is called again, and another call brings what has changed in FROM.
+    """
+    with ExitStack() as opened:
+        here = _open(opened, before, source, "FROM")
+        there = _open(opened, before, target, "TO", create=True)
+        copied = _copy(here, there)
+        urls = here.url, there.url
+    amounts = {
+        "clients": copied.clients,
+        "secrets": copied.secrets,
+        "deleted ids": copied.deleted,
+        "tokens": copied.tokens,
+        "log entries": copied.events,
+    }
+    if as_json:
+        counts = {name.replace(" ", "_"): amount._asdict() for name, amount in amounts.items()}
+        print_json({"from": urls[0], "to": urls[1], "changed": copied.changed, **counts})
+        return
+    click.echo(f"copied {urls[0]} to {urls[1]}" if copied.changed else f"{urls[1]} had all of {urls[0]} already")
+    rows = [(name, str(amount.moved), str(amount.there)) for name, amount in amounts.items()]
+    print_table(["WHAT", "MOVED", "THERE BEFORE"], rows)
+
+
+def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
+    """Two URLs were given: what is wrong with one of them says with which."""
+    try:
+        return opened.enter_context(before.store(url=url, create=create))
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{which}: {error.reason}") from None
+    except ConfigError as error:
+        if error.option != "store":
+            raise
+        raise ConfigError(which, str(error).removeprefix("store: ")) from None
+
+
+def _copy(source: Store, target: Store) -> admin.Copied:
+    count = admin.holdings(source).unexpired if sys.stderr.isatty() else 0
+    if not count:
+        return admin.copy_store(source, target)
+    with click.progressbar(length=count, label="copying tokens", file=sys.stderr) as bar:
+        return admin.copy_store(source, target, told=bar.update)
+
+
+@store.command("info")
+@json_option
+@click.pass_obj
+def info(target: Target, as_json: bool) -> None:
+    """Tell what is in the store.
+
+    Tokens that have not expired count as such also when they were revoked.
+    """
+    with target.store() as opened:
+        found, url = admin.holdings(opened), opened.url
+    seconds = found.position // 1_000_000 or None
+    if as_json:
+        print_json(
+            {
+                "store": url,
+                "engine": found.engine,
+                "engine_version": found.engine_version,
+                "schema_version": found.schema_version,
+                "store_id": found.store_id,
+                "log_position": found.position,
+                "log_time": seconds,
+                "log_entries": found.events,
+                "clients": {"enabled": found.enabled, "disabled": found.disabled, "deleted": found.deleted},
+                "secrets": found.secrets,
+                "tokens": {"unexpired": found.unexpired, "expired": found.expired},
+                "size": found.size,
+            }
+        )
+        return
+    pairs = [
+        ("store", url),
+        ("engine", f"{found.engine} {found.engine_version}"),
+        ("schema version", str(found.schema_version)),
+        ("store id", found.store_id),
+        ("log position", f"{found.position} ({instant(seconds)})" if seconds else str(found.position)),
+        ("log entries", str(found.events)),
+        ("clients", f"{found.enabled} enabled, {found.disabled} disabled, {found.deleted} deleted"),
+        ("secrets", str(found.secrets)),
+        ("tokens", f"{found.unexpired} unexpired, {found.expired} expired and not yet swept"),
+        ("size", _size(found.size)),
+    ]
+    print_columns(pairs)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return ""
+    for unit, factor in ("GB", 1e9), ("MB", 1e6), ("kB", 1e3):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"
