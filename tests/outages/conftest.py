@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from faults import Fault
 from service import Service
-from sqlite_site import SQLiteSite
+from sqlite_site import SQLiteSite, without_fcntl
 from support import SECRET, HandClock, echo
 
 from oauth_mw import OAuthMiddleware, assembly, open_store
 
-SITES = {"sqlite": SQLiteSite}
+SITES = {"sqlite": SQLiteSite, "sqlite without fcntl": without_fcntl}
 BUSY = 0.9  # seconds by which a machine that runs other tests may be late
 
 

@@ -31,9 +31,9 @@ class Fault:
 
 def every_fault(wanted: Callable[[Fault], bool] = lambda fault: True) -> pytest.MarkDecorator:
     """Run a test with each fault of each engine that is ``wanted``."""
-    from sqlite_faults import SQLITE
+    from sqlite_faults import SQLITE, SQLITE_WITHOUT_FCNTL
 
-    tables = {"sqlite": SQLITE}
+    tables = {"sqlite": SQLITE, "sqlite without fcntl": SQLITE_WITHOUT_FCNTL}
     cases = [
         pytest.param(engine, fault, id=f"{engine}: {name}")
         for engine, table in tables.items()

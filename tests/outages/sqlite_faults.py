@@ -6,7 +6,7 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -30,9 +30,11 @@ FILLINGS = [
 @contextmanager
 def full(site: SQLiteSite) -> Iterator[None]:
     """No connection may add a page, and those that are there have no room left."""
+    limited: list[sqlite3.Connection] = []
 
     def limit(connection: sqlite3.Connection, record: object = None) -> None:
         connection.execute("PRAGMA max_page_count=1")  # or as many as there are
+        limited.append(connection)
 
     event.listen(Pool, "connect", limit)
     site.store.close()
@@ -46,7 +48,9 @@ def full(site: SQLiteSite) -> Iterator[None]:
         yield
     finally:
         event.remove(Pool, "connect", limit)
-        site.store.close()
+        for connection in limited:
+            with suppress(sqlite3.ProgrammingError):  # it was closed
+                connection.execute("PRAGMA max_page_count=1000000")
 
 
 def _fits(database: sqlite3.Connection, filling: str) -> bool:
@@ -212,7 +216,6 @@ SQLITE = {
     "turn of a stopped process": Fault(lambda site: site.neighbour(TURN), WRITES, waits=True, at_start=True),
     "kept by another process": Fault(kept, waits=True, at_start=True),
     "files removed": Fault(partial(removed, what=files)),
-    "files moved": Fault(partial(moved, what=files)),
     "database moved": Fault(partial(moved, what=lambda site: [site.path])),
     "folder removed": Fault(partial(removed, what=folder)),
     "folder moved": Fault(partial(moved, what=folder)),
@@ -232,4 +235,8 @@ SQLITE = {
     ),
     "clients overwritten": Fault(partial(damaged, table="oauth_mw_client"), (WRITES | READS) - {"cached check"}),
     "a client's row garbled": Fault(garbled, WRITES | {"introspect"}),
+}
+
+SQLITE_WITHOUT_FCNTL = {
+    name: SQLITE[name] for name in ("kept by another process", "database moved", "pages overwritten")
 }

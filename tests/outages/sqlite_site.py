@@ -53,5 +53,11 @@ class SQLiteSite:
                 process.kill()
 
 
+def without_fcntl(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SQLiteSite:
+    """As on Windows: no counter file and no queue of writers."""
+    monkeypatch.setattr("oauth_mw.stores.held.queueing", False)
+    return SQLiteSite(folder, monkeypatch)
+
+
 def _python(code: str, *arguments: object) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", code, *map(str, arguments)]
