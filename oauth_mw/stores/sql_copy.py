@@ -117,7 +117,7 @@ def write_clients(connection: Connection, known: Mapping[str, int], records: Seq
         connection.execute(delete(copied).where(copied.c.client_id.in_(ids)))
     if new:
         connection.execute(insert(_client), new)
-    number = dict(connection.execute(numbers).tuples().all())
+    number = {client_id: number for client_id, number in connection.execute(numbers)}
     secrets = [
         {**secret_values(secret), "client": number[client.client_id]}
         for client, _, _ in records
