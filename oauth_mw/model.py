@@ -293,4 +293,7 @@ class Store(ClientStore, TokenStore, RevocationLog, Protocol):
 
     def movable(self) -> Movable: ...
 
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know: above all what a crash or a power failure would cost."""
+
     def close(self) -> None: ...

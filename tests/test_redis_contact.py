@@ -185,10 +185,10 @@ def test_a_server_that_changed_for_the_worse_is_refused_to_each_new_connection(o
 
 def test_what_a_power_failure_would_cost_is_told(own, changed):
     with opened(own.url, create=True) as store:
-        said = [store.persistence()]
+        said = [store.warnings()]
         changed("appendonly", "yes")
-        said.append(store.persistence())
+        said.append(store.warnings())
         changed("appendfsync", "always")
 
         assert ["appendonly off" in said[0][0], "appendfsync everysec" in said[1][0]] == [True, True]
-        assert store.persistence() == []
+        assert store.warnings() == []

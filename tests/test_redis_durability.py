@@ -14,7 +14,7 @@ from oauth_mw.credentials import hash_secret
 def test_what_was_acknowledged_survives_kill_9():
     with Redis(appendonly="yes", appendfsync="always") as server:
         with contextlib.closing(open_store(server.url, create=True)) as store:
-            assert store.persistence() == []
+            assert store.warnings() == []
             for number in range(3):
                 client_id = f"client-{number}"
                 assert store.add_client(registered(client_id))

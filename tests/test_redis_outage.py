@@ -58,7 +58,7 @@ def calls(store):
         "revoke_token": lambda: store.revoke_token(key),
         "count_tokens": lambda: store.count_tokens(),
         "read_log": lambda: store.read_log("", -1),
-        "persistence": lambda: store.persistence(),
+        "persistence": lambda: store.warnings(),
     }
 
 

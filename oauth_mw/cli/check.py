@@ -9,7 +9,7 @@ import click
 from ..config import configure, own_paths
 from ..errors import StoreMissing
 from ..rules import ANY_TOKEN, REST, Row, Rules
-from ..stores import open_store
+from ..stores import open_store, shown
 from ..stores.files import check_folder, make_database
 from .ini import read_section
 from .output import json_option, print_columns, print_json, print_table
@@ -71,8 +71,8 @@ def _judge_store(url: str, timeout: float) -> tuple[str, list[str]]:
     try:
         store = open_store(url, timeout=timeout)
     except StoreMissing as error:
-        return _SQLITE + file, [f"{error}: the start makes it"]
-    store.close()
-    if store.single_process:
-        return store.url, ["store: memory:// serves one process only, and everything in it ends with the process"]
-    return store.url, []
+        return _SQLITE + file if file else shown(url), [f"{error}: the start makes it"]
+    try:
+        return store.url, [f"store: {warning}" for warning in store.warnings()]
+    finally:
+        store.close()

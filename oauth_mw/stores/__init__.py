@@ -42,7 +42,7 @@ def open_store(
     """
     scheme, separator, rest = url.partition("://")
     if scheme not in _OPENERS or not separator:
-        raise ConfigError("store", f"expected {KINDS}, got {_masked(url)!r}")
+        raise ConfigError("store", f"expected {KINDS}, got {shown(url)!r}")
     store = _OPENERS[scheme](url, timeout, clock)
     try:
         store.open(create=create)
@@ -99,7 +99,7 @@ def in_folder(url: T, folder: str | None) -> T | str:
     return url
 
 
-def _masked(url: str) -> str:
-    """The URL without what may be a password."""
+def shown(url: str) -> str:
+    """The URL without what may be a password, whether or not it can work."""
     scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.rpartition("@")[2]
+    return scheme + separator + rest.partition("?")[0].rpartition("@")[2]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -50,6 +50,8 @@ class SQLEngine(Protocol):
     def look(self) -> None: ...
 
     def watch(self, ended: Callable[[], None]) -> None: ...
+
+    def warnings(self) -> Sequence[str]: ...
 
     def close(self) -> None: ...
 

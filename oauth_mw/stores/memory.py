@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import operator
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
@@ -171,6 +171,9 @@ class MemoryStore:
         from .memory_moving import MemoryMoving
 
         return MemoryMoving(self._all, self.url)
+
+    def warnings(self) -> Sequence[str]:
+        return ["memory:// serves one process only, and everything in it ends with the process"]
 
     def close(self) -> None:
         """Nothing to close."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
 
@@ -28,6 +28,7 @@ _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 # One row stands for the right to change clients and to append to the log, so that events become
 # visible in the order of their positions. A lock on it is written down like a change, so that every
 # commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
+_UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 _TURN = "SELECT 1 FROM oauth_mw_store FOR UPDATE"
 
 
@@ -109,7 +110,7 @@ class PostgresEngine:
             if self._create:
                 link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
                 self._create(link.core)
-                link.driver.commit_surely()
+                _commit(link.driver)
             self.check(link.core)
         except ERRORS as error:
             reason = unsuitable(error)
@@ -132,6 +133,16 @@ class PostgresEngine:
 
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
+
+    def warnings(self) -> Sequence[str]:
+        """
+        :raises StoreUnavailable: PostgreSQL does not answer.
+        """
+        with self.reading() as link:
+            off = link.driver.execute(_UNSAFE).fetchall()
+        return [
+            f"PostgreSQL has {name} off: a crash or power failure loses revocations or the database" for (name,) in off
+        ]
 
     def close(self) -> None:
         if self._pool.pid == os.getpid():
@@ -165,7 +176,7 @@ class PostgresEngine:
             try:
                 driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
                 yield link.core
-                driver.commit_surely()
+                _commit(driver)
             except BaseException:
                 driver.roll_back()
                 raise
@@ -196,6 +207,16 @@ class Using:
         self._pool.put_back(self._link)
         if isinstance(error, ERRORS):
             raise unavailable(error) from None
+
+
+def _commit(driver: Driver) -> None:
+    """
+    :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept (the server only warns).
+    """
+    driver.warned = False
+    done = driver.execute("COMMIT")
+    if driver.warned or done.statusmessage != "COMMIT":
+        raise StoreUnavailable("PostgreSQL did not confirm the commit")
 
 
 @contextmanager

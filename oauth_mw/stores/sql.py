@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from sqlalchemy import (
@@ -82,6 +82,9 @@ class SQLStore:
         from .sql_moving import SQLMoving
 
         return SQLMoving(self._engine)
+
+    def warnings(self) -> Sequence[str]:
+        return self._engine.warnings()
 
     def close(self) -> None:
         self._engine.close()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from time import monotonic
 from urllib.parse import quote
@@ -171,6 +171,9 @@ class SQLiteEngine:
 
     def watch(self, ended: Callable[[], None]) -> None:
         """The generation says it all."""
+
+    def warnings(self) -> Sequence[str]:
+        return ()
 
     def close(self) -> None:
         held, self._held = self._held, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
@@ -71,7 +71,7 @@ class RedisStore:
         """
         self._steps.open(create=create)
 
-    def persistence(self) -> list[str]:
+    def warnings(self) -> Sequence[str]:
         """What a crash or power failure would cost with the servers' settings, in sentences; none when nothing.
 
         :raises StoreUnavailable: Redis does not answer.
