@@ -50,15 +50,6 @@ class Driver(psycopg.Connection[Any]):
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
 
-    def commit_surely(self) -> None:
-        """
-        :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept: the server only warns.
-        """
-        self.warned = False
-        done = self.execute("COMMIT")
-        if self.warned or done.statusmessage != "COMMIT":
-            raise StoreUnavailable("PostgreSQL did not confirm the commit")
-
     def roll_back(self) -> None:
         """If it can be: whatever is not idle afterwards is closed."""
         if self.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
