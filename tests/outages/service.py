@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from support import SECRET, HandClock, basic, bearer
@@ -57,9 +58,12 @@ class Service:
         finally:
             self.slowest = max(self.slowest, time.monotonic() - started)
 
-    def ask_all(self, operations: Iterable[str] = ()) -> dict[str, str]:
+    def ask_all(self, operations: Iterable[str] = (), *, at_once: bool = False) -> dict[str, str]:
+        """Do some of them, or all; one after the other, or where each has to wait, all at the same time."""
         self.later()
-        return {operation: self.ask(operation) for operation in operations or self._verbs}
+        operations = list(operations or self._verbs)
+        with ThreadPoolExecutor(len(operations) if at_once else 1) as pool:
+            return dict(zip(operations, pool.map(self.ask, operations), strict=True))
 
     def patiently(self, operation: str) -> str:
         """What is said once the service has recovered: perhaps not at once, but without a restart."""

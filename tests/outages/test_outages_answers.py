@@ -9,8 +9,8 @@ from service import DONE, REFUSED, UNAVAILABLE
 @every_fault()
 def test_what_the_store_cannot_do_is_503_and_all_else_goes_on(service, outage, fault):  # L-03, R-16
     with outage:
-        answers = service.ask_all()
-        after_the_writes = service.ask_all(READS)
+        answers = service.ask_all(at_once=fault.waits)
+        after_the_writes = service.ask_all(READS, at_once=fault.waits)
 
     expected = {name: UNAVAILABLE if name in fault.stops else DONE for name in answers}
     assert (answers, after_the_writes) == (expected, {name: expected[name] for name in READS})

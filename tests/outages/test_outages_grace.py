@@ -31,9 +31,9 @@ def test_the_cache_is_served_until_the_grace_is_over(service, outage):
 
 
 @every_fault(lambda fault: fault.stops == READS | WRITES)
-def test_grace_does_nothing_for_tokens_that_are_not_cached(service, outage):
+def test_grace_does_nothing_for_tokens_that_are_not_cached(service, outage, fault):
     with outage:
-        answers = service.ask_all(["first check", "introspect"])
+        answers = service.ask_all(["first check", "introspect"], at_once=fault.waits)
 
     assert set(answers.values()) == {UNAVAILABLE}
 

@@ -9,9 +9,9 @@ from oauth_mw import admin
 
 
 @every_fault()
-def test_once_it_is_mended_what_was_refused_can_be_repeated_and_nothing_is_lost(service, outage):  # L-03, L-06
+def test_once_it_is_mended_what_was_refused_can_be_repeated_and_nothing_is_lost(service, outage, fault):  # L-03, L-06
     with outage:
-        service.ask_all()
+        service.ask_all(at_once=fault.waits)
     repeated = {operation: service.patiently(operation) for operation in READS | WRITES}
 
     assert repeated == dict.fromkeys(READS | WRITES, DONE)

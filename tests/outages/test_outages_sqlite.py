@@ -16,7 +16,7 @@ from processes import Processes
 from service import DONE, REFUSED, UNAVAILABLE
 from sqlite_faults import damaged, files, moved
 
-from oauth_mw import ConfigError, StoreUnavailable, open_store
+from oauth_mw import ConfigError, open_store
 from oauth_mw.stores.counter import SUFFIX, CounterFile
 
 pytest.importorskip("fcntl")
@@ -126,19 +126,16 @@ def test_a_start_puts_nothing_beside_a_file_that_it_refuses(site, make):
 
 
 def test_half_a_counter_is_none(site):
-    """The disk has room for the database, but not for the counter."""
-    open_store(site.url, create=True).close()
-    os.unlink(f"{site.path}{SUFFIX}")
+    site.path.touch()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, hard))  # as where the disk is full
     try:
-        with pytest.raises(StoreUnavailable):
-            open_store(site.url)
+        with pytest.raises(OSError):
+            CounterFile(str(site.path))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
-    open_store(site.url).close()
-    assert os.path.getsize(f"{site.path}{SUFFIX}") == SIZE
+    assert names(site) == ["oauth.db"]
 
 
 def no_links(source, target):

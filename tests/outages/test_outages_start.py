@@ -17,7 +17,7 @@ def newcomer(start, service):
 def test_it_comes_up_does_what_can_be_done_and_serves_once_the_store_is_mended(service, start, outage, fault):
     with outage:
         new = newcomer(start, service)
-        during = new.ask_all()
+        during = new.ask_all(at_once=fault.waits)
     after = {operation: new.patiently(operation) for operation in READS | WRITES}
 
     expected = {name: UNAVAILABLE if name in fault.stops else DONE for name in during}

@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from faults import READS, WRITES, every_fault
 
-LATE = 0.7  # seconds that a busy machine may add; less than the timeout, so that two waits in a row show
+LATE = 0.8  # seconds that a busy machine may add; less than the timeout, so that two waits in a row show
 
 
 @pytest.fixture
 def timeout():
-    return 0.8
+    return 0.9
 
 
 def seconds(call, *arguments):
