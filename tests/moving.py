@@ -16,7 +16,7 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
-from oauth_mw.model import Store, TokenRecord
+from oauth_mw.model import ClientRecord, Store, TokenRecord
 
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.
@@ -105,11 +105,15 @@ def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
 def contents(store: Store) -> dict[str, Any]:
     """All that is in a store, but for its id and how long it keeps events."""
     whole = store.movable()
-    clients = {record.client.client_id: record for page in whole.read_clients() for record in page}
+    clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
     events = [event[:3] for page in whole.read_events(0) for event in page]
     keys = [key for page in whole.read_keys(0) for key in page]
     tokens = dict(whole.read_tokens(keys)) if keys else {}
     return {"clients": clients, "events": events, "tokens": tokens, "position": whole.standing().position}
+
+
+def _sorted(record: ClientRecord) -> ClientRecord:
+    return record._replace(client=replace(record.client, secrets=tuple(sorted(record.client.secrets))))
 
 
 def filled(store: Store, count: int = 9) -> list[bytes]:

@@ -36,7 +36,7 @@ _DIALECTS = {
 }
 
 _OF_RANGE = [_token.c.key > bindparam("after"), _token.c.key < bindparam("until")]
-_STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).offset(COUNTED_AT_ONCE - 1)
+_STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).offset(bindparam("others"))
 _REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
 
 
@@ -81,9 +81,10 @@ def _count(engine: SQLEngine, after: bytes, until: bytes) -> int:
     """How many tokens have a key between these."""
     count = 0
     while True:
+        of_range = {"after": after, "until": until}
         with engine.reading() as link:
-            step = link.core.execute(_STEP, {"after": after, "until": until}).first()
+            step = link.core.execute(_STEP, {**of_range, "others": COUNTED_AT_ONCE - 1}).first()
             if step is None:
-                return count + int(link.core.execute(_REST, {"after": after, "until": until}).scalar_one())
+                return count + int(link.core.execute(_REST, of_range).scalar_one())
         after = step[0]
         count += COUNTED_AT_ONCE

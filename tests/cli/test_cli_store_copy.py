@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import time
+
+import pytest
+from support import bearer, echo
+from webtest import TestApp
+
+from oauth_mw import OAuthMiddleware, admin, open_store
+
+
+@pytest.fixture
+def other(tmp_path):
+    return f"sqlite:///{tmp_path}/other.db"
+
+
+@pytest.fixture
+def copied(cli, url, other, token):
+    """A copy of the store with the token."""
+    return cli("store", "copy", url, other, store=None)
+
+
+def counts(text):
+    """The table of a copy: what was moved, and what was there."""
+    return {tuple(line.split()[:-2]): [int(count) for count in line.split()[-2:]] for line in text.splitlines()[2:]}
+
+
+def test_a_copy_is_made_and_says_where(copied, other):
+    assert copied.exit_code == 0
+    assert copied.stderr == f"created {other}\n"
+
+
+def test_a_copy_tells_what_it_moved(copied, url, other):
+    assert copied.stdout.splitlines()[0] == f"copied {url} to {other}"
+    assert counts(copied.stdout) == {
+        ("clients",): [1, 0],
+        ("secrets",): [1, 0],
+        ("deleted", "ids"): [0, 0],
+        ("tokens",): [1, 0],
+        ("log", "entries"): [0, 0],
+    }
+
+
+def test_a_live_token_is_good_on_the_copy(copied, other, token):
+    app = TestApp(OAuthMiddleware(echo, store=other))
+
+    assert app.get("/", headers=bearer(token), status=200).text == "MARKER tester read write"
+
+
+def test_another_copy_changes_nothing_and_says_so(cli, copied, url, other):
+    answer = cli("store", "copy", url, other, store=None)
+
+    assert answer.exit_code == 0
+    assert answer.stdout.splitlines()[0] == f"{other} had all of {url} already"
+    assert counts(answer.stdout)[("tokens",)] == [0, 1]
+    assert answer.stderr == ""
+
+
+def test_another_copy_brings_what_has_changed(cli, copied, url, other, token):
+    cli("token", "revoke-all", "tester")
+
+    answer = cli("store", "copy", url, other, store=None)
+
+    assert counts(answer.stdout)[("log", "entries")] == [1, 0]
+    TestApp(OAuthMiddleware(echo, store=other)).get("/", headers=bearer(token), status=401)
+
+
+def test_scripts_are_told_the_same(cli, url, other, token):
+    assert json.loads(cli("store", "copy", url, other, "--json", store=None).stdout) == {
+        "from": url,
+        "to": other,
+        "changed": True,
+        "clients": {"moved": 1, "there": 0},
+        "secrets": {"moved": 1, "there": 0},
+        "deleted_ids": {"moved": 0, "there": 0},
+        "tokens": {"moved": 1, "there": 0},
+        "log_entries": {"moved": 0, "there": 0},
+    }
+
+
+def test_the_store_in_the_environment_plays_no_part(cli, url, other, registered, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_STORE", "sqlite:///nowhere.db")
+
+    assert cli("store", "copy", url, other, store=None).exit_code == 0
+
+
+def test_a_source_that_is_not_there_is_refused_and_nothing_is_made(cli, url, other, tmp_path):
+    answer = cli("store", "copy", url, other, store=None)
+
+    assert answer.exit_code == 2
+    assert answer.stderr == f"Error: FROM: there is no store at {url}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_is_not_copied_onto_itself(cli, url, registered):
+    answer = cli("store", "copy", url, url, store=None)
+
+    assert answer.exit_code == 1
+    assert answer.stderr == f"Error: {url} and {url} are the same store\n"
+
+
+def test_a_store_that_is_in_use_is_refused(cli, url, other, registered):
+    cli("client", "add", "mine", store=other)
+
+    answer = cli("store", "copy", url, other, store=None)
+
+    assert answer.exit_code == 1
+    assert answer.stderr == f"Error: {other} is not empty, and no copy of another store: nothing can be copied there\n"
+
+
+@pytest.mark.parametrize("place", ["FROM", "TO"])
+@pytest.mark.parametrize(
+    ("wrong", "exit_code", "says"),
+    [
+        ("memory://", 2, "memory:// is gone when the command ends"),
+        ("mysql://u:hidden@h/db", 2, "mysql://h/db"),
+        ("postgresql+psycopg://u:hidden@127.0.0.1:1/db", 4, "PostgreSQL"),
+        ("redis://u:hidden@127.0.0.1:1/0", 4, "Redis"),
+        ("", 2, "sqlite:///file"),
+    ],
+)
+def test_a_url_that_does_not_work_is_told_by_its_place_without_its_password(
+    cli, url, registered, place, wrong, exit_code, says
+):
+    answer = cli("store", "copy", *((wrong, url) if place == "FROM" else (url, wrong)), store=None)
+
+    assert answer.exit_code == exit_code
+    assert f"{place}: " in answer.stderr and says in answer.stderr and len(answer.stderr.splitlines()) == 1
+    assert "hidden" not in answer.output
+
+
+def test_a_password_in_a_url_is_not_shown(cli, url, registered, postgres_url):
+    typed = postgres_url.replace("tests@", "tests:hidden@", 1)
+
+    there, back = cli("store", "copy", url, typed, store=None), cli("store", "info", store=typed)
+
+    assert (there.exit_code, back.exit_code) == (0, 0)
+    assert "hidden" not in there.stdout + there.stderr + back.stdout + back.stderr
+
+
+@pytest.mark.parametrize("words", [["copy"], ["copy", "sqlite:///x.db"], ["info", "x"]], ids=" ".join)
+def test_wrong_usage_is_refused(cli, words):
+    assert cli("store", *words).exit_code == 2
+
+
+def test_a_bar_shows_on_a_terminal_only(url, other, token):
+    """The cli fixture is no terminal; here is one."""
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-m", "oauth_mw", "store", "copy", url, other, "--json"]
+
+    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=theirs, check=True)
+
+    os.close(theirs)
+    shown = b""
+    while part := _read(ours):
+        shown += part
+    os.close(ours)
+    assert b"copying tokens" in shown and b"100%" in shown
+    assert json.loads(done.stdout)["tokens"] == {"moved": 1, "there": 0}
+
+
+def _read(terminal):
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: nobody has the other end any more
+        return b""
+
+
+# store info
+
+
+@pytest.fixture
+def used(opened, token):
+    """A store with a bit of everything."""
+    for client_id in ("off", "gone"):
+        admin.add_client(opened, client_id, client_id=client_id)
+    admin.disable_client(opened, "off")
+    admin.delete_client(opened, "gone")
+    client = opened.find_client("tester")
+    record = opened.find_token(admin.token_key(token))
+    opened.add_token((int(time.time()) - 5).to_bytes(4) + bytes(28), record._replace(position=client.position))
+    return opened
+
+
+def test_info_tells_what_is_in_a_store(cli, used, url):
+    lines = dict(line.split("  ", 1) for line in cli("store", "info").stdout.splitlines())
+    shown = {name: value.strip() for name, value in lines.items()}
+
+    assert shown["store"] == url
+    assert shown["engine"].startswith("SQLite 3.")
+    assert shown["clients"] == "1 enabled, 1 disabled, 1 deleted"
+    assert shown["secrets"] == "2"
+    assert shown["tokens"] == "1 unexpired, 1 expired and not yet swept"
+    assert shown["log entries"] == "2"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql", "redis"])
+def test_info_tells_scripts_the_same_of_each_kind(cli, used, url, kind, request):
+    if kind != "sqlite":
+        there = request.getfixturevalue({"postgresql": "postgres_url", "redis": "redis_url"}[kind])
+        assert cli("store", "copy", url, there, store=None).exit_code == 0
+        url = there
+    told = json.loads(cli("store", "info", "--json", store=url).stdout)
+
+    assert (told["store"], told["schema_version"]) == (open_store(url).url, 1)
+    assert told["engine"] == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "redis": "Redis"}[kind]
+    assert told["engine_version"][0].isdigit()
+    assert told["store_id"] == open_store(url).movable().standing().store_id
+    assert told["log_position"] == used.movable().standing().position
+    assert abs(told["log_time"] - time.time()) < 60
+    assert (told["clients"], told["secrets"]) == ({"enabled": 1, "disabled": 1, "deleted": 1}, 2)
+    assert (told["tokens"]["unexpired"], told["log_entries"]) == (1, 2)
+    assert told["size"] is None if kind == "redis" else told["size"] > 10_000
+
+
+def test_info_of_a_store_that_is_not_there_is_refused_and_none_is_made(cli, url, tmp_path):
+    answer = cli("store", "info")
+
+    assert answer.exit_code == 2
+    assert answer.stderr == f"Error: store: there is no store at {url}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_info_counts_more_tokens_than_it_asks_for_at_once(cli, opened, token, monkeypatch):
+    monkeypatch.setattr("oauth_mw.stores.sql_holdings.COUNTED_AT_ONCE", 3)
+    record = opened.find_token(admin.token_key(token))
+    for number in range(7):
+        opened.add_token((2**32 - 1).to_bytes(4) + number.to_bytes(28), record)
+
+    assert json.loads(cli("store", "info", "--json").stdout)["tokens"] == {"unexpired": 8, "expired": 0}
