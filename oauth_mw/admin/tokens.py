@@ -12,6 +12,7 @@ from ..model import Clock, Store, TokenRecord, TokenStore, Value
 from ..tokens.opaque import storage_key
 
 PURGE_ROWS = 500
+REST_SECONDS = 0.002
 
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -69,6 +70,8 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
     now = int(clock())
     while swept := store.sweep(now, PURGE_ROWS):
         yield swept
+        # Whoever waits for SQLite's writers' queue looks again only so often.
+        time.sleep(REST_SECONDS)
 
 
 def _token(store: TokenStore, key: bytes) -> TokenRecord:
