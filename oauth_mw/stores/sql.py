@@ -100,7 +100,7 @@ class SQLStore:
 
     def _check(self, connection: Connection) -> None:
         try:
-            version = connection.execute(select(_store.c.version)).scalar_one()
+            version = connection.execute(select(_store.c.version).where(_store.c.one == 1)).scalar_one()
         except (DBAPIError, NoResultFound) as error:
             if not inspect(connection).has_table(_store.name) or isinstance(error, NoResultFound):
                 raise StoreMissing(f"{self.url} holds no oauth_mw store") from None
