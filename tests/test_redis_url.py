@@ -30,6 +30,42 @@ def test_a_url_says_where_the_server_is(url, hosts, db):
     assert (place.hosts, place.db) == (hosts, db)
 
 
+@pytest.mark.parametrize(
+    "url, hosts, service, cluster",
+    [
+        ("redis+sentinel://a:1,b:2/tokens", (("a", 1), ("b", 2)), "tokens", False),
+        ("redis+sentinel://a,[::1]/my%2Dtokens/", (("a", 26379), ("::1", 26379)), "my-tokens", False),
+        ("redis+cluster://a:1,b:2", (("a", 1), ("b", 2)), "", True),
+        ("redis+cluster://a/", (("a", 6379),), "", True),
+    ],
+)
+def test_a_url_names_sentinels_or_nodes(url, hosts, service, cluster):
+    place = parse_url(url)
+
+    assert (place.hosts, place.service, place.cluster) == (hosts, service, cluster)
+
+
+def test_where_a_replica_may_take_over_one_must_have_each_change():
+    urls = ("redis+sentinel://a/tokens", "redis+cluster://a", "redis+cluster://a?replicas=0")
+
+    assert [parse_url(url).replicas for url in urls] == [1, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "query, login",
+    [
+        ("", ("me", "pw")),
+        ("?sentinel_username=you&sentinel_password=a%26b", ("you", "a&b")),
+        ("?sentinel_password=", ("me", "")),
+    ],
+)
+def test_sentinels_want_the_same_login_or_another_one_or_none(query, login):
+    place = parse_url(f"redis+sentinel://me:pw@a/tokens{query}")
+
+    assert (place.username, place.password) == ("me", "pw")
+    assert (place.sentinel_username, place.sentinel_password) == login
+
+
 def test_a_unix_url_names_a_socket():
     assert parse_url("unix:///run/my%20redis/socket").path == "/run/my redis/socket"
 
@@ -68,6 +104,14 @@ def test_tls_has_options_of_its_own():
     assert place.tls == {"ssl_ca_certs": "/ca.pem", "ssl_check_hostname": False}
 
 
+@pytest.mark.parametrize("url", ["redis+sentinel://a/tokens", "redis+cluster://a"])
+def test_tls_is_asked_for_where_no_scheme_does(url):
+    asked = parse_url(f"{url}?ssl=true&ssl_ca_certs=/ca.pem").tls
+
+    assert asked == {"ssl_check_hostname": True, "ssl_ca_certs": "/ca.pem"}
+    assert [parse_url(url).tls, parse_url(f"{url}?ssl=false").tls] == [None, None]
+
+
 WRONG = {
     "an unknown option": "redis://:Pa55@cache?nonsense=Pa55",
     "redis-py's own option for a password": "redis://cache?password=Pa55",
@@ -93,6 +137,15 @@ WRONG = {
     "a space in the host": "redis://:Pa55@ca che",
     "a host longer than names can be": f"redis://:Pa55@{'a' * 64}.example",
     "several hosts of one server": "redis://a:1,b:2",
+    "Sentinels without a service": "redis+sentinel://:Pa55@a:1,b:2",
+    "Sentinels of two services": "redis+sentinel://a/tokens/Pa55",
+    "no Sentinel": "redis+sentinel:///tokens",
+    "a host left out": "redis+cluster://:Pa55@a:1,",
+    "a database in a cluster": "redis+cluster://:Pa55@a/1",
+    "a database in a cluster, as an option": "redis+cluster://:Pa55@a?db=1",
+    "a login for Sentinels in a cluster": "redis+cluster://a?sentinel_password=Pa55",
+    "options for TLS without TLS": "redis+cluster://a?ssl_ca_certs=/Pa55",
+    "neither TLS nor none": "redis+cluster://a?ssl=Pa55",
     "neither true nor false": "rediss://cache?ssl_check_hostname=Pa55",
 }
 
@@ -112,6 +165,14 @@ def test_a_store_shows_its_url_without_user_and_password(redis_url):
 
     assert parse_url(with_password).shown == redis_url
     assert "Pa55" not in repr(parse_url(with_password))
+
+
+def test_a_store_shows_no_login_of_its_sentinels():
+    url = "redis+sentinel://:Pa55@a/tokens?sentinel%5Fpassword=Pa55&prefix=x&sentinel_username=Pa55"
+    place = parse_url(url)
+
+    assert (place.shown, place.sentinel_password) == ("redis+sentinel://a/tokens?prefix=x", "Pa55")
+    assert "Pa55" not in repr(place)
 
 
 def test_a_missing_driver_is_named():

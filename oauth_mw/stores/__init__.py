@@ -31,7 +31,8 @@ def open_store(
     """Open the store that ``url`` names.
 
     :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database``, ``redis://host:port/0`` (also
-        ``rediss://`` and ``unix://``) or ``memory://``.
+        ``rediss://``, ``unix://``, ``redis+sentinel://host:port,host:port/service`` and
+        ``redis+cluster://host:port,host:port``) or ``memory://``.
     :param create: make the store when it is not there yet.
     :param timeout: seconds that one operation may wait for the store.
     :param clock: the source of time, Unix seconds.
@@ -89,6 +90,8 @@ _OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | Re
     "redis": _redis,
     "rediss": _redis,
     "unix": _redis,
+    "redis+sentinel": _redis,
+    "redis+cluster": _redis,
 }
 
 

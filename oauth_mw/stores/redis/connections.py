@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import ssl
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from functools import partial
 from typing import Any
 
 from redis import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
@@ -20,11 +19,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ChildDeadlockedError, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from ...errors import ConfigError
-from .contact import judge
-from .failures import PASSING, state_of, unavailable
+from ...errors import ConfigError, StoreUnavailable
+from .failures import PASSING, Unsent, state_of, unavailable
 from .scripts import TEXTS
-from .servers import Command, Replies, Run, Servers
+from .servers import Command, Replies, Run
 from .url import RedisURL
 
 _deadline: ContextVar[float] = ContextVar("_deadline", default=math.inf)
@@ -109,12 +107,13 @@ class Server:
     def run(self, commands: Sequence[Command], deadline: float) -> Replies:
         """The replies to ``commands``, sent together on one connection.
 
-        :raises StoreUnavailable: Redis did not answer them all, or answered one of them with an error.
+        :raises StoreUnavailable: Redis did not answer them all, or answered one of them with an error;
+            :class:`Unsent` when it got none of them.
         :raises ConfigError: the server cannot be used.
         """
         token = _deadline.set(deadline)
         try:
-            connection = self._pool.get_connection()
+            connection = self._connection()
             try:
                 return _exchanged(connection, commands)
             except BaseException as error:
@@ -124,12 +123,20 @@ class Server:
                 raise
             finally:
                 self._pool.release(connection)
-        except (RedisError, OSError, ChildDeadlockedError) as error:
+        except (RedisError, OSError) as error:
             if state_of(error) == "READONLY":
                 self._pool.disconnect(inuse_connections=False)
             raise unavailable(error) from None
         finally:
             _deadline.reset(token)
+
+    def _connection(self) -> Any:
+        try:
+            return self._pool.get_connection()
+        except StoreUnavailable as error:
+            raise Unsent(error.reason) from None
+        except (RedisError, OSError, ChildDeadlockedError) as error:
+            raise Unsent(unavailable(error).reason) from None
 
     def close(self) -> None:
         self._pool.disconnect()
@@ -143,40 +150,12 @@ class Server:
             raise
 
 
-class OneServer:
-    """The same server for every key."""
-
-    one = True
-
-    def __init__(self, place: RedisURL) -> None:
-        where: dict[str, object] = {"path": place.path}
-        if place.hosts:
-            where = dict(zip(("host", "port"), place.hosts[0], strict=True))
-        self._server = Server(place, where, partial(judge, cluster=False))
-
-    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
-        return self._server.run(commands, deadline)
-
-    def each(self) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
-        return [self._server.run]
-
-    def close(self) -> None:
-        self._server.close()
-
-
-def connect(place: RedisURL) -> Servers:
-    """Ready to connect, when the first command is to be run.
-
-    :raises ConfigError: a file for TLS cannot be used.
-    """
-    if place.tls is not None:
-        _check_files(**place.tls)
-    return OneServer(place)
-
-
-def _check_files(
+def check_files(
     ssl_ca_certs: str | None = None, ssl_certfile: str | None = None, ssl_keyfile: str | None = None, **others: object
 ) -> None:
+    """
+    :raises ConfigError: a file for TLS cannot be used.
+    """
     # redis-py reads them anew for each connection, when they would seem to be an outage.
     context = ssl.create_default_context()
     name = "ssl_ca_certs"

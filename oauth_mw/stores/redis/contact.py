@@ -28,6 +28,8 @@ def judge(run: Run, *, cluster: bool) -> None:
     """
     sections = ("server", "memory", "replication", "cluster")
     info = read_info(b"\n".join(run([("INFO", section) for section in sections])))
+    if info.get("redis_mode") == "sentinel":
+        raise ConfigError("store", "the Redis server is a Sentinel: expected redis+sentinel://host:port/service")
     version = info.get("redis_version", "")
     if tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2]) < OLDEST:
         raise ConfigError("store", f"the Redis server is version {version}: {'.'.join(map(str, OLDEST))} is needed")
@@ -41,6 +43,24 @@ def judge(run: Run, *, cluster: bool) -> None:
         raise ConfigError("store", f"the Redis server is {'no' if cluster else 'a'} node of a cluster")
     if info.get("role") != "master":
         raise StoreUnavailable("Redis is a replica there")
+
+
+def judge_node(run: Run) -> None:
+    """Refuse what is no node of a cluster; a replica will do.
+
+    :raises ConfigError: nothing will change that by itself.
+    """
+    if read_info(run([("INFO", "cluster")])[0]).get("cluster_enabled") != "1":
+        raise ConfigError("store", "the Redis server is no node of a cluster")
+
+
+def judge_sentinel(run: Run) -> None:
+    """Refuse what is no Sentinel.
+
+    :raises ConfigError: nothing will change that by itself.
+    """
+    if read_info(run([("INFO", "server")])[0]).get("redis_mode") != "sentinel":
+        raise ConfigError("store", "the Redis server is no Sentinel")
 
 
 def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, deadline: float) -> None:
@@ -89,7 +109,7 @@ def _foreign(shown: str, prefix: str) -> ConfigError:
 def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
     """Whether a bounded search finds any key with the prefix."""
     rounds = 0
-    for run in servers.each():
+    for run in servers.each(deadline):
         cursor: bytes | str = "0"
         while rounds < SCAN_ROUNDS:
             rounds += 1
@@ -108,7 +128,7 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
     :raises StoreUnavailable: Redis does not answer.
     """
     lost: dict[str, None] = {}
-    for run in servers.each():
+    for run in servers.each(deadline):
         info = read_info(run([("INFO", "persistence")], deadline)[0])
         if info.get("aof_enabled") != "1":
             lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None

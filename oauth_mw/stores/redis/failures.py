@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
     ClusterDownError,
@@ -49,13 +50,29 @@ _CLASSES = {
     AuthenticationError: "WRONGPASS",
     NoPermissionError: "NOPERM",
     MovedError: "MOVED",
+    AskError: "MOVED",
 }
 _MESSAGES = {
     "No connection available.": "no connection to Redis became free in time",
     "max number of clients reached": "Redis has no connection left",
 }
 # After these the connection is as good as before.
-PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY"}
+PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED"}
+
+
+class Unsent(StoreUnavailable):
+    """No command was sent: there was no connection, or none that can be used."""
+
+
+class Elsewhere(StoreUnavailable):
+    """A node of a cluster did nothing, and names the one that has the key: from now on, or ``once``.
+
+    :param host: empty when it is the node's own.
+    """
+
+    def __init__(self, reason: str, host: str, port: int, *, once: bool) -> None:
+        super().__init__(reason)
+        self.host, self.port, self.once = host, port, once
 
 
 def state_of(error: BaseException) -> str | None:
@@ -69,6 +86,9 @@ def state_of(error: BaseException) -> str | None:
 def unavailable(error: Exception) -> StoreUnavailable:
     """In our own words: Redis's may name keys, redis-py's hosts."""
     state = state_of(error)
+    if isinstance(error, AskError):
+        once = not isinstance(error, MovedError)
+        return Elsewhere(_STATES["MOVED"], error.host, error.port, once=once)
     if state:
         return StoreUnavailable(_STATES[state])
     if isinstance(error, TimeoutError):

@@ -24,8 +24,11 @@ class Servers(Protocol):
         :raises ConfigError: it cannot be used.
         """
 
-    def each(self) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
-        """A way to run commands on each server that has keys of its own."""
+    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        """A way to run commands on each server that has keys of its own.
+
+        :raises StoreUnavailable: nobody says in time which ones they are.
+        """
 
     def close(self) -> None:
         """Let go of all connections; the next run makes new ones."""

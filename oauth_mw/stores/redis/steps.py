@@ -76,7 +76,7 @@ class Steps:
         :raises StoreUnavailable: there is no answer.
         """
         try:
-            for run in self.servers.each():
+            for run in self.servers.each(self.deadline()):
                 cursor: bytes | str = "0"
                 while cursor != b"0":
                     scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)

@@ -57,7 +57,7 @@ class RedisStore:
         """
         place = parse_url(url)
         try:
-            from .connections import connect
+            from .routes import connect
         except ImportError:
             raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
         return cls(place, connect(place), timeout, clock)

@@ -1,0 +1,139 @@
+"""The nodes of a cluster, and which of them has which key."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+
+from ...errors import StoreUnavailable
+from .connections import Server
+from .contact import judge, judge_node, read_info
+from .failures import Elsewhere, Unsent
+from .known import Address, Known, at, in_turn
+from .servers import Command, Replies
+from .url import RedisURL
+
+# A command is sent to one node after another at most so often.
+HOPS = 5
+
+
+@dataclass(eq=False)
+class _Map:
+    """Who has which slot, as one node knew it.
+
+    :param nodes: primaries and replicas; first the one that told.
+    :param doubted: something was different since.
+    """
+
+    slots: list[Address | None]
+    nodes: list[Address]
+    doubted: bool = False
+
+
+class Cluster:
+    """For each key the node that has it. Where something fails, the nodes are asked before the next operation."""
+
+    one = False
+
+    def __init__(self, place: RedisURL) -> None:
+        self._place = place
+        self._servers: dict[Address, Server] = {}
+        self._known = Known(self._find)
+
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
+        slot = key_slot(key.encode())
+        known = self._map(deadline)
+        address, once = known.slots[slot], False
+        for _ in range(HOPS):
+            if address is None:
+                known.doubted = True
+                raise StoreUnavailable("the Redis cluster is down")
+            run = self._server(address).run
+            try:
+                return _asked(run, commands, deadline) if once else run(commands, deadline)
+            except Elsewhere as error:
+                # No batch of commands writes before the one that was sent elsewhere.
+                address, once = (error.host or address[0], error.port), error.once
+                if not once:
+                    known.slots[slot], known.doubted = address, True
+            except Unsent:
+                before, known.doubted = known, True
+                if time.monotonic() < deadline:
+                    known = self._known.better(known, deadline)
+                if known is before:
+                    raise
+                address, once = known.slots[slot], False
+            except StoreUnavailable:
+                known.doubted = True
+                raise
+        raise StoreUnavailable("the nodes of the Redis cluster do not agree")
+
+    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        return [self._server(address).run for address in _primaries(self._map(deadline))]
+
+    def close(self) -> None:
+        if self._known.last is not None:
+            self._known.last.doubted = True
+        for server in list(self._servers.values()):
+            server.close()
+
+    def _map(self, deadline: float) -> _Map:
+        known = self._known.last
+        return self._known.better(known, deadline) if known is None or known.doubted else known
+
+    def _server(self, address: Address) -> Server:
+        found = self._servers.get(address)
+        if found is None:
+            found = self._servers.setdefault(address, Server(self._place, at(address), partial(judge, cluster=True)))
+        return found
+
+    def _find(self, deadline: float) -> _Map:
+        before = self._known.last.nodes if self._known.last else []
+        place = replace(self._place, max_connections=1)
+        nodes = {Server(place, at(each), judge_node): each for each in dict.fromkeys([*before, *self._place.hosts])}
+        try:
+            found = _ask(nodes, deadline)
+        finally:
+            for node in nodes:
+                node.close()
+        primaries = _primaries(found)
+        for address in [each for each in self._servers if each not in primaries]:
+            # What still runs there may be answered by a primary that is none any more.
+            self._servers.pop(address).close()
+        return found
+
+
+def _ask(nodes: dict[Server, Address], deadline: float) -> _Map:
+    """What the first node says that sees the whole cluster at work."""
+    commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
+    for node, (info, ranges) in in_turn(list(nodes), commands, deadline):
+        # One that is cut off from most of the others knows that, but not what they decide.
+        if read_info(info).get("cluster_state") == "ok":
+            return _read_map(ranges, nodes[node])
+    raise StoreUnavailable("the Redis cluster is down")
+
+
+def _read_map(ranges: Replies, teller: Address) -> _Map:
+    slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
+    nodes = {teller: None}
+    for first, last, *members in ranges:
+        # Without a host it is the one that tells.
+        addresses = [(member[0].decode() if member[0] else teller[0], member[1]) for member in members]
+        slots[first : last + 1] = [addresses[0]] * (last + 1 - first)
+        nodes |= dict.fromkeys(addresses)
+    return _Map(slots, list(nodes))
+
+
+def _primaries(known: _Map) -> list[Address]:
+    return [address for address in dict.fromkeys(known.slots) if address is not None]
+
+
+def _asked(run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float) -> Replies:
+    """Run on a node what it answers only to those who were sent there; a transaction says so once."""
+    if commands[0][0] == "MULTI":
+        return run([("ASKING",), *commands], deadline)[1:]
+    return run([each for command in commands for each in (("ASKING",), command)], deadline)[1::2]

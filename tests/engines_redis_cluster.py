@@ -1,0 +1,104 @@
+"""A Redis Cluster of the tests' own: some primaries, each with a replica."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, suppress
+from types import TracebackType
+from typing import Any
+
+import redis
+from engines_base import wait_until
+from engines_redis import Redis
+from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
+from redis.crc import key_slot
+
+NODE_TIMEOUT = 1500
+
+
+class Cluster:
+    """``Cluster(appendonly="yes")``; up in some four seconds.
+
+    :param node_timeout: milliseconds after which a node that does not answer is replaced.
+    :param settings: of every node.
+    """
+
+    def __init__(self, primaries: int = 3, node_timeout: int = NODE_TIMEOUT, **settings: object) -> None:
+        self._primaries = primaries
+        self._settings = {"cluster_enabled": "yes", "cluster_node_timeout": node_timeout, **settings}
+        self._opened = ExitStack()
+        self.nodes: list[Redis] = []
+        self.url = ""
+
+    def __enter__(self) -> Cluster:
+        try:
+            for _ in range(2 * self._primaries):
+                self.nodes.append(self._opened.enter_context(Redis(**self._settings)))
+            self._join()
+            wait_until(self.is_well, "the cluster")
+        except BaseException:
+            self._opened.close()
+            raise
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        self.url = f"redis+cluster://{hosts}"
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._opened.close()
+
+    def _join(self) -> None:
+        primaries, replicas = self.nodes[: self._primaries], self.nodes[self._primaries :]
+        for number, node in enumerate(primaries):
+            first, end = (SLOTS * each // self._primaries for each in (number, number + 1))
+            ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
+            ask(node, "CLUSTER", "ADDSLOTS", *range(first, end))
+        for node in self.nodes[1:]:
+            ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port)
+        wait_until(lambda: all(_state(node)[1] == len(self.nodes) for node in self.nodes), "the nodes to meet")
+        for primary, replica in zip(primaries, replicas, strict=True):
+            ask(replica, "CLUSTER", "REPLICATE", ask(primary, "CLUSTER", "MYID"))
+
+    def is_well(self) -> bool:
+        """Every node sees every slot served, with a replica."""
+        with suppress(redis.RedisError):
+            return all(_state(node) == ("ok", len(self.nodes)) and self._is_complete(node) for node in self.nodes)
+        return False
+
+    def _is_complete(self, node: Redis) -> bool:
+        with client_of(node) as client:
+            link = client.info("replication").get("master_link_status", "up")
+        return link == "up" and all(len(members) > 1 for _, _, *members in ask(node, "CLUSTER", "SLOTS"))
+
+    def primary_of(self, key: str) -> Redis:
+        """The node that serves a key, as most of the nodes see it.
+
+        :raises LookupError: none does for now.
+        """
+        slot, named = key_slot(key.encode()), []
+        for node in self.nodes:
+            with suppress(redis.RedisError):
+                ranges = ask(node, "CLUSTER", "SLOTS")
+                named += [members[0][1] for first, last, *members in ranges if first <= slot <= last]
+        for node in self.nodes:
+            if 2 * named.count(node.port) > len(self.nodes):
+                return node
+        raise LookupError(key)
+
+    def rejoin(self, node: Redis) -> None:
+        """Start a node that was killed, as a replica of the one that took its place."""
+        node.start()
+
+
+def client_of(node: Redis) -> redis.Redis:
+    return redis.Redis(port=node.port, socket_timeout=2, retry=None)
+
+
+def ask(node: Redis, *command: Any) -> Any:
+    """Redis's own reply."""
+    with client_of(node) as client:
+        return client.execute_command(*command)
+
+
+def _state(node: Redis) -> tuple[str, int]:
+    """How a node sees the cluster, and how many nodes it knows."""
+    info = dict(line.split(":") for line in ask(node, "CLUSTER", "INFO").decode().split())
+    return info["cluster_state"], int(info["cluster_known_nodes"])
