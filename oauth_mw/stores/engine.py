@@ -43,6 +43,13 @@ class SQLEngine(Protocol):
     def microseconds(self) -> ColumnElement[int] | None:
         """The engine's clock, where it has one of its own."""
 
+    @property
+    def store_id(self) -> ColumnElement[str]:
+        """By what followers know the store. NULL after the engine may have lost what no commit waited for."""
+
+    def renew(self) -> None:
+        """Give the store another id for its followers, where it is NULL."""
+
     def compiled(self, statement: ClauseElement) -> str: ...
 
     def open(self, create: Callable[[Connection], None] | None) -> None: ...

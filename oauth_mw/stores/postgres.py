@@ -16,6 +16,7 @@ from ..errors import ConfigError, StoreUnavailable
 from ..patience import Patience, deadline
 from .pool import Pool
 from .postgres_driver import ERRORS, Driver, Link, let_go, make_engine, unavailable, unsuitable
+from .postgres_mark import MARKED_ID, make_mark, new_mark
 from .postgres_url import arguments, dialect, parsed, shown
 
 OLDEST = 14
@@ -25,10 +26,10 @@ LATE = 0.1  # of the timeout: for what follows a commit that took all of it
 
 # Who makes the tables holds this lock: of several starts one makes them.
 _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
+_UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 # One row stands for the right to change clients and to append to the log, so that events become
 # visible in the order of their positions. A lock on it is written down like a change, so that every
 # commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
-_UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 _TURN = "SELECT 1 FROM oauth_mw_store FOR UPDATE"
 
 
@@ -43,6 +44,7 @@ class PostgresEngine:
     immediate = False
     locks_rows = True
     microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+    store_id = MARKED_ID
 
     def __init__(self, url: str, timeout: float) -> None:
         address = parsed(url)
@@ -110,6 +112,7 @@ class PostgresEngine:
             if self._create:
                 link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
                 self._create(link.core)
+                make_mark(link.core)
                 _commit(link.driver)
             self.check(link.core)
         except ERRORS as error:
@@ -130,6 +133,13 @@ class PostgresEngine:
 
     def look(self) -> None:
         """A connection that was lost shows by itself."""
+
+    def renew(self) -> None:
+        """
+        :raises StoreUnavailable: it cannot be told for how long the store remembers.
+        """
+        with self.writing() as link:
+            link.driver.execute(new_mark())
 
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)

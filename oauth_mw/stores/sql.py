@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -55,7 +56,7 @@ class SQLStore:
         self._find_client = engine.compiled(statements.FIND_CLIENT)
         self._add_token = engine.compiled(statements.ADD_TOKEN)
         self._find_token = engine.compiled(statements.FIND_TOKEN)
-        self._look = engine.compiled(statements.LOOK)
+        self._look = engine.compiled(statements.look(engine.store_id))
         self._find_bound = engine.compiled(statements.FIND_BOUND)
         self._sweep = engine.compiled(statements.SWEEP_ROWS if engine.locks_rows else statements.SWEEP)
         engine.check = self._check
@@ -243,17 +244,27 @@ class SQLStore:
         return literal(int(now * 1_000_000), BigInteger)
 
     def read_log(self, store_id: str, after: int) -> LogPage:
-        with self._engine.reading() as link:
-            rows = link.driver.execute(self._look, (after,)).fetchall()
-        if not rows:
-            raise StoreUnavailable("the store's own row is gone")
+        rows = self._looked(after)
+        if rows[0][0] is None:
+            try:
+                self._engine.renew()
+                rows = self._looked(after)
+            except StoreUnavailable:
+                pass  # where nobody may write, every look is a first one
         here, position, floor = rows[0][:3]
         events = [Ended(*row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
         known = after == floor or (after > floor and events and events[0].position == after)
-        if store_id != here or not known:
-            return LogPage(here, position, [], False)
+        if here is None or store_id != here or not known:
+            return LogPage(here or "", position, [], False)
         return LogPage(here, position, [event for event in events if event.position > after], True)
+
+    def _looked(self, after: int) -> Sequence[Sequence[Any]]:
+        with self._engine.reading() as link:
+            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after,)).fetchall()
+        if not rows:
+            raise StoreUnavailable("the store's own row is gone")
+        return rows
 
 
 def _key_of(second: int) -> bytes:

@@ -25,6 +25,7 @@ from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..patience import deadline
+from . import schema
 from .files import identity, make_database
 from .held import Dial, Held, Link, inherited, linked, unavailable
 from .turns import Reading, Writing
@@ -40,6 +41,7 @@ class SQLiteEngine:
     immediate = True
     locks_rows = False
     microseconds = None  # the machine's
+    store_id = schema.store.c.store_id  # what a power failure takes along, no worker remembers
 
     def __init__(self, path: str, timeout: float) -> None:
         if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
@@ -159,6 +161,9 @@ class SQLiteEngine:
         finally:
             held.end_turn()
         self.check(link.core)
+
+    def renew(self) -> None:
+        """Never needed."""
 
     def look(self) -> None:
         """Notice that the files were exchanged; open the new ones.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, delete, insert, literal_column, or_, select, true
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, literal_column, or_, select, true
 
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
@@ -32,12 +34,18 @@ FIND_TOKEN = (
     .where(_token.c.key == bindparam("key"))
 )
 
-# One statement, so that where the log stands and what it holds are of the same moment.
-LOOK = (
-    select(_store.c.store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
-    .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
-    .order_by(_log.c.position)
-)
+
+def look(store_id: ColumnElement[str]) -> Select[Any]:
+    """One statement, so that where the log stands and what it holds are of the same moment.
+
+    :param store_id: by what followers know the store.
+    """
+    return (
+        select(store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
+        .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
+        .order_by(_log.c.position)
+    )
+
 
 _EXPIRED = _token.c.key < bindparam("key")
 _FIRST = select(_token.c.key).where(_EXPIRED).order_by(_token.c.key).limit(literal_column("1"))
