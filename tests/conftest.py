@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from hypothesis import settings
-from places import NAMED_BY, PostgresPlaces, RedisPlaces, places, why_not
-from stored import EVERYWHERE, STORE_SUITE
+from places import NAMED_BY, PostgresPlaces, RedisPlaces, places, spanning_places, why_no_wheel, why_not
+from stored import EVERYWHERE, SPANNING, STORE_SUITE
 from support import SECRET, HandClock, echo
 from webtest import TestApp
 from wsgi_client import CheckedApp
@@ -30,7 +30,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
     if "store_kind" in metafunc.fixturenames and "store_kind" not in marked:
         suite = metafunc.module.__name__.startswith("test_store_")
-        metafunc.parametrize("store_kind", STORE_SUITE if suite else EVERYWHERE)
+        slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in SPANNING]
+        metafunc.parametrize("store_kind", [*STORE_SUITE, *slow] if suite else EVERYWHERE)
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +44,25 @@ def postgres() -> Iterator[PostgresPlaces]:
 def redis() -> Iterator[RedisPlaces]:
     """A Redis that all tests share, with its ``url``. A test that does it harm starts one of its own."""
     yield from _server("redis")
+
+
+@pytest.fixture(scope="session")
+def redis_sentinels() -> Iterator[RedisPlaces]:
+    """A Redis primary and its replica, watched over by Sentinels, that all tests share."""
+    yield from _servers("redis+sentinel")
+
+
+@pytest.fixture(scope="session")
+def redis_cluster() -> Iterator[RedisPlaces]:
+    """A Redis Cluster that all tests share."""
+    yield from _servers("redis+cluster")
+
+
+def _servers(kind: str) -> Iterator[RedisPlaces]:
+    if reason := why_no_wheel("redis"):
+        pytest.skip(reason)
+    with spanning_places(kind) as servers:
+        yield servers
 
 
 def _server(kind: str) -> Iterator[Any]:
@@ -67,10 +87,21 @@ def redis_url(redis: RedisPlaces) -> Iterator[str]:
 
 
 @pytest.fixture
+def spanning_url(store_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The store URL of a key prefix of the test's own."""
+    fixtures = {"redis+sentinel": "redis_sentinels", "redis+cluster": "redis_cluster"}
+    shared: RedisPlaces = request.getfixturevalue(fixtures[store_kind])
+    with shared.fresh() as url:
+        yield url
+
+
+@pytest.fixture
 def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) -> str:
     """Where nothing is yet. ``@pytest.mark.parametrize("store_kind", ["sqlite"])`` says of which kinds."""
     if store_kind in NAMED_BY:
         return request.getfixturevalue({"postgresql": "postgres_url", "redis": "redis_url"}[store_kind])
+    if store_kind in SPANNING:
+        return request.getfixturevalue("spanning_url")
     return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/oauth.db"}[store_kind]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
+from itertools import combinations
 from types import TracebackType
 from typing import Any
 
@@ -51,22 +52,26 @@ class Cluster:
             first, end = (SLOTS * each // self._primaries for each in (number, number + 1))
             ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             ask(node, "CLUSTER", "ADDSLOTS", *range(first, end))
-        for node in self.nodes[1:]:
-            ask(self.nodes[0], "CLUSTER", "MEET", "127.0.0.1", node.port)
-        wait_until(lambda: all(_state(node)[1] == len(self.nodes) for node in self.nodes), "the nodes to meet")
+        # Left to themselves they would hear of each other only by and by.
+        for node, other in combinations(self.nodes, 2):
+            ask(node, "CLUSTER", "MEET", "127.0.0.1", other.port)
+        names = {node: ask(node, "CLUSTER", "MYID") for node in self.nodes}
+        wait_until(lambda: all(_known(node) == set(names.values()) for node in self.nodes), "the nodes to meet")
         for primary, replica in zip(primaries, replicas, strict=True):
-            ask(replica, "CLUSTER", "REPLICATE", ask(primary, "CLUSTER", "MYID"))
+            ask(replica, "CLUSTER", "REPLICATE", names[primary])
 
     def is_well(self) -> bool:
         """Every node sees every slot served, with a replica."""
         with suppress(redis.RedisError):
-            return all(_state(node) == ("ok", len(self.nodes)) and self._is_complete(node) for node in self.nodes)
+            return all(map(self._is_complete, self.nodes))
         return False
 
     def _is_complete(self, node: Redis) -> bool:
         with client_of(node) as client:
             link = client.info("replication").get("master_link_status", "up")
-        return link == "up" and all(len(members) > 1 for _, _, *members in ask(node, "CLUSTER", "SLOTS"))
+        ranges = ask(node, "CLUSTER", "SLOTS")
+        state = b"cluster_state:ok" in ask(node, "CLUSTER", "INFO")
+        return state and link == "up" and len(ranges) > 0 and all(len(members) > 1 for _, _, *members in ranges)
 
     def primary_of(self, key: str) -> Redis:
         """The node that serves a key, as most of the nodes see it.
@@ -98,7 +103,6 @@ def ask(node: Redis, *command: Any) -> Any:
         return client.execute_command(*command)
 
 
-def _state(node: Redis) -> tuple[str, int]:
-    """How a node sees the cluster, and how many nodes it knows."""
-    info = dict(line.split(":") for line in ask(node, "CLUSTER", "INFO").decode().split())
-    return info["cluster_state"], int(info["cluster_known_nodes"])
+def _known(node: Redis) -> set[bytes]:
+    """The names of the nodes that one knows; those that it has not yet shaken hands with have another one."""
+    return {line.split()[0] for line in ask(node, "CLUSTER", "NODES").splitlines()}

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import Any
 from urllib.parse import parse_qsl, quote
 
 # The environment may name servers that run already, instead of those that the tests start from wheels.
@@ -54,13 +55,16 @@ class PostgresPlaces:
 
 
 class RedisPlaces:
-    """A prefix each."""
+    """A prefix each.
 
-    def __init__(self, url: str) -> None:
+    :param admin: redis-py's client, where the URL is none that it knows.
+    """
+
+    def __init__(self, url: str, admin: Any = None) -> None:
         import redis
 
         self.url = url
-        self._admin = redis.Redis.from_url(url)
+        self._admin = admin or redis.Redis.from_url(url)
 
     @contextmanager
     def fresh(self) -> Iterator[str]:
@@ -97,6 +101,24 @@ def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
     finally:
         if engine:
             engine.close()
+
+
+@contextmanager
+def spanning_places(kind: str) -> Iterator[RedisPlaces]:
+    """Places on several servers of Redis, none of which takes another's place however busy the machine is."""
+    import redis
+
+    if kind == "redis+cluster":
+        from engines_redis_cluster import Cluster
+
+        with Cluster(node_timeout=5_000) as cluster:
+            with closing(redis.RedisCluster("127.0.0.1", cluster.nodes[0].port)) as admin:
+                yield RedisPlaces(cluster.url, admin)
+    else:
+        from engines_redis_sentinels import Sentinels
+
+        with Sentinels(down_after=5_000) as sentinels, closing(redis.Redis(port=sentinels.nodes[0].port)) as admin:
+            yield RedisPlaces(sentinels.url, admin)
 
 
 def _name() -> str:

@@ -14,6 +14,8 @@ from oauth_mw.model import Client, LogPage, Store, TokenRecord
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
 EVERYWHERE = ["memory", "sqlite"]
+# Several servers that take each other's place: the suite runs over these too where slow tests run.
+SPANNING = ["redis+sentinel", "redis+cluster"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.
 SWEEPING = [kind for kind in STORE_SUITE if kind != "redis"]
 sweeping = pytest.mark.parametrize("store_kind", SWEEPING)
