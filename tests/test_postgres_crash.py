@@ -162,7 +162,7 @@ def test_an_older_state_that_is_restored_is_another_store(engine, store, worker)
     assert log_of(store).position > page.position
 
 
-# Without the standby that should have confirmed
+# Two servers
 
 
 @pytest.fixture
@@ -176,6 +176,16 @@ def of_pair(pair):
     with closing(open_store(pair.url, create=True, timeout=1.0)) as store:
         admin.add_client(store, "x", client_id="tester", secret=SECRET)
         yield Worker(store)
+
+
+def test_a_primary_that_hangs_is_left_for_the_one_that_took_over(pair, of_pair):
+    assert of_pair.issue()
+
+    pair.primary.pause()
+    pair.promote()
+
+    wait_until(lambda: works(of_pair.store), "the other server", 6)
+    assert of_pair.issue()
 
 
 def test_a_token_that_the_standby_never_had_is_refused_where_it_was_known(pair, of_pair):

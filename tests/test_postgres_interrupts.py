@@ -117,6 +117,16 @@ def test_who_waits_too_long_for_his_turn_keeps_his_connection(store, postgres_ur
     assert backend_of(store) == before
 
 
+def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_url):
+    with Raw(postgres_url) as other:
+        other("BEGIN")
+        other("LOCK TABLE oauth_mw_token")
+        with pytest.raises(StoreUnavailable):
+            store.find_token(key_of())
+
+        wait_until(lambda: not raw.waiting(), "the end of the statement", 3 * TIMEOUT)
+
+
 def test_those_who_wait_for_their_turn_leave_the_connections_to_those_who_read(store, raw, postgres_url):
     def end():
         with pytest.raises(StoreUnavailable):
