@@ -47,12 +47,12 @@ def engine_of(store: str | None) -> Iterator[Engine]:
             from on_postgres import Postgres
 
             yield Postgres(store if separator else opened.enter_context(own_postgres()))
-        elif scheme in ("redis", "rediss", "unix"):
+        elif scheme in ("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"):
             from on_redis import Redis
 
-            yield Redis(store if separator else opened.enter_context(own_redis()))
+            yield Redis(store if separator else opened.enter_context(own_redis(scheme)))
         else:
-            raise SystemExit("expected the URL of a store on SQLite, PostgreSQL or Redis, or: postgresql, redis")
+            raise SystemExit("expected the URL of a store, or one of: postgresql, redis, redis+cluster")
 
 
 @contextmanager
@@ -66,12 +66,14 @@ def own_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def own_redis() -> Iterator[str]:
-    """A server from the wheel that the tests use, with what no acknowledged revocation is lost with."""
+def own_redis(kind: str) -> Iterator[str]:
+    """A server, or three with a replica each, from the wheel that the tests use; none loses what it acknowledged."""
     _find_servers()
     from engines_redis import Redis
+    from engines_redis_cluster import Cluster
 
-    with Redis(appendonly="yes", appendfsync="always") as server:
+    servers = Cluster if kind == "redis+cluster" else Redis
+    with servers(appendonly="yes", appendfsync="always") as server:
         yield server.url
 
 

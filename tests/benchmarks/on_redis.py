@@ -1,4 +1,4 @@
-"""Stores for measuring on Redis."""
+"""Stores for measuring on Redis: one server, one behind Sentinels, or a cluster."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from itertools import islice
+from typing import Any
 
 import redis
+from redis.cluster import ClusterNode, RedisCluster
+from redis.sentinel import Sentinel
 
 from oauth_mw.model import TokenRecord
 from oauth_mw.stores.redis.rows import Keys, token_text
@@ -18,7 +21,7 @@ AT_ONCE = 1000
 
 
 class Redis:
-    """A prefix on the server at ``url`` for each store. Nobody else should use the server: its memory is measured."""
+    """A prefix on the servers at ``url`` for each store. Nobody else should use them: their memory is measured."""
 
     sweeps = False
 
@@ -39,7 +42,10 @@ class Redis:
             with closing(_connected(url)) as server:
                 found = server.scan_iter(match=f"*{prefix}*", count=AT_ONCE)
                 while keys := list(islice(found, AT_ONCE)):
-                    server.unlink(*keys)
+                    pipeline = server.pipeline(transaction=False)
+                    for key in keys:
+                        pipeline.unlink(key)
+                    pipeline.execute()
 
     def fill(self, url: str, token: TokenRecord, keys: Iterable[bytes]) -> None:
         names, text, now, left = Keys(parse_url(url).prefix), token_text(token), int(time.time()), iter(keys)
@@ -52,14 +58,23 @@ class Redis:
 
     def size(self, url: str) -> int:
         with closing(_connected(url)) as server:
-            return int(server.info("memory")["used_memory"])
+            if not isinstance(server, RedisCluster):
+                return int(server.info("memory")["used_memory"])
+            nodes = server.info("memory", target_nodes=RedisCluster.PRIMARIES)
+            return sum(int(node["used_memory"]) for node in nodes.values())
 
 
-def _connected(url: str) -> redis.Redis:
+def _connected(url: str) -> redis.Redis | RedisCluster:
     place = parse_url(url)
-    who = {"username": place.username, "password": place.password, "db": place.db}
+    options: dict[str, Any] = {"username": place.username, "password": place.password}
+    if place.tls is not None:
+        options |= {"ssl": True, **place.tls}
+    if place.cluster:
+        return RedisCluster(startup_nodes=[ClusterNode(*each) for each in place.hosts], **options)
+    options["db"] = place.db
+    if place.service:
+        login = {"username": place.sentinel_username, "password": place.sentinel_password}
+        return Sentinel(place.hosts, sentinel_kwargs=login).master_for(place.service, **options)
     if place.path:
-        return redis.Redis(unix_socket_path=place.path, **who)
-    host, port = place.hosts[0]
-    tls = {} if place.tls is None else {"ssl": True, **place.tls}
-    return redis.Redis(host, port, **who, **tls)
+        return redis.Redis(unix_socket_path=place.path, **options)
+    return redis.Redis(*place.hosts[0], **options)

@@ -14,7 +14,7 @@ from growth import bytes_row, growth_rows, growth_variants
 from measure import round_robin
 from report import Row, machine, table
 
-HELP = "URL of a store on SQLite, PostgreSQL or Redis, or postgresql or redis for a new server; default: SQLite"
+HELP = "URL of a store, or postgresql, redis or redis+cluster for a new server or three; default: SQLite"
 
 
 def main() -> int:
