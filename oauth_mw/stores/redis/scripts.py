@@ -136,6 +136,14 @@ append(key)
 return 1
 """
 
+# The log's position as of the same moment. A transaction would do, but a server that is full takes none.
+_FIND_CLIENT = """
+local version = ARGV[1]
+local store = redis.call('HMGET', KEYS[1], 'version', 'position')
+if store[1] ~= version then return -1 end
+return {redis.call('HMGET', KEYS[2], unpack(ARGV, 2)), store[2]}
+"""
+
 _READ_LOG = """
 local version, id, from = unpack(ARGV)
 local store = redis.call('HMGET', KEYS[1], 'version', 'store_id', 'position', 'floor')
@@ -185,6 +193,7 @@ END_CLIENT = named(CHANGE + _END_CLIENT)
 ADD_SECRET = named(CHANGE + _ADD_SECRET)
 REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
+FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)
 FIND_TOKEN = named(_FIND_TOKEN)
 LOOK = named(_LOOK)

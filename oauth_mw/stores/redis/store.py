@@ -111,19 +111,10 @@ class RedisStore:
 
     def _client(self, client_id: str, deadline: float) -> tuple[Replies, int]:
         """A client's fields, and the log's position as of the same moment."""
-        commands: list[Command] = [
-            ("MULTI",),
-            ("HMGET", self._keys.store, "version", "position"),
-            ("HMGET", self._keys.client(client_id), *CLIENT_FIELDS),
-            ("EXEC",),
-        ]
-
-        def ask() -> Any:
-            (version, position), fields = self._steps.run(self._keys.store, commands, deadline)[-1]
-            return (fields, _read(int, position)) if version == VERSION else NO_STORE
-
-        found: tuple[Replies, int] = self._steps.here(ask, deadline)
-        return found
+        keys = (self._keys.store, self._keys.client(client_id))
+        script = ("EVALSHA", scripts.FIND_CLIENT, len(keys), *keys, VERSION, *CLIENT_FIELDS)
+        fields, position = self._steps.here(lambda: self._steps.run(keys[0], [script], deadline)[0], deadline)
+        return fields, _read(int, position)
 
     def clients(self) -> Iterable[Client]:
         names, found = self._keys, []
@@ -204,7 +195,7 @@ class RedisStore:
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._steps.run(names.store, [("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
+            return self._of_primary(("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key), deadline)
 
         def ask_twice() -> Any:
             # The row first: an end that was acknowledged before is then seen by the second.
@@ -256,15 +247,16 @@ class RedisStore:
         follow = f"{after}-0" if after >= 0 else ""
         script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, store_id, follow)
 
-        def ask() -> Any:
-            page, role = self._steps.run(self._keys.store, [script, ("ROLE",)], deadline)
-            if role[0] != b"master":
-                # A fail-over went by that this connection survived.
-                self._steps.servers.close()
-                raise StoreUnavailable("Redis is a replica there")
-            return page
+        page = self._steps.here(lambda: self._of_primary(script, deadline), deadline)
+        return _read(_page, page, store_id, after)
 
-        return _read(_page, self._steps.here(ask, deadline), store_id, after)
+    def _of_primary(self, script: Command, deadline: float) -> Any:
+        found, role = self._steps.run(self._keys.store, [script, ("ROLE",)], deadline)
+        if role[0] != b"master":
+            # A fail-over went by that this connection survived.
+            self._steps.servers.close()
+            raise StoreUnavailable("Redis is a replica there")
+        return found
 
 
 def _page(page: Replies, store_id: str, after: int) -> LogPage:
