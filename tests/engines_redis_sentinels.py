@@ -85,15 +85,13 @@ class Sentinels:
         return False
 
     def primary_of(self, key: str) -> Redis:
-        """The primary, as most of the Sentinels see it.
-
-        :raises LookupError: none serves for now.
-        """
-        named = [_state(sentinel) for sentinel in self.sentinels]
-        for node in self.nodes:
-            if 2 * sum(each["port"] == node.port and each["flags"] == "master" for each in named) > len(named):
-                return node
-        raise LookupError(key)
+        """The primary, whatever the key, as the Sentinel knows it that has seen the most fail-overs."""
+        named = []
+        for sentinel in self.sentinels:
+            with client_of(sentinel) as client:
+                address = client.sentinel_get_master_addr_by_name(SERVICE)
+            named.append((_state(sentinel)["config-epoch"], int(address[1])))
+        return next(node for node in self.nodes if node.port == max(named)[1])
 
     def rejoin(self, node: Redis) -> None:
         """Start a server that was killed, as a replica of the one that took its place."""

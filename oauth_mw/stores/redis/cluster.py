@@ -110,11 +110,16 @@ class Cluster:
 def _ask(nodes: dict[Server, Address], deadline: float) -> _Map:
     """What the first node says that sees the whole cluster at work."""
     commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
-    for node, (info, ranges) in in_turn(list(nodes), commands, deadline):
+    failed = ""
+    for node, found in in_turn(list(nodes), commands, deadline):
+        if isinstance(found, StoreUnavailable):
+            failed = found.reason
         # One that is cut off from most of the others knows that, but not what they decide.
-        if read_info(info).get("cluster_state") == "ok":
-            return _read_map(ranges, nodes[node])
-    raise StoreUnavailable("the Redis cluster is down")
+        elif read_info(found[0]).get("cluster_state") == "ok":
+            return _read_map(found[1], nodes[node])
+        else:
+            failed = "the Redis cluster is down"
+    raise StoreUnavailable(failed)
 
 
 def _read_map(ranges: Replies, teller: Address) -> _Map:

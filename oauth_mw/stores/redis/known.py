@@ -70,20 +70,14 @@ class Known(Generic[T]):
 
 def in_turn(
     servers: Sequence[Server], commands: Sequence[Command], deadline: float
-) -> Iterator[tuple[Server, Replies]]:
-    """Those that answer, each in its part of the time, and what they answer.
+) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
+    """What each answers in its part of the time, or why it does not.
 
-    :raises StoreUnavailable: after the last, saying why one did not answer.
     :raises ConfigError: one is something else than expected.
     """
-    failed = ""
     for left, server in zip(range(len(servers) + 1, 1, -1), servers, strict=True):
         now = time.monotonic()
         try:
-            replies = server.run(commands, now + (deadline - now) / left)
+            yield server, server.run(commands, now + (deadline - now) / left)
         except StoreUnavailable as error:
-            failed = error.reason
-            continue
-        yield server, replies
-    if failed:
-        raise StoreUnavailable(failed)
+            yield server, error

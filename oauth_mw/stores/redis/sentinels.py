@@ -37,6 +37,7 @@ class Sentinels:
         username = place.sentinel_username if place.sentinel_password else None
         asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
         self._sentinels = [Server(asked, at(host), judge_sentinel) for host in place.hosts]
+        self._answering = len(self._sentinels)
         self._known = Known(self._find)
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
@@ -69,31 +70,35 @@ class Sentinels:
         return _Primary(address, server, since)
 
     def _address(self, deadline: float) -> Address:
+        """Where the primary is, as who has seen the most fail-overs says among those that answer."""
         named: list[tuple[int, Address]] = []
         answered: list[Server] = []
-        service = self._place.service
+        failed, service = "", self._place.service
         commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
-        try:
-            for sentinel, (address, states) in in_turn(self._sentinels, commands, deadline):
+        for number, (sentinel, found) in enumerate(in_turn(self._sentinels, commands, deadline), 1):
+            if isinstance(found, StoreUnavailable):
+                failed = found.reason
+            else:
                 answered.append(sentinel)
-                if address is not None:
-                    named.append((_epoch(states, service), (address[0].decode(), int(address[1]))))
-                if 2 * len(named) > len(self._sentinels):
-                    # Whoever has seen more fail-overs knows better.
-                    return max(named)[1]
-        except StoreUnavailable as error:
-            raise StoreUnavailable(f"too few Sentinels answer: {error.reason}") from None
-        finally:
-            self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
-        if not named:
-            raise ConfigError("store", f"no Sentinel knows the service {service}")
-        raise StoreUnavailable("too few Sentinels know the service")
+                named += _named(found, service)
+            if 2 * len(named) > len(self._sentinels) and number >= self._answering:
+                break
+        # Who did not answer is asked last, and not at all as long as there are enough others.
+        self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
+        self._answering = len(answered)
+        if 2 * len(named) > len(self._sentinels):
+            return max(named)[1]
+        if failed:
+            raise StoreUnavailable(f"too few Sentinels answer: {failed}")
+        if named:
+            raise StoreUnavailable("too few Sentinels know the service")
+        raise ConfigError("store", f"the Sentinels know no service {service}")
 
 
-def _epoch(states: Replies, service: str) -> int:
-    """How many fail-overs a Sentinel has seen."""
-    for state in states:
-        fields = dict(zip(state[::2], state[1::2], strict=True))
-        if fields[b"name"] == service.encode():
-            return int(fields[b"config-epoch"])
-    return 0
+def _named(replies: Replies, service: str) -> list[tuple[int, Address]]:
+    """The primary's address, if the Sentinel knows it, and how many fail-overs it has seen."""
+    address, states = replies
+    if address is None:
+        return []
+    epochs = {state[1]: int(state[state.index(b"config-epoch") + 1]) for state in states}
+    return [(epochs.get(service.encode(), 0), (address[0].decode(), int(address[1])))]

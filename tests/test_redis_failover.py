@@ -1,0 +1,139 @@
+"""The primary that has the revocation log is killed under load, a replica takes over, the killed one comes back."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing, suppress
+from typing import NamedTuple
+
+import pytest
+from engines_base import wait_until
+from engines_redis_cluster import Cluster
+from engines_redis_sentinels import Sentinels
+from failover import LAG, crowd
+from places import why_no_wheel
+from support import SECRET, basic
+
+from oauth_mw import admin, open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]
+
+TIMEOUT = 1.0
+SLACK = 0.5  # for a machine that is busy
+RECOVERY = 15.0  # after which all is well again, at the latest
+NOTICED = 1.0  # after which workers have noticed that there is a primary
+LOST = 1.0  # what was issued so shortly before the primary was killed may be gone with it
+LOG = "{oauth_mw}:log"
+
+
+@pytest.fixture(scope="module", params=[Cluster, Sentinels], ids=["cluster", "sentinels"])
+def engine(request):
+    with request.param() as engine:
+        with closing(open_store(engine.url, create=True)) as store:
+            admin.add_client(store, "tester", client_id="tester", secret=SECRET)
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def workers(engine):
+    """At work before, while and after the primary is lost."""
+    with crowd(engine.url, 3, TIMEOUT, basic("tester", SECRET)["Authorization"]) as workers:
+        yield workers
+
+
+class Times(NamedTuple):
+    """``replaced``: there was a primary again; ``joins``: the killed one came back; ``again``: all was well."""
+
+    start: float
+    killed: float
+    replaced: float
+    joins: float
+    again: float
+    end: float
+
+
+@pytest.fixture(scope="module")
+def times(engine, workers):
+    start = time.monotonic()
+    with workers.at_work():
+        wait_until(lambda: len(workers.revoked) >= 20, "revocations")
+        primary = engine.primary_of(LOG)
+        killed = time.monotonic()
+        primary.kill()
+        wait_until(lambda: is_replaced(engine, primary), "another primary", RECOVERY)
+        replaced = time.monotonic()
+        time.sleep(NOTICED + 2.5 * TIMEOUT)
+        joins = time.monotonic()
+        engine.rejoin(primary)
+        again = well(workers, "revoke")
+        time.sleep(TIMEOUT)
+    return Times(start, killed, replaced, joins, again, time.monotonic())
+
+
+def is_replaced(engine, primary):
+    with suppress(LookupError):
+        return engine.primary_of(LOG) is not primary
+    return False
+
+
+def well(workers, what):
+    """Wait until requests of this kind go well again."""
+    wait_until(lambda: set(workers.last(what)) == {200}, f"{what} without an error", RECOVERY)
+    return time.monotonic()
+
+
+def seen(workers, start, end):
+    """The statuses of issuing, checking and revoking; which tokens may be refused is another matter."""
+    return [workers.statuses(what, start, end) - {401} for what in ("issue", "check", "revoke")]
+
+
+def accepted_anywhere(workers, tokens):
+    return {token for token in tokens for worker in workers.workers if workers.ask(worker, "check", token)[0] == 200}
+
+
+def test_before_all_is_well(workers, times):
+    assert seen(workers, times.start, times.killed) == [{200}, {200}, {200}]
+
+
+def test_without_a_primary_nothing_goes(workers, times):
+    # There may be no token left to check.
+    assert set().union(*seen(workers, times.killed + LAG + SLACK, times.replaced - SLACK)) == {503}
+
+
+def test_with_a_new_primary_but_no_replica_all_is_well_but_what_must_be_on_one(workers, times):
+    assert seen(workers, times.replaced + NOTICED, times.joins) == [{200}, {200}, {503}]
+
+
+def test_with_a_replica_all_is_well_again(workers, times):
+    assert seen(workers, times.again, times.end) == [{200}, {200}, {200}]
+
+
+def test_while_the_replica_joins_checks_and_issuing_go_on(workers, times):
+    assert seen(workers, times.joins, times.again)[:2] == [{200}, {200}]
+
+
+def test_no_token_is_accepted_once_its_revocation_was_acknowledged(workers, times):
+    assert len(workers.revoked) > 20
+    assert workers.stale == []
+    assert accepted_anywhere(workers, workers.revoked) == set()
+
+
+def test_a_revocation_that_was_answered_503_may_be_repeated(workers, times):
+    doubtful = workers.unsure - workers.revoked.keys()
+
+    assert doubtful
+    assert {workers.ask(workers.workers[0], "revoke", token)[0] for token in doubtful} == {200}
+    time.sleep(LAG)
+    assert accepted_anywhere(workers, doubtful) == set()
+
+
+def test_no_token_is_lost_but_those_that_were_issued_just_before(workers, times):
+    lost = [workers.issued[token] for token in workers.refused]
+
+    assert [at for at in lost if not times.killed - LOST < at <= times.killed] == []
+
+
+def test_every_answer_comes_in_time_and_every_503_says_when_to_come_back(workers, times):
+    assert {each.status for each in workers.done} == {200, 401, 503}
+    assert all(each.retry is (each.status == 503) for each in workers.done)
+    assert max(each.ended - each.began for each in workers.done) < TIMEOUT + SLACK
