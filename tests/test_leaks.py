@@ -12,7 +12,7 @@ import pytest
 from support import SECRET, basic, issue
 from wsgi_client import call, make_environ, post_form
 
-from oauth_mw import AdminError, ConfigError, admin, open_store
+from oauth_mw import AdminError, ConfigError, StoreUnavailable, admin, open_store
 from oauth_mw.config import configure
 
 CC = b"grant_type=client_credentials"
@@ -126,8 +126,19 @@ def test_no_exception_tells_a_secret(store, secret):  # L-02
     assert secret not in str(refusal.value) and secret not in repr(refusal.value)
 
 
-def test_no_exception_tells_a_password_in_a_store_url():  # L-02
-    with pytest.raises(ConfigError) as refusal:
-        open_store("postgresql+psycopg://user:hunter2@host/db")
+URLS = {
+    "another engine": "mysql://user:hunter2@host/db",
+    "no PostgreSQL there": "postgresql+psycopg://user:hunter2@127.0.0.1:1/db",
+    "no such option of PostgreSQL": "postgresql+psycopg://user:hunter2@host/db?nonsense=1",
+    "no Redis there": "redis://user:hunter2@127.0.0.1:1/0",
+    "no such option of Redis": "redis://user:hunter2@host/0?nonsense=1",
+    "no cluster there": "redis+cluster://user:hunter2@127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize("url", URLS.values(), ids=URLS)
+def test_no_exception_tells_a_password_in_a_store_url(url):  # L-02
+    with pytest.raises((ConfigError, StoreUnavailable)) as refusal:
+        open_store(url, timeout=2)
 
     assert "hunter2" not in f"{refusal.value!r} {refusal.value}"
