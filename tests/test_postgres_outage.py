@@ -113,8 +113,11 @@ def works(store):
 # Down
 
 
+@pytest.mark.parametrize("poll", [True, False], ids=["", "without poll"])
 @pytest.mark.parametrize("end", ["stop", "kill"])
-def test_after_a_restart_no_request_fails_although_all_connections_are_gone(engine, store, end):
+def test_after_a_restart_no_request_fails_although_all_connections_are_gone(engine, store, end, poll, monkeypatch):
+    if not poll:
+        monkeypatch.delattr("select.poll")
     with resting(store, 5):
         getattr(engine, end)()
         engine.start()

@@ -72,12 +72,10 @@ class Link:
         if self.driver.closed:
             return True
         # Nobody asked anything, so what can be read is the end, or a notice that is not worth telling from it.
-        watch = select.poll()
         try:
-            watch.register(self.driver.fileno(), select.POLLIN)
+            return _is_readable(self.driver.fileno())
         except psycopg.Error:
             return True
-        return bool(watch.poll(0))
 
     def is_idle(self) -> bool:
         return self.driver.pgconn.transaction_status == TransactionStatus.IDLE
@@ -89,6 +87,14 @@ class Link:
         with suppress(Exception):
             self.core.invalidate()
             self.core.close()
+
+
+def _is_readable(socket: int) -> bool:
+    if not hasattr(select, "poll"):  # Windows, which has no limit for the other way
+        return bool(select.select([socket], [], [], 0)[0])
+    watch = select.poll()
+    watch.register(socket, select.POLLIN)
+    return bool(watch.poll(0))
 
 
 def original(error: BaseException) -> BaseException:
