@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import STORE_SUITE, issued, registered
+from stored import SPANNING, STORE_SUITE, issued, registered
 from support import basic, bearer, issue
 from webtest import TestApp
 
@@ -21,7 +21,14 @@ from oauth_mw.model import ClientRecord, Store, TokenRecord
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.
 ROUND = list(zip(STORE_SUITE, STORE_SUITE[1:] + STORE_SUITE[:1], strict=True))
+SLOW = list(zip(["sqlite", *SPANNING], [*SPANNING, "sqlite"], strict=True))
 
+SERVERS = {
+    "postgresql": "postgres",
+    "redis": "redis",
+    "redis+sentinel": "redis_sentinels",
+    "redis+cluster": "redis_cluster",
+}
 SECRETS = {
     "tester": "7Kq2vX9mB4tR8wZ1nC5y",
     "full id: +%": "3Hn8sL1dG6pQ0xJ5vT2b",
@@ -38,9 +45,16 @@ def named(pair: tuple[str, str]) -> str:
     return " to ".join(pair)
 
 
-each_pair = pytest.mark.parametrize("kinds", PAIRS, ids=named)
-each_kind = pytest.mark.parametrize("kinds", ROUND, ids=named)
-each_target = pytest.mark.parametrize("kinds", [("memory", kind) for kind in STORE_SUITE], ids=named)
+def pairs(quick: list[tuple[str, str]], slow: list[tuple[str, str]]) -> list[Any]:
+    marked = [pytest.param(pair, id=named(pair), marks=pytest.mark.slow) for pair in slow]
+    return [*(pytest.param(pair, id=named(pair)) for pair in quick), *marked]
+
+
+each_pair = pytest.mark.parametrize("kinds", pairs(PAIRS, SLOW))
+each_kind = pytest.mark.parametrize("kinds", pairs(ROUND, SLOW))
+each_target = pytest.mark.parametrize(
+    "kinds", pairs([("memory", kind) for kind in STORE_SUITE], [("memory", kind) for kind in SPANNING])
+)
 
 
 @contextmanager
@@ -49,8 +63,8 @@ def new_places(request: pytest.FixtureRequest, folder: Path) -> Iterator[Callabl
     with ExitStack() as used:
 
         def place(kind: str) -> str:
-            if kind in ("postgresql", "redis"):
-                server = request.getfixturevalue({"postgresql": "postgres"}.get(kind, kind))
+            if kind not in ("memory", "sqlite"):
+                server = request.getfixturevalue(SERVERS[kind])
                 url: str = used.enter_context(server.fresh())
                 return url
             return {"memory": "memory://", "sqlite": f"sqlite:///{folder}/{len(list(folder.iterdir()))}.db"}[kind]
@@ -103,7 +117,7 @@ def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
 
 
 def contents(store: Store) -> dict[str, Any]:
-    """All that is in a store, but for its id and how long it keeps events."""
+    """All that is in a store, but for its id and, where one lies in memory, how long it keeps events."""
     whole = store.movable()
     clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
     events = [event[:3] for page in whole.read_events(0) for event in page]

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
-from moving import PAIRS, PRIVATE, PUBLIC, SECRETS, contents, guarded, judged, lived, named, new_places
-from stored import key_of, token_of
+from moving import PAIRS, PRIVATE, PUBLIC, SECRETS, SLOW, contents, guarded, judged, lived, new_places, pairs
+from stored import key_of, log_of, token_of
 from support import basic
 
 from oauth_mw import admin, open_store
@@ -27,7 +27,7 @@ class Moved(NamedTuple):
     held: tuple[Holdings, Holdings]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=named)
+@pytest.fixture(scope="module", params=pairs(PAIRS, SLOW))
 def moved(request, tmp_path_factory):
     """A store and its copy."""
     with new_places(request, tmp_path_factory.mktemp("stores")) as place:
@@ -92,14 +92,21 @@ def test_the_log_is_the_same_and_stands_where_it_stood(moved):
     assert len(here["events"]) == 4
 
 
+def test_events_are_kept_as_long(moved):
+    there, here = ([event for page in each.movable().read_events(0) for event in page] for each in moved[:2])
+
+    assert [event.keep_until for event in here] == [event.keep_until for event in there]
+    assert min(event.keep_until for event in here) > time.time() + 23 * 3600
+
+
 def test_a_copy_is_another_store(moved):
     assert moved.target.movable().standing().store_id != moved.source.movable().standing().store_id
 
 
 def test_a_copy_can_be_followed(moved):
-    standing = moved.target.movable().standing()
+    page = log_of(moved.target)
 
-    assert moved.target.read_log(standing.store_id, standing.position).complete
+    assert moved.target.read_log(page.store_id, page.position).complete
 
 
 def test_what_has_expired_stays_behind(moved):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from moving import accepted, changed, contents, each_kind, each_pair, each_target, filled, new_places, states
-from stored import issued, registered
+from stored import issued, key_of, registered
 
 from oauth_mw import admin, open_store
 from oauth_mw.errors import StoreUnavailable
@@ -104,9 +104,15 @@ def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_complet
             except Cut:
                 pass
         assert accepted(target, keys) <= good
-        assert {client.client_id for client in target.clients() if client.enabled} <= enabled
+        here = {client.client_id for client in target.clients() if client.enabled}
+        assert here <= enabled
+        # Whoever serves from it issues tokens that live.
+        own = [issued(target, client_id, 9000 + number) for number, client_id in enumerate(sorted(here))]
+        assert accepted(target, own) == set(own)
         copy(source, target, clock)
-        assert contents(target) == contents(source)
+        found = contents(target)
+        found["tokens"] = {key: token for key, token in found["tokens"].items() if key not in own}
+        assert found == contents(source)
         target.close()
 
     target.close()
@@ -148,23 +154,68 @@ def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock, small_step
     assert accepted(target, keys) == accepted(source, keys)
 
 
+@pytest.fixture
+def late(stores, clock, monkeypatch):
+    """Copy, do something to the source before its tokens are read, then be cut off after these tokens."""
+    whole = stores[0].movable()
+
+    def copy_with(work):
+        def read_keys(now):
+            yield [work(stores[0])]
+            raise Cut
+
+        whole.read_keys = read_keys
+        monkeypatch.setattr(stores[0], "movable", lambda: whole)
+        with pytest.raises(Cut):
+            copy(*stores, clock)
+
+    return copy_with
+
+
 @each_target
-def test_a_token_of_a_client_that_came_meanwhile_comes_with_its_client(stores, clock, monkeypatch):
+def test_a_token_of_a_client_that_came_meanwhile_comes_with_its_client(stores, late):
     source, target = stores
     filled(source)
-    new, whole = [], source.movable()
-    monkeypatch.setattr(source, "movable", lambda: whole)
+    new = []
 
-    def read_keys(now):
-        source.end_client("a")
+    def register(source):
         source.add_client(registered("new"))
         new.append(issued(source, "new", 2000))
-        yield new
+        return new[0]
 
-    whole.read_keys = read_keys
-    copy(*stores, clock)
+    late(register)
 
     assert accepted(target, new) == set(new)
+
+
+@each_target
+def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then(stores, late):
+    source, target = stores
+    filled(source)
+
+    def end(source):
+        source.end_client("a")
+        return issued(source, "b", 2000)
+
+    late(end)
+
+    assert target.movable().standing().position == source.movable().standing().position
+
+
+@each_target
+def test_an_event_in_the_log_has_its_effect_at_once(stores, clock, monkeypatch):
+    source, target = stores
+    keys = filled(source)
+    copy(*stores, clock)
+    changed(source, keys)
+    whole = target.movable()
+    monkeypatch.setattr(target, "movable", lambda: Interrupted(whole, 2))  # becomes a copy, takes events
+
+    with pytest.raises(Cut):
+        copy(*stores, clock)
+
+    assert target.movable().standing().position == source.movable().standing().position
+    assert accepted(target, keys) == accepted(source, keys)
 
 
 @each_kind
@@ -208,3 +259,14 @@ def test_an_outage_says_of_which_store(clock, monkeypatch):
 
     with pytest.raises(StoreUnavailable, match="^there://: full$"):
         copy(source, target, clock)
+
+
+@pytest.mark.parametrize("kinds", [("memory", "sqlite")], ids=["sqlite"])
+def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
+    source, target = stores
+    source.add_client(registered())
+    keys = [issued(source, number=number) for number in range(4100)]
+    copy(*stores, clock)
+    unknown = key_of(5000)
+
+    assert target.movable().missing([min(keys), unknown, max(keys)]) == [unknown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from moving import accepted, each_target, guarded, new_places
-from stored import issued, registered
+from stored import issued, log_of, registered
 from support import SECRET, bearer, issue
 
 from oauth_mw import admin, open_store
@@ -54,7 +54,7 @@ def test_a_follower_is_told_the_events_in_their_order(stores, clock):
     for number in range(5):
         source.revoke_token(issued(source, number=number))
     admin.copy_store(source, target, clock=clock)
-    seen = target.movable().standing()
+    seen = log_of(target)
     source.end_client("tester")
     source.revoke_token(issued(source, number=6))
 
@@ -72,15 +72,15 @@ def test_a_follower_forgets_all_when_events_were_swept_before_they_were_copied(s
     source, target = stores
     source.end_client("tester")
     admin.copy_store(source, target, clock=clock)
-    seen = target.movable().standing()
+    seen = log_of(target)
     for _ in range(7):
         source.end_client("tester")
 
     admin.copy_store(source, target, clock=clock)
 
     assert not target.read_log(seen.store_id, seen.position).complete
-    standing = target.movable().standing()
-    assert target.read_log(standing.store_id, standing.position).complete
+    page = log_of(target)
+    assert target.read_log(page.store_id, page.position).complete
 
 
 @each_target

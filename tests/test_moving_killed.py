@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from moving import accepted, changed, contents, filled, named, new_places
+from moving import SLOW, accepted, changed, contents, filled, new_places, pairs
 from processes import Processes
 from stored import issued, registered
 
@@ -26,7 +26,7 @@ admin.copy_store(store, target, told=told)
 """
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids=named)
+@pytest.mark.parametrize("pair", pairs(PAIRS, SLOW))
 def test_a_killed_copy_accepts_nothing_more_and_goes_on(request, tmp_path, pair, clock):
     with new_places(request, tmp_path) as place:
         urls = [place(kind) for kind in pair]

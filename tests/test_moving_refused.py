@@ -121,6 +121,21 @@ def test_a_copy_that_begins_a_life_of_its_own_while_it_is_made(stores, clock):
 
 
 @each_target
+def test_a_copy_whose_client_is_changed_while_it_is_made(stores, clock):
+    source, target = stores
+    filled(source)
+
+    def use_both(count):
+        source.update_client("b", lambda client: replace(client, name="theirs"))
+        target.update_client("b", lambda client: replace(client, name="mine"))
+
+    with pytest.raises(AdminError, match="client 'b' was changed"):
+        admin.copy_store(source, target, clock=clock, told=use_both)
+
+    assert target.find_client("b").name == "mine"
+
+
+@each_target
 def test_the_source_after_its_copy_has_gone_on(stores, clock):
     source, target = stores
     filled(source)

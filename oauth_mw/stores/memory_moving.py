@@ -58,7 +58,7 @@ class MemoryMoving:
     def become_copy(self, origin: str) -> None:
         with self._all.lock:
             if self._all.origin is None:
-                if self._all.clients or self._all.gone or self._all.head[0]:
+                if self._all.clients or self._all.gone:
                     raise occupied(self._url)
                 self._all.origin = (origin, 0)
             self._check(origin)

@@ -34,7 +34,7 @@ from . import schema
 from .moving import digest, gone
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, attributes_text, client_from_rows, client_values, secret_values
 
-_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+_client, _secret, _token, _log = schema.client, schema.secret, schema.token, schema.log
 
 metadata = MetaData()
 origin = Table(
@@ -69,8 +69,7 @@ _END = (
 
 
 def is_empty(connection: Connection) -> bool:
-    position = connection.execute(select(_store.c.position)).scalar_one()
-    return position == 0 and connection.execute(select(_client.c.number).limit(1)).first() is None
+    return connection.execute(select(_client.c.number).limit(1)).first() is None
 
 
 def records(connection: Connection, ids: Select[str], **values: object) -> list[ClientRecord]:

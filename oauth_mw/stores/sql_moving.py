@@ -189,11 +189,7 @@ class SQLMoving:
             new = [event for event in events if event.position > here.position]
             sql_copy.append(connection, new)
             position = max(position, here.position)
-            floor = max(floor, here.floor)
-            # Followers look for the event at their position, or the floor.
-            if connection.execute(select(_log.c.position).where(_log.c.position == position)).first() is None:
-                floor = position
-            connection.execute(update(_store).values(position=position, log_floor=floor))
+            connection.execute(update(_store).values(position=position, log_floor=max(floor, here.floor)))
             connection.execute(update(sql_copy.origin).values(position=position))
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:

@@ -29,7 +29,7 @@ end
 
 _BECOME = """
 if redis.call('HEXISTS', STORE, 'origin') == 1 then return judged() or 1 end
-if tonumber(store[2]) > 0 or redis.call('ZCARD', CLIENTS) > 0 then return -4 end
+if redis.call('ZCARD', CLIENTS) > 0 then return -4 end
 redis.call('HSET', STORE, 'origin', origin, 'copied', store[2])
 return 1
 """
@@ -87,7 +87,6 @@ for n = 8, #ARGV, 4 do
     end
   end
 end
-if #redis.call('XRANGE', LOG, entry(last), entry(last)) == 0 then floor = last end
 redis.call('HSET', STORE, 'position', last, 'floor', floor, 'copied', last)
 return 1
 """
