@@ -8,10 +8,13 @@ Nothing is sent twice: only redis-py's look whether a pooled connection is still
 from __future__ import annotations
 
 import math
+import os
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
+from queue import Empty
 from typing import Any
 
 from redis import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
@@ -91,6 +94,7 @@ class Server:
 
     def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
         self._judge = judge
+        self._closings = 0
         self._pool: Any = _Pool(
             connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
             max_connections=place.max_connections,
@@ -112,6 +116,7 @@ class Server:
         :raises ConfigError: the server cannot be used.
         """
         token = _deadline.set(deadline)
+        closings = self._closings
         try:
             connection = self._connection()
             try:
@@ -122,10 +127,12 @@ class Server:
                     connection.disconnect()
                 raise
             finally:
+                if closings != self._closings:
+                    connection.disconnect()
                 self._pool.release(connection)
         except (RedisError, OSError) as error:
             if state_of(error) == "READONLY":
-                self._pool.disconnect(inuse_connections=False)
+                self.close()
             raise unavailable(error) from None
         finally:
             _deadline.reset(token)
@@ -139,7 +146,21 @@ class Server:
             raise Unsent(unavailable(error).reason) from None
 
     def close(self) -> None:
-        self._pool.disconnect()
+        """Let go of the connections that are free, and of the others when they come back."""
+        self._closings += 1
+        if self._pool.pid != os.getpid():
+            return  # they are the parent's
+        # redis-py would disconnect also those that other threads use, or are about to.
+        places = []
+        try:
+            with suppress(Empty):
+                while True:
+                    places.append(self._pool.pool.get_nowait())
+        finally:
+            for connection in reversed(places):
+                if connection is not None:
+                    connection.disconnect()
+                self._pool.pool.put_nowait(connection)
 
     def _greet(self, connection: Any) -> None:
         try:
