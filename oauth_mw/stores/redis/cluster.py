@@ -101,9 +101,10 @@ class Cluster:
             for node in nodes:
                 node.close()
         primaries = _primaries(found)
-        for address in [each for each in self._servers if each not in primaries]:
-            # What still runs there may be answered by a primary that is none any more.
-            self._servers.pop(address).close()
+        for address in list(self._servers):
+            if address not in primaries:
+                # What still runs there may be answered by a primary that is none any more.
+                self._servers.pop(address).close()
         return found
 
 
@@ -138,7 +139,5 @@ def _primaries(known: _Map) -> list[Address]:
 
 
 def _asked(run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float) -> Replies:
-    """Run on a node what it answers only to those who were sent there; a transaction says so once."""
-    if commands[0][0] == "MULTI":
-        return run([("ASKING",), *commands], deadline)[1:]
+    """Run on a node what it answers only to who was sent there, and to him but once."""
     return run([each for command in commands for each in (("ASKING",), command)], deadline)[1::2]
