@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import socket
 
+import pytest
 from engines_base import Engine, package_folder
+from places import why_no_wheel
 
 SETTINGS = {"bind": "127.0.0.1", "maxmemory-policy": "noeviction", "save": '""', "appendonly": "no"}
 
@@ -13,6 +15,8 @@ class Redis(Engine):
     """``Redis(maxmemory="10mb", appendonly="yes")``."""
 
     def __init__(self, **settings: object) -> None:
+        if reason := why_no_wheel("redis"):
+            pytest.skip(reason)
         super().__init__(**settings)
         self.socket = self.folder / "socket"
         self.url = f"redis://127.0.0.1:{self.port}/0"
