@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from engines import Redis
+from engines_redis_sentinels import SERVICE, Sentinel
 from stored import registered
 
 from oauth_mw import open_store
@@ -47,12 +48,11 @@ def certificate(tmp_path_factory):
     return path
 
 
-@pytest.fixture(scope="module")
-def port(certificate):
-    """The port of a Redis behind TLS."""
+@contextlib.contextmanager
+def behind_tls(upstream, certificate):
+    """A port where TLS is spoken, before another where it is not."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    listener = socket.create_server(("127.0.0.1", 0))
 
     def copy(source, target):
         with contextlib.suppress(OSError):
@@ -64,10 +64,10 @@ def port(certificate):
 
     def forward(client):
         with contextlib.suppress(OSError), context.wrap_socket(client, server_side=True) as secured:
-            with socket.create_connection(("127.0.0.1", server.port)) as upstream:
-                back = threading.Thread(target=copy, args=(upstream, secured))
+            with socket.create_connection(("127.0.0.1", upstream)) as plain:
+                back = threading.Thread(target=copy, args=(plain, secured))
                 back.start()
-                copy(secured, upstream)
+                copy(secured, plain)
                 back.join()
 
     def serve():
@@ -75,11 +75,19 @@ def port(certificate):
             while True:
                 threading.Thread(target=forward, args=(listener.accept()[0],)).start()
 
-    with Redis() as server:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         threading.Thread(target=serve).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.fixture(scope="module")
+def port(certificate):
+    """The port of a Redis behind TLS."""
+    with Redis() as server, behind_tls(server.port, certificate) as port:
+        yield port
 
 
 def test_a_server_whose_certificate_is_known_is_used(port, certificate):
@@ -88,6 +96,15 @@ def test_a_server_whose_certificate_is_known_is_used(port, certificate):
     with contextlib.closing(open_store(url, create=True)) as store:
         assert store.add_client(registered())
         assert store.find_client("tester")
+
+
+def test_sentinels_and_the_server_that_they_name_speak_tls_where_the_url_says_so(port, certificate):
+    with Sentinel(port, 1, 60_000) as sentinel, behind_tls(sentinel.port, certificate) as secured:
+        url = f"redis+sentinel://127.0.0.1:{secured}/{SERVICE}?replicas=0&prefix=tls"
+        with contextlib.closing(open_store(f"{url}&ssl=true&ssl_ca_certs={certificate}", create=True)) as store:
+            assert store.add_client(registered())
+        with pytest.raises(StoreUnavailable, match="cannot be reached"):
+            open_store(f"{url}&ssl=true", create=True)
 
 
 REFUSED = {
