@@ -17,7 +17,7 @@ NODE_TIMEOUT = 1500
 
 
 class Cluster:
-    """``Cluster(appendonly="yes")``; up in some four seconds.
+    """``Cluster(appendonly="yes")``; up in some three seconds.
 
     :param node_timeout: milliseconds after which a node that does not answer is replaced.
     :param settings: of every node.
@@ -40,7 +40,8 @@ class Cluster:
             self._opened.close()
             raise
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
-        self.url = f"redis+cluster://{hosts}"
+        login = f":{self._settings['requirepass']}@" if "requirepass" in self._settings else ""
+        self.url = f"redis+cluster://{login}{hosts}"
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -94,7 +95,7 @@ class Cluster:
 
 
 def client_of(node: Redis) -> redis.Redis:
-    return redis.Redis(port=node.port, socket_timeout=2, retry=None)
+    return redis.Redis(port=node.port, password=node.settings.get("requirepass"), socket_timeout=2, retry=None)
 
 
 def ask(node: Redis, *command: Any) -> Any:

@@ -85,6 +85,20 @@ def test_a_failure_is_told_to_those_who_come_at_once(known, finder, error):
     assert finder.asked == 1
 
 
+def test_after_a_long_look_in_vain_nobody_looks_again_at_once(known, finder, monkeypatch):
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.3)
+    finder.error = StoreUnavailable("no")
+    finder.may.clear()
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(_raises, lambda: known.better(None, in_time()))
+        time.sleep(0.3)
+        finder.may.set()
+        assert looking.result()
+
+    assert _raises(lambda: known.better(None, in_time()))
+    assert finder.asked == 1
+
+
 def test_after_a_failure_all_goes_on(known, finder, soon):
     first = known.better(None, in_time())
     finder.error = StoreUnavailable("no")

@@ -103,7 +103,6 @@ class Cluster:
         primaries = _primaries(found)
         for address in list(self._servers):
             if address not in primaries:
-                # What still runs there may be answered by a primary that is none any more.
                 self._servers.pop(address).close()
         return found
 

@@ -66,6 +66,7 @@ class Known(Generic[T]):
             self.last, self._failed = self._find(deadline), None
         except (StoreUnavailable, ConfigError) as error:
             self._failed = error
+            self._next = time.monotonic() + LOOK_SECONDS
 
 
 def in_turn(

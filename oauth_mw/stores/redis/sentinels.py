@@ -63,11 +63,9 @@ class Sentinels:
         address = self._address(deadline)
         if before is not None and before.address == address:
             return replace(before, since=since)
-        server = Server(self._place, at(address), partial(judge, cluster=False))
         if before is not None:
-            # What still runs there may be answered by a primary that is none any more.
             before.server.close()
-        return _Primary(address, server, since)
+        return _Primary(address, Server(self._place, at(address), partial(judge, cluster=False)), since)
 
     def _address(self, deadline: float) -> Address:
         """Where the primary is, as who has seen the most fail-overs says among those that answer."""
