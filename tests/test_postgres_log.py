@@ -24,7 +24,7 @@ for key in keys:
     store.end_client("other")
 print("done", flush=True)
 """
-WRITERS, EACH = 3, 25
+WRITERS, EACH = 3, 15
 
 
 def test_a_follower_misses_no_event_however_many_append(postgres_url):
