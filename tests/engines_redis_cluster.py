@@ -74,20 +74,15 @@ class Cluster:
         state = b"cluster_state:ok" in ask(node, "CLUSTER", "INFO")
         return state and link == "up" and len(ranges) > 0 and all(len(members) > 1 for _, _, *members in ranges)
 
-    def primary_of(self, key: str) -> Redis:
-        """The node that serves a key, as most of the nodes see it.
-
-        :raises LookupError: none does for now.
-        """
+    def primary_of(self, key: str) -> Redis | None:
+        """The node that serves a key, as most of the nodes see it."""
         slot, named = key_slot(key.encode()), []
         for node in self.nodes:
             with suppress(redis.RedisError):
                 ranges = ask(node, "CLUSTER", "SLOTS")
                 named += [members[0][1] for first, last, *members in ranges if first <= slot <= last]
-        for node in self.nodes:
-            if 2 * named.count(node.port) > len(self.nodes):
-                return node
-        raise LookupError(key)
+        most = [node for node in self.nodes if 2 * named.count(node.port) > len(self.nodes)]
+        return most[0] if most else None
 
     def rejoin(self, node: Redis) -> None:
         """Start a node that was killed, as a replica of the one that took its place."""

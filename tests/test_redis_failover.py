@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing, suppress
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
+import redis
 from engines_base import wait_until
 from engines_redis_cluster import Cluster
 from engines_redis_sentinels import Sentinels
 from failover import LAG, crowd
 from places import why_no_wheel
-from support import SECRET, basic
+from stored import log_of
+from support import SECRET, basic, echo
+from support import issue as issued_by
+from wsgi_client import CheckedApp
 
-from oauth_mw import admin, open_store
+from oauth_mw import OAuthMiddleware, admin, open_store
+from oauth_mw.tokens.opaque import storage_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]
 
@@ -71,9 +76,7 @@ def times(engine, workers):
 
 
 def is_replaced(engine, primary):
-    with suppress(LookupError):
-        return engine.primary_of(LOG) is not primary
-    return False
+    return engine.primary_of(LOG) not in (primary, None)
 
 
 def well(workers, what):
@@ -137,3 +140,56 @@ def test_every_answer_comes_in_time_and_every_503_says_when_to_come_back(workers
     assert {each.status for each in workers.done} == {200, 401, 503}
     assert all(each.retry is (each.status == 503) for each in workers.done)
     assert max(each.ended - each.began for each in workers.done) < TIMEOUT + SLACK
+
+
+@pytest.fixture
+def tail(engine):
+    """A store whose changes wait for no replica."""
+    url = f"{engine.url}?replicas=0&prefix=tail"
+    with closing(open_store(url, create=True)) as store:
+        admin.add_client(store, "tester", client_id="tester", secret=SECRET)
+        admin.add_client(store, "other", client_id="other", secret=SECRET)
+        yield store
+
+
+@pytest.fixture
+def app(tail):
+    """A worker that has a token in its cache, which it follows the log for."""
+    app = CheckedApp(OAuthMiddleware(echo, store=tail, revocation_lag_seconds=LAG, store_timeout_seconds=TIMEOUT))
+    token = issued_by(app)
+    app.authorization = ("Bearer", token)
+    app.get("/", status=200)
+    return app
+
+
+def row_of(app):
+    return f"tail:t:{storage_key(app.authorization[1]).hex()}"
+
+
+def lose_tail(engine, end):
+    """Let a replica that does not know what is ended take over."""
+    wait_until(engine.is_well, "a replica of each primary")
+    primary = engine.primary_of("{tail}:log")
+    with redis.Redis(port=primary.port) as client:
+        (replica,) = [node for node in engine.nodes if node.port == client.info("replication")["slave0"]["port"]]
+        replica.pause()
+        # Else what follows would wait for it on its side of the connection.
+        client.execute_command("CLIENT", "KILL", "TYPE", "replica")
+        end()
+    primary.kill()
+    replica.resume()
+    wait_until(lambda: engine.primary_of("{tail}:log") is replica, "the other primary", RECOVERY)
+
+
+def test_a_log_whose_tail_was_lost_empties_every_cache(engine, tail, app):
+    seen = []
+    lose_tail(engine, lambda: (tail.end_client("other"), time.sleep(LAG), seen.append(log_of(tail))))
+    # Who still has the token in his cache would accept it.
+    with redis.Redis(port=engine.primary_of(row_of(app)).port) as client:
+        assert client.delete(row_of(app)) == 1
+
+    wait_until(lambda: app.get("/", status="*").status_int != 503, "the end of the outage", RECOVERY)
+
+    assert log_of(tail).position < seen[0].position
+    assert not tail.read_log(seen[0].store_id, seen[0].position).complete
+    app.get("/", status=401)
