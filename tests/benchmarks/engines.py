@@ -66,15 +66,15 @@ def own_postgres() -> Iterator[str]:
 
 
 @contextmanager
-def own_redis(kind: str) -> Iterator[str]:
-    """A server, or three with a replica each, from the wheel that the tests use; none loses what it acknowledged."""
+def own_redis(kind: str, primaries: int = 3) -> Iterator[str]:
+    """A server, or a cluster, from the wheel that the tests use; none loses what it acknowledged."""
     _find_servers()
     from engines_redis import Redis
     from engines_redis_cluster import Cluster
 
-    servers = Cluster if kind == "redis+cluster" else Redis
-    with servers(appendonly="yes", appendfsync="always") as server:
-        yield server.url
+    durable = {"appendonly": "yes", "appendfsync": "always"}
+    with Cluster(primaries, **durable) if kind == "redis+cluster" else Redis(**durable) as servers:
+        yield servers.url
 
 
 def _find_servers() -> None:

@@ -29,7 +29,7 @@ BUDGETS = {"cached check": 1.1, "first check": 1.7, "issue": 1.2, "revoke": None
 def growth_variants(engine: Engine, stores: Sequence[Filled]) -> list[Variant]:
     variants = [Variant("bare", bare, repeat([request()] * HOT))]
     for filled in stores:
-        variants += [_named(filled, variant) for variant in _operations(engine, filled)]
+        variants += [_named(filled, variant) for variant in operations(engine, filled)]
     return variants
 
 
@@ -38,7 +38,8 @@ def _named(filled: Filled, variant: Variant) -> Variant:
     return variant
 
 
-def _operations(engine: Engine, filled: Filled) -> Iterator[Variant]:
+def operations(engine: Engine, filled: Filled) -> Iterator[Variant]:
+    """What a store that holds so many tokens does."""
     checked, revoked = filled.tokens[: len(filled.tokens) // 2], filled.tokens[len(filled.tokens) // 2 :]
     app = OAuthMiddleware(bare, store=filled.store, **RULES)
     cold = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)

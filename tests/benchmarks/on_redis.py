@@ -60,8 +60,9 @@ class Redis:
         with closing(_connected(url)) as server:
             if not isinstance(server, RedisCluster):
                 return int(server.info("memory")["used_memory"])
-            nodes = server.info("memory", target_nodes=RedisCluster.PRIMARIES)
-            return sum(int(node["used_memory"]) for node in nodes.values())
+            # Of several nodes at once redis-py would tell in another form than of one.
+            nodes = [server.info("memory", target_nodes=node) for node in server.get_primaries()]
+            return sum(int(node["used_memory"]) for node in nodes)
 
 
 def _connected(url: str) -> redis.Redis | RedisCluster:
