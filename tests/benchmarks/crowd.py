@@ -165,12 +165,12 @@ def sweeping_rows(engine: Engine, backlog: int) -> Iterator[Row]:
         issuers = [(issue_until_stop, mine.url)] * (PROCESSES - 1)
         _, (turns, *issued) = at_once((purge_in_turns, (mine.url, other.url)), *issuers)
     beside, apart = split([span for one in issued for span in one.spans], turns)
-    usual = median(apart)
-    blocked, noise = (percentile([wait - usual for wait in waits], 99) * 1000 for waits in (beside, apart))
+    slow, usual = (percentile(waits, 99) * 1000 for waits in (beside, apart))
+    blocked = slow - usual
     what = f"{PROCESSES - 1} processes issue beside a purge of {backlog:,} expired rows"
-    longer = f"what an issue waits longer, 99th percentile of {len(beside):,}"
-    yield Row(f"{what}: {longer}", f"{blocked:.1f} ms", "≤ 20 ms", blocked <= 20)
-    yield Row("the same beside a purge of another store, which shows the noise", f"{noise:.1f} ms")
+    yield Row(f"{what}: 99th percentile of an issue", f"{slow:.1f} ms")
+    yield Row("the same beside a purge of another store, which shows the noise", f"{usual:.1f} ms")
+    yield Row("so the purge makes an issue wait longer by", f"{blocked:.1f} ms", "≤ 20 ms", blocked <= 20)
 
 
 def split(spans: Sequence[Span], turns: Sequence[Span]) -> tuple[list[float], list[float]]:
