@@ -1,0 +1,161 @@
+"""The bound holds when connections are cut, workers fork or are paused, engines restart and commits overtake."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Event, Thread
+
+import pytest
+from engines import Engine, Postgres, Redis
+from freshness import team
+from stored import STORE_SUITE
+
+pytestmark = pytest.mark.slow
+
+LAG = 0.5
+GRACE = 60
+KINDS = [kind for kind in STORE_SUITE if kind != "memory"]
+every_kind = pytest.mark.parametrize("store_kind", KINDS)
+
+
+def bound_of(kind: str) -> float:
+    return 0 if kind == "sqlite" else LAG
+
+
+# Connections
+
+
+@pytest.fixture
+def cut_postgres(postgres) -> Iterator[Callable[[], object]]:
+    import psycopg
+
+    with psycopg.connect(postgres.url.replace("+psycopg", "", 1), autocommit=True) as link:
+        ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hammered'"
+        yield lambda: link.execute(ours).fetchall()
+
+
+@pytest.fixture
+def cut_redis(redis) -> Iterator[Callable[[], object]]:
+    from redis import Redis as Driver
+
+    with Driver.from_url(redis.url) as driver:
+        yield lambda: driver.client_kill_filter(_type="normal", skipme=True)
+
+
+@contextmanager
+def again_and_again(do: Callable[[], object], seconds: float) -> Iterator[list[object]]:
+    """What came of each time."""
+    over, done = Event(), []
+
+    def run() -> None:
+        while not over.wait(seconds):
+            done.append(do())
+
+    thread = Thread(target=run)
+    thread.start()
+    try:
+        yield done
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("grace", [0, GRACE])
+def test_when_connections_are_cut_in_postgresql(postgres_url, cut_postgres, grace):
+    url = f"{postgres_url}&application_name=hammered"
+    with team(url, revocation_lag_seconds=LAG, outage_grace_seconds=grace) as workers:
+        with again_and_again(cut_postgres, 0.1) as cuts:
+            workers.end_all()
+            workers.wait(LAG)
+        verdict = workers.judge(LAG)
+
+    assert verdict.is_fresh() and sum(map(len, cuts)) > 10
+
+
+@pytest.mark.parametrize("grace", [0, GRACE])
+def test_when_connections_are_cut_in_redis(redis_url, cut_redis, grace):
+    with team(redis_url, revocation_lag_seconds=LAG, outage_grace_seconds=grace) as workers:
+        with again_and_again(cut_redis, 0.1) as cuts:
+            workers.end_all()
+            workers.wait(LAG)
+        verdict = workers.judge(LAG)
+
+    assert verdict.is_fresh() and sum(cuts) > 10
+
+
+# Workers
+
+
+@every_kind
+def test_when_workers_fork(store_kind, store_url):
+    bound = bound_of(store_kind)
+    with team(store_url, revocation_lag_seconds=LAG) as workers:
+        first, second, third = workers.hands
+        workers.fork(first)
+        workers.wait_for_uses()
+        workers.end_all([second, third], between=lambda: (workers.fork(second), workers.wait_for_uses()))
+        workers.wait(bound)
+
+        assert workers.judge(bound).is_fresh()
+
+
+@every_kind
+@pytest.mark.parametrize("grace", [0, GRACE])
+def test_when_a_worker_is_paused(store_kind, store_url, grace):
+    bound = bound_of(store_kind)
+    with team(store_url, revocation_lag_seconds=LAG, outage_grace_seconds=grace) as workers:
+        paused, *others = workers.hands
+        with paused.paused():
+            workers.end_all(others)
+            time.sleep(LAG + 0.2)
+        workers.wait(bound)
+
+        assert workers.judge(bound).is_fresh()
+
+
+# Engines
+
+
+@pytest.fixture(params=[Postgres, lambda: Redis(appendonly="yes")], ids=["postgresql", "redis"])
+def engine(request) -> Iterator[Engine]:
+    with request.param() as engine:
+        yield engine
+
+
+@pytest.mark.parametrize("grace", [0, GRACE])
+def test_when_a_worker_is_paused_in_the_middle_of_a_look(engine, grace):
+    with team(engine.url, revocation_lag_seconds=LAG, outage_grace_seconds=grace) as workers:
+        paused, *others = workers.hands
+        engine.pause()
+        time.sleep(LAG)  # by now everybody has asked
+        with paused.paused():
+            engine.resume()
+            workers.end_all(others)
+            time.sleep(LAG + 0.2)
+        workers.wait(LAG)
+
+        assert workers.judge(LAG).is_fresh()
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_when_the_engine_restarts(engine, end):
+    def restart() -> None:
+        getattr(engine, end)()
+        time.sleep(LAG)
+        engine.start()
+
+    with team(engine.url, revocation_lag_seconds=LAG) as workers:
+        workers.end_all(between=restart)
+        workers.wait(LAG)
+
+        assert workers.judge(LAG).is_fresh()
+
+
+def test_when_transactions_would_commit_out_of_order(postgres_url):
+    with team(postgres_url, slow_commits=True, revocation_lag_seconds=LAG) as workers:
+        workers.end_together()
+        workers.wait(LAG)
+
+        assert workers.judge(LAG).is_fresh()
