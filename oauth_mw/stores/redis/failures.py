@@ -37,8 +37,10 @@ _STATES = {
     "WRONGPASS": "Redis refuses the user or the password",
     "NOPERM": "Redis does not permit this user a command that is needed",
     "MOVED": "Redis is a node of a cluster",
+    "ASK": "Redis is a node of a cluster",
 }
 _STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
+_ADDRESS = re.compile(r"\b[0-9]+ (\S*):([0-9]+)$")
 # redis-py cuts the name off where it has a class for it; a class before those it inherits from.
 _CLASSES = {
     OutOfMemoryError: "OOM",
@@ -50,14 +52,14 @@ _CLASSES = {
     AuthenticationError: "WRONGPASS",
     NoPermissionError: "NOPERM",
     MovedError: "MOVED",
-    AskError: "MOVED",
+    AskError: "ASK",
 }
 _MESSAGES = {
     "No connection available.": "no connection to Redis became free in time",
     "max number of clients reached": "Redis has no connection left",
 }
 # After these the connection is as good as before.
-PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED"}
+PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED", "ASK"}
 
 
 class Unsent(StoreUnavailable):
@@ -86,9 +88,10 @@ def state_of(error: BaseException) -> str | None:
 def unavailable(error: Exception) -> StoreUnavailable:
     """In our own words: Redis's may name keys, redis-py's hosts."""
     state = state_of(error)
-    if isinstance(error, AskError):
-        once = not isinstance(error, MovedError)
-        return Elsewhere(_STATES["MOVED"], error.host, error.port, once=once)
+    # Older redis-py has a class for it only within its own client for clusters.
+    elsewhere = _ADDRESS.search(str(error)) if state in ("MOVED", "ASK") else None
+    if elsewhere:
+        return Elsewhere(_STATES["MOVED"], elsewhere[1], int(elsewhere[2]), once=state == "ASK")
     if state:
         return StoreUnavailable(_STATES[state])
     if isinstance(error, TimeoutError):
