@@ -89,6 +89,11 @@ def test_what_a_power_failure_would_cost_is_told_once(store):
     assert ["appendonly off" in each for each in store.warnings()] == [True]
 
 
+def test_a_replica_that_may_take_over_without_the_last_revocations_is_a_warning(store, cluster):
+    with contextlib.closing(open_store(f"{cluster.url}?replicas=0")) as other:
+        assert [each for each in other.warnings() if "one that takes over may lack revocations" in each]
+
+
 @pytest.mark.parametrize("number", [0, 5], ids=["a primary", "a replica"])
 def test_one_node_tells_of_all_the_others(store, cluster, number):
     with contextlib.closing(open_store(url_of(cluster.nodes[number].port))) as other:

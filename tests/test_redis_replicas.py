@@ -126,6 +126,14 @@ def test_a_change_waits_for_as_many_replicas_as_the_url_says(primary, replica):
             store.add_client(registered())
 
 
+@pytest.mark.parametrize("asked, warned", [(0, False), (1, False), (2, True)])
+def test_more_replicas_in_the_url_than_there_are_is_a_warning(store, primary, asked, warned):
+    with contextlib.closing(open_store(f"{primary.url}?replicas={asked}")) as other:
+        said = [each for each in other.warnings() if "client changes answer 503" in each]
+
+    assert len(said) == warned
+
+
 def test_a_missing_store_is_not_half_made_by_waiting_for_replicas(store, raw):
     raw.client.flushall()
 

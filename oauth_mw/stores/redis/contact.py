@@ -9,6 +9,7 @@ from ...errors import ConfigError, StoreMissing, StoreUnavailable
 from .rows import Keys
 from .scripts import LOOK, VERSION
 from .servers import Run, Servers
+from .url import RedisURL
 
 OLDEST = (6, 2)
 SCAN_ROUNDS = 100
@@ -143,3 +144,20 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
         elif mode != "always":
             lost[f"Redis has appendfsync {mode}: a power failure loses the last revocations and client changes"] = None
     return list(lost)
+
+
+def replication(servers: Servers, place: RedisURL, key: str, deadline: float) -> list[str]:
+    """What the number of replicas that must have each revocation means where ``key`` lies, if that is no good.
+
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    (info,) = servers.run(key, [("INFO", "replication")], deadline)
+    there, asked = int(read_info(info).get("connected_slaves", "0")), place.replicas
+    if there < asked:
+        return [f"Redis has {there} replicas and the URL replicas={asked}: revocations and client changes answer 503"]
+    if there > asked and (place.service or place.cluster):
+        return [
+            f"Redis has {there} replicas and the URL replicas={asked}: one that takes over may lack revocations and "
+            "client changes that were acknowledged"
+        ]
+    return []

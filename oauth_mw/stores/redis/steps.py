@@ -9,7 +9,7 @@ from typing import Any
 from ... import patience
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Clock
-from .contact import SCAN_COUNT, look_or_make, persistence
+from .contact import SCAN_COUNT, look_or_make, persistence, replication
 from .rows import Keys, position_text
 from .scripts import NO_STORE, TEXTS, VERSION
 from .servers import Command, Replies, Servers
@@ -28,7 +28,7 @@ class Steps:
     def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
         self.keys = Keys(place.prefix)
         self.servers = servers
-        self._shown = place.shown
+        self._place = place
         self._replicas = place.replicas
         self._timeout = timeout
         self._clock = clock
@@ -52,14 +52,16 @@ class Steps:
             self.servers.close()
 
     def _contact(self, deadline: float) -> None:
-        look_or_make(self.servers, self.keys, self._shown, create=self._create, deadline=deadline)
+        look_or_make(self.servers, self.keys, self._place.shown, create=self._create, deadline=deadline)
         self._create = False
 
-    def persistence(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """
         :raises StoreUnavailable: Redis does not answer.
         """
-        return persistence(self.servers, self.deadline())
+        deadline = self.deadline()
+        found = replication(self.servers, self._place, self.keys.store, deadline)
+        return [*persistence(self.servers, deadline), *found]
 
     def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
         """

@@ -72,11 +72,11 @@ class RedisStore:
         self._steps.open(create=create)
 
     def warnings(self) -> Sequence[str]:
-        """What a crash or power failure would cost with the servers' settings, in sentences; none when nothing.
+        """What a crash, a power failure or a fail-over would cost with the servers' settings, in sentences.
 
         :raises StoreUnavailable: Redis does not answer.
         """
-        return self._steps.persistence()
+        return self._steps.warnings()
 
     def look(self) -> None:
         """Each new connection was judged; there is nothing more to look at."""
