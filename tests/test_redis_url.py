@@ -37,6 +37,7 @@ def test_a_url_says_where_the_server_is(url, hosts, db):
         ("redis+sentinel://a,[::1]/my%2Dtokens/", (("a", 26379), ("::1", 26379)), "my-tokens", False),
         ("redis+cluster://a:1,b:2", (("a", 1), ("b", 2)), "", True),
         ("redis+cluster://a/", (("a", 6379),), "", True),
+        ("redis+cluster://a,a:6379", (("a", 6379),), "", True),
     ],
 )
 def test_a_url_names_sentinels_or_nodes(url, hosts, service, cluster):

@@ -101,7 +101,7 @@ def parse_url(url: str) -> RedisURL:
 def _several(scheme: str, place: str) -> tuple[tuple[tuple[str, int], ...], str]:
     """The hosts, and the service that they watch over."""
     named, _, path = place.partition("/")
-    hosts = tuple([_host(each, _SEVERAL[scheme]) for each in named.split(",")])
+    hosts = tuple(dict.fromkeys([_host(each, _SEVERAL[scheme]) for each in named.split(",")]))
     service = unquote(path).rstrip("/")
     if scheme == CLUSTER and service:
         raise _wrong("a cluster has no databases: expected redis+cluster://host:port,host:port")
