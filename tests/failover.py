@@ -99,7 +99,7 @@ class Crowd:
             self.revoked[token] = time.monotonic()
 
     def _live(self) -> list[str]:
-        return [each for each in list(self.issued) if each not in self.unsure]
+        return [each for each in list(self.issued) if each not in self.unsure and each not in self.refused]
 
     def statuses(self, what: str, start: float, end: float) -> set[int]:
         """Those of the requests that lay between these times wholly."""
