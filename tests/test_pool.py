@@ -221,6 +221,19 @@ def test_a_failed_dial_fails_nobody_while_another_connection_may_come_back(pool,
         assert waiter.result(LONG) is used
 
 
+def test_who_comes_while_a_dial_is_about_to_fail_tries_himself(pool, dial):
+    dial.failure = StoreUnavailable("nobody there")
+    dial.may_go_on.clear()
+    with pytest.raises(StoreUnavailable, match="in time"):
+        pool.take(soon(0.01))
+    with ThreadPoolExecutor(1) as threads:
+        waiter = threads.submit(pool.take, soon())
+        assert waiting(pool)
+        dial.may_go_on.set()
+
+    assert (waiter.exception().reason, dial.made) == ("nobody there", 2)
+
+
 def test_a_dial_that_hangs_holds_nobody_beyond_his_deadline(pool, dial):
     dial.may_go_on.clear()
     started = time.monotonic()

@@ -50,7 +50,8 @@ class Pool(Generic[T]):
         self._free: list[T] = []
         self._dialling = 0
         self._waiting = 0
-        self._failures = 0
+        self._begun = 0  # dials, counted
+        self._failed = 0  # the last begun of those that failed
         self._failure = ""
         self._closed = False
         # A signal's exception cannot come between taking a plain lock and the block that gives it back.
@@ -62,11 +63,12 @@ class Pool(Generic[T]):
         :raises StoreUnavailable: none came until ``deadline`` (of the monotonic clock).
         """
         with self._lock:
-            failures = self._failures
+            # What was begun before he came says nothing about how it is now.
+            begun = self._begun
             self._waiting += 1
             try:
                 while (found := self._fresh()) is None:
-                    self._dial_unless(self._failures != failures)
+                    self._dial_unless(self._failed > begun)
                     if not self._changed.wait(max(deadline - time.monotonic(), 0)):
                         raise StoreUnavailable("no connection to the store in time")
                 return found
@@ -108,7 +110,7 @@ class Pool(Generic[T]):
 
     def _dial_unless(self, failed: bool) -> None:
         """
-        :param failed: somebody has tried, since the one who asks for a connection came.
+        :param failed: somebody has tried in vain, since the one who asks for a connection came.
         :raises StoreUnavailable: there is nothing to wait for.
         """
         count = len(self._made) + self._dialling
@@ -117,15 +119,16 @@ class Pool(Generic[T]):
             raise StoreUnavailable(self._failure)
         if not failed and self._dialling < self._waiting and count < self._limit:
             self._dialling += 1
+            self._begun += 1
             try:
-                Thread(target=self._run, name="oauth_mw dials", daemon=True).start()
+                Thread(target=self._run, args=(self._begun,), name="oauth_mw dials", daemon=True).start()
             except BaseException as error:
                 self._dialling -= 1
                 if isinstance(error, RuntimeError):
                     raise StoreUnavailable(f"no connection to the store: {error}") from None
                 raise
 
-    def _run(self) -> None:
+    def _run(self, number: int) -> None:
         made, failure = None, ""
         try:
             made = self._dial()
@@ -139,7 +142,7 @@ class Pool(Generic[T]):
                 made.close()
                 made, failure = None, "the store was closed"
             if made is None:
-                self._failures += 1
+                self._failed = max(self._failed, number)
                 self._failure = failure
             else:
                 self._made.add(made)
