@@ -6,6 +6,7 @@ import contextlib
 import time
 
 import pytest
+from engines import Redis
 from redis_raw import Raw
 from stored import HOUR, NOW, is_dead, issued, log_of, registered
 
@@ -146,3 +147,17 @@ def test_who_stands_before_the_log_begins_is_told_all(store):
     events = [position_after_an_event(store) for _ in range(3)]
 
     assert [event.position for event in store.read_log(page.store_id, page.position).events] == events
+
+
+def test_a_server_that_started_anew_is_another_one_to_its_followers(clock):
+    # It may have lost tokens that workers keep, and that nobody could revoke any more.
+    with Redis(appendonly="yes", appendfsync="always") as server:
+        with contextlib.closing(open_store(server.url, create=True, clock=clock)) as store:
+            before = log_of(store)
+            assert store.read_log(before.store_id, before.position).complete
+            server.stop()
+            server.start()
+
+            page = store.read_log(before.store_id, before.position)
+
+    assert (page.position, page.complete) == (before.position, False)

@@ -21,6 +21,12 @@ def read_info(text: bytes) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
+def run_of(infos: bytes) -> str:
+    """What changes when the server starts anew, and when any primary of its cluster is replaced."""
+    info = read_info(infos)
+    return f"{info.get('run_id', '')}/{info.get('cluster_current_epoch', '')}"
+
+
 def judge(run: Run, *, cluster: bool) -> None:
     """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
 from . import scripts
+from .contact import run_of
 from .rows import (
     CLIENT_FIELDS,
     client_from,
@@ -195,7 +196,7 @@ class RedisStore:
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._of_primary(("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key), deadline)
+            return self._of_primary(("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key), deadline)[0]
 
         def ask_twice() -> Any:
             # The row first: an end that was acknowledged before is then seen by the second.
@@ -245,22 +246,29 @@ class RedisStore:
     def read_log(self, store_id: str, after: int) -> LogPage:
         deadline = self._steps.deadline()
         follow = f"{after}-0" if after >= 0 else ""
-        script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, store_id, follow)
+        known = store_id.partition("/")[0]
+        script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, known, follow)
 
-        page = self._steps.here(lambda: self._of_primary(script, deadline), deadline)
-        return _read(_page, page, store_id, after)
+        # Another run of the servers may have lost the last tokens, which workers would keep.
+        run: list[Command] = [("INFO", "server"), *([] if self._steps.servers.one else [("CLUSTER", "INFO")])]
 
-    def _of_primary(self, script: Command, deadline: float) -> Any:
-        found, role = self._steps.run(self._keys.store, [script, ("ROLE",)], deadline)
+        def ask() -> Any:
+            found, *infos = self._of_primary(script, deadline, *run)
+            return found if found == NO_STORE else [*found, run_of(b"".join(infos))]
+
+        return _read(_page, self._steps.here(ask, deadline), store_id, after)
+
+    def _of_primary(self, script: Command, deadline: float, *more: Command) -> Replies:
+        found, role, *rest = self._steps.run(self._keys.store, [script, ("ROLE",), *more], deadline)
         if role[0] != b"master":
             # A fail-over went by that this connection survived.
             self._steps.servers.close()
             raise StoreUnavailable("Redis is a replica there")
-        return found
+        return [found, *rest]
 
 
 def _page(page: Replies, store_id: str, after: int) -> LogPage:
-    here, position, floor = page[0].decode(), int(page[1]), int(page[2])
+    here, position, floor = f"{page[0].decode()}/{page[4]}", int(page[1]), int(page[2])
     events = [Ended(int(entry[:-2]), client_id.decode(), key or None) for entry, (_, client_id, _, key) in page[3]]
     # A restored backup may have moved on past the follower: then what it saw last is not there.
     known = after == floor or (after > floor and events and events[0].position == after)
