@@ -9,6 +9,8 @@ from stored import issued, key_of, registered
 from oauth_mw import admin, open_store
 from oauth_mw.errors import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("become_copy", "take_clients", "take_events", "take_tokens")
 
 

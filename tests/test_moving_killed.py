@@ -9,6 +9,8 @@ from stored import issued, registered
 
 from oauth_mw import admin, open_store
 
+pytestmark = pytest.mark.slow
+
 PAIRS = [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")]
 TOKENS = 2500
 

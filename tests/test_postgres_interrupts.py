@@ -20,6 +20,8 @@ from stored import issued, key_of, registered
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.postgres import CONNECTIONS
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 1.0
 
 

@@ -14,6 +14,8 @@ from stored import HOUR, NOW, is_dead, issued, log_of, registered
 from oauth_mw import open_store
 from oauth_mw.model import Ended
 
+pytestmark = pytest.mark.slow
+
 # In order
 
 

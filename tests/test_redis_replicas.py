@@ -15,6 +15,8 @@ from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 0.4
 
 

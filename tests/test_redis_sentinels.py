@@ -17,6 +17,8 @@ from stored import is_dead, issued, log_of, registered
 from oauth_mw import open_store
 from oauth_mw.errors import ConfigError, StoreUnavailable
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 1.0
 SLACK = 0.5  # for a machine that is busy
 NEVER = 60_000  # milliseconds: nothing is replaced here
