@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from contextlib import closing
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from support import issue as issued_by
 from wsgi_client import CheckedApp
 
 from oauth_mw import OAuthMiddleware, admin, open_store
+from oauth_mw.stores.redis.known import LOOK_SECONDS
 from oauth_mw.tokens.opaque import storage_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]
@@ -46,6 +48,13 @@ def workers(engine):
         yield workers
 
 
+@pytest.fixture(scope="module")
+def idle(engine):
+    """A worker that has connections, and asks nothing until all is over."""
+    with closing(open_store(engine.url)) as store:
+        yield store
+
+
 class Times(NamedTuple):
     """``replaced``: there was a primary again; ``joins``: the killed one came back; ``again``: all was well."""
 
@@ -58,10 +67,12 @@ class Times(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def times(engine, workers):
+def times(engine, workers, idle):
     start = time.monotonic()
     with workers.at_work():
         wait_until(lambda: len(workers.revoked) >= 20, "revocations")
+        time.sleep(LOOK_SECONDS)
+        assert idle.find_client("tester")
         primary = engine.primary_of(LOG)
         killed = time.monotonic()
         primary.kill()
@@ -115,6 +126,10 @@ def test_while_the_replica_joins_checks_and_issuing_go_on(workers, times):
     assert seen(workers, times.joins, times.again)[:2] == [{200}, {200}]
 
 
+def test_who_was_idle_meanwhile_asks_the_new_primary_at_once(idle, times):
+    assert idle.find_client("tester")
+
+
 def test_no_token_is_accepted_once_its_revocation_was_acknowledged(workers, times):
     assert len(workers.revoked) > 20
     assert workers.stale == []
@@ -159,7 +174,9 @@ def app(tail):
     token = issued_by(app)
     app.authorization = ("Bearer", token)
     app.get("/", status=200)
-    return app
+    yield app
+    app.app = None
+    gc.collect()  # now nobody follows the log any more
 
 
 def row_of(app):
