@@ -83,6 +83,9 @@ class _Copying:
                 told(len(keys))
         # What was ended or changed meanwhile.
         self._copy_all_but_tokens()
+        with _asking(self._target_url):
+            # Though nothing had to be written: what was must have been kept, by the standbys too.
+            self._target.take_tokens(self._origin, [])
         return Copied(
             clients=self._amount(lambda deleted, secrets: not deleted),
             secrets=self._amount(lambda deleted, secrets: secrets),

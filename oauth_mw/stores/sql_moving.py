@@ -195,6 +195,8 @@ class SQLMoving:
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         with self._engine.transaction() as connection:
             self._check(connection, origin)
+            if not tokens:
+                return 0
             cursor = connection.connection.cursor()
             cursor.executemany(self._add_token, [sql_copy.token_values(*each) for each in tokens])
             return int(cursor.rowcount)
