@@ -1,20 +1,31 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from faults import Fault
+from faults import READS, WRITES, Fault
+from postgres_site import PostgresSite, new_postgres
+from redis_site import RedisSite, new_redis
 from service import Service
 from sqlite_site import SQLiteSite, without_fcntl
 from support import SECRET, HandClock, echo
 
 from oauth_mw import OAuthMiddleware, assembly, open_store
 
-SITES = {"sqlite": SQLiteSite, "sqlite without fcntl": without_fcntl}
+# What each takes, by the names of fixtures.
+SITES: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "sqlite": (SQLiteSite, ("tmp_path", "monkeypatch")),
+    "sqlite without fcntl": (without_fcntl, ("tmp_path", "monkeypatch")),
+    "postgresql": (PostgresSite, ("postgres_server",)),
+    "postgresql over a network": (partial(PostgresSite, far=True), ("postgres_server",)),
+    "redis": (RedisSite, ("redis_server",)),
+    "redis over a network": (partial(RedisSite, far=True), ("redis_server",)),
+}
 BUSY = 0.9  # seconds by which a machine that runs other tests may be late
 
 
@@ -25,15 +36,35 @@ def ticks() -> HandClock:
 
 
 @pytest.fixture
-def timeout() -> float:
-    """``store_timeout_seconds``"""
-    return 0.1
+def timeout(engine: str, request: pytest.FixtureRequest) -> float:
+    """``store_timeout_seconds``: short where somebody has to wait until it is over."""
+    if engine.startswith("sqlite"):
+        return 0.1
+    fault = request.node.callspec.params.get("fault")
+    if fault is None or not fault.waits:
+        return 2.0
+    return 0.2 if fault.stops == READS | WRITES else 0.5
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Any]:
+    """One for all tests: a fault leaves it as it was."""
+    with new_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Any]:
+    """One for all tests: a fault leaves it as it was."""
+    with new_redis() as server:
+        yield server
 
 
 @pytest.fixture
-def site(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def site(engine: str, request: pytest.FixtureRequest) -> Iterator[Any]:
     """An engine that a fault can strike, with a store on it at ``url``."""
-    with SITES[engine](tmp_path, monkeypatch) as site:
+    kind, names = SITES[engine]
+    with kind(*map(request.getfixturevalue, names)) as site:
         yield site
 
 
@@ -55,14 +86,22 @@ def start(
     """Start a worker on the site's store. What it wrote to the log, and how long it took, is judged at the end."""
     build = assembly.build
     services: list[Service] = []
+    stores: list[Any] = []
+
+    def opened(*arguments: Any, **options: Any) -> Any:
+        stores.append(open_store(*arguments, **options))
+        return stores[-1]
+
     monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
+    monkeypatch.setattr("oauth_mw.assembly.open_store", opened)
     monkeypatch.setattr("oauth_mw.assembly.time", SimpleNamespace(monotonic=ticks))
     caplog.set_level("INFO")
 
     def start(**options: Any) -> Service:
-        store = open_store(site.url, create=True, timeout=timeout, clock=clock, unavailable=lambda error: None)
-        app = OAuthMiddleware(echo, store=store, store_timeout_seconds=timeout, **options)
-        services.append(Service(app, store, ticks))
+        started = time.monotonic()
+        app = OAuthMiddleware(echo, store=site.url, store_timeout_seconds=timeout, **options)
+        services.append(Service(app, stores[-1], ticks))
+        services[-1].slowest = time.monotonic() - started
         return services[-1]
 
     yield start

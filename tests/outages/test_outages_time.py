@@ -6,7 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from faults import READS, WRITES, every_fault
+from faults import READS, WRITES, every_fault, on_servers
 
 LATE = 0.8  # seconds that a busy machine may add; less than the timeout, so that two waits in a row show
 
@@ -30,3 +30,9 @@ def test_requests_at_once_all_have_their_answers_in_time(service, outage, timeou
         taken = list(pool.map(lambda operation: seconds(service.ask, operation), requests))
 
     assert max(taken) < timeout + LATE
+
+
+@pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
+def test_who_asks_several_questions_that_take_their_time_has_no_more_of_it(service, site, timeout):
+    with site.network.late(0.45 * timeout):
+        assert seconds(service.ask, "revoke") < 1.6 * timeout

@@ -1,0 +1,115 @@
+"""What can go wrong with a PostgreSQL store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import psycopg
+from engines_base import wait_until
+from faults import WRITES, Fault, killed, late, paused, stopped
+from postgres_site import PostgresSite
+
+# Locked
+
+
+@contextmanager
+def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
+    """Somebody does not end his transaction."""
+    with site.raw() as raw:
+        raw("BEGIN")
+        for statement in statements:
+            raw(statement.format(site.schema))
+        yield
+        raw("ROLLBACK")
+
+
+ALL_TABLES = "LOCK {0}.oauth_mw_store, {0}.oauth_mw_client, {0}.oauth_mw_secret, {0}.oauth_mw_token, {0}.oauth_mw_log"
+
+# Refused
+
+
+@contextmanager
+def no_slot_left(site: PostgresSite) -> Iterator[None]:
+    """Others use every connection that the store's role may have."""
+    address = site.server.url.replace("+psycopg", "").replace("//tests@", "//ordinary@")
+    with site.raw() as raw, ExitStack() as others:
+
+        def none_is_left() -> bool:
+            try:
+                while True:
+                    others.enter_context(psycopg.connect(address))
+            except psycopg.OperationalError as error:
+                assert "slots" in str(error)
+            if ours := raw.backends():
+                raw("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", list(ours))
+            return not ours
+
+        wait_until(none_is_left, "the others")
+        yield
+
+
+@contextmanager
+def between(site: PostgresSite, before: str, after: str) -> Iterator[None]:
+    """Somebody gives an order, which counts for new sessions, and takes it back."""
+    with site.raw() as raw:
+        raw(before.format(site.schema))
+        try:
+            site.end_sessions(raw)
+            yield
+        finally:
+            raw(after.format(site.schema))
+            site.end_sessions(raw)
+
+
+READ_ONLY = (
+    "ALTER ROLE ordinary SET default_transaction_read_only TO on",
+    "ALTER ROLE ordinary RESET default_transaction_read_only",
+)
+NO_LOGIN = ("ALTER ROLE ordinary NOLOGIN", "ALTER ROLE ordinary LOGIN")
+MOVED = ("ALTER SCHEMA {0} RENAME TO {0}_aside", "ALTER SCHEMA {0}_aside RENAME TO {0}")
+
+
+@contextmanager
+def standby(site: PostgresSite) -> Iterator[None]:
+    """It was made a standby: it can be read, but what it says may be old."""
+    signal = site.server.data / "standby.signal"
+    site.server.stop()
+    signal.touch()
+    site.server.start()
+    try:
+        yield
+    finally:
+        site.server.stop()
+        signal.unlink()
+        site.server.start()
+
+
+POSTGRES = {
+    "killed": Fault(killed, at_start=True),
+    "paused": Fault(paused, waits=True, at_start=True),
+    "no slot left": Fault(no_slot_left, at_start=True),
+    "read-only": Fault(partial(between, before=READ_ONLY[0], after=READ_ONLY[1]), WRITES, at_start=True),
+    "stopped": Fault(stopped, at_start=True, rare=True),
+    "a standby": Fault(standby, at_start=True, rare=True),
+    "no login": Fault(partial(between, before=NO_LOGIN[0], after=NO_LOGIN[1]), at_start=True, rare=True),
+    "schema moved": Fault(partial(between, before=MOVED[0], after=MOVED[1]), rare=True),
+    "tables locked": Fault(lambda site: locked(site, ALL_TABLES), waits=True, at_start=True, rare=True),
+    "tokens locked": Fault(
+        lambda site: locked(site, "LOCK {}.oauth_mw_token"),
+        frozenset({"issue", "revoke", "introspect", "first check"}),
+        waits=True,
+        at_start=True,
+        rare=True,
+    ),
+    "turn of a stopped process": Fault(
+        lambda site: locked(site, "SELECT 1 FROM {}.oauth_mw_store FOR UPDATE"),
+        frozenset({"revoke", "change"}),
+        waits=True,
+        at_start=True,
+        rare=True,
+    ),
+}
+
+FAR_POSTGRES = {"slow": Fault(late, waits=True, at_start=True, rare=True)}

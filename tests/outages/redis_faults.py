@@ -1,0 +1,173 @@
+"""What can go wrong with a Redis store."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
+import redis as driver
+from engines_base import free_port, wait_until
+from faults import WRITES, Fault, killed, late, paused, stopped
+from redis_site import RedisSite
+
+# Told by its settings
+
+
+@contextmanager
+def configured(site: RedisSite, name: str, during: object, after: object, *, anew: bool = False) -> Iterator[None]:
+    """
+    :param anew: it counts for new connections.
+    """
+    with site.admin() as admin:
+        admin.config_set(name, during)
+        if anew:
+            site.end_connections(admin)
+        try:
+            yield
+        finally:
+            admin.config_set(name, after)
+
+
+@contextmanager
+def replica(site: RedisSite) -> Iterator[None]:
+    """It was told to follow another: it can be read, but what it says may be old."""
+    with site.admin() as admin:
+        admin.replicaof("127.0.0.1", free_port())
+        try:
+            yield
+        finally:
+            admin.replicaof("NO", "ONE")
+
+
+@contextmanager
+def writes_paused(site: RedisSite) -> Iterator[None]:
+    """As while a primary hands over: scripts have to wait too, for they might write."""
+    with site.admin() as admin:
+        admin.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
+        try:
+            yield
+        finally:
+            admin.execute_command("CLIENT", "UNPAUSE")
+
+
+# Full
+
+
+@contextmanager
+def disk_full(site: RedisSite) -> Iterator[None]:
+    """The last snapshot failed: where one should lie, there is a folder."""
+    place = site.server.folder / "in the way"
+    place.mkdir()
+    with site.admin() as admin:
+        admin.config_set("save", "3600 1000000")
+        admin.config_set("dbfilename", place.name)
+        try:
+            saved(admin, "err")
+            yield
+        finally:
+            admin.config_set("dbfilename", "dump.rdb")
+            saved(admin, "ok")
+            admin.config_set("save", "")
+            place.rmdir()
+
+
+def saved(admin: driver.Redis, status: str) -> None:
+    admin.bgsave()
+    wait_until(lambda: admin.info("persistence")["rdb_bgsave_in_progress"] == 0, "a snapshot")
+    assert admin.info("persistence")["rdb_last_bgsave_status"] == status
+
+
+# Busy
+
+
+def state(admin: driver.Redis) -> str:
+    """What it says instead of a PONG."""
+    try:
+        admin.ping()
+    except driver.RedisError as error:
+        return str(error)
+    return ""
+
+
+@contextmanager
+def busy(site: RedisSite) -> Iterator[None]:
+    """Somebody's script does not end."""
+    with site.admin() as admin, socket.socket(socket.AF_UNIX) as other:
+        admin.config_set("lua-time-limit", 1)
+        other.connect(str(site.server.socket))
+        other.sendall(b"EVAL 'while true do end' 0\r\n")
+        wait_until(lambda: "busy" in state(admin), "a script")
+        try:
+            yield
+        finally:
+            admin.script_kill()
+            wait_until(lambda: not state(admin), "the script's end")
+            admin.config_set("lua-time-limit", 5000)
+
+
+# Redis says how far it is after each thousand commands.
+BURN = b"local t = os.clock() + 0.004 while os.clock() < t do end"
+STEP = b"*1\r\n$4\r\nPING\r\n" * 999 + b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(BURN), BURN)
+
+
+@contextmanager
+def loading(site: RedisSite) -> Iterator[None]:
+    """It has much to read before it serves."""
+    file = site.server.folder / "appendonly.aof"
+    site.server.kill()
+    data = file.read_bytes()
+    file.write_bytes(STEP * 1000 + data)
+    with site.admin() as admin:
+        site.server.is_ready = lambda: "loading" in state(admin)
+        try:
+            site.server.start()
+            yield
+        finally:
+            del site.server.is_ready
+            site.server.kill()
+            file.write_bytes(data)
+            site.server.start()
+
+
+# Gone
+
+
+@contextmanager
+def keys_moved(site: RedisSite) -> Iterator[None]:
+    """All keys have other names."""
+    with site.admin() as admin:
+        names = list(admin.scan_iter(match=f"*{site.prefix}*", count=1000))
+        for name in names:
+            admin.rename(name, b"aside " + name)
+        try:
+            yield
+        finally:
+            for name in names:
+                admin.rename(b"aside " + name, name)
+
+
+REDIS = {
+    "killed": Fault(killed, at_start=True),
+    "paused": Fault(paused, waits=True, at_start=True),
+    "full": Fault(partial(configured, name="maxmemory", during=1, after=0), WRITES, at_start=True),
+    "no connection left": Fault(
+        partial(configured, name="maxclients", during=1, after=10_000, anew=True), at_start=True
+    ),
+    "a replica": Fault(replica, at_start=True),
+    "stopped": Fault(stopped, at_start=True, rare=True),
+    "no room on the disk": Fault(disk_full, WRITES, at_start=True, rare=True),
+    "writes paused": Fault(writes_paused, waits=True, at_start=True, rare=True),
+    "busy with a script": Fault(busy, at_start=True, rare=True),
+    "loading": Fault(loading, at_start=True, rare=True),
+    "another password": Fault(
+        partial(configured, name="requirepass", during="another", after="", anew=True), at_start=True, rare=True
+    ),
+    "may forget": Fault(
+        partial(configured, name="maxmemory-policy", during="allkeys-lru", after="noeviction", anew=True), rare=True
+    ),
+    "keys moved": Fault(keys_moved, rare=True),
+}
+
+FAR_REDIS = {"slow": Fault(late, waits=True, at_start=True, rare=True)}

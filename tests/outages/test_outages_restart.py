@@ -1,0 +1,93 @@
+"""What comes and goes between two requests is nobody's concern."""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from engines_base import wait_until
+from faults import READS, WRITES, killed, on_servers, stopped
+from postgres_faults import MOVED, between
+from redis_faults import keys_moved
+from service import DONE, REFUSED
+
+from oauth_mw import open_store
+
+ALL_DONE = dict.fromkeys(READS | WRITES, DONE)
+
+
+@pytest.fixture
+def service(service, site):
+    """One that has several connections."""
+    assert set(service.ask_all(["introspect"] * 4, at_once=True).values()) == {DONE}
+    wait_until(site.rests, "connections that are under way")
+    return service
+
+
+@pytest.mark.parametrize("engine", on_servers())
+@pytest.mark.parametrize("end", [stopped, killed])
+def test_after_a_restart_no_request_fails(site, service, end):
+    with end(site):
+        pass
+
+    assert service.ask_all() == ALL_DONE
+
+
+@pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
+def test_after_all_connections_were_cut_no_request_fails(site, service):
+    site.network.cut()
+
+    assert service.ask_all() == ALL_DONE
+
+
+@pytest.mark.parametrize("engine", on_servers("postgresql"))
+def test_a_server_that_crashed_and_comes_up_by_itself_is_found_again(site, service):
+    with site.raw() as raw:
+        os.kill(min(raw.backends()), signal.SIGKILL)  # as when the machine is out of memory
+        wait_until(lambda: is_gone(raw), "the crash", 5)
+    wait_until(lambda: service.patiently("introspect") == DONE, "the server", 5)
+
+    assert {name: service.patiently(name) for name in ALL_DONE} == ALL_DONE
+
+
+def is_gone(raw):
+    try:
+        raw("SELECT 1")
+    except psycopg.OperationalError:
+        return True
+    return False
+
+
+# Another store
+
+
+@contextmanager
+def another_schema(site):
+    with between(site, *MOVED), site.raw() as raw:
+        raw(f"CREATE SCHEMA {site.schema} AUTHORIZATION ordinary")
+        yield
+        raw(f"DROP SCHEMA {site.schema} CASCADE")
+
+
+@contextmanager
+def other_keys(site):
+    with keys_moved(site), site.admin() as admin:
+        yield
+        admin.delete(*(name for name in admin.scan_iter() if site.prefix in name.decode() and name[:5] != b"aside"))
+
+
+ANOTHER = {"postgresql": another_schema, "redis": other_keys}
+
+
+@pytest.mark.parametrize("engine", on_servers())
+def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine):
+    with ANOTHER[engine](site):
+        open_store(site.url, create=True).close()
+        service.later()
+        during = service.check(service.cached)
+    service.later()
+
+    assert (during, service.check(service.cached)) == (REFUSED, DONE)
