@@ -78,11 +78,11 @@ def times(engine, workers, idle):
         primary.kill()
         wait_until(lambda: is_replaced(engine, primary), "another primary", RECOVERY)
         replaced = time.monotonic()
-        time.sleep(NOTICED + 2.5 * TIMEOUT)
+        time.sleep(NOTICED + 2.1 * TIMEOUT)  # a revocation lasts as long as it may
         joins = time.monotonic()
         engine.rejoin(primary)
         again = well(workers, "revoke")
-        time.sleep(TIMEOUT)
+        time.sleep(TIMEOUT / 2)
     return Times(start, killed, replaced, joins, again, time.monotonic())
 
 
@@ -207,6 +207,6 @@ def test_a_log_whose_tail_was_lost_empties_every_cache(engine, tail, app):
 
     wait_until(lambda: app.get("/", status="*").status_int != 503, "the end of the outage", RECOVERY)
 
-    assert log_of(tail).position < seen[0].position
-    assert not tail.read_log(seen[0].store_id, seen[0].position).complete
+    now = log_of(tail)
+    assert now.position < seen[0].position and not tail.read_log(now.store_id, seen[0].position).complete
     app.get("/", status=401)
