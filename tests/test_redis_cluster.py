@@ -130,6 +130,16 @@ def test_a_server_that_is_no_node_is_refused():
         open_store(url_of(server.port).replace(f":{PASSWORD}@", ""), create=True)
 
 
+def test_a_node_that_answers_although_it_is_cut_off_is_refused(store, cluster):
+    node = cluster.primary_of("{oauth_mw}:store")
+    ask(node, "CONFIG", "SET", "cluster-allow-reads-when-down", "yes")
+    try:
+        with pytest.raises(ConfigError, match="cluster-allow-reads-when-down yes"):
+            open_store(cluster.url)
+    finally:
+        ask(node, "CONFIG", "SET", "cluster-allow-reads-when-down", "no")
+
+
 def test_a_wrong_password_is_an_outage_and_stays_unsaid(cluster):
     said, _ = outcome(lambda: open_store(cluster.url.replace(PASSWORD, "Pa55"), create=True))
 
@@ -273,6 +283,7 @@ def test_a_primary_that_is_cut_off_from_most_of_the_others_is_not_believed(store
         node.pause()
 
     with client_of(primary) as client:
+        client.config_set("cluster-allow-reads-when-down", "yes")  # the worst case, and not known to who is connected
         wait_until(lambda: b"cluster_state:fail" in client.execute_command("CLUSTER", "INFO"), "the primary to notice")
     looks, found = looks_of(store), []
     end = time.monotonic() + 1.2 * TIMEOUT
@@ -282,7 +293,8 @@ def test_a_primary_that_is_cut_off_from_most_of_the_others_is_not_believed(store
 
     assert "nothing" not in {said for said, _ in found}
     assert max(seconds for _, seconds in found) < TIMEOUT + SLACK
-    assert len(looks) <= 2 < len(found)
+    assert 1 <= len(looks) <= 2 < len(found)
+    ask(primary, "CONFIG", "SET", "cluster-allow-reads-when-down", "no")
     for node in others:
         node.resume()
     wait_until(lambda: outcome(lambda: store.read_log(page.store_id, page.position))[0] == "nothing", "recovery")

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import partial
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
+from redis.exceptions import ResponseError
 
-from ...errors import StoreUnavailable
+from ...errors import ConfigError, StoreUnavailable
 from .connections import Server
 from .contact import judge, judge_node, read_info
 from .failures import Elsewhere, Unsent
 from .known import Address, Known, at, in_turn
-from .servers import Command, Replies
+from .servers import Command, Replies, Run
 from .url import RedisURL
 
 # A command is sent to one node after another at most so often.
 HOPS = 5
+READS_WHEN_DOWN = "cluster-allow-reads-when-down"
 
 
 @dataclass(eq=False)
@@ -88,7 +90,7 @@ class Cluster:
     def _server(self, address: Address) -> Server:
         found = self._servers.get(address)
         if found is None:
-            found = self._servers.setdefault(address, Server(self._place, at(address), partial(judge, cluster=True)))
+            found = self._servers.setdefault(address, Server(self._place, at(address), _judge))
         return found
 
     def _find(self, deadline: float) -> _Map:
@@ -105,6 +107,17 @@ class Cluster:
             if address not in primaries:
                 self._servers.pop(address).close()
         return found
+
+
+def _judge(run: Run) -> None:
+    judge(run, cluster=True)
+    with suppress(ResponseError):  # not everybody may ask that
+        if run([("CONFIG", "GET", READS_WHEN_DOWN)])[0][1:] == [b"yes"]:
+            raise ConfigError(
+                "store",
+                f"the Redis cluster has {READS_WHEN_DOWN} yes: a node that is cut off would go on without what is "
+                "revoked elsewhere",
+            )
 
 
 def _ask(nodes: dict[Server, Address], deadline: float) -> _Map:

@@ -27,6 +27,15 @@ def run_of(infos: bytes) -> str:
     return f"{info.get('run_id', '')}/{info.get('cluster_current_epoch', '')}"
 
 
+def no_primary(role: bytes, infos: bytes) -> str:
+    """Why what a server says may be old; empty when it is not."""
+    if role != b"master":
+        # A fail-over went by that the connection survived.
+        return "Redis is a replica there"
+    # Perhaps cut off from the nodes that replace it, and set up to answer all the same.
+    return "the Redis cluster is down" if read_info(infos).get("cluster_state", "ok") != "ok" else ""
+
+
 def judge(run: Run, *, cluster: bool) -> None:
     """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
 

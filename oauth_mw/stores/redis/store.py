@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
 from . import scripts
-from .contact import run_of
+from .contact import no_primary, run_of
 from .rows import (
     CLIENT_FIELDS,
     client_from,
@@ -260,10 +260,9 @@ class RedisStore:
 
     def _of_primary(self, script: Command, deadline: float, *more: Command) -> Replies:
         found, role, *rest = self._steps.run(self._keys.store, [script, ("ROLE",), *more], deadline)
-        if role[0] != b"master":
-            # A fail-over went by that this connection survived.
+        if why := no_primary(role[0], b"".join(rest)):
             self._steps.servers.close()
-            raise StoreUnavailable("Redis is a replica there")
+            raise StoreUnavailable(why)
         return [found, *rest]
 
 
