@@ -33,7 +33,7 @@ ROOMS = [
     ["rules", "environ", "http"],
     ["attributes", "credentials", "events"],
     ["model"],
-    ["errors", "patience"],
+    ["errors", "patience", "threads"],
     ["version"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

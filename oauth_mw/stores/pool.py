@@ -10,10 +10,11 @@ import os
 import time
 import weakref
 from collections.abc import Callable
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import StoreUnavailable
+from ..threads import begin
 
 
 class Pooled(Protocol):
@@ -121,7 +122,7 @@ class Pool(Generic[T]):
             self._dialling += 1
             self._begun += 1
             try:
-                Thread(target=self._run, args=(self._begun,), name="oauth_mw dials", daemon=True).start()
+                begin(self._run, self._begun, name="oauth_mw dials")
             except BaseException as error:
                 self._dialling -= 1
                 if isinstance(error, RuntimeError):

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 
+from ..threads import begin
+
 
 class LookingAhead:
     """Calls ``look`` again and again, as long as its owner lives.
@@ -27,10 +29,8 @@ class LookingAhead:
         """Start this process's thread, unless it runs."""
         thread = self._threads.get(os.getpid())
         if thread is None or not thread.is_alive():
-            thread = Thread(target=_run, args=(self._look,), name="oauth_mw follows the log", daemon=True)
             with suppress(RuntimeError):
-                thread.start()
-                self._threads[os.getpid()] = thread
+                self._threads[os.getpid()] = begin(_run, self._look, name="oauth_mw follows the log")
 
 
 def _run(method: weakref.WeakMethod[Callable[[], float]]) -> None:
