@@ -72,7 +72,7 @@ class Kind:
 
 KINDS = {
     "gunicorn": Kind(gunicorn("-w4"), processes=4, keeps_alive=False),
-    "gunicorn-preload": Kind(gunicorn("-w2", "--preload"), processes=2, keeps_alive=False),
+    "gunicorn-preload": Kind(gunicorn("-w4", "--preload"), processes=4, keeps_alive=False),
     "gunicorn-gthread": Kind(gunicorn("-kgthread", "--threads=8")),
     "gunicorn-gevent": Kind(gunicorn("-kgevent")),
     "waitress": Kind(waitress, module="waitress"),
@@ -97,6 +97,7 @@ class Server:
     name: str
     folder: Path
     port: int
+    store_url: str
     process: subprocess.Popen[bytes]
     confidential: set[str] = field(default_factory=lambda: set(SECRETS.values()))
 
@@ -107,10 +108,6 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def store_url(self) -> str:
-        return f"sqlite:///{self.folder / 'oauth.db'}"
 
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
@@ -125,16 +122,18 @@ class Server:
         finally:
             connection.close()
 
-    def stop(self) -> None:
-        """End the whole process group, paused workers included."""
+    def stop(self) -> bool:
+        """End the whole process group, paused workers included; false when it had to be killed."""
         for number in (signal.SIGTERM, signal.SIGCONT):
             _signal(self.process.pid, number)
         try:
             self.process.wait(STOP_SECONDS)
+            return True
         except subprocess.TimeoutExpired:
-            pass
-        _signal(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+            return False
+        finally:
+            _signal(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def check_output(self) -> None:
         """Nothing went wrong behind the answers, and nothing confidential was written (L-01, L-02)."""
@@ -156,34 +155,42 @@ def needs(kind: Kind) -> None:
         pytest.skip(f"{kind.module} is not installed: it has no wheel for this Python or platform")
 
 
-def prepare_store(folder: Path) -> None:
-    """An SQLite store with the clients ``alpha`` and ``beta``."""
-    store = open_store(f"sqlite:///{folder / 'oauth.db'}", create=True)
+def store_in(folder: Path) -> str:
+    return f"sqlite:///{folder / 'oauth.db'}"
+
+
+def prepare_store(url: str) -> None:
+    """A store with the clients ``alpha`` and ``beta``."""
+    store = open_store(url, create=True)
     for client_id, secret in SECRETS.items():
-        admin.add_client(store, client_id, scope="read write", client_id=client_id, secret=secret)
+        if store.find_client(client_id) is None:
+            admin.add_client(store, client_id, scope="read write", client_id=client_id, secret=secret)
     store.close()
 
 
 @contextmanager
 def running(name: str, folder: Path, **options: object) -> Iterator[Server]:
-    """A server of the kind ``name``, with its store and output in ``folder``; its output is judged at the end."""
+    """A server of the kind ``name`` with its output in ``folder``, which is judged at the end.
+
+    Its store lies there too, unless ``options`` name another.
+    """
     needs(KINDS[name])
-    if not (folder / "oauth.db").exists():
-        prepare_store(folder)
-    server = _start(name, folder, options)
+    url = str(options.get("store", store_in(folder)))
+    prepare_store(url)
+    server = _start(name, folder, {**OPTIONS, **options, "store": url})
     try:
         yield server
     finally:
-        server.stop()
+        ended = server.stop()
     server.check_output()
+    assert ended, f"{name} did not end"
 
 
-def _start(name: str, folder: Path, options: dict[str, object]) -> Server:
+def _start(name: str, folder: Path, settings: dict[str, object]) -> Server:
     port = free_port()
-    settings = {**OPTIONS, **options, "store": f"sqlite:///{folder / 'oauth.db'}"}
     environment = {
         **os.environ,
-        "PYTHONPATH": str(HERE),
+        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),
         "PYTHONUNBUFFERED": "1",
         "GUARDED_APP_PORT": str(port),
         "GUARDED_APP_OPTIONS": json.dumps(settings),
@@ -198,7 +205,7 @@ def _start(name: str, folder: Path, options: dict[str, object]) -> Server:
             stderr=output,
             start_new_session=True,
         )
-    server = Server(name, folder, port, process)
+    server = Server(name, folder, port, str(settings["store"]), process)
     deadline = time.monotonic() + START_SECONDS
     while not server.is_ready():
         if process.poll() is not None or time.monotonic() > deadline:

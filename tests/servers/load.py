@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -102,3 +104,9 @@ def cached_everywhere(server: Server, load: Load) -> set[int]:
 
     wait_until(reached)
     return load.processes(200)
+
+
+def kill_and_wait_for_another(server: Server, load: Load, victim: int) -> None:
+    killed = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(load.processes(200, killed) - {victim}) >= server.kind.processes)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hosting import Server, prepare_store
+from hosting import Server, prepare_store, store_in
 from load import cached_everywhere, using, wait_until
 from wire import GRANT, ask, basic, bearer, issue, revoke
 
@@ -71,7 +71,7 @@ def test_tokens_of_a_store_that_was_exchanged_are_refused(start: Callable[..., S
     with using(server, token) as load:
         workers = cached_everywhere(server, load)
         remove_store(server.folder)
-        prepare_store(server.folder)
+        prepare_store(store_in(server.folder))
         exchanged = time.monotonic()
         wait_until(lambda: load.processes(401, exchanged) >= workers, NOTICED_SECONDS)
     assert ask(server, "GET", "/whoami", bearer(issue(server))).status == 200

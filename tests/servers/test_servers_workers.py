@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 from hosting import Server
-from load import Load, cached_everywhere, issuing, using, wait_until
+from load import cached_everywhere, issuing, kill_and_wait_for_another, using, wait_until
 from operating import Operator
 from wire import bearer, issue, revoke, wire
 
@@ -26,12 +26,6 @@ def paused(processes: set[int]) -> Iterator[None]:
     finally:
         for process in processes:
             os.kill(process, signal.SIGCONT)
-
-
-def kill_and_wait_for_another(server: Server, load: Load, victim: int) -> None:
-    killed = time.monotonic()
-    os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(load.processes(200, killed) - {victim}) >= server.kind.processes)
 
 
 @pytest.mark.slow

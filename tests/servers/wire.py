@@ -144,14 +144,14 @@ def bearer(token: str) -> dict[str, str]:
 GRANT = {"grant_type": "client_credentials"}
 
 
-def issue(server: Server, client_id: str = "alpha") -> str:
-    answer = ask(server, "POST", "/oauth/token", basic(client_id), GRANT)
+def issue(server: Server, client_id: str = "alpha", secret: str | None = None) -> str:
+    answer = ask(server, "POST", "/oauth/token", basic(client_id, secret), GRANT)
     assert answer.status == 200
     return str(answer.json["access_token"])
 
 
-def revoke(server: Server, token: str, client_id: str = "alpha") -> Answer:
-    return ask(server, "POST", "/oauth/revoke", basic(client_id), {"token": token})
+def revoke(server: Server, token: str, client_id: str = "alpha", secret: str | None = None) -> Answer:
+    return ask(server, "POST", "/oauth/revoke", basic(client_id, secret), {"token": token})
 
 
 def token_request(*lines: str, body: str = "grant_type=client_credentials", client_id: str = "alpha") -> bytes:

@@ -1,0 +1,121 @@
+"""PostgreSQL and Redis are killed and paused under every kind of server, and workers are killed over both."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from engines import Engine, Postgres, Redis
+from hosting import Server
+from load import Load, cached_everywhere, issuing, kill_and_wait_for_another, using, wait_until
+from wire import GRANT, ask, basic, bearer, issue, revoke
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT = 1.0
+OPTIONS = {"revocation_lag_seconds": 0.5, "store_timeout_seconds": TIMEOUT}
+ENGINES = {"postgresql": Postgres, "redis": lambda: Redis(appendonly="yes")}
+PAIRS = [
+    ("gunicorn", "redis"),
+    ("gunicorn-preload", "postgresql"),
+    ("gunicorn-gthread", "redis"),
+    ("gunicorn-gevent", "postgresql"),
+    ("waitress", "redis"),
+    ("uwsgi", "postgresql"),
+    ("uwsgi", "redis"),
+    ("uwsgi-threads", "postgresql"),
+]
+
+
+@pytest.fixture
+def engine(kind: str) -> Iterator[Engine]:
+    with ENGINES[kind]() as engine:
+        yield engine
+
+
+@pytest.fixture
+def server(name: str, engine: Engine, start: Callable[..., Server]) -> Server:
+    return start(name, store=engine.url, **OPTIONS)
+
+
+def check_refusals(server: Server, token: str) -> None:
+    """Whoever asks for more than what is cached is told to come again."""
+    answers = [
+        ask(server, "POST", "/oauth/token", basic(), GRANT),
+        revoke(server, token),
+        ask(server, "POST", "/oauth/introspect", basic(), {"token": token}),
+        ask(server, "GET", "/whoami", bearer(token[:-1] + "x")),
+    ]
+    assert [(answer.status, "Retry-After" in answer.headers) for answer in answers] == [(503, True)] * 4
+
+
+def longest(load: Load) -> float:
+    return max(record.ended - record.begun for record in load.records)
+
+
+@pytest.mark.parametrize(("name", "kind"), PAIRS)
+@pytest.mark.parametrize(("end", "begin"), [("kill", "start"), ("pause", "resume")])
+def test_lost_engine_is_503_and_all_is_well_when_it_is_back(
+    server: Server, engine: Engine, end: str, begin: str
+) -> None:
+    token = issue(server)
+    revoke(server, issue(server))  # a crash may take an issued token along, but nothing older than a revocation
+    with using(server, token) as load:
+        workers = cached_everywhere(server, load)
+        getattr(engine, end)()
+        lost = time.monotonic()
+        wait_until(lambda: load.processes(503, lost) >= workers)
+        check_refusals(server, token)
+        getattr(engine, begin)()
+        back = time.monotonic()
+        wait_until(lambda: load.processes(200, back) >= workers)
+    assert load.statuses() == {200, 503}
+    assert longest(load) < 2 * TIMEOUT  # this machine may be busy
+    assert revoke(server, token).status == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("gunicorn", "postgresql"), ("gunicorn-preload", "redis"), ("uwsgi", "postgresql")]
+)
+def test_service_goes_on_when_workers_are_killed(server: Server) -> None:
+    token = issue(server)
+    with using(server, token) as load, issuing(server, "beta", threads=2) as issues:
+        for victim in cached_everywhere(server, load):
+            kill_and_wait_for_another(server, load, victim)
+        revoke(server, token)
+        late = time.monotonic() + OPTIONS["revocation_lag_seconds"]
+        wait_until(lambda: len(load.processes(401, late)) >= server.kind.processes)
+    # A connection may break while its worker is killed; nothing else goes wrong.
+    assert load.statuses() <= {200, 401, 0} and issues.statuses() <= {200, 0}
+    assert load.statuses(late) == {401}
+
+
+@pytest.mark.parametrize(("name", "kind"), [("uwsgi", "redis"), ("uwsgi-threads", "redis")])
+def test_accepted_requests_ask_once_per_lag_at_most_twice_where_no_thread_runs(server: Server, engine: Engine) -> None:
+    from redis import Redis as Driver
+
+    def looks() -> int:
+        with Driver.from_url(engine.url) as driver:
+            return int(driver.info("commandstats")["cmdstat_role"]["calls"])
+
+    with using(server, issue(server)) as load:
+        workers = cached_everywhere(server, load)
+        begun, before = time.monotonic(), looks()
+        time.sleep(4 * OPTIONS["revocation_lag_seconds"])
+        asked = looks() - before
+    assert load.statuses() == {200}
+    assert len(workers) <= asked <= 12 * len(workers) < len(load.since(begun)) / 4
+
+
+@pytest.mark.parametrize(("name", "kind"), [("gunicorn-gevent", "postgresql"), ("gunicorn-gevent", "redis")])
+def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server: Server) -> None:
+    token = issue(server)
+    with using(server, token, threads=2) as load:
+        cached_everywhere(server, load)
+        with issuing(server, "alpha", threads=200) as issues:
+            wait_until(lambda: len(issues.records) > 400)
+    tokens = [record.token for record in issues.records]
+    assert issues.statuses() == load.statuses() == {200}
+    assert len(set(tokens)) == len(tokens)
+    assert {ask(server, "GET", "/whoami", bearer(each)).json["client_id"] for each in tokens[::20]} == {"alpha"}
