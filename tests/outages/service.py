@@ -15,7 +15,7 @@ from oauth_mw.model import Store
 from oauth_mw.tokens.verified import LOOK_SECONDS, RETRY_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
-ATTEMPTS = 6
+ATTEMPTS = 12
 LIFETIME = 1234
 
 
