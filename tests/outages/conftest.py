@@ -43,7 +43,7 @@ def timeout(engine: str, request: pytest.FixtureRequest) -> float:
     fault = request.node.callspec.params.get("fault")
     if fault is None or not fault.waits:
         return 2.0
-    return 0.2 if fault.stops == READS | WRITES else 0.5
+    return 0.2 if fault.stops == READS | WRITES and "network" not in engine else 0.5
 
 
 @pytest.fixture(scope="session")
