@@ -90,8 +90,7 @@ class Team:
         return self.hands[-1]
 
     def fork(self, hand: Hand) -> Hand:
-        # A child could wait for ever for a lock that another thread had in the middle of SQLite.
-        hand.say("fork", self.listener.address, self.url.startswith("sqlite"))
+        hand.say("fork", self.listener.address)
         child = self.hear_another()
         assert hand.hear() == child.pid
         return child

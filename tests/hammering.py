@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import ExitStack
 from multiprocessing.connection import Client, Connection
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -56,12 +55,11 @@ class Worker:
     def __init__(self, url: str, options: dict[str, Any]) -> None:
         self._store = Asked(open_store(url))
         self._app = OAuthMiddleware(echo, store=self._store, **options)
-        self._turns = [threading.Lock() for _ in range(THREADS)]
         self.uses: dict[str, Use] = {}
 
     def start(self) -> None:
-        for turn in self._turns:
-            threading.Thread(target=self._hammer, args=(turn,), daemon=True).start()
+        for _ in range(THREADS):
+            threading.Thread(target=self._hammer, daemon=True).start()
 
     def call(self, path: str, headers: dict[str, str], **form: str) -> tuple[int, bytes]:
         body = urlencode(form).encode()
@@ -101,25 +99,17 @@ class Worker:
         """How many requests were accepted and refused so far."""
         return {token: (len(use.accepted), len(use.refused)) for token, use in self.uses.items()}
 
-    def fork(self, address: str, quietly: bool) -> int:
-        """A child that goes on with what this process knows and remembers, and with a conversation of its own.
-
-        :param quietly: while no request is under way.
-        """
-        with ExitStack() as stack:
-            for turn in self._turns if quietly else ():
-                stack.enter_context(turn)
-            child = os.fork()
+    def fork(self, address: str) -> int:
+        """A child that goes on with what this process knows and remembers, and with a conversation of its own."""
+        child = os.fork()
         if not child:
-            self._turns = [threading.Lock() for _ in self._turns]
             serve(self, address)
         return child
 
-    def _hammer(self, turn: threading.Lock) -> None:
+    def _hammer(self) -> None:
         while True:
-            with turn:
-                for token, use in self.uses.items():
-                    self._use(token, use)
+            for token, use in self.uses.items():
+                self._use(token, use)
             time.sleep(PAUSE_SECONDS)
 
     def _use(self, token: str, use: Use) -> None:

@@ -262,3 +262,21 @@ def test_what_a_child_wrote_outlives_its_parents_connections(store):
 
     with closing(open_store(store.url)) as seen:
         assert (code, is_dead(seen, key)) == (0, True)
+
+
+@pytest.mark.slow
+def test_no_child_waits_for_what_a_thread_of_its_parent_held_within_sqlite(store):
+    stop = Event()
+
+    def read():
+        while not stop.is_set():
+            store.find_client("tester")
+
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(read) for _ in range(4)]
+        try:
+            found = [in_child(lambda: store.find_token(key_of()) is not None) for _ in range(150)]
+        finally:
+            stop.set()
+
+    assert (set(found), [each.result() for each in reading]) == ({0}, [None] * 4)

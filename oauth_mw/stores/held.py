@@ -8,41 +8,19 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import SupportsIndex
 
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreUnavailable
 from .counter import CounterFile, queueing
 from .files import Identity, identity
+from .links import Link, holders, inherited
 
-# Connections that a fork brought along: closing one would drop the parent's locks.
-inherited: list[object] = []
-
-_open: weakref.WeakSet[Held] = weakref.WeakSet()
-_resting: list[Held] = []
-
-FORK_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 
 # After these a connection is as good as before. After any other error nothing is taken for granted.
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
-
-
-class Link(NamedTuple):
-    """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
-
-    core: Connection
-    driver: Any
-
-    def wait_at_most(self, seconds: float) -> None:
-        """Let SQLite wait so long for a lock."""
-        self.driver.execute(f"PRAGMA busy_timeout={max(int(seconds * 1000), 1)}")
-
-    def drop(self) -> None:
-        self.core.invalidate()
-        self.core.close()
 
 
 # A new connection, by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise.
@@ -72,12 +50,12 @@ class Held:
         self._names = (real + "-wal", real + "-shm")
         self._companions: dict[str, Identity] = {}
         self._dial = dial
-        self._free: list[Link] = []
+        self._free = self._idle = list[Link]()
         self._writer = threading.Lock()
         self._watching = threading.Lock()
         self._watch: list[Link] = []
-        weakref.finalize(self, _close, self.pid, self._free, self._watch).atexit = False
-        _open.add(self)
+        weakref.finalize(self, _close, self.pid, self._idle, self._watch).atexit = False
+        holders.add(self)
 
     def begin_with(self, link: Link) -> None:
         """Keep the first connection."""
@@ -120,7 +98,7 @@ class Held:
         if not self.closed:
             self._free.append(link)
         elif self.pid == os.getpid():
-            link.core.close()
+            link.close()
         else:
             inherited.append(link)
 
@@ -187,16 +165,22 @@ class Held:
                 self.close()
             return object()  # equal to nothing
 
-    def rest(self) -> bool:
-        """Close what is idle and let nobody begin to write; false when a writer did not come to an end."""
-        quiet = self._writer.acquire(timeout=FORK_SECONDS)
+    def rest(self, until: float) -> bool:
+        """Let nobody begin to write, nor take a connection that comes back, see :mod:`.links`."""
         self._companions = {}
-        self._close_idle()
-        return quiet
+        self._free = _OneWay()
+        return self._writer.acquire(timeout=max(until - time.monotonic(), 0))
 
-    def wake(self) -> None:
-        """End the rest."""
-        self._writer.release()
+    def give_up_idle(self) -> list[Link]:
+        with self._watching:
+            return _taken(self._idle, self._watch) + _taken(self._free)
+
+    def wake(self, quiet: bool) -> None:
+        """End the rest, with what :meth:`rest` gave."""
+        late, self._free = self._free, self._idle
+        self._idle.extend(_taken(late))
+        if quiet:
+            self._writer.release()
 
     def close(self) -> None:
         self.closed = True
@@ -204,7 +188,7 @@ class Held:
 
     def _close_idle(self) -> None:
         with self._watching:
-            _close(self.pid, self._free, self._watch)
+            _close(self.pid, self._idle, self._free, self._watch)
 
 
 def _found(path: str) -> Identity | None:
@@ -214,15 +198,28 @@ def _found(path: str) -> Identity | None:
         return None
 
 
+class _OneWay(list[Link]):
+    """Takes connections, and gives none to who would use it."""
+
+    def pop(self, index: SupportsIndex = -1) -> Link:
+        raise IndexError
+
+
+def _taken(*lists: list[Link]) -> list[Link]:
+    taken = []
+    for links in lists:
+        while True:
+            try:
+                taken.append(list.pop(links))
+            except IndexError:  # others take from it too
+                break
+    return taken
+
+
 def _close(pid: int, *lists: list[Link]) -> None:
     if pid == os.getpid():
-        for connections in lists:
-            while connections:
-                connections.pop().core.close()
-
-
-def linked(connection: Connection) -> Link:
-    return Link(connection, connection.connection.driver_connection)
+        for link in _taken(*lists):
+            link.close()
 
 
 def _is_harmless(error: BaseException) -> bool:
@@ -233,17 +230,3 @@ def _is_harmless(error: BaseException) -> bool:
 def unavailable(error: Exception) -> StoreUnavailable:
     """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
     return StoreUnavailable(f"SQLite: {error.orig if isinstance(error, DBAPIError) else error}")
-
-
-def _before_fork() -> None:
-    # SQLite keeps its books on locks by process: a child with an inherited file takes its parent's for its own.
-    _resting.extend(held for held in list(_open) if held.pid == os.getpid() and held.rest())
-
-
-def _after_fork() -> None:
-    while _resting:
-        _resting.pop().wake()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

@@ -27,7 +27,8 @@ from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..patience import deadline
 from . import schema
 from .files import identity, make_database
-from .held import Dial, Held, Link, inherited, linked, unavailable
+from .held import Dial, Held, unavailable
+from .links import Link, inherited, open_link
 from .turns import Reading, Writing
 
 
@@ -237,7 +238,7 @@ def _dialling(path: str, timeout: float) -> Dial:
     engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
     def dial(until: float) -> Link:
-        link = linked(engine.connect())
+        link = open_link(engine)
         try:
             link.wait_at_most(until - monotonic())
             link.driver.execute("PRAGMA synchronous=NORMAL")  # the first one to read the file

@@ -6,7 +6,8 @@ import sqlite3
 from time import monotonic
 from types import TracebackType
 
-from .held import Held, Link
+from .held import Held
+from .links import Link
 
 LATE = 0.9  # of the timeout: with less of it left, SQLite's own waiting must be shorter
 
