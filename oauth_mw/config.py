@@ -189,7 +189,8 @@ class Settings:
     outage_grace_seconds: float = option(
         0.0,
         seconds(0, 24 * 3600),
-        "How long cached tokens stay good while the store is down; revocations made meanwhile are not seen",
+        "How long cached tokens stay good while the store is down; "
+        "revocations made meanwhile, or within the lag before, are not seen",
     )
     store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "How long a request may wait for the store")
 
