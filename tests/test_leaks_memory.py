@@ -9,6 +9,8 @@ import pytest
 from support import SECRET, issue, one_store
 from wsgi_client import call, make_environ
 
+pytestmark = pytest.mark.slow
+
 CC = "grant_type=client_credentials"
 # How many requests, and how many bytes they may leave behind: far less than one string for each.
 # Verdicts on paths are remembered, up to a number of them.

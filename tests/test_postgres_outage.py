@@ -17,7 +17,10 @@ from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.stores.postgres import CONNECTIONS
 
-pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql")),
+]
 
 TIMEOUT = 0.8
 SLACK = 0.6  # for a machine that is busy

@@ -19,6 +19,8 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import StoreUnavailable
 from oauth_mw.patience import Patience
 
+pytestmark = pytest.mark.slow
+
 TIMEOUT = 0.3
 SLACK = 0.2  # for a machine that is busy
 

@@ -13,8 +13,10 @@ from oauth_mw import open_store
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 
-KINDS = {"as it is": "", "without fcntl": WITHOUT_FCNTL}
-every_kind = pytest.mark.parametrize("before", KINDS.values(), ids=KINDS)
+every_kind = pytest.mark.parametrize(
+    "before",
+    [pytest.param("", id="as it is"), pytest.param(WITHOUT_FCNTL, id="without fcntl", marks=pytest.mark.slow)],
+)
 
 # A worker whose clock for the looks stands still, so that it has only the generation to learn from.
 WORKER = """

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from processes import WITHOUT_FCNTL, Processes
 
+pytestmark = pytest.mark.slow
+
 HERE = Path(__file__).parent
 
 HIDE = f"""

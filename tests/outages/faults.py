@@ -23,7 +23,7 @@ class Fault:
     :param stops: the operations that the store cannot do meanwhile. All others go on.
     :param waits: who meets it waits until the timeout.
     :param at_start: a worker that starts meanwhile comes up all the same.
-    :param rare: the plain run tries it on one promise alone.
+    :param rare: for the slow run alone.
     """
 
     strikes: Callable[[Any], AbstractContextManager[object]]
@@ -68,10 +68,8 @@ def late(site: Any) -> AbstractContextManager[None]:
     return site.network.late(LATE_SECONDS)  # type: ignore[no-any-return]
 
 
-def every_fault(
-    wanted: Callable[[Fault], bool] = lambda fault: True, *, also_rare: bool = False
-) -> pytest.MarkDecorator:
-    """Run a test with each fault of each engine that is ``wanted``; the rare ones only in the slow run, unless told."""
+def every_fault(wanted: Callable[[Fault], bool] = lambda fault: True) -> pytest.MarkDecorator:
+    """Run a test with each fault of each engine that is ``wanted``; the rare ones only in the slow run."""
     from postgres_faults import FAR_POSTGRES, POSTGRES
     from redis_faults import FAR_REDIS, REDIS
     from sqlite_faults import SQLITE, SQLITE_WITHOUT_FCNTL
@@ -85,7 +83,7 @@ def every_fault(
         "redis over a network": FAR_REDIS,
     }
     cases = [
-        pytest.param(engine, fault, id=f"{engine}: {name}", marks=_marks(engine, fault.rare and not also_rare))
+        pytest.param(engine, fault, id=f"{engine}: {name}", marks=_marks(engine, fault.rare or "without" in engine))
         for engine, table in tables.items()
         for name, fault in table.items()
         if wanted(fault)

@@ -88,8 +88,8 @@ def standby(site: PostgresSite) -> Iterator[None]:
 
 POSTGRES = {
     "killed": Fault(killed, at_start=True),
-    "paused": Fault(paused, waits=True, at_start=True),
-    "no slot left": Fault(no_slot_left, at_start=True),
+    "paused": Fault(paused, waits=True, at_start=True, rare=True),
+    "no slot left": Fault(no_slot_left, at_start=True, rare=True),
     "read-only": Fault(partial(between, before=READ_ONLY[0], after=READ_ONLY[1]), WRITES, at_start=True),
     "stopped": Fault(stopped, at_start=True, rare=True),
     "a standby": Fault(standby, at_start=True, rare=True),

@@ -155,7 +155,7 @@ REDIS = {
     "no connection left": Fault(
         partial(configured, name="maxclients", during=1, after=10_000, anew=True), at_start=True
     ),
-    "a replica": Fault(replica, at_start=True),
+    "a replica": Fault(replica, at_start=True, rare=True),
     "stopped": Fault(stopped, at_start=True, rare=True),
     "no room on the disk": Fault(disk_full, WRITES, at_start=True, rare=True),
     "writes paused": Fault(writes_paused, waits=True, at_start=True, rare=True),

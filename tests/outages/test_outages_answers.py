@@ -6,7 +6,7 @@ from faults import READS, WRITES, every_fault
 from service import DONE, REFUSED, UNAVAILABLE
 
 
-@every_fault(also_rare=True)
+@every_fault()
 def test_what_the_store_cannot_do_is_503_and_all_else_goes_on(service, outage, fault):  # L-03, R-16
     reads = READS - fault.stops
     with outage:

@@ -17,6 +17,8 @@ from wire import ask, bearer, issue, revoke
 
 from oauth_mw import open_store
 
+pytestmark = pytest.mark.slow
+
 LAG = 0.5
 THREADS = 8
 LIVES = 96
