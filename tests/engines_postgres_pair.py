@@ -39,6 +39,7 @@ class Pair:
     def wait_for_standby(self) -> None:
         with Raw(self.primary.url) as raw:
             wait_until(lambda: raw("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), "a standby")
+            raw("SELECT pg_logical_emit_message(true, 'tests', 'confirmed')")  # its first answer can take a second
 
     def promote(self) -> None:
         """The standby becomes the primary; what was the primary is down."""

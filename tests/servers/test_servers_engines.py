@@ -109,7 +109,10 @@ def test_accepted_requests_ask_once_per_lag_at_most_twice_where_no_thread_runs(s
 
 
 @pytest.mark.parametrize(("name", "kind"), [("gunicorn-gevent", "postgresql"), ("gunicorn-gevent", "redis")])
-def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server: Server) -> None:
+def test_two_hundred_requests_at_once_wait_for_sixteen_connections(
+    name: str, engine: Engine, start: Callable[..., Server]
+) -> None:
+    server = start(name, store=engine.url, store_timeout_seconds=30)
     token = issue(server)
     with using(server, token, threads=2) as load:
         cached_everywhere(server, load)
