@@ -13,6 +13,10 @@ from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME, Store
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
 
 OFF = "off"
+STORE_URLS = (
+    "sqlite:///file, postgresql+psycopg://user@host/database, redis://host (also rediss://, unix://, "
+    "redis+sentinel://, redis+cluster://) or memory://"
+)
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -138,7 +142,7 @@ class Settings:
     store: str | Store = option(
         MISSING,
         store,
-        "Where clients and tokens lie: sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://",
+        f"Where clients and tokens lie: {STORE_URLS}",
         shown=False,
     )
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
@@ -217,9 +221,7 @@ def configure(options: Mapping[str, object]) -> Settings:
         except ValueError as error:
             raise ConfigError(name, str(error)) from None
     if "store" not in values:
-        raise ConfigError(
-            "store", "is missing: sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://"
-        )
+        raise ConfigError("store", f"is missing: {STORE_URLS}")
     settings = Settings(**values)
     _check_own_paths(settings)
     return settings

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
+from ..config import STORE_URLS
 from ..errors import ConfigError, StoreUnavailable
 from ..model import Clock, Store
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from .memory import MemoryStore
     from .redis import RedisStore
     from .sql import SQLStore
-
-KINDS = "sqlite:///file, postgresql+psycopg://user@host/database, redis://host or memory://"
 
 T = TypeVar("T")
 
@@ -43,7 +42,7 @@ def open_store(
     """
     scheme, separator, rest = url.partition("://")
     if scheme not in _OPENERS or not separator:
-        raise ConfigError("store", f"expected {KINDS}, got {shown(url)!r}")
+        raise ConfigError("store", f"expected {STORE_URLS}, got {shown(url)!r}")
     store = _OPENERS[scheme](url, timeout, clock)
     try:
         store.open(create=create)
