@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,20 +45,13 @@ class Quickstart:
         return self.process.returncode, stdout, stderr
 
 
-@pytest.fixture
-def script(tmp_path: Path) -> Path:
-    """A copy, because the store lies beside the script."""
-    folder = tmp_path / "a checkout"
-    folder.mkdir()
-    return Path(shutil.copy(EXAMPLES / "quickstart.py", folder))
-
-
-@pytest.fixture
-def start(script: Path, tmp_path: Path) -> Iterator[Callable[[], Quickstart]]:
-    """Start it on a port that is free, in another folder than its own."""
+@contextmanager
+def quickstarts(folder: Path) -> Iterator[Callable[[], Quickstart]]:
+    """Start a copy, because the store lies beside the script, on a port that is free and in another folder."""
+    script = script_in(folder)
 
     def start() -> Quickstart:
-        started = stack.enter_context(process(script, environment(tmp_path, PORT="0")))
+        started = stack.enter_context(process(script, environment(folder, PORT="0")))
         lines = first_lines(started, 2)
         found = ASK.match("\n".join(lines))
         assert found, lines
@@ -71,21 +64,38 @@ def start(script: Path, tmp_path: Path) -> Iterator[Callable[[], Quickstart]]:
     signal.signal(signal.SIGINT, before)
 
 
+def script_in(folder: Path) -> Path:
+    beside = folder / "a checkout"
+    beside.mkdir(exist_ok=True)
+    return Path(shutil.copy(EXAMPLES / "quickstart.py", beside))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[], Quickstart]]:
+    with quickstarts(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
+    with quickstarts(tmp_path_factory.mktemp("running")) as start:
+        yield start()
+
+
 @needs_curl
 @pytest.mark.parametrize("shell", ["sh", "bash"])
-def test_the_two_lines_work_in_a_shell(start, shell, tmp_path):
+def test_the_two_lines_work_in_a_shell(running, shell, tmp_path):
     if not shutil.which(shell):
         pytest.skip(f"needs {shell}")
-    quickstart = start()
 
-    ended = run([shell, "-euc", "\n".join(quickstart.lines)], environment(tmp_path), tmp_path)
+    ended = run([shell, "-euc", "\n".join(running.lines)], environment(tmp_path), tmp_path)
 
-    assert (ended.returncode, ended.stdout) == (0, f"Hello, client {quickstart.client_id}!\n")
+    assert (ended.returncode, ended.stdout) == (0, f"Hello, client {running.client_id}!\n")
 
 
 @pytest.mark.parametrize("path", ["/", "/elsewhere"])
-def test_without_a_token_it_is_closed(start, path):  # B-01
-    answer = httpx.get(start().url + path, trust_env=False)
+def test_without_a_token_it_is_closed(running, path):  # B-01
+    answer = httpx.get(running.url + path, trust_env=False)
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
 
@@ -94,10 +104,10 @@ def test_ctrl_c_ends_it_quietly(start):
     assert start().stop() == (0, "", "")
 
 
-def test_the_store_lies_beside_the_script(start, script):
-    start()
+def test_the_store_lies_beside_the_script(running):
+    beside = Path(running.process.args[1]).parent
 
-    assert {path.name for path in script.parent.iterdir()} >= {"quickstart.py", ".quickstart.db"}
+    assert {path.name for path in beside.iterdir()} >= {"quickstart.py", ".quickstart.db"}
 
 
 def test_a_later_start_gives_the_same_client_a_new_secret(start):
@@ -110,21 +120,21 @@ def test_a_later_start_gives_the_same_client_a_new_secret(start):
     assert (second.token_status(first.secret), second.token_status(second.secret)) == (401, 200)
 
 
-def test_a_port_that_is_taken_is_named_in_one_line(script, tmp_path):
+def test_a_port_that_is_taken_is_named_in_one_line(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
-        with process(script, environment(tmp_path, PORT=port)) as refused:
+        with process(script_in(tmp_path), environment(tmp_path, PORT=port)) as refused:
             stdout, stderr = refused.communicate(timeout=START_SECONDS)
 
     assert (refused.returncode, stdout, stderr.count("\n")) == (1, "", 1)
     assert f"port {port}" in stderr
 
 
-def test_a_start_that_was_refused_leaves_the_running_one_alone(start, script, tmp_path):
+def test_a_start_that_was_refused_leaves_the_running_one_alone(start, tmp_path):
     running = start()
     port = running.url.rpartition(":")[2]
 
-    with process(script, environment(tmp_path, PORT=port)) as refused:
+    with process(script_in(tmp_path), environment(tmp_path, PORT=port)) as refused:
         refused.communicate(timeout=START_SECONDS)
 
     assert (refused.returncode, running.token_status(running.secret)) == (1, 200)
