@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import sqlite3
 from contextlib import closing
+from pwd import getpwnam
+from tempfile import TemporaryDirectory
 
 import pytest
+from processes import exit_code_of, forked
 from stored import registered
 
 from oauth_mw import ConfigError, StoreUnavailable, open_store
@@ -149,12 +152,21 @@ def test_a_folder_that_is_missing_or_no_folder_is_refused(tmp_path, folder, mess
         open_store(f"sqlite:///{tmp_path}/{folder}/oauth.db", create=create)
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="nobody keeps root out of a folder")
-def test_a_folder_that_is_not_writable_is_refused(tmp_path, path):
-    tmp_path.chmod(0o500)
-
+def refused_for_its_folder(url):
+    if os.geteuid() == 0:  # whom no folder keeps out
+        os.setuid(getpwnam("nobody").pw_uid)
     with pytest.raises(ConfigError, match="is not writable"):
-        open_store(f"sqlite:///{path}", create=True)
+        open_store(url, create=True)
+    return True
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, and folders that have a mode")
+def test_a_folder_that_is_not_writable_is_refused(store):
+    with TemporaryDirectory() as folder:  # pytest's own are closed to others
+        os.chmod(folder, 0o555)
+        child = forked(lambda: refused_for_its_folder(f"sqlite:///{folder}/oauth.db"))
+
+        assert exit_code_of(child) == 0
 
 
 @pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.symlink_to("nowhere")])
