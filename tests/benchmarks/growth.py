@@ -13,8 +13,8 @@ from by_hand import bare
 from engines import Engine
 from filled import LIFETIME, Filled, add_expired
 from measure import App, Batch, Environ, Times, Variant, added, ratio
-from report import Row
-from variants import COLD, HOT, ISSUES, RULES, UNCACHED, request, revocation_request, token_request, with_token
+from report import Row, times_row
+from variants import COLD, HOT, ISSUES, RULES, UNCACHED, floor, request, revocation_request, token_request, with_token
 
 from oauth_mw import OAuthMiddleware
 from oauth_mw.model import Store
@@ -27,7 +27,11 @@ BUDGETS = {"cached check": 1.1, "first check": 1.7, "issue": 1.2, "revoke": None
 
 
 def growth_variants(engine: Engine, stores: Sequence[Filled]) -> list[Variant]:
-    variants = [Variant("bare", bare, repeat([request()] * HOT))]
+    hot = stores[0].tokens[:HOT]
+    variants = [
+        Variant("bare", bare, repeat([request()] * HOT)),
+        Variant("floor", floor(hot), repeat([with_token(text) for text in hot])),
+    ]
     for filled in stores:
         variants += [_named(filled, variant) for variant in operations(engine, filled)]
     return variants
@@ -88,6 +92,9 @@ def _backlogs(engine: Engine, filled: Filled) -> Iterator[Batch]:
 
 
 def growth_rows(times: Times, stores: Sequence[Filled]) -> Iterator[Row]:
+    base = added(times, "floor", "bare")
+    floors = [ratio(added(times, f"cached check {filled.count}", "bare"), base) for filled in stores]
+    yield times_row("cached check", floors, "floors", 2)
     for name, budget in BUDGETS.items():
         if f"{name} {stores[0].count}" not in times:
             yield Row(name, "no work: the engine does it")
