@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 from collections.abc import Callable
 from threading import Thread
@@ -13,7 +14,7 @@ def begin(work: Callable[..., object], *arguments: object, name: str) -> Thread:
     :raises RuntimeError: no more threads may run.
     """
     thread = Thread(target=work, args=arguments, name=name, daemon=True)
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
+    if not hasattr(signal, "pthread_sigmask") or _are_greenlets():  # Windows has no masks
         thread.start()
         return thread
     # A thread begins with the mask of the one that starts it.
@@ -23,3 +24,11 @@ def begin(work: Callable[..., object], *arguments: object, name: str) -> Thread:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return thread
+
+
+def _are_greenlets() -> bool:
+    """What gevent or eventlet start in a thread's place runs in this very thread, and so has its mask.
+
+    Starting one lets others run: they would fork with all blocked, or take that for the mask to go back to.
+    """
+    return _thread.start_new_thread.__module__ != "_thread"

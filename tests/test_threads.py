@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from queue import Queue
 from threading import Thread
 
@@ -54,3 +56,30 @@ def test_who_may_not_start_a_thread_gets_signals_as_before(monkeypatch):
     with pytest.raises(RuntimeError):
         begin(lambda: None, name="never runs")
     assert mask() == before
+
+
+GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import gevent, signal, time
+from oauth_mw.threads import begin
+
+def mask():
+    return signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+def meanwhile():
+    gevent.sleep(0)
+    seen.append(mask())
+
+seen, before = [], mask()
+gevent.joinall([gevent.spawn(begin, time.sleep, 0.01, name="sleeps") for _ in range(2)] + [gevent.spawn(meanwhile)])
+print(mask() == before, seen == [before])
+"""
+
+
+@needs_masks
+def test_greenlets_that_start_threads_at_once_all_get_signals_as_before():
+    pytest.importorskip("gevent")
+
+    ran = subprocess.run([sys.executable, "-c", GREENLETS], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "True True\n"
