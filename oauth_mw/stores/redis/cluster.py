@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import ResponseError
@@ -75,7 +76,15 @@ class Cluster:
         raise StoreUnavailable("the nodes of the Redis cluster do not agree")
 
     def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
-        return [self._server(address).run for address in _primaries(self._map(deadline))]
+        known = self._map(deadline)
+        return [partial(self._run, known, address) for address in _primaries(known)]
+
+    def _run(self, known: _Map, address: Address, commands: Sequence[Command], deadline: float) -> Replies:
+        try:
+            return self._server(address).run(commands, deadline)
+        except StoreUnavailable:
+            known.doubted = True
+            raise
 
     def close(self) -> None:
         if self._known.last is not None:

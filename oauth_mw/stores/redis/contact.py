@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Iterable
 
 from ...errors import ConfigError, StoreMissing, StoreUnavailable
 from .rows import Keys
@@ -21,10 +22,11 @@ def read_info(text: bytes) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
-def run_of(infos: bytes) -> str:
-    """What changes when the server starts anew, and when any primary of its cluster is replaced."""
-    info = read_info(infos)
-    return f"{info.get('run_id', '')}/{info.get('cluster_current_epoch', '')}"
+def run_of(infos: Iterable[bytes], state: bytes = b"") -> str:
+    """What changes when one of the servers starts anew, and when any primary of their cluster is replaced."""
+    runs = sorted(read_info(info).get("run_id", "") for info in infos)
+    # A server that is not known here yet has its slots since a later epoch.
+    return f"{','.join(runs)}/{read_info(state).get('cluster_current_epoch', '')}"
 
 
 def no_primary(role: bytes, infos: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from ... import patience
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Clock
-from .contact import SCAN_COUNT, look_or_make, persistence, replication
+from .contact import SCAN_COUNT, look_or_make, no_primary, persistence, replication, run_of
 from .rows import Keys, position_text
 from .scripts import NO_STORE, TEXTS, VERSION
 from .servers import Command, Replies, Servers
@@ -71,6 +71,46 @@ class Steps:
             return self.servers.run(key, commands, deadline)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
+
+    def of_primary(self, commands: list[Command], deadline: float) -> Replies:
+        """What the server of the store's own key says, if it is a primary.
+
+        :raises StoreUnavailable: it is none, or there is no answer.
+        """
+        *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
+        self._believe(role)
+        return replies
+
+    def of_run(self, command: Command, deadline: float) -> tuple[Any, str]:
+        """The same for one command, and what changes when any server starts anew or is replaced.
+
+        Such a server may have lost the last tokens, which workers would keep. All are asked before the command
+        is sent: what happens to them after that, the next call shows.
+        """
+        about: Command = ("INFO", "server")
+        if self.servers.one:
+            found, info = self.of_primary([command, about], deadline)
+            return found, run_of([info])
+        ask: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
+        infos = []
+        for info, role, state in self._of_each([about, *ask], deadline):
+            self._believe(role, state)
+            infos.append(info)
+        found, role, state = self.run(self.keys.store, [command, *ask], deadline)
+        self._believe(role, state)
+        return found, run_of(infos, state)
+
+    def _of_each(self, commands: list[Command], deadline: float) -> Iterator[Replies]:
+        try:
+            for run in self.servers.each(deadline):
+                yield run(commands, deadline)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def _believe(self, role: Replies, state: bytes = b"") -> None:
+        if why := no_primary(role[0], state):
+            self.servers.close()
+            raise StoreUnavailable(why)
 
     def scan(self, pattern: str) -> Iterator[list[bytes]]:
         """All keys, some at a time, each time within the time of one operation. Some may come twice.

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
 from . import scripts
-from .contact import no_primary, run_of
 from .rows import (
     CLIENT_FIELDS,
     client_from,
@@ -196,7 +195,7 @@ class RedisStore:
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._of_primary(("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key), deadline)[0]
+            return self._steps.of_primary([("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
         def ask_twice() -> Any:
             # The row first: an end that was acknowledged before is then seen by the second.
@@ -249,21 +248,11 @@ class RedisStore:
         known = store_id.partition("/")[0]
         script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, known, follow)
 
-        # Another run of the servers may have lost the last tokens, which workers would keep.
-        run: list[Command] = [("INFO", "server"), *([] if self._steps.servers.one else [("CLUSTER", "INFO")])]
-
         def ask() -> Any:
-            found, *infos = self._of_primary(script, deadline, *run)
-            return found if found == NO_STORE else [*found, run_of(b"".join(infos))]
+            found, run = self._steps.of_run(script, deadline)
+            return found if found == NO_STORE else [*found, run]
 
         return _read(_page, self._steps.here(ask, deadline), store_id, after)
-
-    def _of_primary(self, script: Command, deadline: float, *more: Command) -> Replies:
-        found, role, *rest = self._steps.run(self._keys.store, [script, ("ROLE",), *more], deadline)
-        if why := no_primary(role[0], b"".join(rest)):
-            self._steps.servers.close()
-            raise StoreUnavailable(why)
-        return [found, *rest]
 
 
 def _page(page: Replies, store_id: str, after: int) -> LogPage:
