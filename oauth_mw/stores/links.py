@@ -67,6 +67,7 @@ holders: weakref.WeakSet[Holder] = weakref.WeakSet()
 
 _opened: weakref.WeakSet[Connection] = weakref.WeakSet()
 _opening = threading.Lock()  # held for a fork too
+_forking = 0  # the thread that holds it for a fork
 _resting: list[tuple[Holder, bool]] = []
 
 
@@ -78,9 +79,11 @@ def open_link(engine: Engine) -> Link:
 
 
 def _before_fork() -> None:
+    global _forking
     until = time.monotonic() + FORK_SECONDS
     if not _opening.acquire(timeout=FORK_SECONDS):
         return
+    _forking = threading.get_ident()
     own = [holder for holder in list(holders) if holder.pid == os.getpid()]
     _resting.extend((holder, holder.rest(until)) for holder in own)
     idle: list[Link] = []
@@ -94,19 +97,28 @@ def _before_fork() -> None:
         link.close()
 
 
-def _after_fork() -> None:
-    while _resting:
-        holder, quiet = _resting.pop()
-        holder.wake(quiet)
-    if _opening.locked():
+def _in_parent() -> None:
+    global _forking
+    if _forking == threading.get_ident():
+        _wake()
+        _forking = 0
         _opening.release()
 
 
 def _in_child() -> None:
+    global _forking, _opening
     inherited.extend(_opened)
     _opened.clear()
-    _after_fork()
+    _wake()
+    # A thread that held it is the parent's.
+    _forking, _opening = 0, threading.Lock()
+
+
+def _wake() -> None:
+    while _resting:
+        holder, quiet = _resting.pop()
+        holder.wake(quiet)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_in_child)
+    os.register_at_fork(before=_before_fork, after_in_parent=_in_parent, after_in_child=_in_child)
