@@ -99,13 +99,14 @@ FOREIGN = {
 }
 
 
+@pytest.mark.parametrize("create", [True, False], ids=["to be made", "to be there"])
 @pytest.mark.parametrize("make", FOREIGN.values(), ids=FOREIGN)
-def test_keys_of_something_else_are_refused_and_left_alone(redis_url, raw, make):
+def test_keys_of_something_else_are_refused_and_left_alone(redis_url, raw, make, create):
     make(raw)
     before = raw.keys()
 
     with pytest.raises(ConfigError, match="holds keys of something else"):
-        open_store(redis_url, create=True)
+        open_store(redis_url, create=create)
 
     assert raw.keys() == before
 

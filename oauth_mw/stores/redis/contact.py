@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
+import time
 from collections.abc import Iterable
+from contextlib import suppress
 
 from ...errors import ConfigError, StoreMissing, StoreUnavailable
 from .rows import Keys
@@ -81,10 +83,11 @@ def judge_sentinel(run: Run) -> None:
         raise ConfigError("store", "the Redis server is no Sentinel")
 
 
-def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, deadline: float) -> None:
+def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
     """Find the store; make it where it is missing and ``create`` is true, if nobody else has keys there.
 
     :param shown: the URL for people.
+    :param first: look also at all other servers, and whether somebody else has keys there, which takes a search.
     :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
     :raises StoreUnavailable: Redis does not answer.
     """
@@ -95,14 +98,28 @@ def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, dead
         (found,) = servers.run(keys.store, [script], deadline)
         return _is_ours(found, shown, keys.prefix)
 
-    if look():
+    found = look()
+    if first:
+        _visit(servers, deadline)
+    if found:
         return
+    if first and _holds_others(servers, keys, deadline):
+        # Somebody else may just have made it, and what was found is that.
+        if look():
+            return
+        raise _foreign(shown, keys.prefix)
     if not create:
         raise StoreMissing(f"{shown} holds no oauth_mw store with the prefix {keys.prefix}")
-    # Somebody else may just have made it, and what was found is that.
-    if _holds_others(servers, keys, deadline) and not look():
-        raise _foreign(shown, keys.prefix)
     look(secrets.token_hex(16))
+
+
+def _visit(servers: Servers, deadline: float) -> None:
+    """Have every server judged. One that does not answer is judged when it is needed."""
+    runs = [] if servers.one else list(servers.each(deadline))
+    for left, run in zip(range(len(runs) + 1, 1, -1), runs, strict=True):
+        now = time.monotonic()
+        with suppress(StoreUnavailable):
+            run([("PING",)], now + (deadline - now) / left)
 
 
 def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
@@ -126,11 +143,9 @@ def _foreign(shown: str, prefix: str) -> ConfigError:
 
 def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
     """Whether a bounded search finds any key with the prefix."""
-    rounds = 0
     for run in servers.each(deadline):
         cursor: bytes | str = "0"
-        while rounds < SCAN_ROUNDS:
-            rounds += 1
+        for _ in range(SCAN_ROUNDS):
             scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
             ((cursor, found),) = run([scan], deadline)
             if any(key.startswith((f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())) for key in found):

@@ -47,12 +47,13 @@ class Steps:
         """
         self._create = create
         try:
-            self._contact(self.deadline())
+            self._contact(self.deadline(), first=True)
         finally:
             self.servers.close()
 
-    def _contact(self, deadline: float) -> None:
-        look_or_make(self.servers, self.keys, self._place.shown, create=self._create, deadline=deadline)
+    def _contact(self, deadline: float, *, first: bool = False) -> None:
+        shown, create = self._place.shown, self._create
+        look_or_make(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
         self._create = False
 
     def warnings(self) -> list[str]:
