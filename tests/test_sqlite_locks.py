@@ -14,6 +14,7 @@ from processes import Processes
 from stored import issued, key_of, log_of, registered, token_of
 
 from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.stores.held import Held
 
 pytest.importorskip("fcntl")
 
@@ -191,3 +192,17 @@ def test_what_failed_holds_no_lock(store, locked, path):
 
     with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
+
+
+def test_a_turn_that_breaks_off_as_it_begins_is_the_next_ones(store, monkeypatch):
+    def break_off(held):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Held, "is_current", break_off)
+        with pytest.raises(KeyboardInterrupt):
+            store.end_client("tester")
+
+    with closing(open_store(store.url, timeout=TIMEOUT)) as other:
+        assert other.end_client("tester")
+    assert store.end_client("tester")

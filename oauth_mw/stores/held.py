@@ -115,11 +115,9 @@ class Held:
             if self.counter:
                 self.counter.lock(until)
             if not (self.is_current() if all_files else self._is_there()):
-                if self.counter:
-                    self.counter.unlock()
                 raise StoreUnavailable("the store's files were exchanged")
         except BaseException:
-            self._writer.release()
+            self.end_turn()
             raise
 
     def end_turn(self) -> None:

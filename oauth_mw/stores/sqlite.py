@@ -213,8 +213,8 @@ class SQLiteEngine:
         until = deadline(self.timeout)
         held = self._here(until)
         with Writing(held, until, all_files=True) as (connection, driver):
-            driver.execute("PRAGMA synchronous=FULL")
             try:
+                driver.execute("PRAGMA synchronous=FULL")
                 driver.execute("BEGIN IMMEDIATE")
                 yield connection
                 driver.execute("COMMIT")
