@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from stored import HOUR, NOW, issued, key_of, registered, token_of
+from support import HandClock
 
 from oauth_mw import NotFound, admin
 from oauth_mw.admin.tokens import PURGE_ROWS
-from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.opaque import SWEEP_MARGIN, OpaqueTokens
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +99,7 @@ def test_a_purge_takes_all_expired_rows_in_bounded_steps(store, clock):
     expired = 2 * PURGE_ROWS + 1
     client = store.find_client("tester")
     for number in range(expired):
-        store.add_token(key_of(number, expires_at=NOW - 1), token_of(client))
+        store.add_token(key_of(number, expires_at=NOW - SWEEP_MARGIN - 1), token_of(client))
     live = issued(store, number=expired)
 
     assert list(admin.purge(store, clock=clock)) == [PURGE_ROWS, PURGE_ROWS, 1]
@@ -109,3 +110,13 @@ def test_a_purge_of_nothing_is_nothing(store, clock):
     issued(store)
 
     assert list(admin.purge(store, clock=clock)) == []
+
+
+def test_a_purge_by_a_clock_that_is_a_minute_ahead_leaves_what_others_accept(store, clock):
+    key = issued(store)
+    ahead = HandClock()
+    ahead.move(HOUR + SWEEP_MARGIN)
+
+    assert list(admin.purge(store, clock=ahead)) == []
+
+    assert admin.revoke_token(store, key, clock=clock)

@@ -85,6 +85,20 @@ def test_expired_rows_go_by_themselves(tokens, store, clock):  # L-04
     assert store.count_tokens() == 1
 
 
+@pytest.mark.parametrize(("moved", "left"), [(60, SWEEP_EVERY), (61, 1)])
+def test_expired_rows_stay_for_a_minute_so_that_a_clock_that_is_ahead_sweeps_none_that_live(
+    tokens, store, clock, moved, left
+):
+    format_ = tokens()
+    for _ in range(SWEEP_EVERY - 1):
+        format_.issue(CLIENT, ("read",), 60)
+    clock.move(60 + moved)
+
+    format_.issue(CLIENT, ("read",), 60)
+
+    assert store.count_tokens() == left
+
+
 def test_a_token_is_read_as_it_was_issued_until_its_last_second(tokens, clock):  # B-12
     text, issued = tokens().issue(CLIENT, ("read",), 60)
 

@@ -47,7 +47,7 @@ def outcome(tmp_path_factory):
         admin.add_client(store, "tester", scope="read", client_id="tester", secret=SECRET)
         token = token_of(store.find_client("tester"))
         for number in range(EXPIRED):
-            store.add_token(key_of(number, expires_at=int(time.time()) - 10), token)
+            store.add_token(key_of(number, expires_at=int(time.time()) - 600), token)
         app = OAuthMiddleware(echo, store=store)
         starting_gun, trigger = os.pipe()
         files = [folder / str(number) for number in range(WORKERS)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import NotFound
 from ..model import Clock, Store, TokenRecord, TokenStore, Value
-from ..tokens.opaque import storage_key
+from ..tokens.opaque import SWEEP_MARGIN, storage_key
 
 PURGE_ROWS = 500
 REST_SECONDS = 0.002
@@ -66,9 +66,14 @@ def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> 
 
 
 def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
-    """Remove all expired rows, in small steps that let other writers in; yields how many went in each."""
-    now = int(clock())
-    while swept := store.sweep(now, PURGE_ROWS):
+    """Remove all rows that expired more than a minute ago; yields how many went in each of the small steps.
+
+    Other writers get in between the steps, and clocks of other machines may be a minute behind.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
+    before = int(clock()) - SWEEP_MARGIN
+    while swept := store.sweep(before, PURGE_ROWS):
         yield swept
         # Whoever waits for SQLite's writers' queue looks again only so often.
         time.sleep(REST_SECONDS)

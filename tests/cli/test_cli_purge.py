@@ -8,7 +8,7 @@ import pytest
 
 from oauth_mw.cli.purge import LONG_WORK
 
-OLD = int(time.time()) - 60
+OLD = int(time.time()) - 600
 
 
 @pytest.fixture
