@@ -163,6 +163,18 @@ def test_a_server_that_may_forget_revocations_is_refused(own, changed, policy):
         open_store(own.url, create=True)
 
 
+def test_a_database_that_the_server_has_not_is_refused_by_its_number(own):
+    with pytest.raises(ConfigError, match="has no database 16"):
+        open_store(f"redis://127.0.0.1:{own.port}/16", create=True)
+
+
+def test_the_database_of_the_url_is_the_one_that_is_used(own):
+    url = f"redis://127.0.0.1:{own.port}/3"
+    with opened(url, create=True), contextlib.closing(Raw(url)) as raw:
+        assert raw.keys() == {raw.key("store")}
+        raw.client.flushdb()
+
+
 def test_a_server_that_is_too_old_is_refused(own, monkeypatch):
     monkeypatch.setattr("oauth_mw.stores.redis.contact.OLDEST", (99, 0))
 

@@ -94,11 +94,11 @@ class Server:
 
     def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
         self._judge = judge
+        self._db = place.db
         self._closings = 0
         self._pool: Any = _Pool(
             connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
             max_connections=place.max_connections,
-            db=place.db,
             username=place.username,
             password=place.password,
             protocol=2,
@@ -165,10 +165,23 @@ class Server:
     def _greet(self, connection: Any) -> None:
         try:
             connection.on_connect()
+            if self._db:
+                self._select(connection)
             self._judge(lambda commands: _exchanged(connection, commands))
         except BaseException:
             connection.disconnect()
             raise
+
+    def _select(self, connection: Any) -> None:
+        """
+        :raises ConfigError: there is no such database.
+        """
+        try:
+            _exchanged(connection, [("SELECT", self._db)])
+        except ResponseError as error:
+            if state_of(error):
+                raise
+            raise ConfigError("store", f"the Redis server has no database {self._db}") from None
 
 
 def check_files(

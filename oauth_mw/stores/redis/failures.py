@@ -35,7 +35,7 @@ _STATES = {
     "BUSY": "Redis is busy with a script",
     "NOAUTH": "Redis wants a password",
     "WRONGPASS": "Redis refuses the user or the password",
-    "NOPERM": "Redis does not permit this user a command that is needed",
+    "NOPERM": "Redis does not permit this user a command or a key that is needed",
     "MOVED": "Redis is a node of a cluster",
     "ASK": "Redis is a node of a cluster",
 }
