@@ -56,12 +56,13 @@ def test_positions_carry_over_where_they_are_cut_in_two(store, clock):
 
 
 def test_positions_are_redis_own_time_and_not_the_workers(redis_url, monkeypatch):
-    with contextlib.closing(open_store(redis_url, create=True)) as store:
+    here = time.time
+    monkeypatch.setattr(time, "time", lambda: here() - HOUR)
+    with contextlib.closing(open_store(redis_url, create=True, clock=time.time)) as store:
         store.add_client(registered())
-        now = time.time()
         position = position_after_an_event(store)
 
-    assert now - 5 < position / 1_000_000 < now + 5
+    assert position / 1_000_000 == pytest.approx(here(), abs=5)
 
 
 def swept_log(store, clock, events):
