@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from oauth_mw.admin.tokens import PURGE_ROWS
 from oauth_mw.cli.purge import LONG_WORK
+from oauth_mw.stores.sql import SQLStore
 
 OLD = int(time.time()) - 600
 
@@ -47,9 +49,17 @@ def test_short_work_shows_no_bar(cli, old_tokens):
 
 
 def test_long_work_shows_a_bar_aside_of_the_answer(cli, old_tokens):
-    old_tokens(LONG_WORK)
+    old_tokens(LONG_WORK + PURGE_ROWS)
 
     answer = cli("purge", "--json")
 
     assert "purging" in answer.stderr
-    assert json.loads(answer.stdout) == {"removed": LONG_WORK}
+    assert json.loads(answer.stdout) == {"removed": LONG_WORK + PURGE_ROWS}
+
+
+@pytest.mark.parametrize("count", [0, PURGE_ROWS - 1])
+def test_short_work_counts_nothing(cli, old_tokens, monkeypatch, count):
+    old_tokens(count)
+    monkeypatch.setattr(SQLStore, "count_tokens", lambda store, before=None: 1 / 0)
+
+    assert json.loads(cli("purge", "--json").stdout) == {"removed": count}
