@@ -10,6 +10,7 @@ from .errors import OAuthError, StoreUnavailable
 from .model import Clock
 
 REPEAT_SECONDS = 60.0
+MAX_REASONS = 10  # where each failure has words of its own, a log must not fill up with them
 
 log = logging.getLogger("oauth_mw")
 
@@ -78,7 +79,7 @@ def tell(sinks: Sequence[Sink]) -> Sink:
 
 
 class Refusals:
-    """Tell ``emit`` of refused requests; of a store that does not answer once a minute, not at each request.
+    """Tell ``emit`` of refused requests; of a store that does not answer once a minute for each reason that it has.
 
     :param monotonic: a clock that never goes back.
     """
@@ -86,10 +87,17 @@ class Refusals:
     def __init__(self, emit: Sink, monotonic: Clock) -> None:
         self._emit = emit
         self._monotonic = monotonic
-        self._quiet_until = float("-inf")
+        self._quiet_until: dict[str, float] = {}
 
     def __call__(self, error: OAuthError) -> None:
         self._emit(Refused(error.client_id, error.error, error.reason))
-        if isinstance(error, StoreUnavailable) and self._monotonic() >= self._quiet_until:
-            self._quiet_until = self._monotonic() + REPEAT_SECONDS
+        if isinstance(error, StoreUnavailable) and self._is_due(error.reason):
             self._emit(StoreFailed("", error.reason))
+
+    def _is_due(self, reason: str) -> bool:
+        now = self._monotonic()
+        quiet = {each: until for each, until in self._quiet_until.copy().items() if now < until}
+        due = reason not in quiet and len(quiet) < MAX_REASONS
+        if due:
+            self._quiet_until = {**quiet, reason: now + REPEAT_SECONDS}
+        return due

@@ -9,6 +9,7 @@ from support import HandClock
 
 from oauth_mw.errors import InvalidScope, StoreUnavailable
 from oauth_mw.events import (
+    MAX_REASONS,
     ForeignRevocation,
     Refusals,
     Refused,
@@ -99,10 +100,19 @@ def test_every_refusal_of_an_outage_is_told_and_the_outage_itself_once_a_minute(
     assert failures(seen) == [StoreFailed("", "down")] * 2
 
 
-def test_an_outage_with_changing_reasons_is_not_told_at_every_change(refused, seen, ticks):
+def test_each_reason_of_an_outage_is_told_once_a_minute(refused, seen, ticks):
     for _ in range(25):
         refused(StoreUnavailable("the file cannot be opened"))
-        refused(StoreUnavailable("the store did not answer just now"))
+        refused(StoreUnavailable("another version"))
         ticks.move(1)
 
-    assert 1 <= len(failures(seen)) <= 2
+    assert failures(seen) == [StoreFailed("", "the file cannot be opened"), StoreFailed("", "another version")]
+
+
+def test_an_outage_with_ever_new_reasons_is_told_a_bounded_number_of_times_a_minute(refused, seen, ticks):
+    for number in range(100):
+        refused(StoreUnavailable(f"port {number}"))
+    ticks.move(60)
+    refused(StoreUnavailable("port 0"))
+
+    assert len(failures(seen)) == MAX_REASONS + 1

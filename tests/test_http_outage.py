@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 
 import pytest
+from engines import wait_until
 from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import call, make_environ
 
@@ -131,14 +133,32 @@ def test_a_store_in_memory_does_not_serve_several_processes(wrap, clock):  # L-0
     assert call(app, environs[1] | {"wsgi.multiprocess": False}).status == 401
 
 
-def test_an_outage_is_told_to_the_operator_once(wrap, client, lose, caplog):  # L-03
-    token = issue(wrap())
-    lose()
-    app = wrap()
+@pytest.fixture
+def told(caplog):
+    """The reasons for which operators were told that the store failed."""
     caplog.set_level("WARNING", "oauth_mw")
+    return lambda: [event.reason for record in caplog.records for event in record.args if hasattr(event, "reason")]
 
+
+def test_each_reason_of_an_outage_is_told_to_the_operator_once(wrap, client, store, lose, told):  # L-03
+    app = wrap()
+    token = issue(app)
+
+    def ask():
+        app.get("/any", headers=bearer(token), status="*")  # good for a moment yet, then 503
+        app.post("/oauth/token", CC, headers=TESTER, status=503)
+
+    store_is_back = lose()
+    wait_until(lambda: ask() or app.get("/any", headers=bearer(token), status="*").status_int == 503, "an outage")
     for _ in range(5):
-        app.get("/any", headers=bearer(token), status=503)
+        ask()
+    store_is_back()
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as newer, newer:
+        newer.execute("UPDATE oauth_mw_store SET version = 2")
+    wait_until(lambda: ask() or len(told()) > 1, "the end of the outage")
+    for _ in range(5):
+        ask()
 
-    assert 1 <= len(caplog.records) <= 2
-    assert "StoreFailed" in caplog.text
+    gone, newer = told()
+    assert "cannot be opened" in gone
+    assert "version 2" in newer

@@ -98,6 +98,7 @@ class VerifiedTokens:
         self._next_look = 0.0
         self._answered = float("-inf")
         self._failed = float("-inf")
+        self._failure = ""
         self._missed = float("-inf")
         self._epoch = 0
         self._store_id, self._position = "", -1
@@ -227,7 +228,7 @@ class VerifiedTokens:
     def _ask(self, started: float) -> tuple[LogPage, object]:
         """One look at the log, and the generation from before it; not again right after a failure."""
         if started < self._failed + RETRY_SECONDS:
-            raise StoreUnavailable("the store did not answer just now")
+            raise StoreUnavailable(self._failure)
         in_a_hurry = deadline(self._timeout) < time.monotonic() + self._timeout / 2
         try:
             try:
@@ -235,10 +236,11 @@ class VerifiedTokens:
             except StoreUnavailable:
                 # One lost connection is no outage.
                 return self._asked()
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             # The time of the question: who was paused over it cannot say how the store does now. Nor can who had used
             # up his time elsewhere.
             if not in_a_hurry:
+                self._failure = error.reason
                 self._failed = started
             raise
 
