@@ -183,6 +183,7 @@ class SQLiteEngine:
 
     def close(self) -> None:
         held, self._held = self._held, None
+        self.generation = object  # the counter's would keep its file open
         if held and held.pid == os.getpid():
             held.close()
 

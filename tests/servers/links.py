@@ -1,4 +1,4 @@
-"""Which process holds which connection to an engine, as the kernel sees it."""
+"""Which process holds which connection or file, as the kernel sees it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ def holders(port: int, processes: set[int]) -> dict[str, set[int]]:
     remote = f":{port:04X}"
     found: dict[str, set[int]] = {row[9]: set() for row in rows if row[2].endswith(remote) and row[3] == ESTABLISHED}
     for process in processes:
-        for name in _open_files(process):
+        for name in open_files(process):
             if name.startswith("socket:[") and name[8:-1] in found:
                 found[name[8:-1]].add(process)
     return {inode: held_by for inode, held_by in found.items() if held_by}
 
 
-def _open_files(process: int) -> list[str]:
+def open_files(process: int) -> list[str]:
     folder, names = f"/proc/{process}/fd", []
     for each in os.listdir(folder):
         with suppress(OSError):
