@@ -53,7 +53,7 @@ class Pool(Generic[T]):
         self._waiting = 0
         self._begun = 0  # dials, counted
         self._failed = 0  # the last begun of those that failed
-        self._failure = ""
+        self._failure = StoreUnavailable("")
         self._closed = False
         # A signal's exception cannot come between taking a plain lock and the block that gives it back.
         self._lock = Lock()
@@ -117,7 +117,7 @@ class Pool(Generic[T]):
         count = len(self._made) + self._dialling
         # While others are in use, one of them may yet come back.
         if failed and not count:
-            raise StoreUnavailable(self._failure)
+            raise type(self._failure)(self._failure.reason)
         if not failed and self._dialling < self._waiting and count < self._limit:
             self._dialling += 1
             self._begun += 1
@@ -130,18 +130,18 @@ class Pool(Generic[T]):
                 raise
 
     def _run(self, number: int) -> None:
-        made, failure = None, ""
+        made, failure = None, StoreUnavailable("the store was closed")
         try:
             made = self._dial()
         except StoreUnavailable as error:
-            failure = error.reason
+            failure = error
         except BaseException as error:  # a thread has nobody above it to tell
-            failure = f"no connection to the store: {type(error).__name__}"
+            failure = StoreUnavailable(f"no connection to the store: {type(error).__name__}")
         with self._lock:
             self._dialling -= 1
             if made is not None and self._closed:
                 made.close()
-                made, failure = None, "the store was closed"
+                made = None
             if made is None:
                 self._failed = max(self._failed, number)
                 self._failure = failure

@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement
 from ..errors import ConfigError, StoreUnavailable
 from ..patience import Patience, deadline
 from .pool import Pool
-from .postgres_driver import ERRORS, Driver, Link, let_go, make_engine, unavailable, unsuitable
+from .postgres_driver import ERRORS, Driver, Link, Pooler, let_go, make_engine, unavailable, unsuitable
 from .postgres_mark import MARKED_ID, make_mark, new_mark
 from .postgres_url import arguments, dialect, parsed, shown
 
@@ -97,8 +97,11 @@ class PostgresEngine:
                 let_go()  # where a server forks past Python
                 self._pool = Pool(self._dial, CONNECTIONS)
             if self._judged is not self._pool:
-                with Using(self._pool, until) as link:
-                    self._judge(link, until)
+                try:
+                    with Using(self._pool, until) as link:
+                        self._judge(link, until)
+                except Pooler as error:
+                    raise ConfigError("store", f"{self.url}: {error}") from None
                 self._judged = self._pool
             return self._pool
 

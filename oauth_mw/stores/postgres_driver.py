@@ -32,7 +32,19 @@ if _version < [3, 3, 6]:  # the first one that waits for a limited time
 # What one of them raises: SQLAlchemy's second is about a connection, or a row, that is gone.
 ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, UnicodeEncodeError)
 
+_POOLER = "a connection pooler (PgBouncer or the like) answers: name PostgreSQL itself, the store has a pool of its own"
+
 _open: weakref.WeakSet[Driver] = weakref.WeakSet()
+
+
+class Pooler(StoreUnavailable):
+    """Between us and PostgreSQL stands what gives a session to many clients in turn.
+
+    There our settings would count for others, and a prepared statement be one of theirs.
+    """
+
+    def __init__(self, reason: str = _POOLER) -> None:
+        super().__init__(reason)
 
 
 class Driver(psycopg.Connection[Any]):
@@ -156,8 +168,12 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
             _open.add(driver)
             driver.deadline = time.monotonic() + timeout
             driver.add_notice_handler(driver.note)
-            row = driver.execute("SELECT current_setting('synchronous_commit')").fetchone()
-            driver.durable = row[0] if row and row[0] != "off" else "on"
+            asked = driver.execute("SELECT pg_backend_pid(), current_setting('synchronous_commit')")
+            process, configured = asked.fetchone() or (0, "off")
+            # A pooler has told a process number of its own, to know its client by when he cancels.
+            if process != driver.info.backend_pid:
+                raise Pooler
+            driver.durable = configured if configured != "off" else "on"
             driver.execute(settings)
         except BaseException:
             driver.close()

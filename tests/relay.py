@@ -1,0 +1,71 @@
+"""What stands between a client and a PostgreSQL, and may answer with something else, for tests."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Thread
+from types import TracebackType
+
+
+def _as_it_is(data: bytes) -> bytes:
+    return data
+
+
+class Relay:
+    """Hands on what comes in at ``port``; a context manager.
+
+    :param server: the server's own port; it may be changed.
+    :param answered: what becomes of what the server has said.
+    """
+
+    def __init__(self, server: int, answered: Callable[[bytes], bytes] = _as_it_is) -> None:
+        self.server = server
+        self._answered = answered
+        self.asked: list[bytes] = []  # what clients have said, in the pieces in which it came
+        self._callers: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+
+    def _serve(self) -> None:
+        with suppress(OSError):  # the end
+            while True:
+                caller, _ = self._listener.accept()
+                self._callers.append(caller)
+                Thread(target=self._connect, args=(caller,), daemon=True).start()
+
+    def _connect(self, caller: socket.socket) -> None:
+        with caller, suppress(OSError), socket.create_connection(("127.0.0.1", self.server)) as server:
+            answering = Thread(target=_forward, args=(server, caller, self._answered), daemon=True)
+            answering.start()
+            _forward(caller, server, self._heard)
+            answering.join()
+
+    def _heard(self, data: bytes) -> bytes:
+        self.asked.append(data)
+        return data
+
+    def __enter__(self) -> Relay:
+        Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def cut(self) -> None:
+        """End all connections. New ones can be made."""
+        while self._callers:
+            with suppress(OSError):
+                self._callers.pop().shutdown(socket.SHUT_RDWR)
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+
+def _forward(source: socket.socket, target: socket.socket, passed: Callable[[bytes], bytes]) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(passed(data))
+    for each in (source, target):
+        with suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
