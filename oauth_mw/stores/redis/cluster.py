@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from ...errors import ConfigError, StoreUnavailable
 from .connections import Server
 from .contact import judge, judge_node, read_info
+from .dials import Dials
 from .failures import Elsewhere, Unsent
 from .known import Address, Known, at, in_turn
 from .servers import Command, Replies, Run
@@ -44,6 +45,7 @@ class Cluster:
 
     def __init__(self, place: RedisURL) -> None:
         self._place = place
+        self._dials = Dials(place.max_connections)
         self._servers: dict[Address, Server] = {}
         self._known = Known(self._find)
 
@@ -99,13 +101,14 @@ class Cluster:
     def _server(self, address: Address) -> Server:
         found = self._servers.get(address)
         if found is None:
-            found = self._servers.setdefault(address, Server(self._place, at(address), _judge))
+            found = self._servers.setdefault(address, Server(self._place, at(address), _judge, self._dials))
         return found
 
     def _find(self, deadline: float) -> _Map:
         before = self._known.last.nodes if self._known.last else []
         place = replace(self._place, max_connections=1)
-        nodes = {Server(place, at(each), judge_node): each for each in dict.fromkeys([*before, *self._place.hosts])}
+        addresses = dict.fromkeys([*before, *self._place.hosts])
+        nodes = {Server(place, at(each), judge_node, self._dials): each for each in addresses}
         try:
             found = _ask(nodes, deadline)
         finally:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
+from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -23,6 +24,7 @@ from redis.exceptions import ChildDeadlockedError, NoScriptError, RedisError, Re
 from redis.retry import Retry
 
 from ...errors import ConfigError, StoreUnavailable
+from .dials import Dials
 from .failures import PASSING, Unsent, state_of, unavailable
 from .scripts import TEXTS
 from .servers import Command, Replies, Run
@@ -72,11 +74,18 @@ _left = property(lambda self: seconds_left(), lambda self, seconds: None)
 
 def _limited(kind: Any) -> Any:
     """The same class of connections, each of whose waits ends by the deadline."""
-    members = {
-        "_connect": lambda self: _Socket(kind._connect(self)),
-        "socket_timeout": _left,
-        "socket_connect_timeout": _left,
-    }
+
+    def begin(self: Any, *, dials: Dials, **options: object) -> None:
+        self._dials = dials
+        kind.__init__(self, **options)
+
+    def connect(self: Any) -> _Socket:
+        dial = partial(kind._connect, self)
+        if kind is UnixDomainSocketConnection:
+            return _Socket(dial())
+        return _Socket(self._dials.dial((self.host, self.port), dial, seconds_left))
+
+    members = {"__init__": begin, "_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
     return type(kind.__name__, (kind,), members)
 
 
@@ -90,13 +99,15 @@ class Server:
     :param place: what the URL says; its hosts and path do not count here.
     :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
     :param judge: asked once for each new connection, with a way to run commands on it; refuses by raising.
+    :param dials: those under way, of all servers of a store.
     """
 
-    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
+    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None], dials: Dials) -> None:
         self._judge = judge
         self._db = place.db
         self._closings = 0
         self._pool: Any = _Pool(
+            dials=dials,
             connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
             max_connections=place.max_connections,
             username=place.username,

@@ -13,6 +13,7 @@ from functools import partial
 from .cluster import Cluster
 from .connections import Server, check_files
 from .contact import judge
+from .dials import Dials
 from .known import at
 from .sentinels import Sentinels
 from .servers import Command, Replies, Servers
@@ -26,7 +27,7 @@ class OneServer:
 
     def __init__(self, place: RedisURL) -> None:
         where: dict[str, object] = at(place.hosts[0]) if place.hosts else {"path": place.path}
-        self._server = Server(place, where, partial(judge, cluster=False))
+        self._server = Server(place, where, partial(judge, cluster=False), Dials(place.max_connections))
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         return self._server.run(commands, deadline)

@@ -10,6 +10,7 @@ from functools import partial
 from ...errors import ConfigError, StoreUnavailable
 from .connections import Server
 from .contact import judge, judge_sentinel
+from .dials import Dials
 from .known import LOOK_SECONDS, Address, Known, at, in_turn
 from .servers import Command, Replies
 from .url import RedisURL
@@ -36,7 +37,8 @@ class Sentinels:
         self._place = place
         username = place.sentinel_username if place.sentinel_password else None
         asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
-        self._sentinels = [Server(asked, at(host), judge_sentinel) for host in place.hosts]
+        self._dials = Dials(place.max_connections)
+        self._sentinels = [Server(asked, at(host), judge_sentinel, self._dials) for host in place.hosts]
         self._answering = len(self._sentinels)
         self._known = Known(self._find)
 
@@ -65,7 +67,8 @@ class Sentinels:
             return replace(before, since=since)
         if before is not None:
             before.server.close()
-        return _Primary(address, Server(self._place, at(address), partial(judge, cluster=False)), since)
+        server = Server(self._place, at(address), partial(judge, cluster=False), self._dials)
+        return _Primary(address, server, since)
 
     def _address(self, deadline: float) -> Address:
         """Where the primary is, as who has seen the most fail-overs says among those that answer."""
