@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from engines import Redis
 from redis_raw import Raw
-from stored import log_of, registered
+from stored import issued, log_of, registered
 
 from oauth_mw import open_store
 from oauth_mw.errors import ConfigError, StoreMissing, StoreUnavailable
@@ -185,6 +185,53 @@ def test_a_server_that_is_too_old_is_refused(own, monkeypatch):
 def test_a_node_of_a_cluster_is_refused():
     with Redis(cluster_enabled="yes") as node, pytest.raises(ConfigError, match="is a node of a cluster"):
         open_store(node.url, create=True)
+
+
+def use(url):
+    with opened(url, create=True) as store:
+        store.add_client(registered())
+        key = issued(store)
+        store.revoke_token(key)
+        store.find_token(key)
+        log_of(store)
+        store.end_client("tester", delete=True)
+        return [*store.clients(), store.count_tokens()]
+
+
+OWN_KEYS = ["~{oauth_mw}:*", "~oauth_mw:t:*"]
+SAFE = ["+@all", "-@dangerous", "+info", "+role"]
+
+
+@pytest.fixture
+def as_user(own):
+    """The URL for a user with these permissions and no others."""
+    with contextlib.closing(Raw(own.url)) as raw:
+
+        def permit(*rules):
+            raw.client.execute_command("ACL", "SETUSER", "user", "on", ">pw", *rules)
+            return own.url.replace("//", "//user:pw@")
+
+        yield permit
+        raw.client.execute_command("ACL", "DELUSER", "user")
+        raw.client.flushall()
+
+
+def test_a_user_needs_the_keys_of_the_store_and_no_dangerous_command_but_two(as_user):
+    assert use(as_user(*OWN_KEYS, *SAFE)) == [1]
+
+
+LACKING = {
+    "a command": [*OWN_KEYS, *SAFE, "-role"],
+    "a command within a script": [*OWN_KEYS, *SAFE, "-xadd"],
+    "the tokens": [OWN_KEYS[0], *SAFE],
+    "all but the tokens": [OWN_KEYS[1], *SAFE],
+}
+
+
+@pytest.mark.parametrize("rules", LACKING.values(), ids=LACKING)
+def test_a_user_who_lacks_a_permission_is_told_so(as_user, rules):
+    with pytest.raises(StoreUnavailable, match="not permit this user a command or a key"):
+        use(as_user(*rules))
 
 
 def test_a_server_that_changed_for_the_worse_is_refused_to_each_new_connection(own, changed):

@@ -40,6 +40,8 @@ _STATES = {
     "ASK": "Redis is a node of a cluster",
 }
 _STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
+# What a script may not do is said in other words, by Redis 6 and from Redis 7 on.
+_DENIED = re.compile(r"The user executing the script can't|ACL failure in script")
 _ADDRESS = re.compile(r"\b[0-9]+ (\S*):([0-9]+)$")
 # redis-py cuts the name off where it has a class for it; a class before those it inherits from.
 _CLASSES = {
@@ -81,6 +83,8 @@ def state_of(error: BaseException) -> str | None:
     for kind, state in _CLASSES.items():
         if isinstance(error, kind):
             return state
+    if _DENIED.search(str(error)):
+        return "NOPERM"
     found = _STATE.search(str(error))
     return found[1] if found else None
 
