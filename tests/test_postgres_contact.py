@@ -17,6 +17,7 @@ from oauth_mw.errors import StoreMissing
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
+NAMES = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() ORDER BY 1"
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
 
 
@@ -128,6 +129,34 @@ def test_another_schema_version_is_refused(postgres_url, raw, made, version):
 
     with pytest.raises(ConfigError, match=f"has schema version {version}, this oauth_mw knows 1"):
         open_store(postgres_url, create=True)
+
+
+FOREIGN = {
+    "another schema version": "UPDATE oauth_mw_store SET version = 2",
+    "no row": "DELETE FROM oauth_mw_store",
+    "a table of something else": "ALTER TABLE oauth_mw_store DROP COLUMN version",
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_where_the_store_is_refused_nothing_is_made(postgres_url, raw, made, foreign):
+    raw(foreign)
+    raw("DROP TABLE oauth_mw_mark")
+    before = raw(NAMES)
+
+    with pytest.raises(ConfigError):
+        open_store(postgres_url, create=True)
+
+    assert before and raw(NAMES) == before
+
+
+def test_a_mark_that_is_missing_is_made_where_the_store_is_good(postgres_url, raw, made):
+    before = raw(NAMES)
+    raw("DROP TABLE oauth_mw_mark")
+
+    open_store(postgres_url, create=True).close()
+
+    assert raw(NAMES) == before
 
 
 def test_too_old_a_server_is_refused_and_nothing_is_made(postgres_url, raw, monkeypatch):

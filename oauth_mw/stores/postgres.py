@@ -115,9 +115,17 @@ class PostgresEngine:
             if self._create:
                 link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
                 self._create(link.core)
-                make_mark(link.core)
+                try:
+                    self.check(link.core)
+                    make_mark(link.core)
+                except ERRORS:
+                    # What the check asks to tell why, a transaction that has failed does not answer.
+                    link.driver.roll_back()
+                    self.check(link.core)
+                    raise
                 _commit(link.driver)
-            self.check(link.core)
+            else:
+                self.check(link.core)
         except ERRORS as error:
             reason = unsuitable(error)
             if reason:
