@@ -157,7 +157,7 @@ class Team:
         for hand in self.hands:
             uses = hand.uses()
             for token, at in self.acknowledged.items():
-                verdict.count_ended(uses[token].accepted, at, bound)
+                verdict.count_ended(uses[token], self.known, at, bound)
             for token in self.tokens["kept"]:
                 verdict.count_kept(uses[token], self.known, over)
         return verdict
@@ -166,8 +166,8 @@ class Team:
 @dataclass
 class Verdict:
     """How many requests were accepted: with a token that ended, by any one worker ``before`` that at least, in all
-    ``within`` the bound and too late; with one that was kept, by any one worker ``after`` all that at least, and how
-    many of them asked the store although the token was known."""
+    ``within`` the bound and too late; with one that was kept, by any one worker ``after`` all that at least. And how
+    many requests ``asked`` what had ended, or the store although the token was known."""
 
     before: float = float("inf")
     within: int = 0
@@ -175,9 +175,10 @@ class Verdict:
     after: float = float("inf")
     asked: int = 0
 
-    def count_ended(self, accepted: list[float], acknowledged: float, bound: float) -> None:
-        late = [begun - acknowledged for begun in accepted if begun > acknowledged]
-        self.before = min(self.before, len(accepted) - len(late))
+    def count_ended(self, use: Use, known: float, acknowledged: float, bound: float) -> None:
+        late = [begun - acknowledged for begun in use.accepted if begun > acknowledged]
+        self.before = min(self.before, len(use.accepted) - len(late))
+        self.asked += sum(begun > known for begun in use.asked)
         self.stale += sum(each > bound for each in late)
         self.within += sum(each <= bound for each in late)
 
