@@ -31,6 +31,8 @@ class Pooled(Protocol):
         """Nothing but the end of the process may come out of it."""
 
 
+LATE = "no connection to the store in time"
+
 T = TypeVar("T", bound=Pooled)
 
 
@@ -63,6 +65,9 @@ class Pool(Generic[T]):
         """
         :raises StoreUnavailable: none came until ``deadline`` (of the monotonic clock).
         """
+        # Who cannot wait for an answer would only lose the connection over his question.
+        if deadline <= time.monotonic():
+            raise StoreUnavailable(LATE)
         with self._lock:
             # What was begun before he came says nothing about how it is now.
             begun = self._begun
@@ -71,7 +76,7 @@ class Pool(Generic[T]):
                 while (found := self._fresh()) is None:
                     self._dial_unless(self._failed > begun)
                     if not self._changed.wait(max(deadline - time.monotonic(), 0)):
-                        raise StoreUnavailable("no connection to the store in time")
+                        raise StoreUnavailable(LATE)
                 return found
             finally:
                 self._waiting -= 1

@@ -22,7 +22,7 @@ from .postgres_url import arguments, dialect, parsed, shown
 OLDEST = 14
 CONNECTIONS = 16
 ENCODINGS = ("UTF8", "SQL_ASCII")
-LATE = 0.1  # of the timeout: for what follows a commit that took all of it
+LATE = 0.1  # of the timeout: who has less of it left after his commit asks nothing more
 
 # Who makes the tables holds this lock: of several starts one makes them.
 _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
@@ -202,7 +202,8 @@ class PostgresEngine:
                 driver.roll_back()
                 raise
         if ends_tokens:
-            with Patience(max(until - time.monotonic(), self.timeout * LATE)):
+            left = until - time.monotonic()
+            with Patience(left if left > self.timeout * LATE else 0):
                 for told in self._watching:
                     told()
 
