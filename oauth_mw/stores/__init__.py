@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from .sql import SQLStore
 
 T = TypeVar("T")
+
+_PARTS = re.compile("([a-z0-9+.-]*:/{0,2}|)(.*)", re.DOTALL | re.IGNORECASE)
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:]*)(:\d{1,5})?", re.IGNORECASE)
 
 
 def open_store(
@@ -57,7 +61,7 @@ def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
     from .memory import MemoryStore
 
     if url != "memory://":
-        raise ConfigError("store", f"memory:// takes nothing after it, got {url!r}")
+        raise ConfigError("store", f"memory:// takes nothing after it, got {shown(url)!r}")
     return MemoryStore(clock)
 
 
@@ -102,6 +106,11 @@ def in_folder(url: T, folder: str | None) -> T | str:
 
 
 def shown(url: str) -> str:
-    """The URL without what may be a password, whether or not it can work."""
-    scheme, separator, rest = url.partition("://")
-    return scheme + separator + rest.partition("?")[0].rpartition("@")[2]
+    """The URL without what may be a password, whether or not it can work; in doubt its scheme alone."""
+    scheme, rest = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]  # anything matches
+    place, _, query = rest.partition("?")
+    place = place.rpartition("@")[2]
+    hosts, _, path = place.partition("/")
+    # A password may hold any character: where one looks for the end of it, it may still go on.
+    doubtful = "@" in query or ":" in path or not all(map(_HOST.fullmatch, hosts.split(",")))
+    return str(scheme) if doubtful else f"{scheme}{place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from typing import Any
 
 import psycopg
@@ -34,7 +35,8 @@ def parsed(url: str) -> URL:
     except (ArgumentError, ValueError):
         raise ConfigError("store", _EXPECTED) from None
     # Else the rest of a password would be shown as part of a host.
-    if "@" in f"{address.host}{address.database}" or not url.isprintable() or "%00" in url:
+    more = address.password is not None and url.partition("://")[2].partition(":")[2].count("@") > 1
+    if more or "@" in f"{address.host}{address.database}" or not url.isprintable() or "%00" in url:
         raise ConfigError("store", _EXPECTED)
     return address
 
@@ -55,7 +57,8 @@ def arguments(url: URL, timeout: float) -> dict[str, Any]:
         raise ConfigError("store", f"{_EXPECTED}, and several hosts as ?host=one:5432&host=two:5432") from None
     wrong = _wrong(given)
     if wrong:
-        raise ConfigError("store", f"{shown(url)}: {wrong}")
+        # Where a name is wrong, its value may be a password.
+        raise ConfigError("store", f"{shown(url.set(query={}))}: {wrong}")
     return {
         "target_session_attrs": _PRIMARY[0],
         "fallback_application_name": "oauth_mw",
@@ -72,7 +75,7 @@ def _hosts(given: dict[str, Any]) -> int:
 
 
 def _wrong(given: dict[str, Any]) -> str:
-    """What libpq, or this store, would refuse; empty when it is nothing."""
+    """What libpq, or this store, would refuse, without the value; empty when it is nothing."""
     for name in _NUMBERS:
         if not str(given.get(name, 0)).isdecimal():
             return f"{name} must be a whole number"
@@ -83,7 +86,11 @@ def _wrong(given: dict[str, Any]) -> str:
     try:
         tried = PGconn.connect_start(make_conninfo(**{**given, "host": nowhere, "hostaddr": ""}).encode())
     except psycopg.Error as error:
-        return str(error).strip().splitlines()[0]
+        return _names_only(str(error), given)
     said = tried.get_error_message().strip()
     tried.finish()
-    return "" if os.devnull in said else said.splitlines()[0]
+    return "" if os.devnull in said else _names_only(said, given)
+
+
+def _names_only(said: str, given: dict[str, Any]) -> str:
+    return re.sub('"(.*)"', lambda quoted: quoted[0] if quoted[1] in given else "…", said.strip().splitlines()[0])
