@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from contextlib import closing
 
+import postgres_raw
 import pytest
+import redis_raw
 from places import NAMED_BY
 
 from oauth_mw import open_store
@@ -21,6 +26,13 @@ def check(cli, tmp_path):
         return cli("check", "app.ini", store=None)
 
     return run
+
+
+def refused(answer):
+    """The one line that says why."""
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("Error: store: ") and answer.stderr.count("\n") == 1
+    return answer.stderr
 
 
 @SERVERS
@@ -75,3 +87,72 @@ def test_a_url_that_cannot_work_names_the_option(check, url, says):
 
     assert answer.exit_code == 2
     assert answer.stderr.startswith("Error: store: ") and says in answer.stderr
+
+
+def newer(url, store_kind):
+    open_store(url, create=True).close()
+    if store_kind == "redis":
+        raw = redis_raw.Raw(url)
+        raw.client.hset(raw.key("store"), "version", 2)
+        raw.close()
+    else:
+        with postgres_raw.Raw(url) as raw:
+            raw("UPDATE oauth_mw_store SET version = 2")
+
+
+@SERVERS
+def test_a_store_of_newer_code_is_refused_with_both_versions(check, store_url, store_kind):
+    newer(store_url, store_kind)
+
+    assert refused(check(store_url)).endswith(" has schema version 2, this oauth_mw knows 1: upgrade it\n")
+
+
+OLD = {
+    "postgresql": ("oauth_mw.stores.postgres.OLDEST", 99, "is an older PostgreSQL than 99: upgrade it"),
+    "redis": ("oauth_mw.stores.redis.contact.OLDEST", (99, 0), ": 99.0 is needed"),
+}
+
+
+@SERVERS
+def test_too_old_a_server_is_refused(check, store_url, store_kind, monkeypatch):
+    name, oldest, says = OLD[store_kind]
+    monkeypatch.setattr(name, oldest)
+
+    assert refused(check(store_url)).endswith(f"{says}\n")
+
+
+@pytest.mark.parametrize("create", [False, True], ids=["where nothing of ours is", "where our store was"])
+def test_keys_of_something_else_are_refused_and_left(check, redis_url, create):
+    if create:
+        open_store(redis_url, create=True).close()
+    with closing(redis_raw.Raw(redis_url)) as raw:
+        raw.client.delete(raw.key("store"))
+        raw.client.set(raw.key("theirs"), "x")
+        before = raw.contents()
+
+        assert "holds keys of something else" in refused(check(redis_url))
+        assert raw.contents() == before
+
+
+def test_a_table_of_something_else_is_refused_and_nothing_is_made(check, postgres_url):
+    with postgres_raw.Raw(postgres_url) as raw:
+        raw("CREATE TABLE oauth_mw_store (theirs integer)")
+
+        assert "column oauth_mw_store.version does not exist" in refused(check(postgres_url))
+        assert raw("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()") == ["oauth_mw_store"]
+
+
+DRIVERS = {"postgresql": ("psycopg", "postgres"), "redis": ("redis", "redis")}
+
+
+@pytest.mark.parametrize("kind", DRIVERS)
+def test_without_the_driver_the_extra_is_named(tmp_path, kind):
+    module, extra = DRIVERS[kind]
+    ini = tmp_path / "app.ini"
+    ini.write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {PREFIXES[kind]}h/0\n")
+    code = f"import sys; sys.modules['{module}'] = None; from oauth_mw.cli import main; main()"
+
+    done = subprocess.run([sys.executable, "-c", code, "check", ini], capture_output=True, text=True)
+
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("Error: store: ") and f"pip install 'oauth_mw[{extra}]'" in done.stderr
