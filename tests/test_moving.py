@@ -16,7 +16,7 @@ from oauth_mw.errors import AdminError
 from oauth_mw.model import Holdings, Store
 
 EVERY = {**PUBLIC, **PRIVATE}
-OVER = int(time.time()) - 30
+OVER = int(time.time()) - 90
 
 
 class Moved(NamedTuple):

@@ -90,6 +90,14 @@ def test_an_expired_token_is_200(app, token, clock):  # R-02
     assert revoke(app, token).status_int == 200
 
 
+def test_a_token_is_ended_although_this_machines_clock_is_ahead_of_the_others(app, token, clock):
+    clock.move(3659)
+    revoke(app, token)
+    clock.move(-60)
+
+    assert app.get("/", headers=bearer(token), status="*").status_int == 401
+
+
 def test_the_answer_does_not_tell_unknown_from_known(app, token):
     answers = [revoke(app, each) for each in (token, token, token[::-1], "A" * 48, "x")]
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
 from ..model import Clock, Holdings, LogRecord, Store
+from ..tokens.opaque import CLOCK_MARGIN
 
 T = TypeVar("T")
 
@@ -76,7 +77,7 @@ class _Copying:
         events_there = self._count_events()
         self._copy_all_but_tokens()
         moved = seen = 0
-        for keys in _each(self._source.read_keys(now), self._source_url):
+        for keys in _each(self._source.read_keys(now - CLOCK_MARGIN), self._source_url):
             if keys:
                 moved += self._copy_tokens(keys)
                 seen += len(keys)

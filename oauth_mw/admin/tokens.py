@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import NotFound
 from ..model import Clock, Store, TokenRecord, TokenStore, Value
-from ..tokens.opaque import SWEEP_MARGIN, storage_key
+from ..tokens.opaque import CLOCK_MARGIN, storage_key
 
 PURGE_ROWS = 500
 REST_SECONDS = 0.002
@@ -62,7 +62,7 @@ def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> 
     :raises NotFound: no such token, or its row is gone.
     """
     _token(store, key)
-    return clock() < int.from_bytes(key[:4]) and store.revoke_token(key)
+    return clock() - CLOCK_MARGIN < int.from_bytes(key[:4]) and store.revoke_token(key)
 
 
 def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
@@ -72,7 +72,7 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
 
     :raises StoreUnavailable: the store does not answer.
     """
-    before = int(clock()) - SWEEP_MARGIN
+    before = int(clock()) - CLOCK_MARGIN
     while swept := store.sweep(before, PURGE_ROWS):
         yield swept
         # Whoever waits for SQLite's writers' queue looks again only so often.

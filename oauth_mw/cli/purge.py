@@ -10,7 +10,7 @@ import click
 from .. import admin
 from ..admin.tokens import PURGE_ROWS
 from ..model import Store
-from ..tokens.opaque import SWEEP_MARGIN
+from ..tokens.opaque import CLOCK_MARGIN
 from .output import json_option, print_json
 from .store import Target
 
@@ -34,7 +34,7 @@ def _purge(store: Store) -> int:
     steps = admin.purge(store)
     removed = next(steps, 0)
     # Counting takes long, and in Redis there is never anything to remove.
-    if removed < PURGE_ROWS or (due := store.count_tokens(before=int(time.time()) - SWEEP_MARGIN)) < LONG_WORK:
+    if removed < PURGE_ROWS or (due := store.count_tokens(before=int(time.time()) - CLOCK_MARGIN)) < LONG_WORK:
         return removed + sum(steps)
     with click.progressbar(length=due, label="purging", file=sys.stderr) as bar:
         for swept in steps:

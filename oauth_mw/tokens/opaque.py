@@ -20,9 +20,9 @@ from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, Token
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
 SWEEP_ROWS = 500
-# Seconds for which an expired row stays. Where this machine's clock is ahead, others still accept the token, and it
-# could not be revoked any more if its row were gone.
-SWEEP_MARGIN = 60
+# Seconds for which an expired token can still be revoked, and its row stays. If this machine's clock is ahead, others
+# still accept it.
+CLOCK_MARGIN = 60
 
 _LENGTH = 48
 # RFC 6750 §2.1: of b64token, what a prefix may hold, then what we make ourselves.
@@ -66,7 +66,7 @@ class OpaqueTokens:
 
     def _sweep(self, now: int) -> None:
         try:
-            self._store.sweep(now - SWEEP_MARGIN, SWEEP_ROWS)
+            self._store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
         except StoreUnavailable:
             pass  # the token is stored, and what is left over goes another time
 
@@ -75,15 +75,18 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        token, lives = self.known(text) or (None, False)
+        token, lives = self._find(text, self._clock()) or (None, False)
         return token if lives else None
 
     def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        """The token that ``text`` is, unless it has expired, and whether it lives; or ``None``.
+        """The token that ``text`` is, unless no machine accepts it for its time, and whether it lives; or ``None``.
 
         :raises StoreUnavailable: it cannot be told.
         """
-        key = self.storage_key(text)
+        return self._find(text, self._clock() - CLOCK_MARGIN)
+
+    def _find(self, text: str, now: float) -> tuple[AccessToken, bool] | None:
+        key = _possible(storage_key(text), now)
         record = self._store.find_token(key) if key else None
         return (self._token(key, record), not record.revoked) if key and record else None
 
@@ -96,11 +99,7 @@ class OpaqueTokens:
 
     def storage_key(self, text: str) -> bytes | None:
         """Where the token would lie; ``None`` when ``text`` is none of ours or its time cannot be now."""
-        key = storage_key(text)
-        now = self._clock()
-        if key and now < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
-            return key
-        return None
+        return _possible(storage_key(text), self._clock())
 
     def _token(self, key: bytes, record: TokenRecord) -> AccessToken:
         return AccessToken(
@@ -122,6 +121,11 @@ def storage_key(text: str) -> bytes | None:
         return None
     # Eight characters are six bytes: the expiry and two more.
     return _key(text, a2b_base64(text[-_LENGTH : 8 - _LENGTH].replace("-", "+").replace("_", "/")))
+
+
+def _possible(key: bytes | None, now: float) -> bytes | None:
+    """The key, if a token with its expiry can be live now."""
+    return key if key and now < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK else None
 
 
 def _key(text: str, raw: bytes) -> bytes:
