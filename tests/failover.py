@@ -1,4 +1,4 @@
-"""Workers that issue, check and revoke while a primary is lost, and what became of each request."""
+"""Workers that issue, check, revoke and change a client while a primary is lost, and what became of each request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import cycle
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
+from engines_base import wait_until
 from processes import Process, Processes
 
 WORKER = """
+    from dataclasses import replace
     from urllib.parse import urlencode
     from webob import Request
-    from oauth_mw import OAuthMiddleware
+    from oauth_mw import OAuthMiddleware, StoreUnavailable
 
     def echo(environ, start_response):
         start_response("200 OK", [])
@@ -23,6 +26,15 @@ WORKER = """
 
     url, lag, timeout, credentials = sys.argv[1], *sys.stdin.readline().split()
     app = OAuthMiddleware(echo, store=url, revocation_lag_seconds=float(lag), store_timeout_seconds=float(timeout))
+
+    store = open_store(url, timeout=float(timeout))
+
+    def change():
+        try:
+            done = store.update_client("tester", lambda client: replace(client, name=str(os.getpid())))
+            return "200 -" if done else "404 -"
+        except StoreUnavailable as error:
+            return f"503 {dict(error.headers()).get('Retry-After', '-')}"
 
     def do(verb, token=""):
         if verb == "check":
@@ -35,11 +47,16 @@ WORKER = """
         return request.get_response(app)
 
     for line in sys.stdin:
+        if "change" in line:
+            print(change(), flush=True)
+            continue
         answer = do(*line.split())
         issued = answer.json.get("access_token", "") if "issue" in line and answer.status_int == 200 else ""
         print(answer.status_int, answer.headers.get("Retry-After", "-"), issued, flush=True)
 """
 LAG = 0.3
+LAST = 9  # so many in a row that go well show that all is well
+ASKED = ("issue", "check", "revoke", "change")
 
 
 class Done(NamedTuple):
@@ -82,7 +99,9 @@ class Crowd:
 
     def check(self, worker: Process) -> None:
         token = _one_of(self._live())
-        if token and self.ask(worker, "check", token)[0] == 401 and token not in self.unsure:
+        if not token:
+            self.issue(worker)
+        elif self.ask(worker, "check", token)[0] == 401 and token not in self.unsure:
             self.refused.append(token)
 
     def check_revoked(self, worker: Process) -> None:
@@ -95,8 +114,13 @@ class Crowd:
         with self._lock:
             token = _one_of(self._live())
             self.unsure.update([token] if token else [])
-        if token and self.ask(worker, "revoke", token)[0] == 200:
+        if not token:
+            self.issue(worker)
+        elif self.ask(worker, "revoke", token)[0] == 200:
             self.revoked[token] = time.monotonic()
+
+    def change(self, worker: Process) -> None:
+        self.ask(worker, "change")
 
     def _live(self) -> list[str]:
         return [each for each in list(self.issued) if each not in self.unsure and each not in self.refused]
@@ -107,14 +131,26 @@ class Crowd:
             each.status for each in list(self.done) if each.what == what and start <= each.began <= each.ended <= end
         }
 
-    def last(self, what: str, count: int = 9) -> list[int]:
-        return [each.status for each in list(self.done) if each.what == what][-count:]
+    def seen(self, start: float, end: float) -> list[set[int]]:
+        """Those of each of ``ASKED``; which tokens may be refused is another matter."""
+        return [self.statuses(what, start, end) - {401} for what in ASKED]
+
+    def well(self, *kinds: str, seconds: float) -> float:
+        """Wait until all requests of these kinds go well, of those that begin from now on; the time when they do."""
+        since = time.monotonic()
+
+        def is_well(what: str) -> bool:
+            last = [each.status for each in list(self.done) if each.what == what and each.began > since][-LAST:]
+            return len(last) == LAST and set(last) - {401} == {200}
+
+        wait_until(lambda: all(map(is_well, kinds)), f"{kinds} without an error", seconds)
+        return time.monotonic()
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
         """Meanwhile each worker does one thing after the other."""
-        acts = [self.issue, self.check, self.check_revoked, self.revoke]
-        threads = [Thread(target=self._work, args=(worker, acts)) for worker in self.workers]
+        acts = [self.issue, self.check, self.check_revoked, self.revoke, self.change]
+        threads = [Thread(target=self._work, args=(each, random.sample(acts, len(acts)))) for each in self.workers]
         for thread in threads:
             thread.start()
         try:
@@ -125,8 +161,11 @@ class Crowd:
                 thread.join()
 
     def _work(self, worker: Process, acts: list[Callable[[Process], None]]) -> None:
-        while not self._stop.is_set():
-            random.choice(acts)(worker)
+        # In turn: where some take a whole timeout, few of them fit into the time of a test, and each must.
+        for act in cycle(acts):
+            if self._stop.is_set():
+                break
+            act(worker)
             time.sleep(0.002)
 
 
