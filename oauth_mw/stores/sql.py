@@ -23,7 +23,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.exc import DBAPIError, NoResultFound
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
@@ -100,12 +99,11 @@ class SQLStore:
         connection.execute(insert(_store).values(row))
 
     def _check(self, connection: Connection) -> None:
-        try:
-            version = connection.execute(select(_store.c.version).where(_store.c.one == 1)).scalar_one()
-        except (DBAPIError, NoResultFound) as error:
-            if not inspect(connection).has_table(_store.name) or isinstance(error, NoResultFound):
-                raise StoreMissing(f"{self.url} holds no oauth_mw store") from None
-            raise
+        # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
+        there = inspect(connection).has_table(_store.name)
+        version = connection.scalar(select(_store.c.version).where(_store.c.one == 1)) if there else None
+        if version is None:
+            raise StoreMissing(f"{self.url} holds no oauth_mw store")
         if version != schema.VERSION:
             raise ConfigError(
                 "store", f"{self.url} has schema version {version}, this oauth_mw knows {schema.VERSION}: upgrade it"
