@@ -28,6 +28,7 @@ ROOMS = [
     ["endpoints"],
     ["client_auth"],
     ["tokens"],
+    ["keys"],
     ["stores"],
     ["config"],
     ["rules", "environ", "http"],

@@ -1,0 +1,111 @@
+"""A key and the one algorithm that it is used with (RFC 8725 §3.1): joserfc and cryptography do the mathematics."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
+from joserfc.jws import JWSRegistry
+
+RSA_BITS = 2048
+UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
+
+# By what RFC 7518 §3.1 and RFC 8037 §3.1 call them.
+ALGORITHMS = ("ES256", "EdDSA", "RS256")
+
+_MODELS: Mapping[str, Any] = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
+
+
+class Key:
+    """A key pair, or its public half. Its id is its thumbprint (RFC 7638)."""
+
+    __slots__ = ("_key", "_model", "algorithm", "kid")
+
+    def __init__(self, key: ECKey | OKPKey | RSAKey) -> None:
+        """
+        :raises ValueError: no algorithm of ours is for keys of this kind.
+        """
+        self._key: Any = key
+        self.algorithm = _algorithm_of(key)
+        self._model = _MODELS[self.algorithm]
+        self.kid = key.thumbprint()
+
+    def __repr__(self) -> str:
+        return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
+
+    @property
+    def private(self) -> bool:
+        return bool(self._key.is_private)
+
+    def sign(self, message: bytes) -> bytes:
+        signature: bytes = self._model.sign(message, self._key)
+        return signature
+
+    def verify(self, message: bytes, signature: bytes) -> bool:
+        try:
+            return bool(self._model.verify(message, signature, self._key))
+        except ValueError:  # cryptography's word for a signature of another length
+            return False
+
+    def jwk(self) -> dict[str, str]:
+        """The public half, as a member of a key set (RFC 7517 §4)."""
+        members = self._key.as_dict(private=False)
+        return {**members, "kid": self.kid, "use": "sig", "alg": self.algorithm}
+
+    def pem(self, password: str | None = None) -> str:
+        """The private half as PKCS #8.
+
+        :param password: what it is encrypted with.
+        """
+        text: bytes = self._key.as_pem(private=True, password=password)
+        return text.decode()
+
+
+def make(algorithm: str) -> Key:
+    """A new key pair."""
+    if algorithm == "ES256":
+        return Key(ECKey.generate_key("P-256", private=True))
+    if algorithm == "EdDSA":
+        return Key(OKPKey.generate_key("Ed25519", private=True))
+    return Key(RSAKey.generate_key(RSA_BITS, private=True))
+
+
+def from_jwk(text: str) -> Key:
+    """
+    :raises ValueError: it is no public key for an algorithm of ours.
+    """
+    try:
+        members = json.loads(text)
+        return Key(import_key({name: members[name] for name in members.keys() - {"kid", "use", "alg"}}))  # type: ignore[arg-type]  # any kind, judged by Key
+    except (AttributeError, JoseError, ValueError):
+        raise ValueError("no public key that can be used") from None
+
+
+def from_pem(text: str, password: str | None = None) -> Key:
+    """
+    :param password: what the key is encrypted with, if it is.
+    :raises ValueError: it cannot be read with that, or is for no algorithm of ours. The text says nothing of the key.
+    """
+    for kind in (ECKey, OKPKey, RSAKey):
+        try:
+            return Key(kind.import_key(text, password=password))
+        except (JoseError, TypeError, UnsupportedAlgorithm):
+            continue
+        except ValueError as error:
+            if error.args == (UNFIT,):
+                raise
+    raise ValueError("no PEM of a private key that can be read with the password" if password else "no PEM of a key")
+
+
+def _algorithm_of(key: ECKey | OKPKey | RSAKey) -> str:
+    if isinstance(key, ECKey) and key.curve_name == "P-256":
+        return "ES256"
+    if isinstance(key, OKPKey) and key.curve_name == "Ed25519":
+        return "EdDSA"
+    if isinstance(key, RSAKey) and key.public_key.key_size >= RSA_BITS:
+        return "RS256"
+    raise ValueError(UNFIT)

@@ -1,0 +1,170 @@
+"""Signed texts in the compact form (RFC 7515 §3.1), read as strictly as they can be (RFC 8725).
+
+Nothing of a text is believed, nor its payload parsed, before its signature was verified by a key
+that this server has, with the one algorithm that belongs to that key. Nothing is fetched, and no
+key is taken, because a header says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+MAX_LENGTH = 8192
+MAX_HEADER_LENGTH = 512
+MEMO_ENTRIES = 64
+# No header with a key's id, an object and a signature are shorter; opaque tokens are.
+MIN_LENGTH = 100
+
+_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
+_MEMBERS = {"typ", "alg", "kid"}
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+_FROM_URL = bytes.maketrans(b"-_", b"+/")
+
+
+class Refused(Exception):
+    """Why a text is no signed text of ours; for the log alone."""
+
+
+class VerifyingKey(Protocol):
+    """A public key, and the one algorithm it is used with."""
+
+    @property
+    def kid(self) -> str: ...
+
+    @property
+    def algorithm(self) -> str: ...
+
+    def verify(self, message: bytes, signature: bytes) -> bool: ...
+
+
+class SigningKey(VerifyingKey, Protocol):
+    def sign(self, message: bytes) -> bytes: ...
+
+
+def is_compact(text: str) -> bool:
+    """Whether ``text`` has the form; opaque tokens are shorter than any signed one."""
+    return len(text) > MIN_LENGTH and text.count(".") == 2
+
+
+def header_of(key: VerifyingKey, kind: str) -> bytes:
+    """The first segment of all that ``key`` signs, with its dot.
+
+    :param kind: the type of what is signed, without ``application/``.
+    """
+    return _encoded(_dumped({"typ": kind, "alg": key.algorithm, "kid": key.kid})) + b"."
+
+
+def sign(header: bytes, members: dict[str, object], key: SigningKey) -> str:
+    """
+    :param header: what :func:`header_of` gave for ``key``.
+    """
+    message = header + _encoded(_dumped(members))
+    return (message + b"." + _encoded(key.sign(message))).decode()
+
+
+class Reader:
+    """Verify and open signed texts of one type.
+
+    :param kind: the type, without ``application/`` (RFC 8725 §3.11).
+    :param find: the key with an id, if this server has it.
+    """
+
+    def __init__(self, kind: str, find: Callable[[str], VerifyingKey | None]) -> None:
+        self._kinds = {kind, "application/" + kind}
+        self._find = find
+        # What signs is one of a few keys, so the same few headers come again and again.
+        self._memo: dict[str, tuple[str, str]] = {}
+
+    def open(self, text: str) -> dict[str, Any]:
+        """The members of a text that a key of ours has signed.
+
+        :raises Refused: any fault.
+        """
+        if len(text) > MAX_LENGTH:
+            raise Refused("too long")
+        match = _COMPACT.fullmatch(text)
+        if match is None:
+            raise Refused("not three segments of base64url")
+        header, payload, signature = match.groups()
+        kid, algorithm = self._memo.get(header) or self._header(header)
+        key = self._find(kid)
+        if key is None:
+            raise Refused("unknown key")
+        if key.algorithm != algorithm:
+            raise Refused("another algorithm than the key's")
+        if not key.verify(text[: match.end(2)].encode(), _decoded(signature)):
+            raise Refused("wrong signature")
+        if len(self._memo) < MEMO_ENTRIES:
+            self._memo[header] = kid, algorithm
+        return parse_object(_decoded(payload))
+
+    def _header(self, segment: str) -> tuple[str, str]:
+        if len(segment) > MAX_HEADER_LENGTH:
+            raise Refused("header too long")
+        header = parse_object(_decoded(segment))
+        if header.keys() != _MEMBERS:
+            raise Refused("other header members than typ, alg and kid")
+        kind, algorithm, kid = header["typ"], header["alg"], header["kid"]
+        if not (isinstance(kind, str) and kind.lower() in self._kinds):
+            raise Refused("another typ")
+        if not isinstance(algorithm, str) or not isinstance(kid, str):
+            raise Refused("alg or kid is no string")
+        return kid, algorithm
+
+
+def parse_object(data: bytes) -> dict[str, Any]:
+    """JSON with nothing in it that two parsers could read in two ways (RFC 8725 §3.10, RFC 8259 §4).
+
+    :raises Refused: it is no object, or not such JSON.
+    """
+    try:
+        found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise Refused("not the JSON that it should be") from None
+    if not isinstance(found, dict):
+        raise Refused("no JSON object")
+    return found
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name stands twice")
+    return members
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number - number != 0:
+        raise ValueError("too large a number")
+    return number
+
+
+def _refuse(text: str) -> float:
+    raise ValueError("no JSON number")
+
+
+def _dumped(members: dict[str, object]) -> bytes:
+    return json.dumps(members, separators=(",", ":")).encode()
+
+
+def _encoded(data: bytes) -> bytes:
+    return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
+
+
+def _decoded(segment: str) -> bytes:
+    """
+    :raises Refused: it is not the one way in which base64url writes something.
+    """
+    text = segment.encode()
+    try:
+        data = a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4))
+    except ValueError:
+        raise Refused("no base64url") from None
+    if _encoded(data) != text:
+        raise Refused("not canonical base64url")
+    return data
