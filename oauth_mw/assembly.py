@@ -19,8 +19,9 @@ from .endpoints.token import TokenEndpoint
 from .errors import OAuthError, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
-from .model import Clock, Store
+from .model import Clock
 from .patience import Patience
+from .protocols import Store
 from .rules import Rules
 from .stores import open_store
 from .tokens.opaque import OpaqueTokens

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from .credentials import is_printable, matching_secret
 from .errors import InvalidClient, InvalidRequest
 from .http import Form, basic_credentials, form_decode
-from .model import Client, ClientReader, Clock
+from .model import Client, Clock
+from .protocols import ClientReader
 
 if TYPE_CHECKING:
     from webob import Request

@@ -9,7 +9,8 @@ from difflib import get_close_matches
 from typing import Any
 
 from .errors import DEFAULT_REALM, ConfigError
-from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME, Store
+from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
+from .protocols import Store
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
 
 OFF = "off"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from .assembly import build
 from .errors import OAuthError
-from .model import Store
+from .protocols import Store
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

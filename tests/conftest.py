@@ -12,7 +12,7 @@ from webtest import TestApp
 from wsgi_client import CheckedApp
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 
 # The plain run tries the same examples every time; --hypothesis-profile=search looks for new ones.
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None)

@@ -13,7 +13,8 @@ from stored import HOUR, registered
 from support import HandClock
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.model import LogPage, Store
+from oauth_mw.model import LogPage
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import VerifiedTokens
 

@@ -16,7 +16,8 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
-from oauth_mw.model import ClientRecord, Store, TokenRecord
+from oauth_mw.model import ClientRecord, TokenRecord
+from oauth_mw.protocols import Store
 
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.

@@ -9,7 +9,8 @@ import pytest
 from support import HandClock
 
 from oauth_mw.credentials import hash_secret
-from oauth_mw.model import Client, LogPage, Store, TokenRecord
+from oauth_mw.model import Client, LogPage, TokenRecord
+from oauth_mw.protocols import Store
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]

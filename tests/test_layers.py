@@ -33,6 +33,7 @@ ROOMS = [
     ["config"],
     ["rules", "environ", "http"],
     ["attributes", "credentials", "events"],
+    ["protocols"],
     ["model"],
     ["errors", "patience", "threads"],
     ["version"],

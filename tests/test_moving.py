@@ -13,7 +13,8 @@ from support import basic
 
 from oauth_mw import admin, open_store
 from oauth_mw.errors import AdminError
-from oauth_mw.model import Holdings, Store
+from oauth_mw.model import Holdings
+from oauth_mw.protocols import Store
 
 EVERY = {**PUBLIC, **PRIVATE}
 OVER = int(time.time()) - 90

@@ -10,7 +10,8 @@ import pytest
 from support import HandClock
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.model import MAX_LIFETIME, Client, Store
+from oauth_mw.model import MAX_LIFETIME, Client
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
 CLIENT = Client("reader", "Reader", ("read",))

@@ -14,7 +14,7 @@ from support import SECRET, basic, echo
 from webob import Request
 
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from support import HandClock
 
-from oauth_mw.model import AccessToken, Client, Store
+from oauth_mw.model import AccessToken, Client
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 

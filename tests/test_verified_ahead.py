@@ -15,7 +15,7 @@ from engines import wait_until
 from processes import exit_code_of, forked
 from support import HandClock, one_store
 
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 
 pytestmark = one_store
 

@@ -26,10 +26,10 @@ from ..model import (
     MAX_LIFETIME,
     Client,
     ClientSecret,
-    ClientStore,
     Clock,
     Value,
 )
+from ..protocols import ClientStore
 
 Found = TypeVar("Found")
 

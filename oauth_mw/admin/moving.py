@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
-from ..model import Clock, Holdings, LogRecord, Store
+from ..model import Clock, Holdings, LogRecord
+from ..protocols import Store
 from ..tokens.opaque import CLOCK_MARGIN
 
 T = TypeVar("T")

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ..errors import NotFound
-from ..model import Clock, Store, TokenRecord, TokenStore, Value
+from ..model import Clock, TokenRecord, Value
+from ..protocols import Store, TokenStore
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
 
 PURGE_ROWS = 500

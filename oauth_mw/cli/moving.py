@@ -9,7 +9,7 @@ import click
 
 from .. import admin
 from ..errors import ConfigError, StoreUnavailable
-from ..model import Store
+from ..protocols import Store
 from .output import instant, json_option, print_columns, print_json, print_table
 from .store import Target
 

@@ -9,7 +9,7 @@ import click
 
 from .. import admin
 from ..admin.tokens import PURGE_ROWS
-from ..model import Store
+from ..protocols import Store
 from ..tokens.opaque import CLOCK_MARGIN
 from .output import json_option, print_json
 from .store import Target

@@ -10,7 +10,7 @@ import click
 
 from ..config import configure
 from ..errors import ConfigError
-from ..model import Store
+from ..protocols import Store
 from ..stores import open_store
 from .ini import read_section
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..config import STORE_URLS
 from ..errors import ConfigError, StoreUnavailable
-from ..model import Clock, Store
+from ..model import Clock
+from ..protocols import Store
 
 if TYPE_CHECKING:
     from .memory import MemoryStore

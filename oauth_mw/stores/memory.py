@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
-from ..model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
+from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ..protocols import Movable
 
 LOG_LENGTH = 10_000
 

@@ -13,7 +13,7 @@ LOG_KEEP_SECONDS = 24 * 3600  # as other stores keep events for their followers
 
 
 class MemoryMoving:
-    """See :class:`~oauth_mw.model.Movable`."""
+    """See :class:`~oauth_mw.protocols.Movable`."""
 
     def __init__(self, contents: Contents, url: str) -> None:
         self._all = contents

@@ -25,7 +25,8 @@ from sqlalchemy import (
 )
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
-from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
+from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ..protocols import Movable
 from . import schema, statements
 from .engine import SQLEngine
 from .rows import (

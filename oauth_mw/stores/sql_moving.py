@@ -49,7 +49,7 @@ _TOKENS = (
 
 
 class SQLMoving:
-    """See :class:`~oauth_mw.model.Movable`."""
+    """See :class:`~oauth_mw.protocols.Movable`."""
 
     def __init__(self, engine: SQLEngine) -> None:
         self._engine = engine

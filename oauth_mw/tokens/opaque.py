@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from ..errors import StoreUnavailable
-from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord, TokenStore
+from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
+from ..protocols import TokenStore
 
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100

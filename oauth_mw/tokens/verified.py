@@ -18,8 +18,9 @@ from typing import NamedTuple
 from weakref import WeakMethod
 
 from ..errors import StoreUnavailable
-from ..model import AccessToken, Clock, Ended, LogPage, RevocationLog
+from ..model import AccessToken, Clock, Ended, LogPage
 from ..patience import Patience, deadline
+from ..protocols import RevocationLog
 from .ahead import LookingAhead
 
 LOOK_SECONDS = 1.0

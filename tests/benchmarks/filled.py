@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from engines import Engine
 
 from oauth_mw import admin, open_store
-from oauth_mw.model import Store, TokenRecord
+from oauth_mw.model import TokenRecord
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 CLIENT_ID = "reports"

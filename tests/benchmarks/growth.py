@@ -17,7 +17,7 @@ from report import Row, times_row
 from variants import COLD, HOT, ISSUES, RULES, UNCACHED, floor, request, revocation_request, token_request, with_token
 
 from oauth_mw import OAuthMiddleware
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 
 REVOCATIONS = 2
 SWEPT = 500

@@ -16,7 +16,7 @@ from filled import CLIENT_ID, LIFETIME, SCOPE, SECRET, Filled, filled_memory, ke
 from measure import App, Batch, Environ, Variant
 
 from oauth_mw import OAuthMiddleware
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 from oauth_mw.stores import schema
 
 RULES = {

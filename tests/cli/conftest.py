@@ -12,7 +12,7 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, open_store
 from oauth_mw.cli import main
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 
 Run = Callable[..., Result]
 

@@ -11,7 +11,7 @@ from support import SECRET, HandClock, basic, bearer
 from wsgi_client import CheckedApp
 
 from oauth_mw import AdminError, StoreUnavailable, admin
-from oauth_mw.model import Store
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.verified import LOOK_SECONDS, RETRY_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"

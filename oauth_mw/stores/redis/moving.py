@@ -22,7 +22,7 @@ _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scr
 
 
 class RedisMoving:
-    """See :class:`~oauth_mw.model.Movable`.
+    """See :class:`~oauth_mw.protocols.Movable`.
 
     :param watching: called after events were taken, see :class:`~oauth_mw.model.RevocationLog`.
     """

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import Client, ClientSecret, Clock, Ended, LogPage, Movable, TokenRecord
+from ...model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ...protocols import Movable
 from . import scripts
 from .rows import (
     CLIENT_FIELDS,

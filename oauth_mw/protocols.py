@@ -1,0 +1,137 @@
+"""The narrow protocols between the rooms of oauth_mw and its stores, by caller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from .model import Client, ClientRecord, ClientSecret, Holdings, LogPage, LogRecord, Standing, TokenRecord
+
+
+class ClientReader(Protocol):
+    def find_client(self, client_id: str) -> Client | None:
+        """The client with its secrets, and the log's position as of the same moment."""
+
+
+class ClientStore(ClientReader, Protocol):
+    """Registration. Every change survives power loss once the call has returned."""
+
+    def clients(self) -> Iterable[Client]: ...
+
+    def add_client(self, client: Client) -> bool:
+        """False when the id exists or ever existed."""
+
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        """Read, change and write name, scopes, lifetime, attributes, role and ``enabled`` in one step.
+
+        What ``change`` raises leaves the client as it was. ``None`` when there is no such client.
+        """
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        """End all tokens issued so far, in one step with what else is asked; false when there is no such client."""
+
+    def add_secret(self, client_id: str, secret: ClientSecret) -> bool: ...
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool: ...
+
+
+class TokenStore(Protocol):
+    """Opaque tokens, by storage key: four bytes of expiry, then 28 of the text's SHA-256."""
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None: ...
+
+    def find_token(self, key: bytes) -> TokenRecord | None: ...
+
+    def revoke_token(self, key: bytes) -> bool:
+        """Mark and log a live token, once: false when it is unknown or was ended before."""
+
+    def sweep(self, now: int, limit: int) -> int:
+        """Remove at most ``limit`` rows that expired before ``now``; how many went."""
+
+    def count_tokens(self, before: int | None = None) -> int:
+        """How many rows there are; with ``before``, how many expired before that Unix second."""
+
+
+class RevocationLog(Protocol):
+    """One ordered log of all that ends tokens early.
+
+    Where ``immediate`` is true, ``generation()`` is cheap and changes, before a revocation is
+    acknowledged, on every worker that can reach the store; it may change more often, and its value
+    means nothing but by comparison. Elsewhere it never changes: what the log said holds for as long
+    as the reader chooses, and :meth:`watch` tells of what this process itself has ended.
+    """
+
+    @property
+    def immediate(self) -> bool: ...
+
+    @property
+    def generation(self) -> Callable[[], object]: ...
+
+    def look(self) -> None:
+        """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
+
+    def read_log(self, store_id: str, after: int) -> LogPage: ...
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""
+
+
+class Movable(Protocol):
+    """All that a store has, for a move into another one, in batches. Each step is done whole or not at all.
+
+    Whoever takes remembers the store it is a copy of by its id, ``origin``, and refuses to take
+    once it was changed by anybody else. ``AdminError`` says so.
+    """
+
+    def standing(self) -> Standing: ...
+
+    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+        """All, with the deleted ones."""
+
+    def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
+        """What the log holds after this position, in order."""
+
+    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+        """Those of the tokens that have not expired, in order where the engine has one."""
+
+    def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
+        """Those that are still there, ``revoked`` if by themselves; ``keys`` are of one batch."""
+
+    def become_copy(self, origin: str) -> None:
+        """
+        :raises AdminError: it is no copy of ``origin``, or was changed since, and is not empty.
+        """
+
+    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+        """Make the clients what they are there; those that were not."""
+
+    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+        """Append what happened there, with all that follows from it, up to ``position``."""
+
+    def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
+        """Those that no token has here."""
+
+    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        """Add tokens of known clients; how many were not there."""
+
+    def holdings(self, now: int) -> Holdings: ...
+
+
+class Store(ClientStore, TokenStore, RevocationLog, Protocol):
+    """All of it, as :func:`oauth_mw.open_store` gives it.
+
+    ``single_process`` is true when other processes cannot see what is stored.
+    """
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def single_process(self) -> bool: ...
+
+    def movable(self) -> Movable: ...
+
+    def warnings(self) -> Sequence[str]:
+        """What an operator should know: above all what a crash or a power failure would cost."""
+
+    def close(self) -> None: ...
