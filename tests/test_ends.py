@@ -1,0 +1,81 @@
+"""What ended early, in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from oauth_mw.model import Ended
+from oauth_mw.tokens.ends import KEPT_SECONDS, Ends
+
+NOW = 1_800_000_000
+
+
+def key(number: int, expires_at: int = NOW + 60) -> bytes:
+    return expires_at.to_bytes(4) + number.to_bytes(28)
+
+
+@pytest.fixture
+def ends():
+    return Ends()
+
+
+def test_nothing_has_ended_at_first(ends):
+    assert not ends.has_ended(key(1), "x", 0)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["read whole", "followed"])
+class TestLearned:
+    @pytest.fixture
+    def learn(self, ends, whole):
+        return ends.restart if whole else lambda events: ends.learn(events, NOW)
+
+    def test_a_token_is_dead_and_no_other(self, ends, learn, whole):
+        learn([Ended(5, "x", key(1))])
+
+        assert [ends.has_ended(key(number), "x", 9) for number in (1, 2)] == [True, False]
+
+    def test_all_of_a_client_that_were_issued_before_are_dead(self, ends, learn, whole):
+        learn([Ended(5, "x")])
+
+        assert [ends.has_ended(key(1), "x", position) for position in (4, 5, 6)] == [True, False, False]
+
+    def test_another_client_goes_on(self, ends, learn, whole):
+        learn([Ended(5, "x")])
+
+        assert not ends.has_ended(key(1), "y", 4)
+
+    def test_the_last_event_of_a_client_counts_in_whatever_order_they_come(self, ends, learn, whole):
+        learn([Ended(7, "x"), Ended(5, "x")])
+
+        assert ends.has_ended(key(1), "x", 6)
+
+
+def test_what_is_told_twice_counts_once(ends):
+    ends.learn([Ended(5, "x", key(1))] * 2, NOW)
+
+    assert len(ends) == 1
+
+
+def test_a_restart_forgets_what_was_known(ends):
+    ends.learn([Ended(5, "x", key(1)), Ended(6, "x")], NOW)
+
+    ends.restart([])
+
+    assert not ends.has_ended(key(1), "x", 0)
+
+
+@pytest.mark.parametrize(("after", "kept"), [(KEPT_SECONDS, 1), (KEPT_SECONDS + 1, 0)])
+def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, after, kept):
+    ends.restart([Ended(5, "x", key(1, NOW))])
+
+    ends.learn([], NOW + after)
+
+    assert len(ends) == kept
+
+
+def test_what_was_forgotten_leaves_those_that_expire_later(ends):
+    ends.learn([Ended(number, "x", key(number, NOW + number)) for number in (3, 1, 2)], NOW)
+
+    ends.learn([], NOW + 2 + KEPT_SECONDS)
+
+    assert [ends.has_ended(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
