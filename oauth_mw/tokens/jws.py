@@ -45,11 +45,6 @@ class SigningKey(VerifyingKey, Protocol):
     def sign(self, message: bytes) -> bytes: ...
 
 
-def is_compact(text: str) -> bool:
-    """Whether ``text`` has the form; opaque tokens are shorter than any signed one."""
-    return len(text) > MIN_LENGTH and text.count(".") == 2
-
-
 def header_of(key: VerifyingKey, kind: str) -> bytes:
     """The first segment of all that ``key`` signs, with its dot.
 
