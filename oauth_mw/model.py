@@ -123,6 +123,26 @@ class LogPage(NamedTuple):
     complete: bool
 
 
+class KeyRecord(NamedTuple):
+    """A signing key as a store keeps it.
+
+    ``public`` is a JWK and ``private`` a PEM, encrypted where a secret for that is configured. The
+    key signs from the Unix second ``signs_from`` on until another does, and verifies until its last
+    token has expired, which is at ``needed_until``.
+    """
+
+    kid: str
+    algorithm: str
+    public: str
+    private: str
+    created_at: int
+    signs_from: int
+    needed_until: int = 0
+
+    def __repr__(self) -> str:
+        return f"KeyRecord(kid={self.kid!r}, algorithm={self.algorithm!r}, signs_from={self.signs_from!r})"
+
+
 class ClientRecord(NamedTuple):
     """A client as it moves to another store. Of a deleted one only the id is left.
 

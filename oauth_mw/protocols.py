@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
-from .model import Client, ClientRecord, ClientSecret, Holdings, LogPage, LogRecord, Standing, TokenRecord
+from .model import (
+    Client,
+    ClientRecord,
+    ClientSecret,
+    Holdings,
+    KeyRecord,
+    LogPage,
+    LogRecord,
+    Standing,
+    TokenRecord,
+)
 
 
 class ClientReader(Protocol):
@@ -50,6 +60,25 @@ class TokenStore(Protocol):
 
     def count_tokens(self, before: int | None = None) -> int:
         """How many rows there are; with ``before``, how many expired before that Unix second."""
+
+
+class KeyStore(Protocol):
+    """Signing keys. Every change survives power loss once the call has returned."""
+
+    def signing_keys(self) -> Sequence[KeyRecord]:
+        """All, in the order in which they sign."""
+
+    def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
+        """Add the key that signs last, if the one that does so now is ``latest``, or none is and it is empty.
+
+        So of several that see the same need at once, one succeeds.
+        """
+
+    def need_signing_key(self, kid: str, until: int) -> bool:
+        """Keep the key until this Unix second at least; false when it is gone."""
+
+    def remove_signing_key(self, kid: str) -> bool:
+        """Remove a key, and make every follower of the log forget all it knows; false when there was none."""
 
 
 class RevocationLog(Protocol):
@@ -130,6 +159,8 @@ class Store(ClientStore, TokenStore, RevocationLog, Protocol):
     def single_process(self) -> bool: ...
 
     def movable(self) -> Movable: ...
+
+    def key_store(self) -> KeyStore: ...
 
     def warnings(self) -> Sequence[str]:
         """What an operator should know: above all what a crash or a power failure would cost."""

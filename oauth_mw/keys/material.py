@@ -56,6 +56,9 @@ class Key:
         members = self._key.as_dict(private=False)
         return {**members, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
+    def jwk_text(self) -> str:
+        return json.dumps(self.jwk())
+
     def pem(self, password: str | None = None) -> str:
         """The private half as PKCS #8.
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
-from ..model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
-from ..protocols import Movable
+from ..model import Client, ClientSecret, Clock, Ended, KeyRecord, LogPage, TokenRecord
+from ..protocols import KeyStore, Movable
 
 LOG_LENGTH = 10_000
 
@@ -38,6 +38,7 @@ class Contents:
     head: list[int] = field(default_factory=lambda: [0])
     origin: tuple[str, int] | None = None
     copied: dict[str, bytes] = field(default_factory=dict)
+    signing: dict[str, KeyRecord] = field(default_factory=dict)
 
 
 class MemoryStore:
@@ -172,6 +173,11 @@ class MemoryStore:
         from .memory_moving import MemoryMoving
 
         return MemoryMoving(self._all, self.url)
+
+    def key_store(self) -> KeyStore:
+        from .memory_keys import MemoryKeys
+
+        return MemoryKeys(self._all, self._append)
 
     def warnings(self) -> Sequence[str]:
         return ["memory:// serves one process only, and everything in it ends with the process"]

@@ -88,3 +88,15 @@ log = Table(
     Column("keep_until", BigInteger, nullable=False),
     Index("oauth_mw_log_keep_until", "keep_until"),
 )
+
+signing_key = Table(
+    "oauth_mw_signing_key",
+    metadata,
+    Column("kid", String(64), primary_key=True),
+    Column("algorithm", String(16), nullable=False),
+    Column("public", Text, nullable=False),
+    Column("private", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("signs_from", BigInteger, nullable=False),
+    Column("needed_until", BigInteger, nullable=False),
+)

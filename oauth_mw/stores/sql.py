@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
-from ..protocols import Movable
+from ..protocols import KeyStore, Movable
 from . import schema, statements
 from .engine import SQLEngine
 from .rows import (
@@ -86,6 +86,11 @@ class SQLStore:
 
     def warnings(self) -> Sequence[str]:
         return self._engine.warnings()
+
+    def key_store(self) -> KeyStore:
+        from .sql_keys import SQLKeys
+
+        return SQLKeys(self._engine, self._append)
 
     def close(self) -> None:
         self._engine.close()

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ...model import EMPTY, Client, ClientSecret, TokenRecord, Value
+from ...model import EMPTY, Client, ClientSecret, KeyRecord, TokenRecord, Value
 
 POSITION_DIGITS = 19
 
@@ -26,6 +26,7 @@ class Keys:
         self.due = f"{tag}:due"
         self.revoked = f"{tag}:revoked"
         self.clients = f"{tag}:clients"
+        self.signing = f"{tag}:signing"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
 
@@ -61,6 +62,18 @@ def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     attributes, public = _read_pairs(more[0] if more else {})
     dead = bool(revoked) or len(more) > 1 or ended is None or position < int(ended)
     return TokenRecord(client_id, scope, issued_at, position, attributes, public, dead)
+
+
+def key_text(key: KeyRecord) -> str:
+    return _dump([key.signs_from, key.needed_until, key.algorithm, key.public, key.private, key.created_at])
+
+
+def key_from(kid: bytes, text: bytes) -> KeyRecord:
+    """
+    :raises ValueError: it is no record of ours.
+    """
+    signs_from, needed_until, algorithm, public, private, created_at = json.loads(text)
+    return KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
 
 
 def client_text(client: Client) -> str:

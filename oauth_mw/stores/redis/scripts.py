@@ -18,7 +18,7 @@ NO_STORE = -1
 
 # 86400: how many seconds followers may lag behind; 500: how many old events an append may remove.
 CHANGE = """
-local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS = unpack(KEYS)
+local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, SIGNING = unpack(KEYS)
 local version, time, fence, id = unpack(ARGV)
 local store = redis.call('HMGET', STORE, 'version', 'position', 'floor')
 if store[1] ~= version then return -1 end
@@ -136,6 +136,40 @@ append(key)
 return 1
 """
 
+_ADD_KEY = """
+local kid, record, latest = unpack(ARGV, 5)
+local here, last = '', -1
+local found = redis.call('HGETALL', SIGNING)
+for n = 1, #found, 2 do
+  local from = cjson.decode(found[n + 1])[1]
+  if from > last then here, last = found[n], from end
+end
+if here ~= latest then return 0 end
+redis.call('HSET', SIGNING, kid, record)
+return 1
+"""
+
+_NEED_KEY = """
+local kid, needed = unpack(ARGV, 5)
+local found = redis.call('HGET', SIGNING, kid)
+if not found then return 0 end
+local record = cjson.decode(found)
+if record[2] < tonumber(needed) then
+  record[2] = tonumber(needed)
+  redis.call('HSET', SIGNING, kid, cjson.encode(record))
+end
+return 1
+"""
+
+# The event names no client: all that followers know may have been signed by the key.
+_REMOVE_KEY = """
+local kid = ARGV[5]
+if redis.call('HEXISTS', SIGNING, kid) == 0 then return 0 end
+append('')
+redis.call('HDEL', SIGNING, kid)
+return 1
+"""
+
 # The log's position as of the same moment. A transaction would do, but a server that is full takes none.
 _FIND_CLIENT = """
 local version = ARGV[1]
@@ -193,6 +227,9 @@ END_CLIENT = named(CHANGE + _END_CLIENT)
 ADD_SECRET = named(CHANGE + _ADD_SECRET)
 REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
+ADD_KEY = named(CHANGE + _ADD_KEY)
+NEED_KEY = named(CHANGE + _NEED_KEY)
+REMOVE_KEY = named(CHANGE + _REMOVE_KEY)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)
 FIND_TOKEN = named(_FIND_TOKEN)

@@ -155,7 +155,7 @@ class Steps:
         must be confirmed. So each such call writes, and replicas confirm all that was written before.
         """
         names = self.keys
-        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients)
+        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, names.signing)
         now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
         fence = "1" if self._replicas else "0"
 

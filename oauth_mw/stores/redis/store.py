@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
 from ...model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
-from ...protocols import Movable
+from ...protocols import KeyStore, Movable
 from . import scripts
 from .rows import (
     CLIENT_FIELDS,
@@ -89,6 +89,11 @@ class RedisStore:
         from .moving import RedisMoving
 
         return RedisMoving(self._steps, self.url, self._clock, self._watching)
+
+    def key_store(self) -> KeyStore:
+        from .signing import RedisKeys
+
+        return RedisKeys(self._steps, self._end)
 
     def close(self) -> None:
         self._steps.servers.close()

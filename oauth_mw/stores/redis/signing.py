@@ -1,0 +1,50 @@
+"""Signing keys in Redis: one hash, in the slot of the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ...errors import StoreUnavailable
+from ...model import KeyRecord
+from . import scripts
+from .rows import key_from, key_text
+from .scripts import NO_STORE, VERSION
+from .steps import Steps
+
+
+class RedisKeys:
+    """See :class:`~oauth_mw.protocols.KeyStore`.
+
+    :param end: makes a change that appends an event, and tells those who watch.
+    """
+
+    def __init__(self, steps: Steps, end: Callable[..., bool]) -> None:
+        self._steps = steps
+        self._end = end
+
+    def signing_keys(self) -> Sequence[KeyRecord]:
+        names, deadline = self._steps.keys, self._steps.deadline()
+
+        def ask() -> Any:
+            version, found = self._steps.of_primary(
+                [("HGET", names.store, "version"), ("HGETALL", names.signing)], deadline
+            )
+            return found if version == VERSION else NO_STORE
+
+        found = self._steps.here(ask, deadline)
+        try:
+            records = [key_from(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
+        except (TypeError, ValueError):
+            raise StoreUnavailable("a record in Redis cannot be read") from None
+        return sorted(records, key=lambda record: record.signs_from)
+
+    def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
+        arguments = (record.kid, key_text(record), latest)
+        return self._steps.change(scripts.ADD_KEY, "", *arguments, deadline=self._steps.deadline())
+
+    def need_signing_key(self, kid: str, until: int) -> bool:
+        return self._steps.change(scripts.NEED_KEY, "", kid, str(until), deadline=self._steps.deadline())
+
+    def remove_signing_key(self, kid: str) -> bool:
+        return self._end(scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline())
