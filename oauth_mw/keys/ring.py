@@ -82,7 +82,7 @@ class KeyRing:
         now = int(self._clock())
         if self._is_due(records, now):
             self.add(material.make(self._algorithm))
-            records = self._look(anew=True).records
+            records = self._look().records
         record = _current(records, now)
         if record is None:
             raise StoreUnavailable("there is no signing key")
@@ -103,7 +103,9 @@ class KeyRing:
         starts = max(now + self._lead, latest.signs_from + 1) if latest else now
         private = key.pem(self._secret)
         record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), private, now, starts)
-        return self._store.add_signing_key(record, latest.kid if latest else "")
+        added = self._store.add_signing_key(record, latest.kid if latest else "")
+        self._look(anew=True)
+        return added
 
     def _is_due(self, records: Sequence[KeyRecord], now: int) -> bool:
         if not records:
