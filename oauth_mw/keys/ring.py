@@ -81,7 +81,8 @@ class KeyRing:
         records = self._look().records
         now = int(self._clock())
         if self._is_due(records, now):
-            self.add(material.make(self._algorithm))
+            # Only after the key that was seen to be due: who was faster has made what was needed.
+            self._add(material.make(self._algorithm), records)
             records = self._look().records
         record = _current(records, now)
         if record is None:
@@ -97,7 +98,9 @@ class KeyRing:
 
         :raises StoreUnavailable: it is not known to be there.
         """
-        records = self._look(anew=True).records
+        return self._add(key, self._look(anew=True).records)
+
+    def _add(self, key: Key, records: Sequence[KeyRecord]) -> bool:
         now = int(self._clock())
         latest = records[-1] if records else None
         starts = max(now + self._lead, latest.signs_from + 1) if latest else now
