@@ -40,11 +40,14 @@ class RedisKeys:
         return sorted(records, key=lambda record: record.signs_from)
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
-        arguments = (record.kid, key_text(record), latest)
-        return self._steps.change(scripts.ADD_KEY, "", *arguments, deadline=self._steps.deadline())
+        return self._change(scripts.ADD_KEY, record.kid, key_text(record), latest)
 
     def need_signing_key(self, kid: str, until: int) -> bool:
-        return self._steps.change(scripts.NEED_KEY, "", kid, str(until), deadline=self._steps.deadline())
+        return self._change(scripts.NEED_KEY, kid, str(until))
 
     def remove_signing_key(self, kid: str) -> bool:
-        return self._end(scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline())
+        return self._end(scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline(), more=(self._steps.keys.signing,))
+
+    def _change(self, script: str, *arguments: str) -> bool:
+        more = (self._steps.keys.signing,)
+        return self._steps.change(script, "", *arguments, deadline=self._steps.deadline(), more=more)

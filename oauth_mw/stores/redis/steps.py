@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ... import patience
@@ -144,18 +144,25 @@ class Steps:
                 raise StoreUnavailable("the store's own key is gone")
         return found
 
-    def change(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> bool:
+    def change(
+        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+    ) -> bool:
         """Run the script of a change; whether it changed something."""
-        return bool(self.reply(script, client_id, *arguments, deadline=deadline) == 1)
+        return bool(self.reply(script, client_id, *arguments, deadline=deadline, more=more) == 1)
 
-    def reply(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> Any:
+    def reply(
+        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+    ) -> Any:
         """What the script of a change says, after waiting for the replicas whatever it says.
 
         Who repeats a call that was not confirmed may be told that there was nothing to do: that too
         must be confirmed. So each such call writes, and replicas confirm all that was written before.
+
+        :param more: keys that this script has beyond those of all. While a cluster moves the slot, a key that is not
+            there makes the others wait.
         """
         names = self.keys
-        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, names.signing)
+        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, *more)
         now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
         fence = "1" if self._replicas else "0"
 

@@ -98,11 +98,13 @@ class RedisStore:
     def close(self) -> None:
         self._steps.servers.close()
 
-    def _end(self, script: str, client_id: str, *arguments: bytes | str, deadline: float) -> bool:
+    def _end(
+        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+    ) -> bool:
         """A change that appends an event; those who watch are told unless it certainly did not."""
         ended = True
         try:
-            ended = self._steps.change(script, client_id, *arguments, deadline=deadline)
+            ended = self._steps.change(script, client_id, *arguments, deadline=deadline, more=more)
             return ended
         finally:
             if ended:
