@@ -11,7 +11,7 @@ from threading import Event
 
 import pytest
 from processes import exit_code_of, forked
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 from stored import registered
 
 from oauth_mw import open_store
@@ -46,7 +46,7 @@ def opened(goes_on) -> Iterator[Future[links.Link]]:
         return sqlite3.connect(":memory:", check_same_thread=False)
 
     with ThreadPoolExecutor(1) as pool:
-        opened = pool.submit(links.open_link, create_engine("sqlite://", creator=connect))
+        opened = pool.submit(links.open_link, create_engine("sqlite://", creator=connect, poolclass=NullPool))
         begun.wait(5)
         yield opened
         goes_on.set()
