@@ -201,6 +201,7 @@ def test_another_form_is_refused(es256, text, change):
         b'{"\xed\xa0\x80": 1}',
         '{"a": 1}'.encode("utf-16"),
         b'{"a": ' + b"[" * 2500 + b"]" * 2500 + b"}",
+        b'{"a": [[[[1]]]]}',
     ],
     ids=lambda payload: repr(payload[:20]),
 )

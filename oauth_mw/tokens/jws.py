@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 MAX_LENGTH = 8192
 MAX_HEADER_LENGTH = 512
+MAX_DEPTH = 4
 MEMO_ENTRIES = 64
 # No header with a key's id, an object and a signature are shorter; opaque tokens are.
 MIN_LENGTH = 100
@@ -122,7 +123,16 @@ def parse_object(data: bytes) -> dict[str, Any]:
         raise Refused("not the JSON that it should be") from None
     if not isinstance(found, dict):
         raise Refused("no JSON object")
+    _check_depth(found, MAX_DEPTH)
     return found
+
+
+def _check_depth(value: object, left: int) -> None:
+    if isinstance(value, dict | list):
+        if not left:
+            raise Refused("too deep")
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_depth(each, left - 1)
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
