@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
@@ -17,6 +21,7 @@ UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or mor
 # By what RFC 7518 §3.1 and RFC 8037 §3.1 call them.
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
 
+_KINDS: Mapping[type, Any] = {EllipticCurvePrivateKey: ECKey, Ed25519PrivateKey: OKPKey, RSAPrivateKey: RSAKey}
 _MODELS: Mapping[str, Any] = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
 
 
@@ -93,15 +98,14 @@ def from_pem(text: str, password: str | None = None) -> Key:
     :param password: what the key is encrypted with, if it is.
     :raises ValueError: it cannot be read with that, or is for no algorithm of ours. The text says nothing of the key.
     """
-    for kind in (ECKey, OKPKey, RSAKey):
-        try:
+    try:
+        found = load_pem_private_key(text.encode(), password.encode() if password else None)
+    except (TypeError, UnsupportedAlgorithm, ValueError):
+        raise ValueError("no PEM of a private key that can be read" + (" with the password" * bool(password))) from None
+    for native, kind in _KINDS.items():
+        if isinstance(found, native):
             return Key(kind.import_key(text, password=password))
-        except (JoseError, TypeError, UnsupportedAlgorithm):
-            continue
-        except ValueError as error:
-            if error.args == (UNFIT,):
-                raise
-    raise ValueError("no PEM of a private key that can be read with the password" if password else "no PEM of a key")
+    raise ValueError(UNFIT)
 
 
 def _algorithm_of(key: ECKey | OKPKey | RSAKey) -> str:
