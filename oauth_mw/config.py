@@ -128,7 +128,7 @@ def prefix(value: object) -> str:
 
 def store(value: object) -> str | Store:
     if isinstance(value, str) or hasattr(value, "read_log"):
-        return value  # type: ignore[return-value]
+        return value  # type: ignore[return-value]  # by what it can do
     raise ValueError(f"expected a store URL or an open store, got {value!r}")
 
 

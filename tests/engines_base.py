@@ -77,6 +77,7 @@ class Engine:
         raise NotImplementedError
 
     def is_ready(self) -> bool:
+        """Whether it answers; each engine says how."""
         raise NotImplementedError
 
     def start(self) -> None:

@@ -9,13 +9,13 @@ import pytest
 
 from oauth_mw import AdminError, credentials
 from oauth_mw.credentials import MAX_SECRETS, check_secret, hash_secret, matching_secret, new_client_id, new_secret
-from oauth_mw.model import Client
+from oauth_mw.model import Client, ClientSecret
 
 GOOD = "v9Q2mX7tLr4KpZ8w"
 
 
-def client_with(*secrets: object) -> Client:
-    return Client("reader", "Reader", secrets=secrets)  # type: ignore[arg-type]
+def client_with(*secrets: ClientSecret) -> Client:
+    return Client("reader", "Reader", secrets=secrets)
 
 
 @pytest.mark.parametrize("make", [new_client_id, new_secret])

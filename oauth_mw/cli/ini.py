@@ -46,6 +46,7 @@ def read_section(place: str) -> Section:
 def _parse(path: str) -> ConfigParser:
     file = os.path.abspath(path)
     parser = ConfigParser(defaults={"here": os.path.dirname(file), "__file__": file})
+    # As its documentation says to keep the case of names; its types say that nobody may.
     parser.optionxform = str  # type: ignore[assignment, method-assign]
     with open(file, encoding="utf-8") as lines:
         parser.read_file(lines, path)

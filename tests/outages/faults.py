@@ -65,7 +65,8 @@ def paused(site: Any) -> Iterator[None]:
 
 def late(site: Any) -> AbstractContextManager[None]:
     """Each answer comes when nobody waits for it any more."""
-    return site.network.late(LATE_SECONDS)  # type: ignore[no-any-return]
+    running: AbstractContextManager[None] = site.network.late(LATE_SECONDS)
+    return running
 
 
 def every_fault(wanted: Callable[[Fault], bool] = lambda fault: True) -> pytest.MarkDecorator:
