@@ -22,6 +22,11 @@ BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 LAST_SECOND = 2**32 - 1
 MAX_LIFETIME = 10 * 366 * 24 * 3600
 
+# An event stays in the log for so many seconds after the token's expiry: a day for clocks that differ, and the leeway.
+LOG_KEEP_SECONDS = 24 * 3600 + 60
+# Beyond so many tokens of a client that the log alone knows to be ended, all of its tokens end.
+MOST_ALONE = 10_000
+
 
 def _none() -> Mapping[str, Value]:
     return EMPTY
@@ -46,6 +51,7 @@ class AccessToken:
     confirmation: Mapping[str, str] | None = None
     public_attributes: frozenset[str] = field(default=frozenset(), repr=False)
     challenge: str = field(default=BEARER_CHALLENGE, repr=False, compare=False)
+    position: int = field(default=0, repr=False, compare=False)
 
     def has_scope(self, *scopes: str) -> bool:
         """True when the token has all of ``scopes``."""
@@ -103,11 +109,16 @@ class TokenRecord(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """One event of the revocation log: one token ended (``key``), or all of a client's issued before it."""
+    """One event of the revocation log: one token ended (``key``), or all of a client's issued before it.
+
+    It names no client when all that followers know may be wrong. ``alone`` is true when nothing but
+    the log says that this token ended.
+    """
 
     position: int
     client_id: str
     key: bytes | None = None
+    alone: bool = False
 
 
 class LogPage(NamedTuple):
@@ -161,6 +172,7 @@ class LogRecord(NamedTuple):
     client_id: str
     key: bytes | None
     keep_until: int
+    alone: bool = False
 
 
 class Standing(NamedTuple):

@@ -52,8 +52,21 @@ class TokenStore(Protocol):
 
     def find_token(self, key: bytes) -> TokenRecord | None: ...
 
+    @property
+    def marks_tokens(self) -> bool:
+        """Whether ``find_token`` tells of a token that it ended early; where not, the log alone does."""
+
     def revoke_token(self, key: bytes) -> bool:
         """Mark and log a live token, once: false when it is unknown or was ended before."""
+
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        """Log a token that lies in no store, once: false when it was ended before, or the client is unknown.
+
+        Where the log already holds :data:`~oauth_mw.model.MOST_ALONE` such tokens of this client, all of its tokens
+        issued so far end instead, and their events go.
+
+        :param position: where the log stood when it was issued.
+        """
 
     def sweep(self, now: int, limit: int) -> int:
         """Remove at most ``limit`` rows that expired before ``now``; how many went."""
@@ -100,6 +113,9 @@ class RevocationLog(Protocol):
         """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
+
+    def read_ends(self) -> LogPage:
+        """All that the log alone says: each such token, and the last end of each client's. ``complete`` is false."""
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""

@@ -20,7 +20,7 @@ def tester(store):
 def events_since(store, page):
     following = store.read_log(page.store_id, page.position)
     assert following.complete
-    return [event[1:] for event in following.events]
+    return [event[1:3] for event in following.events]
 
 
 # The log

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
 
-from ..model import Client, ClientSecret, Clock, Ended, KeyRecord, LogPage, TokenRecord
+from ..model import (
+    LOG_KEEP_SECONDS,
+    MOST_ALONE,
+    Client,
+    ClientSecret,
+    Clock,
+    Ended,
+    KeyRecord,
+    LogPage,
+    TokenRecord,
+)
 from ..protocols import KeyStore, Movable
 
 LOG_LENGTH = 10_000
@@ -20,7 +30,8 @@ LOG_LENGTH = 10_000
 class Contents:
     """All that there is. ``head`` is where the log stands, in a cell that C code alone can read.
 
-    ``ended`` and ``revoked`` are the positions of the last end of a client's tokens, and of a token's own.
+    ``ended`` and ``revoked`` are the positions of the last end of a client's tokens, and of a token's own; ``alone``
+    has the positions of a client's tokens that lie nowhere else.
     Of a copy, ``origin`` says of which store and where its log then stood, ``copied`` has a digest
     of each client as it was written.
     """
@@ -33,6 +44,7 @@ class Contents:
     tokens: dict[bytes, TokenRecord] = field(default_factory=dict)
     by_expiry: list[bytes] = field(default_factory=list)
     revoked: dict[bytes, int] = field(default_factory=dict)
+    alone: dict[str, dict[bytes, int]] = field(default_factory=dict)
     log: list[Ended] = field(default_factory=list)
     floor: int = 0
     head: list[int] = field(default_factory=lambda: [0])
@@ -47,6 +59,7 @@ class MemoryStore:
     url = "memory://"
     single_process = True
     immediate = True
+    marks_tokens = True
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -132,6 +145,21 @@ class MemoryStore:
             self._all.revoked[key] = self._append(token.client_id, key)
             return True
 
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        with self._all.lock:
+            known = client_id in self._all.clients or client_id in self._all.gone
+            alone = self._all.alone.setdefault(client_id, {}) if known else {}
+            if not known or key in alone or position < self._all.ended.get(client_id, 0):
+                return False
+            if len(alone) >= MOST_ALONE:
+                alone = self._all.alone[client_id] = self._kept(alone)
+            if len(alone) >= MOST_ALONE:
+                del self._all.alone[client_id]
+                self._all.ended[client_id] = self._append(client_id)
+            else:
+                alone[key] = self._append(client_id, key, alone=True)
+            return True
+
     def sweep(self, now: int, limit: int) -> int:
         swept = 0
         with self._all.lock:
@@ -148,9 +176,9 @@ class MemoryStore:
                 return len(self._all.tokens)
             return sum(int.from_bytes(key[:4]) < before for key in self._all.tokens)
 
-    def _append(self, client_id: str, key: bytes | None = None) -> int:
+    def _append(self, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
         position = max(self._all.head[0] + 1, int(self._clock() * 1_000_000))
-        self._all.log.append(Ended(position, client_id, key))
+        self._all.log.append(Ended(position, client_id, key, alone))
         if len(self._all.log) > LOG_LENGTH:
             self._all.floor = self._all.log[LOG_LENGTH // 2 - 1].position
             del self._all.log[: LOG_LENGTH // 2]
@@ -168,6 +196,17 @@ class MemoryStore:
             complete = store_id == self._all.store_id and self._all.floor <= after <= self._all.head[0]
             events = [event for event in self._all.log if event.position > after] if complete else []
             return LogPage(self._all.store_id, self._all.head[0], events, complete)
+
+    def read_ends(self) -> LogPage:
+        with self._all.lock:
+            events = [Ended(position, client_id) for client_id, position in self._all.ended.items() if position]
+            for client_id, keys in self._all.alone.items():
+                events += [Ended(position, client_id, key, True) for key, position in self._kept(keys).items()]
+            return LogPage(self._all.store_id, self._all.head[0], events, False)
+
+    def _kept(self, alone: dict[bytes, int]) -> dict[bytes, int]:
+        now = self._clock()
+        return {key: ended for key, ended in alone.items() if int.from_bytes(key[:4]) + LOG_KEEP_SECONDS >= now}
 
     def movable(self) -> Movable:
         from .memory_moving import MemoryMoving

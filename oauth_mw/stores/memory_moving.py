@@ -5,11 +5,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 
-from ..model import ClientRecord, Ended, Holdings, LogRecord, Standing, TokenRecord
+from ..model import LOG_KEEP_SECONDS, ClientRecord, Ended, Holdings, LogRecord, Standing, TokenRecord
 from .memory import Contents
 from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, batches, digest, gone, occupied, other_copy, own_client, own_events
-
-LOG_KEEP_SECONDS = 24 * 3600  # as other stores keep events for their followers
 
 
 class MemoryMoving:
@@ -38,8 +36,11 @@ class MemoryMoving:
             # The log may be too short for all tokens that were revoked and have not expired.
             for key, position in self._all.revoked.items():
                 events.setdefault(position, Ended(position, self._all.tokens[key].client_id, key))
+            for client_id, keys in self._all.alone.items():
+                for key, position in keys.items():
+                    events.setdefault(position, Ended(position, client_id, key, True))
         found = [events[position] for position in sorted(events) if position > after]
-        return batches([LogRecord(*event, _keep_until(event)) for event in found], ROWS_AT_ONCE)
+        return batches([LogRecord(*event[:3], _keep_until(event), event.alone) for event in found], ROWS_AT_ONCE)
 
     def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         live = (now + 1).to_bytes(4)
@@ -105,7 +106,9 @@ class MemoryMoving:
             for event in events:
                 if event.position <= self._all.head[0]:
                     continue
-                self._all.log.append(Ended(*event[:3]))
+                self._all.log.append(Ended(*event[:3], event.alone))
+                if event.key is not None and event.alone:
+                    self._all.alone.setdefault(event.client_id, {})[event.key] = event.position
                 if event.key is None:
                     self._all.ended[event.client_id] = event.position
                 elif event.key in self._all.tokens:

@@ -86,8 +86,11 @@ log = Table(
     Column("client_id", String(255), nullable=False),
     Column("key", LargeBinary(32)),
     Column("keep_until", BigInteger, nullable=False),
+    Column("alone", Boolean(create_constraint=False), nullable=False),
     Index("oauth_mw_log_keep_until", "keep_until"),
 )
+# Of each client, the tokens that end by what the log says alone.
+Index("oauth_mw_log_alone", log.c.client_id, log.c.key, sqlite_where=log.c.alone, postgresql_where=log.c.alone)
 
 signing_key = Table(
     "oauth_mw_signing_key",

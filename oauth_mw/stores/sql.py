@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
     Connection,
     Delete,
     and_,
-    case,
     delete,
     func,
     insert,
     inspect,
-    literal,
     select,
     update,
 )
 
-from ..errors import ConfigError, StoreMissing, StoreUnavailable
-from ..model import LAST_SECOND, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ..errors import ConfigError, StoreMissing
+from ..model import LAST_SECOND, Client, ClientSecret, Clock, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
 from . import schema, statements
 from .engine import SQLEngine
@@ -36,17 +30,16 @@ from .rows import (
     secret_values,
     token_from_row,
 )
+from .sql_log import SQLLog
 
-LOG_KEEP_SECONDS = 24 * 3600
-SWEPT_AT_ONCE = 500
-
-_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+_store, _client, _secret, _token = schema.store, schema.client, schema.secret, schema.token
 
 
 class SQLStore:
     """See the protocols in :mod:`oauth_mw.model`."""
 
     single_process = False
+    marks_tokens = True
 
     def __init__(self, engine: SQLEngine, clock: Clock) -> None:
         self._engine = engine
@@ -56,7 +49,7 @@ class SQLStore:
         self._find_client = engine.compiled(statements.FIND_CLIENT)
         self._add_token = engine.compiled(statements.ADD_TOKEN)
         self._find_token = engine.compiled(statements.FIND_TOKEN)
-        self._look = engine.compiled(statements.look(engine.store_id))
+        self._log = SQLLog(engine, clock)
         self._find_bound = engine.compiled(statements.FIND_BOUND)
         self._sweep = engine.compiled(statements.SWEEP_ROWS if engine.locks_rows else statements.SWEEP)
         engine.check = self._check
@@ -90,7 +83,7 @@ class SQLStore:
     def key_store(self) -> KeyStore:
         from .sql_keys import SQLKeys
 
-        return SQLKeys(self._engine, self._append)
+        return SQLKeys(self._engine, self._log.append)
 
     def close(self) -> None:
         self._engine.close()
@@ -152,17 +145,11 @@ class SQLStore:
             return self._end(connection, client_id, disable, delete)
 
     def _end(self, connection: Connection, client_id: str, disable: bool, delete: bool) -> bool:
-        known = and_(_client.c.client_id == client_id, _client.c.deleted.is_(False))
-        if connection.execute(select(_client.c.number).where(known)).first() is None:
-            return False
-        values: dict[str, object] = {"ended": self._append(connection, client_id)}
-        if disable:
-            values["enabled"] = False
+        values: dict[str, object] = {"enabled": False} if disable else {}
         if delete:
             values.update(deleted=True, enabled=False, name="", attributes=None)
             connection.execute(_delete_secrets(client_id))
-        connection.execute(update(_client).where(known).values(values))
-        return True
+        return self._log.end_client(connection, client_id, values)
 
     def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
         with self._engine.transaction() as connection:
@@ -202,8 +189,12 @@ class SQLStore:
             if row is None or row[-1]:
                 return False
             connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
-            self._append(connection, row[0], key)
+            self._log.append(connection, row[0], key)
         return True
+
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            return self._log.end_token(connection, client_id, key, position)
 
     def sweep(self, now: int, limit: int) -> int:
         expired = _key_of(now)
@@ -222,53 +213,11 @@ class SQLStore:
 
     # Revocation log
 
-    def _append(self, connection: Connection, client_id: str, key: bytes | None = None) -> int:
-        """Append an event and return its position; sweep what no follower needs any more."""
-        now = self._clock()
-        following, microseconds = _store.c.position + 1, self._microseconds(now)
-        head = case((following > microseconds, following), else_=microseconds)
-        position = int(
-            connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar_one()
-        )
-        expires_at = int.from_bytes(key[:4]) if key else 0
-        row = {"position": position, "client_id": client_id, "key": key}
-        connection.execute(insert(_log).values({**row, "keep_until": max(int(now), expires_at) + LOG_KEEP_SECONDS}))
-        old = select(_log.c.position).where(_log.c.keep_until < int(now)).limit(SWEPT_AT_ONCE)
-        swept = connection.execute(old).scalars().all()
-        if swept:
-            connection.execute(delete(_log).where(_log.c.position.in_(swept)))
-            floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
-            connection.execute(update(_store).values(log_floor=floor))
-        return position
-
-    def _microseconds(self, now: float) -> ColumnElement[int]:
-        """One clock for all workers, where the engine has it; unless the caller brought another."""
-        if self._engine.microseconds is not None and self._clock is time.time:
-            return self._engine.microseconds
-        return literal(int(now * 1_000_000), BigInteger)
-
     def read_log(self, store_id: str, after: int) -> LogPage:
-        rows = self._looked(after)
-        if rows[0][0] is None:
-            try:
-                self._engine.renew()
-                rows = self._looked(after)
-            except StoreUnavailable:
-                pass  # where nobody may write, every look is a first one
-        here, position, floor = rows[0][:3]
-        events = [Ended(*row[3:]) for row in rows if row[3] is not None]
-        # A restored backup may have moved on past the follower: then what it saw last is not there.
-        known = after == floor or (after > floor and events and events[0].position == after)
-        if here is None or store_id != here or not known:
-            return LogPage(here or "", position, [], False)
-        return LogPage(here, position, [event for event in events if event.position > after], True)
+        return self._log.read(store_id, after)
 
-    def _looked(self, after: int) -> Sequence[Sequence[Any]]:
-        with self._engine.reading() as link:
-            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after,)).fetchall()
-        if not rows:
-            raise StoreUnavailable("the store's own row is gone")
-        return rows
+    def read_ends(self) -> LogPage:
+        return self._log.read_ends()
 
 
 def _key_of(second: int) -> bytes:

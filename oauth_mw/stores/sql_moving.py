@@ -25,7 +25,7 @@ _PAGE = (
     .limit(CLIENTS_AT_ONCE)
 )
 _EVENTS = (
-    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until)
+    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.alone)
     .where(_log.c.position > bindparam("after"))
     .order_by(_log.c.position)
     .limit(ROWS_AT_ONCE)

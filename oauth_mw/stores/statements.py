@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, bindparam, delete, insert, literal_column, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    literal_column,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
@@ -35,13 +48,20 @@ FIND_TOKEN = (
 )
 
 
+_EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.alone)
+ENDS = union_all(
+    select(*_EVENT).where(_log.c.alone),
+    select(_client.c.ended, _client.c.client_id, null(), literal(False)).where(_client.c.ended > 0),
+)
+
+
 def look(store_id: ColumnElement[str]) -> Select[Any]:
     """One statement, so that where the log stands and what it holds are of the same moment.
 
     :param store_id: by what followers know the store.
     """
     return (
-        select(store_id, _store.c.position, _store.c.log_floor, _log.c.position, _log.c.client_id, _log.c.key)
+        select(store_id, _store.c.position, _store.c.log_floor, *_EVENT)
         .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
         .order_by(_log.c.position)
     )

@@ -65,14 +65,19 @@ class RedisMoving:
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
             (entries,) = self._ask(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_AT_ONCE))
-            events = [(int(entry[:-2]), client_id.decode(), key) for entry, (_, client_id, _, key) in entries]
+            events = [
+                (int(entry[:-2]), client_id, key, bool(alone)) for entry, (_, client_id, _, key, *alone) in entries
+            ]
             if not events:
                 return
-            due = [position_text(position).encode() + key for position, _, key in events]
+            due = [
+                position_text(position).encode() + key + (client_id if alone else b"")
+                for position, client_id, key, alone in events
+            ]
             (until,) = self._ask(("ZMSCORE", self._keys.due, *due))
             yield [
-                LogRecord(position, client_id, key or None, int(keep_until or 0))
-                for (position, client_id, key), keep_until in zip(events, until, strict=True)
+                LogRecord(position, client_id.decode(), key or None, int(keep_until or 0), alone)
+                for (position, client_id, key, alone), keep_until in zip(events, until, strict=True)
             ]
             after = events[-1][0]
 
@@ -160,7 +165,9 @@ class RedisMoving:
             return
         arguments: list[bytes | str] = [position_text(position), position_text(floor)]
         for event in events:
+            alone = event.key is not None and (event.alone or not self._steps.servers.one)
             arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
+            arguments.append("1" if alone else "0")
         try:
             self._change(scripts.TAKE_EVENTS, origin, *arguments)
         finally:

@@ -64,6 +64,7 @@ for _, found in ipairs(differing) do
   redis.call('HSET', CLIENT .. id, 'deleted', deleted, 'enabled', enabled, 'record', record, 'secrets', secrets,
              'copied', new, 'ended', ended)
   redis.call('ZADD', CLIENTS, 0, id)
+  if tonumber(ended) > 0 then redis.call('HSET', REVOKED, OF_ALL .. id, ended) end
 end
 return taken
 """
@@ -74,14 +75,11 @@ if refused then return refused end
 local last, floor = ARGV[6], ARGV[7]
 if store[2] > last then last = store[2] end
 if store[3] > floor then floor = store[3] end
-for n = 8, #ARGV, 4 do
-  local position, id, key, keep_until = unpack(ARGV, n, n + 3)
+for n = 8, #ARGV, 5 do
+  local position, id, key, keep_until, is_alone = unpack(ARGV, n, n + 4)
   if position > store[2] then
-    redis.call('XADD', LOG, entry(position), 'c', id, 'k', key)
-    redis.call('ZADD', DUE, keep_until, position .. key)
-    if key ~= '' then
-      redis.call('HSET', REVOKED, key, position)
-    else
+    put(position, id, key, keep_until, is_alone == '1')
+    if key == '' then
       local ended = redis.call('HGET', CLIENT .. id, 'ended')
       if ended and ended < position then redis.call('HSET', CLIENT .. id, 'ended', position) end
     end

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from ...model import EMPTY, Client, ClientSecret, KeyRecord, TokenRecord, Value
+from ...model import EMPTY, Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
 
 POSITION_DIGITS = 19
 
@@ -27,11 +27,15 @@ class Keys:
         self.revoked = f"{tag}:revoked"
         self.clients = f"{tag}:clients"
         self.signing = f"{tag}:signing"
+        self.any_alone = f"{tag}:alone:"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
 
     def client(self, client_id: str) -> str:
         return self.any_client + client_id
+
+    def alone(self, client_id: str) -> str:
+        return self.any_alone + client_id
 
     def token(self, key: bytes) -> str:
         return self.any_token + key.hex()
@@ -62,6 +66,17 @@ def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     attributes, public = _read_pairs(more[0] if more else {})
     dead = bool(revoked) or len(more) > 1 or ended is None or position < int(ended)
     return TokenRecord(client_id, scope, issued_at, position, attributes, public, dead)
+
+
+def ended_from(name: bytes, value: bytes) -> Ended:
+    """
+    :param name: a token's key, or a client's id behind an expiry of 0.
+    :raises ValueError: it is nothing of ours.
+    """
+    if not any(name[:4]):
+        return Ended(int(value), name[4:].decode())
+    position, alone, client_id = value.partition(b"a")
+    return Ended(int(position), client_id.decode(), name, bool(alone))
 
 
 def key_text(key: KeyRecord) -> str:

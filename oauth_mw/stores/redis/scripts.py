@@ -13,12 +13,16 @@ from __future__ import annotations
 
 from hashlib import sha1
 
+from ...model import LOG_KEEP_SECONDS
+
 VERSION = b"1"
 NO_STORE = -1
 
-# 86400: how many seconds followers may lag behind; 500: how many old events an append may remove.
-CHANGE = """
-local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, SIGNING = unpack(KEYS)
+# 500: how many old events an append may remove. OF_ALL: no token's key begins so, with an expiry of 0.
+CHANGE = (
+    f"local KEEP, OF_ALL = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0)"
+    + """
+local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, MORE = unpack(KEYS)
 local version, time, fence, id = unpack(ARGV)
 local store = redis.call('HMGET', STORE, 'version', 'position', 'floor')
 if store[1] ~= version then return -1 end
@@ -37,40 +41,61 @@ end
 
 local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0' end
 
+-- A client's tokens that the log alone knows to be ended: what DUE has of them, less the client's id, by position.
+local function alone(id) return string.gsub(LOG, 'log$', 'alone:') .. id end
+
+local function drop(members)
+  local entries, tokens = {}, {}
+  for n, member in ipairs(members) do
+    entries[n] = entry(string.sub(member, 1, 19))
+    local key = string.sub(member, 20, 51)
+    if key ~= '' then tokens[#tokens + 1] = key end
+  end
+  redis.call('XDEL', LOG, unpack(entries))
+  redis.call('ZREM', DUE, unpack(members))
+  if #tokens > 0 then redis.call('HDEL', REVOKED, unpack(tokens)) end
+end
+
 local function sweep(now)
   local old = redis.call('ZRANGEBYSCORE', DUE, '-inf', '(' .. now, 'LIMIT', 0, 500)
   if #old == 0 then return end
-  local entries, tokens, floor = {}, {}, store[3]
-  for n, due in ipairs(old) do
-    local position, key = string.sub(due, 1, 19), string.sub(due, 20)
-    entries[n] = entry(position)
-    if key ~= '' then tokens[#tokens + 1] = key end
+  local floor = store[3]
+  for _, member in ipairs(old) do
+    local position, owner = string.sub(member, 1, 19), string.sub(member, 52)
+    if owner ~= '' then redis.call('ZREM', alone(owner), member) end
     if position > floor then floor = position end
   end
-  redis.call('XDEL', LOG, unpack(entries))
-  redis.call('ZREM', DUE, unpack(old))
-  if #tokens > 0 then redis.call('HDEL', REVOKED, unpack(tokens)) end
+  drop(old)
   redis.call('HSET', STORE, 'floor', floor)
 end
 
-local function append(key)
+local function put(position, id, key, keep_until, is_alone)
+  local member, value, more = position .. key, position, {}
+  if is_alone then member, value, more = member .. id, value .. 'a' .. id, {'a', '1'} end
+  redis.call('XADD', LOG, entry(position), 'c', id, 'k', key, unpack(more))
+  if is_alone then redis.call('ZADD', alone(id), 0, member) end
+  if key == '' then key = OF_ALL .. id end
+  if key ~= OF_ALL then redis.call('HSET', REVOKED, key, value) end
+  redis.call('ZADD', DUE, keep_until, member)
+end
+
+local function append(key, is_alone)
   local position, expiry = after(store[2]), 0
   if time > position then position = time end
   if key ~= '' then
     local a, b, c, d = string.byte(key, 1, 4)
     expiry = ((a * 256 + b) * 256 + c) * 256 + d
   end
-  redis.call('XADD', LOG, entry(position), 'c', id, 'k', key)
-  if key ~= '' then redis.call('HSET', REVOKED, key, position) end
-  redis.call('HSET', STORE, 'position', position)
   local now = tonumber(string.sub(time, 1, 13))
-  redis.call('ZADD', DUE, string.format('%.0f', math.max(now, expiry) + 86400), position .. key)
+  put(position, id, key, string.format('%.0f', math.max(now, expiry) + KEEP), is_alone)
+  redis.call('HSET', STORE, 'position', position)
   sweep(string.format('%.0f', now))
   return position
 end
 
 local function known() return redis.call('HGET', CLIENT, 'deleted') == '0' end
 """
+)
 
 _ADD_CLIENT = """
 local record, enabled, secrets = unpack(ARGV, 5)
@@ -136,27 +161,45 @@ append(key)
 return 1
 """
 
+# Beyond so many that the log alone knows, all of the client's tokens end, and what is known of single ones goes.
+_END_TOKEN = """
+local key, issued, most = unpack(ARGV, 5)
+local ended = redis.call('HGET', CLIENT, 'ended')
+if not ended or issued < ended or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
+if redis.call('ZCARD', MORE) < tonumber(most) then
+  append(key, true)
+  return 1
+end
+redis.call('HSET', CLIENT, 'ended', append(''))
+while true do
+  local members = redis.call('ZRANGE', MORE, 0, 499)
+  if #members == 0 then return 1 end
+  drop(members)
+  redis.call('ZREM', MORE, unpack(members))
+end
+"""
+
 _ADD_KEY = """
 local kid, record, latest = unpack(ARGV, 5)
 local here, last = '', -1
-local found = redis.call('HGETALL', SIGNING)
+local found = redis.call('HGETALL', MORE)
 for n = 1, #found, 2 do
   local from = cjson.decode(found[n + 1])[1]
   if from > last then here, last = found[n], from end
 end
 if here ~= latest then return 0 end
-redis.call('HSET', SIGNING, kid, record)
+redis.call('HSET', MORE, kid, record)
 return 1
 """
 
 _NEED_KEY = """
 local kid, needed = unpack(ARGV, 5)
-local found = redis.call('HGET', SIGNING, kid)
+local found = redis.call('HGET', MORE, kid)
 if not found then return 0 end
 local record = cjson.decode(found)
 if record[2] < tonumber(needed) then
   record[2] = tonumber(needed)
-  redis.call('HSET', SIGNING, kid, cjson.encode(record))
+  redis.call('HSET', MORE, kid, cjson.encode(record))
 end
 return 1
 """
@@ -164,9 +207,9 @@ return 1
 # The event names no client: all that followers know may have been signed by the key.
 _REMOVE_KEY = """
 local kid = ARGV[5]
-if redis.call('HEXISTS', SIGNING, kid) == 0 then return 0 end
+if redis.call('HEXISTS', MORE, kid) == 0 then return 0 end
 append('')
-redis.call('HDEL', SIGNING, kid)
+redis.call('HDEL', MORE, kid)
 return 1
 """
 
@@ -227,6 +270,7 @@ END_CLIENT = named(CHANGE + _END_CLIENT)
 ADD_SECRET = named(CHANGE + _ADD_SECRET)
 REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
+END_TOKEN = named(CHANGE + _END_TOKEN)
 ADD_KEY = named(CHANGE + _ADD_KEY)
 NEED_KEY = named(CHANGE + _NEED_KEY)
 REMOVE_KEY = named(CHANGE + _REMOVE_KEY)

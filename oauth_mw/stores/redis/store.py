@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ...model import MOST_ALONE, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from . import scripts
 from .rows import (
     CLIENT_FIELDS,
     client_from,
     client_text,
+    ended_from,
     position_text,
     secret_line,
     secret_start,
@@ -28,6 +29,7 @@ from .url import RedisURL, parse_url
 # Redis counts a token's life by its own clock; workers judge its expiry by theirs.
 TTL_MARGIN = 60
 CLIENTS_AT_ONCE = 100
+ENDS_AT_ONCE = 1000
 
 T = TypeVar("T")
 
@@ -47,6 +49,8 @@ class RedisStore:
     def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
         self.url = place.shown
         self._clock = clock
+        # Of a cluster, a token and the log lie on two nodes.
+        self.marks_tokens = servers.one
         self._steps = Steps(place, servers, timeout, clock)
         self._keys = self._steps.keys
         self._watching: list[Callable[[], None]] = []
@@ -205,20 +209,11 @@ class RedisStore:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
             return self._steps.of_primary([("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
-        def ask_twice() -> Any:
-            # The row first: an end that was acknowledged before is then seen by the second.
+        if self.marks_tokens:
+            found = self._steps.here(ask, deadline)
+        else:
             row = self._row(key, deadline)
-            if row is None:
-                return None
-            commands: list[Command] = [
-                ("HGET", names.store, "version"),
-                ("HGET", names.client(_read(token_from, row, None, 0).client_id), "ended"),
-                ("HEXISTS", names.revoked, key),
-            ]
-            version, *rest = self._steps.run(names.store, commands, deadline)
-            return (row, *rest) if version == VERSION else NO_STORE
-
-        found = self._steps.here(ask if self._steps.servers.one else ask_twice, deadline)
+            found = row and (row, b"0", 0)
         return None if found is None else _read(token_from, *found)
 
     def _row(self, key: bytes, deadline: float) -> bytes | None:
@@ -228,7 +223,7 @@ class RedisStore:
 
     def revoke_token(self, key: bytes) -> bool:
         deadline = self._steps.deadline()
-        if self._steps.servers.one:
+        if self.marks_tokens:
             # A replica may lack the row, and there would be nothing to revoke.
             (row,) = self._steps.of_primary([("GET", self._keys.token(key))], deadline)
         else:
@@ -238,8 +233,18 @@ class RedisStore:
         token = _read(token_from, row, b"0", 0)
         if token.revoked:
             return False
+        if not self.marks_tokens:
+            return self._end_token(token.client_id, key, token.position, deadline)
         issued = position_text(token.position)
         return self._end(scripts.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline)
+
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        return self._end_token(client_id, key, position, self._steps.deadline())
+
+    def _end_token(self, client_id: str, key: bytes, position: int, deadline: float) -> bool:
+        arguments = (key, position_text(position), str(MOST_ALONE))
+        more = (self._keys.alone(client_id),)
+        return self._end(scripts.END_TOKEN, client_id, *arguments, deadline=deadline, more=more)
 
     def sweep(self, now: int, limit: int) -> int:
         """Redis lets expired rows go by itself."""
@@ -266,10 +271,23 @@ class RedisStore:
 
         return _read(_page, self._steps.here(ask, deadline), store_id, after)
 
+    def read_ends(self) -> LogPage:
+        # What is appended meanwhile is told again to who follows on from this position.
+        page, events, cursor = self.read_log("", -1), [], b"0"
+        while True:
+            scan = ("HSCAN", self._keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
+            ((cursor, found),) = self._steps.of_primary([scan], self._steps.deadline())
+            events += [_read(ended_from, *pair) for pair in zip(found[::2], found[1::2], strict=True)]
+            if cursor == b"0":
+                return page._replace(events=[event for event in events if event.key is None or event.alone])
+
 
 def _page(page: Replies, store_id: str, after: int) -> LogPage:
     here, position, floor = f"{page[0].decode()}/{page[4]}", int(page[1]), int(page[2])
-    events = [Ended(int(entry[:-2]), client_id.decode(), key or None) for entry, (_, client_id, _, key) in page[3]]
+    events = [
+        Ended(int(entry[:-2]), client_id.decode(), key or None, bool(alone))
+        for entry, (_, client_id, _, key, *alone) in page[3]
+    ]
     # A restored backup may have moved on past the follower: then what it saw last is not there.
     known = after == floor or (after > floor and events and events[0].position == after)
     if store_id != here or not known:

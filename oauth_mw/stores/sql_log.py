@@ -1,0 +1,120 @@
+"""The revocation log of a SQL store: what is appended, and what followers read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
+
+from ..errors import StoreUnavailable
+from ..model import LOG_KEEP_SECONDS, MOST_ALONE, Clock, Ended, LogPage
+from . import schema, statements
+from .engine import SQLEngine
+
+SWEPT_AT_ONCE = 500
+
+_BEYOND_ALL = 2**63 - 1
+
+_store, _client, _log = schema.store, schema.client, schema.log
+
+
+class SQLLog:
+    """See :class:`~oauth_mw.protocols.RevocationLog`."""
+
+    def __init__(self, engine: SQLEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._look = engine.compiled(statements.look(engine.store_id))
+
+    # Within a transaction that ends tokens
+
+    def end_client(self, connection: Connection, client_id: str, values: dict[str, object]) -> bool:
+        """End all tokens of a client, and change columns of it; false when there is none.
+
+        :param values: what else is changed.
+        """
+        known = (_client.c.client_id == client_id) & _client.c.deleted.is_(False)
+        if connection.execute(select(_client.c.number).where(known)).first() is None:
+            return False
+        ended = self.append(connection, client_id)
+        connection.execute(update(_client).where(known).values({**values, "ended": ended}))
+        return True
+
+    def end_token(self, connection: Connection, client_id: str, key: bytes, position: int) -> bool:
+        # Whoever appends has the store's row for himself; only then is it certain what the log holds.
+        connection.execute(select(_store.c.position).with_for_update())
+        ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
+        of_client = (_log.c.client_id == client_id) & _log.c.alone
+        known = select(_log.c.position).where(of_client, _log.c.key == key)
+        if ended is None or position < ended or connection.execute(known).first():
+            return False
+        if connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one() >= MOST_ALONE:
+            # Followers that have not seen these events see that all tokens of the client end.
+            connection.execute(delete(_log).where(of_client))
+            return self.end_client(connection, client_id, {})
+        self.append(connection, client_id, key, alone=True)
+        return True
+
+    def append(self, connection: Connection, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
+        """Append an event and return its position; sweep what no follower needs any more."""
+        now = self._clock()
+        following, microseconds = _store.c.position + 1, self._microseconds(now)
+        head = case((following > microseconds, following), else_=microseconds)
+        position = int(
+            connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar_one()
+        )
+        keep_until = max(int(now), int.from_bytes(key[:4]) if key else 0) + LOG_KEEP_SECONDS
+        row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "alone": alone}
+        connection.execute(insert(_log).values(row))
+        old = select(_log.c.position).where(_log.c.keep_until < int(now)).limit(SWEPT_AT_ONCE)
+        swept = connection.execute(old).scalars().all()
+        if swept:
+            connection.execute(delete(_log).where(_log.c.position.in_(swept)))
+            floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
+            connection.execute(update(_store).values(log_floor=floor))
+        return position
+
+    def _microseconds(self, now: float) -> ColumnElement[int]:
+        """One clock for all workers, where the engine has it; unless the caller brought another."""
+        if self._engine.microseconds is not None and self._clock is time.time:
+            return self._engine.microseconds
+        return literal(int(now * 1_000_000), BigInteger)
+
+    # For followers
+
+    def read(self, store_id: str, after: int) -> LogPage:
+        rows = self._looked(after)
+        if rows[0][0] is None:
+            try:
+                self._engine.renew()
+                rows = self._looked(after)
+            except StoreUnavailable:
+                pass  # where nobody may write, every look is a first one
+        here, position, floor = rows[0][:3]
+        events = [_ended(row[3:]) for row in rows if row[3] is not None]
+        # A restored backup may have moved on past the follower: then what it saw last is not there.
+        known = after == floor or (after > floor and events and events[0].position == after)
+        if here is None or store_id != here or not known:
+            return LogPage(here or "", position, [], False)
+        return LogPage(here, position, [event for event in events if event.position > after], True)
+
+    def _looked(self, after: int) -> Sequence[Sequence[Any]]:
+        with self._engine.reading() as link:
+            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after,)).fetchall()
+        if not rows:
+            raise StoreUnavailable("the store's own row is gone")
+        return rows
+
+    def read_ends(self) -> LogPage:
+        # What is appended meanwhile is told again to who follows on from this position.
+        page = self.read("", _BEYOND_ALL)
+        with self._engine.reading() as link:
+            rows = link.core.execute(statements.ENDS).all()
+        return page._replace(events=[_ended(row) for row in rows])
+
+
+def _ended(row: Sequence[Any]) -> Ended:
+    position, client_id, key, alone = row
+    return Ended(position, client_id, None if key is None else bytes(key), bool(alone))
