@@ -19,17 +19,19 @@ from .endpoints.token import TokenEndpoint
 from .errors import OAuthError, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
-from .model import Clock
+from .model import AccessToken, Clock
 from .patience import Patience
 from .protocols import Store
 from .rules import Rules
 from .stores import open_store
+from .tokens.ends import Ends
 from .tokens.opaque import OpaqueTokens
 from .tokens.verified import VerifiedTokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
+Read = Callable[[str], AccessToken | None]
 Check = Callable[["WSGIEnvironment"], None]
 
 
@@ -52,7 +54,8 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
     challenge = f'Bearer realm="{settings.realm}"'
-    tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge)
+    ends = Ends(clock)
+    tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=ends.has_ended)
     verified = VerifiedTokens(
         tokens.read,
         store,
@@ -61,6 +64,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         grace=settings.outage_grace_seconds,
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
+        ends=None if store.marks_tokens else ends,
     )
     guard = Guard(
         rules,
@@ -72,7 +76,8 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         strip_authorization=settings.strip_authorization,
         preflight=settings.preflight,
     )
-    endpoints = _endpoints(settings, store, tokens, clock, emit)
+    read = tokens.read if store.marks_tokens else _fresh(verified, tokens.read)
+    endpoints = _endpoints(settings, store, tokens, read, clock, emit)
     check = _one_process if store.single_process else None
     return Parts(
         {path: _as_app(endpoint, check, settings.store_timeout_seconds) for path, endpoint in endpoints.items()},
@@ -95,7 +100,19 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
     )
 
 
-def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Clock, emit: Sink) -> dict[str, Endpoint]:
+def _fresh(verified: VerifiedTokens, read: Read) -> Read:
+    """Read once it is known what ended until now."""
+
+    def fresh(text: str) -> AccessToken | None:
+        verified.refresh()
+        return read(text)
+
+    return fresh
+
+
+def _endpoints(
+    settings: Settings, store: Store, tokens: OpaqueTokens, read: Read, clock: Clock, emit: Sink
+) -> dict[str, Endpoint]:
     authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
     endpoints: dict[str | None, Endpoint] = {
         settings.token_path: TokenEndpoint(
@@ -108,7 +125,7 @@ def _endpoints(settings: Settings, store: Store, tokens: OpaqueTokens, clock: Cl
             emit=emit,
         ),
         settings.revocation_path: RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
-        settings.introspection_path: IntrospectionEndpoint(authenticate, tokens.read),
+        settings.introspection_path: IntrospectionEndpoint(authenticate, read),
     }
     return {path: endpoint for path, endpoint in endpoints.items() if path is not None}
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import SPANNING, STORE_SUITE, issued, registered
+from stored import SPANNING, STORE_SUITE, ends_of, issued, registered
 from support import basic, bearer, issue
 from webtest import TestApp
 
@@ -156,7 +156,14 @@ def changed(store: Store, keys: list[bytes]) -> list[bytes]:
 
 
 def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
-    return [store.find_token(key) for key in keys]
+    found = [store.find_token(key) for key in keys]
+    if store.marks_tokens:
+        return found
+    ends = ends_of(store)
+    return [
+        token and token._replace(revoked=token.revoked or ends.has_ended(key, token.client_id, token.position))
+        for key, token in zip(keys, found, strict=True)
+    ]
 
 
 def accepted(store: Store, keys: list[bytes]) -> set[bytes]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from support import HandClock
 
-from oauth_mw.model import Ended
-from oauth_mw.tokens.ends import KEPT_SECONDS, Ends
+from oauth_mw.model import LOG_KEEP_SECONDS, Ended
+from oauth_mw.tokens.ends import Ends
 
 NOW = 1_800_000_000
 
@@ -15,8 +16,13 @@ def key(number: int, expires_at: int = NOW + 60) -> bytes:
 
 
 @pytest.fixture
-def ends():
-    return Ends()
+def clock():
+    return HandClock()
+
+
+@pytest.fixture
+def ends(clock):
+    return Ends(clock)
 
 
 def test_nothing_has_ended_at_first(ends):
@@ -27,10 +33,10 @@ def test_nothing_has_ended_at_first(ends):
 class TestLearned:
     @pytest.fixture
     def learn(self, ends, whole):
-        return ends.restart if whole else lambda events: ends.learn(events, NOW)
+        return ends.restart if whole else ends.learn
 
     def test_a_token_is_dead_and_no_other(self, ends, learn, whole):
-        learn([Ended(5, "x", key(1))])
+        learn([Ended(5, "x", key(1), True)])
 
         assert [ends.has_ended(key(number), "x", 9) for number in (1, 2)] == [True, False]
 
@@ -51,31 +57,48 @@ class TestLearned:
 
 
 def test_what_is_told_twice_counts_once(ends):
-    ends.learn([Ended(5, "x", key(1))] * 2, NOW)
+    ends.learn([Ended(5, "x", key(1), True)] * 2)
 
     assert len(ends) == 1
 
 
 def test_a_restart_forgets_what_was_known(ends):
-    ends.learn([Ended(5, "x", key(1)), Ended(6, "x")], NOW)
+    ends.learn([Ended(5, "x", key(1), True), Ended(6, "x")])
 
     ends.restart([])
 
     assert not ends.has_ended(key(1), "x", 0)
 
 
-@pytest.mark.parametrize(("after", "kept"), [(KEPT_SECONDS, 1), (KEPT_SECONDS + 1, 0)])
-def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, after, kept):
-    ends.restart([Ended(5, "x", key(1, NOW))])
+@pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])
+def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, clock, after, kept):
+    ends.restart([Ended(5, "x", key(1, NOW), True)])
 
-    ends.learn([], NOW + after)
+    clock.move(after)
+    ends.learn([])
 
     assert len(ends) == kept
 
 
-def test_what_was_forgotten_leaves_those_that_expire_later(ends):
-    ends.learn([Ended(number, "x", key(number, NOW + number)) for number in (3, 1, 2)], NOW)
+def test_what_was_forgotten_leaves_those_that_expire_later(ends, clock):
+    ends.learn([Ended(number, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
 
-    ends.learn([], NOW + 2 + KEPT_SECONDS)
+    clock.move(2 + LOG_KEEP_SECONDS)
+    ends.learn([])
 
     assert [ends.has_ended(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
+
+
+def test_what_a_row_tells_is_not_kept_here(ends):
+    ends.learn([Ended(5, "x", key(1))])
+
+    assert (len(ends), ends.has_ended(key(1), "x", 9)) == (0, False)
+
+
+def test_an_end_of_all_takes_the_place_of_the_single_ones(ends):
+    ends.learn([Ended(number, "x", key(number), True) for number in range(1, 4)] + [Ended(4, "y", key(9), True)])
+
+    ends.learn([Ended(5, "x")])
+
+    assert len(ends) == 1
+    assert ends.has_ended(key(1), "x", 3) and ends.has_ended(key(9), "y", 9)

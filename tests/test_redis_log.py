@@ -11,8 +11,8 @@ from redis_raw import Raw
 from stored import HOUR, NOW, is_dead, issued, log_of, registered
 
 from oauth_mw import open_store
+from oauth_mw.model import LOG_KEEP_SECONDS
 
-DAY = 24 * HOUR
 YEAR_10000 = 253_402_300_800
 
 
@@ -68,13 +68,13 @@ def test_positions_are_redis_own_time_and_not_the_workers(redis_url, monkeypatch
 def swept_log(store, clock, events):
     """A log of which some events are no longer needed; their positions."""
     positions = [position_after_an_event(store) for _ in range(events)]
-    clock.move(DAY + 1)
+    clock.move(LOG_KEEP_SECONDS + 1)
     return positions
 
 
 def test_an_event_is_kept_for_a_day(store, clock, raw):
     position_after_an_event(store)
-    clock.move(DAY)
+    clock.move(LOG_KEEP_SECONDS)
     position_after_an_event(store)
     before = raw.client.xlen(raw.key("log"))
     clock.move(1)
@@ -103,9 +103,9 @@ def test_an_append_sweeps_a_bounded_number(store, clock, raw):
 
 
 def test_a_single_revocation_is_kept_until_a_day_after_its_token_expired(store, clock, raw):
-    key = issued(store, expires_at=NOW + 5 * DAY)
+    key = issued(store, expires_at=NOW + 5 * LOG_KEEP_SECONDS)
     store.revoke_token(key)
-    clock.move(6 * DAY)
+    clock.move(6 * LOG_KEEP_SECONDS)
     position_after_an_event(store)
     before = raw.client.hexists(raw.key("revoked"), key), is_dead(store, key)
     clock.move(1)
@@ -116,10 +116,10 @@ def test_a_single_revocation_is_kept_until_a_day_after_its_token_expired(store, 
 
 def test_sweeping_leaves_alone_what_is_needed_between_what_is_not(store, clock, raw):
     first = position_after_an_event(store)
-    key = issued(store, expires_at=NOW + 9 * DAY)
+    key = issued(store, expires_at=NOW + 9 * LOG_KEEP_SECONDS)
     store.revoke_token(key)
     second = position_after_an_event(store)
-    clock.move(2 * DAY)
+    clock.move(2 * LOG_KEEP_SECONDS)
     last = position_after_an_event(store)
 
     assert [event.position for event in follow(store, second).events] == [last]

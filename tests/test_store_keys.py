@@ -74,7 +74,7 @@ def test_a_removal_is_an_event_for_all(store, keys, two):
     keys.remove_signing_key("one")
 
     page = store.read_log(before.store_id, before.position)
-    assert [event[1:] for event in page.events] == [("", None)]
+    assert [event[1:3] for event in page.events] == [("", None)]
 
 
 def test_what_ends_nothing_is_no_event(store, keys, two):

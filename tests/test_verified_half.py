@@ -10,7 +10,7 @@ import pytest
 from stored import HOUR
 
 from oauth_mw.model import AccessToken, Ended
-from oauth_mw.tokens.verified import _Half
+from oauth_mw.tokens.half import Half
 
 
 def token(number: int) -> AccessToken:
@@ -19,10 +19,10 @@ def token(number: int) -> AccessToken:
 
 @pytest.mark.parametrize("ended", [Ended(1, "", bytes([3])), Ended(1, "client-3")], ids=["a token", "a client"])
 def test_between_any_two_steps_the_log_can_name_all_that_the_guard_can_find(ended):
-    half, named = _Half(), []
+    half, named = Half(), []
 
     def look(frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code in (_Half.add.__code__, _Half.evict.__code__):
+        if frame.f_code in (Half.add.__code__, Half.evict.__code__):
             named.append(half.by_digest.keys() <= set(half.digests.values()))
             return look
         return None

@@ -149,7 +149,8 @@ def test_grace_is_for_what_is_cached_alone(make, log, ticks, text):
     log.up = False
     ticks.move(LOOK_SECONDS)
 
-    assert cache.find("unknown", "") is None
+    with pytest.raises(StoreUnavailable):
+        cache.find("unknown", "")
 
 
 def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, text):

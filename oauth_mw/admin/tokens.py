@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ..errors import NotFound
 from ..model import Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
+from ..tokens.ends import Ends
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
 
 PURGE_ROWS = 500
@@ -44,14 +45,14 @@ def token_key(token: str) -> bytes:
     return key
 
 
-def inspect_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
+def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
     """What the store knows about the token with this storage key (see :func:`token_key`).
 
     :raises NotFound: no such token, or its row is gone.
     """
     record = _token(store, key)
     expires_at = int.from_bytes(key[:4])
-    state = "revoked" if record.revoked else "live" if clock() < expires_at else "expired"
+    state = "revoked" if _has_ended(store, key, record) else "live" if clock() < expires_at else "expired"
     return TokenStatus(
         key.hex(), record.client_id, record.scope, record.issued_at, expires_at, state, record.attributes
     )
@@ -78,6 +79,14 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
         yield swept
         # Whoever waits for SQLite's writers' queue looks again only so often.
         time.sleep(REST_SECONDS)
+
+
+def _has_ended(store: Store, key: bytes, record: TokenRecord) -> bool:
+    if store.marks_tokens or record.revoked:
+        return record.revoked
+    ends = Ends(time.time)
+    ends.restart(store.read_ends().events)
+    return ends.has_ended(key, record.client_id, record.position)
 
 
 def _token(store: TokenStore, key: bytes) -> TokenRecord:

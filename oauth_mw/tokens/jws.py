@@ -46,6 +46,11 @@ class SigningKey(VerifyingKey, Protocol):
     def sign(self, message: bytes) -> bytes: ...
 
 
+def is_compact(text: str) -> bool:
+    """Whether a text has the form of a signed one, and cannot be an opaque token."""
+    return len(text) >= MIN_LENGTH and text.count(".") == 2
+
+
 def header_of(key: VerifyingKey, kind: str) -> bytes:
     """The first segment of all that ``key`` signs, with its dot.
 

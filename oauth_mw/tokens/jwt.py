@@ -8,14 +8,15 @@ the same storage key as an opaque one: four bytes of expiry and 28 of a SHA-256,
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import StoreUnavailable
 from ..model import EMPTY, LAST_SECOND, AccessToken, Client, Clock, Value
-from .jws import MIN_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
+from .jws import Reader, Refused, SigningKey, VerifyingKey, header_of, sign
+from .opaque import CLOCK_MARGIN, HasEnded
 
 TYPE = "at+jwt"
 # Which of two events came first is not to be told from whole seconds: where the log stood when the client was read.
@@ -33,15 +34,11 @@ class Keys(Protocol):
         """The key that signs now, which others will find until ``expires_at`` at least."""
 
 
-HasEnded = Callable[[bytes, str, int], bool]
-
-
 class JWTTokens:
-    """Issue and read JWT access tokens.
+    """Issue and read JWT access tokens. Whom they are for is the caller's to judge.
 
     :param issuer: ``iss`` of all of them, exactly (RFC 9068 §4).
-    :param audience: what this resource server is called; one of them must be in ``aud``.
-    :param has_ended: whether the token with this storage key, of this client, issued at this position, was ended.
+    :param end: end such a token; false when it had ended before.
     :param leeway: seconds by which the clocks of issuers may differ from this one.
     :param challenge: how the challenges of this server begin; handed on with every token.
     """
@@ -52,16 +49,16 @@ class JWTTokens:
         clock: Clock,
         *,
         issuer: str,
-        audience: Collection[str],
         has_ended: HasEnded,
+        end: Callable[[str, bytes, int], bool],
         leeway: float,
         challenge: str,
     ) -> None:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
-        self._audience = frozenset(audience)
         self._has_ended = has_ended
+        self._end = end
         self._leeway = leeway
         self._challenge = challenge
         self._open = Reader(TYPE, keys.find).open
@@ -98,13 +95,30 @@ class JWTTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
+        token, lives = self._find(text, self._clock() - self._leeway) or (None, False)
+        return token if lives else None
+
+    def known(self, text: str) -> tuple[AccessToken, bool] | None:
+        """The token that ``text`` is, unless no machine accepts it for its time, and whether it lives; or ``None``.
+
+        :raises StoreUnavailable: it cannot be told.
+        """
+        return self._find(text, self._clock() - max(self._leeway, CLOCK_MARGIN))
+
+    def revoke(self, token: AccessToken) -> bool:
+        """End a token; false when it had ended before.
+
+        :raises StoreUnavailable: it is not known to be ended.
+        """
+        return self._end(token.client_id, bytes.fromhex(token.token_id), token.position)
+
+    def _find(self, text: str, now: float) -> tuple[AccessToken, bool] | None:
         try:
             members = self._open(text)
-            token = self._token(members, self._checked(members))
+            token = self._token(members, self._checked(members, now))
         except Refused:
             return None
-        ended = self._has_ended(bytes.fromhex(token.token_id), token.client_id, members[POSITION])
-        return None if ended else token
+        return token, not self._has_ended(bytes.fromhex(token.token_id), token.client_id, token.position)
 
     def _header(self, key: SigningKey) -> bytes:
         header = self._headers.get(key.kid)
@@ -112,21 +126,19 @@ class JWTTokens:
             header = self._headers[key.kid] = header_of(key, TYPE)
         return header
 
-    def _checked(self, members: Mapping[str, Any]) -> tuple[str, ...]:
-        """The audience of a token that is one for us, and now (RFC 9068 §4, RFC 7519 §4.1).
+    def _checked(self, members: Mapping[str, Any], now: float) -> tuple[str, ...]:
+        """The audience of a token of ours that has not expired (RFC 9068 §4, RFC 7519 §4.1).
 
+        :param now: this machine's time, less the leeway.
         :raises Refused: anything else.
         """
-        now = self._clock()
         if members.get("iss") != self._issuer:
             raise Refused("another issuer")
         audience = _audience(members.get("aud"))
-        if self._audience.isdisjoint(audience):
-            raise Refused("another audience")
-        if _seconds(members, "exp") + self._leeway <= now:
+        if _seconds(members, "exp") <= now:
             raise Refused("expired")
         _seconds(members, "iat")
-        if "nbf" in members and _seconds(members, "nbf") - self._leeway > now:
+        if "nbf" in members and _seconds(members, "nbf") > now + 2 * self._leeway:
             raise Refused("not yet good")
         if not _text(members, "client_id") or members.get("sub") != members["client_id"]:
             raise Refused("sub is not the client")
@@ -152,12 +164,8 @@ class JWTTokens:
             attributes=MappingProxyType(others) if others else EMPTY,
             public_attributes=frozenset(others),
             challenge=self._challenge,
+            position=members[POSITION],
         )
-
-
-def is_jwt(text: str) -> bool:
-    """Whether a text has the form of a JWT, and cannot be an opaque token."""
-    return len(text) >= MIN_LENGTH and text.count(".") == 2
 
 
 def storage_key(expires_at: int, jti: str) -> bytes:
@@ -166,7 +174,7 @@ def storage_key(expires_at: int, jti: str) -> bytes:
 
 def _audience(value: object) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
-    if not isinstance(values, list) or not all(isinstance(each, str) and each for each in values):
+    if not isinstance(values, list) or not values or not all(isinstance(each, str) and each for each in values):
         raise Refused("aud is no list of texts")
     return tuple(values)
 

@@ -11,7 +11,7 @@ import re
 import secrets
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 
 from ..errors import StoreUnavailable
@@ -29,6 +29,13 @@ _LENGTH = 48
 # RFC 6750 §2.1: of b64token, what a prefix may hold, then what we make ourselves.
 _TEXT = re.compile(r"[A-Za-z0-9._~+/-]{0,32}[A-Za-z0-9_-]{48}", re.ASCII)
 
+# Whether the token with this storage key, of this client, issued when the log stood at this position, ended early.
+HasEnded = Callable[[bytes, str, int], bool]
+
+
+def _never(key: bytes, client_id: str, position: int) -> bool:
+    return False
+
 
 class OpaqueTokens:
     """Issue and read opaque tokens.
@@ -36,13 +43,26 @@ class OpaqueTokens:
     :param prefix: what every issued token begins with, so that secret scanners can find leaked ones;
         tokens issued under another prefix stay good.
     :param challenge: how the challenges of this server begin; handed on with every token.
+    :param has_ended: whether a token ended early, where the store does not mark it.
+    :param leeway: seconds for which a token is still good after its expiry.
     """
 
-    def __init__(self, store: TokenStore, clock: Clock, prefix: str, challenge: str) -> None:
+    def __init__(
+        self,
+        store: TokenStore,
+        clock: Clock,
+        prefix: str,
+        challenge: str,
+        *,
+        has_ended: HasEnded = _never,
+        leeway: float = 0,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._prefix = prefix
         self._challenge = challenge
+        self._has_ended = has_ended
+        self._leeway = leeway
         self._issued = 0
 
     def issue(self, client: Client, scopes: Sequence[str], lifetime: int) -> tuple[str, AccessToken]:
@@ -76,7 +96,7 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        token, lives = self._find(text, self._clock()) or (None, False)
+        token, lives = self._find(text, self._clock() - self._leeway) or (None, False)
         return token if lives else None
 
     def known(self, text: str) -> tuple[AccessToken, bool] | None:
@@ -89,7 +109,9 @@ class OpaqueTokens:
     def _find(self, text: str, now: float) -> tuple[AccessToken, bool] | None:
         key = _possible(storage_key(text), now)
         record = self._store.find_token(key) if key else None
-        return (self._token(key, record), not record.revoked) if key and record else None
+        if key is None or record is None:
+            return None
+        return self._token(key, record), not (record.revoked or self._has_ended(key, record.client_id, record.position))
 
     def revoke(self, token: AccessToken) -> bool:
         """End a token, or make sure that its end is kept; false when it had ended before.
@@ -113,6 +135,7 @@ class OpaqueTokens:
             attributes=record.attributes,
             public_attributes=record.public_attributes,
             challenge=self._challenge,
+            position=record.position,
         )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from os import getpid
 from typing import NamedTuple
@@ -22,37 +22,11 @@ from ..model import AccessToken, Clock, Ended, LogPage
 from ..patience import Patience, deadline
 from ..protocols import RevocationLog
 from .ahead import LookingAhead
+from .ends import Ends
+from .half import Half
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.25
-
-
-class _Half:
-    """One half of the cache: by digest for the guard, by token id for the log.
-
-    What the guard can find the log can name, at every moment: a fork may come between any two steps.
-    """
-
-    __slots__ = ("by_digest", "digests")
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, AccessToken] = {}
-        self.digests: dict[str, bytes] = {}
-
-    def add(self, digest: bytes, token: AccessToken) -> None:
-        self.digests[token.token_id] = digest
-        self.by_digest[digest] = token
-
-    def evict(self, ended: Ended) -> None:
-        if ended.key is not None:
-            names = [ended.key.hex()]
-        else:
-            names = [token.token_id for token in self.by_digest.values() if token.client_id == ended.client_id]
-        for token_id in names:
-            digest = self.digests.get(token_id)
-            if digest is not None:
-                self.by_digest.pop(digest, None)
-                del self.digests[token_id]
 
 
 class _Locks(NamedTuple):
@@ -73,6 +47,8 @@ class VerifiedTokens:
     :param grace: seconds for which cached tokens stay good after the store last answered.
     :param timeout: seconds that a request waits for the look of another.
     :param monotonic: a clock that never goes back, for the looks.
+    :param ends: what ``read`` asks about tokens that only the log tells about; it learns here what ended.
+    :param forget: called when an event ends all tokens that some key has signed.
     """
 
     def __init__(
@@ -85,6 +61,8 @@ class VerifiedTokens:
         grace: float,
         timeout: float,
         monotonic: Clock,
+        ends: Ends | None = None,
+        forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
         self._log = log
@@ -93,7 +71,9 @@ class VerifiedTokens:
         self._grace = grace
         self._timeout = timeout
         self._monotonic = monotonic
-        self._young, self._old = _Half(), _Half()
+        self._ends = ends
+        self._forget = forget
+        self._young, self._old = Half(), Half()
         self._generation = log.generation
         self._seen: object = object()
         self._next_look = 0.0
@@ -122,9 +102,24 @@ class VerifiedTokens:
         :raises StoreUnavailable: it cannot be told.
         """
         with Patience(self._timeout):
+            failure = ""
             if self._generation() != self._seen or self._monotonic() >= self._next_look:
-                self._catch_up()
-            return self._kept(value) or self._found(value, text)
+                failure = self._catch_up()
+            kept = self._kept(value)
+            if kept is None and failure:
+                raise StoreUnavailable(failure)
+            return kept or self._found(value, text)
+
+    def refresh(self) -> None:
+        """Learn all that ended until now.
+
+        :raises StoreUnavailable: it cannot be told.
+        """
+        arrived = self._monotonic()
+        if self._log.immediate and self._generation() == self._seen and arrived < self._next_look:
+            return
+        with Patience(self._timeout):
+            self._look(arrived, wait=self._timeout, ahead=True)
 
     def _kept(self, value: str) -> AccessToken | None:
         digest = sha256(value.encode()).digest()
@@ -152,24 +147,29 @@ class VerifiedTokens:
 
     def _add(self, digest: bytes, token: AccessToken) -> None:
         if len(self._young.by_digest) >= self._half:
-            self._old, self._young = self._young, _Half()
+            self._old, self._young = self._young, Half()
         self._young.add(digest, token)
 
     def _here(self) -> _Locks:
         """This process's locks: those that came with a fork may have been held."""
         return self._locks.get(getpid()) or self._locks.setdefault(getpid(), _Locks(threading.Lock(), threading.Lock()))
 
-    def _catch_up(self) -> None:
-        """Learn from the log what ended, before a request is judged."""
+    def _catch_up(self) -> str:
+        """Learn from the log what ended, before a request is judged; why that failed, if cached tokens are good still.
+
+        :raises StoreUnavailable: it cannot be told, and they are not.
+        """
         arrived = self._monotonic()
         # In an outage that is known already, it is enough that somebody waits for its end. What was known before
         # a pause is not known any more: by now the look after the failed one would have failed too.
         known = self._answered < self._failed and arrived < self._failed + RETRY_SECONDS + 2 * self._timeout
         try:
             self._look(arrived, wait=0 if known else self._timeout)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
             if self._monotonic() >= self._answered + self._grace:
                 raise
+            return error.reason
+        return ""
 
     def _look_ahead(self) -> float:
         """Look before a request has to; the seconds until the next time."""
@@ -214,17 +214,34 @@ class VerifiedTokens:
     def _follow(self, started: float) -> None:
         page, generation = self._ask(started)
         with self._here().changing:
-            if not page.complete:
-                self._young, self._old = _Half(), _Half()
-                self._epoch += 1
-            for ended in page.events:
-                self._young.evict(ended)
-                self._old.evict(ended)
-                self._epoch += 1
+            if page.complete:
+                self._learn(page.events)
+            else:
+                self._restart(page.events)
             self._store_id, self._position = page.store_id, page.position
             self._seen = generation
             self._answered = started
             self._next_look = started + self._trusted if started > self._missed else 0.0
+
+    def _learn(self, events: Sequence[Ended]) -> None:
+        if self._ends is not None:
+            self._ends.learn(events)
+        for ended in events:
+            if not ended.client_id:
+                self._forget_all()
+            self._young.evict(ended)
+            self._old.evict(ended)
+            self._epoch += 1
+
+    def _restart(self, events: Sequence[Ended]) -> None:
+        if self._ends is not None:
+            self._ends.restart(events)
+        self._forget_all()
+
+    def _forget_all(self) -> None:
+        self._forget()
+        self._young, self._old = Half(), Half()
+        self._epoch += 1
 
     def _ask(self, started: float) -> tuple[LogPage, object]:
         """One look at the log, and the generation from before it; not again right after a failure."""
@@ -249,7 +266,10 @@ class VerifiedTokens:
         self._log.look()
         self._generation = self._log.generation
         generation = self._generation()
-        return self._log.read_log(self._store_id, self._position), generation
+        page = self._log.read_log(self._store_id, self._position)
+        if self._ends is not None and not page.complete:
+            page = self._log.read_ends()
+        return page, generation
 
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:

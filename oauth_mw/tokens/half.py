@@ -1,0 +1,37 @@
+"""One half of the cache of verified tokens."""
+
+from __future__ import annotations
+
+from ..model import AccessToken, Ended
+
+
+class Half:
+    """One half of the cache: by digest for the guard, by token id for the log.
+
+    What the guard can find the log can name, at every moment: a fork may come between any two steps.
+    """
+
+    __slots__ = ("by_digest", "digests")
+
+    def __init__(self) -> None:
+        self.by_digest: dict[bytes, AccessToken] = {}
+        self.digests: dict[str, bytes] = {}
+
+    def add(self, digest: bytes, token: AccessToken) -> None:
+        # The signature of a JWT can be rewritten into another that is as good: one text a token is enough.
+        before = self.digests.get(token.token_id)
+        if before is not None and before != digest:
+            self.by_digest.pop(before, None)
+        self.digests[token.token_id] = digest
+        self.by_digest[digest] = token
+
+    def evict(self, ended: Ended) -> None:
+        if ended.key is not None:
+            names = [ended.key.hex()]
+        else:
+            names = [token.token_id for token in self.by_digest.values() if token.client_id == ended.client_id]
+        for token_id in names:
+            digest = self.digests.get(token_id)
+            if digest is not None:
+                self.by_digest.pop(digest, None)
+                del self.digests[token_id]
