@@ -3,7 +3,8 @@
 OAuthError                    answered to a client
 ├── EndpointError             JSON body, RFC 6749 §5.2
 │   ├── InvalidRequest, InvalidClient, UnauthorizedClient, UnsupportedGrantType, InvalidScope
-│   └── MethodNotAllowed, PayloadTooLarge
+│   ├── PayloadTooLarge
+│   └── MethodNotAllowed, ReadOnly
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
 │   └── MissingToken, InvalidToken, InsufficientScope, OddPath
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
@@ -113,9 +114,15 @@ class MethodNotAllowed(EndpointError):
     status = "405 Method Not Allowed"
     error = "invalid_request"
     description = "Only POST is allowed here"
+    allowed: ClassVar[str] = "POST"
 
     def headers(self) -> list[Header]:
-        return [("Allow", "POST")]
+        return [("Allow", self.allowed)]
+
+
+class ReadOnly(MethodNotAllowed):
+    description = "Only GET and HEAD are allowed here"
+    allowed = "GET, HEAD"
 
 
 class PayloadTooLarge(EndpointError):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from webob import Request, Response
 
-from ..errors import NO_STORE, MethodNotAllowed
+from ..errors import NO_STORE, MethodNotAllowed, ReadOnly
 
 Endpoint = Callable[[Request], Response]
 
@@ -25,3 +25,11 @@ def require_post(request: Request) -> None:
     """
     if request.environ["REQUEST_METHOD"] != "POST":
         raise MethodNotAllowed("not a POST")
+
+
+def require_get(request: Request) -> None:
+    """
+    :raises ReadOnly: any other method than GET and HEAD.
+    """
+    if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        raise ReadOnly("neither GET nor HEAD")

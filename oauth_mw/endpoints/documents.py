@@ -1,0 +1,77 @@
+"""Public documents: the key set (RFC 7517 §5) and metadata (RFC 8414, RFC 9728)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
+
+from webob import Request, Response
+
+from . import require_get
+
+# Seconds for which others may keep what they fetched.
+MAX_AGE = 300
+JSON = "application/json"
+# RFC 7517 §8.5
+KEY_SET = "application/jwk-set+json"
+
+
+class Document:
+    """A document, encoded once, for everybody: pages of other origins may read it too.
+
+    :param max_age: seconds for which it may be kept; 0: it is asked for anew each time.
+    """
+
+    def __init__(self, members: Mapping[str, object], media_type: str = JSON, *, max_age: int = MAX_AGE) -> None:
+        self._body = json.dumps(members).encode()
+        self._etag = f'"{sha256(self._body).hexdigest()[:32]}"'
+        self._about = (
+            ("ETag", self._etag),
+            ("Cache-Control", f"public, max-age={max_age}" if max_age else "no-cache"),
+            ("Access-Control-Allow-Origin", "*"),
+        )
+        self._headers = (("Content-Type", media_type), ("Content-Length", str(len(self._body))), *self._about)
+
+    def __call__(self, request: Request) -> Response:
+        """
+        :raises ReadOnly: any other method than GET and HEAD.
+        """
+        require_get(request)
+        # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
+        if self._is_known(request.environ.get("HTTP_IF_NONE_MATCH", "")):
+            return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=[])
+        return Response(headerlist=list(self._headers), app_iter=[self._body])
+
+    def _is_known(self, if_none_match: str) -> bool:
+        """Compared weakly (RFC 9110 §13.1.2): who compresses on the way may have weakened the tag."""
+        tags = [tag.strip(" \t") for tag in if_none_match.split(",")]
+        return tags == ["*"] or self._etag in tags or f"W/{self._etag}" in tags
+
+
+class KeySet:
+    """The keys that verify our tokens, encoded once for as long as they stay the same.
+
+    :param public: their public members (RFC 7517 §4).
+    """
+
+    def __init__(self, public: Callable[[], Sequence[Mapping[str, str]]]) -> None:
+        self._public = public
+        self._last = _key_set(())
+
+    def __call__(self, request: Request) -> Response:
+        """
+        :raises ReadOnly: any other method than GET and HEAD.
+        :raises StoreUnavailable: the keys cannot be told.
+        """
+        require_get(request)
+        keys = self._public()
+        last = self._last
+        if last[0] != keys:
+            last = self._last = _key_set(keys)
+        return last[1](request)
+
+
+def _key_set(keys: Sequence[Mapping[str, str]]) -> tuple[Sequence[Mapping[str, str]], Document]:
+    """The keys and their document. The first key signs as soon as it is made, so nobody may keep an empty set."""
+    return keys, Document({"keys": keys}, KEY_SET, max_age=MAX_AGE if keys else 0)
