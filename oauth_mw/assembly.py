@@ -12,6 +12,8 @@ from webob import Request
 from .challenge import ChallengingApp
 from .client_auth import ClientAuthentication
 from .config import Settings, configure, own_paths
+from .discovery import challenge as challenge_of
+from .discovery import documents
 from .endpoints import Endpoint
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
@@ -23,6 +25,7 @@ from .model import AccessToken, Clock
 from .patience import Patience
 from .protocols import Store
 from .rules import Rules
+from .signing import key_ring
 from .stores import open_store
 from .tokens.ends import Ends
 from .tokens.opaque import OpaqueTokens
@@ -50,11 +53,13 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     :raises ConfigError: naming the option that cannot work.
     """
     settings = configure(options)
-    rules = Rules(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    own = own_paths(settings)
+    rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
-    challenge = f'Bearer realm="{settings.realm}"'
+    keys = key_ring(settings, store.key_store(), clock) if settings.issuer else None
     ends = Ends(clock)
+    challenge = challenge_of(settings)
     tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=ends.has_ended)
     verified = VerifiedTokens(
         tokens.read,
@@ -77,10 +82,13 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         preflight=settings.preflight,
     )
     read = tokens.read if store.marks_tokens else _fresh(verified, tokens.read)
-    endpoints = _endpoints(settings, store, tokens, read, clock, emit)
+    endpoints = {
+        **_endpoints(settings, store, tokens, read, clock, emit),
+        **documents(settings, keys.public if keys else None),
+    }
     check = _one_process if store.single_process else None
     return Parts(
-        {path: _as_app(endpoint, check, settings.store_timeout_seconds) for path, endpoint in endpoints.items()},
+        {path: _as_app(endpoints[name], check, settings.store_timeout_seconds) for name, path in own.items()},
         _both(check, guard) if check else guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
         Refusals(emit, time.monotonic),
@@ -113,9 +121,10 @@ def _fresh(verified: VerifiedTokens, read: Read) -> Read:
 def _endpoints(
     settings: Settings, store: Store, tokens: OpaqueTokens, read: Read, clock: Clock, emit: Sink
 ) -> dict[str, Endpoint]:
+    """The endpoints that clients authenticate to, by the option of their path."""
     authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
-    endpoints: dict[str | None, Endpoint] = {
-        settings.token_path: TokenEndpoint(
+    return {
+        "token_path": TokenEndpoint(
             authenticate,
             tokens.issue,
             lifetime=settings.access_token_lifetime,
@@ -124,10 +133,9 @@ def _endpoints(
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
-        settings.revocation_path: RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
-        settings.introspection_path: IntrospectionEndpoint(authenticate, read),
+        "revocation_path": RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
+        "introspection_path": IntrospectionEndpoint(authenticate, read),
     }
-    return {path: endpoint for path, endpoint in endpoints.items() if path is not None}
 
 
 def _as_app(endpoint: Endpoint, check: Check | None, timeout: float) -> WSGIApplication:

@@ -2,134 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from typing import Any
 
+from .converters import (
+    Convert,
+    audience,
+    boolean,
+    files,
+    integer,
+    one_of,
+    own_path,
+    prefix,
+    public_paths,
+    realm,
+    rules,
+    scopes,
+    seconds,
+    secret,
+    some_of,
+    store,
+    url,
+)
 from .errors import DEFAULT_REALM, ConfigError
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 from .protocols import Store
-from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
+from .rules import Pattern, Rule
+from .urls import is_url, resource_metadata_path, server_metadata_path
 
-OFF = "off"
 STORE_URLS = (
     "sqlite:///file, postgresql+psycopg://user@host/database, redis://host (also rediss://, unix://, "
     "redis+sentinel://, redis+cluster://) or memory://"
 )
-_TRUE = frozenset("true yes on y t 1".split())
-_FALSE = frozenset("false no off n f 0".split())
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-_PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
-
-Convert = Callable[[object], Any]
-
-
-def boolean(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = value.strip().lower() if isinstance(value, str) else None
-    if word in _TRUE or word in _FALSE:
-        return word in _TRUE
-    raise ValueError(f"expected true or false, got {value!r}")
-
-
-def integer(low: int, high: int) -> Convert:
-    def convert(value: object) -> int:
-        text = value.strip() if isinstance(value, str) else str(value)
-        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) or not low <= int(text) <= high:
-            raise ValueError(f"expected a whole number from {low} to {high}, got {value!r}")
-        return int(text)
-
-    return convert
-
-
-def seconds(low: float, high: float) -> Convert:
-    def convert(value: object) -> float:
-        text = value.strip() if isinstance(value, str) else str(value)
-        number = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text, re.ASCII) else low - 1
-        if not low <= number <= high:
-            raise ValueError(f"expected seconds from {low:g} to {high:g}, got {value!r}")
-        return number
-
-    return convert
-
-
-def own_path(value: object) -> str | None:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"expected a path that begins with /, or {OFF}, got {value!r}")
-    if value == OFF:
-        return None
-    if is_odd(value) or any(mark in value for mark in "*{}") or not value.isascii():
-        raise ValueError(f"expected an exact ASCII path that begins with /, without patterns, or {OFF}, got {value!r}")
-    return value
-
-
-def words(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(value.split())
-    if isinstance(value, Sequence) and all(isinstance(word, str) and word for word in value):
-        return tuple(value)
-    raise ValueError(f"expected a list, or words separated by spaces, got {value!r}")
-
-
-def some_of(known: Collection[str]) -> Convert:
-    def convert(value: object) -> tuple[str, ...]:
-        chosen = words(value)
-        if not chosen or not set(chosen) <= set(known):
-            raise ValueError(f"expected one or more of {', '.join(known)}, got {value!r}")
-        return tuple(dict.fromkeys(chosen))
-
-    return convert
-
-
-def one_of(*known: str) -> Convert:
-    def convert(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"expected {' or '.join(known)}, got {value!r}")
-        return str(value)
-
-    return convert
-
-
-def scopes(value: object) -> tuple[str, ...]:
-    """Scope tokens (RFC 6749 §3.3), a list or one string."""
-    chosen = words(value)
-    for scope in chosen:
-        if not _SCOPE_TOKEN.fullmatch(scope):
-            raise ValueError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
-    return tuple(dict.fromkeys(chosen))
-
-
-def public_paths(value: object) -> tuple[Pattern, ...]:
-    return tuple(parse_pattern(text, "public_paths") for text in words(value))
-
-
-def rules(value: object) -> tuple[Rule, ...]:
-    if isinstance(value, str):
-        value = [line for line in map(str.strip, value.splitlines()) if line]
-    if not isinstance(value, Sequence):
-        raise ValueError(f"expected rules, each (METHODS, PATH, SCOPES) or a line of the three, got {value!r}")
-    return tuple(map(parse_rule, value))
-
-
-def realm(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}", value):
-        raise ValueError(f"expected printable ASCII without quotes and backslash, got {value!r}")
-    return value
-
-
-def prefix(value: object) -> str:
-    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
-        raise ValueError(f"expected at most 32 letters, digits or . _ ~ + / - (RFC 6750 §2.1), got {value!r}")
-    return value
-
-
-def store(value: object) -> str | Store:
-    if isinstance(value, str) or hasattr(value, "read_log"):
-        return value  # type: ignore[return-value]  # by what it can do
-    raise ValueError(f"expected a store URL or an open store, got {value!r}")
 
 
 def option(default: object, convert: Convert, help: str, *, shown: bool = True) -> Any:
@@ -149,6 +56,10 @@ class Settings:
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
     revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
     introspection_path: str | None = option("/oauth/introspect", own_path, "Path of the introspection endpoint, or off")
+    jwks_path: str | None = option(
+        "/oauth/jwks", own_path, "With issuer: path of the keys that verify our JWTs (RFC 7517), or off"
+    )
+    metadata: bool = option(True, boolean, "With issuer: serve the well-known documents (RFC 8414, RFC 9728)")
     access_token_lifetime: int = option(
         3600, integer(1, MAX_LIFETIME), "Seconds that a token lives, for clients without a lifetime of their own"
     )
@@ -171,6 +82,32 @@ class Settings:
         some_of(CLIENT_AUTH_METHODS),
         "How clients may authenticate: client_secret_basic, client_secret_post",
     )
+    token_format: str = option(
+        "opaque", one_of("opaque", "jwt"), "What is issued: opaque tokens, or jwt (RFC 9068), which needs issuer"
+    )
+    signing_algorithm: str = option("ES256", one_of("ES256", "EdDSA", "RS256"), "What new signing keys are for")
+    issuer: str = option(
+        "", url, "URL that names this authorization server in tokens and documents, to the letter; needs oauth_mw[jwt]"
+    )
+    public_url: str = option(
+        "", url, "What clients put before our paths, the mount included; unset: the same as issuer"
+    )
+    audience: tuple[str, ...] = option(
+        (),
+        audience,
+        "URIs that name this resource server: a JWT must be for one of them; unset: public_url",
+    )
+    key_encryption_secret: str | None = option(
+        None, secret, "What private signing keys are encrypted with in the store, or in their files", shown=False
+    )
+    signing_key_lifetime: int | None = option(
+        None,
+        integer(3600, MAX_LIFETIME),
+        "Seconds after which the next key signs by itself; unset: when oauth-mw key rotate says so",
+    )
+    signing_key_files: tuple[str, ...] = option(
+        (), files, "PEM files of signing keys, instead of keys in the store: the first signs, all verify"
+    )
     public_paths: tuple[Pattern, ...] = option((), public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
     required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES, the first match holds")
     odd_paths: str = option(
@@ -186,6 +123,9 @@ class Settings:
     strip_authorization: bool = option(False, boolean, "Hide the Authorization header of accepted requests")
     realm: str = option(DEFAULT_REALM, realm, "Realm of the challenges")
     cache_size: int = option(10_000, integer(2, 10_000_000), "Verified tokens that a worker keeps in memory")
+    leeway_seconds: float = option(
+        0.0, seconds(0, 60), "How long after its expiry a token is still accepted, for clocks that differ"
+    )
     revocation_lag_seconds: float = option(
         1.0,
         seconds(0, 3600),
@@ -223,20 +163,61 @@ def configure(options: Mapping[str, object]) -> Settings:
             raise ConfigError(name, str(error)) from None
     if "store" not in values:
         raise ConfigError("store", f"is missing: {STORE_URLS}")
-    settings = Settings(**values)
+    settings = _filled(Settings(**values))
+    _check_keys(settings)
     _check_own_paths(settings)
     return settings
 
 
 def own_paths(settings: Settings) -> dict[str, str]:
-    """The paths that the middleware answers itself, by option."""
-    paths = {name: getattr(settings, name) for name in ("token_path", "revocation_path", "introspection_path")}
+    """The paths that the middleware answers itself, by option; ``resource_metadata`` is the other of ``metadata``.
+
+    A document is served where all that it says is true: an authorization server has a token endpoint.
+    """
+    names = ["token_path", "revocation_path", "introspection_path"]
+    if settings.issuer:
+        names.append("jwks_path")
+    paths = {name: getattr(settings, name) for name in names}
+    if settings.issuer and settings.metadata and settings.token_path is not None:
+        paths["metadata"] = server_metadata_path(settings.issuer)
+    resource = documented_resource(settings)
+    if resource is not None:
+        paths["resource_metadata"] = resource_metadata_path(resource)
     return {name: path for name, path in paths.items() if path is not None}
+
+
+def documented_resource(settings: Settings) -> str | None:
+    """The identifier of this resource server for which there is a document (RFC 9728 §1.2): the first that is a URL."""
+    if not (settings.issuer and settings.metadata):
+        return None
+    return next(filter(is_url, settings.audience), None)
+
+
+def _filled(settings: Settings) -> Settings:
+    """With the defaults that follow from other options."""
+    public_url = settings.public_url or settings.issuer
+    by_default = (public_url,) if public_url else ()
+    return replace(settings, public_url=public_url, audience=settings.audience or by_default)
+
+
+def _check_keys(settings: Settings) -> None:
+    needs_issuer = {
+        "token_format = jwt": settings.token_format == "jwt",
+        "signing_key_lifetime": settings.signing_key_lifetime is not None,
+        "signing_key_files": bool(settings.signing_key_files),
+    }
+    if settings.issuer and find_spec("joserfc") is None:
+        raise ConfigError("issuer", "needs joserfc: pip install 'oauth_mw[jwt]'")
+    needed_by = [name for name, is_set in needs_issuer.items() if is_set]
+    if needed_by and not settings.issuer:
+        raise ConfigError("issuer", f"is missing: {needed_by[0]} needs it")
+    if settings.signing_key_files and settings.signing_key_lifetime is not None:
+        raise ConfigError("signing_key_lifetime", "is for keys in the store: those of signing_key_files stay")
 
 
 def _check_own_paths(settings: Settings) -> None:
     taken: dict[str, str] = {}
     for name, path in own_paths(settings).items():
         if path in taken:
-            raise ConfigError(name, f"{path} is taken by {taken[path]}")
+            raise ConfigError(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
         taken[path] = name

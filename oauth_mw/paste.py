@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 def filter_factory(global_conf: Mapping[str, str], **local_conf: Any) -> Callable[[WSGIApplication], OAuthMiddleware]:
     """``paste.filter_factory``: a function that wraps an app.
 
-    A relative ``store`` is relative to the ini's folder. What stands in ``[DEFAULT]`` is no option.
+    Relative files are relative to the ini's folder. What stands in ``[DEFAULT]`` is no option.
 
     :raises ConfigError: when the app is wrapped, naming the option.
     """
-    options = {**local_conf, "store": in_folder(local_conf.get("store"), global_conf.get("here"))}
+    options = beside_ini(local_conf, global_conf.get("here"))
     return lambda app: OAuthMiddleware(app, **options)
 
 
@@ -29,3 +30,11 @@ def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, str], **l
     :raises ConfigError: naming the option.
     """
     return filter_factory(global_conf, **local_conf)(app)
+
+
+def beside_ini(options: Mapping[str, Any], folder: str | None) -> dict[str, Any]:
+    """The options of an ini in ``folder``, with the files that they name where the ini means them to be."""
+    files = options.get("signing_key_files")
+    if folder and isinstance(files, str):
+        options = {**options, "signing_key_files": [os.path.join(folder, file) for file in files.split()]}
+    return {**options, "store": in_folder(options.get("store"), folder)}

@@ -24,6 +24,7 @@ ROOMS = [
     ["paste"],
     ["middleware"],
     ["assembly"],
+    ["discovery", "signing"],
     ["challenge", "guard"],
     ["endpoints"],
     ["client_auth"],
@@ -31,11 +32,12 @@ ROOMS = [
     ["keys"],
     ["stores"],
     ["config"],
+    ["converters"],
     ["rules", "environ", "http"],
     ["attributes", "credentials", "events"],
     ["protocols"],
     ["model"],
-    ["errors", "patience", "threads"],
+    ["errors", "patience", "threads", "urls"],
     ["version"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

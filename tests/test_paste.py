@@ -14,7 +14,7 @@ from wsgi_client import CheckedApp, challenge_of
 
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 from oauth_mw.config import OPTIONS
-from oauth_mw.paste import filter_app_factory, filter_factory
+from oauth_mw.paste import beside_ini, filter_app_factory, filter_factory
 
 CONFIGS = Path(__file__).parent / "sample_configs"
 FILTERS = ["filter_with", "pipeline", "filter_app", "entry_points"]
@@ -99,14 +99,25 @@ def test_every_option_may_stand_in_an_ini(load):
 
     assert (answer.json["scope"], answer.json["expires_in"]) == ("read", 600)
     assert answer.json["access_token"].startswith("acme_")
-    assert challenge_of(app.get("/oauth/introspect", status=401)).parameters == {"realm": "the vault"}
+    assert challenge_of(app.get("/oauth/introspect", status=401)).parameters["realm"] == "the vault"
+    assert app.get("/v1/jwks").json == {"keys": []}
 
 
 def test_the_sample_has_every_option():
     parser = configparser.ConfigParser(interpolation=None)
     parser.read(CONFIGS / "every_option.ini")
 
-    assert set(parser["filter:oauth"]) - set(parser["DEFAULT"]) - {"use"} == OPTIONS.keys()
+    named = set(parser["filter:oauth"]) - set(parser["DEFAULT"]) - {"use"}
+    assert named == OPTIONS.keys() - {"signing_key_files"}  # which exclude another
+
+
+def test_relative_files_lie_beside_the_ini():
+    options = beside_ini({"store": "sqlite:///oauth.db", "signing_key_files": "new.pem /etc/old.pem"}, "/the folder")
+
+    assert options == {
+        "store": "sqlite:////the folder/oauth.db",
+        "signing_key_files": ["/the folder/new.pem", "/etc/old.pem"],
+    }
 
 
 def test_what_stands_in_the_default_section_is_no_option(load):

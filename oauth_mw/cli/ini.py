@@ -9,7 +9,7 @@ from configparser import ConfigParser, Error
 from dataclasses import dataclass
 
 from ..errors import ConfigError
-from ..stores import in_folder
+from ..paste import beside_ini
 
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
@@ -18,7 +18,7 @@ _OURS = "oauth_mw.paste:"
 
 @dataclass(frozen=True)
 class Section:
-    """``file`` is absolute; ``options`` are those of the middleware, the store's file made absolute."""
+    """``file`` is absolute; ``options`` are those of the middleware, with absolute files."""
 
     file: str
     name: str
@@ -88,4 +88,4 @@ def _options(parser: ConfigParser, section: str) -> dict[str, object]:
     read_by_paste = ["filter-with", "require", *(["use"] if "use" in options else _FACTORIES)]
     for key in [*read_by_paste, "next"] if section.startswith("filter-app") else read_by_paste:
         options.pop(key, None)
-    return {**options, "store": in_folder(options.get("store"), common["here"])}
+    return beside_ini(options, common["here"])

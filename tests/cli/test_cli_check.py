@@ -82,6 +82,16 @@ def test_own_paths_that_are_off_are_not_listed(check, made):
     assert [row["path"] for row in paths] == ["/t", "/*"]
 
 
+def test_documents_are_listed_where_they_are_served(check, made):
+    paths = told(check("issuer = https://auth.example/x\naudience = https://api.example", "--json"))["paths"]
+
+    assert [(row["path"], row["needs"].removeprefix("answered here: ")) for row in paths[3:-1]] == [
+        ("/oauth/jwks", "jwks endpoint"),
+        ("/.well-known/oauth-authorization-server/x", "metadata endpoint"),
+        ("/.well-known/oauth-protected-resource", "resource metadata endpoint"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("lines", "needs"),
     [
@@ -100,6 +110,7 @@ def test_what_odd_paths_need_is_told(check, made, lines, needs):
         pytest.param("required_scopes = * /a a\nodd_paths = pass", "odd_paths: ", id="odd paths pass"),
         pytest.param("public_paths = /oauth/*", "public_paths: '/oauth/*' never reaches", id="over an own path"),
         pytest.param("delay_auth_decision = on", "delay_auth_decision: unlisted paths are open", id="delay"),
+        pytest.param("issuer = https://auth.example", "key_encryption_secret: is not set", id="keys in the clear"),
     ],
 )
 def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
@@ -107,6 +118,11 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
 
     assert answer.exit_code == 0
     assert answer.stdout.splitlines()[-1].startswith(f"warning: {says}")
+
+
+@pytest.mark.parametrize("line", ["key_encryption_secret = correct horse battery", "signing_key_files = a.pem"])
+def test_keys_that_do_not_lie_in_the_store_in_the_clear_are_no_warning(check, made, line):
+    assert told(check(f"issuer = https://auth.example\n{line}", "--json"))["warnings"] == []
 
 
 def test_delayed_decisions_leave_unlisted_paths_open(check, made):

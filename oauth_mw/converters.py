@@ -1,0 +1,157 @@
+"""From what keyword arguments, inis and flags hold to the values of options; what cannot work is a ``ValueError``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from .protocols import Store
+from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
+from .urls import is_uri, is_url
+
+OFF = "off"
+MAX_AUDIENCE = 20
+_TRUE = frozenset("true yes on y t 1".split())
+_FALSE = frozenset("false no off n f 0".split())
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
+
+Convert = Callable[[object], Any]
+
+
+def boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = value.strip().lower() if isinstance(value, str) else None
+    if word in _TRUE or word in _FALSE:
+        return word in _TRUE
+    raise ValueError(f"expected true or false, got {value!r}")
+
+
+def integer(low: int, high: int) -> Convert:
+    def convert(value: object) -> int:
+        text = value.strip() if isinstance(value, str) else str(value)
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,12}", text, re.ASCII) or not low <= int(text) <= high:
+            raise ValueError(f"expected a whole number from {low} to {high}, got {value!r}")
+        return int(text)
+
+    return convert
+
+
+def seconds(low: float, high: float) -> Convert:
+    def convert(value: object) -> float:
+        text = value.strip() if isinstance(value, str) else str(value)
+        number = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text, re.ASCII) else low - 1
+        if not low <= number <= high:
+            raise ValueError(f"expected seconds from {low:g} to {high:g}, got {value!r}")
+        return number
+
+    return convert
+
+
+def own_path(value: object) -> str | None:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"expected a path that begins with /, or {OFF}, got {value!r}")
+    if value == OFF:
+        return None
+    if is_odd(value) or any(mark in value for mark in "*{}") or not value.isascii():
+        raise ValueError(f"expected an exact ASCII path that begins with /, without patterns, or {OFF}, got {value!r}")
+    return value
+
+
+def words(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.split())
+    if isinstance(value, Sequence) and all(isinstance(word, str) and word for word in value):
+        return tuple(value)
+    raise ValueError(f"expected a list, or words separated by spaces, got {value!r}")
+
+
+def some_of(known: Collection[str]) -> Convert:
+    def convert(value: object) -> tuple[str, ...]:
+        chosen = words(value)
+        if not chosen or not set(chosen) <= set(known):
+            raise ValueError(f"expected one or more of {', '.join(known)}, got {value!r}")
+        return tuple(dict.fromkeys(chosen))
+
+    return convert
+
+
+def one_of(*known: str) -> Convert:
+    def convert(value: object) -> str:
+        if value not in known:
+            raise ValueError(f"expected {' or '.join(known)}, got {value!r}")
+        return str(value)
+
+    return convert
+
+
+def scopes(value: object) -> tuple[str, ...]:
+    """Scope tokens (RFC 6749 §3.3), a list or one string."""
+    chosen = words(value)
+    for scope in chosen:
+        if not _SCOPE_TOKEN.fullmatch(scope):
+            raise ValueError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
+    return tuple(dict.fromkeys(chosen))
+
+
+def public_paths(value: object) -> tuple[Pattern, ...]:
+    return tuple(parse_pattern(text, "public_paths") for text in words(value))
+
+
+def rules(value: object) -> tuple[Rule, ...]:
+    if isinstance(value, str):
+        value = [line for line in map(str.strip, value.splitlines()) if line]
+    if not isinstance(value, Sequence):
+        raise ValueError(f"expected rules, each (METHODS, PATH, SCOPES) or a line of the three, got {value!r}")
+    return tuple(map(parse_rule, value))
+
+
+def realm(value: object) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}", value):
+        raise ValueError(f"expected printable ASCII without quotes and backslash, got {value!r}")
+    return value
+
+
+def prefix(value: object) -> str:
+    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+        raise ValueError(f"expected at most 32 letters, digits or . _ ~ + / - (RFC 6750 §2.1), got {value!r}")
+    return value
+
+
+def store(value: object) -> str | Store:
+    if isinstance(value, str) or hasattr(value, "read_log"):
+        return value  # type: ignore[return-value]  # by what it can do
+    raise ValueError(f"expected a store URL or an open store, got {value!r}")
+
+
+def url(value: object) -> str:
+    """Taken as it is written. What was got is not shown: there may be a password in it."""
+    if not isinstance(value, str) or not is_url(value):
+        raise ValueError(
+            "expected an https URL, or http for a loopback host, in plain ASCII, without user, query and fragment,"
+            " and with a path that nobody reads in two ways (no %XX, no empty or dot segment)"
+        )
+    return value
+
+
+def audience(value: object) -> tuple[str, ...]:
+    """Identifiers of a resource server (RFC 8707 §2)."""
+    chosen = tuple(dict.fromkeys(words(value)))
+    if not 0 < len(chosen) <= MAX_AUDIENCE or not all(map(is_uri, chosen)):
+        raise ValueError(f"expected 1 to {MAX_AUDIENCE} absolute URIs without fragment (RFC 8707 §2), got {value!r}")
+    return chosen
+
+
+def secret(value: object) -> str:
+    if not isinstance(value, str) or not value.isprintable() or not 16 <= len(value) <= 200:
+        raise ValueError("expected 16 to 200 printable characters")
+    return value
+
+
+def files(value: object) -> tuple[str, ...]:
+    chosen = words(value)
+    if not chosen or not all(name.isprintable() for name in chosen) or len(set(chosen)) < len(chosen):
+        raise ValueError(f"expected one file or more, each once, got {value!r}")
+    return chosen

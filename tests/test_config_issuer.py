@@ -1,0 +1,211 @@
+"""Options that say who issues, for whom, and with what keys."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from oauth_mw import ConfigError
+from oauth_mw.config import configure, own_paths
+from oauth_mw.urls import endpoint_url, resource_metadata_path, server_metadata_path
+
+ISSUER = "https://auth.example"
+
+
+def settings(**options):
+    return configure({"store": "memory://", **options})
+
+
+def refusal(**options):
+    with pytest.raises(ConfigError) as found:
+        settings(**options)
+    return found.value.option, str(found.value)
+
+
+GOOD = [
+    "https://auth.example",
+    "https://auth.example/",
+    "https://AUTH.example:8443/Tenant/1",
+    "https://auth.example/~x/(a),b",
+    "https://[2001:db8::1]:443/a/",
+    "https://192.0.2.1",
+    "http://localhost:8080/a",
+    "http://127.1.2.3",
+    "http://[::1]:8080",
+]
+
+
+@pytest.mark.parametrize("url", GOOD)
+def test_an_issuer_is_taken_as_it_is_written(url):  # M-02
+    assert settings(issuer=url).issuer == url
+
+
+BAD = [
+    "http://auth.example",
+    "http://localhost.example",
+    "http://127.0.0.1.example",
+    "http://[2001:db8::1]",
+    "https://auth.example?",
+    "https://auth.example/?a=b",
+    "https://auth.example#",
+    "https://user@auth.example",
+    "https://user:hunter2@auth.example",
+    "https://",
+    "https:///a",
+    "https:auth.example",
+    "HTTPS://auth.example",
+    "https://auth.example:",
+    "https://auth.example:99999",
+    "https://auth.example:x",
+    "https://[:::]",
+    "https://[127.0.0.1]",
+    "https://auth.example/a//b",
+    "https://auth.example//",
+    "https://auth.example/a/../b",
+    "https://auth.example/.",
+    "https://auth.example/a%20b",
+    "https://auth.example/a;b",
+    "https://auth.example/*",
+    "https://auth.example/{a}",
+    "https://auth.example/a\\b",
+    "https://auth.example/ä",
+    "https://äuth.example",
+    'https://auth.example/"',
+    "https://auth.example/a b",
+    " https://auth.example",
+    "https://auth.example\n",
+    "https://auth.example/a\n",
+    "ftp://auth.example",
+    "urn:example:issuer",
+]
+
+
+@pytest.mark.parametrize("url", BAD)
+@pytest.mark.parametrize("option", ["issuer", "public_url"])
+def test_what_could_be_compared_or_routed_in_two_ways_is_refused(option, url):  # M-02
+    assert refusal(**{option: url})[0] == option
+
+
+def test_a_password_in_a_url_is_not_told():
+    assert "hunter2" not in refusal(issuer="https://user:hunter2@auth.example")[1]
+
+
+@pytest.mark.parametrize(
+    ("options", "public_url", "audience"),
+    [
+        ({}, "", ()),
+        ({"issuer": ISSUER}, ISSUER, (ISSUER,)),
+        ({"issuer": ISSUER, "public_url": "https://b.example"}, "https://b.example", ("https://b.example",)),
+        ({"public_url": "https://b.example"}, "https://b.example", ("https://b.example",)),
+        ({"issuer": ISSUER, "audience": "urn:a"}, ISSUER, ("urn:a",)),
+    ],
+)
+def test_public_url_and_audience_follow_from_the_issuer(options, public_url, audience):  # J-04
+    found = settings(**options)
+
+    assert (found.public_url, found.audience) == (public_url, audience)
+
+
+def test_a_resource_server_has_at_most_20_names():
+    assert len(settings(audience=[f"urn:a:{n}" for n in range(20)]).audience) == 20
+    assert refusal(audience=[f"urn:a:{n}" for n in range(21)])[0] == "audience"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("token_format", "jwt"), ("signing_key_lifetime", 3600), ("signing_key_files", "a.pem")]
+)
+def test_what_signs_needs_an_issuer(option, value):
+    culprit, message = refusal(**{option: value})
+
+    assert culprit == "issuer" and option in message
+    assert settings(issuer=ISSUER, **{option: value})
+
+
+def test_an_issuer_needs_joserfc(monkeypatch):
+    monkeypatch.setitem(sys.modules, "joserfc", None)  # as if it was not installed
+
+    culprit, message = refusal(issuer=ISSUER)
+    assert culprit == "issuer" and "pip install 'oauth_mw[jwt]'" in message
+
+
+def test_keys_in_files_have_no_lifetime():
+    culprit, message = refusal(issuer=ISSUER, signing_key_files="a.pem", signing_key_lifetime=3600)
+
+    assert culprit == "signing_key_lifetime" and "signing_key_files" in message
+
+
+def test_the_key_encryption_secret_is_never_shown():  # L-02
+    shown = repr(settings(key_encryption_secret="correct horse battery"))
+
+    assert "horse" not in shown
+    assert "short-5ecret" not in refusal(key_encryption_secret="short-5ecret")[1]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "path"),
+    [
+        ("https://a.example", ""),
+        ("https://a.example/", ""),
+        ("https://a.example/x/y", "/x/y"),
+        ("https://a.example:1/x/", "/x"),
+    ],
+)
+def test_the_issuers_path_follows_the_well_known_one(issuer, path):  # M-01
+    assert server_metadata_path(issuer) == "/.well-known/oauth-authorization-server" + path
+
+
+@pytest.mark.parametrize(
+    ("resource", "path"),
+    [
+        ("https://a.example", ""),
+        ("https://a.example/", ""),
+        ("https://a.example/x", "/x"),
+        ("https://a.example/x/", "/x/"),
+    ],
+)
+def test_the_resources_path_follows_the_well_known_one(resource, path):  # G-01
+    assert resource_metadata_path(resource) == "/.well-known/oauth-protected-resource" + path
+
+
+@pytest.mark.parametrize(
+    ("public_url", "path", "url"),
+    [
+        ("https://a.example", "/t", "https://a.example/t"),
+        ("https://a.example/", "/t", "https://a.example/t"),
+        ("https://a.example/x/", "/t/", "https://a.example/x/t/"),
+        ("https://a.example", "/a b?c#d", "https://a.example/a%20b%3Fc%23d"),
+    ],
+)
+def test_endpoints_begin_with_the_public_url(public_url, path, url):  # M-03
+    assert endpoint_url(public_url, path) == url
+
+
+SERVER = {"metadata": "/.well-known/oauth-authorization-server"}
+RESOURCE = {"resource_metadata": "/.well-known/oauth-protected-resource"}
+JWKS = {"jwks_path": "/oauth/jwks"}
+OFF = {"token_path": "off", "revocation_path": "off", "introspection_path": "off"}
+
+
+@pytest.mark.parametrize(
+    ("options", "paths"),
+    [
+        ({}, JWKS | RESOURCE),
+        ({"token_path": "/t"}, {"token_path": "/t"} | JWKS | SERVER | RESOURCE),
+        ({"metadata": False}, JWKS),
+        ({"jwks_path": "off"}, RESOURCE),
+        ({"audience": "urn:a https://a.example/?x"}, JWKS),
+        ({"audience": "urn:a https://a.example/x"}, JWKS | {"resource_metadata": RESOURCE["resource_metadata"] + "/x"}),
+        ({"issuer": None}, {}),
+    ],
+)
+def test_own_paths_are_those_that_are_served(options, paths):
+    assert own_paths(settings(**{"issuer": ISSUER, **OFF, **options})) == paths
+
+
+@pytest.mark.parametrize("option", ["token_path", "jwks_path"])
+@pytest.mark.parametrize("path", [*SERVER.values(), *RESOURCE.values()])
+def test_an_own_path_in_place_of_a_document_is_refused(option, path):
+    culprit, message = refusal(issuer=ISSUER, **{option: path})
+
+    assert culprit == "metadata" and option in message
