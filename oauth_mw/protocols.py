@@ -82,7 +82,7 @@ class KeyStore(Protocol):
         """All, in the order in which they sign."""
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
-        """Add the key that signs last, if the one that does so now is ``latest``, or none is and it is empty.
+        """Add a key, if the one that signs last is still ``latest``, or none is there and it is empty.
 
         So of several that see the same need at once, one succeeds.
         """
@@ -92,6 +92,9 @@ class KeyStore(Protocol):
 
     def remove_signing_key(self, kid: str) -> bool:
         """Remove a key, and make every follower of the log forget all it knows; false when there was none."""
+
+    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
+        """Remove a key of which no token lives, and tell nobody; false when it is needed longer by now, or gone."""
 
 
 class RevocationLog(Protocol):

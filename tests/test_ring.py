@@ -8,7 +8,8 @@ import pytest
 
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.material import ALGORITHMS, make
-from oauth_mw.keys.ring import MARGIN_SECONDS, NEED_SECONDS, KeyRing
+from oauth_mw.keys.order import MARGIN_SECONDS
+from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
 
 LEAD = 300
 HOUR = 3600

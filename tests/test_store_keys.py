@@ -68,6 +68,14 @@ def test_a_key_that_is_removed_is_gone(keys, two):
     assert keys.add_signing_key(two[1], "one")
 
 
+@pytest.mark.parametrize("seen", [9, 10])
+def test_a_key_goes_when_nobody_needs_it_longer_than_was_seen(keys, two, seen):
+    keys.need_signing_key("one", 10)
+
+    assert [keys.drop_signing_key("one", seen) for _ in range(2)] == [seen == 10, False]
+    assert [each.kid for each in keys.signing_keys()] == ["one", "two"][seen == 10 :]
+
+
 def test_a_removal_is_an_event_for_all(store, keys, two):
     before = log_of(store)
 
@@ -83,5 +91,6 @@ def test_what_ends_nothing_is_no_event(store, keys, two):
     keys.need_signing_key("one", NOW)
     keys.remove_signing_key("three")
     keys.add_signing_key(record("three", NOW + 120), "two")
+    keys.drop_signing_key("one", NOW)
 
     assert store.read_log(before.store_id, before.position).events == []

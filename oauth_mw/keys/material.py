@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
@@ -21,7 +21,14 @@ UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or mor
 # By what RFC 7518 §3.1 and RFC 8037 §3.1 call them.
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
 
-_KINDS: Mapping[type, Any] = {EllipticCurvePrivateKey: ECKey, Ed25519PrivateKey: OKPKey, RSAPrivateKey: RSAKey}
+_KINDS: Mapping[type, Any] = {
+    EllipticCurvePrivateKey: ECKey,
+    EllipticCurvePublicKey: ECKey,
+    Ed25519PrivateKey: OKPKey,
+    Ed25519PublicKey: OKPKey,
+    RSAPrivateKey: RSAKey,
+    RSAPublicKey: RSAKey,
+}
 _MODELS: Mapping[str, Any] = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
 
 
@@ -75,6 +82,12 @@ class Key:
 
 def make(algorithm: str) -> Key:
     """A new key pair."""
+    key = _made(algorithm)
+    # On a command line such an id looks like an option.
+    return make(algorithm) if key.kid.startswith("-") else key
+
+
+def _made(algorithm: str) -> Key:
     if algorithm == "ES256":
         return Key(ECKey.generate_key("P-256", private=True))
     if algorithm == "EdDSA":
@@ -99,12 +112,38 @@ def from_pem(text: str, password: str | None = None) -> Key:
     :raises ValueError: it cannot be read with that, or is for no algorithm of ours. The text says nothing of the key.
     """
     try:
-        found = load_pem_private_key(text.encode(), password.encode() if password else None)
-    except (TypeError, UnsupportedAlgorithm, ValueError):
-        raise ValueError("no PEM of a private key that can be read" + (" with the password" * bool(password))) from None
-    for native, kind in _KINDS.items():
-        if isinstance(found, native):
-            return Key(kind.import_key(text, password=password))
+        return _key_of(_loaded(text, password))
+    except UnsupportedAlgorithm:
+        raise ValueError(UNFIT) from None
+
+
+def from_public_pem(text: str) -> Key:
+    """
+    :raises ValueError: as :func:`from_pem`.
+    """
+    try:
+        found = load_pem_public_key(text.encode())
+    except (UnsupportedAlgorithm, ValueError):
+        raise ValueError("no PEM of a public key that can be read") from None
+    return _key_of(found)
+
+
+def _loaded(text: str, password: str | None) -> object:
+    for given in (password.encode(), None) if password else (None,):
+        try:
+            return load_pem_private_key(text.encode(), given)
+        except TypeError:  # it is not encrypted, or it is and nothing was given
+            continue
+        except ValueError:
+            break
+    raise ValueError("no PEM of a private key that can be read " + ("with the password" if password else "as it is"))
+
+
+def _key_of(native: object) -> Key:
+    short = isinstance(native, RSAPrivateKey | RSAPublicKey) and native.key_size < RSA_BITS
+    for kind, ours in _KINDS.items():
+        if isinstance(native, kind) and not short:
+            return Key(ours.import_key(native))
     raise ValueError(UNFIT)
 
 

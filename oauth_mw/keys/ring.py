@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
 from ..protocols import KeyStore
-from . import material
+from . import LOOK_SECONDS, material
 from .material import Key
+from .order import in_turn, published
 
-LOOK_SECONDS = 1.0
 # A key is asked to stay for so much longer than its tokens need, so that this is written rarely.
 NEED_SECONDS = 3600
-# For clocks that differ.
-MARGIN_SECONDS = 24 * 3600
 
 
 class _Known(NamedTuple):
+    """``keys`` are those whose tokens are good; ``epoch`` is that of the time before the store was asked."""
+
     records: Sequence[KeyRecord]
     keys: Mapping[str, Key]
+    epoch: object
 
 
 class KeyRing:
@@ -57,17 +59,26 @@ class KeyRing:
         self._lead = lead
         self._secret = secret
         self._lock = threading.Lock()
-        self._known = _Known((), {})
+        self._epoch = object()
+        self._asked: object = None
+        self._known = _Known((), {}, None)
         self._looked = float("-inf")
         self._failed: StoreUnavailable | None = None
-        self._private: dict[str, Key] = {}
+        self._private: Mapping[str, Key | None] = {}
 
     def find(self, kid: str) -> Key | None:
         """A key whose tokens are good.
 
         :raises StoreUnavailable: it is not known here, and the store cannot say.
         """
-        return self._known.keys.get(kid) or self._look().keys.get(kid)
+        known = self._known
+        if known.epoch is self._epoch and kid in known.keys:
+            return known.keys[kid]
+        return self._look().keys.get(kid)
+
+    def forget(self) -> None:
+        """Look into the store before any key is believed again: one was removed, or it is another store."""
+        self._epoch = object()
 
     def public(self) -> list[dict[str, str]]:
         """The key set for others (RFC 7517 §5)."""
@@ -76,48 +87,72 @@ class KeyRing:
     def signing(self, expires_at: int) -> Key:
         """The key that signs now, which others will find until ``expires_at`` at least.
 
+        Where it cannot be read, because its maker has another secret, one that can be is taken.
+
         :raises StoreUnavailable: there is none, and none can be made.
         """
-        records = self._look().records
+        known = self._look()
         now = int(self._clock())
-        if self._is_due(records, now):
+        if self._is_due(known, now):
             # Only after the key that was seen to be due: who was faster has made what was needed.
-            self._add(material.make(self._algorithm), records)
-            records = self._look().records
-        record = _current(records, now)
-        if record is None:
-            raise StoreUnavailable("there is no signing key")
+            self._add(material.make(self._algorithm), known.records)
+            known = self._look()
+        record, key = self._signer(known, now)
         if expires_at > record.needed_until:
             if not self._store.need_signing_key(record.kid, expires_at + NEED_SECONDS):
                 raise StoreUnavailable("the signing key was removed just now")
             self._look(anew=True)
-        return self._opened(record)
+        return key
 
-    def add(self, key: Key) -> bool:
-        """Make a key the next that signs; false when another got in first.
+    def add(self, key: Key, *, at_once: bool = False) -> KeyRecord | None:
+        """Make a key the next that signs; ``None`` when another got in first.
 
+        :param at_once: it signs although others cannot know it yet.
         :raises StoreUnavailable: it is not known to be there.
         """
-        return self._add(key, self._look(anew=True).records)
+        return self._add(key, self._look(anew=True).records, at_once)
 
-    def _add(self, key: Key, records: Sequence[KeyRecord]) -> bool:
+    def _add(self, key: Key, records: Sequence[KeyRecord], at_once: bool = False) -> KeyRecord | None:
         now = int(self._clock())
         latest = records[-1] if records else None
-        starts = max(now + self._lead, latest.signs_from + 1) if latest else now
-        private = key.pem(self._secret)
-        record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), private, now, starts)
+        starts = now if at_once or latest is None else max(now + self._lead, latest.signs_from)
+        while any(record.signs_from == starts for record in records):
+            starts += 1
+        record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), key.pem(self._secret), now, starts)
         added = self._store.add_signing_key(record, latest.kid if latest else "")
+        if added:
+            self._drop(records, now)
         self._look(anew=True)
-        return added
+        return record if added else None
 
-    def _is_due(self, records: Sequence[KeyRecord], now: int) -> bool:
-        if not records:
+    def _drop(self, records: Sequence[KeyRecord], now: int) -> None:
+        """Remove what nobody needs any more; if not now, then with a later key."""
+        kept = published(records, now)
+        with suppress(StoreUnavailable):
+            for record in records:
+                if record not in kept:
+                    self._store.drop_signing_key(record.kid, record.needed_until)
+
+    def _is_due(self, known: _Known, now: int) -> bool:
+        if not known.records:
             return True
-        latest = records[-1]
+        latest = known.records[-1]
         if latest.signs_from > now:
             return False  # the next one waits already
         ends = latest.signs_from + self._lifetime - self._lead if self._lifetime else None
-        return latest.algorithm != self._algorithm or (ends is not None and now >= ends)
+        # While the old algorithm's key is there, workers that still have the old setting do not ask for it back.
+        other = all(key.algorithm != self._algorithm for key in known.keys.values())
+        # Who has another secret than the others would make what they cannot read.
+        return (other or (ends is not None and now >= ends)) and self._opened(latest) is not None
+
+    def _signer(self, known: _Known, now: int) -> tuple[KeyRecord, Key]:
+        for record in in_turn(known.records, now):
+            key = self._opened(record) if record.kid in known.keys else None
+            if key is not None:
+                return record, key
+        if known.records:
+            raise StoreUnavailable("no signing key can be read with the key_encryption_secret")
+        raise StoreUnavailable("there is no signing key")
 
     def _look(self, *, anew: bool = False) -> _Known:
         """What the store says, as of a second ago at most.
@@ -126,44 +161,36 @@ class KeyRing:
         """
         with self._lock:
             now = self._monotonic()
-            if anew or now >= self._looked + LOOK_SECONDS:
+            if anew or now >= self._looked + LOOK_SECONDS or self._asked is not self._epoch:
                 self._looked = now
+                self._asked = self._epoch
                 try:
-                    self._known, self._failed = self._read(), None
+                    self._known, self._failed = self._read(self._asked), None
                 except StoreUnavailable as error:
                     self._failed = error
             if self._failed is not None:
                 raise StoreUnavailable(self._failed.reason)
             return self._known
 
-    def _read(self) -> _Known:
+    def _read(self, epoch: object) -> _Known:
         records = list(self._store.signing_keys())
-        now = int(self._clock())
-        signing = _current(records, now)
-        good = [
-            record
-            for record in records
-            if signing is None or record.signs_from >= signing.signs_from or record.needed_until + MARGIN_SECONDS >= now
-        ]
         before = self._known.keys
         try:
+            good = published(records, int(self._clock()))
             keys = {record.kid: before.get(record.kid) or material.from_jwk(record.public) for record in good}
         except ValueError:
             raise StoreUnavailable("a signing key's record is garbled") from None
-        return _Known(records, keys)
+        texts = {record.private for record in records}
+        self._private = {text: key for text, key in self._private.items() if text in texts}
+        return _Known(records, keys, epoch)
 
-    def _opened(self, record: KeyRecord) -> Key:
-        key = self._private.get(record.kid)
-        if key is None:
+    def _opened(self, record: KeyRecord) -> Key | None:
+        """The pair, if it can be read; tried once, for it takes long."""
+        text = record.private
+        if text not in self._private:
             try:
-                key = material.from_pem(record.private, self._secret)
+                key = material.from_pem(text, self._secret)
             except ValueError:
-                raise StoreUnavailable("the signing key cannot be read with the key_encryption_secret") from None
-            self._private = {record.kid: key}
-        return key
-
-
-def _current(records: Sequence[KeyRecord], now: int) -> KeyRecord | None:
-    """The last that signs by now; where none does yet, the first that will."""
-    signing = [record for record in records if record.signs_from <= now]
-    return signing[-1] if signing else records[0] if records else None
+                key = None
+            self._private = {**self._private, text: key}
+        return self._private.get(text)

@@ -23,7 +23,7 @@ class MemoryKeys:
             return self._sorted()
 
     def _sorted(self) -> list[KeyRecord]:
-        return sorted(self._all.signing.values(), key=lambda record: record.signs_from)
+        return sorted(self._all.signing.values(), key=lambda record: (record.signs_from, record.kid))
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
         with self._all.lock:
@@ -45,4 +45,12 @@ class MemoryKeys:
             if self._all.signing.pop(kid, None) is None:
                 return False
             self._append("")
+            return True
+
+    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
+        with self._all.lock:
+            record = self._all.signing.get(kid)
+            if record is None or record.needed_until > needed_until:
+                return False
+            del self._all.signing[kid]
             return True

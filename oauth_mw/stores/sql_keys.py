@@ -20,7 +20,7 @@ _ALL = select(
     _key.c.created_at,
     _key.c.signs_from,
     _key.c.needed_until,
-).order_by(_key.c.signs_from)
+).order_by(_key.c.signs_from, _key.c.kid)
 _LATEST = select(_key.c.kid).order_by(_key.c.signs_from.desc()).limit(1)
 
 
@@ -57,3 +57,8 @@ class SQLKeys:
             if removed:
                 self._append(connection, "")
         return removed
+
+    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
+        unneeded = delete(_key).where(_key.c.kid == kid, _key.c.needed_until <= needed_until)
+        with self._engine.transaction() as connection:
+            return connection.execute(unneeded).rowcount == 1

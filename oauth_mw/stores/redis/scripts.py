@@ -213,6 +213,14 @@ redis.call('HDEL', MORE, kid)
 return 1
 """
 
+_DROP_KEY = """
+local kid, needed = unpack(ARGV, 5)
+local found = redis.call('HGET', SIGNING, kid)
+if not found or cjson.decode(found)[2] > tonumber(needed) then return 0 end
+redis.call('HDEL', SIGNING, kid)
+return 1
+"""
+
 # The log's position as of the same moment. A transaction would do, but a server that is full takes none.
 _FIND_CLIENT = """
 local version = ARGV[1]
@@ -274,6 +282,7 @@ END_TOKEN = named(CHANGE + _END_TOKEN)
 ADD_KEY = named(CHANGE + _ADD_KEY)
 NEED_KEY = named(CHANGE + _NEED_KEY)
 REMOVE_KEY = named(CHANGE + _REMOVE_KEY)
+DROP_KEY = named(CHANGE + _DROP_KEY)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)
 FIND_TOKEN = named(_FIND_TOKEN)

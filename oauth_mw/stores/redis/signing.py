@@ -37,7 +37,7 @@ class RedisKeys:
             records = [key_from(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
         except (TypeError, ValueError):
             raise StoreUnavailable("a record in Redis cannot be read") from None
-        return sorted(records, key=lambda record: record.signs_from)
+        return sorted(records, key=lambda record: (record.signs_from, record.kid))
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
         return self._change(scripts.ADD_KEY, record.kid, key_text(record), latest)
@@ -47,6 +47,9 @@ class RedisKeys:
 
     def remove_signing_key(self, kid: str) -> bool:
         return self._end(scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline(), more=(self._steps.keys.signing,))
+
+    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
+        return self._change(scripts.DROP_KEY, kid, str(needed_until))
 
     def _change(self, script: str, *arguments: str) -> bool:
         more = (self._steps.keys.signing,)
