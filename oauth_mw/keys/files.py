@@ -1,0 +1,82 @@
+"""Signing keys from PEM files, for those who keep keys elsewhere than in the store."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+
+from ..errors import ConfigError
+from . import material
+from .material import Key
+
+# No PEM of a key is longer.
+MAX_BYTES = 65_536
+
+
+class FileKeys:
+    """The keys of some files, read once. The first signs, all verify.
+
+    :param paths: PEM files; all but the first may hold a public key alone.
+    :param password: what those that are encrypted are encrypted with.
+    :raises ConfigError: there is a fault in one of them.
+    """
+
+    def __init__(self, paths: Sequence[str], password: str | None) -> None:
+        keys: dict[str, Key] = {}
+        for path in paths:
+            key = _read(path, password, public=bool(keys))
+            if key.kid in keys:
+                raise _fault(path, "it holds the same key as an earlier file")
+            keys[key.kid] = key
+        if not keys:
+            raise ConfigError("signing_key_files", "expected at least one file")
+        self._keys = keys
+        self._signing = next(iter(keys.values()))
+
+    def find(self, kid: str) -> Key | None:
+        """A key whose tokens are good."""
+        return self._keys.get(kid)
+
+    def public(self) -> list[dict[str, str]]:
+        """The key set for others (RFC 7517 §5)."""
+        return [key.jwk() for key in self._keys.values()]
+
+    def signing(self, expires_at: int) -> Key:
+        """The key that signs. How long others find it is a matter of the files."""
+        return self._signing
+
+
+def readable_by_all(paths: Sequence[str]) -> list[str]:
+    """Those of the files that every user of the machine can read."""
+    return [path for path in paths if _mode(os.stat(path)) & stat.S_IROTH]
+
+
+def _read(path: str, password: str | None, *, public: bool) -> Key:
+    try:
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise _fault(path, "it is no file")
+        if _mode(found) & (stat.S_IWGRP | stat.S_IWOTH):
+            raise _fault(path, "others than its owner may write it: chmod go-w")
+        with open(path, "rb") as file:
+            text = file.read(MAX_BYTES).decode("latin-1")
+    except OSError as error:
+        raise _fault(path, f"it cannot be read ({error.strerror})") from None
+    try:
+        if "PRIVATE KEY-----" not in text and "PUBLIC KEY-----" in text:
+            if not public:
+                raise ValueError("the first file signs, and this holds only a public key")
+            return material.from_public_pem(text)
+        return material.from_pem(text, password)
+    except ValueError as error:
+        raise _fault(path, str(error)) from None
+
+
+def _mode(found: os.stat_result) -> int:
+    """Who may do what; nobody anything where the system does not say it so."""
+    return found.st_mode if os.name == "posix" else 0
+
+
+def _fault(path: str, message: str) -> ConfigError:
+    return ConfigError("signing_key_files", f"{path}: {message}")

@@ -1,0 +1,194 @@
+"""Signing keys from PEM files."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from oauth_mw import ConfigError
+from oauth_mw.keys.files import MAX_BYTES, FileKeys, readable_by_all
+from oauth_mw.keys.material import Key, make
+
+PASSWORD = "correct horse é battery"
+PRIVATE = "-----BEGIN PRIVATE KEY-----"
+PARAMETERS = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+
+NO_KEYS = {
+    "empty": "",
+    "no ASCII": "é",
+    "cut": PRIVATE,
+    "no key": f"{PRIVATE}\nAAAA\n-----END PRIVATE KEY-----",
+    "no public key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
+    "long": "x" * MAX_BYTES,
+}
+
+
+@pytest.fixture
+def put(tmp_path):
+    """Write a file that its owner alone may read; a key as its private half."""
+
+    def put(name, text, password=None):
+        path = tmp_path / name
+        path.write_text(text.pem(password) if isinstance(text, Key) else text, encoding="latin-1")
+        path.chmod(0o600)
+        return str(path)
+
+    return put
+
+
+def native(key, form=PrivateFormat.PKCS8):
+    return key.private_bytes(Encoding.PEM, form, NoEncryption()).decode()
+
+
+def public(key):
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture
+def p256():
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def refused(*paths, password=None):
+    with pytest.raises(ConfigError) as refusal:
+        FileKeys(paths, password)
+    assert refusal.value.option == "signing_key_files"
+    return str(refusal.value)
+
+
+def test_the_first_signs_and_all_verify(put):
+    first, second = make("ES256"), make("EdDSA")
+
+    keys = FileKeys([put("1", first), put("2", second)], None)
+
+    assert keys.signing(2**32 - 1).kid == first.kid
+    assert [keys.find(each.kid).verify(b"m", each.sign(b"m")) for each in (first, second)] == [True, True]
+    assert keys.find("unknown") is None
+
+
+def test_the_key_set_has_public_halves_alone(put, p256):
+    keys = FileKeys([put("1", make("EdDSA")), put("2", public(p256))], None)
+
+    assert [each["alg"] for each in keys.public()] == ["EdDSA", "ES256"]
+    assert not any("d" in each for each in keys.public())
+
+
+def test_files_are_read_once(put):
+    path = put("1", make("ES256"))
+    keys = FileKeys([path], None)
+    os.unlink(path)
+
+    assert keys.signing(0).private
+
+
+def test_a_password_opens_what_is_encrypted_and_what_is_not_needs_none(put):
+    kids = [make("ES256"), make("ES256")]
+
+    keys = FileKeys([put("1", kids[0], PASSWORD), put("2", kids[1])], PASSWORD)
+
+    assert [each["kid"] for each in keys.public()] == [each.kid for each in kids]
+
+
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_both_forms_of_a_pem_are_read(put, p256, form):
+    assert FileKeys([put("1", native(p256, form))], None).signing(0).algorithm == "ES256"
+
+
+def test_what_openssl_puts_before_a_key_is_passed_over(put, p256):
+    key = PARAMETERS + native(p256, PrivateFormat.TraditionalOpenSSL)
+
+    assert FileKeys([put("1", key)], None).signing(0).private
+
+
+def test_a_key_of_rsa_signs_with_rs256(put):
+    key = native(rsa.generate_private_key(65537, 2048), PrivateFormat.TraditionalOpenSSL)
+
+    assert FileKeys([put("1", key)], None).signing(0).algorithm == "RS256"
+
+
+WEAK = {
+    "another curve": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "short": lambda: rsa.generate_private_key(65537, 1024),
+    "for no signatures": x25519.X25519PrivateKey.generate,
+    "for no algorithm of ours": lambda: dsa.generate_private_key(1024),
+}
+
+
+@pytest.mark.parametrize("make", WEAK.values(), ids=WEAK)
+def test_a_key_that_is_not_fit_is_refused(put, make):
+    said = refused(put("1", native(make())))
+
+    assert said.endswith("1: expected a key on P-256 or Ed25519, or RSA with 2048 bits or more")
+
+
+def test_a_public_key_that_is_not_fit_is_refused(put):
+    other = put("2", public(ec.generate_private_key(ec.SECP384R1())))
+
+    assert "P-256" in refused(put("1", make("ES256")), other)
+
+
+@pytest.mark.parametrize("password", [None, "wrong" * 4])
+def test_what_the_password_does_not_open_is_refused(put, password):
+    path = put("1", make("ES256"), PASSWORD)
+
+    assert refused(path, password=password).startswith(f"signing_key_files: {path}: no PEM of a private key")
+
+
+def test_a_public_key_does_not_sign(put, p256):
+    assert "holds only a public key" in refused(put("1", public(p256)))
+
+
+@pytest.mark.parametrize("second", [native, public])
+def test_no_key_comes_twice(put, p256, second):
+    assert "2: it holds the same key" in refused(put("1", native(p256)), put("2", second(p256)))
+
+
+@pytest.mark.parametrize("text", NO_KEYS.values(), ids=NO_KEYS)
+def test_what_is_no_key_is_refused_and_not_shown(put, text):
+    said = refused(put("1", make("ES256")), put("2", text))
+
+    assert "2: no PEM of a p" in said and "AAAA" not in said
+
+
+def test_a_fault_shows_nothing_of_the_key(put, p256):
+    text = native(p256)
+    spoilt = put("1", text.replace("\n", "!\n", 2))
+
+    said = refused(spoilt)
+
+    assert not any(line in said for line in text.splitlines()[1:-1])
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    assert refused(f"{tmp_path}/no.pem").endswith("no.pem: it cannot be read (No such file or directory)")
+
+
+def test_what_is_no_file_is_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+
+    assert [refused(str(path)).endswith("it is no file") for path in (tmp_path, tmp_path / "pipe")] == [True, True]
+
+
+def test_without_files_there_is_no_key():
+    assert "at least one" in refused()
+
+
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666])
+def test_a_file_that_others_may_write_is_refused(put, mode):
+    path = put("1", make("ES256"))
+    os.chmod(path, mode)
+
+    assert "others than its owner may write it" in refused(path)
+
+
+def test_files_that_all_can_read_are_named(put, tmp_path):
+    paths = [put(name, make("ES256")) for name in "123"]
+    for path, mode in zip(paths, (0o600, 0o640, 0o644), strict=True):
+        os.chmod(path, mode)
+    (tmp_path / "link").symlink_to(paths[2])
+
+    assert readable_by_all([*paths, f"{tmp_path}/link"]) == [paths[2], f"{tmp_path}/link"]
+    assert FileKeys(paths, None).signing(0)
