@@ -25,7 +25,7 @@ from .model import AccessToken, Clock
 from .patience import Patience
 from .protocols import Store
 from .rules import Rules
-from .signing import key_ring
+from .signing import signing_keys
 from .stores import open_store
 from .tokens.ends import Ends
 from .tokens.opaque import OpaqueTokens
@@ -57,7 +57,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
-    keys = key_ring(settings, store.key_store(), clock) if settings.issuer else None
+    keys = signing_keys(settings, store, clock) if settings.issuer else None
     ends = Ends(clock)
     challenge = challenge_of(settings)
     tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=ends.has_ended)

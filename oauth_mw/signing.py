@@ -3,32 +3,57 @@
 from __future__ import annotations
 
 import time
-from math import ceil
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .config import Settings
-from .endpoints.documents import MAX_AGE
+from .keys import lead_seconds
 from .model import Clock
-from .protocols import KeyStore
+from .protocols import Store
 
 if TYPE_CHECKING:
+    from .keys.files import FileKeys
     from .keys.ring import KeyRing
 
 
-def key_ring(settings: Settings, keys: KeyStore, clock: Clock) -> KeyRing:
-    """The keys of a store, as the options say.
+def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | FileKeys:
+    """Those of the files that are named, else those in the store.
 
-    A key is published before it signs for as long as anybody may go without it: its cached key
-    set, the store's replicas, and a worker's last look at the store.
+    :raises ConfigError: a file cannot be used.
     """
-    from .keys.ring import LOOK_SECONDS, KeyRing
+    if settings.signing_key_files:
+        return _file_keys(settings)
+    from .keys.ring import KeyRing
 
     return KeyRing(
-        keys,
+        store.key_store(),
         clock,
         time.monotonic,
         algorithm=settings.signing_algorithm,
         lifetime=settings.signing_key_lifetime,
-        lead=MAX_AGE + ceil(settings.revocation_lag_seconds) + ceil(LOOK_SECONDS),
+        lead=lead_seconds(settings.revocation_lag_seconds),
         secret=settings.key_encryption_secret,
     )
+
+
+def judge_keys(settings: Settings) -> Sequence[str]:
+    """What to know about where the keys lie.
+
+    :raises ConfigError: a file cannot be used.
+    """
+    if not settings.signing_key_files:
+        clear = settings.issuer and not settings.key_encryption_secret
+        return ["key_encryption_secret: is not set, so private signing keys lie in the store in the clear"] * bool(
+            clear
+        )
+    from .keys.files import readable_by_all
+
+    _file_keys(settings)
+    open_to_all = readable_by_all(settings.signing_key_files)
+    return [f"signing_key_files: every user of this machine can read {file}" for file in open_to_all]
+
+
+def _file_keys(settings: Settings) -> FileKeys:
+    from .keys.files import FileKeys
+
+    return FileKeys(settings.signing_key_files, settings.key_encryption_secret)

@@ -227,6 +227,15 @@ def test_the_key_set_has_the_keys_that_signed_and_that_will(wrap, ring, clock): 
     assert [each["kid"] for each in told] == [key.kid for key in keys]
 
 
+def test_keys_of_files_are_told_in_their_order(wrap, tmp_path):  # K-01
+    keys = {name: make(algorithm) for name, algorithm in (("new", "EdDSA"), ("old", "ES256"))}
+    for name, key in keys.items():
+        (tmp_path / f"{name}.pem").write_text(key.pem())
+    app = wrap(issuer=ISSUER, signing_key_files=[f"{tmp_path}/new.pem", f"{tmp_path}/old.pem"])
+
+    assert [each["kid"] for each in app.get("/oauth/jwks").json["keys"]] == [key.kid for key in keys.values()]
+
+
 def test_media_types_are_those_of_the_rfcs(wrap):  # K-02, M-01, G-01
     app = wrap(issuer=ISSUER)
 

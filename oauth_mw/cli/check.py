@@ -9,6 +9,7 @@ import click
 from ..config import configure, own_paths
 from ..errors import StoreMissing
 from ..rules import ANY_TOKEN, REST, Row, Rules
+from ..signing import judge_keys
 from ..stores import open_store, shown
 from ..stores.files import check_folder, make_database
 from .ini import read_section
@@ -37,14 +38,12 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     own = own_paths(settings)
     rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     url, warnings = _judge_store(str(settings.store), settings.store_timeout_seconds)
-    warnings += rules.warnings(own)
+    warnings += [*judge_keys(settings), *rules.warnings(own)]
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")
         for name, path in own.items()
     ]
     rows += rules.table()
-    if settings.issuer and not (settings.key_encryption_secret or settings.signing_key_files):
-        warnings.append("key_encryption_secret: is not set, so private signing keys lie in the store in the clear")
     unlisted = rows[-1] == UNLISTED and all(rule.pattern != REST for rule in settings.required_scopes)
     if settings.delay_auth_decision and unlisted:
         rows[-1] = Row(rows[-1].methods, rows[-1].path, "open: left to the app")

@@ -21,6 +21,7 @@ from ..config import OPTIONS, configure, own_paths
 from ..errors import ConfigError
 from ..middleware import OAuthMiddleware
 from ..rules import Rules
+from ..signing import judge_keys
 from .output import json_option, print_json
 from .store import NO_STORE, Target, open_or_create
 
@@ -103,6 +104,7 @@ def serve(target: Target, /, app: str, host: str, port: int, config: str | None,
     del options["store"]
     # Judged before a store is made for a configuration that cannot work.
     Rules(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    judge_keys(settings)
     server = _bind(host, port)
     try:
         store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)

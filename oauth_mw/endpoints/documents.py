@@ -8,9 +8,10 @@ from hashlib import sha256
 
 from webob import Request, Response
 
+from ..keys import JWKS_MAX_AGE
 from . import require_get
 
-# Seconds for which others may keep what they fetched.
+# Seconds for which others may keep what does not change while we run.
 MAX_AGE = 300
 JSON = "application/json"
 # RFC 7517 §8.5
@@ -74,4 +75,4 @@ class KeySet:
 
 def _key_set(keys: Sequence[Mapping[str, str]]) -> tuple[Sequence[Mapping[str, str]], Document]:
     """The keys and their document. The first key signs as soon as it is made, so nobody may keep an empty set."""
-    return keys, Document({"keys": keys}, KEY_SET, max_age=MAX_AGE if keys else 0)
+    return keys, Document({"keys": keys}, KEY_SET, max_age=JWKS_MAX_AGE if keys else 0)

@@ -7,6 +7,7 @@ import sqlite3
 import pytest
 
 from oauth_mw import open_store
+from oauth_mw.keys import material
 
 RULES = """
 public_paths = /health /docs/*
@@ -120,9 +121,26 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
     assert answer.stdout.splitlines()[-1].startswith(f"warning: {says}")
 
 
-@pytest.mark.parametrize("line", ["key_encryption_secret = correct horse battery", "signing_key_files = a.pem"])
-def test_keys_that_do_not_lie_in_the_store_in_the_clear_are_no_warning(check, made, line):
-    assert told(check(f"issuer = https://auth.example\n{line}", "--json"))["warnings"] == []
+def test_keys_that_are_encrypted_are_no_warning(check, made):
+    lines = "issuer = https://auth.example\nkey_encryption_secret = correct horse battery"
+
+    assert told(check(lines, "--json"))["warnings"] == []
+
+
+@pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o644, True)])
+def test_keys_in_files_are_read_beside_the_ini(check, made, tmp_path, mode, open_to_all):
+    (tmp_path / "a.pem").write_text(material.make("ES256").pem())
+    (tmp_path / "a.pem").chmod(mode)
+    warning = f"signing_key_files: every user of this machine can read {tmp_path}/a.pem"
+
+    found = told(check("issuer = https://auth.example\nsigning_key_files = a.pem", "--json"))
+    assert found["warnings"] == [warning] * open_to_all
+
+
+def test_a_file_without_a_key_is_refused(check, made, tmp_path):
+    answer = check("issuer = https://auth.example\nsigning_key_files = a.pem")
+
+    assert (answer.exit_code, f"signing_key_files: {tmp_path}/a.pem" in answer.stderr) == (2, True)
 
 
 def test_delayed_decisions_leave_unlisted_paths_open(check, made):
