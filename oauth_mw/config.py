@@ -45,7 +45,7 @@ def option(default: object, convert: Convert, help: str, *, shown: bool = True) 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All options, converted. Only :mod:`oauth_mw.assembly` reads them, while it builds."""
+    """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, while they build."""
 
     store: str | Store = option(
         MISSING,

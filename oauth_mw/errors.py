@@ -145,7 +145,7 @@ class BearerError(OAuthError):
     def prepare(cls, challenge: str, scope: str = "") -> Answer:
         """Render this refusal once.
 
-        ``challenge`` is how every challenge of this server begins (scheme and realm);
+        ``challenge`` is how every challenge of this server begins;
         ``scope`` names the scope that the resource needs (RFC 6750 §3).
         """
         parts = [challenge, f'error="{cls.error}"', f'error_description="{cls.description}"']

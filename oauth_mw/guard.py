@@ -33,7 +33,7 @@ MEMO_LENGTH = 512
 class Guard:
     """Let a request pass, with its identity in the environ, or raise a refusal.
 
-    :param challenge: how every challenge of this server begins: scheme and realm.
+    :param challenge: how every challenge of this server begins.
     :param delay: pass a request without a good token where no scope rule names the path, with the
         error code in the environ.
     :param remote_user: also set ``REMOTE_USER`` and ``AUTH_TYPE``.
