@@ -15,6 +15,8 @@ Clock = Callable[[], float]
 # By their registered names (RFC 7591 §2).
 CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
+TOKEN_FORMATS = ("opaque", "jwt")
+
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 
@@ -78,8 +80,11 @@ class Client:
     """A registered client (RFC 6749 §2).
 
     ``scopes`` is what it may have, ``default_scope`` what it gets when it asks for nothing,
-    ``lifetime`` its tokens' lifetime in seconds; ``position`` is the revocation log's position
-    as read together with this record.
+    ``lifetime`` its tokens' lifetime in seconds. ``audiences`` are the resources (RFC 8707) that it
+    may ask for, or as a resource server is; none: those of this server. ``default_audience`` is what
+    its tokens are for when it asks for none; ``token_format`` one of :data:`TOKEN_FORMATS`. What is
+    ``None`` is as the options say. ``position`` is the revocation log's position as read together
+    with this record.
     """
 
     client_id: str
@@ -87,6 +92,9 @@ class Client:
     scopes: tuple[str, ...] = ()
     default_scope: tuple[str, ...] | None = None
     lifetime: int | None = None
+    token_format: str | None = None
+    audiences: tuple[str, ...] = ()
+    default_audience: tuple[str, ...] | None = None
     attributes: Mapping[str, Value] = field(default_factory=_none)
     public_attributes: frozenset[str] = frozenset()
     resource_server: bool = False
@@ -105,6 +113,7 @@ class TokenRecord(NamedTuple):
     position: int
     attributes: Mapping[str, Value] = EMPTY
     public_attributes: frozenset[str] = frozenset()
+    audience: tuple[str, ...] = ()
     revoked: bool = False  # by itself, or by a later event that ended all tokens of its client
 
 

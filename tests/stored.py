@@ -26,6 +26,9 @@ NOW = int(HandClock().now)
 HOUR = 3600
 
 
+API, BILLING = "https://api.example.com/v1", "urn:example:billing"
+
+
 def registered(client_id: str = "tester", **changes: Any) -> Client:
     return Client(client_id, "a client", **{"created_at": NOW, "secrets": (hash_secret("s" * 16),), **changes})
 

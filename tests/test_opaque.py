@@ -7,6 +7,7 @@ from collections.abc import Callable
 from hashlib import sha256
 
 import pytest
+from stored import API, BILLING
 from support import HandClock
 
 from oauth_mw import StoreUnavailable
@@ -117,6 +118,14 @@ def test_a_token_has_the_scope_it_was_issued_with(tokens, scopes):
 
     assert (issued.scope, issued.scopes) == (" ".join(scopes), frozenset(scopes))
     assert tokens().read(text) == issued
+
+
+@pytest.mark.parametrize("audience", [[], [API], [BILLING, API]], ids=len)
+def test_a_token_is_for_whom_it_was_issued_for(tokens, audience):  # N-01
+    text, issued = tokens().issue(CLIENT, (), 60, audience)
+
+    assert issued.audience == tuple(audience)
+    assert (tokens().read(text), tokens().known(text)) == (issued, (issued, True))
 
 
 def test_a_token_is_revoked_once(tokens):

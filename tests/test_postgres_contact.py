@@ -14,6 +14,7 @@ from stored import registered
 
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreMissing
+from oauth_mw.stores.schema import VERSION
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
@@ -123,16 +124,20 @@ def test_a_role_without_the_right_to_make_tables_uses_those_that_are_there(role,
         assert store.add_client(registered())
 
 
-@pytest.mark.parametrize("version", [2, 0])
-def test_another_schema_version_is_refused(postgres_url, raw, made, version):
+@pytest.mark.parametrize(
+    ("version", "way_out"),
+    [(VERSION + 1, "upgrade oauth_mw"), (VERSION - 1, "an older oauth_mw made it, and this one cannot read it")],
+    ids=["newer", "older"],
+)
+def test_another_schema_version_is_refused(postgres_url, raw, made, version, way_out):
     raw(f"UPDATE oauth_mw_store SET version = {version}")
 
-    with pytest.raises(ConfigError, match=f"has schema version {version}, this oauth_mw knows 1"):
+    with pytest.raises(ConfigError, match=f"has schema version {version}, this oauth_mw knows {VERSION}: {way_out}$"):
         open_store(postgres_url, create=True)
 
 
 FOREIGN = {
-    "another schema version": "UPDATE oauth_mw_store SET version = 2",
+    "another schema version": "UPDATE oauth_mw_store SET version = version + 1",
     "no row": "DELETE FROM oauth_mw_store",
     "a table of something else": "ALTER TABLE oauth_mw_store DROP COLUMN version",
 }

@@ -11,6 +11,9 @@ from stored import issued, log_of, registered
 
 from oauth_mw import open_store
 from oauth_mw.errors import ConfigError, StoreMissing, StoreUnavailable
+from oauth_mw.stores.redis.scripts import VERSION
+
+KNOWN = int(VERSION)
 
 
 @pytest.fixture
@@ -119,21 +122,24 @@ def test_keys_that_only_begin_like_the_prefix_are_nobodys_business(redis_url, ra
         assert store.add_client(registered())
 
 
-def test_a_newer_schema_is_refused_with_both_versions(redis_url, raw):
+@pytest.mark.parametrize(
+    ("version", "way_out"), [(KNOWN + 1, "upgrade oauth_mw"), (KNOWN - 1, "an older oauth_mw")], ids=["newer", "older"]
+)
+def test_another_schema_is_refused_with_both_versions(redis_url, raw, version, way_out):
     with opened(redis_url, create=True):
-        raw.client.hset(raw.key("store"), "version", 2)
+        raw.client.hset(raw.key("store"), "version", version)
 
-    with pytest.raises(ConfigError, match="schema version 2, this oauth_mw knows 1"):
+    with pytest.raises(ConfigError, match=f"schema version {version}, this oauth_mw knows {KNOWN}: {way_out}"):
         open_store(redis_url, create=True)
 
 
 def test_a_store_that_was_changed_to_another_schema_is_not_written_to(redis_url, raw):
     with opened(redis_url, create=True) as store:
         store.add_client(registered())
-        raw.client.hset(raw.key("store"), "version", 2)
+        raw.client.hset(raw.key("store"), "version", KNOWN + 1)
         before = raw.client.hgetall(raw.key("client:tester"))
 
-        with pytest.raises(StoreUnavailable, match="schema version 2"):
+        with pytest.raises(StoreUnavailable, match=f"schema version {KNOWN + 1}"):
             store.end_client("tester")
 
         assert raw.client.hgetall(raw.key("client:tester")) == before

@@ -127,10 +127,13 @@ def test_a_database_without_our_tables_is_refused_and_left_alone(path, tmp_path)
 
 
 @pytest.mark.parametrize("create", [True, False])
-def test_a_newer_schema_is_refused_with_both_versions(path, store, create):
-    sql(path, f"UPDATE oauth_mw_store SET version = {VERSION + 1}")
+@pytest.mark.parametrize(
+    ("step", "way_out"), [(1, "upgrade oauth_mw"), (-1, "an older oauth_mw made it")], ids=["newer", "older"]
+)
+def test_another_schema_is_refused_with_both_versions(path, store, create, step, way_out):
+    sql(path, f"UPDATE oauth_mw_store SET version = {VERSION + step}")
 
-    with pytest.raises(ConfigError, match=f"schema version {VERSION + 1}, this oauth_mw knows {VERSION}"):
+    with pytest.raises(ConfigError, match=f"schema version {VERSION + step}, this oauth_mw knows {VERSION}: {way_out}"):
         open_store(f"sqlite:///{path}", create=create)
 
 

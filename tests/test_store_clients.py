@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
-from stored import is_dead, issued, log_of, registered
+from stored import API, BILLING, is_dead, issued, log_of, registered
 
 from oauth_mw.credentials import hash_secret
 
@@ -13,6 +13,9 @@ FULL = registered(
     scopes=("read", "write"),
     default_scope=("read",),
     lifetime=60,
+    token_format="jwt",
+    audiences=(API, BILLING),
+    default_audience=(BILLING,),
     attributes=MappingProxyType({"tier": "gold é", "limit": 9, "rate": 0.5, "beta": True}),
     public_attributes=frozenset({"tier"}),
     resource_server=True,
@@ -66,6 +69,7 @@ def test_clients_are_listed_by_id_with_all_their_secrets(store):
 
 def test_an_update_changes_what_it_is_given(store):
     changes = {"name": "other", "scopes": ("a", "b"), "default_scope": ("a",), "lifetime": 9, "enabled": False}
+    changes |= {"token_format": "opaque", "audiences": (API, BILLING), "default_audience": (API,)}
 
     changed = store.update_client("tester", lambda client: replace(client, **changes))
 
@@ -76,13 +80,12 @@ def test_an_update_changes_what_it_is_given(store):
 def test_an_update_can_take_away_again(store):
     store.add_client(FULL)
 
-    store.update_client(
-        FULL.client_id,
-        lambda client: replace(client, attributes={}, public_attributes=frozenset(), lifetime=None, default_scope=None),
-    )
+    nothing = {"attributes": {}, "public_attributes": frozenset(), "lifetime": None, "default_scope": None}
+    nothing |= {"token_format": None, "audiences": (), "default_audience": None}
 
-    client = store.find_client(FULL.client_id)
-    assert (dict(client.attributes), client.lifetime, client.default_scope) == ({}, None, None)
+    store.update_client(FULL.client_id, lambda client: replace(client, **nothing))
+
+    assert as_registered(store.find_client(FULL.client_id)) == replace(FULL, **nothing)
 
 
 def test_an_update_keeps_the_secrets(store):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 import pytest
-from stored import is_dead, issued, key_of, log_of, registered, token_of
+from stored import API, BILLING, is_dead, issued, key_of, log_of, registered, token_of
 
 
 @pytest.fixture(autouse=True)
@@ -17,8 +17,10 @@ def tester(store):
         {},
         {"scope": ""},
         {"attributes": MappingProxyType({"a": "é", "b": -1, "c": 0.5, "d": False}), "public_attributes": {"a"}},
+        {"audience": (API,)},
+        {"audience": (BILLING, API), "attributes": MappingProxyType({"a": 1}), "public_attributes": {"a"}},
     ],
-    ids=["plain", "no scope", "attributes"],
+    ids=["plain", "no scope", "attributes", "one audience", "audiences and attributes"],
 )
 def test_a_token_is_found_as_it_was_issued(store, changes):
     token = token_of(store.find_client("tester"), **changes)
@@ -55,6 +57,15 @@ def test_a_revoked_token_is_marked_and_keeps_its_row(store):
     store.revoke_token(key)
 
     assert store.find_token(key) == token_of(store.find_client("tester"), revoked=store.marks_tokens, position=0)
+
+
+def test_a_revoked_token_keeps_its_audience(store):
+    token = token_of(store.find_client("tester"), audience=(API,))
+    store.add_token(key_of(), token)
+
+    store.revoke_token(key_of())
+
+    assert store.find_token(key_of()) == token._replace(revoked=True)
 
 
 def test_a_second_revocation_writes_nothing_to_the_log(store):

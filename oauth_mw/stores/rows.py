@@ -19,6 +19,9 @@ CLIENT_COLUMNS = (
     _client.scope,
     _client.default_scope,
     _client.lifetime,
+    _client.token_format,
+    _client.audiences,
+    _client.default_audience,
     _client.attributes,
     _client.resource_server,
     _client.enabled,
@@ -33,7 +36,14 @@ SECRET_COLUMNS = (
     _secret.not_after,
     _secret.weak,
 )
-TOKEN_COLUMNS = (_client.client_id, _token.scope, _token.issued_at, _token.position, _token.attributes)
+TOKEN_COLUMNS = (
+    _client.client_id,
+    _token.scope,
+    _token.issued_at,
+    _token.position,
+    _token.attributes,
+    _token.audience,
+)
 
 _WIDTH = len(CLIENT_COLUMNS)
 _GARBLED = (AttributeError, TypeError, ValueError)
@@ -49,7 +59,8 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
     """
     if not rows:
         return None
-    client_id, name, scope, default_scope, lifetime, attributes, resource_server, enabled, created_at = rows[0][:_WIDTH]
+    client_id, name, scope, default_scope, lifetime, token_format, audiences, default_audience, *more = rows[0][:_WIDTH]
+    attributes, resource_server, enabled, created_at = more
     try:
         values, public = read_attributes(attributes)
         return Client(
@@ -58,6 +69,9 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
             tuple(scope.split()),
             None if default_scope is None else tuple(default_scope.split()),
             lifetime,
+            token_format,
+            tuple(audiences.split()) if audiences else (),
+            None if default_audience is None else tuple(default_audience.split()),
             values,
             public,
             bool(resource_server),
@@ -82,6 +96,9 @@ def client_values(client: Client) -> dict[str, object]:
         "scope": " ".join(client.scopes),
         "default_scope": None if client.default_scope is None else " ".join(client.default_scope),
         "lifetime": client.lifetime,
+        "token_format": client.token_format,
+        "audiences": audience_text(client.audiences),
+        "default_audience": None if client.default_audience is None else " ".join(client.default_audience),
         "attributes": attributes_text(client.attributes, client.public_attributes),
         "resource_server": client.resource_server,
         "enabled": client.enabled,
@@ -104,12 +121,18 @@ def token_from_row(row: Sequence[Any]) -> TokenRecord:
     """
     :raises StoreUnavailable: it holds what was never written there.
     """
-    client_id, scope, issued_at, position, attributes, revoked = row
+    client_id, scope, issued_at, position, attributes, audience, revoked = row
     try:
         values, public = read_attributes(attributes)
+        meant_for = tuple(audience.split()) if audience else ()
     except _GARBLED:
         raise StoreUnavailable("a token's row is garbled") from None
-    return TokenRecord(client_id, scope, issued_at, position, values, public, bool(revoked))
+    return TokenRecord(client_id, scope, issued_at, position, values, public, meant_for, bool(revoked))
+
+
+def audience_text(audience: Sequence[str]) -> str | None:
+    """Joined by spaces, which no URI holds; NULL for none."""
+    return " ".join(audience) if audience else None
 
 
 def attributes_text(values: Mapping[str, Value], public: frozenset[str]) -> str | None:

@@ -16,7 +16,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1
+VERSION = 2
 
 metadata = MetaData()
 
@@ -43,6 +43,9 @@ client = Table(
     Column("scope", Text, nullable=False),
     Column("default_scope", Text),
     Column("lifetime", Integer),
+    Column("token_format", String(16)),
+    Column("audiences", Text),
+    Column("default_audience", Text),
     Column("attributes", Text),
     Column("resource_server", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
@@ -76,6 +79,7 @@ token = Table(
     Column("position", BigInteger, nullable=False),
     Column("revoked", Boolean(create_constraint=False), nullable=False),
     Column("attributes", Text),
+    Column("audience", Text),
     sqlite_with_rowid=False,
 )
 

@@ -18,19 +18,21 @@ from sqlalchemy import (
     update,
 )
 
-from ..errors import ConfigError, StoreMissing
+from ..errors import StoreMissing
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
 from . import schema, statements
 from .engine import SQLEngine
 from .rows import (
     attributes_text,
+    audience_text,
     client_from_rows,
     client_values,
     secret_values,
     token_from_row,
 )
 from .sql_log import SQLLog
+from .versions import other_version
 
 _store, _client, _secret, _token = schema.store, schema.client, schema.secret, schema.token
 
@@ -104,9 +106,7 @@ class SQLStore:
         if version is None:
             raise StoreMissing(f"{self.url} holds no oauth_mw store")
         if version != schema.VERSION:
-            raise ConfigError(
-                "store", f"{self.url} has schema version {version}, this oauth_mw knows {schema.VERSION}: upgrade it"
-            )
+            raise other_version(self.url, version, schema.VERSION)
 
     # Clients
 
@@ -174,7 +174,8 @@ class SQLStore:
 
     def add_token(self, key: bytes, token: TokenRecord) -> None:
         attributes = attributes_text(token.attributes, token.public_attributes)
-        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, attributes)
+        audience = audience_text(token.audience)
+        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, attributes, audience)
         with self._engine.writing() as link:
             link.driver.execute(self._add_token, row)
 

@@ -32,7 +32,15 @@ from sqlalchemy import (
 from ..model import ClientRecord, LogRecord, TokenRecord
 from . import schema
 from .moving import digest, gone
-from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, attributes_text, client_from_rows, client_values, secret_values
+from .rows import (
+    CLIENT_COLUMNS,
+    SECRET_COLUMNS,
+    attributes_text,
+    audience_text,
+    client_from_rows,
+    client_values,
+    secret_values,
+)
 
 _client, _secret, _token, _log = schema.client, schema.secret, schema.token, schema.log
 
@@ -52,7 +60,7 @@ copied = Table(
 )
 
 
-_ADDED = ("key", "scope", "issued_at", "position", "revoked", "attributes")
+_ADDED = ("key", "scope", "issued_at", "position", "revoked", "attributes", "audience")
 ADD_TOKEN = insert(_token).from_select(
     [*_ADDED, "client"],
     select(*(bindparam(name, type_=_token.c[name].type) for name in _ADDED), _client.c.number).where(
@@ -144,4 +152,8 @@ def append(connection: Connection, events: Sequence[LogRecord]) -> None:
 def token_values(key: bytes, token: TokenRecord) -> tuple[object, ...]:
     """In the order of the parameters of :data:`ADD_TOKEN`."""
     attributes = attributes_text(token.attributes, token.public_attributes)
-    return (key, token.scope, token.issued_at, token.position, token.revoked, attributes, token.client_id, key)
+    audience = audience_text(token.audience)
+    return (
+        *(key, token.scope, token.issued_at, token.position, token.revoked, attributes, audience),
+        *(token.client_id, key),
+    )

@@ -40,6 +40,7 @@ ADD_TOKEN = insert(_token).values(
     position=bindparam("position"),
     revoked=bindparam("revoked"),
     attributes=bindparam("attributes"),
+    audience=bindparam("audience"),
 )
 FIND_TOKEN = (
     select(*TOKEN_COLUMNS, or_(_token.c.revoked, _token.c.position < _client.c.ended))

@@ -65,7 +65,9 @@ class OpaqueTokens:
         self._leeway = leeway
         self._issued = 0
 
-    def issue(self, client: Client, scopes: Sequence[str], lifetime: int) -> tuple[str, AccessToken]:
+    def issue(
+        self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str] = ()
+    ) -> tuple[str, AccessToken]:
         """Make, store and return a token (RFC 6749 §4.4.3) that ends ``lifetime`` seconds from now.
 
         :raises StoreUnavailable: it could not be stored.
@@ -77,7 +79,13 @@ class OpaqueTokens:
         text = self._prefix + urlsafe_b64encode(raw).decode()
         key = _key(text, raw)
         record = TokenRecord(
-            client.client_id, " ".join(scopes), now, client.position, client.attributes, client.public_attributes
+            client.client_id,
+            " ".join(scopes),
+            now,
+            client.position,
+            client.attributes,
+            client.public_attributes,
+            tuple(audience),
         )
         self._store.add_token(key, record)
         self._issued += 1
@@ -132,6 +140,7 @@ class OpaqueTokens:
             token_id=key.hex(),
             issued_at=record.issued_at,
             expires_at=int.from_bytes(key[:4]),
+            audience=record.audience,
             attributes=record.attributes,
             public_attributes=record.public_attributes,
             challenge=self._challenge,

@@ -207,7 +207,7 @@ def test_info_tells_scripts_the_same_of_each_kind(cli, used, url, kind, request)
         url = there
     told = json.loads(cli("store", "info", "--json", store=url).stdout)
 
-    assert (told["store"], told["schema_version"]) == (open_store(url).url, 1)
+    assert (told["store"], type(told["schema_version"])) == (open_store(url).url, int)
     assert told["engine"] == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "redis": "Redis"}[kind]
     assert told["engine_version"][0].isdigit()
     assert told["store_id"] == open_store(url).movable().standing().store_id

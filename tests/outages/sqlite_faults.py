@@ -21,9 +21,10 @@ Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
 
 
 FILLINGS = [
-    "INSERT INTO oauth_mw_token VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL)",
+    "INSERT INTO oauth_mw_token VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL, NULL)",
     "INSERT INTO oauth_mw_log SELECT min(position) - 1, '', NULL, 1 << 40 FROM oauth_mw_log",
-    "INSERT INTO oauth_mw_client SELECT NULL, hex(randomblob(4)), '', '', NULL, NULL, NULL, 0, 0, 1, 0, 0",
+    "INSERT INTO oauth_mw_client (client_id, name, scope, resource_server, enabled, deleted, created_at, ended)"
+    " SELECT hex(randomblob(4)), '', '', 0, 0, 1, 0, 0",
 ]
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from ...errors import ConfigError, StoreMissing, StoreUnavailable
+from ..versions import other_version
 from .rows import Keys
 from .scripts import LOOK, VERSION
 from .servers import Run, Servers
@@ -128,9 +129,7 @@ def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
     if not found.isdigit():
         raise _foreign(shown, prefix)
     if found != VERSION:
-        raise ConfigError(
-            "store", f"{shown} has schema version {found.decode()}, this oauth_mw knows {VERSION.decode()}: upgrade it"
-        )
+        raise other_version(shown, int(found), int(VERSION))
     return True
 
 

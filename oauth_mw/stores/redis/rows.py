@@ -13,6 +13,9 @@ POSITION_DIGITS = 19
 
 Pairs = dict[str, tuple[Value, bool]]
 
+# How a token's row ends where it has no attributes, is not revoked and is for nobody in particular.
+_LEFT_OUT: list[Any] = [{}, False, []]
+
 
 class Keys:
     """The names of a store's keys. All but the tokens' lie in one slot of a cluster, by the tag in braces."""
@@ -47,11 +50,10 @@ def position_text(position: int) -> str:
 
 def token_text(token: TokenRecord) -> str:
     row: list[object] = [token.client_id, token.scope, token.issued_at, token.position]
-    if token.attributes or token.revoked:
-        row.append(_pairs(token.attributes, token.public_attributes))
-    if token.revoked:
-        row.append(True)
-    return _dump(row)
+    more = [_pairs(token.attributes, token.public_attributes), token.revoked, token.audience]
+    while more and not more[-1]:
+        del more[-1]
+    return _dump([*row, *more])
 
 
 def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
@@ -63,9 +65,10 @@ def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     client_id, scope, issued_at, position, *more = json.loads(text)
     if not (isinstance(client_id, str) and isinstance(scope, str) and isinstance(position, int)):
         raise ValueError("no row of a token")
-    attributes, public = _read_pairs(more[0] if more else {})
-    dead = bool(revoked) or len(more) > 1 or ended is None or position < int(ended)
-    return TokenRecord(client_id, scope, issued_at, position, attributes, public, dead)
+    pairs, marked, audience = more + _LEFT_OUT[len(more) :]
+    attributes, public = _read_pairs(pairs)
+    dead = bool(revoked or marked) or ended is None or position < int(ended)
+    return TokenRecord(client_id, scope, issued_at, position, attributes, public, tuple(audience), dead)
 
 
 def ended_from(name: bytes, value: bytes) -> Ended:
@@ -99,6 +102,9 @@ def client_text(client: Client) -> str:
             client.scopes,
             client.default_scope,
             client.lifetime,
+            client.token_format,
+            client.audiences,
+            client.default_audience,
             _pairs(client.attributes, client.public_attributes),
             client.resource_server,
             client.created_at,
@@ -114,7 +120,8 @@ def client_from(client_id: str, fields: Sequence[bytes | None], position: int) -
     text, enabled, secrets = fields
     if not text:
         return None
-    name, scopes, default_scope, lifetime, pairs, resource_server, created_at = json.loads(text)
+    name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = json.loads(text)
+    pairs, resource_server, created_at = more
     attributes, public = _read_pairs(pairs)
     return Client(
         client_id,
@@ -122,6 +129,9 @@ def client_from(client_id: str, fields: Sequence[bytes | None], position: int) -
         tuple(scopes),
         None if default_scope is None else tuple(default_scope),
         lifetime,
+        token_format,
+        tuple(audiences),
+        None if default_audience is None else tuple(default_audience),
         attributes,
         public,
         resource_server,
