@@ -34,7 +34,7 @@ ROOMS = [
     ["config"],
     ["converters"],
     ["rules", "environ", "http"],
-    ["attributes", "credentials", "events"],
+    ["attributes", "credentials", "events", "resources"],
     ["protocols"],
     ["model"],
     ["errors", "patience", "threads", "urls"],

@@ -1,0 +1,51 @@
+"""What a token can be meant for: resource identifiers, of clients and of this server (RFC 8707 §2)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from .errors import AdminError
+
+MAX_RESOURCES = 20
+MAX_LENGTH = 512
+
+# RFC 3986 §4.3: an absolute URI, which has no fragment.
+_PLAIN = r"A-Za-z0-9._~!$&'()*+,;=\-"
+_ESCAPED = "%[0-9A-Fa-f]{2}"
+_CHARACTER = f"(?:[{_PLAIN}:@]|{_ESCAPED})"
+_USER = f"(?:[{_PLAIN}:]|{_ESCAPED})*@"
+_HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[{_PLAIN}]|{_ESCAPED})*)"
+_SEGMENTS = f"(?:/{_CHARACTER}*)*"
+_URI = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.\-]*:"
+    f"(?://(?:{_USER})?{_HOST}(?::[0-9]*)?{_SEGMENTS}|/(?:{_CHARACTER}+{_SEGMENTS})?|{_CHARACTER}+{_SEGMENTS})"
+    rf"(?:\?(?:{_CHARACTER}|[/?])*)?"
+)
+# RFC 9110 §4.2.1
+_NO_HOST = re.compile(r"https?:(?!//[^/?:@])", re.IGNORECASE)
+
+
+def is_resource(text: str) -> bool:
+    """Whether a text is an absolute URI without a fragment, of at most :data:`MAX_LENGTH` characters.
+
+    It has printable ASCII only, and no spaces. Two are the same only as exact strings.
+    """
+    return len(text) <= MAX_LENGTH and _URI.fullmatch(text) is not None and not _NO_HOST.match(text)
+
+
+def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
+    """All of them, each once.
+
+    :raises AdminError: too many, or one that is no resource identifier.
+    """
+    found = tuple(dict.fromkeys(texts))
+    for text in found:
+        if not is_resource(text):
+            raise AdminError(
+                f"{text!r} is no audience: expected an absolute URI without fragment, such as "
+                f"https://api.example.com/v1, of at most {MAX_LENGTH} characters (RFC 8707 §2)"
+            )
+    if len(found) > MAX_RESOURCES:
+        raise AdminError(f"a client has at most {MAX_RESOURCES} audiences")
+    return found
