@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
-from stored import NOW, is_dead, issued
+from stored import API, BILLING, NOW, is_dead, issued
 from support import SECRET
 
 from oauth_mw import AdminError, NotFound, admin
@@ -77,6 +78,13 @@ REFUSED = {
     "lifetime with a fraction": {"lifetime": 1.5},
     "lifetime true": {"lifetime": True},
     "lifetime too long": {"lifetime": MAX_LIFETIME + 1},
+    "token format of another kind": {"token_format": "JWT"},
+    "audience with a fragment": {"audiences": [f"{API}#x"]},
+    "audience as a text": {"audiences": API},
+    "audiences too many": {"audiences": [f"{API}/{number}" for number in range(21)]},
+    "default audience beyond the audiences": {"audiences": [API], "default_audience": [API, BILLING]},
+    "default audience relative": {"default_audience": ["/v1"]},
+    "default audience of none": {"default_audience": []},
     "attribute with a taken name": {"attributes": {"exp": 1}},
     "public attribute with a taken name": {"public_attributes": {"scope": "x"}},
     "attribute of both kinds": {"attributes": {"a": 1}, "public_attributes": {"a": 1}},
@@ -130,14 +138,40 @@ def test_an_update_changes_what_is_given_and_keeps_the_rest(store, tester):
     assert store.find_client("tester").lifetime == 60
 
 
-@pytest.mark.parametrize("name", ["default_scope", "lifetime"])
+GIVEN = {
+    "default_scope": "read",
+    "lifetime": 60,
+    "token_format": "jwt",
+    "audiences": [API],
+    "default_audience": [API],
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
 def test_an_update_can_clear_what_is_optional(store, tester, name):
-    admin.update_client(store, "tester", default_scope="read", lifetime=60)
+    before = admin.update_client(store, "tester", **GIVEN)
 
     changed = admin.update_client(store, "tester", clear=[name])
 
-    assert getattr(changed, name) is None
-    assert (changed.lifetime, changed.default_scope) != (None, None)
+    assert changed == replace(before, **{name: getattr(tester.client, name)})
+    assert changed != before
+
+
+def test_audiences_are_kept_in_order_each_once(store, clock):
+    new = admin.add_client(store, "", audiences=iter([BILLING, API, BILLING]), default_audience=[API], clock=clock)
+
+    assert (new.client.audiences, new.client.default_audience) == ((BILLING, API), (API,))
+
+
+def test_a_default_audience_may_be_any_where_the_server_says_what_is_allowed(store):
+    assert admin.add_client(store, "", default_audience=[BILLING]).client.default_audience == (BILLING,)
+
+
+def test_fewer_audiences_must_hold_the_default_audience(store, tester):
+    admin.update_client(store, "tester", default_audience=[API])
+
+    with pytest.raises(AdminError, match="default audience"):
+        admin.update_client(store, "tester", audiences=[BILLING])
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from ..attributes import change, check_attributes, unite
+from ..attributes import change, unite
 from ..credentials import (
     MAX_SECRETS,
     check_client_id,
@@ -20,20 +19,11 @@ from ..credentials import (
     new_secret,
 )
 from ..errors import AdminError, NotFound
-from ..model import (
-    EMPTY,
-    LAST_SECOND,
-    MAX_LIFETIME,
-    Client,
-    ClientSecret,
-    Clock,
-    Value,
-)
+from ..model import EMPTY, LAST_SECOND, Client, ClientSecret, Clock, Value
 from ..protocols import ClientStore
+from .fields import CLEARED, check_client, read_fields, read_name
 
 Found = TypeVar("Found")
-
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 class NewClient(NamedTuple):
@@ -61,6 +51,9 @@ def add_client(
     scope: str = "",
     default_scope: str | None = None,
     lifetime: int | None = None,
+    token_format: str | None = None,
+    audiences: Iterable[str] = (),
+    default_audience: Iterable[str] | None = None,
     attributes: Mapping[str, Value] = EMPTY,
     public_attributes: Mapping[str, Value] = EMPTY,
     resource_server: bool = False,
@@ -72,9 +65,10 @@ def add_client(
     """Register a client with one secret.
 
     :param scope: all that it may have, space-separated (RFC 6749 §3.3); ``default_scope`` what it gets unasked.
-    :param lifetime: of its tokens, in seconds.
+    :param lifetime: of its tokens, in seconds; ``token_format`` is ``opaque`` or ``jwt``.
+    :param audiences: what its tokens may be for (RFC 8707), or what it is; ``default_audience`` what they are unasked.
     :param attributes: copied to every token and seen by the app; ``public_attributes`` also by the client.
-    :param resource_server: it may introspect every token, and gets none itself.
+    :param resource_server: it may introspect the tokens that are for it, and gets none itself.
     :param client_id: an identifier from elsewhere; a fresh one by default. An id is never used twice.
     :param secret: one from elsewhere (a weak one with ``allow_weak_secret``); a fresh one of 256 bits by default.
     :raises AdminError: any of these cannot be.
@@ -85,18 +79,13 @@ def add_client(
     first = _secret(secret, client_id, allow_weak_secret, now)
     client = Client(
         client_id=client_id,
-        name=_name(name),
-        scopes=_scopes(scope),
-        default_scope=None if default_scope is None else _scopes(default_scope),
-        lifetime=lifetime,
         attributes=MappingProxyType(unite(attributes, public_attributes)),
         public_attributes=frozenset(public_attributes),
-        resource_server=resource_server,
         created_at=now,
         secrets=(first.record,),
+        **read_fields(name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server),
     )
-    _check(client)
-    if not store.add_client(client):
+    if not store.add_client(check_client(client)):
         raise AdminError(f"the client id {client_id!r} is in use, or was")
     return NewClient(client, first.secret)
 
@@ -116,30 +105,29 @@ def update_client(
     scope: str | None = None,
     default_scope: str | None = None,
     lifetime: int | None = None,
+    token_format: str | None = None,
+    audiences: Iterable[str] | None = None,
+    default_audience: Iterable[str] | None = None,
     attributes: Mapping[str, Value] | None = None,
     public_attributes: Mapping[str, Value] | None = None,
     resource_server: bool | None = None,
     clear: Collection[str] = (),
 ) -> Client:
-    """Change what is given; it counts from the next token on. ``attributes`` and ``public_attributes`` replace all
-    of their kind; ``clear`` names ``default_scope`` or ``lifetime`` to do without one again.
+    """Change what is given; it counts from the next token on. ``audiences``, ``default_audience``, ``attributes``
+    and ``public_attributes`` replace all of their kind; ``clear`` names ``default_scope``, ``lifetime``,
+    ``token_format``, ``audiences`` or ``default_audience`` to do without one again.
 
     :raises AdminError: a value cannot be.
     :raises NotFound: there is no such client.
     """
-    given: dict[str, Any] = {"lifetime": lifetime, "resource_server": resource_server}
-    given["name"] = None if name is None else _name(name)
-    given["scopes"] = None if scope is None else _scopes(scope)
-    given["default_scope"] = None if default_scope is None else _scopes(default_scope)
-    if not set(clear) <= {"default_scope", "lifetime"}:
-        raise AdminError("only default_scope and lifetime can be cleared")
-    new = {key: value for key, value in given.items() if value is not None} | dict.fromkeys(clear)
+    if not set(clear) <= CLEARED.keys():
+        raise AdminError(f"only these can be cleared: {', '.join(CLEARED)}")
+    new = read_fields(name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
+    new |= {key: CLEARED[key] for key in clear}
 
     def changed(client: Client) -> Client:
         values, public = change(client, attributes, public_attributes)
-        client = replace(client, **new, attributes=MappingProxyType(values), public_attributes=public)
-        _check(client)
-        return client
+        return check_client(replace(client, **new, attributes=MappingProxyType(values), public_attributes=public))
 
     return _there(store.update_client(_known(client_id), changed), client_id)
 
@@ -190,7 +178,7 @@ def add_secret(
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
-    new = _secret(secret, client_id, allow_weak_secret, now, _name(label), not_after)
+    new = _secret(secret, client_id, allow_weak_secret, now, read_name(label), not_after)
     _there(store.add_secret(_known(client_id), new.record), client_id)
     return new
 
@@ -239,25 +227,3 @@ def _there(found: Found | None, client_id: str) -> Found:
     if not found:
         raise NotFound(f"there is no client {client_id!r}")
     return found
-
-
-def _name(text: str) -> str:
-    if len(text) > 200 or not text.isprintable():
-        raise AdminError("a name or label has at most 200 printable characters")
-    return text
-
-
-def _scopes(text: str) -> tuple[str, ...]:
-    scopes = tuple(dict.fromkeys(text.split()))
-    for scope in scopes:
-        if not _SCOPE_TOKEN.fullmatch(scope):
-            raise AdminError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
-    return scopes
-
-
-def _check(client: Client) -> None:
-    if client.default_scope is not None and not set(client.default_scope) <= set(client.scopes):
-        raise AdminError("the default scope must be part of the scope")
-    if client.lifetime is not None and not (type(client.lifetime) is int and 1 <= client.lifetime <= MAX_LIFETIME):
-        raise AdminError(f"a lifetime has from 1 to {MAX_LIFETIME} seconds")
-    check_attributes(client.attributes)

@@ -30,6 +30,7 @@ class TokenStatus:
     expires_at: int
     state: str
     attributes: Mapping[str, Value]
+    audience: tuple[str, ...] = ()
 
 
 def token_key(token: str) -> bytes:
@@ -54,7 +55,14 @@ def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> Toke
     expires_at = int.from_bytes(key[:4])
     state = "revoked" if _has_ended(store, key, record) else "live" if clock() < expires_at else "expired"
     return TokenStatus(
-        key.hex(), record.client_id, record.scope, record.issued_at, expires_at, state, record.attributes
+        token_id=key.hex(),
+        client_id=record.client_id,
+        scope=record.scope,
+        issued_at=record.issued_at,
+        expires_at=expires_at,
+        state=state,
+        attributes=record.attributes,
+        audience=record.audience,
     )
 
 

@@ -10,7 +10,7 @@ import click
 from .. import admin
 from ..attributes import parse_attribute
 from ..errors import AdminError
-from ..model import Client, Value
+from ..model import TOKEN_FORMATS, Client, Value
 from .input import client_argument
 from .output import attribute_text, instant, json_option, print_columns, print_json, print_table
 from .secret import import_options, imported_secret, in_order, print_new_secret, print_secrets, secret_view
@@ -25,6 +25,22 @@ attribute_options = {
 }
 
 
+audience_option = click.option(
+    "--audience",
+    "audiences",
+    multiple=True,
+    metavar="URI",
+    help="A resource that its tokens may be for, or that a resource server is; repeatable. None: those of the server.",
+)
+default_audience_option = click.option(
+    "--default-audience",
+    multiple=True,
+    metavar="URI",
+    help="What its tokens are for when it asks for none; repeatable.",
+)
+token_format_option = click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Of its tokens.")
+
+
 def client_view(client: Client) -> dict[str, object]:
     values, public = client.attributes, client.public_attributes
     return {
@@ -33,6 +49,9 @@ def client_view(client: Client) -> dict[str, object]:
         "scope": " ".join(client.scopes),
         "default_scope": None if client.default_scope is None else " ".join(client.default_scope),
         "lifetime": client.lifetime,
+        "token_format": client.token_format,
+        "audiences": list(client.audiences),
+        "default_audience": None if client.default_audience is None else list(client.default_audience),
         "attributes": {name: value for name, value in values.items() if name not in public},
         "public_attributes": {name: value for name, value in values.items() if name in public},
         "resource_server": client.resource_server,
@@ -56,6 +75,12 @@ def print_client(client: Client, as_json: bool) -> None:
         ("scope", " ".join(client.scopes)),
         ("default_scope", default),
         ("lifetime", f"{client.lifetime} s" if client.lifetime else "the option access_token_lifetime"),
+        ("token_format", client.token_format or "the option token_format"),
+        ("audiences", " ".join(client.audiences) or "the option audience"),
+        (
+            "default_audience",
+            " ".join(client.default_audience or ()) or "the first of the option audience that it may have",
+        ),
         ("attributes", attribute_text({name: value for name, value in values.items() if name not in public})),
         ("public_attributes", attribute_text({name: value for name, value in values.items() if name in public})),
         ("created", instant(client.created_at)),
@@ -82,6 +107,16 @@ def _attributes(texts: Iterable[str]) -> dict[str, Value]:
     return found
 
 
+# What an update can take away, and the option that gives it.
+_CLEARED = {
+    "default_scope": "default-scope",
+    "lifetime": "lifetime",
+    "token_format": "token-format",
+    "audiences": "audience",
+    "default_audience": "default-audience",
+}
+
+
 @click.group()
 def client() -> None:
     """Register, look at and change clients."""
@@ -92,9 +127,12 @@ def client() -> None:
 @click.option("--scope", default="", help='All that it may have: "reports:read reports:write".')
 @click.option("--default-scope", help="What it gets when it asks for no scope.")
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
+@token_format_option
+@audience_option
+@default_audience_option
 @attribute_options["attribute"]
 @attribute_options["public-attribute"]
-@click.option("--resource-server", is_flag=True, help="It may introspect every token, and gets none itself.")
+@click.option("--resource-server", is_flag=True, help="It may introspect tokens that are for it, and gets none itself.")
 @click.option("--id", "client_id", help="An id from elsewhere, instead of a fresh one.")
 @import_options
 @json_option
@@ -105,6 +143,7 @@ def add(
     *,
     attributes: tuple[str, ...],
     public_attributes: tuple[str, ...],
+    default_audience: tuple[str, ...],
     secret_file: BinaryIO | None,
     allow_weak_secret: bool,
     as_json: bool,
@@ -117,6 +156,7 @@ def add(
         made, secret = admin.add_client(
             store,
             **fields,
+            default_audience=default_audience or None,
             attributes=private,
             public_attributes=public,
             secret=text,
@@ -164,10 +204,18 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @click.option("--no-default-scope", is_flag=True, help="No default of its own any more.")
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
 @click.option("--no-lifetime", is_flag=True, help="No lifetime of its own any more.")
+@token_format_option
+@click.option("--no-token-format", is_flag=True, help="No format of its own any more.")
+@audience_option
+@click.option("--no-audience", is_flag=True, help="Those of the server again.")
+@default_audience_option
+@click.option("--no-default-audience", is_flag=True, help="No default of its own any more.")
 @attribute_options["attribute"]
 @attribute_options["public-attribute"]
 @click.option("--no-attributes", is_flag=True, help="Drop all attributes; --public-attribute may give new ones.")
-@click.option("--resource-server/--no-resource-server", default=None, help="Whether it may introspect every token.")
+@click.option(
+    "--resource-server/--no-resource-server", default=None, help="Whether it may introspect tokens that are for it."
+)
 @json_option
 @click.pass_obj
 def update(
@@ -177,24 +225,20 @@ def update(
     *,
     attributes: tuple[str, ...],
     public_attributes: tuple[str, ...],
-    no_default_scope: bool,
-    no_lifetime: bool,
     no_attributes: bool,
     as_json: bool,
     **fields: Any,
 ) -> None:
     """Change what is given; it counts from the next token on.
 
-    --attribute and --public-attribute replace all attributes of their kind.
+    --audience, --default-audience, --attribute and --public-attribute replace all of their kind.
     """
-    clear = [name for name, on in (("default_scope", no_default_scope), ("lifetime", no_lifetime)) if on]
-    for name in clear:
-        if fields[name] is not None:
-            option = name.replace("_", "-")
-            raise click.UsageError(f"--{option} and --no-{option} exclude each other.")
+    clear = [name for name, option in _CLEARED.items() if fields.pop(f"no_{option.replace('-', '_')}")]
+    changes = {name: value for name, value in fields.items() if value not in (None, ())}
+    for name in changes.keys() & clear:
+        raise click.UsageError(f"--{_CLEARED[name]} and --no-{_CLEARED[name]} exclude each other.")
     if no_attributes and attributes:
         raise click.UsageError("--attribute and --no-attributes exclude each other.")
-    changes = {name: value for name, value in fields.items() if value is not None}
     if attributes or no_attributes:
         changes["attributes"] = _attributes(attributes)
     if public_attributes or no_attributes:

@@ -4,6 +4,7 @@ import json
 import re
 
 import pytest
+from stored import API, BILLING
 from support import SECRET, issue
 
 from oauth_mw import admin
@@ -14,6 +15,9 @@ KEYS = {
     "scope",
     "default_scope",
     "lifetime",
+    "token_format",
+    "audiences",
+    "default_audience",
     "attributes",
     "public_attributes",
     "resource_server",
@@ -44,11 +48,14 @@ def test_add_answers_scripts_with_the_secret_and_all_else(registered):
 
 def test_add_takes_every_field(cli):
     words = "--default-scope a --lifetime 60 --attribute n=3 --public-attribute tier=gold --resource-server".split()
+    words += f"--audience {API} --audience {BILLING} --default-audience {BILLING} --token-format jwt".split()
 
     made = json.loads(cli("client", "add", "full", "--scope", "a b", *words, "--json").stdout)
 
     assert made["default_scope"] == "a"
     assert made["lifetime"] == 60
+    assert (made["audiences"], made["default_audience"]) == ([API, BILLING], [BILLING])
+    assert made["token_format"] == "jwt"
     assert made["attributes"] == {"n": 3}
     assert made["public_attributes"] == {"tier": "gold"}
     assert made["resource_server"] is True
@@ -74,6 +81,8 @@ def test_an_attribute_is_a_string_unless_it_reads_otherwise(cli, text, value):
         pytest.param(["--scope", 'a"b'], id="no scope"),
         pytest.param(["--scope", "a", "--default-scope", "b"], id="a default beyond the scope"),
         pytest.param(["--lifetime", "0"], id="no lifetime"),
+        pytest.param(["--audience", "api.example.com"], id="no absolute URI"),
+        pytest.param(["--audience", API, "--default-audience", BILLING], id="a default beyond the audiences"),
         pytest.param(["--id", "ümlaut"], id="an id that cannot be sent"),
     ],
 )
@@ -208,6 +217,16 @@ def test_an_id_that_begins_with_a_dash_goes_after_two(cli, registered):
     cli("client", "add", "dash", "--id", "-x")
 
     assert cli("client", "show", "--", "-x").exit_code == 0
+
+
+def test_show_says_for_whom_tokens_are_and_in_which_format(cli):
+    words = f"--id some --audience {API} --audience {BILLING} --default-audience {API} --token-format opaque".split()
+    cli("client", "add", "some", *words)
+
+    shown = cli("client", "show", "some").stdout
+
+    assert f"\naudiences          {API} {BILLING}\ndefault_audience   {API}\n" in shown
+    assert "\ntoken_format       opaque\n" in shown
 
 
 def test_names_beyond_latin_are_shown(cli):

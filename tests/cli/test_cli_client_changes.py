@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from stored import API, BILLING
 from support import basic, bearer, issue
 
 
@@ -20,6 +21,9 @@ def update(cli, *words):
         pytest.param(["--scope", ""], "scope", "", id="no scope"),
         pytest.param(["--default-scope", "read"], "default_scope", "read", id="default scope"),
         pytest.param(["--lifetime", "60"], "lifetime", 60, id="lifetime"),
+        pytest.param(["--token-format", "jwt"], "token_format", "jwt", id="token format"),
+        pytest.param(["--audience", API, "--audience", BILLING], "audiences", [API, BILLING], id="audiences"),
+        pytest.param(["--default-audience", API], "default_audience", [API], id="default audience"),
         pytest.param(["--attribute", "a=1"], "attributes", {"a": 1}, id="attribute"),
         pytest.param(["--public-attribute", "b=x"], "public_attributes", {"b": "x"}, id="public attribute"),
         pytest.param(["--resource-server"], "resource_server", True, id="resource server"),
@@ -33,9 +37,11 @@ def test_update_changes_what_is_given_and_nothing_else(cli, registered, words, k
 
 def test_update_takes_back_what_was_given(cli, registered):
     before = json.loads(cli("client", "show", "tester", "--json").stdout)
-    update(cli, "--default-scope", "read", "--lifetime", "60", "--attribute", "a=1", "--resource-server")
+    given = f"--token-format jwt --audience {API} --default-audience {API} --default-scope read --lifetime 60"
+    update(cli, *given.split(), "--attribute", "a=1", "--resource-server")
 
-    after = update(cli, "--no-default-scope", "--no-lifetime", "--no-attributes", "--no-resource-server")
+    taken = "--no-token-format --no-audience --no-default-audience --no-default-scope --no-lifetime"
+    after = update(cli, *taken.split(), "--no-attributes", "--no-resource-server")
 
     assert after == before
 
@@ -77,6 +83,10 @@ def test_no_attributes_leaves_only_public_ones_given_with_it(cli, registered):
         pytest.param(["--lifetime", "5", "--no-lifetime"], id="lifetime"),
         pytest.param(["--default-scope", "read", "--no-default-scope"], id="default scope"),
         pytest.param(["--attribute", "a=1", "--no-attributes"], id="attributes"),
+        pytest.param(["--audience", API, "--no-audience"], id="audience"),
+        pytest.param(["--default-audience", API, "--no-default-audience"], id="default audience"),
+        pytest.param(["--token-format", "jwt", "--no-token-format"], id="token format"),
+        pytest.param(["--token-format", "JWT"], id="no token format"),
         pytest.param(["--lifetime", "long"], id="no number"),
     ],
 )

@@ -4,6 +4,7 @@ import json
 import time
 
 import pytest
+from stored import API, BILLING
 from support import bearer, issue
 
 from oauth_mw import admin
@@ -35,6 +36,7 @@ def test_inspect_by_id_tells_what_the_store_knows(cli, token, token_id):
         "token_id": token_id,
         "client_id": "tester",
         "scope": "read write",
+        "audience": [],
         "state": "live",
         "attributes": {},
     }
@@ -55,12 +57,20 @@ def test_inspect_is_readable(cli, token, token_id):
         "token_id",
         "client_id",
         "scope",
+        "audience",
         "state",
         "issued",
         "expires",
         "attributes",
     ]
-    assert lines[3].split() == ["state", "live"]
+    assert lines[4].split() == ["state", "live"]
+
+
+def test_inspect_tells_for_whom_a_token_is(cli, opened):
+    text, _ = OpaqueTokens(opened, time.time, "", "").issue(opened.find_client("tester"), (), 60, [API, BILLING])
+
+    assert json.loads(cli("token", "inspect", "--json", input=text).stdout)["audience"] == [API, BILLING]
+    assert f"\naudience    {API} {BILLING}\n" in cli("token", "inspect", input=text).stdout
 
 
 def test_an_id_in_capitals_is_the_same(cli, token, token_id):

@@ -1,0 +1,86 @@
+"""What a client has besides its id, its secrets and its attributes: as it is given, and as it is kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ..attributes import check_attributes
+from ..errors import AdminError
+from ..model import MAX_LIFETIME, TOKEN_FORMATS, Client
+from ..resources import check_resources
+
+# What can be taken away from a client, and what is then there.
+CLEARED: Mapping[str, tuple[str, ...] | None] = {
+    "default_scope": None,
+    "lifetime": None,
+    "token_format": None,
+    "audiences": (),
+    "default_audience": None,
+}
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+
+
+def read_fields(
+    name: str | None,
+    scope: str | None,
+    default_scope: str | None,
+    lifetime: int | None,
+    token_format: str | None,
+    audiences: Iterable[str] | None,
+    default_audience: Iterable[str] | None,
+    resource_server: bool | None,
+) -> dict[str, Any]:
+    """Those of the fields that are given.
+
+    :raises AdminError: a value cannot be.
+    """
+    fields = {
+        "name": None if name is None else read_name(name),
+        "scopes": None if scope is None else _scopes(scope),
+        "default_scope": None if default_scope is None else _scopes(default_scope),
+        "lifetime": lifetime,
+        "token_format": token_format,
+        "audiences": None if audiences is None else check_resources(audiences),
+        "default_audience": None if default_audience is None else check_resources(default_audience),
+        "resource_server": resource_server,
+    }
+    return {field: value for field, value in fields.items() if value is not None}
+
+
+def read_name(text: str) -> str:
+    """
+    :raises AdminError: it is no name or label.
+    """
+    if len(text) > 200 or not text.isprintable():
+        raise AdminError("a name or label has at most 200 printable characters")
+    return text
+
+
+def _scopes(text: str) -> tuple[str, ...]:
+    scopes = tuple(dict.fromkeys(text.split()))
+    for scope in scopes:
+        if not _SCOPE_TOKEN.fullmatch(scope):
+            raise AdminError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
+    return scopes
+
+
+def check_client(client: Client) -> Client:
+    """The client itself.
+
+    :raises AdminError: what it has does not go together, or cannot be.
+    """
+    if client.default_scope is not None and not set(client.default_scope) <= set(client.scopes):
+        raise AdminError("the default scope must be part of the scope")
+    if client.lifetime is not None and not (type(client.lifetime) is int and 1 <= client.lifetime <= MAX_LIFETIME):
+        raise AdminError(f"a lifetime has from 1 to {MAX_LIFETIME} seconds")
+    if client.token_format not in (None, *TOKEN_FORMATS):
+        raise AdminError(f"a token format is one of: {', '.join(TOKEN_FORMATS)}")
+    if client.default_audience == ():
+        raise AdminError("a default audience names at least one")
+    if client.audiences and not set(client.default_audience or ()) <= set(client.audiences):
+        raise AdminError("the default audience must be among the audiences")
+    check_attributes(client.attributes)
+    return client
