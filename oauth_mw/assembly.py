@@ -130,11 +130,12 @@ def _endpoints(
             lifetime=settings.access_token_lifetime,
             default_scope=settings.default_scope,
             narrow=settings.scope_policy == "narrow",
+            audience=(),
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
         "revocation_path": RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
-        "introspection_path": IntrospectionEndpoint(authenticate, read),
+        "introspection_path": IntrospectionEndpoint(authenticate, read, settings.audience),
     }
 
 

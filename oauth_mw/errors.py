@@ -3,7 +3,7 @@
 OAuthError                    answered to a client
 ├── EndpointError             JSON body, RFC 6749 §5.2
 │   ├── InvalidRequest, InvalidClient, UnauthorizedClient, UnsupportedGrantType, InvalidScope
-│   ├── PayloadTooLarge
+│   ├── InvalidTarget, PayloadTooLarge
 │   └── MethodNotAllowed, ReadOnly
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
 │   └── MissingToken, InvalidToken, InsufficientScope, OddPath
@@ -108,6 +108,11 @@ class UnsupportedGrantType(EndpointError):
 class InvalidScope(EndpointError):
     error = "invalid_scope"
     description = "The requested scope is unknown, malformed, or not allowed for this client"
+
+
+class InvalidTarget(EndpointError):
+    error = "invalid_target"  # RFC 8707 §2
+    description = "The requested resource is unknown, malformed, or not allowed for this client"
 
 
 class MethodNotAllowed(EndpointError):

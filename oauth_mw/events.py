@@ -27,6 +27,7 @@ class TokenIssued(Event):
     token_id: str
     scope: str
     expires_at: int
+    audience: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

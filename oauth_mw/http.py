@@ -23,6 +23,8 @@ SINGLE = frozenset(
     "grant_type scope state client_id client_secret client_assertion client_assertion_type"
     " token token_type_hint".split()
 )
+# RFC 8707 §2: this one may be. A form has its values joined by NUL, which is in none: see values_of().
+RESOURCE = "resource"
 
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -76,7 +78,14 @@ def parse_form(body: bytes) -> Form:
             seen.add(key)
             if text:
                 form[key] = text
+        elif key == RESOURCE and text:
+            form[key] = f"{form[key]}\0{text}" if key in form else text
     return form
+
+
+def values_of(text: str | None) -> tuple[str, ...]:
+    """The values, each once, that a form has of a parameter that may be sent several times."""
+    return tuple(dict.fromkeys(text.split("\0"))) if text else ()
 
 
 def form_decode(raw: bytes) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import SPANNING, STORE_SUITE, ends_of, issued, registered
+from stored import API, BILLING, SPANNING, STORE_SUITE, ends_of, issued, registered
 from support import basic, bearer, issue
 from webtest import TestApp
 
@@ -40,6 +40,7 @@ SECRETS = {
 PUBLIC = {"tier": "gold é", "limit": 9}
 PRIVATE = {"rate": 0.5, "whole": 1.0, "beta": True, "no": False, "empty": ""}
 FULL = {"attributes": PRIVATE, "public_attributes": PUBLIC, "default_scope": "read", "lifetime": 600}
+FULL |= {"token_format": "opaque", "audiences": [API, BILLING], "default_audience": [BILLING, API]}
 
 
 def named(pair: tuple[str, str]) -> str:
@@ -77,7 +78,7 @@ def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """The app behind the middleware: all that it learns about a token."""
     token = environ["oauth_mw.token"]
     start_response("200 OK", [("Content-Type", "application/json")])
-    facts = [token.client_id, token.scope, token.token_id, token.issued_at, token.expires_at]
+    facts = [token.client_id, token.scope, token.token_id, token.issued_at, token.expires_at, token.audience]
     attributes = [[name, repr(value), name in token.public_attributes] for name, value in token.attributes.items()]
     return [json.dumps([facts, sorted(attributes)]).encode()]
 

@@ -37,6 +37,7 @@ def test_a_live_token_is_told_as_it_was_issued(app, clock):  # I-01, I-02
     assert told.json == {
         "active": True,
         "client_id": "tester",
+        "sub": "tester",
         "token_type": issued["token_type"],
         "scope": issued["scope"],
         "iat": int(clock()),
@@ -50,6 +51,7 @@ def test_the_types_are_those_of_the_rfc(app, token):  # I-01
     assert {name: type(value) for name, value in told.items()} == {
         "active": bool,
         "client_id": str,
+        "sub": str,
         "token_type": str,
         "scope": str,
         "iat": int,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 from moving import PAIRS, PRIVATE, PUBLIC, SECRETS, SLOW, contents, guarded, judged, lived, new_places, pairs
-from stored import key_of, log_of, token_of
+from stored import API, BILLING, key_of, log_of, token_of
 from support import basic
 
 from oauth_mw import admin, open_store
@@ -58,6 +58,12 @@ def test_attributes_keep_their_types(moved):
     assert {name: told for name, told, _ in answer[1]} == {
         name: repr(value) for name, value in {**PUBLIC, **PRIVATE}.items()
     }
+
+
+def test_a_token_stays_for_whom_it_was(moved):
+    _, answer, introspection = judged(moved.target, moved.tokens)["of full id: +%"]
+
+    assert (answer[0][-1], introspection["aud"]) == ([BILLING, API], [BILLING, API])
 
 
 def test_the_same_secrets_authenticate(moved):

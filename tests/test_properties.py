@@ -17,7 +17,7 @@ from wsgi_client import call, make_environ, post_form
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
 from oauth_mw.errors import InvalidRequest
-from oauth_mw.http import SINGLE, basic_credentials, form_decode, parse_form
+from oauth_mw.http import RESOURCE, SINGLE, basic_credentials, form_decode, parse_form, values_of
 
 CC = "grant_type=client_credentials"
 FORM = "application/x-www-form-urlencoded"
@@ -217,7 +217,7 @@ def test_a_form_is_read_as_it_was_written(pairs):  # T-19
     written = {name: value.encode(errors="replace").decode() for name, value in pairs.items()}
 
     read = parse_form(urlencode(written).encode())
-    assert read == {name: value for name, value in written.items() if name in SINGLE}
+    assert read == {name: value for name, value in written.items() if name in {*SINGLE, RESOURCE}}
 
 
 @given(raw=st.binary(max_size=200))
@@ -226,6 +226,7 @@ def test_a_form_is_read_or_invalid(raw):  # T-20
         form = parse_form(raw)
     except InvalidRequest:
         return
+    assert all(values_of(form.pop(RESOURCE, "https://x")))
     assert all(name in SINGLE and value and "\0" not in value for name, value in form.items())
 
 

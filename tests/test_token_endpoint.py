@@ -111,13 +111,12 @@ def test_a_grant_type_sent_twice_is_invalid_even_when_both_are_right(wrap, clien
     [
         [("foo", "bar")],
         [("foo", "a"), ("foo", "b")],
-        [("resource", "https://a.example/"), ("resource", "https://b.example/")],
         [("Grant_Type", "password")],
         [("grant_type[]", "password")],
         [("grant_type ", "password")],
         [("refresh_token", "x"), ("username", "u"), ("password", "p"), ("code", "c")],
     ],
-    ids=["unknown", "unknown twice", "resource twice", "capitals", "brackets", "trailing space", "other grants'"],
+    ids=["unknown", "unknown twice", "capitals", "brackets", "trailing space", "other grants'"],
 )
 def test_unknown_parameters_are_ignored(wrap, client, extra):  # T-11
     wrap().post("/oauth/token", [*CC.items(), *extra], headers=basic("tester", SECRET), status=200)

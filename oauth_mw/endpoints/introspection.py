@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from webob import Request, Response
 
 from ..client_auth import ClientAuthentication
 from ..errors import InvalidRequest
 from ..http import read_form
-from ..model import AccessToken
+from ..model import AccessToken, Client
 from . import json_response, require_post
 
 
 class IntrospectionEndpoint:
-    """Tell a client about its own tokens, and a resource server about every token.
+    """Tell a client about its own tokens, and a resource server about the tokens that are for it.
 
     Whatever is not a live token that the caller may see is ``{"active": false}`` and nothing else
     (RFC 7662 §2.2).
 
-    :param read: the live token of a text, or ``None``; the same checks as the guard's.
+    :param read: the live token of a text, or ``None``; whoever it is for, the same checks as the guard's.
+    :param audience: of this server: what resource servers are that have no audiences of their own, and what tokens
+        are for that say nothing else.
     """
 
-    def __init__(self, authenticate: ClientAuthentication, read: Callable[[str], AccessToken | None]) -> None:
+    def __init__(
+        self,
+        authenticate: ClientAuthentication,
+        read: Callable[[str], AccessToken | None],
+        audience: Sequence[str],
+    ) -> None:
         self._authenticate = authenticate
         self._read = read
+        self._audience = tuple(audience)
 
     def __call__(self, request: Request) -> Response:
         """
@@ -38,16 +46,25 @@ class IntrospectionEndpoint:
         if text is None:
             raise InvalidRequest("no token", client.client_id)
         token = self._read(text)
-        if token is None or not (client.resource_server or token.client_id == client.client_id):
+        if token is None or not self._may_see(client, token):
             return json_response({"active": False})
         members: dict[str, object] = {
             "active": True,
             "client_id": token.client_id,
+            "sub": token.client_id,
             "token_type": "Bearer",
             "exp": token.expires_at,
             "iat": token.issued_at,
         }
         if token.scope:
             members["scope"] = token.scope
+        if token.audience:
+            members["aud"] = token.audience[0] if len(token.audience) == 1 else token.audience
         members.update((name, token.attributes[name]) for name in sorted(token.public_attributes))
         return json_response(members)
+
+    def _may_see(self, client: Client, token: AccessToken) -> bool:
+        if token.client_id == client.client_id:
+            return True
+        audiences, meant_for = client.audiences or self._audience, token.audience or self._audience
+        return client.resource_server and (not audiences or not set(audiences).isdisjoint(meant_for))

@@ -9,10 +9,11 @@ from webob import Request, Response
 
 from ..client_auth import ClientAuthentication
 from ..credentials import is_printable
-from ..errors import InvalidRequest, InvalidScope, UnauthorizedClient, UnsupportedGrantType
+from ..errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient, UnsupportedGrantType
 from ..events import Sink, TokenIssued
-from ..http import Form, parse_form, read_form
+from ..http import RESOURCE, Form, parse_form, read_form, values_of
 from ..model import AccessToken, Client
+from ..resources import MAX_RESOURCES, is_resource
 from . import json_response, require_post
 
 GRANT_TYPE = "client_credentials"
@@ -20,7 +21,7 @@ MAX_STATE = 512
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
-Issue = Callable[[Client, Sequence[str], int], tuple[str, AccessToken]]
+Issue = Callable[[Client, Sequence[str], int, Sequence[str]], tuple[str, AccessToken]]
 
 
 class TokenEndpoint:
@@ -31,6 +32,7 @@ class TokenEndpoint:
     :param default_scope: for clients without a default of their own, cut to what they may have;
         ``None`` is all that they may have.
     :param narrow: grant what a client may have of what it asks, instead of refusing the rest.
+    :param audience: of this server: what tokens may be for, of clients without audiences of their own.
     :param grant_type_in: where ``grant_type`` is looked for: ``body``, ``query``, ``header``.
     """
 
@@ -42,6 +44,7 @@ class TokenEndpoint:
         lifetime: int,
         default_scope: Sequence[str] | None,
         narrow: bool,
+        audience: Sequence[str],
         grant_type_in: Collection[str],
         emit: Sink,
     ) -> None:
@@ -50,6 +53,7 @@ class TokenEndpoint:
         self._lifetime = lifetime
         self._default_scope = default_scope
         self._narrow = narrow
+        self._audience = tuple(audience)
         self._grant_type_in = grant_type_in
         self._emit = emit
 
@@ -66,11 +70,12 @@ class TokenEndpoint:
         if client.resource_server:
             raise UnauthorizedClient("a resource server gets no tokens", client.client_id)
         scopes = self._granted(client, _one_of("scope", body, query))
+        audience = self._meant_for(client, values_of(_one_of(RESOURCE, body, query)))
         state = _one_of("state", body, query)
         if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
             raise InvalidRequest("state is too long or not printable", client.client_id)
-        text, token = self._issue(client, scopes, client.lifetime or self._lifetime)
-        self._emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at))
+        text, token = self._issue(client, scopes, client.lifetime or self._lifetime, audience)
+        self._emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at, token.audience))
         return json_response(_answer(text, token, state))
 
     def _query(self, request: Request) -> Form:
@@ -110,6 +115,22 @@ class TokenEndpoint:
         if not allowed or (len(allowed) < len(scopes) and not self._narrow):
             raise InvalidScope("scope not allowed for this client", client.client_id)
         return allowed
+
+    def _meant_for(self, client: Client, asked: Sequence[str]) -> Sequence[str]:
+        """The audience of the token (RFC 8707 §2): all that is asked for.
+
+        :raises InvalidTarget: malformed, or not allowed.
+        """
+        allowed = client.audiences or self._audience
+        if not asked:
+            # Unasked, too, a client gets nothing that it may not ask for.
+            fitting = [resource for resource in self._audience if resource in allowed]
+            return client.default_audience or (fitting or allowed)[:1]
+        if len(asked) > MAX_RESOURCES or not all(map(is_resource, asked)):
+            raise InvalidTarget("malformed resource, or too many", client.client_id)
+        if not set(asked) <= set(allowed):
+            raise InvalidTarget("resource not allowed for this client", client.client_id)
+        return asked
 
 
 def _one_of(name: str, body: Form, query: Form) -> str | None:
