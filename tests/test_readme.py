@@ -68,6 +68,8 @@ def test_a_mounted_app_is_found_by_its_documents(store, client):  # M-01, M-03, 
     answer = app.post(server["token_endpoint"], {"grant_type": "client_credentials"}, headers=basic("tester", SECRET))
     assert answer.json["token_type"] == "Bearer"
     app.get("/.well-known/oauth-authorization-server", status=404)
+
+
 def typed(heading: str) -> list[list[str]]:
     """The words of the commands that stand under a heading."""
     section = re.split(r"^#+ ", README, flags=re.MULTILINE)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
-from ...errors import StoreUnavailable
 from ...model import ClientRecord, Clock, Holdings, LogRecord, Standing, TokenRecord
 from ..moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
 from . import moving_scripts as scripts
 from .contact import read_info
-from .rows import CLIENT_FIELDS, client_from, client_text, position_text, secret_line, token_from, token_text
+from .rows import CLIENT_FIELDS, client_from, client_text, position_text, read, secret_line, token_from, token_text
 from .scripts import NO_STORE, VERSION
 from .servers import Command, Replies
 from .steps import Steps
 from .store import TTL_MARGIN
-
-T = TypeVar("T")
 
 _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scripts.OCCUPIED: occupied}
 
@@ -46,7 +43,7 @@ class RedisMoving:
             return found if version == VERSION else NO_STORE
 
         store_id, position, floor = self._steps.here(ask, deadline)
-        return Standing(store_id.decode(), _read(int, position), _read(int, floor))
+        return Standing(store_id.decode(), read(int, position), read(int, floor))
 
     def _client_ids(self) -> Iterator[list[str]]:
         last = b"-"
@@ -60,7 +57,7 @@ class RedisMoving:
     def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
         for ids in self._client_ids():
             rows = self._ask(*(("HMGET", self._keys.client(each), *CLIENT_FIELDS, "ended") for each in ids))
-            yield [_read(_record, client_id, row) for client_id, row in zip(ids, rows, strict=True)]
+            yield [read(_record, client_id, row) for client_id, row in zip(ids, rows, strict=True)]
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
@@ -92,7 +89,7 @@ class RedisMoving:
         # Asked for after the rows, as when a token is judged.
         (revoked,) = self._ask(("HMGET", self._keys.revoked, *keys))
         return [
-            (key, _read(token_from, row, b"0", position is not None))
+            (key, read(token_from, row, b"0", position is not None))
             for key, row, position in zip(keys, rows, revoked, strict=True)
             if row is not None
         ]
@@ -197,13 +194,3 @@ def _fields(record: ClientRecord) -> Sequence[str]:
         return (client.client_id, "1", "0", "", "", position_text(ended))
     secrets = "\n".join(map(secret_line, client.secrets))
     return (client.client_id, "0", str(int(client.enabled)), client_text(client), secrets, position_text(ended))
-
-
-def _read(read: Callable[..., T], *found: Any) -> T:
-    """
-    :raises StoreUnavailable: it is nothing of ours.
-    """
-    try:
-        return read(*found)
-    except (ValueError, TypeError):
-        raise StoreUnavailable("a record in Redis cannot be read") from None

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
+from ...errors import StoreUnavailable
 from ...model import EMPTY, Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
 
 POSITION_DIGITS = 19
 
+T = TypeVar("T")
 Pairs = dict[str, tuple[Value, bool]]
 
 # How a token's row ends where it has no attributes, is not revoked and is for nobody in particular.
@@ -42,6 +44,16 @@ class Keys:
 
     def token(self, key: bytes) -> str:
         return self.any_token + key.hex()
+
+
+def read(reader: Callable[..., T], *found: Any) -> T:
+    """
+    :raises StoreUnavailable: it is nothing of ours.
+    """
+    try:
+        return reader(*found)
+    except (ValueError, TypeError):
+        raise StoreUnavailable("a record in Redis cannot be read") from None
 
 
 def position_text(position: int) -> str:

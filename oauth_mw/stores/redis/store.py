@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import MOST_ALONE, Client, ClientSecret, Clock, Ended, LogPage, TokenRecord
+from ...model import MOST_ALONE, Client, ClientSecret, Clock, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
-from . import scripts
+from . import log, scripts
 from .rows import (
     CLIENT_FIELDS,
     client_from,
     client_text,
-    ended_from,
     position_text,
+    read,
     secret_line,
     secret_start,
     token_from,
@@ -29,9 +29,6 @@ from .url import RedisURL, parse_url
 # Redis counts a token's life by its own clock; workers judge its expiry by theirs.
 TTL_MARGIN = 60
 CLIENTS_AT_ONCE = 100
-ENDS_AT_ONCE = 1000
-
-T = TypeVar("T")
 
 
 class RedisStore:
@@ -119,14 +116,14 @@ class RedisStore:
 
     def find_client(self, client_id: str) -> Client | None:
         fields, position = self._client(client_id, self._steps.deadline())
-        return _read(client_from, client_id, fields, position)
+        return read(client_from, client_id, fields, position)
 
     def _client(self, client_id: str, deadline: float) -> tuple[Replies, int]:
         """A client's fields, and the log's position as of the same moment."""
         keys = (self._keys.store, self._keys.client(client_id))
         script = ("EVALSHA", scripts.FIND_CLIENT, len(keys), *keys, VERSION, *CLIENT_FIELDS)
         fields, position = self._steps.here(lambda: self._steps.run(keys[0], [script], deadline)[0], deadline)
-        return fields, _read(int, position)
+        return fields, read(int, position)
 
     def clients(self) -> Iterable[Client]:
         names, found = self._keys, []
@@ -147,10 +144,10 @@ class RedisStore:
 
         def ask() -> Any:
             (version, position), *rows = self._steps.run(self._keys.store, commands, deadline)
-            return (rows, _read(int, position)) if version == VERSION else NO_STORE
+            return (rows, read(int, position)) if version == VERSION else NO_STORE
 
         rows, position = self._steps.here(ask, deadline)
-        read = [_read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True)]
+        read = [read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True)]
         return [client for client in read if client]
 
     def add_client(self, client: Client) -> bool:
@@ -162,7 +159,7 @@ class RedisStore:
         deadline = self._steps.deadline()
         while time.monotonic() < deadline:
             fields, position = self._client(client_id, deadline)
-            client = _read(client_from, client_id, fields, position)
+            client = read(client_from, client_id, fields, position)
             if client is None:
                 # Its end may be one that no replica confirmed yet.
                 self._steps.change(scripts.UPDATE_CLIENT, client_id, "", "", "", "", deadline=deadline)
@@ -214,7 +211,7 @@ class RedisStore:
         else:
             row = self._row(key, deadline)
             found = row and (row, b"0", 0)
-        return None if found is None else _read(token_from, *found)
+        return None if found is None else read(token_from, *found)
 
     def _row(self, key: bytes, deadline: float) -> bytes | None:
         name = self._keys.token(key)
@@ -230,7 +227,7 @@ class RedisStore:
             row = self._row(key, deadline)
         if row is None:
             return False
-        token = _read(token_from, row, b"0", 0)
+        token = read(token_from, row, b"0", 0)
         if token.revoked:
             return False
         if not self.marks_tokens:
@@ -260,50 +257,11 @@ class RedisStore:
     # Revocation log
 
     def read_log(self, store_id: str, after: int) -> LogPage:
-        deadline = self._steps.deadline()
-        follow = f"{after}-0" if after >= 0 else ""
-        known = store_id.partition("/")[0]
-        script = ("EVALSHA", scripts.READ_LOG, 2, self._keys.store, self._keys.log, VERSION, known, follow)
-
-        def ask() -> Any:
-            found, run = self._steps.of_run(script, deadline)
-            return found if found == NO_STORE else [*found, run]
-
-        return _read(_page, self._steps.here(ask, deadline), store_id, after)
+        return log.read(self._steps, store_id, after)
 
     def read_ends(self) -> LogPage:
-        # What is appended meanwhile is told again to who follows on from this position.
-        page, events, cursor = self.read_log("", -1), [], b"0"
-        while True:
-            scan = ("HSCAN", self._keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
-            ((cursor, found),) = self._steps.of_primary([scan], self._steps.deadline())
-            events += [_read(ended_from, *pair) for pair in zip(found[::2], found[1::2], strict=True)]
-            if cursor == b"0":
-                return page._replace(events=[event for event in events if event.key is None or event.alone])
-
-
-def _page(page: Replies, store_id: str, after: int) -> LogPage:
-    here, position, floor = f"{page[0].decode()}/{page[4]}", int(page[1]), int(page[2])
-    events = [
-        Ended(int(entry[:-2]), client_id.decode(), key or None, bool(alone))
-        for entry, (_, client_id, _, key, *alone) in page[3]
-    ]
-    # A restored backup may have moved on past the follower: then what it saw last is not there.
-    known = after == floor or (after > floor and events and events[0].position == after)
-    if store_id != here or not known:
-        return LogPage(here, position, [], False)
-    return LogPage(here, position, [event for event in events if event.position > after], True)
+        return log.read_ends(self._steps)
 
 
 def _flag(value: bool) -> str:
     return "1" if value else "0"
-
-
-def _read(read: Callable[..., T], *found: Any) -> T:
-    """
-    :raises StoreUnavailable: it is nothing of ours.
-    """
-    try:
-        return read(*found)
-    except (ValueError, TypeError):
-        raise StoreUnavailable("a record in Redis cannot be read") from None
