@@ -15,7 +15,7 @@ from hashlib import sha1
 
 from ...model import LOG_KEEP_SECONDS
 
-VERSION = b"1"
+VERSION = b"2"
 NO_STORE = -1
 
 # 500: how many old events an append may remove. OF_ALL: no token's key begins so, with an expiry of 0.
@@ -215,9 +215,9 @@ return 1
 
 _DROP_KEY = """
 local kid, needed = unpack(ARGV, 5)
-local found = redis.call('HGET', SIGNING, kid)
+local found = redis.call('HGET', MORE, kid)
 if not found or cjson.decode(found)[2] > tonumber(needed) then return 0 end
-redis.call('HDEL', SIGNING, kid)
+redis.call('HDEL', MORE, kid)
 return 1
 """
 

@@ -147,8 +147,8 @@ class RedisStore:
             return (rows, read(int, position)) if version == VERSION else NO_STORE
 
         rows, position = self._steps.here(ask, deadline)
-        read = [read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True)]
-        return [client for client in read if client]
+        found = (read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True))
+        return [client for client in found if client]
 
     def add_client(self, client: Client) -> bool:
         secrets = "\n".join(map(secret_line, client.secrets))
