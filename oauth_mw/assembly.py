@@ -19,7 +19,7 @@ from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
 from .errors import OAuthError, StoreUnavailable
-from .events import Refusals, Sink, StoreFailed, log_sink, tell
+from .events import FormatIgnored, Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
 from .model import AccessToken, Clock
 from .patience import Patience
@@ -28,11 +28,14 @@ from .rules import Rules
 from .signing import signing_keys
 from .stores import open_store
 from .tokens.ends import Ends
+from .tokens.formats import JWT, Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.verified import VerifiedTokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from .tokens.jwt import Keys
 
 Read = Callable[[str], AccessToken | None]
 Check = Callable[["WSGIEnvironment"], None]
@@ -60,28 +63,21 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     keys = signing_keys(settings, store, clock) if settings.issuer else None
     ends = Ends(clock)
     challenge = challenge_of(settings)
-    tokens = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=ends.has_ended)
+    tokens = _formats(settings, store, keys, ends, clock, challenge)
+    told_by_rows = keys is None and store.marks_tokens
     verified = VerifiedTokens(
-        tokens.read,
+        tokens.accepted,
         store,
         size=settings.cache_size,
         lag=settings.revocation_lag_seconds,
         grace=settings.outage_grace_seconds,
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
-        ends=None if store.marks_tokens else ends,
+        ends=None if told_by_rows else ends,
+        forget=keys.forget if keys else _nothing,
     )
-    guard = Guard(
-        rules,
-        verified,
-        clock,
-        challenge=challenge,
-        delay=settings.delay_auth_decision,
-        remote_user=settings.remote_user,
-        strip_authorization=settings.strip_authorization,
-        preflight=settings.preflight,
-    )
-    read = tokens.read if store.marks_tokens else _fresh(verified, tokens.read)
+    guard = _guard(settings, rules, verified, clock, challenge)
+    read = tokens.read if told_by_rows else _fresh(verified, tokens.read)
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),
@@ -97,15 +93,65 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
 
 def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
     """The store, made when it is missing. One that does not answer yet is no reason not to start."""
+    failures: list[StoreUnavailable] = []
     if not isinstance(settings.store, str):
-        return settings.store
-    return open_store(
-        settings.store,
-        create=True,
-        timeout=settings.store_timeout_seconds,
-        clock=clock,
-        unavailable=lambda error: emit(StoreFailed("", error.reason)),
+        store = settings.store
+    else:
+        store = open_store(
+            settings.store,
+            create=True,
+            timeout=settings.store_timeout_seconds,
+            clock=clock,
+            unavailable=failures.append,
+        )
+    try:
+        if not failures and not settings.issuer and store.has_client_for(JWT):
+            emit(FormatIgnored(""))
+    except StoreUnavailable as error:
+        failures.append(error)
+    for failure in failures:
+        emit(StoreFailed("", failure.reason))
+    return store
+
+
+def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, clock: Clock, challenge: str) -> Formats:
+    leeway, has_ended = settings.leeway_seconds, ends.has_ended
+    opaque = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=has_ended, leeway=leeway)
+    jwt = None
+    if keys is not None:
+        from .tokens.jwt import JWTTokens
+
+        jwt = JWTTokens(
+            keys,
+            clock,
+            issuer=settings.issuer,
+            has_ended=has_ended,
+            end=store.end_token,
+            leeway=leeway,
+            challenge=challenge,
+        )
+    return Formats(opaque, jwt, settings.token_format, settings.audience)
+
+
+def _guard(settings: Settings, rules: Rules, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
+    return Guard(
+        rules,
+        verified,
+        _late(clock, settings.leeway_seconds),
+        challenge=challenge,
+        delay=settings.delay_auth_decision,
+        remote_user=settings.remote_user,
+        strip_authorization=settings.strip_authorization,
+        preflight=settings.preflight,
     )
+
+
+def _late(clock: Clock, leeway: float) -> Clock:
+    return (lambda: clock() - leeway) if leeway else clock
+
+
+def _nothing() -> None:
+    """No key was ever believed."""
 
 
 def _fresh(verified: VerifiedTokens, read: Read) -> Read:
@@ -119,7 +165,7 @@ def _fresh(verified: VerifiedTokens, read: Read) -> Read:
 
 
 def _endpoints(
-    settings: Settings, store: Store, tokens: OpaqueTokens, read: Read, clock: Clock, emit: Sink
+    settings: Settings, store: Store, tokens: Formats, read: Read, clock: Clock, emit: Sink
 ) -> dict[str, Endpoint]:
     """The endpoints that clients authenticate to, by the option of their path."""
     authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
@@ -130,7 +176,7 @@ def _endpoints(
             lifetime=settings.access_token_lifetime,
             default_scope=settings.default_scope,
             narrow=settings.scope_policy == "narrow",
-            audience=(),
+            audience=settings.audience,
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),

@@ -28,6 +28,9 @@ class ClientStore(ClientReader, Protocol):
 
     def clients(self) -> Iterable[Client]: ...
 
+    def has_client_for(self, token_format: str) -> bool:
+        """Whether some client has this token format."""
+
     def add_client(self, client: Client) -> bool:
         """False when the id exists or ever existed."""
 

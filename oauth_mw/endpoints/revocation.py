@@ -21,14 +21,14 @@ class RevocationEndpoint:
     exists; nothing is revoked, and an event says who tried. ``token_type_hint`` changes nothing.
 
     :param known: the token of a text that has not expired, and whether it lives; or ``None``.
-    :param revoke: end a token, or make sure that its end is kept; false when it had ended before.
+    :param revoke: end the token of a text, or make sure that its end is kept; false when it had ended before.
     """
 
     def __init__(
         self,
         authenticate: ClientAuthentication,
         known: Callable[[str], tuple[AccessToken, bool] | None],
-        revoke: Callable[[AccessToken], bool],
+        revoke: Callable[[str, AccessToken], bool],
         emit: Sink,
     ) -> None:
         self._authenticate = authenticate
@@ -50,7 +50,7 @@ class RevocationEndpoint:
         token, lives = self._known(text) or (None, False)
         if token is not None and token.client_id == client.client_id:
             # One that is dead may be so by a request that was answered 503: the store had not kept it safely yet.
-            if self._revoke(token):
+            if self._revoke(text, token):
                 self._emit(TokenRevoked(client.client_id, token.token_id))
         elif token is not None and lives:
             self._emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))

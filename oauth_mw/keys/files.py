@@ -46,6 +46,9 @@ class FileKeys:
         """The key that signs. How long others find it is a matter of the files."""
         return self._signing
 
+    def forget(self) -> None:
+        """What the files hold was read once."""
+
 
 def readable_by_all(paths: Sequence[str]) -> list[str]:
     """Those of the files that every user of the machine can read."""

@@ -78,6 +78,9 @@ class MemoryStore:
         with self._all.lock:
             return sorted(self._all.clients.values(), key=lambda client: client.client_id)
 
+    def has_client_for(self, token_format: str) -> bool:
+        return any(client.token_format == token_format for client in self.clients())
+
     def add_client(self, client: Client) -> bool:
         with self._all.lock:
             if client.client_id in self._all.clients or client.client_id in self._all.gone:

@@ -121,6 +121,11 @@ class SQLStore:
         found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
         return [client for client in found if client]
 
+    def has_client_for(self, token_format: str) -> bool:
+        wanted = and_(_client.c.token_format == token_format, _client.c.deleted.is_(False))
+        with self._engine.reading() as link:
+            return link.core.execute(select(_client.c.number).where(wanted).limit(1)).first() is not None
+
     def add_client(self, client: Client) -> bool:
         row = {**client_values(client), "client_id": client.client_id, "created_at": client.created_at}
         with self._engine.transaction() as connection:

@@ -8,7 +8,7 @@ from typing import Protocol
 from ..model import AccessToken, Client
 from .jws import is_compact
 
-OPAQUE, JWT = FORMATS = ("opaque", "jwt")
+JWT = "jwt"
 
 
 class Format(Protocol):
@@ -44,7 +44,7 @@ class Formats:
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
-        wanted = self._default
+        wanted = client.token_format or self._default
         chosen = self._jwt if self._jwt is not None and wanted == JWT else self._opaque
         return chosen.issue(client, scopes, lifetime, audience)
 

@@ -33,6 +33,9 @@ class Keys(Protocol):
     def signing(self, expires_at: int) -> SigningKey:
         """The key that signs now, which others will find until ``expires_at`` at least."""
 
+    def forget(self) -> None:
+        """Believe no key before it was looked up again."""
+
 
 class JWTTokens:
     """Issue and read JWT access tokens. Whom they are for is the caller's to judge.

@@ -150,6 +150,9 @@ class RedisStore:
         found = (read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True))
         return [client for client in found if client]
 
+    def has_client_for(self, token_format: str) -> bool:
+        return any(client.token_format == token_format for client in self.clients())
+
     def add_client(self, client: Client) -> bool:
         secrets = "\n".join(map(secret_line, client.secrets))
         fields = (client_text(client), _flag(client.enabled), secrets)

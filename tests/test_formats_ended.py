@@ -1,0 +1,171 @@
+"""JWTs that end early."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
+import pytest
+from jwts import JWT, TESTER, introspected, opens
+from support import SECRET, basic, bearer, issue
+
+from oauth_mw import admin
+from oauth_mw.keys.material import make
+from oauth_mw.tokens.jws import header_of, sign
+
+
+@pytest.fixture
+def app(wrap, client):
+    return wrap(**JWT)
+
+
+@pytest.fixture
+def token(app):
+    return issue(app)
+
+
+def revoke(app, token, headers=TESTER):
+    return app.post("/oauth/revoke", {"token": token}, headers=headers)
+
+
+def ends_of(store):
+    return len(store.read_ends().events)
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])
+def test_one_that_was_revoked_is_dead_at_once(app, token, used):  # R-01, R-15
+    assert not used or opens(app, token)
+
+    assert revoke(app, token).status_int == 200
+    assert not opens(app, token)
+    assert introspected(app, token) == {"active": False}
+
+
+def test_only_that_one_is_dead(app, token):
+    other = issue(app)
+
+    revoke(app, token)
+
+    assert opens(app, other)
+
+
+def test_every_middleware_on_the_store_knows(wrap, app, token):
+    other = wrap(**JWT)
+    assert opens(other, token)
+
+    revoke(app, token)
+
+    assert not opens(other, token)
+
+
+def test_a_middleware_that_starts_afterwards_knows(wrap, app, token):
+    revoke(app, token)
+
+    assert not opens(wrap(**JWT), token)
+
+
+def test_it_reaches_the_log_once(app, token, store):
+    for _ in range(3):
+        revoke(app, token)
+
+    assert ends_of(store) == 1
+
+
+def test_one_that_has_expired_never_reaches_it(app, token, store, clock):
+    clock.move(3600 + 60)
+
+    assert revoke(app, token).status_int == 200
+    assert ends_of(store) == 0
+
+
+def test_one_that_is_not_ours_never_reaches_it(app, token, store):
+    header, payload, signature = token.split(".")
+
+    assert revoke(app, f"{header}.{payload}.{signature[::-1]}").status_int == 200
+    assert ends_of(store) == 0
+
+
+def test_one_of_another_client_never_reaches_it(app, token, store):  # R-06
+    admin.add_client(store, "other", client_id="other", secret=SECRET[::-1])
+
+    assert revoke(app, token, basic("other", SECRET[::-1])).status_int == 200
+    assert (opens(app, token), ends_of(store)) == (True, 0)
+
+
+WAYS = {
+    "all tokens": lambda store: admin.revoke_all_tokens(store, "tester"),
+    "disabled": lambda store: admin.disable_client(store, "tester"),
+    "deleted": lambda store: admin.delete_client(store, "tester"),
+}
+
+
+@pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])
+@pytest.mark.parametrize("end", WAYS.values(), ids=WAYS)
+def test_all_end_with_their_client(app, token, store, end, used):
+    assert not used or opens(app, token)
+
+    end(store)
+
+    assert not opens(app, token)
+
+
+def test_within_one_second_those_issued_before_are_dead_and_those_issued_after_live(app, token, store):
+    admin.revoke_all_tokens(store, "tester")
+
+    assert [opens(app, token), opens(app, issue(app))] == [False, True]
+
+
+def test_enabling_a_client_again_revives_none(app, token, store):
+    admin.disable_client(store, "tester")
+    admin.enable_client(store, "tester")
+
+    assert [opens(app, token), opens(app, issue(app))] == [False, True]
+
+
+def test_an_end_is_remembered_as_long_as_a_token_can_live(wrap, client, store, clock):
+    app = wrap(access_token_lifetime=30 * 24 * 3600, **JWT)
+    token = issue(app)
+    admin.revoke_all_tokens(store, "tester")
+    clock.move(20 * 24 * 3600)
+    admin.revoke_all_tokens(store, "tester")
+
+    assert not opens(wrap(**JWT), token)
+
+
+def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monkeypatch):
+    for module in ("memory", "sql_log"):
+        monkeypatch.setattr(f"oauth_mw.stores.{module}.MOST_ALONE", 2)
+    for _ in range(3):
+        revoke(app, issue(app))
+
+    assert [opens(app, token), opens(app, issue(app))] == [False, True]
+
+
+def test_a_key_that_was_removed_takes_its_tokens_with_it(wrap, app, token, store):
+    other = wrap(**JWT)
+    assert opens(other, token)
+    keys = store.key_store()
+
+    keys.remove_signing_key(keys.signing_keys()[0].kid)
+
+    assert [opens(each, token) for each in (app, other)] == [False, False]
+
+
+def test_a_token_whose_signature_was_rewritten_is_cached_once(app, token):
+    """ECDSA: with (r, s), (r, n - s) is as good."""
+    order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+    head, _, signature = token.rpartition(".")
+    raw = urlsafe_b64decode(signature + "==")
+    twin = raw[:32] + (order - int.from_bytes(raw[32:])).to_bytes(32)
+    other = f"{head}.{urlsafe_b64encode(twin).decode().rstrip('=')}"
+    assert opens(app, token) and opens(app, other)
+
+    revoke(app, other)
+
+    assert [opens(app, each) for each in (token, other)] == [False, False]
+
+
+def test_a_token_of_a_key_that_is_unknown_is_refused(app, token):
+    key = make("ES256")
+    forged = sign(header_of(key, "at+jwt"), {"iss": JWT["issuer"]}, key)
+
+    app.get("/any", headers=bearer(forged + "A" * 60), status=401)
