@@ -142,7 +142,7 @@ def test_the_log_keeps_a_revocation_until_the_token_would_have_expired(store, sq
 
 def test_forgetting_is_bounded(store, sql, clock):
     for number in range(SWEPT_AT_ONCE + 50):
-        sql("INSERT INTO oauth_mw_log VALUES (?, 'tester', NULL, ?)", number + 1, NOW - 1)
+        sql("INSERT INTO oauth_mw_log VALUES (?, 'tester', NULL, ?, 0)", number + 1, NOW - 1)
 
     store.end_client("tester")
     assert sql("SELECT count(*) FROM oauth_mw_log") == [(51,)]

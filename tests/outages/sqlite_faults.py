@@ -22,7 +22,7 @@ Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
 
 FILLINGS = [
     "INSERT INTO oauth_mw_token VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL, NULL)",
-    "INSERT INTO oauth_mw_log SELECT min(position) - 1, '', NULL, 1 << 40 FROM oauth_mw_log",
+    "INSERT INTO oauth_mw_log SELECT min(position) - 1, '', NULL, 1 << 40, 0 FROM oauth_mw_log",
     "INSERT INTO oauth_mw_client (client_id, name, scope, resource_server, enabled, deleted, created_at, ended)"
     " SELECT hex(randomblob(4)), '', '', 0, 0, 1, 0, 0",
 ]
