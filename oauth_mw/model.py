@@ -208,4 +208,5 @@ class Holdings:
     unexpired: int
     expired: int
     events: int
+    keys: int = 0
     size: int | None = None

@@ -159,6 +159,13 @@ class Movable(Protocol):
     def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
         """Append what happened there, with all that follows from it, up to ``position``."""
 
+    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
+        """Make those that came from there what they are there; how many were not here.
+
+        Those that are not there any more go, and nobody is told: the event is in the log. Others that were made
+        here stay.
+        """
+
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
         """Those that no token has here."""
 

@@ -13,11 +13,15 @@ from support import basic
 
 from oauth_mw import admin, open_store
 from oauth_mw.errors import AdminError
-from oauth_mw.model import Holdings
+from oauth_mw.model import Holdings, KeyRecord
 from oauth_mw.protocols import Store
 
 EVERY = {**PUBLIC, **PRIVATE}
 OVER = int(time.time()) - 90
+KEYS = [
+    KeyRecord("one", "ES256", "{}", "-----BEGIN\né", OVER, OVER),
+    KeyRecord("two", "EdDSA", "{}", "", OVER, OVER + 60, 9),
+]
 
 
 class Moved(NamedTuple):
@@ -35,6 +39,7 @@ def moved(request, tmp_path_factory):
         source, target = (open_store(place(kind), create=True) for kind in request.param)
         tokens = lived(source)
         source.add_token(key_of(expires_at=OVER), token_of(source.find_client("tester")))
+        assert [source.key_store().add_signing_key(*each) for each in ((KEYS[0], ""), (KEYS[1], "one"))] == [True, True]
         copied = admin.copy_store(source, target)
         yield Moved(source, target, tokens, copied, (admin.holdings(source), admin.holdings(target)))
         source.close()
@@ -106,6 +111,10 @@ def test_events_are_kept_as_long(moved):
     assert min(event.keep_until for event in here) > time.time() + 23 * 3600
 
 
+def test_signing_keys_are_those_that_they_were(moved):
+    assert list(moved.target.key_store().signing_keys()) == KEYS
+
+
 def test_a_copy_is_another_store(moved):
     assert moved.target.movable().standing().store_id != moved.source.movable().standing().store_id
 
@@ -127,12 +136,13 @@ def test_what_was_moved_is_told(moved):
         deleted=admin.Amount(1, 0),
         tokens=admin.Amount(7, 0),
         events=admin.Amount(4, 0),
+        keys=admin.Amount(2, 0),
     )
 
 
 def test_both_hold_as_much(moved):
-    counted = ("position", "enabled", "disabled", "deleted", "secrets", "unexpired", "events")
+    counted = ("position", "enabled", "disabled", "deleted", "secrets", "unexpired", "events", "keys")
     there, here = ([getattr(held, name) for name in counted] for held in moved.held)
 
     assert here == there
-    assert here[1:] == [4, 1, 1, 6, 7, 4]
+    assert here[1:] == [4, 1, 1, 6, 7, 4, 2]

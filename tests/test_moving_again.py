@@ -11,7 +11,7 @@ from oauth_mw.errors import StoreUnavailable
 
 pytestmark = pytest.mark.slow
 
-STEPS = ("become_copy", "take_clients", "take_events", "take_tokens")
+STEPS = ("become_copy", "take_clients", "take_events", "take_signing_keys", "take_tokens")
 
 
 class Cut(Exception):
@@ -211,7 +211,7 @@ def test_an_event_in_the_log_has_its_effect_at_once(stores, clock, monkeypatch):
     copy(*stores, clock)
     changed(source, keys)
     whole = target.movable()
-    monkeypatch.setattr(target, "movable", lambda: Interrupted(whole, 2))  # becomes a copy, takes events
+    monkeypatch.setattr(target, "movable", lambda: Interrupted(whole, 3))  # becomes a copy, drops keys, takes events
 
     with pytest.raises(Cut):
         copy(*stores, clock)

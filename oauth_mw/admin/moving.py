@@ -32,10 +32,12 @@ class Copied:
     deleted: Amount
     tokens: Amount
     events: Amount
+    keys: Amount = Amount(0, 0)
 
     @property
     def changed(self) -> bool:
-        return any(amount.moved for amount in (self.clients, self.secrets, self.deleted, self.tokens, self.events))
+        parts = (self.clients, self.secrets, self.deleted, self.tokens, self.events, self.keys)
+        return any(amount.moved for amount in parts)
 
 
 def holdings(store: Store, *, clock: Clock = time.time) -> Holdings:
@@ -49,7 +51,7 @@ def holdings(store: Store, *, clock: Clock = time.time) -> Holdings:
 def copy_store(
     source: Store, target: Store, *, clock: Clock = time.time, told: Callable[[int], None] = lambda tokens: None
 ) -> Copied:
-    """Copy clients, secrets, deleted ids, the revocation log and all unexpired tokens.
+    """Copy clients, secrets, deleted ids, the revocation log, signing keys and all unexpired tokens.
 
     Both may be in use meanwhile, but only ``source`` may change. What ends tokens goes before the
     tokens, so that a copy that was interrupted accepts none that ``source`` then refused. Another
@@ -66,12 +68,14 @@ def copy_store(
 class _Copying:
     def __init__(self, source: Store, target: Store) -> None:
         self._source, self._target = source.movable(), target.movable()
+        self._source_keys, self._target_keys = source.key_store(), target.key_store()
         self._source_url, self._target_url = source.url, target.url
         self._origin = ""
         self._position = 0  # up to which the target has the source's log
         self._clients: dict[str, tuple[bool, int]] = {}  # by id: deleted, and how many secrets
         self._moved: dict[str, tuple[bool, int]] = {}
         self._events = 0
+        self._keys = Amount(0, 0)
 
     def run(self, now: int, told: Callable[[int], None]) -> Copied:
         self._begin()
@@ -94,6 +98,7 @@ class _Copying:
             deleted=self._amount(lambda deleted, secrets: deleted),
             tokens=Amount(moved, seen - moved),
             events=Amount(self._events, events_there),
+            keys=self._keys,
         )
 
     def _begin(self) -> None:
@@ -129,10 +134,26 @@ class _Copying:
                 into.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in records})
         # A client may have been ended since: the log may not stand before that for long.
         self._copy_events()
+        # With a key come all tokens that it has signed: before it goes all that ended some of them.
+        self._copy_keys(new=True)
+
+    def _copy_keys(self, *, new: bool) -> None:
+        """
+        :param new: also those that are not there yet.
+        """
+        with _asking(self._source_url):
+            there = self._source_keys.signing_keys()
+        with _asking(self._target_url):
+            here = {record.kid for record in self._target_keys.signing_keys()}
+            taken = [record for record in there if new or record.kid in here]
+            moved = self._keys.moved + self._target.take_signing_keys(self._origin, taken)
+        self._keys = Amount(moved, max(len(there) - moved, 0))
 
     def _copy_events(self) -> None:
         with _asking(self._source_url):
             end = self._source.standing().position
+        # When its followers learn that a key was removed, it must be gone.
+        self._copy_keys(new=False)
         for batch in _each(self._source.read_events(self._position), self._source_url):
             events = [event for event in batch if event.position <= end]
             if events:

@@ -25,7 +25,7 @@ def store() -> None:
 @json_option
 @click.pass_obj
 def copy(before: Target, source: str, target: str, as_json: bool) -> None:
-    """Copy all of a store to another place: clients, secrets, live tokens, and what is revoked.
+    """Copy all of a store to another place: clients, secrets, live tokens, what is revoked, and signing keys.
 
     FROM and TO are store URLs. TO is made when it is not there; else it must be empty, or a copy of FROM that nobody
     has changed since. FROM may be in use meanwhile. Live tokens stay good, and ended ones dead. What was interrupted
@@ -42,6 +42,7 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         "deleted ids": copied.deleted,
         "tokens": copied.tokens,
         "log entries": copied.events,
+        "signing keys": copied.keys,
     }
     if as_json:
         counts = {name.replace(" ", "_"): amount._asdict() for name, amount in amounts.items()}
@@ -96,6 +97,7 @@ def info(target: Target, as_json: bool) -> None:
                 "log_entries": found.events,
                 "clients": {"enabled": found.enabled, "disabled": found.disabled, "deleted": found.deleted},
                 "secrets": found.secrets,
+                "signing_keys": found.keys,
                 "tokens": {"unexpired": found.unexpired, "expired": found.expired},
                 "size": found.size,
             }
@@ -110,6 +112,7 @@ def info(target: Target, as_json: bool) -> None:
         ("log entries", str(found.events)),
         ("clients", f"{found.enabled} enabled, {found.disabled} disabled, {found.deleted} deleted"),
         ("secrets", str(found.secrets)),
+        ("signing keys", str(found.keys)),
         ("tokens", f"{found.unexpired} unexpired, {found.expired} expired and not yet swept"),
         ("size", _size(found.size)),
     ]

@@ -33,7 +33,7 @@ class Contents:
     ``ended`` and ``revoked`` are the positions of the last end of a client's tokens, and of a token's own; ``alone``
     has the positions of a client's tokens that lie nowhere else.
     Of a copy, ``origin`` says of which store and where its log then stood, ``copied`` has a digest
-    of each client as it was written.
+    of each client as it was written, ``copied_keys`` the ids of the signing keys that came from there.
     """
 
     lock: Lock = field(default_factory=Lock)
@@ -50,6 +50,7 @@ class Contents:
     head: list[int] = field(default_factory=lambda: [0])
     origin: tuple[str, int] | None = None
     copied: dict[str, bytes] = field(default_factory=dict)
+    copied_keys: set[str] = field(default_factory=set)
     signing: dict[str, KeyRecord] = field(default_factory=dict)
 
 

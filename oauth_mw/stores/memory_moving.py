@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Sequence
 
-from ..model import LOG_KEEP_SECONDS, ClientRecord, Ended, Holdings, LogRecord, Standing, TokenRecord
+from ..model import LOG_KEEP_SECONDS, ClientRecord, Ended, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from .memory import Contents
 from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, batches, digest, gone, occupied, other_copy, own_client, own_events
 
@@ -118,6 +118,20 @@ class MemoryMoving:
             self._all.floor = max(self._all.floor, floor)
             self._all.origin = (origin, self._all.head[0])
 
+    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
+        there = {record.kid: record for record in records}
+        with self._all.lock:
+            self._check(origin)
+            here = self._all.signing
+            new = there.keys() - here.keys()
+            for kid in self._all.copied_keys - there.keys():
+                here.pop(kid, None)
+            for kid, record in there.items():
+                until = max(record.needed_until, here.get(kid, record).needed_until)
+                here[kid] = record._replace(needed_until=until)
+            self._all.copied_keys = set(there)
+            return len(new)
+
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         added = 0
         with self._all.lock:
@@ -146,6 +160,7 @@ class MemoryMoving:
                 unexpired=unexpired,
                 expired=len(self._all.tokens) - unexpired,
                 events=len(self._all.log),
+                keys=len(self._all.signing),
             )
 
 

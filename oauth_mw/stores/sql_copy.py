@@ -1,7 +1,8 @@
 """What is written into a store on a SQL engine that is a copy.
 
 It has two tables more: which store it is a copy of and where its log stood after the last step,
-and a digest of each client as it was written. What differs from them was done by others.
+the ids of the signing keys that came from there, and a digest of each client as it was written. What differs from
+them was done by others.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Select,
     String,
     Table,
+    Text,
     bindparam,
     delete,
     exists,
@@ -29,7 +31,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..model import ClientRecord, LogRecord, TokenRecord
+from ..model import ClientRecord, KeyRecord, LogRecord, TokenRecord
 from . import schema
 from .moving import digest, gone
 from .rows import (
@@ -42,7 +44,7 @@ from .rows import (
     secret_values,
 )
 
-_client, _secret, _token, _log = schema.client, schema.secret, schema.token, schema.log
+_client, _secret, _token, _log, _key = schema.client, schema.secret, schema.token, schema.log, schema.signing_key
 
 metadata = MetaData()
 origin = Table(
@@ -51,6 +53,7 @@ origin = Table(
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("store_id", String(32), nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("kids", Text, nullable=False),
 )
 copied = Table(
     "oauth_mw_copied",
@@ -147,6 +150,21 @@ def append(connection: Connection, events: Sequence[LogRecord]) -> None:
         connection.execute(_REVOKE, tokens)
     if clients:
         connection.execute(_END, clients)
+
+
+def write_keys(connection: Connection, records: Sequence[KeyRecord]) -> int:
+    """Make the signing keys that came from the source what they are there; how many were not here."""
+    there = {record.kid: record for record in records}
+    came = str(connection.execute(select(origin.c.kids)).scalar_one()).split()
+    connection.execute(delete(_key).where(_key.c.kid.in_([kid for kid in came if kid not in there])))
+    here = {kid: until for kid, until in connection.execute(select(_key.c.kid, _key.c.needed_until))}
+    for record in records:
+        if record.kid not in here:
+            connection.execute(insert(_key).values(record._asdict()))
+        elif here[record.kid] < record.needed_until:
+            connection.execute(update(_key).where(_key.c.kid == record.kid).values(needed_until=record.needed_until))
+    connection.execute(update(origin).values(kids=" ".join(there)))
+    return len(there.keys() - here.keys())
 
 
 def token_values(key: bytes, token: TokenRecord) -> tuple[object, ...]:

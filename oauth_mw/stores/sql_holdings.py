@@ -59,6 +59,7 @@ def holdings(engine: SQLEngine, now: int) -> Holdings:
         secrets = link.core.execute(select(func.count()).select_from(_secret)).scalar_one()
     with engine.reading() as link:
         events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
+        keys = link.core.execute(select(func.count()).select_from(schema.signing_key)).scalar_one()
     live = (now + 1).to_bytes(4)
     return Holdings(
         engine=dialect.name,
@@ -73,6 +74,7 @@ def holdings(engine: SQLEngine, now: int) -> Holdings:
         unexpired=_count(engine, live, b"\xff" * 33),
         expired=_count(engine, b"", live),
         events=events,
+        keys=keys,
         size=int(size),
     )
 

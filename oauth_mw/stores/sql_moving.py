@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, inspect, literal_column, select, true, update
 
-from ..model import ClientRecord, Holdings, LogRecord, Standing, TokenRecord
+from ..model import ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from . import schema, sql_copy
 from .engine import SQLEngine
 from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
@@ -132,7 +132,7 @@ class SQLMoving:
             if not sql_copy.is_empty(connection):
                 raise occupied(self._engine.url)
             sql_copy.metadata.create_all(connection, checkfirst=False)
-            connection.execute(insert(sql_copy.origin).values(one=1, store_id=origin, position=0))
+            connection.execute(insert(sql_copy.origin).values(one=1, store_id=origin, position=0, kids=""))
 
     def _check(self, connection: Connection, origin: str) -> None:
         store_id, position, now = connection.execute(_BELONGS).one()
@@ -191,6 +191,11 @@ class SQLMoving:
             position = max(position, here.position)
             connection.execute(update(_store).values(position=position, log_floor=max(floor, here.floor)))
             connection.execute(update(sql_copy.origin).values(position=position))
+
+    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
+        with self._engine.transaction() as connection:
+            self._check(connection, origin)
+            return sql_copy.write_keys(connection, records)
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         with self._engine.transaction() as connection:

@@ -43,6 +43,7 @@ def test_a_copy_tells_what_it_moved(copied, url, other):
         ("deleted", "ids"): [0, 0],
         ("tokens",): [1, 0],
         ("log", "entries"): [0, 0],
+        ("signing", "keys"): [0, 0],
     }
 
 
@@ -80,6 +81,7 @@ def test_scripts_are_told_the_same(cli, url, other, token):
         "deleted_ids": {"moved": 0, "there": 0},
         "tokens": {"moved": 1, "there": 0},
         "log_entries": {"moved": 0, "there": 0},
+        "signing_keys": {"moved": 0, "there": 0},
     }
 
 
@@ -194,7 +196,7 @@ def test_info_tells_what_is_in_a_store(cli, used, url):
     assert shown["store"] == url
     assert shown["engine"].startswith("SQLite 3.")
     assert shown["clients"] == "1 enabled, 1 disabled, 1 deleted"
-    assert shown["secrets"] == "2"
+    assert (shown["secrets"], shown["signing keys"]) == ("2", "0")
     assert shown["tokens"] == "1 unexpired, 1 expired and not yet swept"
     assert shown["log entries"] == "2"
 
@@ -214,6 +216,7 @@ def test_info_tells_scripts_the_same_of_each_kind(cli, used, url, kind, request)
     assert told["log_position"] == used.movable().standing().position
     assert abs(told["log_time"] - time.time()) < 60
     assert (told["clients"], told["secrets"]) == ({"enabled": 1, "disabled": 1, "deleted": 1}, 2)
+    assert told["signing_keys"] == 0
     assert (told["tokens"]["unexpired"], told["log_entries"]) == (1, 2)
     assert told["size"] is None if kind == "redis" else told["size"] > 10_000
 

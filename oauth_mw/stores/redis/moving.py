@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...model import ClientRecord, Clock, Holdings, LogRecord, Standing, TokenRecord
+from ...model import ClientRecord, Clock, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from ..moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
 from . import moving_scripts as scripts
 from .contact import read_info
-from .rows import CLIENT_FIELDS, client_from, client_text, position_text, read, secret_line, token_from, token_text
+from .rows import (
+    CLIENT_FIELDS,
+    client_from,
+    client_text,
+    key_text,
+    position_text,
+    read,
+    secret_line,
+    token_from,
+    token_text,
+)
 from .scripts import NO_STORE, VERSION
 from .servers import Command, Replies
 from .steps import Steps
@@ -118,7 +128,7 @@ class RedisMoving:
             live = sum(int(name[start : start + 8], 16) > now for name in found)
             unexpired += live
             expired += len(found) - live
-        info, events = self._ask(("INFO", "server"), ("XLEN", self._keys.log))
+        info, events, keys = self._ask(("INFO", "server"), ("XLEN", self._keys.log), ("HLEN", self._keys.signing))
         return Holdings(
             engine="Redis",
             engine_version=read_info(info).get("redis_version", ""),
@@ -132,15 +142,17 @@ class RedisMoving:
             unexpired=unexpired,
             expired=expired,
             events=events,
+            keys=keys,
         )
 
     # As a copy
 
-    def _change(self, script: str, origin: str, *arguments: bytes | str) -> Any:
+    def _change(self, script: str, origin: str, *arguments: bytes | str, more: Sequence[str] = ()) -> Any:
         """
         :raises AdminError: it was refused.
         """
-        reply = self._steps.reply(script, "", origin, *arguments, deadline=self._steps.deadline())
+        deadline = self._steps.deadline()
+        reply = self._steps.reply(script, "", origin, *arguments, deadline=deadline, more=more)
         if isinstance(reply, int) and reply in _REFUSALS:
             raise _REFUSALS[reply](self._url)
         if isinstance(reply, bytes):
@@ -170,6 +182,10 @@ class RedisMoving:
         finally:
             for tell in self._watching:
                 tell()
+
+    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
+        arguments = [text for record in records for text in (record.kid, key_text(record))]
+        return int(self._change(scripts.TAKE_KEYS, origin, *arguments, more=(self._keys.signing,)))
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         self._change(scripts.BECOME, origin)

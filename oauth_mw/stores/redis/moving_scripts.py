@@ -1,7 +1,8 @@
 """What a store on Redis does in one step when it becomes a copy: see :mod:`.scripts`.
 
-Of a copy, the store's own key also says of which store (``origin``) and where the log stood after
-the last step (``copied``), and that of each client a digest of what was written (``copied``).
+Of a copy, the store's own key also says of which store (``origin``), where the log stood after the
+last step (``copied``) and which signing keys came from there (``kids``), and that of each client has
+a digest of what was written (``copied``).
 """
 
 from __future__ import annotations
@@ -89,7 +90,31 @@ redis.call('HSET', STORE, 'position', last, 'floor', floor, 'copied', last)
 return 1
 """
 
+# MORE has the signing keys. The first write is one that Redis refuses for want of memory.
+_TAKE_KEYS = """
+local refused = judged()
+if refused then return refused end
+local came, there, kids, new = redis.call('HGET', STORE, 'kids') or '', {}, {}, 0
+for n = 6, #ARGV, 2 do
+  kids[#kids + 1] = ARGV[n]
+  there[ARGV[n]] = ARGV[n + 1]
+end
+redis.call('HSET', STORE, 'kids', table.concat(kids, ' '))
+for _, kid in ipairs(kids) do
+  local here = redis.call('HGET', MORE, kid)
+  if not here then new = new + 1 end
+  if not here or cjson.decode(here)[2] < cjson.decode(there[kid])[2] then
+    redis.call('HSET', MORE, kid, there[kid])
+  end
+end
+for kid in string.gmatch(came, '%S+') do
+  if not there[kid] then redis.call('HDEL', MORE, kid) end
+end
+return new
+"""
+
 BECOME = named(CHANGE + _COPY + _BECOME)
 CHECK_CLIENTS = named(CHANGE + _COPY + _CHECK_CLIENTS)
 TAKE_CLIENTS = named(CHANGE + _COPY + _TAKE_CLIENTS)
 TAKE_EVENTS = named(CHANGE + _COPY + _TAKE_EVENTS)
+TAKE_KEYS = named(CHANGE + _COPY + _TAKE_KEYS)
