@@ -230,4 +230,4 @@ class AdminError(ValueError):
 
 
 class NotFound(AdminError):
-    """No such client, secret or token."""
+    """No such client, secret, token or key."""

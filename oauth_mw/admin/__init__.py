@@ -19,12 +19,24 @@ from .clients import (
     revoke_secret,
     update_client,
 )
+from .keys import (
+    KeyStatus,
+    import_key,
+    key_warnings,
+    list_keys,
+    private_key,
+    public_key,
+    public_keys,
+    retire_key,
+    rotate_key,
+)
 from .moving import Amount, Copied, copy_store, holdings
 from .tokens import TokenStatus, inspect_token, purge, revoke_token, token_key
 
 __all__ = [
     "Amount",
     "Copied",
+    "KeyStatus",
     "NewClient",
     "NewSecret",
     "TokenStatus",
@@ -36,11 +48,19 @@ __all__ = [
     "enable_client",
     "get_client",
     "holdings",
+    "import_key",
     "inspect_token",
+    "key_warnings",
+    "list_keys",
+    "private_key",
+    "public_key",
+    "public_keys",
     "purge",
+    "retire_key",
     "revoke_all_tokens",
     "revoke_secret",
     "revoke_token",
+    "rotate_key",
     "token_key",
     "update_client",
 ]

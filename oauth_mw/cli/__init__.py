@@ -14,6 +14,7 @@ from ..errors import AdminError, ConfigError, NotFound, StoreUnavailable
 from ..version import __version__
 from .check import check
 from .client import client
+from .key import key
 from .moving import store as whole_store
 from .purge import purge
 from .secret import secret
@@ -59,7 +60,7 @@ def _end(message: str, exit_code: int) -> Exit:
 @click.version_option(__version__, message="oauth_mw %(version)s")
 @click.pass_context
 def main(context: click.Context, store: str | None, config: str | None) -> None:
-    """Register clients, end tokens, and check configurations of oauth_mw.
+    """Register clients, end tokens, change keys, and check configurations of oauth_mw.
 
     The store is --store, else that of --config (the section of its filter; NAME chooses one of several), else
     OAUTH_MW_STORE. A relative file is relative to the working directory, in an ini to the folder of the ini.
@@ -70,7 +71,7 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
       0  done
       1  refused: it cannot be done, or was not confirmed
       2  wrong usage or configuration, or no store there
-      3  no such client, secret or token
+      3  no such client, secret, token or key
       4  the store does not answer
     """
     if sys.stdin is None:  # closed by whoever started us: as good as empty
@@ -79,5 +80,5 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
     context.obj = Target(store if typed else None, config, None if typed else store)
 
 
-for command in (client, secret, token, whole_store, purge, check, serve):
+for command in (client, secret, token, key, whole_store, purge, check, serve):
     main.add_command(command)

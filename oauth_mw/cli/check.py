@@ -6,10 +6,11 @@ import os
 
 import click
 
-from ..config import configure, own_paths
+from .. import admin
+from ..config import Settings, configure, own_paths
 from ..errors import StoreMissing
+from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row, Rules
-from ..signing import judge_keys
 from ..stores import open_store, shown
 from ..stores.files import check_folder, make_database
 from .ini import read_section
@@ -37,8 +38,8 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     settings = configure(target.options(place))
     own = own_paths(settings)
     rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
-    url, warnings = _judge_store(str(settings.store), settings.store_timeout_seconds)
-    warnings += [*judge_keys(settings), *rules.warnings(own)]
+    url, warnings = _judge_store(settings)
+    warnings += rules.warnings(own)
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")
         for name, path in own.items()
@@ -61,22 +62,31 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
         click.echo(f"warning: {warning}")
 
 
-def _judge_store(url: str, timeout: float) -> tuple[str, list[str]]:
+def _judge_store(settings: Settings) -> tuple[str, list[str]]:
     """The full URL of the store, and what to know about it.
 
     :raises ConfigError: the start would be refused.
     :raises StoreUnavailable: the start would only warn, and answer 503.
     """
+    url = str(settings.store)
     file = os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
     if file:
         check_folder(os.path.dirname(file))
     if os.path.lexists(file):
         make_database(file)  # it is there: this judges whether it can be read and written
     try:
-        store = open_store(url, timeout=timeout)
+        store = open_store(url, timeout=settings.store_timeout_seconds)
     except StoreMissing as error:
-        return _SQLITE + file if file else shown(url), [f"{error}: the start makes it"]
+        missing = [f"{error}: the start makes it", *_judge_keys(settings, None)]
+        return _SQLITE + file if file else shown(url), missing
     try:
-        return store.url, [f"store: {warning}" for warning in store.warnings()]
+        return store.url, [*(f"store: {warning}" for warning in store.warnings()), *_judge_keys(settings, store)]
     finally:
         store.close()
+
+
+def _judge_keys(settings: Settings, store: Store | None) -> list[str]:
+    """What to know about the signing keys, where tokens may be signed."""
+    if not settings.issuer:
+        return []
+    return admin.key_warnings(store, secret=settings.key_encryption_secret, files=settings.signing_key_files)

@@ -7,7 +7,7 @@ from typing import BinaryIO
 import click
 
 from ..credentials import is_printable
-from ..errors import NotFound
+from ..errors import AdminError, NotFound
 
 # Longer than any secret or token: what is longer still is refused by whoever judges it.
 LIMIT = 4096
@@ -23,6 +23,20 @@ def read_credential(stream: BinaryIO, what: str) -> str:
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
+def read_password(stream: BinaryIO, *, new: bool = False) -> str:
+    """The text, without one newline at its end. On a terminal, ask for it without showing it, and twice if it is new.
+
+    :raises AdminError: it is not UTF-8.
+    """
+    if stream.isatty():
+        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
+        return typed
+    try:
+        return stream.read(LIMIT).decode().removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise AdminError("the password is not UTF-8") from None
+
+
 def _known(context: click.Context, argument: click.Parameter, value: str) -> str:
     """Text that no client or secret can have as its id never reaches the store."""
     if not is_printable(value):
@@ -31,4 +45,5 @@ def _known(context: click.Context, argument: click.Parameter, value: str) -> str
 
 
 client_argument = click.argument("client_id", metavar="CLIENT", callback=_known)
+key_argument = click.argument("kid", metavar="KEY", callback=_known)
 secret_argument = click.argument("secret_id", metavar="SECRET_ID", callback=_known)

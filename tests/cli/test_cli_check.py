@@ -111,7 +111,6 @@ def test_what_odd_paths_need_is_told(check, made, lines, needs):
         pytest.param("required_scopes = * /a a\nodd_paths = pass", "odd_paths: ", id="odd paths pass"),
         pytest.param("public_paths = /oauth/*", "public_paths: '/oauth/*' never reaches", id="over an own path"),
         pytest.param("delay_auth_decision = on", "delay_auth_decision: unlisted paths are open", id="delay"),
-        pytest.param("issuer = https://auth.example", "key_encryption_secret: is not set", id="keys in the clear"),
     ],
 )
 def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
@@ -119,12 +118,6 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
 
     assert answer.exit_code == 0
     assert answer.stdout.splitlines()[-1].startswith(f"warning: {says}")
-
-
-def test_keys_that_are_encrypted_are_no_warning(check, made):
-    lines = "issuer = https://auth.example\nkey_encryption_secret = correct horse battery"
-
-    assert told(check(lines, "--json"))["warnings"] == []
 
 
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o644, True)])

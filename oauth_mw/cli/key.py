@@ -1,0 +1,228 @@
+"""``oauth-mw key``: signing keys, and how they follow each other."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, BinaryIO
+
+import click
+
+from .. import admin
+from ..admin import KeyStatus
+from ..config import Settings, configure
+from ..errors import AdminError
+from ..keys import JWKS_MAX_AGE, lead_seconds
+from ..protocols import Store
+from .input import key_argument, read_password
+from .output import instant, json_option, print_columns, print_json, print_table
+from .store import Target
+
+SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
+PEM_BYTES = 65_536
+
+now_option = click.option(
+    "--now",
+    "at_once",
+    is_flag=True,
+    help=f"Sign at once, for emergencies: who keeps the key set may refuse its tokens for {JWKS_MAX_AGE} seconds.",
+)
+password_option = click.option(
+    "--password-file", type=click.File("rb"), metavar="PATH", help="Take the PEM's password from this file; - is stdin."
+)
+
+
+def _settings(target: Target) -> Settings:
+    """The options of the ini, or none; the secret is never a flag, which others could read."""
+    options = target.options()
+    if not options.get("key_encryption_secret"):
+        options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
+    return configure(options)
+
+
+def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
+    """How a new key is made, as the options say.
+
+    :raises AdminError: it would not sign.
+    """
+    settings = _settings(target)
+    if settings.signing_key_files:
+        raise AdminError("signing_key_files is set: the keys in the store do not sign")
+    configured = settings.signing_algorithm if target.config else None
+    if configured and algorithm not in (None, configured):
+        raise AdminError(f"signing_algorithm is {configured}: workers would make a key for that again")
+    return {
+        "algorithm": algorithm or configured,
+        "secret": settings.key_encryption_secret,
+        "lead": lead_seconds(settings.revocation_lag_seconds),
+    }
+
+
+def key_view(key: KeyStatus) -> dict[str, object]:
+    return {
+        "kid": key.kid,
+        "algorithm": key.algorithm,
+        "state": key.state,
+        "created_at": key.created_at,
+        "signs_from": key.signs_from,
+        "needed_until": key.needed_until or None,
+        "encrypted": key.encrypted,
+    }
+
+
+def _print_new(key: KeyStatus, store: Store, how: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(key_view(key))
+    else:
+        pairs = [("kid", key.kid), ("algorithm", key.algorithm), ("state", key.state)]
+        print_columns([*pairs, ("signs from", instant(key.signs_from)), ("private half", _private(key))])
+    for warning in admin.key_warnings(store, secret=how["secret"]):
+        click.echo(f"warning: {warning}", err=True)
+
+
+def _private(key: KeyStatus) -> str:
+    return "encrypted" if key.encrypted else "in the clear"
+
+
+@click.group()
+def key() -> None:
+    """Look at signing keys, and let them follow each other.
+
+    Private halves are encrypted with key_encryption_secret of the ini (--config), else with
+    OAUTH_MW_KEY_ENCRYPTION_SECRET. Workers make the first key by themselves, and the next ones where
+    signing_key_lifetime is set.
+    """
+
+
+@key.command("list")
+@json_option
+@click.pass_obj
+def list_(target: Target, as_json: bool) -> None:
+    """List all keys: which one signs, which is next, which still verify."""
+    with target.store() as store:
+        keys = admin.list_keys(store)
+    if as_json:
+        print_json([key_view(each) for each in keys])
+        return
+    heads = ["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS_FROM", "NEEDED_UNTIL", "PRIVATE"]
+    rows = []
+    for each in keys:
+        times = (instant(time) for time in (each.created_at, each.signs_from, each.needed_until or None))
+        rows.append([each.kid, each.algorithm, each.state, *times, _private(each)])
+    print_table(heads, rows)
+
+
+@key.command("rotate")
+@click.option("--algorithm", metavar="NAME", help="ES256, EdDSA or RS256; without an ini, that of the last key.")
+@now_option
+@json_option
+@click.pass_obj
+def rotate(target: Target, algorithm: str | None, at_once: bool, as_json: bool) -> None:
+    """Make the next key. It signs once everybody can know it; no token ends.
+
+    The key before it verifies until its last token has expired. To change key_encryption_secret, rotate with the new
+    one, and then restart the workers with it.
+    """
+    with target.store() as store:
+        how = _for_new(target, algorithm)
+        _print_new(admin.rotate_key(store, at_once=at_once, **how), store, how, as_json)
+
+
+@key.command("import")
+@click.argument("file", metavar="PEM", type=click.File("rb"))
+@password_option
+@now_option
+@json_option
+@click.pass_obj
+def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_once: bool, as_json: bool) -> None:
+    """Make a private key from a PEM file (- is stdin) the next key."""
+    if file is password_file:
+        raise click.UsageError("Both the PEM and its password cannot come from standard input.")
+    # Latin-1 reads any bytes; those of no PEM are refused by whoever judges the text.
+    pem = file.read(PEM_BYTES).decode("latin-1")
+    if password_file is None and "ENCRYPTED" in pem and file is not sys.stdin.buffer and sys.stdin.isatty():
+        password_file = sys.stdin.buffer
+    password = read_password(password_file) if password_file else None
+    with target.store() as store:
+        how = _for_new(target, None)
+        made = admin.import_key(store, pem, password=password, at_once=at_once, **how)
+        _print_new(made, store, how, as_json)
+
+
+@key.command("retire", context_settings={"ignore_unknown_options": True})
+@key_argument
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
+    """Remove KEY, and end all tokens that it has signed.
+
+    In place of the key that signs, a new one is made first, and signs at once. Afterwards no worker accepts a token
+    of KEY; other services may until they read the key set again.
+    """
+    if as_json and not yes:
+        raise click.UsageError("--json asks nothing: give --yes too.")
+    with target.store() as store:
+        settings = _settings(target)
+        admin.public_key(store, kid)
+        if not yes:
+            click.confirm(f"Remove {kid} for good, and end all tokens that it has signed?", abort=True, err=True)
+        algorithm = settings.signing_algorithm if target.config else None
+        new = admin.retire_key(store, kid, algorithm=algorithm, secret=settings.key_encryption_secret)
+    if as_json:
+        print_json({"kid": kid, "retired": True, "new": key_view(new) if new else None})
+    else:
+        click.echo(f"retired {kid}; all tokens that it has signed have ended")
+        if new:
+            click.echo(f"{new.kid} signs in its place")
+
+
+@key.command("export", context_settings={"ignore_unknown_options": True})
+@click.argument("kid", metavar="[KEY]", required=False)
+@click.option("--private", is_flag=True, help="The private half of KEY, encrypted with a password, into a file.")
+@click.option("-o", "--output", metavar="FILE", help="With --private: a file that is not there yet.")
+@password_option
+@json_option
+@click.pass_obj
+def export(
+    target: Target, kid: str | None, private: bool, output: str | None, password_file: BinaryIO | None, as_json: bool
+) -> None:
+    """Print the public key set (JWKS), or KEY alone (JWK)."""
+    if private:
+        _export_private(target, kid, output, password_file, as_json)
+        return
+    if output or password_file:
+        raise click.UsageError("-o and --password-file go with --private.")
+    with target.store() as store:
+        print_json({"keys": admin.public_keys(store)} if kid is None else admin.public_key(store, kid))
+
+
+def _export_private(
+    target: Target, kid: str | None, output: str | None, password_file: BinaryIO | None, as_json: bool
+) -> None:
+    if kid is None or output is None:
+        raise click.UsageError("--private needs KEY and -o FILE.")
+    if password_file is None and not sys.stdin.isatty():
+        raise click.UsageError("--private needs --password-file, or a terminal to ask for the password.")
+    password = read_password(password_file or sys.stdin.buffer, new=True)
+    with target.store() as store:
+        secret = _settings(target).key_encryption_secret
+        pem = admin.private_key(store, kid, password=password, secret=secret)
+    _write(output, pem)
+    if as_json:
+        print_json({"kid": kid, "file": os.path.abspath(output)})
+    else:
+        click.echo(f"wrote {output}")
+
+
+def _write(path: str, text: str) -> None:
+    """Make a file that its owner alone may read.
+
+    :raises AdminError: it is there already.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise AdminError(f"{path} is there already") from None
+    with open(descriptor, "w", encoding="ascii") as file:
+        file.write(text)

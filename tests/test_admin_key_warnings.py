@@ -1,0 +1,74 @@
+"""What an operator should know about signing keys."""
+
+from __future__ import annotations
+
+import pytest
+
+from oauth_mw import ConfigError, admin
+from oauth_mw.keys.material import make
+
+LEAD = 302
+SECRET, OTHER = "s" * 32, "o" * 32
+
+
+@pytest.fixture
+def rotate(store, clock):
+    return lambda **options: admin.rotate_key(store, **{"lead": LEAD, "clock": clock, **options})
+
+
+def test_a_key_that_lies_in_the_clear_is_told(store, rotate):
+    rotate()
+
+    (warning,) = admin.key_warnings(store, secret=None)
+
+    assert warning.startswith("key_encryption_secret: is not set")
+
+
+def test_all_is_well_with_encrypted_keys(store, rotate):
+    rotate(secret=SECRET)
+
+    assert admin.key_warnings(store, secret=SECRET) == []
+
+
+def test_that_there_is_no_key_is_told_whether_or_not_there_is_a_store(store):
+    for place in (store, None):
+        (warning,) = admin.key_warnings(place, secret=SECRET)
+        assert "the first use makes it" in warning
+
+
+def test_older_keys_in_the_clear_are_told(store, rotate, clock):
+    first = rotate()
+    rotate(secret=SECRET)
+
+    (warning,) = admin.key_warnings(store, secret=SECRET, clock=clock)
+
+    assert f"in the clear: {first.kid}" in warning
+
+
+@pytest.mark.parametrize("secret", [OTHER, None])
+def test_keys_that_are_to_sign_and_cannot_be_read_are_told(store, rotate, clock, secret):
+    made = [rotate(secret=SECRET).kid for _ in range(2)]
+
+    assert f"does not open {', '.join(made)}" in admin.key_warnings(store, secret=secret, clock=clock)[-1]
+
+
+def test_an_old_key_need_not_be_read(store, rotate, clock):
+    rotate(secret=OTHER)
+    rotate(secret=SECRET)
+    clock.move(LEAD)
+
+    assert admin.key_warnings(store, secret=SECRET, clock=clock) == []
+
+
+def test_files_are_judged_in_place_of_the_store(store, tmp_path):
+    paths = [tmp_path / "1.pem", tmp_path / "2.pem"]
+    for path, mode in zip(paths, (0o600, 0o644), strict=True):
+        path.write_text(make("ES256").pem(SECRET))
+        path.chmod(mode)
+    files = list(map(str, paths))
+
+    (warning,) = admin.key_warnings(store, secret=SECRET, files=files)
+
+    assert warning == f"signing_key_files: every user of this machine can read {files[1]}"
+    with pytest.raises(ConfigError, match="signing_key_files"):
+        admin.key_warnings(store, secret=OTHER, files=files)
