@@ -128,17 +128,16 @@ def retire_key(
     :raises AdminError: the new one would lie in the clear where others are encrypted.
     :raises ConfigError: the extra ``jwt`` is not installed, and a new one is needed.
     """
-    keys, now = store.key_store(), int(clock())
+    keys = store.key_store()
     records = list(keys.signing_keys())
     record = _named(records, kid)
     new = None
-    if record == current(records, now):
-        new = rotate_key(
-            store, algorithm=algorithm or record.algorithm, secret=secret, lead=0, at_once=True, clock=clock
-        )
+    if record == current(records, int(clock())):
+        new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
     if not keys.remove_signing_key(kid):
         raise _unknown(kid)
-    return new
+    # It may sign in this second only because the other is gone.
+    return new and next((each for each in list_keys(store, clock=clock) if each.kid == new.kid), new)
 
 
 def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str]]:

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+from support import bearer, echo, issue
+from webtest import TestApp
+
+from oauth_mw import OAuthMiddleware
+from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
+from oauth_mw.keys.material import from_pem, make
+
+SECRET, OTHER = "correct horse battery", "another horse battery"
+VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
+
+
+@pytest.fixture
+def ini(tmp_path):
+    """An ini with these lines; its store is ``oauth.db`` beside it."""
+
+    def ini(*lines):
+        text = ["[filter:oauth]", "use = egg:oauth_mw", "store = sqlite:///oauth.db", *lines]
+        (tmp_path / "app.ini").write_text("\n".join(text))
+        return "app.ini"
+
+    return ini
+
+
+def test_keys_are_listed_for_people(key, told):
+    made = [told("rotate") for _ in range(2)]
+
+    heads, *rows = (line.split() for line in key("list").stdout.splitlines())
+
+    assert heads == ["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS_FROM", "NEEDED_UNTIL", "PRIVATE"]
+    assert [row[:3] for row in rows] == [[made[0]["kid"], "ES256", "signing"], [made[1]["kid"], "ES256", "next"]]
+    assert rows[0][5:] == ["-", "in", "the", "clear"]
+
+
+def test_scripts_are_told_the_same(told):
+    made = told("rotate")
+
+    assert told("list") == [made]
+    assert made.keys() == {"kid", "algorithm", "state", "created_at", "signs_from", "needed_until", "encrypted"}
+    assert (made["state"], made["needed_until"], made["encrypted"]) == ("signing", None, False)
+
+
+def test_a_rotation_says_when_the_key_signs(key, told):
+    told("rotate")
+
+    answer = key("rotate")
+
+    (made,) = (each for each in told("list") if each["state"] == "next")
+    assert answer.stdout.split()[:6] == ["kid", made["kid"], "algorithm", "ES256", "state", "next"]
+    assert made["signs_from"] == made["created_at"] + lead_seconds(1) > JWKS_MAX_AGE
+
+
+def test_a_private_half_in_the_clear_is_a_warning(key, monkeypatch):
+    assert key("rotate").stderr.startswith("warning: key_encryption_secret: is not set")
+
+
+def test_the_secret_comes_from_the_environment(key, told, monkeypatch):
+    monkeypatch.setenv(VARIABLE, SECRET)
+
+    answer = key("rotate")
+
+    assert (answer.exit_code, answer.stderr, told("list")[0]["encrypted"]) == (0, "", True)
+
+
+def test_the_secret_and_the_algorithm_come_from_the_ini(cli, registered, opened, ini, monkeypatch):
+    place = ini(f"key_encryption_secret = {SECRET}", "signing_algorithm = EdDSA", "revocation_lag_seconds = 100")
+    monkeypatch.setenv(VARIABLE, OTHER)
+    for _ in range(2):
+        assert cli("--config", place, "key", "rotate", store=None).exit_code == 0
+
+    first, second = opened.key_store().signing_keys()
+    assert from_pem(first.private, SECRET).algorithm == "EdDSA"
+    assert second.signs_from - second.created_at == lead_seconds(100)
+
+
+def test_an_algorithm_that_workers_would_not_keep_is_refused(cli, registered, ini, pem):
+    place = ini("signing_algorithm = EdDSA", f"key_encryption_secret = {SECRET}")
+    file = pem(make("ES256"))
+
+    answers = [
+        cli("--config", place, "key", *words, store=None)
+        for words in (["rotate", "--algorithm", "ES256"], ["import", file])
+    ]
+
+    assert [answer.exit_code for answer in answers] == [1, 1]
+    assert "EdDSA" in answers[0].stderr and "EdDSA" in answers[1].stderr
+
+
+def test_where_files_sign_no_key_is_added_to_the_store(cli, told, registered, ini, pem):
+    place = ini("signing_key_files = key.pem", "issuer = https://auth.example")
+    pem(make("ES256"))
+
+    answer = cli("--config", place, "key", "rotate", store=None)
+
+    assert (answer.exit_code, told("list")) == (1, [])
+    assert answer.stderr == "Error: signing_key_files is set: the keys in the store do not sign\n"
+
+
+def test_in_an_emergency_a_key_signs_at_once(told):
+    told("rotate")
+
+    made = told("rotate", "--now")
+
+    assert made["signs_from"] - made["created_at"] <= 1
+
+
+@pytest.mark.parametrize("words", [["rotate"], ["list"], ["export"], ["retire", "x", "--yes"]], ids=" ".join)
+def test_no_store_is_made(cli, words, tmp_path):
+    assert cli("key", *words).exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [["rotate", "--secret", "x"], ["retire"], ["retire", "x", "--json"], ["import"]], ids=" ".join
+)
+def test_wrong_usage_is_refused(key, words):
+    assert key(*words).exit_code == 2
+
+
+# Retirement
+
+
+def test_a_retired_key_is_gone_and_a_new_one_signs(told):
+    kid = told("rotate")["kid"]
+
+    answer = told("retire", kid, "--yes")
+
+    assert (answer["kid"], answer["retired"], answer["new"]["state"]) == (kid, True, "signing")
+    assert [each["kid"] for each in told("list")] == [answer["new"]["kid"]]
+
+
+def test_people_are_told_the_same(key, told):
+    kid = told("rotate")["kid"]
+
+    lines = key("retire", kid, "--yes").stdout.splitlines()
+
+    (left,) = told("list")
+    assert lines == [
+        f"retired {kid}; all tokens that it has signed have ended",
+        f"{left['kid']} signs in its place",
+    ]
+
+
+def test_its_tokens_are_dead_on_the_next_request_and_new_ones_are_good(key, told, registered, url):
+    app = TestApp(OAuthMiddleware(echo, store=url, issuer="https://auth.example", token_format="jwt"))
+    tokens = [issue(app, "tester", registered["client_secret"])]
+    app.get("/", headers=bearer(tokens[0]), status=200)
+
+    key("retire", told("list")[0]["kid"], "--yes")
+
+    app.get("/", headers=bearer(tokens[0]), status=401)
+    app.get("/", headers=bearer(issue(app, "tester", registered["client_secret"])), status=200)
+
+
+@pytest.mark.parametrize(("typed", "left"), [("n\n", True), ("", False)], ids=["no", "nothing"])
+def test_who_does_not_confirm_keeps_the_key(key, told, typed, left):
+    kid = told("rotate")["kid"]
+
+    answer = key("retire", kid, input=typed)
+
+    assert (answer.exit_code, [each["kid"] for each in told("list")]) == (1, [kid])
+    assert kid in answer.stderr
+
+
+def test_who_confirms_does_not(key, told):
+    kid = told("rotate")["kid"]
+
+    assert key("retire", kid, input="y\n").exit_code == 0
+    assert kid not in [each["kid"] for each in told("list")]
+
+
+@pytest.mark.parametrize("kid", ["nope", "-nope", "n\0pe"])
+@pytest.mark.parametrize("words", [["retire", "--yes"], ["export", "--"]], ids=" ".join)
+def test_a_key_that_is_not_there_is_not_found(key, words, kid):
+    answer = key(*words, kid)
+
+    assert (answer.exit_code, answer.stderr.count("\n")) == (3, 1)
+
+
+def test_without_joserfc_the_extra_is_named(key, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+
+    answer = key("rotate")
+
+    assert (answer.exit_code, key("list").exit_code) == (2, 0)
+    assert answer.stderr.endswith("pip install 'oauth_mw[jwt]'\n")

@@ -1,0 +1,129 @@
+"""``oauth-mw key import`` and ``export``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from oauth_mw.keys.material import from_pem, make
+
+SECRET = "correct horse battery"
+PASSWORD = "staple é"
+
+
+def test_a_key_is_imported(told, pem):
+    made = make("ES256")
+
+    assert told("import", pem(made))["kid"] == made.kid
+
+
+def test_a_password_opens_it(told, pem):
+    made = make("ES256")
+
+    assert told("import", pem(made, PASSWORD), "--password-file", "-", input=f"{PASSWORD}\n")["kid"] == made.kid
+
+
+def test_it_may_come_on_standard_input(told):
+    made = make("EdDSA")
+
+    assert told("import", "-", input=made.pem())["kid"] == made.kid
+
+
+@pytest.mark.parametrize(
+    ("words", "typed", "exit_code"),
+    [
+        (["key.pem"], "", 1),
+        (["key.pem", "--password-file", "-"], "wrong", 1),
+        (["key.pem", "--password-file", "-"], b"\xff", 1),
+        (["-", "--password-file", "-"], "", 2),
+        (["no.pem"], "", 2),
+    ],
+)
+def test_what_cannot_be_imported_is_refused(key, told, pem, words, typed, exit_code):
+    pem(make("ES256"), PASSWORD)
+
+    assert key("import", *words, input=typed).exit_code == exit_code
+    assert told("list") == []
+
+
+def test_the_public_halves_are_printed(key, told):
+    made = [told("rotate")["kid"] for _ in range(2)]
+
+    whole, one = json.loads(key("export").stdout), told("export", made[1])
+
+    assert [each["kid"] for each in whole["keys"]] == made
+    assert one == whole["keys"][1] and "d" not in one
+
+
+def test_a_private_half_is_written_encrypted_to_a_file_of_its_own(key, told, tmp_path, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_KEY_ENCRYPTION_SECRET", SECRET)
+    kid = told("rotate")["kid"]
+
+    answer = key("export", kid, "--private", "-o", "out.pem", "--password-file", "-", input=PASSWORD)
+
+    written = tmp_path / "out.pem"
+    assert answer.stdout == "wrote out.pem\n"
+    assert from_pem(written.read_text(), PASSWORD).kid == kid
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_there_is_not_written_over(key, told, tmp_path):
+    kid = told("rotate")["kid"]
+    (tmp_path / "out.pem").write_text("mine")
+
+    answer = key("export", kid, "--private", "-o", "out.pem", "--password-file", "-", input=PASSWORD)
+
+    assert (answer.exit_code, answer.stderr) == (1, "Error: out.pem is there already\n")
+    assert (tmp_path / "out.pem").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code"),
+    [
+        (["--private"], 2),
+        (["--private", "-o", "out.pem"], 2),
+        (["-o", "out.pem"], 2),
+        (["--private", "-o", "out.pem", "--password-file", "-"], 1),
+    ],
+    ids=["to a terminal", "no password", "public", "empty password"],
+)
+def test_what_would_not_be_safe_is_refused(key, told, tmp_path, words, exit_code):
+    answer = key("export", told("rotate")["kid"], *words, input="")
+
+    assert (answer.exit_code, answer.stdout) == (exit_code, "")
+    assert not (tmp_path / "out.pem").exists()
+
+
+def test_a_password_is_asked_for_twice_and_not_shown(told, url, tmp_path):
+    kid = told("rotate")["kid"]
+    ours, theirs = pty.openpty()
+    words = ["--store", url, "key", "export", kid, "--private", "-o", "out.pem"]
+
+    asked = subprocess.Popen(
+        [sys.executable, "-m", "oauth_mw", *words], stdin=theirs, stderr=theirs, cwd=tmp_path, start_new_session=True
+    )
+    shown = _answered(ours, [b"Password", b"Repeat"], PASSWORD.encode() + b"\n")
+
+    assert asked.wait() == 0
+    assert from_pem((tmp_path / "out.pem").read_text(), PASSWORD).kid == kid
+    assert PASSWORD.encode() not in shown
+    os.close(ours)
+    os.close(theirs)
+
+
+def _answered(terminal, questions, answer):
+    """What the terminal showed until each question was answered."""
+    shown = b""
+    for question in questions:
+        while question not in shown:
+            shown += os.read(terminal, 4096)
+        time.sleep(0.05)  # it stops echoing only after it asked
+        os.write(terminal, answer)
+    return shown
