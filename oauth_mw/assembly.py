@@ -105,8 +105,11 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
             unavailable=failures.append,
         )
     try:
-        if not failures and not settings.issuer and store.has_client_for(JWT):
-            emit(FormatIgnored(""))
+        if not failures and not settings.issuer:
+            if store.has_client_for(JWT):
+                emit(FormatIgnored(""))
+            # A server that forks from here takes no connection along.
+            store.close()
     except StoreUnavailable as error:
         failures.append(error)
     for failure in failures:

@@ -84,7 +84,7 @@ def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:
 
 
 def guarded(store: Store, **options: Any) -> TestApp:
-    return TestApp(OAuthMiddleware(told, store=store, revocation_lag_seconds=0, **options))
+    return TestApp(OAuthMiddleware(told, store=store, revocation_lag_seconds=0, audience=API, **options))
 
 
 def lived(store: Store) -> dict[str, str]:

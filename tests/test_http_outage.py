@@ -12,6 +12,7 @@ from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import call, make_environ
 
 from oauth_mw import admin, open_store
+from oauth_mw.stores.schema import VERSION
 
 CC = {"grant_type": "client_credentials"}
 TESTER = basic("tester", SECRET)
@@ -154,11 +155,11 @@ def test_each_reason_of_an_outage_is_told_to_the_operator_once(wrap, client, sto
         ask()
     store_is_back()
     with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as newer, newer:
-        newer.execute("UPDATE oauth_mw_store SET version = 2")
+        newer.execute(f"UPDATE oauth_mw_store SET version = {VERSION + 1}")
     wait_until(lambda: ask() or len(told()) > 1, "the end of the outage")
     for _ in range(5):
         ask()
 
     gone, newer = told()
     assert "cannot be opened" in gone
-    assert "version 2" in newer
+    assert f"version {VERSION + 1}" in newer

@@ -106,7 +106,7 @@ END = "store.end_client('tester')"
 def test_a_revoker_that_is_killed_before_its_commit_has_revoked_nothing(store, start):
     key, before = issued(store, expires_at=2**32 - 1), log_of(store)
 
-    revoker = start("store._append = lambda *_: os._exit(9)\n" + END)
+    revoker = start("store._log.append = lambda *_: os._exit(9)\n" + END)
 
     assert revoker.ends() == 9
     assert (store.find_token(key).revoked, log_of(store)) == (False, before)
