@@ -36,7 +36,7 @@ RESERVED_ATTRIBUTES = frozenset(
     also_known_as _claim_names _claim_sources
     issued_at application_name api_product_list api_product_list_json developer.email organization_id
     organization_name refresh_token_expires_in refresh_token_issued_at refresh_token_status refresh_count
-    app_enduser
+    app_enduser oauth_mw_position
     """.split()
 )
 

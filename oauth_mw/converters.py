@@ -7,11 +7,11 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from .protocols import Store
+from .resources import MAX_RESOURCES, is_resource
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
-from .urls import is_uri, is_url
+from .urls import is_url
 
 OFF = "off"
-MAX_AUDIENCE = 20
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -139,8 +139,8 @@ def url(value: object) -> str:
 def audience(value: object) -> tuple[str, ...]:
     """Identifiers of a resource server (RFC 8707 §2)."""
     chosen = tuple(dict.fromkeys(words(value)))
-    if not 0 < len(chosen) <= MAX_AUDIENCE or not all(map(is_uri, chosen)):
-        raise ValueError(f"expected 1 to {MAX_AUDIENCE} absolute URIs without fragment (RFC 8707 §2), got {value!r}")
+    if not 0 < len(chosen) <= MAX_RESOURCES or not all(map(is_resource, chosen)):
+        raise ValueError(f"expected 1 to {MAX_RESOURCES} absolute URIs without fragment (RFC 8707 §2), got {value!r}")
     return chosen
 
 

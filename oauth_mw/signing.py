@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from .config import Settings
@@ -36,21 +35,12 @@ def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | Fi
     )
 
 
-def judge_keys(settings: Settings) -> Sequence[str]:
-    """What to know about where the keys lie.
-
+def judge_keys(settings: Settings) -> None:
+    """
     :raises ConfigError: a file cannot be used.
     """
-    if not settings.signing_key_files:
-        clear = settings.issuer and not settings.key_encryption_secret
-        return ["key_encryption_secret: is not set, so private signing keys lie in the store in the clear"] * bool(
-            clear
-        )
-    from .keys.files import readable_by_all
-
-    _file_keys(settings)
-    open_to_all = readable_by_all(settings.signing_key_files)
-    return [f"signing_key_files: every user of this machine can read {file}" for file in open_to_all]
+    if settings.signing_key_files:
+        _file_keys(settings)
 
 
 def _file_keys(settings: Settings) -> FileKeys:

@@ -12,8 +12,6 @@ _URL = re.compile(
     r"(?P<origin>(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[(?=[^\]]*:)[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
     rf"(?P<path>(?:/{_SEGMENT})*/?)"
 )
-# RFC 3986 §4.3, by its characters.
-_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~!$&'()*+,;=:@/?\[\]-]|%[0-9A-Fa-f]{2})+")
 
 
 def is_url(text: str) -> bool:
@@ -29,11 +27,6 @@ def is_url(text: str) -> bool:
         if host[0] == "[":
             return False
     return match["scheme"] == "https" or local
-
-
-def is_uri(text: str) -> bool:
-    """An absolute URI without a fragment (RFC 8707 §2)."""
-    return _URI.fullmatch(text) is not None
 
 
 def server_metadata_path(issuer: str) -> str:

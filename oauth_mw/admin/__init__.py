@@ -31,7 +31,7 @@ from .keys import (
     rotate_key,
 )
 from .moving import Amount, Copied, copy_store, holdings
-from .tokens import TokenStatus, inspect_token, purge, revoke_token, token_key
+from .tokens import TokenStatus, inspect_jwt, inspect_token, purge, revoke_jwt, revoke_token, token_key
 
 __all__ = [
     "Amount",
@@ -49,6 +49,7 @@ __all__ = [
     "get_client",
     "holdings",
     "import_key",
+    "inspect_jwt",
     "inspect_token",
     "key_warnings",
     "list_keys",
@@ -59,6 +60,7 @@ __all__ = [
     "retire_key",
     "revoke_all_tokens",
     "revoke_secret",
+    "revoke_jwt",
     "revoke_token",
     "rotate_key",
     "token_key",

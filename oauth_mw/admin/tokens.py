@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import NotFound
-from ..model import Clock, TokenRecord, Value
+from ..keys import check_installed
+from ..model import AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
 from ..tokens.ends import Ends
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
@@ -73,6 +74,73 @@ def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> 
     """
     _token(store, key)
     return clock() - CLOCK_MARGIN < int.from_bytes(key[:4]) and store.revoke_token(key)
+
+
+def inspect_jwt(
+    store: Store, text: str, *, files: Sequence[str] = (), secret: str | None = None, clock: Clock = time.time
+) -> TokenStatus:
+    """What is known about a JWT access token, which lies in no store.
+
+    :param files: the option ``signing_key_files``, where the keys do not lie in the store.
+    :param secret: the option ``key_encryption_secret``, for files that are encrypted.
+    :raises NotFound: no key that is there has signed it.
+    :raises ConfigError: the extra ``jwt`` is not installed, or a file cannot be used.
+    """
+    token, lives = _jwt(store, text, files, secret)
+    state = "revoked" if not lives else "live" if clock() < token.expires_at else "expired"
+    return TokenStatus(
+        token_id=token.token_id,
+        client_id=token.client_id,
+        scope=token.scope,
+        issued_at=token.issued_at,
+        expires_at=token.expires_at,
+        state=state,
+        attributes=token.attributes,
+        audience=token.audience,
+    )
+
+
+def revoke_jwt(
+    store: Store, text: str, *, files: Sequence[str] = (), secret: str | None = None, clock: Clock = time.time
+) -> tuple[str, bool]:
+    """End a JWT access token: its id, and false when it had ended before. The parameters are those of
+    :func:`inspect_jwt`.
+
+    :raises NotFound: no key that is there has signed it.
+    :raises ConfigError: the extra ``jwt`` is not installed, or a file cannot be used.
+    """
+    token, _ = _jwt(store, text, files, secret)
+    key = bytes.fromhex(token.token_id)
+    live = clock() - CLOCK_MARGIN < token.expires_at
+    return token.token_id, live and store.end_token(token.client_id, key, token.position)
+
+
+def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> tuple[AccessToken, bool]:
+    """The token, whatever its time, and whether nothing has ended it."""
+    check_installed()
+    from ..keys.files import FileKeys
+    from ..keys.ring import KeyRing
+    from ..tokens.jwt import JWTTokens, Keys
+
+    keys: Keys
+    if files:
+        keys = FileKeys(files, secret)
+    else:
+        how = store.key_store(), time.time, time.monotonic
+        keys = KeyRing(*how, algorithm="", lifetime=None, lead=0, secret=secret)
+    ends = Ends(time.time)
+    ends.restart(store.read_ends().events)
+    tokens = JWTTokens(
+        keys, _before_all, issuer=None, has_ended=ends.has_ended, end=store.end_token, leeway=0, challenge=""
+    )
+    found = tokens.known(text)
+    if found is None:
+        raise NotFound("there is no such token")
+    return found
+
+
+def _before_all() -> float:
+    return 0.0
 
 
 def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:

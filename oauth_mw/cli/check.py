@@ -9,6 +9,7 @@ import click
 from .. import admin
 from ..config import Settings, configure, own_paths
 from ..errors import StoreMissing
+from ..events import FormatIgnored
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row, Rules
 from ..stores import open_store, shown
@@ -88,5 +89,5 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
 def _judge_keys(settings: Settings, store: Store | None) -> list[str]:
     """What to know about the signing keys, where tokens may be signed."""
     if not settings.issuer:
-        return []
+        return [FormatIgnored("").reason] if store and store.has_client_for("jwt") else []
     return admin.key_warnings(store, secret=settings.key_encryption_secret, files=settings.signing_key_files)

@@ -18,7 +18,6 @@ from .input import key_argument, read_password
 from .output import instant, json_option, print_columns, print_json, print_table
 from .store import Target
 
-SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
 PEM_BYTES = 65_536
 
 now_option = click.option(
@@ -33,11 +32,7 @@ password_option = click.option(
 
 
 def _settings(target: Target) -> Settings:
-    """The options of the ini, or none; the secret is never a flag, which others could read."""
-    options = target.options()
-    if not options.get("key_encryption_secret"):
-        options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
-    return configure(options)
+    return configure(target.options_with_secret())
 
 
 def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:

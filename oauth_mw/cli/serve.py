@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+SECRET = "key_encryption_secret"
 DRAINED_BYTES = 4_000_000
 
 
@@ -65,9 +66,10 @@ class Handler(WSGIRequestHandler):
 
 
 def option_flags(command: F) -> F:
-    """A flag for each option of the middleware."""
+    """A flag for each option of the middleware, but for the one that nobody else may read."""
     for name, each in reversed(OPTIONS.items()):
-        command = _flag(name, each)(command)
+        if name != SECRET:
+            command = _flag(name, each)(command)
     return command
 
 
@@ -93,11 +95,12 @@ def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
 def serve(target: Target, /, app: str, host: str, port: int, config: str | None, as_json: bool, **flags: Any) -> None:
     """Wrap a WSGI app and serve it, for development only: plain http, one process.
 
-    MODULE is imported from the working directory. Each option of the middleware is a flag. One that holds several
+    MODULE is imported from the working directory. Each option of the middleware is a flag, but for
+    key_encryption_secret: that is OAUTH_MW_KEY_ENCRYPTION_SECRET. One that holds several
     values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
     wrapped = _load(app)
-    options = {**target.options(config), **_given(flags)}
+    options = {**target.options_with_secret(config), **_given(flags)}
     if "store" not in options:
         raise ConfigError("store", NO_STORE)
     settings = configure(options)

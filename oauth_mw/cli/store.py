@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from ..protocols import Store
 from ..stores import open_store
 from .ini import read_section
 
+SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
 NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
 
 
@@ -34,6 +36,13 @@ class Target:
         options = dict(read_section(place).options) if place else {}
         url = self.url or (None if place else self.environ_url)
         return {**options, "store": url} if url else options
+
+    def options_with_secret(self, config: str | None = None) -> dict[str, object]:
+        """The same, and what signing keys are encrypted with, which is never a flag: others could read it there."""
+        options = self.options(config)
+        if not options.get("key_encryption_secret"):
+            options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
+        return options
 
     @contextmanager
     def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import Any
 
 import click
 
 from .. import admin
+from ..config import configure
 from ..errors import NotFound
+from ..tokens.jws import is_compact
 from .input import client_argument, read_credential
 from .output import attribute_text, instant, json_option, print_columns, print_json
 from .store import Target
@@ -21,10 +24,11 @@ _ANYTHING = {"ignore_unknown_options": True}
 token_argument = click.argument("words", metavar="[TOKEN_ID|-]", nargs=-1, type=click.UNPROCESSED)
 
 
-def _key(words: tuple[str, ...]) -> bytes:
-    """The storage key of the token that is meant: by its id, or by itself on standard input."""
+def _meant(words: tuple[str, ...]) -> bytes | str:
+    """The storage key of the token that is meant, by its id or by itself on standard input; or a JWT."""
     if words in ((), ("-",)):
-        return admin.token_key(read_credential(sys.stdin.buffer, "Token"))
+        text = read_credential(sys.stdin.buffer, "Token")
+        return text if is_compact(text) else admin.token_key(text)
     token_id = words[0].lower()
     if len(words) > 1 or not _ID.fullmatch(token_id):
         raise click.UsageError(
@@ -32,6 +36,12 @@ def _key(words: tuple[str, ...]) -> bytes:
             "command line: others can read it there."
         )
     return admin.token_key(token_id)
+
+
+def _keys(target: Target) -> dict[str, Any]:
+    """Where the keys lie that sign JWTs."""
+    settings = configure(target.options_with_secret())
+    return {"files": settings.signing_key_files, "secret": settings.key_encryption_secret}
 
 
 @click.group()
@@ -47,10 +57,13 @@ def token() -> None:
 @json_option
 @click.pass_obj
 def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
-    """Show what the store knows about a token."""
-    key = _key(words)
+    """Show what is known about a token. A JWT lies in no store, and is given itself."""
+    meant = _meant(words)
     with target.store() as store:
-        found = admin.inspect_token(store, key)
+        if isinstance(meant, str):
+            found = admin.inspect_jwt(store, meant, **_keys(target))
+        else:
+            found = admin.inspect_token(store, meant)
     if as_json:
         print_json(
             {
@@ -83,14 +96,17 @@ def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
-    """End a token."""
-    key = _key(words)
+    """End a token. A JWT lies in no store, and is given itself."""
+    meant = _meant(words)
     with target.store() as store:
-        ended = admin.revoke_token(store, key)
+        if isinstance(meant, str):
+            token_id, ended = admin.revoke_jwt(store, meant, **_keys(target))
+        else:
+            token_id, ended = meant.hex(), admin.revoke_token(store, meant)
     if as_json:
-        print_json({"token_id": key.hex(), "revoked": ended})
+        print_json({"token_id": token_id, "revoked": ended})
     else:
-        click.echo(f"revoked {key.hex()}" if ended else f"{key.hex()} had ended before")
+        click.echo(f"revoked {token_id}" if ended else f"{token_id} had ended before")
 
 
 @token.command("revoke-all")

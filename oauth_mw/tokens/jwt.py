@@ -40,7 +40,7 @@ class Keys(Protocol):
 class JWTTokens:
     """Issue and read JWT access tokens. Whom they are for is the caller's to judge.
 
-    :param issuer: ``iss`` of all of them, exactly (RFC 9068 §4).
+    :param issuer: ``iss`` of all of them, exactly (RFC 9068 §4); ``None`` where the key says enough.
     :param end: end such a token; false when it had ended before.
     :param leeway: seconds by which the clocks of issuers may differ from this one.
     :param challenge: how the challenges of this server begin; handed on with every token.
@@ -51,7 +51,7 @@ class JWTTokens:
         keys: Keys,
         clock: Clock,
         *,
-        issuer: str,
+        issuer: str | None,
         has_ended: HasEnded,
         end: Callable[[str, bytes, int], bool],
         leeway: float,
@@ -135,7 +135,7 @@ class JWTTokens:
         :param now: this machine's time, less the leeway.
         :raises Refused: anything else.
         """
-        if members.get("iss") != self._issuer:
+        if self._issuer is not None and members.get("iss") != self._issuer:
             raise Refused("another issuer")
         audience = _audience(members.get("aud"))
         if _seconds(members, "exp") <= now:

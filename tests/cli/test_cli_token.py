@@ -4,10 +4,12 @@ import json
 import time
 
 import pytest
+from jwts import ISSUER
 from stored import API, BILLING
-from support import bearer, issue
+from support import bearer, echo, issue
+from webtest import TestApp
 
-from oauth_mw import admin
+from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.model import TokenRecord
 from oauth_mw.tokens.opaque import OpaqueTokens
 
@@ -163,3 +165,39 @@ def test_revoke_all_of_nobody_is_not_found_and_not_shown(cli, token):
 
     assert answer.exit_code == 3
     assert token not in answer.stderr
+
+
+# A JWT lies in no store
+
+
+@pytest.fixture
+def jwt(opened, registered):
+    app = TestApp(OAuthMiddleware(echo, store=opened, issuer=ISSUER, token_format="jwt"))
+    return issue(app, "tester", registered["client_secret"])
+
+
+def test_a_jwt_is_inspected_by_itself(cli, jwt):
+    found = json.loads(cli("token", "inspect", "--json", input=jwt).stdout)
+
+    assert (found["client_id"], found["state"]) == ("tester", "live")
+    assert found["audience"] == [ISSUER]
+
+
+def test_a_jwt_is_revoked_by_itself_once(cli, jwt):
+    ended = [json.loads(cli("token", "revoke", "--json", input=jwt).stdout)["revoked"] for _ in range(2)]
+
+    assert ended == [True, False]
+    assert json.loads(cli("token", "inspect", "--json", input=jwt).stdout)["state"] == "revoked"
+
+
+def test_a_jwt_that_nobody_here_has_signed_is_not_found(cli, jwt, opened):
+    keys = opened.key_store()
+    keys.remove_signing_key(keys.signing_keys()[0].kid)
+
+    assert cli("token", "inspect", input=jwt).exit_code == 3
+
+
+def test_a_jwt_is_never_an_argument(cli, jwt):
+    answer = cli("token", "inspect", jwt)
+
+    assert (answer.exit_code, jwt[:20] in answer.stderr) == (2, False)
