@@ -15,6 +15,8 @@ import redis
 from engines import Postgres, Redis, wait_until
 from places import why_no_wheel
 
+pytestmark = pytest.mark.slow
+
 STORE = {Postgres: "CREATE TABLE stored AS SELECT 1", Redis: "SET stored 1"}
 FORGET = {Postgres: "DROP TABLE IF EXISTS stored", Redis: "DEL stored"}
 TELL = {Postgres: "SELECT * FROM stored", Redis: "GET stored"}

@@ -12,6 +12,8 @@ from support import SECRET
 
 from oauth_mw import __version__
 
+pytestmark = pytest.mark.slow
+
 CLOSED = ["sh", "-c", 'exec "$@" <&-', "sh"]
 
 

@@ -16,6 +16,8 @@ import httpx
 import pytest
 from running_example import EXAMPLES, START_SECONDS, STOP_SECONDS, environment, first_lines, process, run
 
+pytestmark = pytest.mark.slow
+
 ASK = re.compile(
     r"TOKEN=\$\(curl .*-u (?P<client_id>[a-z0-9]+):(?P<secret>[A-Za-z0-9]+) .*(?P<url>http://127\.0\.0\.1:\d+)/"
 )

@@ -11,7 +11,14 @@ from odd_clients import ODD_CLIENTS, add_odd_clients
 REPORTED = 8000
 
 
-@pytest.fixture(scope="session", params=KINDS)
+# Others stand for them: they differ in how they start their workers alone.
+MORE_KINDS = ("gunicorn-gthread", "uwsgi-threads")
+
+
+@pytest.fixture(
+    scope="session",
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in MORE_KINDS)) for name in KINDS],
+)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""
     with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
