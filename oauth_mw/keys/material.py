@@ -15,6 +15,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 from joserfc.jws import JWSRegistry
 
+from .signers import SIGNERS
+
 RSA_BITS = 2048
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
 
@@ -35,7 +37,7 @@ _MODELS: Mapping[str, Any] = {name: JWSRegistry.algorithms[name] for name in ALG
 class Key:
     """A key pair, or its public half. Its id is its thumbprint (RFC 7638)."""
 
-    __slots__ = ("_key", "_model", "algorithm", "kid")
+    __slots__ = ("_key", "_model", "_signer", "algorithm", "kid")
 
     def __init__(self, key: ECKey | OKPKey | RSAKey) -> None:
         """
@@ -44,6 +46,7 @@ class Key:
         self._key: Any = key
         self.algorithm = _algorithm_of(key)
         self._model = _MODELS[self.algorithm]
+        self._signer = SIGNERS[self.algorithm](key.private_key) if key.is_private else None
         self.kid = key.thumbprint()
 
     def __repr__(self) -> str:
@@ -54,8 +57,12 @@ class Key:
         return bool(self._key.is_private)
 
     def sign(self, message: bytes) -> bytes:
-        signature: bytes = self._model.sign(message, self._key)
-        return signature
+        """
+        :raises TypeError: it is a public half.
+        """
+        if self._signer is None:
+            raise TypeError("a public key signs nothing")
+        return self._signer(message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         try:

@@ -20,6 +20,8 @@ MEMO_ENTRIES = 64
 # No header with a key's id, an object and a signature are shorter; opaque tokens are.
 MIN_LENGTH = 100
 
+# json.dumps makes an encoder for each call that is not plain.
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _MEMBERS = {"typ", "alg", "kid"}
 _TO_URL = bytes.maketrans(b"+/", b"-_")
@@ -159,7 +161,7 @@ def _refuse(text: str) -> float:
 
 
 def _dumped(members: dict[str, object]) -> bytes:
-    return json.dumps(members, separators=(",", ":")).encode()
+    return _compact(members).encode()
 
 
 def _encoded(data: bytes) -> bytes:

@@ -155,7 +155,7 @@ class JWTTokens:
 
     def _token(self, members: Mapping[str, Any], audience: tuple[str, ...]) -> AccessToken:
         scope = members.get("scope", "")
-        others: Mapping[str, Value] = {name: members[name] for name in members.keys() - _OURS}
+        others: Mapping[str, Value] = {name: value for name, value in members.items() if name not in _OURS}
         return AccessToken(
             client_id=members["client_id"],
             scope=scope,
