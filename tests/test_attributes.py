@@ -68,7 +68,7 @@ def test_any_other_name_is_refused(name):
 @pytest.mark.parametrize(
     "name",
     ["access_token", "scope", "state", "active", "client_id", "exp", "cnf", "sub", "issued_at", "organization_name"]
-    + ["developer.email", "Scope", "EXP"],
+    + ["developer.email", "Scope", "EXP", "oauth_mw_position"],
 )
 def test_a_name_with_a_meaning_of_its_own_is_refused(name):
     with pytest.raises(AdminError, match="meaning of its own"):
