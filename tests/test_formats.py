@@ -70,6 +70,20 @@ def test_the_start_warns_of_nothing_else(wrap, client, options, caplog):
     assert caplog.records == []
 
 
+def test_what_would_be_too_long_to_be_read_is_not_issued(app, store):
+    far = [f"https://{number}.example.com/{'x' * 480}" for number in range(20)]
+    admin.update_client(store, "tester", audiences=far)
+    form = "&".join(["grant_type=client_credentials", *(f"resource={each}" for each in far)])
+
+    assert app.post("/oauth/token", form, headers=TESTER, status=400).json["error"] == "invalid_scope"
+
+
+def test_all_that_attributes_may_say_fits(app, store):
+    admin.update_client(store, "tester", public_attributes={"a": "\U0001f600" * 500})
+
+    assert opens(app, issue(app))
+
+
 # Whom it is for
 
 

@@ -21,7 +21,7 @@ MEMO_ENTRIES = 64
 MIN_LENGTH = 100
 
 # json.dumps makes an encoder for each call that is not plain.
-_compact = json.JSONEncoder(separators=(",", ":")).encode
+_compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _MEMBERS = {"typ", "alg", "kid"}
 _TO_URL = bytes.maketrans(b"+/", b"-_")

@@ -13,9 +13,9 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..errors import StoreUnavailable
+from ..errors import InvalidScope, StoreUnavailable
 from ..model import EMPTY, LAST_SECOND, AccessToken, Client, Clock, Value
-from .jws import Reader, Refused, SigningKey, VerifyingKey, header_of, sign
+from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
 from .opaque import CLOCK_MARGIN, HasEnded
 
 TYPE = "at+jwt"
@@ -72,6 +72,7 @@ class JWTTokens:
     ) -> tuple[str, AccessToken]:
         """Make and return a token (RFC 9068 §2) that ends ``lifetime`` seconds from now.
 
+        :raises InvalidScope: it says so much that it would be too long to be read.
         :raises StoreUnavailable: there is no key to sign it with.
         """
         now = int(self._clock())
@@ -91,7 +92,10 @@ class JWTTokens:
         if scopes:
             members["scope"] = " ".join(scopes)
         members.update((name, client.attributes[name]) for name in client.public_attributes)
-        return sign(self._header(key), members, key), self._token(members, tuple(audience))
+        text = sign(self._header(key), members, key)
+        if len(text) > MAX_LENGTH:
+            raise InvalidScope("the token would be too long", client.client_id)
+        return text, self._token(members, tuple(audience))
 
     def read(self, text: str) -> AccessToken | None:
         """The live token that ``text`` is, or ``None``.
