@@ -84,6 +84,12 @@ def test_exactly_the_methods_that_are_told_work(found, methods):  # M-06
         assert [method for method, answer in answers.items() if answer.status_int == 200] == told == list(methods)
 
 
+def test_no_algorithm_is_told_where_nobody_signs_to_authenticate(found):  # M-06
+    metadata, _ = found(token_format="jwt")
+
+    assert [name for name in metadata if "_alg_" in name] == []
+
+
 @pytest.mark.parametrize(
     ("option", "members"),
     [

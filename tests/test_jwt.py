@@ -119,7 +119,7 @@ def test_a_client_without_attributes_shares_the_empty_ones(tokens):
 
 
 @pytest.mark.parametrize(("moved", "good"), [(60 + 9.9, True), (60 + 10, False)])
-def test_it_is_good_until_its_end_and_the_leeway(tokens, issued, clock, moved, good):  # J-08
+def test_it_is_good_until_its_end_and_the_leeway(tokens, issued, clock, moved, good):  # J-06, J-08
     clock.move(moved)
 
     assert (tokens.read(issued[0]) is not None) is good
@@ -150,7 +150,22 @@ def test_the_claims_themselves_are_good(accepted, claims, signed):
 
 WRONG = {
     "iss": [..., None, "", ISSUER + "/", ISSUER.upper(), "https://api.example.co", "https://evil.example", [ISSUER], 1],
-    "aud": [..., None, "", [], {}, [[OURS]], {"a": OURS}, OURS + "/", OURS[:-1], OURS.upper(), [OURS, 1], [""], 7],
+    "aud": [
+        ...,
+        None,
+        "",
+        [],
+        {},
+        [[OURS]],
+        {"a": OURS},
+        "https://b.example",
+        OURS + "/",
+        OURS[:-1],
+        OURS.upper(),
+        [OURS, 1],
+        [""],
+        7,
+    ],
     "exp": [..., None, "", "9999999999", True, 1.5e9, [], {}, -1, 0, 2**32, 10**30],
     "iat": [..., None, "1", True, 1.5, -1, 2**32],
     "nbf": [None, "1", True, [], -1, 4_000_000_000],
@@ -170,7 +185,7 @@ def test_a_claim_that_is_wrong_or_missing_is_refused(accepted, claims, signed, n
 
 
 @pytest.mark.parametrize("name", ["sub", "client_id"])
-def test_a_token_of_a_client_that_says_it_is_another_is_refused(tokens, claims, signed, name):
+def test_a_token_of_a_client_that_says_it_is_another_is_refused(tokens, claims, signed, name):  # J-06
     assert tokens.read(signed({**claims, name: "somebody"})) is None
 
 
