@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hosting import KINDS, Server, running
+from node_scripts import install
 from odd_clients import ODD_CLIENTS, add_odd_clients
 
 REPORTED = 8000
@@ -33,6 +34,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running("waitress", folder) as started:
         started.confidential.update(secret for _, secret in ODD_CLIENTS.values())
         yield started
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the Node scripts and the packages that they use."""
+    folder = tmp_path_factory.mktemp("node")
+    install(folder)
+    return folder
 
 
 @pytest.fixture

@@ -169,15 +169,17 @@ def prepare_store(url: str) -> None:
 
 
 @contextmanager
-def running(name: str, folder: Path, **options: object) -> Iterator[Server]:
+def running(name: str, folder: Path, *, port: int = 0, **options: object) -> Iterator[Server]:
     """A server of the kind ``name`` with its output in ``folder``, which is judged at the end.
 
     Its store lies there too, unless ``options`` name another.
+
+    :param port: where options name it; 0 is any.
     """
     needs(KINDS[name])
     url = str(options.get("store", store_in(folder)))
     prepare_store(url)
-    server = _start(name, folder, {**OPTIONS, **options, "store": url})
+    server = _start(name, folder, port or free_port(), {**OPTIONS, **options, "store": url})
     try:
         yield server
     finally:
@@ -186,8 +188,7 @@ def running(name: str, folder: Path, **options: object) -> Iterator[Server]:
     assert ended, f"{name} did not end"
 
 
-def _start(name: str, folder: Path, settings: dict[str, object]) -> Server:
-    port = free_port()
+def _start(name: str, folder: Path, port: int, settings: dict[str, object]) -> Server:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep),

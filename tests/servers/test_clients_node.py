@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hosting import HERE, Server
+from hosting import Server
+from node_scripts import run
 from odd_clients import ODD_CLIENTS
 
 pytestmark = pytest.mark.node
-
-INSTALL_SECONDS = 240
-RUN_SECONDS = 30
 
 # The methods that each script knows, and what its client can do beside asking for a token.
 BOTH = ("client_secret_basic", "client_secret_post")
@@ -35,25 +29,6 @@ RUNS = [
     # This method encodes colons but no percent signs: where both occur, nobody can tell what was meant.
     if (method, odd) != ("client_secret_basic_interop", "all")
 ]
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the scripts and the packages that they use."""
-    assert shutil.which("node") and shutil.which("npm"), "Node.js and npm are needed"
-    folder = tmp_path_factory.mktemp("node")
-    shutil.copytree(HERE / "node", folder, dirs_exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=INSTALL_SECONDS)
-    assert done.returncode == 0, done.stderr
-    return folder
-
-
-def run(installed: Path, script: str, *arguments: str) -> Any:
-    command = ["node", f"{script}.mjs", *arguments]
-    done = subprocess.run(command, cwd=installed, capture_output=True, text=True, timeout=RUN_SECONDS)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize(("script", "method", "odd"), RUNS, ids=map(" ".join, RUNS))

@@ -1,0 +1,93 @@
+"""Stock Node libraries, unmodified, find and check our JWTs by our documents."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from hosting import SECRETS, Server, free_port, running
+from node_scripts import answering, run
+from wire import GRANT
+
+from oauth_mw import open_store
+from oauth_mw.keys.material import ALGORITHMS, make
+from oauth_mw.keys.ring import KeyRing
+
+pytestmark = pytest.mark.node
+
+ELSEWHERE = "https://other.example"
+TURN_SECONDS = 20
+
+
+@pytest.fixture(scope="module", params=ALGORITHMS)
+def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    port = free_port()
+    options = {"token_format": "jwt", "signing_algorithm": request.param, "issuer": f"http://127.0.0.1:{port}"}
+    with running("waitress", tmp_path_factory.mktemp(request.param), port=port, **options) as started:
+        yield started
+
+
+def issue(server: Server) -> str:
+    answer = requests.post(f"{server.url}/oauth/token", GRANT, auth=("alpha", SECRETS["alpha"]), timeout=10).json()
+    server.confidential.add(answer["access_token"])
+    return str(answer["access_token"])
+
+
+def test_oauth4webapi_finds_gets_checks_introspects_and_revokes_a_token(installed: Path, issuer: Server) -> None:
+    answer = run(installed, "jwt-oauth4webapi", issuer.url, "alpha", SECRETS["alpha"])
+    issuer.confidential.add(answer["token"])
+
+    claims, before = answer["claims"], answer["before"]
+    assert (claims["iss"], claims["aud"], claims["sub"], claims["scope"]) == (issuer.url, issuer.url, "alpha", "read")
+    assert answer["elsewhere"] == "OAUTH_JWT_CLAIM_COMPARISON_FAILED"
+    assert {name: before[name] for name in ("active", "sub", "aud", "exp")} == {
+        "active": True, **{name: claims[name] for name in ("sub", "aud", "exp")},
+    }  # fmt: skip
+    assert (answer["active"], answer["refused"]["error"]) == (False, "invalid_token")
+
+
+def test_jose_checks_a_token(installed: Path, issuer: Server) -> None:
+    with answering(installed, "jwt-jose", issuer.url, issuer.url) as check:
+        good = check(issue(issuer))
+        changed = check(issue(issuer)[:-10] + "A" * 10)
+
+    assert (good["header"]["typ"], good["payload"]["client_id"]) == ("at+jwt", "alpha")
+    assert changed == {"error": "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"}
+
+
+def test_jose_refuses_a_token_for_another(installed: Path, issuer: Server) -> None:
+    with answering(installed, "jwt-jose", issuer.url, ELSEWHERE) as check:
+        assert check(issue(issuer)) == {"error": "ERR_JWT_CLAIM_VALIDATION_FAILED"}
+
+
+def test_jose_sees_that_another_key_signs(installed: Path, issuer: Server) -> None:
+    with answering(installed, "jwt-jose", issuer.url, issuer.url) as check:
+        old = issue(issuer)
+        first = check(old)
+        add_key(issuer, first["header"]["alg"])
+        second = next_from_another_key(issuer, old)
+        answers = [check(second), check(old)]
+
+    assert [answer["payload"]["sub"] for answer in answers] == ["alpha", "alpha"]
+    assert answers[0]["header"]["kid"] != answers[1]["header"]["kid"] == first["header"]["kid"]
+
+
+def add_key(server: Server, algorithm: str) -> None:
+    store = open_store(server.store_url)
+    ring = KeyRing(
+        store.key_store(), time.time, time.monotonic, algorithm=algorithm, lifetime=None, lead=0, secret=None
+    )
+    assert ring.add(make(algorithm), at_once=True)
+    store.close()
+
+
+def next_from_another_key(server: Server, old: str) -> str:
+    """The first token that another key has signed: workers look for keys once a second."""
+    deadline = time.monotonic() + TURN_SECONDS
+    while (token := issue(server)).partition(".")[0] == old.partition(".")[0]:
+        assert time.monotonic() < deadline, "no other key signs"
+        time.sleep(0.1)
+    return token
