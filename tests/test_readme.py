@@ -9,14 +9,19 @@ import shlex
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import jwt
+import pytest
 from click.testing import CliRunner
-from support import SECRET, basic, echo, one_store
+from serving import serving
+from support import SECRET, basic, echo, issue, one_store
 from webtest import TestApp
 from wsgi_client import CheckedApp, challenge_of
 
-from oauth_mw import OAuthMiddleware
+from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.cli import main
 from oauth_mw.config import OPTIONS
+from oauth_mw.keys.material import ALGORITHMS, from_pem
+from oauth_mw.tokens.jws import header_of, sign
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
@@ -51,15 +56,20 @@ def not_found(environ, start_response):
     return []
 
 
+def fenced(begin: str) -> str:
+    """The one block of Python that begins so."""
+    (code,) = re.findall(rf"```python\n({begin}.*?)```", README, re.DOTALL)
+    return code
+
+
 @one_store
 def test_a_mounted_app_is_found_by_its_documents(store, client):  # M-01, M-03, G-01, G-03
-    (code,) = re.findall(r"```python\n(from werkzeug.*?)```", README, re.DOTALL)
     here = {
         "OAuthMiddleware": lambda app, **options: OAuthMiddleware(app, **{**options, "store": store}),
         "app": echo,
         "site": not_found,
     }
-    exec(code, here)
+    exec(fenced("from werkzeug"), here)
     app = CheckedApp(here["application"])
 
     resource = app.get(challenge_of(app.get("/auth/reports", status=401)).parameters["resource_metadata"]).json
@@ -88,3 +98,61 @@ def test_audiences_are_asked_for_as_it_says(tmp_path, monkeypatch):  # N-01
     token = app.post("/oauth/token", form, headers=headers).json["access_token"]
 
     assert app.post("/oauth/introspect", {"token": token}, headers=headers).json["aud"] == made["audiences"][1]
+
+
+def test_a_client_is_given_jwts_as_it_says(tmp_path, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_STORE", f"sqlite:///{tmp_path}/oauth.db")
+    store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True)
+    admin.add_client(store, "Nightly report job", client_id="CLIENT")
+    ((_, *change),) = typed("Opaque or JWT")
+
+    assert CliRunner().invoke(main, change).exit_code == 0
+    assert store.find_client("CLIENT").token_format == "jwt"
+    store.close()
+
+
+@pytest.fixture
+def signed(store, client):
+    """What the how-to's ``check`` says of a token of a real server, and how a token is got from it."""
+    with serving() as (issuer, set_app):
+        here: dict[str, object] = {}
+        exec(fenced("import jwt").replace('"https://example.com"', repr(issuer)), here)
+        audience = [issuer, here["AUDIENCE"]]
+        app = OAuthMiddleware(echo, store=store, issuer=issuer, audience=audience, token_format="jwt")
+        set_app(app)
+        yield here["check"], lambda resource: issue(TestApp(app), resource=resource or issuer)
+
+
+@one_store
+def test_another_service_checks_our_tokens_as_it_says(signed):
+    check, token_for = signed
+    token = token_for("https://billing.example.com")
+
+    assert (check(token)["client_id"], check(token)["scope"]) == ("tester", "read write")
+    with pytest.raises(jwt.InvalidAudienceError):
+        check(token_for(None))
+    with pytest.raises(jwt.InvalidTokenError):
+        check(token[:-10] + "A" * 10)
+
+
+@one_store
+def test_what_a_key_of_ours_signed_for_something_else_is_no_access_token(signed, store):  # J-07
+    check, token_for = signed
+    claims = jwt.decode(token_for("https://billing.example.com"), options={"verify_signature": False})
+    key = from_pem(store.key_store().signing_keys()[0].private)
+
+    with pytest.raises(jwt.InvalidTokenError, match="no access token"):
+        check(sign(header_of(key, "JWT"), claims, key))
+
+
+def length(**options: str) -> int:
+    store = open_store("memory://")
+    client, secret = admin.add_client(store, "Nightly report job", scope="reports:read")
+    return len(issue(TestApp(OAuthMiddleware(echo, store=store, **options)), client.client_id, secret))
+
+
+def test_tokens_are_as_long_as_it_says():
+    options = {"issuer": "https://example.com", "token_format": "jwt"}
+    lengths = [f"{name} {length(signing_algorithm=name, **options)}" for name in ALGORITHMS]
+
+    assert f"| {length()} | {', '.join(lengths)} |" in README
