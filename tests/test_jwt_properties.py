@@ -63,6 +63,8 @@ def changed(text, changes):
 
 @given(changes)
 @example([("cut", 1.0, 1.0)])
+@example([("flip", 1.0, 3)])  # one of these two changes bits that no byte has
+@example([("flip", 1.0, 15)])
 def test_a_changed_text_is_never_opened(changes):  # J-05
     text = changed(TEXT, changes)
     try:
