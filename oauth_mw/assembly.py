@@ -133,7 +133,7 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
             leeway=leeway,
             challenge=challenge,
         )
-    return Formats(opaque, jwt, settings.token_format, settings.audience)
+    return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
 def _guard(settings: Settings, rules: Rules, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
@@ -179,12 +179,12 @@ def _endpoints(
             lifetime=settings.access_token_lifetime,
             default_scope=settings.default_scope,
             narrow=settings.scope_policy == "narrow",
-            audience=settings.audience,
+            audience=settings.names,
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
         "revocation_path": RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
-        "introspection_path": IntrospectionEndpoint(authenticate, read, settings.audience),
+        "introspection_path": IntrospectionEndpoint(authenticate, read, settings.names),
     }
 
 

@@ -95,7 +95,7 @@ class Settings:
     audience: tuple[str, ...] = option(
         (),
         audience,
-        "URIs that name this resource server: a JWT must be for one of them; unset: public_url",
+        "URIs that name this resource server: tokens for others are refused; unset: public_url",
     )
     key_encryption_secret: str | None = option(
         None, secret, "What private signing keys are encrypted with in the store, or in their files", shown=False
@@ -138,6 +138,11 @@ class Settings:
         "revocations made meanwhile, or within the lag before, are not seen",
     )
     store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "How long a request may wait for the store")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What this resource server is called in ``aud``."""
+        return self.audience or ((self.public_url,) if self.public_url else ())
 
 
 OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
@@ -190,14 +195,12 @@ def documented_resource(settings: Settings) -> str | None:
     """The identifier of this resource server for which there is a document (RFC 9728 §1.2): the first that is a URL."""
     if not (settings.issuer and settings.metadata):
         return None
-    return next(filter(is_url, settings.audience), None)
+    return next(filter(is_url, settings.names), None)
 
 
 def _filled(settings: Settings) -> Settings:
     """With the defaults that follow from other options."""
-    public_url = settings.public_url or settings.issuer
-    by_default = (public_url,) if public_url else ()
-    return replace(settings, public_url=public_url, audience=settings.audience or by_default)
+    return replace(settings, public_url=settings.public_url or settings.issuer)
 
 
 def _check_keys(settings: Settings) -> None:

@@ -104,7 +104,7 @@ def test_a_password_in_a_url_is_not_told():
 def test_public_url_and_audience_follow_from_the_issuer(options, public_url, audience):  # J-04
     found = settings(**options)
 
-    assert (found.public_url, found.audience) == (public_url, audience)
+    assert (found.public_url, found.names) == (public_url, audience)
 
 
 def test_a_resource_server_has_at_most_20_names():

@@ -48,6 +48,13 @@ def test_tokens_of_before_a_change_over_stay_good(wrap, client, before, after):
     assert opens(wrap(**after), token)
 
 
+@pytest.mark.parametrize("options", [{}, BOTH], ids=["without an issuer", "with one"])
+def test_an_issuer_is_set_on_one_worker_after_the_other(wrap, client, options):
+    token = issue(wrap(**options))
+
+    assert [opens(wrap(**each), token) for each in ({}, BOTH)] == [True, True]
+
+
 def test_without_an_issuer_a_client_of_jwts_gets_opaque_tokens(wrap, client, store):
     admin.update_client(store, "tester", token_format="jwt")
 

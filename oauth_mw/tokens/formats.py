@@ -33,20 +33,28 @@ class Formats:
     :param jwt: ``None`` where no JWT can be issued or read.
     :param default: the format for clients that have none of their own.
     :param audience: what this resource server is called.
+    :param implied: nobody asked for such a name. Opaque tokens then do not tell it: they can be read only where their
+        store is, and there may be workers that have no name yet.
     """
 
-    def __init__(self, opaque: Format, jwt: Format | None, default: str, audience: Collection[str]) -> None:
+    def __init__(
+        self, opaque: Format, jwt: Format | None, default: str, audience: Collection[str], *, implied: bool = False
+    ) -> None:
         self._opaque = opaque
         self._jwt = jwt
         self._default = default
         self._audience = frozenset(audience)
+        self._implied = implied
 
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
         wanted = client.token_format or self._default
-        chosen = self._jwt if self._jwt is not None and wanted == JWT else self._opaque
-        return chosen.issue(client, scopes, lifetime, audience)
+        if self._jwt is not None and wanted == JWT:
+            return self._jwt.issue(client, scopes, lifetime, audience)
+        if self._implied and self._audience.issuperset(audience):
+            audience = ()
+        return self._opaque.issue(client, scopes, lifetime, audience)
 
     def accepted(self, text: str) -> AccessToken | None:
         """The live token that ``text`` is, if this resource server may accept it (RFC 9700 §2.3), or ``None``."""
