@@ -11,6 +11,8 @@ from links import family, open_files
 from load import cached_everywhere, issuing, using
 from wire import issue
 
+pytestmark = pytest.mark.slow
+
 pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
 
 

@@ -11,6 +11,8 @@ from hosting import Server, prepare_store, store_in
 from load import cached_everywhere, using, wait_until
 from wire import GRANT, ask, basic, bearer, issue, revoke
 
+pytestmark = pytest.mark.slow
+
 PREFORKING = ["gunicorn", "gunicorn-preload", "uwsgi"]
 NOTICED_SECONDS = 3.0  # promised: about one, and this machine may be busy
 

@@ -14,6 +14,8 @@ from load import cached_everywhere, issuing, kill_and_wait_for_another, using, w
 from operating import Operator
 from wire import bearer, issue, revoke, wire
 
+pytestmark = pytest.mark.slow
+
 PREFORKING = ["gunicorn", "gunicorn-preload", "uwsgi"]
 
 
