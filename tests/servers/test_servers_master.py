@@ -11,9 +11,10 @@ from links import family, open_files
 from load import cached_everywhere, issuing, using
 from wire import issue
 
-pytestmark = pytest.mark.slow
-
-pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open"),
+]
 
 
 @pytest.mark.parametrize("name", ["gunicorn-preload", "uwsgi"])
