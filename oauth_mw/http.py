@@ -83,9 +83,9 @@ def parse_form(body: bytes) -> Form:
     return form
 
 
-def values_of(text: str | None) -> tuple[str, ...]:
+def values_of(text: str) -> tuple[str, ...]:
     """The values, each once, that a form has of a parameter that may be sent several times."""
-    return tuple(dict.fromkeys(text.split("\0"))) if text else ()
+    return tuple(dict.fromkeys(text.split("\0")))
 
 
 def form_decode(raw: bytes) -> str:
@@ -98,7 +98,7 @@ def form_decode(raw: bytes) -> str:
             raise ValueError("bad percent-encoding")
         plain = raw.replace(b"+", b" ")
         return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), plain).decode("utf-8")
-    return raw.replace(b"+", b" ").decode("utf-8")
+    return (raw.replace(b"+", b" ") if b"+" in raw else raw).decode("utf-8")
 
 
 def basic_credentials(value: str) -> bytes | None:

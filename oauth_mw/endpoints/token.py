@@ -70,7 +70,7 @@ class TokenEndpoint:
         if client.resource_server:
             raise UnauthorizedClient("a resource server gets no tokens", client.client_id)
         scopes = self._granted(client, _one_of("scope", body, query))
-        audience = self._meant_for(client, values_of(_one_of(RESOURCE, body, query)))
+        audience = self._meant_for(client, _one_of(RESOURCE, body, query))
         state = _one_of("state", body, query)
         if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
             raise InvalidRequest("state is too long or not printable", client.client_id)
@@ -86,8 +86,10 @@ class TokenEndpoint:
     def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
         found = ""
         for place in self._grant_type_in:
-            values = {"body": body, "query": query}.get(place)
-            value = request.environ.get("HTTP_GRANT_TYPE") if values is None else values.get("grant_type")
+            if place == "header":
+                value = request.environ.get("HTTP_GRANT_TYPE")
+            else:
+                value = (body if place == "body" else query).get("grant_type")
             if value and found:
                 raise InvalidRequest("grant_type in more than one place")
             found = value or found
@@ -116,16 +118,19 @@ class TokenEndpoint:
             raise InvalidScope("scope not allowed for this client", client.client_id)
         return allowed
 
-    def _meant_for(self, client: Client, asked: Sequence[str]) -> Sequence[str]:
+    def _meant_for(self, client: Client, text: str | None) -> Sequence[str]:
         """The audience of the token (RFC 8707 §2): all that is asked for.
 
         :raises InvalidTarget: malformed, or not allowed.
         """
         allowed = client.audiences or self._audience
-        if not asked:
+        if text is None:
+            if client.default_audience is not None or allowed is self._audience:
+                return client.default_audience or allowed[:1]
             # Unasked, too, a client gets nothing that it may not ask for.
             fitting = [resource for resource in self._audience if resource in allowed]
-            return client.default_audience or (fitting or allowed)[:1]
+            return (fitting or allowed)[:1]
+        asked = values_of(text)
         if len(asked) > MAX_RESOURCES or not all(map(is_resource, asked)):
             raise InvalidTarget("malformed resource, or too many", client.client_id)
         if not set(asked) <= set(allowed):

@@ -59,10 +59,11 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
     """
     if not rows:
         return None
-    client_id, name, scope, default_scope, lifetime, token_format, audiences, default_audience, *more = rows[0][:_WIDTH]
-    attributes, resource_server, enabled, created_at = more
+    first = rows[0]
+    client_id, name, scope, default_scope, lifetime, token_format, audiences, default_audience = first[:8]
+    attributes, resource_server, enabled, created_at = first[8:_WIDTH]
     try:
-        values, public = read_attributes(attributes)
+        values, public = NO_ATTRIBUTES if attributes is None else read_attributes(attributes)
         return Client(
             client_id,
             name,
@@ -70,7 +71,7 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
             None if default_scope is None else tuple(default_scope.split()),
             lifetime,
             token_format,
-            tuple(audiences.split()) if audiences else (),
+            () if audiences is None else tuple(audiences.split()),
             None if default_audience is None else tuple(default_audience.split()),
             values,
             public,
@@ -78,7 +79,7 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
             bool(enabled),
             created_at,
             tuple([_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None]),
-            rows[0][-1],
+            first[-1],
         )
     except _GARBLED:
         raise StoreUnavailable("a client's row is garbled") from None
