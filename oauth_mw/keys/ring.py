@@ -7,12 +7,15 @@ until its last token has expired. The store is asked once a second at most, what
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from os import getpid
 from typing import NamedTuple
 
 from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
+from ..patience import deadline
 from ..protocols import KeyStore
 from . import LOOK_SECONDS, material
 from .material import Key
@@ -20,6 +23,8 @@ from .order import in_turn, published
 
 # A key is asked to stay for so much longer than its tokens need, so that this is written rarely.
 NEED_SECONDS = 3600
+# For another's look, by who has no time of his own.
+WAIT_SECONDS = 60.0
 
 
 class _Known(NamedTuple):
@@ -58,7 +63,7 @@ class KeyRing:
         self._lifetime = lifetime
         self._lead = lead
         self._secret = secret
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._epoch = object()
         self._asked: object = None
         self._known = _Known((), {}, None)
@@ -159,18 +164,31 @@ class KeyRing:
 
         :raises StoreUnavailable: it does not answer.
         """
-        with self._lock:
-            now = self._monotonic()
-            if anew or now >= self._looked + LOOK_SECONDS or self._asked is not self._epoch:
-                self._looked = now
-                self._asked = self._epoch
-                try:
-                    self._known, self._failed = self._read(self._asked), None
-                except StoreUnavailable as error:
-                    self._failed = error
+        # Each process has a lock of its own: one that came with a fork may have been held.
+        lock = self._locks.get(getpid()) or self._locks.setdefault(getpid(), threading.Lock())
+        if not lock.acquire(timeout=max(deadline(WAIT_SECONDS) - time.monotonic(), 0)):
+            raise StoreUnavailable("others still look for the signing keys")
+        try:
+            epoch = self._epoch
+            if anew or self._asked is not epoch or self._monotonic() >= self._looked + LOOK_SECONDS:
+                self._ask(epoch)
             if self._failed is not None:
                 raise StoreUnavailable(self._failed.reason)
             return self._known
+        finally:
+            lock.release()
+
+    def _ask(self, epoch: object) -> None:
+        started = self._monotonic()
+        try:
+            self._known, self._failed = self._read(epoch), None
+        except StoreUnavailable as error:
+            self._failed = error
+            # Those who waited meanwhile would not wait as long once more.
+            started = self._monotonic()
+        # Last: whoever was interrupted before, or forked, has not asked.
+        self._looked = started
+        self._asked = epoch
 
     def _read(self, epoch: object) -> _Known:
         records = list(self._store.signing_keys())
