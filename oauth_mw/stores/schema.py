@@ -14,6 +14,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 VERSION = 2
@@ -93,8 +94,8 @@ log = Table(
     Column("alone", Boolean(create_constraint=False), nullable=False),
     Index("oauth_mw_log_keep_until", "keep_until"),
 )
-# Of each client, the tokens that end by what the log says alone.
-Index("oauth_mw_log_alone", log.c.client_id, log.c.key, sqlite_where=log.c.alone, postgresql_where=log.c.alone)
+# Of each client, the tokens that end by what the log says alone. SQLite uses it only for the very same words.
+Index("oauth_mw_log_alone", log.c.client_id, log.c.key, sqlite_where=text("alone = 1"), postgresql_where=log.c.alone)
 
 signing_key = Table(
     "oauth_mw_signing_key",
