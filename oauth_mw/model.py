@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .errors import DEFAULT_REALM
 
@@ -28,6 +28,8 @@ MAX_LIFETIME = 10 * 366 * 24 * 3600
 LOG_KEEP_SECONDS = 24 * 3600 + 60
 # Beyond so many tokens of a client that the log alone knows to be ended, all of its tokens end.
 MOST_ALONE = 10_000
+# Who has missed more events than so many forgets all that he knows instead.
+MOST_EVENTS = 20_000
 
 
 def _none() -> Mapping[str, Value]:
@@ -141,6 +143,13 @@ class LogPage(NamedTuple):
     position: int
     events: Sequence[Ended]
     complete: bool
+
+
+class EndsPage(NamedTuple):
+    """Some of what the log alone says. ``following`` is what to ask for the next with; ``None``: that was all."""
+
+    events: Sequence[Ended]
+    following: tuple[Any, ...] | None
 
 
 class KeyRecord(NamedTuple):

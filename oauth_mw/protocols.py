@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from .model import (
     Client,
     ClientRecord,
     ClientSecret,
+    EndsPage,
     Holdings,
     KeyRecord,
     LogPage,
@@ -120,8 +121,11 @@ class RevocationLog(Protocol):
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
 
-    def read_ends(self) -> LogPage:
-        """All that the log alone says: each such token, and the last end of each client's. ``complete`` is false."""
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+        """Some of what the log alone says: each such token, and the last end of each client's; in any order.
+
+        :param after: the ``following`` of the page before; else it is the first.
+        """
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import API, BILLING, SPANNING, STORE_SUITE, ends_of, issued, registered
+from stored import API, BILLING, SPANNING, STORE_SUITE, issued, registered
 from support import basic, bearer, issue
 from webtest import TestApp
 
@@ -18,6 +18,7 @@ from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
 from oauth_mw.model import ClientRecord, TokenRecord
 from oauth_mw.protocols import Store
+from oauth_mw.tokens.whole import ends_of
 
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.
@@ -160,7 +161,7 @@ def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
     found = [store.find_token(key) for key in keys]
     if store.marks_tokens:
         return found
-    ends = ends_of(store)
+    ends = ends_of(store, lambda: 0)
     return [
         token and token._replace(revoked=token.revoked or ends.has_ended(key, token.client_id, token.position))
         for key, token in zip(keys, found, strict=True)

@@ -9,9 +9,9 @@ import pytest
 from support import HandClock
 
 from oauth_mw.credentials import hash_secret
-from oauth_mw.model import Client, LogPage, TokenRecord
+from oauth_mw.model import Client, Ended, LogPage, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.ends import Ends
+from oauth_mw.tokens.whole import ends_of
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
@@ -54,14 +54,19 @@ def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_
 def is_dead(store: Store, key: bytes) -> bool:
     token = store.find_token(key)
     assert token, "the row is gone"
-    return token.revoked or (not store.marks_tokens and ends_of(store).has_ended(key, token.client_id, token.position))
+    return token.revoked or (
+        not store.marks_tokens and ends_of(store, lambda: 0).has_ended(key, token.client_id, token.position)
+    )
 
 
-def ends_of(store: Store) -> Ends:
-    """All that the log alone knows of a store's tokens."""
-    ends = Ends(lambda: 0)
-    ends.restart(store.read_ends().events)
-    return ends
+def events_of(store: Store) -> list[Ended]:
+    """All that the log alone knows of a store's tokens and clients."""
+    page = store.read_ends()
+    events = [*page.events]
+    while page.following is not None:
+        page = store.read_ends(page.following)
+        events += page.events
+    return events
 
 
 def log_of(store: Store) -> LogPage:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from copy import deepcopy
+
 import pytest
 from support import HandClock
 
 from oauth_mw.model import LOG_KEEP_SECONDS, Ended
+from oauth_mw.tokens import ends as module
 from oauth_mw.tokens.ends import Ends
 
 NOW = 1_800_000_000
@@ -102,3 +106,58 @@ def test_an_end_of_all_takes_the_place_of_the_single_ones(ends):
 
     assert len(ends) == 1
     assert ends.has_ended(key(1), "x", 3) and ends.has_ended(key(9), "y", 9)
+
+
+# As often as a client likes
+
+
+def test_what_ended_with_all_of_a_client_takes_no_room(ends):
+    ends.learn([Ended(0, "y", key(number), True) for number in range(100)])
+    for turn in range(1, 50):
+        ends.learn([Ended(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Ended(turn, "x")])
+
+    assert len(ends) == 100 and len(ends._known.by_expiry) <= 200
+
+
+def test_the_end_of_a_client_seldom_makes_work_for_all_others(ends, monkeypatch):
+    made = []
+    monkeypatch.setattr(module, "heapify", made.append)
+    ends.learn([Ended(0, "y", key(number), True) for number in range(100)])
+
+    for turn in range(1, 90):
+        ends.learn([Ended(turn, "x", key(1000 + turn), True), Ended(turn, "x")])
+
+    assert made == []
+
+
+def test_a_fork_may_come_between_any_two_steps(ends, clock):
+    """The child is told again what its parent was about to learn."""
+    told = [
+        [Ended(1, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Ended(2, "y", key(2), True)],
+        [Ended(3, "y"), Ended(4, "x", key(3), True)],
+        [Ended(5, "y", key(4), True)],
+    ]
+    forks = []
+
+    def look(frame, event, argument):
+        if frame.f_code.co_filename == module.__file__:
+            forks.append((told.index(events), deepcopy(ends)))
+            return look
+        return None
+
+    for events in told:
+        clock.move(1)
+        sys.settrace(look)
+        ends.learn(events)
+        sys.settrace(None)
+    for number, child in forks:
+        for events in told[number:]:
+            child.learn(events)
+    clock_after = [(len(child), child.has_ended(key(2), "y", 2)) for _, child in forks]
+    clock.move(100 + LOG_KEEP_SECONDS)
+    for _, child in forks:
+        child._clock = clock
+        child.learn([])
+
+    assert len(forks) > 30 and set(clock_after) == {(2, True)}
+    assert {len(child) for _, child in forks} == {0}

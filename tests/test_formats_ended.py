@@ -6,6 +6,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 from jwts import JWT, TESTER, introspected, opens
+from stored import events_of
 from support import SECRET, basic, bearer, issue
 
 from oauth_mw import admin
@@ -28,7 +29,7 @@ def revoke(app, token, headers=TESTER):
 
 
 def ends_of(store):
-    return len(store.read_ends().events)
+    return len(events_of(store))
 
 
 @pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stored import NOW, is_dead, issued, key_of, log_of, registered
+from stored import NOW, events_of, is_dead, issued, key_of, log_of, registered
 
 from oauth_mw import model
 from oauth_mw.model import LOG_KEEP_SECONDS
@@ -18,7 +18,7 @@ def tester(store):
 
 
 def ends_of(store):
-    return sorted((event[1:] for event in store.read_ends().events), key=repr)
+    return sorted((event[1:] for event in events_of(store)), key=repr)
 
 
 def now_of(store, client_id="tester"):
@@ -61,7 +61,7 @@ def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, c
     clock.move(10 * LOG_KEEP_SECONDS)
     store.end_client("other")
 
-    assert {event.position for event in store.read_ends().events} == {last, now_of(store)}
+    assert {event.position for event in events_of(store)} == {last, now_of(store)}
 
 
 def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
@@ -77,15 +77,33 @@ def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
     assert kept == [True, False]
 
 
-def test_who_reads_all_ends_follows_on_from_there(store):
-    store.end_token("tester", key_of(), now_of(store))
-    page = store.read_ends()
+def test_all_are_told_in_several_pages(store, pages_of_two):
+    for number in range(5):
+        store.end_token("tester", key_of(number), now_of(store))
     store.end_client("other")
 
-    following = store.read_log(page.store_id, page.position)
+    singles = {key for _, key, alone in ends_of(store) if alone}
+    assert singles == set(map(key_of, range(5)))
+    assert ("other", None, False) in ends_of(store)
 
-    assert not page.complete and following.complete
-    assert [event.client_id for event in following.events] == ["other"]
+
+@pytest.fixture
+def pages_of_two(monkeypatch):
+    monkeypatch.setattr("oauth_mw.stores.sql_log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.redis.log.ENDS_AT_ONCE", 2)
+
+
+def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
+    for name in ("memory.LOG_LENGTH", "sql_log.MOST_EVENTS", "redis.log.MOST_EVENTS"):
+        monkeypatch.setattr(f"oauth_mw.stores.{name}", 2)
+    before = log_of(store)
+
+    complete = []
+    for _ in range(3):
+        store.end_client("other")
+        complete.append(store.read_log(before.store_id, before.position).complete)
+
+    assert complete == [True, True, False]
 
 
 def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):

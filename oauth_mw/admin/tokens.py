@@ -11,8 +11,8 @@ from ..errors import NotFound
 from ..keys import check_installed
 from ..model import AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
-from ..tokens.ends import Ends
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
+from ..tokens.whole import ends_of
 
 PURGE_ROWS = 500
 REST_SECONDS = 0.002
@@ -128,8 +128,7 @@ def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> t
     else:
         how = store.key_store(), time.time, time.monotonic
         keys = KeyRing(*how, algorithm="", lifetime=None, lead=0, secret=secret)
-    ends = Ends(time.time)
-    ends.restart(store.read_ends().events)
+    ends = ends_of(store, time.time)
     tokens = JWTTokens(
         keys, _before_all, issuer=None, has_ended=ends.has_ended, end=store.end_token, leeway=0, challenge=""
     )
@@ -160,9 +159,7 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
 def _has_ended(store: Store, key: bytes, record: TokenRecord) -> bool:
     if store.marks_tokens or record.revoked:
         return record.revoked
-    ends = Ends(time.time)
-    ends.restart(store.read_ends().events)
-    return ends.has_ended(key, record.client_id, record.position)
+    return ends_of(store, time.time).has_ended(key, record.client_id, record.position)
 
 
 def _token(store: TokenStore, key: bytes) -> TokenRecord:

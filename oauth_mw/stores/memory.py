@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from threading import Lock
+from typing import Any
 
 from ..model import (
     LOG_KEEP_SECONDS,
@@ -17,6 +18,7 @@ from ..model import (
     ClientSecret,
     Clock,
     Ended,
+    EndsPage,
     KeyRecord,
     LogPage,
     TokenRecord,
@@ -201,12 +203,12 @@ class MemoryStore:
             events = [event for event in self._all.log if event.position > after] if complete else []
             return LogPage(self._all.store_id, self._all.head[0], events, complete)
 
-    def read_ends(self) -> LogPage:
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
         with self._all.lock:
             events = [Ended(position, client_id) for client_id, position in self._all.ended.items() if position]
             for client_id, keys in self._all.alone.items():
                 events += [Ended(position, client_id, key, True) for key, position in self._kept(keys).items()]
-            return LogPage(self._all.store_id, self._all.head[0], events, False)
+            return EndsPage(events, None)
 
     def _kept(self, alone: dict[bytes, int]) -> dict[bytes, int]:
         now = self._clock()

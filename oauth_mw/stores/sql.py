@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import (
     Connection,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 )
 
 from ..errors import StoreMissing
-from ..model import LAST_SECOND, Client, ClientSecret, Clock, LogPage, TokenRecord
+from ..model import LAST_SECOND, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
 from . import schema, statements
 from .engine import SQLEngine
@@ -222,8 +223,8 @@ class SQLStore:
     def read_log(self, store_id: str, after: int) -> LogPage:
         return self._log.read(store_id, after)
 
-    def read_ends(self) -> LogPage:
-        return self._log.read_ends()
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+        return self._log.read_ends(after)
 
 
 def _key_of(second: int) -> bytes:

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ..errors import StoreUnavailable
-from ..model import LOG_KEEP_SECONDS, MOST_ALONE, Clock, Ended, LogPage
+from ..model import LOG_KEEP_SECONDS, MOST_ALONE, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
 from . import schema, statements
 from .engine import SQLEngine
 
 SWEPT_AT_ONCE = 500
+ENDS_AT_ONCE = 5000
 
 _BEYOND_ALL = 2**63 - 1
 
@@ -27,6 +28,8 @@ class SQLLog:
         self._engine = engine
         self._clock = clock
         self._look = engine.compiled(statements.look(engine.store_id))
+        self._tokens = engine.compiled(statements.ENDED_TOKENS)
+        self._clients = engine.compiled(statements.ENDED_CLIENTS)
 
     # Within a transaction that ends tokens
 
@@ -85,6 +88,8 @@ class SQLLog:
     # For followers
 
     def read(self, store_id: str, after: int) -> LogPage:
+        if not store_id:
+            after = _BEYOND_ALL  # who knows nothing yet needs no events
         rows = self._looked(after)
         if rows[0][0] is None:
             try:
@@ -96,23 +101,27 @@ class SQLLog:
         events = [_ended(row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
         known = after == floor or (after > floor and events and events[0].position == after)
-        if here is None or store_id != here or not known:
+        if here is None or store_id != here or not known or len(rows) > MOST_EVENTS:
             return LogPage(here or "", position, [], False)
         return LogPage(here, position, [event for event in events if event.position > after], True)
 
     def _looked(self, after: int) -> Sequence[Sequence[Any]]:
         with self._engine.reading() as link:
-            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after,)).fetchall()
+            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after, MOST_EVENTS + 1)).fetchall()
         if not rows:
             raise StoreUnavailable("the store's own row is gone")
         return rows
 
-    def read_ends(self) -> LogPage:
-        # What is appended meanwhile is told again to who follows on from this position.
-        page = self.read("", _BEYOND_ALL)
+    def read_ends(self, after: tuple[Any, ...]) -> EndsPage:
+        """First the tokens, by client and key; then the clients, by number."""
         with self._engine.reading() as link:
-            rows = link.core.execute(statements.ENDS).all()
-        return page._replace(events=[_ended(row) for row in rows])
+            if len(after) != 1:
+                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), ENDS_AT_ONCE)).fetchall()
+                events = [Ended(position, client_id, bytes(key), True) for position, client_id, key in rows]
+                return EndsPage(events, tuple(events[-1][1:3]) if len(events) == ENDS_AT_ONCE else (0,))
+            rows = link.driver.execute(self._clients, (*after, ENDS_AT_ONCE)).fetchall()
+            events = [Ended(position, client_id) for position, client_id, _ in rows]
+            return EndsPage(events, (rows[-1][2],) if len(rows) == ENDS_AT_ONCE else None)
 
 
 def _ended(row: Sequence[Any]) -> Ended:

@@ -10,19 +10,20 @@ from sqlalchemy import (
     bindparam,
     delete,
     insert,
-    literal,
     literal_column,
-    null,
     or_,
     select,
     true,
-    union_all,
+    tuple_,
 )
 
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
 _store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+
+# Said outright: SQLAlchemy would make a parameter of it.
+_NONE: ColumnElement[int] = literal_column("0")
 
 # One read serves an issue: the client, its secrets, and the log's position as of the same moment.
 CLIENTS = (
@@ -50,9 +51,21 @@ FIND_TOKEN = (
 
 
 _EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.alone)
-ENDS = union_all(
-    select(*_EVENT).where(_log.c.alone),
-    select(_client.c.ended, _client.c.client_id, null(), literal(False)).where(_client.c.ended > 0),
+# In the order of the index that has these alone.
+_ALONE = (_log.c.client_id, _log.c.key)
+ENDED_TOKENS = (
+    select(_log.c.position, *_ALONE)
+    .where(_log.c.alone, tuple_(*_ALONE) > tuple_(bindparam("client_id"), bindparam("key")))
+    .order_by(*_ALONE)
+    .limit(bindparam("limit"))
+    .offset(_NONE)
+)
+ENDED_CLIENTS = (
+    select(_client.c.ended, _client.c.client_id, _client.c.number)
+    .where(_client.c.ended > _NONE, _client.c.number > bindparam("number"))
+    .order_by(_client.c.number)
+    .limit(bindparam("limit"))
+    .offset(_NONE)
 )
 
 
@@ -65,6 +78,8 @@ def look(store_id: ColumnElement[str]) -> Select[Any]:
         select(store_id, _store.c.position, _store.c.log_floor, *_EVENT)
         .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
         .order_by(_log.c.position)
+        .limit(bindparam("limit"))
+        .offset(_NONE)
     )
 
 

@@ -8,63 +8,101 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from ..model import LOG_KEEP_SECONDS, Clock, Ended
 
-_Known = tuple[dict[str, set[bytes]], dict[str, int]]
+
+class _Known(NamedTuple):
+    """In one piece, so that whoever asks meanwhile sees all of what was known before a restart, or after it.
+
+    ``by_expiry`` is a heap. Beside the tokens it may have some that ended once more, with all of their client.
+    """
+
+    tokens: dict[str, set[bytes]]
+    clients: dict[str, int]
+    by_expiry: list[tuple[bytes, str]]
+
+    def add(self, ended: Ended) -> None:
+        if ended.key is None:
+            self.clients[ended.client_id] = max(ended.position, self.clients.get(ended.client_id, 0))
+        elif ended.alone:
+            keys = self.tokens.setdefault(ended.client_id, set())
+            if ended.key not in keys:
+                # First, so that after a fork between the two it is told again, not kept for ever.
+                heappush(self.by_expiry, (ended.key, ended.client_id))
+                keys.add(ended.key)
+
+    def drop_expired(self, now: float) -> None:
+        while self.by_expiry and int.from_bytes(self.by_expiry[0][0][:4]) + LOG_KEEP_SECONDS < now:
+            key, client_id = self.by_expiry[0]
+            keys = self.tokens.get(client_id)
+            if keys is not None:
+                keys.discard(key)
+                if not keys:
+                    del self.tokens[client_id]
+            heappop(self.by_expiry)
 
 
 class Ends:
     """Single tokens by client and storage key, and for each client the last event that ended all.
 
-    Nobody may ask before :meth:`restart` was told the whole log.
+    Nobody may ask before it was told the whole log: by :meth:`gather`, in parts, after :meth:`begin`, until
+    :meth:`settle`.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        # In one piece, so that whoever asks meanwhile sees all of what was known before a restart, or after it.
-        self._known: _Known = {}, {}
-        self._by_expiry: list[tuple[bytes, str]] = []
+        self._known = self._coming = _Known({}, {}, [])
+        self._dropped = 0
 
     def __len__(self) -> int:
         """How many single tokens are known."""
-        return len(self._by_expiry)
+        return sum(map(len, self._known.tokens.values()))
+
+    def begin(self) -> None:
+        """Gather the whole log, beside what is known so far."""
+        self._coming = _Known({}, {}, [])
+
+    def gather(self, events: Iterable[Ended]) -> None:
+        """
+        :param events: in any order, and any of them more than once.
+        """
+        for ended in events:
+            self._coming.add(ended)
+
+    def settle(self) -> None:
+        """Know what was gathered, and nothing else."""
+        self._known, self._coming = self._coming, _Known({}, {}, [])
 
     def restart(self, events: Iterable[Ended]) -> None:
         """Forget all, and begin with the whole log."""
-        known: _Known = {}, {}
-        tokens, clients = known
-        for ended in events:
-            if ended.key is None:
-                clients[ended.client_id] = max(ended.position, clients.get(ended.client_id, 0))
-            else:
-                tokens.setdefault(ended.client_id, set()).add(ended.key)
-        self._known = known
-        self._order(tokens)
+        self.begin()
+        self.gather(events)
+        self.settle()
 
     def learn(self, events: Iterable[Ended]) -> None:
-        tokens, clients = self._known
+        """
+        :param events: in the order of the log.
+        """
+        known = self._known
         for ended in events:
+            known.add(ended)
             if ended.key is None:
-                clients[ended.client_id] = max(ended.position, clients.get(ended.client_id, 0))
                 # With all of a client's tokens those ended that were known singly.
-                if tokens.pop(ended.client_id, None):
-                    self._order(tokens)
-            elif ended.alone and ended.key not in tokens.setdefault(ended.client_id, set()):
-                tokens[ended.client_id].add(ended.key)
-                heappush(self._by_expiry, (ended.key, ended.client_id))
-        now = self._clock()
-        while self._by_expiry and int.from_bytes(self._by_expiry[0][0][:4]) + LOG_KEEP_SECONDS < now:
-            key, client_id = heappop(self._by_expiry)
-            tokens[client_id].discard(key)
-            if not tokens[client_id]:
-                del tokens[client_id]
+                self._dropped += len(known.tokens.pop(ended.client_id, ()))
+        if 2 * self._dropped > len(known.by_expiry):
+            self._tidy(known)
+        known.drop_expired(self._clock())
 
-    def _order(self, tokens: dict[str, set[bytes]]) -> None:
-        self._by_expiry = [(key, client_id) for client_id, keys in tokens.items() for key in keys]
-        heapify(self._by_expiry)
+    def _tidy(self, known: _Known) -> None:
+        """Not at each end of a client: a client can have one as often as it likes, and there may be many others."""
+        self._dropped = 0
+        left = [(key, client_id) for client_id, keys in known.tokens.items() for key in keys]
+        heapify(left)
+        known.by_expiry[:] = left
 
     def has_ended(self, key: bytes, client_id: str, position: int) -> bool:
         """Whether a token of this client is dead that was issued when the log stood at ``position``."""
-        tokens, clients = self._known
+        tokens, clients, _ = self._known
         return key in tokens.get(client_id, ()) or position < clients.get(client_id, 0)

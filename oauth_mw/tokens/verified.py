@@ -24,6 +24,7 @@ from ..protocols import RevocationLog
 from .ahead import LookingAhead
 from .ends import Ends
 from .half import Half
+from .whole import Whole
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.25
@@ -72,6 +73,7 @@ class VerifiedTokens:
         self._timeout = timeout
         self._monotonic = monotonic
         self._ends = ends
+        self._whole = None if ends is None else Whole(log, ends, timeout)
         self._forget = forget
         self._young, self._old = Half(), Half()
         self._generation = log.generation
@@ -217,7 +219,7 @@ class VerifiedTokens:
             if page.complete:
                 self._learn(page.events)
             else:
-                self._restart(page.events)
+                self._restart()
             self._store_id, self._position = page.store_id, page.position
             self._seen = generation
             self._answered = started
@@ -233,9 +235,9 @@ class VerifiedTokens:
             self._old.evict(ended)
             self._epoch += 1
 
-    def _restart(self, events: Sequence[Ended]) -> None:
+    def _restart(self) -> None:
         if self._ends is not None:
-            self._ends.restart(events)
+            self._ends.settle()
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -267,8 +269,8 @@ class VerifiedTokens:
         self._generation = self._log.generation
         generation = self._generation()
         page = self._log.read_log(self._store_id, self._position)
-        if self._ends is not None and not page.complete:
-            page = self._log.read_ends()
+        if self._whole is not None and not page.complete:
+            page = self._whole.read(page)
         return page, generation
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model import Ended, LogPage
+from ...model import MOST_EVENTS, Ended, EndsPage, LogPage
 from .rows import ended_from
 from .rows import read as read_found
 from .scripts import NO_STORE, READ_LOG, VERSION
@@ -18,7 +18,7 @@ def read(steps: Steps, store_id: str, after: int) -> LogPage:
     deadline = steps.deadline()
     follow = f"{after}-0" if after >= 0 else ""
     known = store_id.partition("/")[0]
-    script = ("EVALSHA", READ_LOG, 2, steps.keys.store, steps.keys.log, VERSION, known, follow)
+    script = ("EVALSHA", READ_LOG, 2, steps.keys.store, steps.keys.log, VERSION, known, follow, MOST_EVENTS + 1)
 
     def ask() -> Any:
         found, run = steps.of_run(script, deadline)
@@ -27,15 +27,12 @@ def read(steps: Steps, store_id: str, after: int) -> LogPage:
     return read_found(_page, steps.here(ask, deadline), store_id, after)
 
 
-def read_ends(steps: Steps) -> LogPage:
-    # What is appended meanwhile is told again to who follows on from this position.
-    page, events, cursor = read(steps, "", -1), [], b"0"
-    while True:
-        scan = ("HSCAN", steps.keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
-        ((cursor, found),) = steps.of_primary([scan], steps.deadline())
-        events += [read_found(ended_from, *pair) for pair in zip(found[::2], found[1::2], strict=True)]
-        if cursor == b"0":
-            return page._replace(events=[event for event in events if event.key is None or event.alone])
+def read_ends(steps: Steps, cursor: bytes = b"0") -> EndsPage:
+    scan = ("HSCAN", steps.keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
+    ((cursor, found),) = steps.of_primary([scan], steps.deadline())
+    events = [read_found(ended_from, *pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    alone = [event for event in events if event.key is None or event.alone]
+    return EndsPage(alone, None if cursor == b"0" else (cursor,))
 
 
 def _page(page: Replies, store_id: str, after: int) -> LogPage:
@@ -46,6 +43,6 @@ def _page(page: Replies, store_id: str, after: int) -> LogPage:
     ]
     # A restored backup may have moved on past the follower: then what it saw last is not there.
     known = after == floor or (after > floor and events and events[0].position == after)
-    if store_id != here or not known:
+    if store_id != here or not known or len(events) > MOST_EVENTS:
         return LogPage(here, position, [], False)
     return LogPage(here, position, [event for event in events if event.position > after], True)

@@ -230,11 +230,11 @@ return {redis.call('HMGET', KEYS[2], unpack(ARGV, 2)), store[2]}
 """
 
 _READ_LOG = """
-local version, id, from = unpack(ARGV)
+local version, id, from, most = unpack(ARGV)
 local store = redis.call('HMGET', KEYS[1], 'version', 'store_id', 'position', 'floor')
 if store[1] ~= version then return -1 end
 local events = {}
-if store[2] == id and from ~= '' then events = redis.call('XRANGE', KEYS[2], from, '+') end
+if store[2] == id and from ~= '' then events = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', most) end
 return {store[2], store[3], store[4], events}
 """
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import MOST_ALONE, Client, ClientSecret, Clock, LogPage, TokenRecord
+from ...model import MOST_ALONE, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from . import log, scripts
 from .rows import (
@@ -262,8 +262,8 @@ class RedisStore:
     def read_log(self, store_id: str, after: int) -> LogPage:
         return log.read(self._steps, store_id, after)
 
-    def read_ends(self) -> LogPage:
-        return log.read_ends(self._steps)
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+        return log.read_ends(self._steps, *after)
 
 
 def _flag(value: bool) -> str:
