@@ -74,12 +74,13 @@ def look(store_id: ColumnElement[str]) -> Select[Any]:
 
     :param store_id: by what followers know the store.
     """
+    later = select(*_EVENT).where(_log.c.position >= bindparam("after")).order_by(_log.c.position)
+    # Limited by itself, it is read along the key, whatever the engine believes that there is.
+    events = later.limit(bindparam("limit")).offset(_NONE).subquery()
     return (
-        select(store_id, _store.c.position, _store.c.log_floor, *_EVENT)
-        .select_from(_store.outerjoin(_log, _log.c.position >= bindparam("after")))
-        .order_by(_log.c.position)
-        .limit(bindparam("limit"))
-        .offset(_NONE)
+        select(store_id, _store.c.position, _store.c.log_floor, *events.c)
+        .select_from(_store.outerjoin(events, true()))
+        .order_by(events.c.position)
     )
 
 

@@ -24,7 +24,7 @@ from ..protocols import RevocationLog
 from .ahead import LookingAhead
 from .ends import Ends
 from .half import Half
-from .whole import Whole
+from .whole import Unread, Whole
 
 LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.25
@@ -253,6 +253,8 @@ class VerifiedTokens:
         try:
             try:
                 return self._asked()
+            except Unread:
+                raise
             except StoreUnavailable:
                 # One lost connection is no outage.
                 return self._asked()

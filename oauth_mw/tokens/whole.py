@@ -13,6 +13,10 @@ from ..protocols import RevocationLog
 from .ends import Ends
 
 
+class Unread(StoreUnavailable):
+    """There is more, for the next who looks."""
+
+
 class Whole:
     """Whoever looks reads on where the one before him stopped.
 
@@ -31,7 +35,8 @@ class Whole:
         """Gather all, and say where the log then stands.
 
         :param page: where it stands now.
-        :raises StoreUnavailable: there is more, for the next who looks.
+        :raises Unread: it takes longer.
+        :raises StoreUnavailable: the store does not answer, or is another one than before.
         """
         begun = self._begun
         if begun is None or begun.store_id != page.store_id:
@@ -44,7 +49,7 @@ class Whole:
             self._ends.gather(part.events)
             self._left = part.following
             if self._left is not None and time.monotonic() >= until:
-                raise StoreUnavailable("the revocation log is long, and not read to its end yet")
+                raise Unread("the revocation log is long, and not read to its end yet")
         # What was appended meanwhile may lie in no part. Nor do parts of two stores make one.
         now = self._log.read_log(begun.store_id, begun.position)
         self._begun = None
