@@ -28,6 +28,8 @@ MAX_LIFETIME = 10 * 366 * 24 * 3600
 LOG_KEEP_SECONDS = 24 * 3600 + 60
 # Beyond so many tokens of a client that the log alone knows to be ended, all of its tokens end.
 MOST_ALONE = 10_000
+# After all of a client's tokens ended, the events of single ones stay for so many seconds, for followers to go on from.
+KEEP_ENDED_SECONDS = 60
 # Who has missed more events than so many forgets all that he knows instead.
 MOST_EVENTS = 20_000
 

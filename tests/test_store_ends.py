@@ -8,7 +8,7 @@ import pytest
 from stored import NOW, events_of, is_dead, issued, key_of, log_of, registered
 
 from oauth_mw import model
-from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -143,7 +143,54 @@ def test_a_follower_learns_that_too_many_ends_became_one(few, store):
 
     page = store.read_log(before.store_id, before.position)
 
-    assert not page.complete or page.events[-1][1:3] == ("tester", None)
+    assert page.complete and page.events[-1][1:3] == ("tester", None)
+
+
+def test_one_that_has_seen_the_last_single_end_follows_on_too(few, store):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    before = log_of(store)
+    store.end_token("tester", key_of(3), position)
+
+    page = store.read_log(before.store_id, before.position)
+
+    assert page.complete and [event[1:3] for event in page.events] == [("tester", None)]
+
+
+@pytest.mark.parametrize("how", [{}, {"disable": True}, {"delete": True}], ids=["all tokens", "disabled", "deleted"])
+def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_token("other", key_of(9), position)
+
+    store.end_client("tester", **how)
+
+    assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
+
+
+def test_the_events_of_those_go_soon(store, clock):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_client("tester")
+    clock.move(KEEP_ENDED_SECONDS + 1)
+    store.end_client("other")
+
+    events = [event for batch in store.movable().read_events(0) for event in batch]
+
+    assert [event.key for event in events] == [None, None] or store.single_process
+
+
+def test_those_do_not_count_among_the_many(few, store):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_client("tester")
+    store.end_token("tester", key_of(4), now_of(store))
+
+    assert ("tester", key_of(4), True) in ends_of(store)
 
 
 def test_after_that_the_client_has_all_its_room_again(few, store):

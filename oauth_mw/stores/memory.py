@@ -111,8 +111,12 @@ class MemoryStore:
         if delete:
             del self._all.clients[client_id]
             self._all.gone.add(client_id)
-        self._all.ended[client_id] = self._append(client_id)
+        self._end_all(client_id)
         return True
+
+    def _end_all(self, client_id: str) -> None:
+        self._all.alone.pop(client_id, None)
+        self._all.ended[client_id] = self._append(client_id)
 
     def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
         with self._all.lock:
@@ -160,8 +164,7 @@ class MemoryStore:
             if len(alone) >= MOST_ALONE:
                 alone = self._all.alone[client_id] = self._kept(alone)
             if len(alone) >= MOST_ALONE:
-                del self._all.alone[client_id]
-                self._all.ended[client_id] = self._append(client_id)
+                self._end_all(client_id)
             else:
                 alone[key] = self._append(client_id, key, alone=True)
             return True

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ..errors import StoreUnavailable
-from ..model import LOG_KEEP_SECONDS, MOST_ALONE, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
+from ..model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS, MOST_ALONE, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
 from . import schema, statements
 from .engine import SQLEngine
 
@@ -36,11 +36,15 @@ class SQLLog:
     def end_client(self, connection: Connection, client_id: str, values: dict[str, object]) -> bool:
         """End all tokens of a client, and change columns of it; false when there is none.
 
+        Those of its tokens that ended singly need not be known any more.
+
         :param values: what else is changed.
         """
         known = (_client.c.client_id == client_id) & _client.c.deleted.is_(False)
         if connection.execute(select(_client.c.number).where(known)).first() is None:
             return False
+        soon = int(self._clock()) + KEEP_ENDED_SECONDS
+        connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False, keep_until=soon))
         ended = self.append(connection, client_id)
         connection.execute(update(_client).where(known).values({**values, "ended": ended}))
         return True
@@ -49,13 +53,11 @@ class SQLLog:
         # Whoever appends has the store's row for himself; only then is it certain what the log holds.
         connection.execute(select(_store.c.position).with_for_update())
         ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
-        of_client = (_log.c.client_id == client_id) & _log.c.alone
+        of_client = _alone_of(client_id)
         known = select(_log.c.position).where(of_client, _log.c.key == key)
         if ended is None or position < ended or connection.execute(known).first():
             return False
         if connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one() >= MOST_ALONE:
-            # Followers that have not seen these events see that all tokens of the client end.
-            connection.execute(delete(_log).where(of_client))
             return self.end_client(connection, client_id, {})
         self.append(connection, client_id, key, alone=True)
         return True
@@ -122,6 +124,10 @@ class SQLLog:
             rows = link.driver.execute(self._clients, (*after, ENDS_AT_ONCE)).fetchall()
             events = [Ended(position, client_id) for position, client_id, _ in rows]
             return EndsPage(events, (rows[-1][2],) if len(rows) == ENDS_AT_ONCE else None)
+
+
+def _alone_of(client_id: str) -> ColumnElement[bool]:
+    return (_log.c.client_id == client_id) & _log.c.alone
 
 
 def _ended(row: Sequence[Any]) -> Ended:

@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-from ...model import LOG_KEEP_SECONDS
+from ...model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
 
 VERSION = b"2"
 NO_STORE = -1
 
 # 500: how many old events an append may remove. OF_ALL: no token's key begins so, with an expiry of 0.
 CHANGE = (
-    f"local KEEP, OF_ALL = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0)"
+    f"local KEEP, KEEP_ENDED, OF_ALL = {LOG_KEEP_SECONDS}, {KEEP_ENDED_SECONDS}, string.char(0, 0, 0, 0)"
     + """
 local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, MORE = unpack(KEYS)
 local version, time, fence, id = unpack(ARGV)
@@ -43,6 +43,9 @@ local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0
 
 -- A client's tokens that the log alone knows to be ended: what DUE has of them, less the client's id, by position.
 local function alone(id) return string.gsub(LOG, 'log$', 'alone:') .. id end
+
+-- What the script of an end gives: 2 when some of the client's tokens need not be known singly any more.
+local function done() return 1 + redis.call('EXISTS', alone(id)) end
 
 local function drop(members)
   local entries, tokens = {}, {}
@@ -125,7 +128,7 @@ if delete == '1' then
   changes = {'deleted', '1', 'record', '', 'secrets', '', unpack(changes)}
 end
 redis.call('HSET', CLIENT, unpack(changes))
-return 1
+return done()
 """
 
 # The same secret once more changes nothing: it is a call that is repeated because its outcome was not known.
@@ -150,6 +153,7 @@ if not found then return 0 end
 local changes = {'secrets', table.concat(left, '\\n')}
 if and_tokens == '1' then changes = {'ended', append(''), unpack(changes)} end
 redis.call('HSET', CLIENT, unpack(changes))
+if and_tokens == '1' then return done() end
 return 1
 """
 
@@ -161,63 +165,32 @@ append(key)
 return 1
 """
 
-# Beyond so many that the log alone knows, all of the client's tokens end, and what is known of single ones goes.
+# Beyond so many that the log alone knows, all of the client's tokens end.
 _END_TOKEN = """
 local key, issued, most = unpack(ARGV, 5)
 local ended = redis.call('HGET', CLIENT, 'ended')
 if not ended or issued < ended or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
-if redis.call('ZCARD', MORE) < tonumber(most) then
+if redis.call('ZLEXCOUNT', MORE, '[' .. ended, '+') < tonumber(most) then
   append(key, true)
   return 1
 end
 redis.call('HSET', CLIENT, 'ended', append(''))
-while true do
-  local members = redis.call('ZRANGE', MORE, 0, 499)
-  if #members == 0 then return 1 end
-  drop(members)
-  redis.call('ZREM', MORE, unpack(members))
+return done()
+"""
+
+# Some of those that ended before all of their client's did: 1 when there may be more. Their events stay a little.
+_FORGET = """
+local ended, members = redis.call('HGET', CLIENT, 'ended'), {}
+if ended then members = redis.call('ZRANGEBYLEX', alone(id), '-', '(' .. ended, 'LIMIT', 0, 500) end
+if #members == 0 then return 0 end
+local due, tokens, soon = {}, {}, string.format('%.0f', tonumber(string.sub(time, 1, 13)) + KEEP_ENDED)
+for n, member in ipairs(members) do
+  due[2 * n - 1], due[2 * n] = soon, member
+  tokens[n] = string.sub(member, 20, 51)
 end
-"""
-
-_ADD_KEY = """
-local kid, record, latest = unpack(ARGV, 5)
-local here, last = '', -1
-local found = redis.call('HGETALL', MORE)
-for n = 1, #found, 2 do
-  local from = cjson.decode(found[n + 1])[1]
-  if from > last then here, last = found[n], from end
-end
-if here ~= latest then return 0 end
-redis.call('HSET', MORE, kid, record)
-return 1
-"""
-
-_NEED_KEY = """
-local kid, needed = unpack(ARGV, 5)
-local found = redis.call('HGET', MORE, kid)
-if not found then return 0 end
-local record = cjson.decode(found)
-if record[2] < tonumber(needed) then
-  record[2] = tonumber(needed)
-  redis.call('HSET', MORE, kid, cjson.encode(record))
-end
-return 1
-"""
-
-# The event names no client: all that followers know may have been signed by the key.
-_REMOVE_KEY = """
-local kid = ARGV[5]
-if redis.call('HEXISTS', MORE, kid) == 0 then return 0 end
-append('')
-redis.call('HDEL', MORE, kid)
-return 1
-"""
-
-_DROP_KEY = """
-local kid, needed = unpack(ARGV, 5)
-local found = redis.call('HGET', MORE, kid)
-if not found or cjson.decode(found)[2] > tonumber(needed) then return 0 end
-redis.call('HDEL', MORE, kid)
+redis.call('ZADD', DUE, 'XX', unpack(due))
+redis.call('HDEL', REVOKED, unpack(tokens))
+redis.call('ZREM', alone(id), unpack(members))
 return 1
 """
 
@@ -279,10 +252,7 @@ ADD_SECRET = named(CHANGE + _ADD_SECRET)
 REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
 END_TOKEN = named(CHANGE + _END_TOKEN)
-ADD_KEY = named(CHANGE + _ADD_KEY)
-NEED_KEY = named(CHANGE + _NEED_KEY)
-REMOVE_KEY = named(CHANGE + _REMOVE_KEY)
-DROP_KEY = named(CHANGE + _DROP_KEY)
+FORGET = named(CHANGE + _FORGET)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)
 FIND_TOKEN = named(_FIND_TOKEN)

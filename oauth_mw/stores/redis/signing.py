@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import StoreUnavailable
 from ...model import KeyRecord
-from . import scripts
+from . import key_scripts as scripts
 from .rows import key_from, key_text
 from .scripts import NO_STORE, VERSION
 from .steps import Steps

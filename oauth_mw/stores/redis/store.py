@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from ...errors import ConfigError, StoreUnavailable
@@ -103,14 +104,19 @@ class RedisStore:
         self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
     ) -> bool:
         """A change that appends an event; those who watch are told unless it certainly did not."""
-        ended = True
+        found: int = 1
         try:
-            ended = self._steps.change(script, client_id, *arguments, deadline=deadline, more=more)
-            return ended
+            found = self._steps.reply(script, client_id, *arguments, deadline=deadline, more=more)
         finally:
-            if ended:
+            if found:
                 for tell in self._watching:
                     tell()
+        if found > 1:
+            # All at once would keep Redis from the others. What is left over takes room, and does no harm.
+            with suppress(StoreUnavailable):
+                while self._steps.change(scripts.FORGET, client_id, deadline=deadline):
+                    pass
+        return found > 0
 
     # Clients
 
