@@ -27,11 +27,15 @@ def clock() -> HandClock:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what uses ``store`` over each kind of store: STORE_SUITE in tests/test_store_*.py, elsewhere EVERYWHERE."""
-    marked = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    marked = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark.args[0])}
     if "store_kind" in metafunc.fixturenames and "store_kind" not in marked:
         suite = metafunc.module.__name__.startswith("test_store_")
         slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in SPANNING]
         metafunc.parametrize("store_kind", [*STORE_SUITE, *slow] if suite else EVERYWHERE)
+
+
+def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names
 
 
 @pytest.fixture(scope="session")

@@ -132,6 +132,16 @@ class Team:
             self.acknowledged.update(dict.fromkeys(self.tokens[client_id], time.monotonic()))
         store.close()
 
+    def retire(self) -> None:
+        """Remove the key that signed all tokens: none is kept."""
+        store = open_store(self.url)
+        keys = store.key_store()
+        for record in keys.signing_keys():
+            assert keys.remove_signing_key(record.kid)
+        store.close()
+        self.acknowledged.update((token, time.monotonic()) for each in self.tokens.values() for token in each)
+        self.tokens["kept"] = []
+
     def end_together(self) -> None:
         """As many as there are workers at a time, each at the endpoint of another worker."""
         left = [token for client_id in self.tokens if client_id != "kept" for token in self.tokens[client_id]]

@@ -6,6 +6,7 @@ import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
+import pytest
 from support import SECRET, basic, bearer
 from webtest import TestApp
 
@@ -14,6 +15,14 @@ from oauth_mw.tokens.jws import SigningKey
 ISSUER = "https://api.example.com"
 JWT = {"issuer": ISSUER, "token_format": "jwt"}
 TESTER = basic("tester", SECRET)
+# Options by the form that tokens have. Those that are in no cache are judged by what ended alone.
+FORMS: dict[str, dict[str, Any]] = {"opaque": {}, "jwt": JWT, "jwt, uncached": {**JWT, "cache_size": 2}}
+
+
+def forms(*names: str, slow: bool = False) -> list[Any]:
+    """Values of the parameter ``form``; all, if none is named."""
+    marks = [pytest.mark.slow] * slow
+    return [pytest.param(FORMS[name], id=name, marks=marks) for name in names or FORMS]
 
 
 def opens(app: TestApp, token: str) -> bool:
