@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from .model import SCOPE_TOKEN
 from .protocols import Store
 from .resources import MAX_RESOURCES, is_resource
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
@@ -14,7 +15,6 @@ from .urls import is_url
 OFF = "off"
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
 
 Convert = Callable[[object], Any]
@@ -91,7 +91,7 @@ def scopes(value: object) -> tuple[str, ...]:
     """Scope tokens (RFC 6749 §3.3), a list or one string."""
     chosen = words(value)
     for scope in chosen:
-        if not _SCOPE_TOKEN.fullmatch(scope):
+        if not SCOPE_TOKEN.fullmatch(scope):
             raise ValueError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
     return tuple(dict.fromkeys(chosen))
 

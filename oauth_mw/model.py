@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -16,6 +17,8 @@ Clock = Callable[[], float]
 CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
 TOKEN_FORMATS = ("opaque", "jwt")
+
+SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
@@ -172,6 +175,10 @@ class KeyRecord(NamedTuple):
 
     def __repr__(self) -> str:
         return f"KeyRecord(kid={self.kid!r}, algorithm={self.algorithm!r}, signs_from={self.signs_from!r})"
+
+    def is_whole(self) -> bool:
+        """Whether it is what was written, by its types."""
+        return all(isinstance(each, str) for each in self[:4]) and all(type(each) is int for each in self[4:])
 
 
 class ClientRecord(NamedTuple):

@@ -64,10 +64,11 @@ class TokenStore(Protocol):
         """Mark and log a live token, once: false when it is unknown or was ended before."""
 
     def end_token(self, client_id: str, key: bytes, position: int) -> bool:
-        """Log a token that lies in no store, once: false when it was ended before, or the client is unknown.
+        """Log a token that lies in no store, once: false when it was ended before.
 
-        Where the log already holds :data:`~oauth_mw.model.MOST_ALONE` such tokens of this client, all of its tokens
-        issued so far end instead, and their events go.
+        Its client may be one that a restored store does not know. Where the log already holds
+        :data:`~oauth_mw.model.MOST_ALONE` such tokens of a client, all of its tokens issued so far end instead, and
+        their events go.
 
         :param position: where the log stood when it was issued.
         """

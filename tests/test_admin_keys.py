@@ -152,8 +152,12 @@ def test_in_place_of_the_key_that_signs_a_new_one_does(store, rotate, states, si
     first, second = rotate(at_once=True), rotate()
     clock.move(1)
 
-    new = admin.retire_key(store, first.kid, clock=clock)
+    waited = []
+    new = admin.retire_key(store, first.kid, clock=clock, wait=lambda seconds: waited.append((seconds, states())))
 
+    # While workers may still sign with the old key, its tokens are good.
+    ((seconds, meanwhile),) = waited
+    assert seconds >= 1.5 and meanwhile[first.kid] == "verifying"
     assert signs() == new.kid != second.kid
     assert first.kid not in states()
     assert states()[second.kid] == "next"

@@ -111,6 +111,7 @@ def test_a_key_of_rsa_signs_with_rs256(put):
 
 WEAK = {
     "another curve": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "a curve that joserfc does not know": lambda: ec.generate_private_key(ec.BrainpoolP256R1()),
     "short": lambda: rsa.generate_private_key(65537, 1024),
     "for no signatures": x25519.X25519PrivateKey.generate,
     "for no algorithm of ours": lambda: dsa.generate_private_key(1024),

@@ -9,10 +9,12 @@ import pytest
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.material import ALGORITHMS, make
 from oauth_mw.keys.order import MARGIN_SECONDS
-from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
+from oauth_mw.keys.ring import BELIEVED_SECONDS, NEED_SECONDS, KeyRing
+from oauth_mw.model import KeyRecord
 
 LEAD = 300
 HOUR = 3600
+DAY = 24 * HOUR
 
 
 class Counted:
@@ -204,11 +206,21 @@ def test_a_key_that_was_removed_is_found_no_more(ring, keys, clock, soon):
 def test_a_key_that_is_known_is_found_without_a_look(ring, keys, clock, soon):
     worker = ring()
     kid = worker.signing(soon()).kid
-    clock.move(HOUR)
+    clock.move(BELIEVED_SECONDS - 1)
     before = keys.asked
 
     assert worker.find(kid).kid == kid
     assert keys.asked == before
+
+
+def test_a_worker_that_only_checks_learns_that_nobody_needs_a_key_any_more(ring, clock, soon):
+    maker, checker = ring(), ring()
+    old = maker.signing(soon()).kid
+    assert checker.find(old)
+    maker.add(make("ES256"))
+    clock.move(LEAD + HOUR + 2 * DAY)
+
+    assert checker.find(old) is None
 
 
 def test_unknown_ids_make_a_worker_look_once_a_second(ring, keys, clock, soon):
@@ -252,6 +264,27 @@ def test_while_the_store_is_down_known_keys_verify_and_others_cannot_be_told(rin
         worker.signing(soon())
 
 
+def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):
+    worker = ring()
+    kid = worker.signing(soon()).kid
+    clock.move(1)
+    keys.down = True
+
+    assert [key["kid"] for key in worker.public()] == [kid]
+
+
+@pytest.mark.parametrize("knows", [False, True], ids=["nothing known yet", "forgotten"])
+def test_a_key_set_of_which_nothing_is_known_is_an_outage(ring, keys, soon, knows):
+    worker = ring()
+    if knows:
+        worker.signing(soon())
+        worker.forget()
+    keys.down = True
+
+    with pytest.raises(StoreUnavailable):
+        worker.public()
+
+
 def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
     worker = ring()
     kid = worker.signing(soon()).kid
@@ -264,3 +297,15 @@ def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
     clock.move(1)
 
     assert worker.signing(soon()).kid == kid
+
+
+@pytest.mark.parametrize(
+    "public",
+    ["", "{", "[]", '{"kty": []}', '{"kty": "EC", "crv": "P-0", "x": "", "y": ""}', "[" * 100_000, '{"kty": "oct"}'],
+    ids=["empty", "cut", "a list", "an odd kind", "an odd curve", "deep", "a secret key"],
+)
+def test_a_record_that_is_garbled_is_an_outage(ring, keys, clock, soon, public):
+    keys.add_signing_key(KeyRecord("one", "ES256", public, "", 0, 0), "")
+
+    with pytest.raises(StoreUnavailable):
+        ring().find("one")

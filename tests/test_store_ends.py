@@ -41,9 +41,9 @@ def test_followers_are_told_that_the_log_alone_knows(store):
     assert event[1:] == ("tester", key_of(), True)
 
 
-def test_a_client_that_is_unknown_has_no_token_to_end(store):
-    assert not store.end_token("nobody", key_of(), 0)
-    assert ends_of(store) == []
+def test_a_token_of_a_client_that_a_restored_store_does_not_know_is_ended(store):
+    assert [store.end_token("nobody", key_of(), 0) for _ in range(2)] == [True, False]
+    assert ends_of(store) == [("nobody", key_of(), True)]
 
 
 @pytest.mark.parametrize("delete", [False, True])

@@ -164,3 +164,7 @@ def test_a_refusal_is_the_same_for_all_and_echoes_nothing(app):  # N-02, T-03c, 
     assert {answer.body for answer in answers} == {answers[0].body}
     assert answers[0].json["error"] == "invalid_target"
     assert answers[0].headers["Cache-Control"] == "no-store"
+
+
+def test_what_a_client_gets_unasked_it_may_ask_for(ask):
+    assert ask(BILLING, default=[BILLING], server=(API,)) == (BILLING,)

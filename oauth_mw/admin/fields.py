@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..attributes import check_attributes
 from ..errors import AdminError
-from ..model import MAX_LIFETIME, TOKEN_FORMATS, Client
+from ..model import MAX_LIFETIME, SCOPE_TOKEN, TOKEN_FORMATS, Client
 from ..resources import check_resources
 
 # What can be taken away from a client, and what is then there.
@@ -19,8 +18,6 @@ CLEARED: Mapping[str, tuple[str, ...] | None] = {
     "audiences": (),
     "default_audience": None,
 }
-
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 
 def read_fields(
@@ -62,7 +59,7 @@ def read_name(text: str) -> str:
 def _scopes(text: str) -> tuple[str, ...]:
     scopes = tuple(dict.fromkeys(text.split()))
     for scope in scopes:
-        if not _SCOPE_TOKEN.fullmatch(scope):
+        if not SCOPE_TOKEN.fullmatch(scope):
             raise AdminError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
     return scopes
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import AdminError, NotFound
-from ..keys import check_installed, lead_seconds
+from ..errors import AdminError, NotFound, StoreUnavailable
+from ..keys import GARBLED, LOOK_SECONDS, check_installed, lead_seconds
 from ..keys.order import current, is_encrypted, published
 from ..model import Clock, KeyRecord
 from ..protocols import Store
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DEFAULT_LEAD = lead_seconds(1)
 MAX_PASSWORD_BYTES = 1000
+SIGNING_SECONDS = 0.5  # between a look at the keys and what is signed with one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +119,13 @@ def retire_key(
     algorithm: str | None = None,
     secret: str | None = None,
     clock: Clock = time.time,
+    wait: Callable[[float], object] = time.sleep,
 ) -> KeyStatus | None:
     """Remove a signing key. All tokens that it has signed end, as if each were revoked.
 
     In place of the one that signs, a new one is made first that signs at once, with ``algorithm`` and ``secret`` as
-    in :func:`rotate_key`; it is returned. Others cannot know it before they read the key set again.
+    in :func:`rotate_key`; it is returned. Others cannot know it before they read the key set again. Until all workers
+    know it, which takes a second and a half, ``wait`` is called.
 
     :raises NotFound: there is no such key.
     :raises AdminError: the new one would lie in the clear where others are encrypted.
@@ -134,6 +137,8 @@ def retire_key(
     new = None
     if record == current(records, int(clock())):
         new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
+        # What a worker signs with the old key from now on would be dead as soon as it is issued.
+        wait(LOOK_SECONDS + SIGNING_SECONDS)
     if not keys.remove_signing_key(kid):
         raise _unknown(kid)
     # It may sign in this second only because the other is gone.
@@ -143,7 +148,7 @@ def retire_key(
 def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str]]:
     """The members of the key set that is published (RFC 7517 §5)."""
     records = list(store.key_store().signing_keys())
-    return [json.loads(record.public) for record in published(records, int(clock()))]
+    return [_public(record) for record in published(records, int(clock()))]
 
 
 def public_key(store: Store, kid: str) -> dict[str, str]:
@@ -151,8 +156,7 @@ def public_key(store: Store, kid: str) -> dict[str, str]:
 
     :raises NotFound: there is no such key.
     """
-    members: dict[str, str] = json.loads(_named(list(store.key_store().signing_keys()), kid).public)
-    return members
+    return _public(_named(list(store.key_store().signing_keys()), kid))
 
 
 def private_key(store: Store, kid: str, *, password: str, secret: str | None = None) -> str:
@@ -215,6 +219,17 @@ def _status(record: KeyRecord, records: Sequence[KeyRecord], now: int) -> KeySta
         state = "verifying" if any(each.kid == record.kid for each in published(records, now)) else "expired"
     times = record.created_at, record.signs_from, record.needed_until
     return KeyStatus(record.kid, record.algorithm, state, *times, encrypted=is_encrypted(record))
+
+
+def _public(record: KeyRecord) -> dict[str, str]:
+    """
+    :raises StoreUnavailable: it is nothing that was ever written there.
+    """
+    try:
+        members: dict[str, str] = json.loads(record.public)
+    except (RecursionError, ValueError):
+        raise StoreUnavailable(GARBLED) from None
+    return members
 
 
 def _named(records: Sequence[KeyRecord], kid: str) -> KeyRecord:

@@ -8,9 +8,10 @@ import click
 
 from ..credentials import is_printable
 from ..errors import AdminError, NotFound
+from ..tokens.jws import MAX_LENGTH
 
 # Longer than any secret or token: what is longer still is refused by whoever judges it.
-LIMIT = 4096
+LIMIT = MAX_LENGTH + 100
 
 
 def read_credential(stream: BinaryIO, what: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 
 from webob import Request, Response
@@ -12,14 +11,13 @@ from ..credentials import is_printable
 from ..errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient, UnsupportedGrantType
 from ..events import Sink, TokenIssued
 from ..http import RESOURCE, Form, parse_form, read_form, values_of
-from ..model import AccessToken, Client
+from ..model import SCOPE_TOKEN, AccessToken, Client
 from ..resources import MAX_RESOURCES, is_resource
 from . import json_response, require_post
 
 GRANT_TYPE = "client_credentials"
 MAX_STATE = 512
 
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 
 Issue = Callable[[Client, Sequence[str], int, Sequence[str]], tuple[str, AccessToken]]
 
@@ -111,7 +109,7 @@ class TokenEndpoint:
             return client.scopes
         # Only U+0020 separates; a plain split() would also take tabs and no-break spaces.
         scopes = list(dict.fromkeys(scope for scope in asked.split(" ") if scope))
-        if not scopes or not all(map(_SCOPE_TOKEN.fullmatch, scopes)):
+        if not scopes or not all(map(SCOPE_TOKEN.fullmatch, scopes)):
             raise InvalidScope("malformed scope", client.client_id)
         allowed = [scope for scope in scopes if scope in client.scopes]
         if not allowed or (len(allowed) < len(scopes) and not self._narrow):
@@ -133,7 +131,7 @@ class TokenEndpoint:
         asked = values_of(text)
         if len(asked) > MAX_RESOURCES or not all(map(is_resource, asked)):
             raise InvalidTarget("malformed resource, or too many", client.client_id)
-        if not set(asked) <= set(allowed):
+        if not set(asked) <= {*allowed, *(client.default_audience or ())}:
             raise InvalidTarget("resource not allowed for this client", client.client_id)
         return asked
 

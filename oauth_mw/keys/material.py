@@ -18,6 +18,7 @@ from joserfc.jws import JWSRegistry
 from .signers import SIGNERS
 
 RSA_BITS = 2048
+P_256 = "secp256r1"  # as cryptography calls it
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
 
 # By what RFC 7518 §3.1 and RFC 8037 §3.1 call them.
@@ -109,7 +110,7 @@ def from_jwk(text: str) -> Key:
     try:
         members = json.loads(text)
         return Key(import_key({name: members[name] for name in members.keys() - {"kid", "use", "alg"}}))  # type: ignore[arg-type]  # any kind, judged by Key
-    except (AttributeError, JoseError, ValueError):
+    except (AttributeError, JoseError, KeyError, RecursionError, TypeError, ValueError):
         raise ValueError("no public key that can be used") from None
 
 
@@ -148,8 +149,9 @@ def _loaded(text: str, password: str | None) -> object:
 
 def _key_of(native: object) -> Key:
     short = isinstance(native, RSAPrivateKey | RSAPublicKey) and native.key_size < RSA_BITS
+    curve = native.curve.name if isinstance(native, EllipticCurvePrivateKey | EllipticCurvePublicKey) else P_256
     for kind, ours in _KINDS.items():
-        if isinstance(native, kind) and not short:
+        if isinstance(native, kind) and not short and curve == P_256:
             return Key(ours.import_key(native))
     raise ValueError(UNFIT)
 

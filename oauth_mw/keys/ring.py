@@ -17,7 +17,7 @@ from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
 from ..patience import deadline
 from ..protocols import KeyStore
-from . import LOOK_SECONDS, material
+from . import GARBLED, LOOK_SECONDS, material
 from .material import Key
 from .order import in_turn, published
 
@@ -25,6 +25,8 @@ from .order import in_turn, published
 NEED_SECONDS = 3600
 # For another's look, by who has no time of his own.
 WAIT_SECONDS = 60.0
+# So long a key is good without another look.
+BELIEVED_SECONDS = 60.0
 
 
 class _Known(NamedTuple):
@@ -77,7 +79,8 @@ class KeyRing:
         :raises StoreUnavailable: it is not known here, and the store cannot say.
         """
         known = self._known
-        if known.epoch is self._epoch and kid in known.keys:
+        # Not for ever: that nobody needs a key any more is no event.
+        if known.epoch is self._epoch and kid in known.keys and self._monotonic() < self._looked + BELIEVED_SECONDS:
             return known.keys[kid]
         return self._look().keys.get(kid)
 
@@ -86,8 +89,17 @@ class KeyRing:
         self._epoch = object()
 
     def public(self) -> list[dict[str, str]]:
-        """The key set for others (RFC 7517 §5)."""
-        return [key.jwk() for key in self._look().keys.values()]
+        """The key set for others (RFC 7517 §5); while the store does not answer, what it said last.
+
+        :raises StoreUnavailable: it has said nothing yet, or a key was removed since.
+        """
+        try:
+            known = self._look()
+        except StoreUnavailable:
+            known = self._known
+            if known.epoch is not self._epoch:
+                raise
+        return [key.jwk() for key in known.keys.values()]
 
     def signing(self, expires_at: int) -> Key:
         """The key that signs now, which others will find until ``expires_at`` at least.
@@ -197,7 +209,7 @@ class KeyRing:
             good = published(records, int(self._clock()))
             keys = {record.kid: before.get(record.kid) or material.from_jwk(record.public) for record in good}
         except ValueError:
-            raise StoreUnavailable("a signing key's record is garbled") from None
+            raise StoreUnavailable(GARBLED) from None
         texts = {record.private for record in records}
         self._private = {text: key for text, key in self._private.items() if text in texts}
         return _Known(records, keys, epoch)

@@ -57,7 +57,7 @@ class Contents:
 
 
 class MemoryStore:
-    """Everything under one lock; every method is atomic. See the protocols in :mod:`oauth_mw.model`."""
+    """Everything under one lock; every method is atomic. See the protocols in :mod:`oauth_mw.protocols`."""
 
     url = "memory://"
     single_process = True
@@ -157,13 +157,12 @@ class MemoryStore:
 
     def end_token(self, client_id: str, key: bytes, position: int) -> bool:
         with self._all.lock:
-            known = client_id in self._all.clients or client_id in self._all.gone
-            alone = self._all.alone.setdefault(client_id, {}) if known else {}
-            if not known or key in alone or position < self._all.ended.get(client_id, 0):
+            alone = self._all.alone.setdefault(client_id, {})
+            if key in alone or position < self._all.ended.get(client_id, 0):
                 return False
             if len(alone) >= MOST_ALONE:
                 alone = self._all.alone[client_id] = self._kept(alone)
-            if len(alone) >= MOST_ALONE:
+            if len(alone) >= MOST_ALONE and client_id in self._all.clients:
                 self._end_all(client_id)
             else:
                 alone[key] = self._append(client_id, key, alone=True)

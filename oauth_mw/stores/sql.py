@@ -39,7 +39,7 @@ _store, _client, _secret, _token = schema.store, schema.client, schema.secret, s
 
 
 class SQLStore:
-    """See the protocols in :mod:`oauth_mw.model`."""
+    """See the protocols in :mod:`oauth_mw.protocols`."""
 
     single_process = False
     marks_tokens = True

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection, case, delete, insert, select, update
 
+from ..errors import StoreUnavailable
 from ..model import KeyRecord
 from . import schema
 from .engine import SQLEngine
@@ -36,7 +37,10 @@ class SQLKeys:
 
     def signing_keys(self) -> Sequence[KeyRecord]:
         with self._engine.reading() as link:
-            return [KeyRecord(*row) for row in link.core.execute(_ALL)]
+            records = [KeyRecord(*row) for row in link.core.execute(_ALL)]
+        if not all(record.is_whole() for record in records):
+            raise StoreUnavailable("a signing key's record is garbled")
+        return records
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
         with self._engine.transaction() as connection:

@@ -55,10 +55,11 @@ class SQLLog:
         ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
         of_client = _alone_of(client_id)
         known = select(_log.c.position).where(of_client, _log.c.key == key)
-        if ended is None or position < ended or connection.execute(known).first():
+        if position < (ended or 0) or connection.execute(known).first():
             return False
-        if connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one() >= MOST_ALONE:
-            return self.end_client(connection, client_id, {})
+        count = connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one()
+        if count >= MOST_ALONE and self.end_client(connection, client_id, {}):
+            return True
         self.append(connection, client_id, key, alone=True)
         return True
 

@@ -79,7 +79,9 @@ class JWTTokens:
         if not 0 <= now <= LAST_SECOND - lifetime:
             raise StoreUnavailable("the clock is out of the range of a token's expiry")
         key = self._keys.signing(now + lifetime)
+        # The client's own first, so that none can take the place of what follows.
         members: dict[str, object] = {
+            **{name: client.attributes[name] for name in client.public_attributes},
             "iss": self._issuer,
             "sub": client.client_id,
             "aud": audience[0] if len(audience) == 1 else list(audience),
@@ -91,7 +93,6 @@ class JWTTokens:
         }
         if scopes:
             members["scope"] = " ".join(scopes)
-        members.update((name, client.attributes[name]) for name in client.public_attributes)
         text = sign(self._header(key), members, key)
         if len(text) > MAX_LENGTH:
             raise InvalidScope("the token would be too long", client.client_id)

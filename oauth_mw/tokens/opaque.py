@@ -1,6 +1,6 @@
 """Opaque tokens: 256 random bits behind the four bytes of their expiry.
 
-A format has three verbs: issue, read, storage key. The store knows a token by its storage key,
+The store knows a token by its storage key,
 four bytes of expiry and 28 of the text's SHA-256. The expiry in the text is believed by nobody
 until the row is found; it only lets most made-up texts be refused without asking the store.
 """

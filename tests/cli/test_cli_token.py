@@ -11,6 +11,7 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.model import TokenRecord
+from oauth_mw.tokens.jws import MAX_LENGTH
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 HINT = "on standard input"
@@ -201,3 +202,15 @@ def test_a_jwt_is_never_an_argument(cli, jwt):
     answer = cli("token", "inspect", jwt)
 
     assert (answer.exit_code, jwt[:20] in answer.stderr) == (2, False)
+
+
+def test_a_jwt_as_long_as_they_may_be_is_read_whole(cli, opened, registered):
+    attributes = {f"a{number}": "x" * 100 for number in range(15)}
+    many = [f"https://a.example/{number}/{'x' * 100}" for number in range(20)]
+    changes = {"audiences": [ISSUER, *many[:19]], "default_audience": [ISSUER, *many[:19]]}
+    admin.update_client(opened, "tester", public_attributes=attributes, **changes)
+    app = TestApp(OAuthMiddleware(echo, store=opened, issuer=ISSUER, token_format="jwt"))
+    long = issue(app, "tester", registered["client_secret"])
+
+    assert 4096 < len(long) <= MAX_LENGTH
+    assert cli("token", "revoke", input=long).stdout.startswith("revoked ")

@@ -31,7 +31,7 @@ _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scr
 class RedisMoving:
     """See :class:`~oauth_mw.protocols.Movable`.
 
-    :param watching: called after events were taken, see :class:`~oauth_mw.model.RevocationLog`.
+    :param watching: called after events were taken, see :class:`~oauth_mw.protocols.RevocationLog`.
     """
 
     def __init__(self, steps: Steps, url: str, clock: Clock, watching: Sequence[Callable[[], None]]) -> None:

@@ -103,7 +103,10 @@ def key_from(kid: bytes, text: bytes) -> KeyRecord:
     :raises ValueError: it is no record of ours.
     """
     signs_from, needed_until, algorithm, public, private, created_at = json.loads(text)
-    return KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
+    record = KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
+    if not record.is_whole():
+        raise ValueError("no record of a key")
+    return record
 
 
 def client_text(client: Client) -> str:

@@ -169,8 +169,8 @@ return 1
 _END_TOKEN = """
 local key, issued, most = unpack(ARGV, 5)
 local ended = redis.call('HGET', CLIENT, 'ended')
-if not ended or issued < ended or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
-if redis.call('ZLEXCOUNT', MORE, '[' .. ended, '+') < tonumber(most) then
+if (ended and issued < ended) or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
+if not ended or redis.call('ZLEXCOUNT', MORE, '[' .. ended, '+') < tonumber(most) then
   append(key, true)
   return 1
 end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -33,7 +33,7 @@ CLIENTS_AT_ONCE = 100
 
 
 class RedisStore:
-    """See the protocols in :mod:`oauth_mw.model`.
+    """See the protocols in :mod:`oauth_mw.protocols`.
 
     :param timeout: seconds that one operation may take in all; listing and counting: each of their steps.
     :param clock: the source of time. Positions are Redis's own time, unless this is another than ``time.time``.
@@ -132,14 +132,16 @@ class RedisStore:
         return fields, read(int, position)
 
     def clients(self) -> Iterable[Client]:
-        names, found = self._keys, []
-        last = b"-"
+        return [client for page in self._pages() for client in page]
+
+    def _pages(self) -> Iterator[Sequence[Client]]:
+        names, last = self._keys, b"-"
         while True:
             page: list[Command] = [("ZRANGEBYLEX", names.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
             (ids,) = self._steps.run(names.store, page, self._steps.deadline())
-            found += self._clients([each.decode() for each in ids])
+            yield self._clients([each.decode() for each in ids])
             if len(ids) < CLIENTS_AT_ONCE:
-                return found
+                return
             last = b"(" + ids[-1]
 
     def _clients(self, ids: list[str]) -> list[Client]:
@@ -157,7 +159,7 @@ class RedisStore:
         return [client for client in found if client]
 
     def has_client_for(self, token_format: str) -> bool:
-        return any(client.token_format == token_format for client in self.clients())
+        return any(client.token_format == token_format for page in self._pages() for client in page)
 
     def add_client(self, client: Client) -> bool:
         secrets = "\n".join(map(secret_line, client.secrets))
