@@ -75,8 +75,15 @@ def outage(fault: Fault, site: Any) -> AbstractContextManager[object]:
 
 
 @pytest.fixture
+def form() -> dict[str, Any]:
+    """The options that say which form tokens have."""
+    return {}
+
+
+@pytest.fixture
 def start(
     site: Any,
+    form: dict[str, Any],
     clock: HandClock,
     ticks: HandClock,
     timeout: float,
@@ -95,11 +102,12 @@ def start(
     monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
     monkeypatch.setattr("oauth_mw.assembly.open_store", opened)
     monkeypatch.setattr("oauth_mw.assembly.time", SimpleNamespace(monotonic=ticks))
+    monkeypatch.setattr("oauth_mw.signing.time", SimpleNamespace(monotonic=ticks))
     caplog.set_level("INFO")
 
     def start(**options: Any) -> Service:
         started = time.monotonic()
-        app = OAuthMiddleware(echo, store=site.url, store_timeout_seconds=timeout, **options)
+        app = OAuthMiddleware(echo, store=site.url, store_timeout_seconds=timeout, **form, **options)
         services.append(Service(app, stores[-1], ticks))
         services[-1].slowest = time.monotonic() - started
         return services[-1]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from jwts import JWT
 from places import why_no_wheel
 
 WRITES = frozenset({"issue", "revoke", "change"})
 READS = frozenset({"introspect", "first check", "cached check"})
+JWTS_IN_EVERY_RUN = {("sqlite", "database moved"), ("redis", "killed")}
 LATE_SECONDS = 1.2  # more than any of the timeouts here
 
 
@@ -24,6 +26,7 @@ class Fault:
     :param waits: who meets it waits until the timeout.
     :param at_start: a worker that starts meanwhile comes up all the same.
     :param rare: for the slow run alone.
+    :param of_jwts: what it stops where tokens are JWTs, if not the same. Issuing one writes nothing, as a rule.
     """
 
     strikes: Callable[[Any], AbstractContextManager[object]]
@@ -31,6 +34,11 @@ class Fault:
     waits: bool = False
     at_start: bool = False
     rare: bool = False
+    of_jwts: frozenset[str] | None = None
+
+    def among_jwts(self) -> Fault:
+        stops = self.stops - {"issue"} if self.stops <= WRITES else self.stops
+        return replace(self, stops=stops if self.of_jwts is None else self.of_jwts)
 
 
 # Those of any server
@@ -69,8 +77,13 @@ def late(site: Any) -> AbstractContextManager[None]:
     return running
 
 
-def every_fault(wanted: Callable[[Fault], bool] = lambda fault: True) -> pytest.MarkDecorator:
-    """Run a test with each fault of each engine that is ``wanted``; the rare ones only in the slow run."""
+def every_fault(
+    wanted: Callable[[Fault], bool] = lambda fault: True, *, only: dict[str, Any] | None = None
+) -> pytest.MarkDecorator:
+    """Run a test with each fault of each engine that is ``wanted``; the rare ones, and JWTs, only in the slow run.
+
+    :param only: the form that tokens have, if not each.
+    """
     from postgres_faults import FAR_POSTGRES, POSTGRES
     from redis_faults import FAR_REDIS, REDIS
     from sqlite_faults import SQLITE, SQLITE_WITHOUT_FCNTL
@@ -83,13 +96,16 @@ def every_fault(wanted: Callable[[Fault], bool] = lambda fault: True) -> pytest.
         "redis": REDIS,
         "redis over a network": FAR_REDIS,
     }
-    cases = [
-        pytest.param(engine, fault, id=f"{engine}: {name}", marks=_marks(engine, fault.rare or "without" in engine))
-        for engine, table in tables.items()
-        for name, fault in table.items()
-        if wanted(fault)
-    ]
-    return pytest.mark.parametrize(("engine", "fault"), cases)
+    cases = []
+    for engine, name, fault in [(engine, *each) for engine, table in tables.items() for each in table.items()]:
+        rare = fault.rare or "without" in engine
+        if wanted(fault) and only != JWT:
+            cases.append(pytest.param(engine, fault, {}, id=f"{engine}: {name}", marks=_marks(engine, rare)))
+        if wanted(fault := fault.among_jwts()):
+            jwt = f"{engine}: {name}, JWTs"
+            often = rare or (engine, name) not in JWTS_IN_EVERY_RUN
+            cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=_marks(engine, often)))
+    return pytest.mark.parametrize(("engine", "fault", "form"), cases)
 
 
 def on_servers(*engines: str, slow: bool = False) -> list[Any]:

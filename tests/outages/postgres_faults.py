@@ -25,7 +25,8 @@ def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
         raw("ROLLBACK")
 
 
-ALL_TABLES = "LOCK {0}.oauth_mw_store, {0}.oauth_mw_client, {0}.oauth_mw_secret, {0}.oauth_mw_token, {0}.oauth_mw_log"
+TABLES = ("store", "client", "secret", "token", "log", "signing_key")
+ALL_TABLES = "LOCK " + ", ".join("{0}.oauth_mw_" + table for table in TABLES)
 
 # Refused
 
@@ -102,6 +103,7 @@ POSTGRES = {
         waits=True,
         at_start=True,
         rare=True,
+        of_jwts=frozenset(),
     ),
     "turn of a stopped process": Fault(
         lambda site: locked(site, "SELECT 1 FROM {}.oauth_mw_store FOR UPDATE"),

@@ -103,6 +103,13 @@ class Service:
         answer = CheckedApp(self._app).get("/any", headers=bearer(token), status="*")
         return judged(answer, "MARKER tester read")
 
+    def document(self, path: str) -> str:
+        """One that others read: their way to our keys."""
+        started = time.monotonic()
+        answer = CheckedApp(self._app).get(path, status="*")
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        return judged(answer)
+
     def change(self, name: str) -> str:
         """Over the Python API."""
         try:

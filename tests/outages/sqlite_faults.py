@@ -229,12 +229,20 @@ SQLITE = {
     "cut after the first page": Fault(partial(damaged, begin=4096, end=4096)),
     "emptied": Fault(partial(damaged, begin=0, end=0)),
     "tokens overwritten": Fault(
-        partial(damaged, table="oauth_mw_token"), frozenset({"issue", "revoke", "introspect", "first check"})
+        partial(damaged, table="oauth_mw_token"),
+        frozenset({"issue", "revoke", "introspect", "first check"}),
+        of_jwts=frozenset(),
     ),
     "log overwritten": Fault(
-        partial(damaged, table="oauth_mw_log"), frozenset({"revoke", "first check", "cached check"})
+        partial(damaged, table="oauth_mw_log"),
+        frozenset({"revoke", "first check", "cached check"}),
+        of_jwts=frozenset({"revoke", "first check", "cached check", "introspect"}),
     ),
-    "clients overwritten": Fault(partial(damaged, table="oauth_mw_client"), (WRITES | READS) - {"cached check"}),
+    "clients overwritten": Fault(
+        partial(damaged, table="oauth_mw_client"),
+        (WRITES | READS) - {"cached check"},
+        of_jwts=WRITES | {"introspect"},
+    ),
     "a client's row garbled": Fault(garbled, WRITES | {"introspect"}),
 }
 

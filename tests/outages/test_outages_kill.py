@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import signal
+from base64 import urlsafe_b64decode
 from contextlib import contextmanager
 
 import pytest
 from faults import READS, WRITES, killed, on_servers
+from jwts import FORMS
 from processes import Processes
 from service import DONE, REFUSED
 
 from oauth_mw import AdminError, admin
+from oauth_mw.tokens import jwt
+from oauth_mw.tokens.jws import is_compact, parse_object
 from oauth_mw.tokens.opaque import storage_key
 
 TOKENS = 24
@@ -24,7 +28,11 @@ sys.excepthook = lambda kind, error, trace: kind is StoreUnavailable or sys.__ex
 def say(*words):
     print(*words, flush=True)
 for number, key in enumerate(sys.stdin.readline().split()):
-    store.revoke_token(bytes.fromhex(key))
+    key, position = key.split("/")
+    if position:
+        store.end_token("tester", bytes.fromhex(key), int(position))
+    else:
+        store.revoke_token(bytes.fromhex(key))
     say("revoked", key)
     client_id = f"client-{number}"
     admin.add_client(store, "new", client_id=client_id)
@@ -73,26 +81,39 @@ def engine_killed(site, worker):
         yield
 
 
-def kills(kill, *engines):
-    return [pytest.param(*engine.values, kill, marks=engine.marks) for engine in engines]
+def kills(kill, *engines, form="opaque"):
+    named = [(*engine.values, engine.marks) for engine in engines]
+    return [
+        pytest.param(engine, kill, FORMS[form], id=f"{engine}-{kill.__name__}-{form}", marks=marks)
+        for engine, marks in named
+    ]
 
 
 KILLS = [
     *kills(worker_killed, pytest.param("sqlite"), *on_servers(slow=True)),
     *kills(engine_killed, *on_servers()),
+    *kills(worker_killed, pytest.param("sqlite", marks=pytest.mark.slow), *on_servers(slow=True), form="jwt"),
+    *kills(engine_killed, *on_servers(slow=True), form="jwt"),
 ]
 
 
-@pytest.mark.parametrize(("engine", "kill"), KILLS)
+def named(token):
+    """By its storage key, and for a JWT where the log stood."""
+    if not is_compact(token):
+        return f"{storage_key(token).hex()}/"
+    members = parse_object(urlsafe_b64decode(token.split(".")[1] + "=="))
+    return f"{jwt.storage_key(members['exp'], members['jti']).hex()}/{members[jwt.POSITION]}"
+
+
+@pytest.mark.parametrize(("engine", "kill", "form"), KILLS)
 def test_revocations_and_changes_of_clients_outlive_who_acknowledged_them(site, service, kill):
-    tokens = {}
-    for _ in range(TOKENS):
-        assert service.issue() == DONE
-        tokens[storage_key(service.issued[-1]).hex()] = service.issued[-1]
+    assert [service.issue() for _ in range(TOKENS)] == [DONE] * TOKENS
+    names = {named(token): token for token in service.issued[-TOKENS:]}
+    tokens = {name.partition("/")[0]: token for name, token in names.items()}
     assert {service.check(token) for token in tokens.values()} == {DONE}
     with Processes(site.url) as start:
         worker = start(WORKER)
-        worker.hears(" ".join(tokens))
+        worker.hears(" ".join(names))
         said = [worker.says() for _ in range(ENOUGH)]
         with kill(site, worker):
             while line := worker.says():

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from engines_base import wait_until
 from faults import READS, WRITES, killed, on_servers, stopped
+from jwts import FORMS, forms
 from postgres_faults import MOVED, between
 from redis_faults import keys_moved
 from service import DONE, REFUSED
@@ -82,6 +83,7 @@ def other_keys(site):
 ANOTHER = {"postgresql": another_schema, "redis": other_keys}
 
 
+@pytest.mark.parametrize("form", [FORMS["opaque"], *forms("jwt", "jwt, uncached", slow=True)])
 @pytest.mark.parametrize("engine", on_servers())
 def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine):
     with ANOTHER[engine](site):
