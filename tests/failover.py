@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import textwrap
 import time
@@ -15,6 +16,7 @@ from engines_base import wait_until
 from processes import Process, Processes
 
 WORKER = """
+    import json
     from dataclasses import replace
     from urllib.parse import urlencode
     from webob import Request
@@ -24,8 +26,9 @@ WORKER = """
         start_response("200 OK", [])
         return [b"hello"]
 
-    url, lag, timeout, credentials = sys.argv[1], *sys.stdin.readline().split()
-    app = OAuthMiddleware(echo, store=url, revocation_lag_seconds=float(lag), store_timeout_seconds=float(timeout))
+    url, lag, timeout, credentials, form = sys.argv[1], *sys.stdin.readline().split()
+    options = {"revocation_lag_seconds": float(lag), "store_timeout_seconds": float(timeout), **json.loads(form)}
+    app = OAuthMiddleware(echo, store=url, **options)
 
     store = open_store(url, timeout=float(timeout))
 
@@ -174,12 +177,13 @@ def _one_of(tokens: list[str]) -> str:
 
 
 @contextmanager
-def crowd(url: str, count: int, timeout: float, authorization: str) -> Iterator[Crowd]:
-    """So many workers on one store, which a client asks with this header."""
+def crowd(url: str, count: int, timeout: float, authorization: str, form: dict[str, object]) -> Iterator[Crowd]:
+    """So many workers on one store, which a client asks with this header for tokens of this form."""
     with Processes(url) as start:
         workers = [start(textwrap.dedent(WORKER)) for _ in range(count)]
         for worker in workers:
-            worker.hears(f"{LAG} {timeout} {authorization.removeprefix('Basic ')}")
+            options = json.dumps(form, separators=(",", ":"))
+            worker.hears(f"{LAG} {timeout} {authorization.removeprefix('Basic ')} {options}")
         found = Crowd(workers)
         for worker in workers:
             found.issue(worker)

@@ -10,6 +10,7 @@ import pytest
 from engines_base import wait_until
 from engines_postgres_pair import Pair
 from failover import LAG, crowd
+from jwts import forms
 from places import why_no_wheel
 from support import SECRET, basic
 
@@ -26,8 +27,13 @@ RECOVERY = 20.0  # after which all is well again and every worker has had a turn
 LOST = 1.0  # what was issued so shortly before the primary was killed may be gone with it
 
 
+@pytest.fixture(scope="module", params=forms("opaque", "jwt"))
+def form(request):
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def pair():
+def pair(form):
     with Pair() as pair:
         with closing(open_store(pair.url, create=True)) as store:
             admin.add_client(store, "tester", client_id="tester", secret=SECRET)
@@ -35,9 +41,9 @@ def pair():
 
 
 @pytest.fixture(scope="module")
-def workers(pair):
+def workers(pair, form):
     """At work before, while and after the primary is lost."""
-    with crowd(pair.url, 3, TIMEOUT, basic("tester", SECRET)["Authorization"]) as workers:
+    with crowd(pair.url, 3, TIMEOUT, basic("tester", SECRET)["Authorization"], form) as workers:
         yield workers
 
 

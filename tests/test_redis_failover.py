@@ -13,6 +13,7 @@ from engines_base import wait_until
 from engines_redis_cluster import Cluster
 from engines_redis_sentinels import Sentinels
 from failover import LAG, crowd
+from jwts import forms
 from places import why_no_wheel
 from stored import log_of
 from support import SECRET, basic, echo
@@ -33,8 +34,13 @@ LOST = 1.0  # what was issued so shortly before the primary was killed may be go
 LOG = "{oauth_mw}:log"
 
 
+@pytest.fixture(scope="module", params=forms("opaque", "jwt"))
+def form(request):
+    return request.param
+
+
 @pytest.fixture(scope="module", params=[Cluster, Sentinels], ids=["cluster", "sentinels"])
-def engine(request):
+def engine(request, form):
     with request.param() as engine:
         with closing(open_store(engine.url, create=True)) as store:
             admin.add_client(store, "tester", client_id="tester", secret=SECRET)
@@ -42,9 +48,9 @@ def engine(request):
 
 
 @pytest.fixture(scope="module")
-def workers(engine):
+def workers(engine, form):
     """At work before, while and after the primary is lost."""
-    with crowd(engine.url, 3, TIMEOUT, basic("tester", SECRET)["Authorization"]) as workers:
+    with crowd(engine.url, 3, TIMEOUT, basic("tester", SECRET)["Authorization"], form) as workers:
         yield workers
 
 
