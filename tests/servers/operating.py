@@ -43,6 +43,10 @@ def serve(store_url: str) -> None:
                 admin.disable_client(store, client_id)
             case ["delete", client_id]:
                 admin.delete_client(store, client_id)
+            case ["retire"]:
+                keys = store.key_store()
+                for record in keys.signing_keys():
+                    keys.remove_signing_key(record.kid)
         print("done", flush=True)
 
 

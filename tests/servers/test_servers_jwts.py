@@ -1,0 +1,91 @@
+"""JWTs on real servers: all workers share one key from the first request on, and all see what ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+
+import pytest
+from hosting import Server, running, store_in
+from jwts import JWT
+from load import cached_everywhere, using, wait_until
+from operating import Operator
+from wire import ask, bearer, issue, revoke
+
+from oauth_mw import open_store
+
+pytestmark = pytest.mark.slow
+
+LAG = 0.5
+THREADS = 12
+PAIRS = [
+    ("gunicorn-preload", "sqlite"),
+    ("gunicorn-preload", "postgresql"),
+    ("gunicorn-preload", "redis"),
+    ("gunicorn-gthread", "postgresql"),
+    ("gunicorn-gevent", "sqlite"),
+    ("gunicorn-gevent", "postgresql"),
+    ("gunicorn-gevent", "redis"),
+    ("uwsgi", "sqlite"),
+    ("uwsgi", "redis"),
+    ("uwsgi-threads", "postgresql"),
+    ("waitress", "redis"),
+]
+
+
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
+    found: tuple[str, str] = request.param
+    return found
+
+
+@pytest.fixture(scope="module")
+def server(
+    pair: tuple[str, str], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
+    name, engine = pair
+    folder = tmp_path_factory.mktemp(name)
+    if engine == "sqlite":
+        place = nullcontext(store_in(folder))
+    else:
+        place = request.getfixturevalue({"postgresql": "postgres"}.get(engine, engine)).fresh()
+    with place as url, running(name, folder, **{**JWT, "store": url, "revocation_lag_seconds": LAG}) as started:
+        yield started
+
+
+def test_of_parallel_first_requests_one_makes_the_key_and_every_worker_has_it(server: Server) -> None:
+    with ThreadPoolExecutor(THREADS) as threads:
+        tokens = list(threads.map(lambda number: issue(server), range(4 * THREADS)))
+        answers = list(threads.map(lambda token: ask(server, "GET", "/whoami", bearer(token)), 4 * tokens))
+    store = open_store(server.store_url)
+    kids = {record.kid for record in store.key_store().signing_keys()}
+    store.close()
+
+    assert {token.partition(".")[0] for token in tokens} == {tokens[0].partition(".")[0]}
+    assert {answer.status for answer in answers} == {200}
+    assert len({answer.process for answer in answers}) == server.kind.processes
+    assert len(kids) == 1
+
+
+@pytest.mark.parametrize("event", ["revoke", "revoke-all", "disable", "retire"])
+def test_an_ended_token_is_refused_by_every_worker_within_the_lag(
+    server: Server, pair: tuple[str, str], event: str
+) -> None:  # R-01
+    bound = 0 if pair[1] == "sqlite" else LAG
+    with Operator(server.store_url) as operator:
+        operator("add", f"client-{event}", secret := "Vb3nM6kT9wX2cR5yJ8sD")
+        token = issue(server, f"client-{event}", secret)
+        server.confidential.add(secret)
+        with using(server, token) as load:
+            workers = cached_everywhere(server, load)
+            if event == "revoke":
+                assert revoke(server, token, f"client-{event}", secret).status == 200
+            else:
+                operator(*([event] if event == "retire" else [event, f"client-{event}"]))
+            late = time.monotonic() + bound
+            wait_until(lambda: load.processes(401, late) >= workers and len(load.since(late)) > 10 * len(workers))
+
+    assert load.statuses(late) == {401}
+    assert load.statuses() == {200, 401}
