@@ -1,0 +1,68 @@
+"""A client that revokes more of its JWTs than anybody may remember ends all of them."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from jwts import JWT
+from stored import events_of
+from support import SECRET, basic, bearer
+from webob import Request
+
+from oauth_mw import admin
+from oauth_mw.model import KEEP_ENDED_SECONDS, MOST_ALONE
+from oauth_mw.stores.sql_log import SWEPT_AT_ONCE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def workers(wrap, client, store, clock):
+    admin.add_client(store, "other", client_id="other", secret=SECRET, clock=clock)
+    return [wrap(revocation_lag_seconds=0, **JWT).app for _ in range(2)]
+
+
+def post(app, path, client_id="tester", **form):
+    """Without WebTest, which would take most of the time."""
+    return Request.blank(path, POST=form, headers=basic(client_id, SECRET)).get_response(app)
+
+
+def issue(app, client_id="tester"):
+    return post(app, "/oauth/token", client_id, grant_type="client_credentials").json["access_token"]
+
+
+def opens(app, token):
+    return Request.blank("/any", headers=bearer(token)).get_response(app).status_int == 200
+
+
+def memory(app):
+    """How many bytes what the worker knows of ends takes, written down."""
+    return len(pickle.dumps(app._guard._tokens._ends._known))
+
+
+def events(store):
+    return [event for batch in store.movable().read_events(0) for event in batch]
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
+def test_more_than_anybody_may_remember_end_with_all_others_of_the_client(store_kind, store, workers, clock):
+    one, another = workers
+    spared, foreign = issue(one), issue(one, "other")
+    assert all(opens(worker, token) for worker in workers for token in (spared, foreign))
+    for _ in range(MOST_ALONE):
+        assert post(one, "/oauth/revoke", token=issue(one)).status_int == 200
+    before = [opens(worker, token) for worker in workers for token in (spared, foreign)]
+    most = [memory(worker) for worker in workers]
+
+    assert post(one, "/oauth/revoke", token=issue(one)).status_int == 200
+
+    after = [opens(worker, token) for worker in workers for token in (spared, foreign)]
+    assert (before, after) == ([True] * 4, [False, True] * 2)
+    assert [event[1:] for event in events_of(store)] == [("tester", None, False)]
+    assert min(most) > 30 * MOST_ALONE and max(memory(worker) for worker in workers) < 500
+    assert all(opens(worker, issue(one)) for worker in workers)
+    clock.move(KEEP_ENDED_SECONDS + 1)
+    for _ in range(2 * MOST_ALONE // SWEPT_AT_ONCE):
+        store.end_client("other")
+    assert len(events(store)) < 3 * MOST_ALONE // SWEPT_AT_ONCE
