@@ -5,36 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from rings import LEAD, Counted, rings_of
 
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.material import ALGORITHMS, make
 from oauth_mw.keys.order import MARGIN_SECONDS
-from oauth_mw.keys.ring import BELIEVED_SECONDS, NEED_SECONDS, KeyRing
-from oauth_mw.model import KeyRecord
+from oauth_mw.keys.ring import BELIEVED_SECONDS, NEED_SECONDS
 
-LEAD = 300
 HOUR = 3600
 DAY = 24 * HOUR
-
-
-class Counted:
-    """A key store, with the times it was asked for all keys; it fails while ``down``."""
-
-    def __init__(self, keys):
-        self._keys = keys
-        self.asked = 0
-        self.down = False
-
-    def __getattr__(self, name):
-        if self.down:
-            raise StoreUnavailable("down")
-        return getattr(self._keys, name)
-
-    def signing_keys(self):
-        self.asked += 1
-        if self.down:
-            raise StoreUnavailable("down")
-        return self._keys.signing_keys()
 
 
 @pytest.fixture
@@ -44,14 +23,7 @@ def keys(store):
 
 @pytest.fixture
 def ring(keys, clock):
-    """A worker's own; time goes on for all of them together."""
-
-    def ring(**options):
-        return KeyRing(
-            keys, clock, clock, **{"algorithm": "ES256", "lifetime": None, "lead": LEAD, "secret": None, **options}
-        )
-
-    return ring
+    return rings_of(keys, clock)
 
 
 @pytest.fixture
@@ -245,67 +217,3 @@ def test_signing_looks_once_a_second(ring, keys, clock, soon):
         worker.signing(soon())
 
     assert keys.asked - before == 2
-
-
-# Outages
-
-
-def test_while_the_store_is_down_known_keys_verify_and_others_cannot_be_told(ring, keys, clock, soon):
-    worker = ring()
-    kid = worker.signing(soon()).kid
-    clock.move(1)
-    keys.down = True
-
-    assert worker.find(kid).kid == kid
-    for _ in range(2):
-        with pytest.raises(StoreUnavailable):
-            worker.find("unknown")
-    with pytest.raises(StoreUnavailable):
-        worker.signing(soon())
-
-
-def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):
-    worker = ring()
-    kid = worker.signing(soon()).kid
-    clock.move(1)
-    keys.down = True
-
-    assert [key["kid"] for key in worker.public()] == [kid]
-
-
-@pytest.mark.parametrize("knows", [False, True], ids=["nothing known yet", "forgotten"])
-def test_a_key_set_of_which_nothing_is_known_is_an_outage(ring, keys, soon, knows):
-    worker = ring()
-    if knows:
-        worker.signing(soon())
-        worker.forget()
-    keys.down = True
-
-    with pytest.raises(StoreUnavailable):
-        worker.public()
-
-
-def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
-    worker = ring()
-    kid = worker.signing(soon()).kid
-    keys.down = True
-    clock.move(1)
-    with pytest.raises(StoreUnavailable):
-        worker.find("unknown")
-    keys.down = False
-
-    clock.move(1)
-
-    assert worker.signing(soon()).kid == kid
-
-
-@pytest.mark.parametrize(
-    "public",
-    ["", "{", "[]", '{"kty": []}', '{"kty": "EC", "crv": "P-0", "x": "", "y": ""}', "[" * 100_000, '{"kty": "oct"}'],
-    ids=["empty", "cut", "a list", "an odd kind", "an odd curve", "deep", "a secret key"],
-)
-def test_a_record_that_is_garbled_is_an_outage(ring, keys, clock, soon, public):
-    keys.add_signing_key(KeyRecord("one", "ES256", public, "", 0, 0), "")
-
-    with pytest.raises(StoreUnavailable):
-        ring().find("one")

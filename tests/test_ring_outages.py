@@ -1,0 +1,85 @@
+"""What becomes of signing keys while the store does not answer, or answers with nonsense."""
+
+from __future__ import annotations
+
+import pytest
+from rings import Counted, rings_of
+
+from oauth_mw import StoreUnavailable
+from oauth_mw.model import KeyRecord
+
+
+@pytest.fixture
+def keys(store):
+    return Counted(store.key_store())
+
+
+@pytest.fixture
+def ring(keys, clock):
+    return rings_of(keys, clock)
+
+
+@pytest.fixture
+def soon(clock):
+    return lambda: int(clock()) + 60
+
+
+def test_while_the_store_is_down_known_keys_verify_and_others_cannot_be_told(ring, keys, clock, soon):
+    worker = ring()
+    kid = worker.signing(soon()).kid
+    clock.move(1)
+    keys.down = True
+
+    assert worker.find(kid).kid == kid
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            worker.find("unknown")
+    with pytest.raises(StoreUnavailable):
+        worker.signing(soon())
+
+
+def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):
+    worker = ring()
+    kid = worker.signing(soon()).kid
+    clock.move(1)
+    keys.down = True
+
+    assert [key["kid"] for key in worker.public()] == [kid]
+
+
+@pytest.mark.parametrize("knows", [False, True], ids=["nothing known yet", "forgotten"])
+def test_a_key_set_of_which_nothing_is_known_is_an_outage(ring, keys, soon, knows):
+    worker = ring()
+    if knows:
+        worker.signing(soon())
+        worker.forget()
+    keys.down = True
+
+    with pytest.raises(StoreUnavailable):
+        worker.public()
+
+
+def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
+    worker = ring()
+    kid = worker.signing(soon()).kid
+    keys.down = True
+    clock.move(1)
+    with pytest.raises(StoreUnavailable):
+        worker.find("unknown")
+    keys.down = False
+
+    clock.move(1)
+
+    assert worker.signing(soon()).kid == kid
+
+
+@pytest.mark.parametrize(
+    "public",
+    ["", "{", "[]", '{"kty": []}', '{"kty": "EC", "crv": "P-0", "x": "", "y": ""}', "[" * 100_000, '{"kty": "oct"}'],
+    ids=["empty", "cut", "a list", "an odd kind", "an odd curve", "deep", "a secret key"],
+)
+def test_a_record_that_is_garbled_is_an_outage(ring, keys, clock, soon, public):
+    keys.add_signing_key(KeyRecord("one", "ES256", public, "", 0, 0), "")
+
+    with pytest.raises(StoreUnavailable):
+        ring().find("one")
