@@ -19,6 +19,8 @@ GRANT_TYPE = "client_credentials"
 MAX_STATE = 512
 
 
+_NOTHING: Form = {}
+
 Issue = Callable[[Client, Sequence[str], int, Sequence[str]], tuple[str, AccessToken]]
 
 
@@ -53,6 +55,8 @@ class TokenEndpoint:
         self._narrow = narrow
         self._audience = tuple(audience)
         self._grant_type_in = grant_type_in
+        self._reads_query = "query" in grant_type_in
+        self._may_be_empty = self._reads_query or "header" in grant_type_in
         self._emit = emit
 
     def __call__(self, request: Request) -> Response:
@@ -61,8 +65,8 @@ class TokenEndpoint:
         :raises StoreUnavailable: nothing was issued.
         """
         require_post(request)
-        body = read_form(request, may_be_empty="query" in self._grant_type_in or "header" in self._grant_type_in)
-        query = self._query(request)
+        body = read_form(request, may_be_empty=self._may_be_empty)
+        query = self._query(request) if self._reads_query else _NOTHING
         client = self._authenticate(request, body)
         self._check_grant_type(request, body, query)
         if client.resource_server:
@@ -77,8 +81,6 @@ class TokenEndpoint:
         return json_response(_answer(text, token, state))
 
     def _query(self, request: Request) -> Form:
-        if "query" not in self._grant_type_in:
-            return {}
         return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
 
     def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
@@ -137,6 +139,8 @@ class TokenEndpoint:
 
 
 def _one_of(name: str, body: Form, query: Form) -> str | None:
+    if not query:
+        return body.get(name)
     if name in body and name in query:
         raise InvalidRequest(f"{name} in more than one place")
     return body.get(name, query.get(name))

@@ -49,10 +49,9 @@ class Formats:
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
-        wanted = client.token_format or self._default
-        if self._jwt is not None and wanted == JWT:
+        if self._jwt is not None and (client.token_format or self._default) == JWT:
             return self._jwt.issue(client, scopes, lifetime, audience)
-        if self._implied and self._audience.issuperset(audience):
+        if audience and self._implied and self._audience.issuperset(audience):
             audience = ()
         return self._opaque.issue(client, scopes, lifetime, audience)
 
