@@ -20,7 +20,7 @@ from stored import is_dead, issued, key_of, registered
 
 from oauth_mw import open_store
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 TIMEOUT = 2.0
 

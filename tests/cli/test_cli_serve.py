@@ -130,6 +130,7 @@ def test_serve_says_what_store_it_made_and_where_it_listens(serve, shop):
     assert lines[1].startswith(f"serving shop:app on {served.url}")
 
 
+@pytest.mark.slow
 def test_flags_are_the_options_of_the_middleware(serve, shop):
     rules = ["GET /a read", "* /a write", "GET /b any of write admin"]
     words = [word for rule in rules for word in ("--required-scopes", rule)]
@@ -144,6 +145,7 @@ def test_flags_are_the_options_of_the_middleware(serve, shop):
     assert served.get("/a", token, b"")[0] == 403
 
 
+@pytest.mark.slow
 def test_options_come_from_an_ini_and_flags_go_before_it(serve, shop):
     served = serve("shop:app", "--config", "app.ini", "--realm", "flag")
 
@@ -154,6 +156,7 @@ def test_options_come_from_an_ini_and_flags_go_before_it(serve, shop):
     assert (shop / "from-ini.db").exists()
 
 
+@pytest.mark.slow
 def test_requests_run_in_threads(serve):
     served = serve("shop:meeting", "--store", "memory://", "--public-paths", "/*")
     first = subprocess.Popen([sys.executable, "-c", f"import urllib.request as r; r.urlopen('{served.url}')"])
@@ -163,6 +166,7 @@ def test_requests_run_in_threads(serve):
     assert (status, first.wait(timeout=10)) == (200, 0)
 
 
+@pytest.mark.slow
 def test_a_refusal_arrives_although_the_body_is_left_unread(serve):
     served = serve("shop:app", "--store", "memory://")
 
@@ -179,6 +183,7 @@ def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(serve):
     assert "hidden" not in logged
 
 
+@pytest.mark.slow
 def test_scripts_are_told_the_url(serve):
     served = serve("shop:app", "--store", "memory://", "--json")
     served.process.terminate()

@@ -11,14 +11,13 @@ from odd_clients import ODD_CLIENTS, add_odd_clients
 
 REPORTED = 8000
 
-
-# Others stand for them: they differ in how they start their workers alone.
-MORE_KINDS = ("gunicorn-gthread", "uwsgi-threads")
+# One of each family; the others run with the slow tests.
+IN_EVERY_RUN = ("gunicorn-preload", "waitress", "uwsgi")
 
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (name in MORE_KINDS)) for name in KINDS],
+    params=[pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_EVERY_RUN)) for name in KINDS],
 )
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""
