@@ -19,8 +19,8 @@ LAG = 0.5
 GRACE = 60
 KINDS = [kind for kind in STORE_SUITE if kind != "memory"]
 every_kind = pytest.mark.parametrize("store_kind", [*KINDS, *SPANNING])
-every_form = pytest.mark.parametrize("form", forms())
-every_jwt = pytest.mark.parametrize("form", forms("jwt", "jwt, uncached"))
+every_form = pytest.mark.parametrize("form", forms("opaque", "jwt"))
+every_jwt = pytest.mark.parametrize("form", forms("jwt"))
 
 
 def bound_of(kind: str) -> float:

@@ -101,7 +101,7 @@ def every_fault(
         rare = fault.rare or "without" in engine
         if wanted(fault) and only != JWT:
             cases.append(pytest.param(engine, fault, {}, id=f"{engine}: {name}", marks=_marks(engine, rare)))
-        if wanted(fault := fault.among_jwts()):
+        if "without" not in engine and wanted(fault := fault.among_jwts()):
             jwt = f"{engine}: {name}, JWTs"
             often = rare or (engine, name) not in JWTS_IN_EVERY_RUN
             cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=_marks(engine, often)))

@@ -85,7 +85,7 @@ ANOTHER = {"postgresql": another_schema, "redis": other_keys}
 
 @pytest.mark.parametrize("form", [FORMS["opaque"], *forms("jwt", "jwt, uncached", slow=True)])
 @pytest.mark.parametrize("engine", on_servers())
-def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine):
+def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine, form):
     with ANOTHER[engine](site):
         open_store(site.url, create=True).close()
         service.later()
