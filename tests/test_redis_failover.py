@@ -13,7 +13,7 @@ from engines_base import wait_until
 from engines_redis_cluster import Cluster
 from engines_redis_sentinels import Sentinels
 from failover import LAG, crowd
-from jwts import forms
+from jwts import FORMS
 from places import why_no_wheel
 from stored import log_of
 from support import SECRET, basic, echo
@@ -32,16 +32,22 @@ RECOVERY = 15.0  # after which all is well again, at the latest
 NOTICED = 1.0  # after which workers have noticed that there is a primary
 LOST = 1.0  # what was issued so shortly before the primary was killed may be gone with it
 LOG = "{oauth_mw}:log"
+PLACES = [(Cluster, "opaque"), (Cluster, "jwt"), (Sentinels, "opaque")]
 
 
-@pytest.fixture(scope="module", params=forms("opaque", "jwt"))
-def form(request):
+@pytest.fixture(scope="module", params=PLACES, ids=lambda place: f"{place[0].__name__.lower()}-{place[1]}")
+def kind(request):
     return request.param
 
 
-@pytest.fixture(scope="module", params=[Cluster, Sentinels], ids=["cluster", "sentinels"])
-def engine(request, form):
-    with request.param() as engine:
+@pytest.fixture(scope="module")
+def form(kind):
+    return FORMS[kind[1]]
+
+
+@pytest.fixture(scope="module")
+def engine(kind):
+    with kind[0]() as engine:
         with closing(open_store(engine.url, create=True)) as store:
             admin.add_client(store, "tester", client_id="tester", secret=SECRET)
         yield engine
