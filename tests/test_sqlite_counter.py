@@ -115,6 +115,7 @@ print(counter.read(), os.fstat(counter._fd).st_ino, os.fstat(counter._fd).st_siz
 """
 
 
+@pytest.mark.slow
 def test_creators_at_once_all_have_the_same_complete_file(path, counter, store, tmp_path):
     other = tmp_path / "other.db"
     other.touch()
@@ -132,6 +133,7 @@ def test_creators_at_once_all_have_the_same_complete_file(path, counter, store, 
 MAKE = "store.add_client(Client(sys.stdin.readline(), '')); print(store.read_log('', -1).store_id, flush=True)"
 
 
+@pytest.mark.slow
 def test_processes_that_make_a_store_at_once_share_one(path, tmp_path):
     with Processes(f"sqlite:///{path}") as start:
         makers = [start("from oauth_mw.model import Client\n" + MAKE) for _ in range(4)]

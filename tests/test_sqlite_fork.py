@@ -19,7 +19,7 @@ from oauth_mw import open_store
 from oauth_mw.tokens.opaque import OpaqueTokens
 from oauth_mw.tokens.verified import VerifiedTokens
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
 
 def in_child(work):

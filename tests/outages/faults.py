@@ -101,9 +101,9 @@ def every_fault(
         rare = fault.rare or "without" in engine
         if wanted(fault) and only != JWT:
             cases.append(pytest.param(engine, fault, {}, id=f"{engine}: {name}", marks=_marks(engine, rare)))
-        if "without" not in engine and wanted(fault := fault.among_jwts()):
+        if not rare and wanted(fault := fault.among_jwts()):
             jwt = f"{engine}: {name}, JWTs"
-            often = rare or (engine, name) not in JWTS_IN_EVERY_RUN
+            often = (engine, name) not in JWTS_IN_EVERY_RUN
             cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=_marks(engine, often)))
     return pytest.mark.parametrize(("engine", "fault", "form"), cases)
 
