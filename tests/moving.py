@@ -125,7 +125,12 @@ def contents(store: Store) -> dict[str, Any]:
     clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
     events = [event[:3] for page in whole.read_events(0) for event in page]
     keys = [key for page in whole.read_keys(0) for key in page]
-    tokens = dict(whole.read_tokens(keys)) if keys else {}
+    found = dict(whole.read_tokens(keys)) if keys else {}
+    # Once all of a client's tokens have ended, a store may forget which of them had ended by themselves.
+    tokens = {
+        key: token._replace(revoked=token.revoked or token.position < clients[token.client_id].ended)
+        for key, token in found.items()
+    }
     return {"clients": clients, "events": events, "tokens": tokens, "position": whole.standing().position}
 
 
