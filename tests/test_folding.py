@@ -14,7 +14,7 @@ from oauth_mw import admin
 from oauth_mw.model import KEEP_ENDED_SECONDS, MOST_ALONE
 from oauth_mw.stores.sql_log import SWEPT_AT_ONCE
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def events(store):
     return [event for batch in store.movable().read_events(0) for event in batch]
 
 
-@pytest.mark.parametrize("store_kind", ["redis"])  # others, which are far slower, fold at three in the shared suite
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
 def test_more_than_anybody_may_remember_end_with_all_others_of_the_client(store_kind, store, workers, clock):
     one, another = workers
     spared, foreign = issue(one), issue(one, "other")

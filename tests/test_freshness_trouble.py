@@ -13,12 +13,12 @@ from freshness import team
 from jwts import forms
 from stored import SPANNING, STORE_SUITE
 
-pytestmark = pytest.mark.slow
-
 LAG = 0.5
 GRACE = 60
 KINDS = [kind for kind in STORE_SUITE if kind != "memory"]
-every_kind = pytest.mark.parametrize("store_kind", [*KINDS, *SPANNING])
+every_kind = pytest.mark.parametrize(
+    "store_kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.long) for kind in SPANNING)]
+)
 # Of both forms a cached token goes when the log says so; only of a JWT nothing else says so.
 every_form = pytest.mark.parametrize("form", forms("jwt"))
 
@@ -65,6 +65,7 @@ def again_and_again(do: Callable[[], object], seconds: float) -> Iterator[list[o
         thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace", [0, GRACE])
 @every_form
 def test_when_connections_are_cut_in_postgresql(postgres_url, cut_postgres, grace, form):
@@ -78,6 +79,7 @@ def test_when_connections_are_cut_in_postgresql(postgres_url, cut_postgres, grac
     assert verdict.is_fresh() and sum(map(len, cuts)) >= 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace", [0, GRACE])
 @every_form
 def test_when_connections_are_cut_in_redis(redis_url, cut_redis, grace, form):
@@ -93,6 +95,7 @@ def test_when_connections_are_cut_in_redis(redis_url, cut_redis, grace, form):
 # Workers
 
 
+@pytest.mark.slow
 @every_kind
 @every_form
 def test_when_workers_fork(store_kind, store_url, form):
@@ -107,6 +110,7 @@ def test_when_workers_fork(store_kind, store_url, form):
         assert workers.judge(bound).is_fresh()
 
 
+@pytest.mark.slow
 @every_kind
 @pytest.mark.parametrize("grace", [0, GRACE])
 @every_form
@@ -137,6 +141,7 @@ def retire_between_forks(workers):
     workers.fork(workers.hands[2])
 
 
+@pytest.mark.slow
 @every_kind
 @every_form
 @pytest.mark.parametrize("retire", [retire_while_paused, retire_between_forks])
@@ -158,6 +163,7 @@ def engine(request) -> Iterator[Engine]:
         yield engine
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("grace", [0, GRACE])
 @every_form
 def test_when_a_worker_is_paused_in_the_middle_of_a_look(engine, grace, form):
@@ -174,6 +180,7 @@ def test_when_a_worker_is_paused_in_the_middle_of_a_look(engine, grace, form):
         assert workers.judge(LAG).is_fresh()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["stop", "kill"])
 @every_form
 def test_when_the_engine_restarts(engine, end, form):
@@ -189,6 +196,7 @@ def test_when_the_engine_restarts(engine, end, form):
         assert workers.judge(LAG).is_fresh()
 
 
+@pytest.mark.slow
 @every_form
 def test_when_transactions_would_commit_out_of_order(postgres_url, form):
     with team(postgres_url, slow_commits=True, revocation_lag_seconds=LAG, **form) as workers:

@@ -183,7 +183,7 @@ with store._engine.transaction():
 """
 KILLED = """
 with store._engine.transaction() as connection:
-    store._append(connection, "tester")
+    store._log.append(connection, "tester")
     print("inside", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -104,7 +104,8 @@ def every_fault(
         if not rare and wanted(fault := fault.among_jwts()):
             jwt = f"{engine}: {name}, JWTs"
             often = (engine, name) not in JWTS_IN_EVERY_RUN
-            cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=_marks(engine, often)))
+            marks = [*_marks(engine, False), *[pytest.mark.long] * often]
+            cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=marks))
     return pytest.mark.parametrize(("engine", "fault", "form"), cases)
 
 

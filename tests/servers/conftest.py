@@ -13,11 +13,19 @@ REPORTED = 8000
 
 # One of each family; the others run with the slow tests.
 IN_EVERY_RUN = ("gunicorn-preload", "waitress", "uwsgi")
+# These have the parser of another one, and are run by hand.
+BY_HAND = ("gunicorn", "wsgiref")
+
+
+def _marks(name: str) -> list[pytest.MarkDecorator]:
+    if name in IN_EVERY_RUN:
+        return []
+    return [pytest.mark.long if name in BY_HAND else pytest.mark.slow]
 
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param(name, marks=[pytest.mark.slow] * (name not in IN_EVERY_RUN)) for name in KINDS],
+    params=[pytest.param(name, marks=_marks(name)) for name in KINDS],
 )
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""

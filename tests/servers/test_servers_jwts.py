@@ -22,11 +22,8 @@ LAG = 0.5
 THREADS = 12
 PAIRS = [
     ("gunicorn-preload", "sqlite"),
-    ("gunicorn-preload", "postgresql"),
     ("gunicorn-gthread", "postgresql"),
     ("gunicorn-gevent", "postgresql"),
-    ("gunicorn-gevent", "redis"),
-    ("uwsgi", "sqlite"),
     ("uwsgi-threads", "postgresql"),
     ("waitress", "redis"),
 ]
