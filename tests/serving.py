@@ -17,7 +17,7 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def serving() -> Iterator[tuple[str, Callable[[Any], None]]]:
     """The URL of a server, and what gives it its app, which may have to know that URL."""
-    with make_server("127.0.0.1", 0, None, handler_class=_Quiet) as server:  # type: ignore[arg-type]
+    with make_server("127.0.0.1", 0, None, handler_class=_Quiet) as server:  # type: ignore[arg-type]  # set_app() comes
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

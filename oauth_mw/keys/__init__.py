@@ -25,6 +25,6 @@ def check_installed() -> None:
     :raises ConfigError: what makes and reads keys is not there.
     """
     try:
-        import joserfc  # noqa: F401
+        import joserfc  # noqa: F401  # to see whether it is there, and works
     except ImportError:
         raise ConfigError("signing_algorithm", "signing keys need joserfc: pip install 'oauth_mw[jwt]'") from None
