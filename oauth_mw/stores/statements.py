@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -69,6 +70,7 @@ ENDED_CLIENTS = (
 )
 
 
+@cache
 def look(store_id: ColumnElement[str]) -> Select[Any]:
     """One statement, so that where the log stands and what it holds are of the same moment.
 
