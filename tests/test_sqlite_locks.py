@@ -144,6 +144,7 @@ def test_a_killed_holder_of_the_turn_leaves_it_free(store, start):
     assert store.revoke_token(key_of())
 
 
+@pytest.mark.slow
 def test_queue_and_lock_are_waited_for_no_longer_than_the_timeout_together(path, store, locked, turn):
     patient = open_store(store.url, timeout=1.0)
     with closing(patient), locked(), turn(patient, 0.8):

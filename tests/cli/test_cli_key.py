@@ -124,6 +124,7 @@ def test_wrong_usage_is_refused(key, words):
 # Retirement
 
 
+@pytest.mark.slow
 def test_a_retired_key_is_gone_and_a_new_one_signs(told):
     kid = told("rotate")["kid"]
 
@@ -133,6 +134,7 @@ def test_a_retired_key_is_gone_and_a_new_one_signs(told):
     assert [each["kid"] for each in told("list")] == [answer["new"]["kid"]]
 
 
+@pytest.mark.slow
 def test_people_are_told_the_same(key, told):
     kid = told("rotate")["kid"]
 
@@ -166,6 +168,7 @@ def test_who_does_not_confirm_keeps_the_key(key, told, typed, left):
     assert kid in answer.stderr
 
 
+@pytest.mark.slow
 def test_who_confirms_does_not(key, told):
     kid = told("rotate")["kid"]
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.parametrize("engine", on_servers("redis"))
 
 def test_requests_under_way_do_not_mind_that_somebody_lets_go_of_the_connections(service):
     with ThreadPoolExecutor(4) as pool:
-        asked = [pool.submit(service.ask, "introspect") for _ in range(40)]
+        asked = [pool.submit(service.ask, "introspect") for _ in range(20)]
         while not all(each.done() for each in asked):
             service.store.close()
 

@@ -22,6 +22,7 @@ def seconds(call, *arguments):
     return time.monotonic() - started
 
 
+@pytest.mark.slow
 @every_fault(lambda fault: fault.waits)
 def test_requests_at_once_all_have_their_answers_in_time(service, outage, timeout):
     requests = sorted(READS | WRITES) * 2
