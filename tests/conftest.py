@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +24,10 @@ settings.load_profile("fixed")
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # the tests themselves are never garbage, and there are thousands of them to look through
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
