@@ -117,6 +117,8 @@ def basic_credentials(value: str) -> bytes | None:
 
 
 def _check_media_type(value: str) -> None:
+    if value == FORM:
+        return
     media_type, *parameters = value.split(";")
     if media_type.strip(" \t").lower() != FORM:
         raise InvalidRequest("the Content-Type is not " + FORM)
@@ -131,7 +133,8 @@ def _read_body(environ: dict[str, object]) -> bytes:
     chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
     if length and chunked:
         raise InvalidRequest("both Content-Length and Transfer-Encoding")
-    if str(environ.get("HTTP_CONTENT_ENCODING") or "identity").lower() != "identity":
+    encoding = environ.get("HTTP_CONTENT_ENCODING")
+    if encoding and str(encoding).lower() != "identity":
         raise InvalidRequest("the body has a Content-Encoding")
     if not length:
         # PEP 3333 lets nobody read without a length, unless the server says that the input ends by itself.

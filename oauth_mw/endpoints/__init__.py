@@ -11,10 +11,12 @@ from ..errors import NO_STORE, MethodNotAllowed, ReadOnly
 
 Endpoint = Callable[[Request], Response]
 
+_encode = json.JSONEncoder().encode
+
 
 def json_response(members: Mapping[str, object]) -> Response:
     """A 200 answer that no cache keeps (RFC 6749 §5.1)."""
-    body = json.dumps(members).encode()
+    body = _encode(members).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE]
     return Response(headerlist=headers, app_iter=[body])
 
