@@ -57,7 +57,7 @@ class Formats:
 
     def accepted(self, text: str) -> AccessToken | None:
         """The live token that ``text`` is, if this resource server may accept it (RFC 9700 §2.3), or ``None``."""
-        token = self.read(text)
+        token = self._of(text).read(text)
         # One for nobody in particular was issued while this server had no name.
         if token is None or (token.audience and self._audience.isdisjoint(token.audience)):
             return None
