@@ -6,21 +6,14 @@ import json
 import secrets
 import sqlite3
 import time
-from base64 import b64decode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Mapping
+from base64 import b64decode
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import parse_qs
 
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
-from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from measure import App, Environ
-
-from oauth_mw.keys.material import Key
 
 
 def bare(environ: Environ, start_response: Any) -> Iterable[bytes]:
@@ -97,78 +90,15 @@ class TokenEndpoint:
         if form.get("grant_type") != ["client_credentials"]:
             start_response("400 Bad Request", [])
             return []
+        token = self.issued(client_id, client[2])
+        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": client[2]}
+        body = json.dumps(answer).encode()
+        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
+        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    def issued(self, client_id: str, scope: str) -> str:
         token = secrets.token_urlsafe(32)
-        row = (sha256(token.encode()).digest(), client_id, client[2], int(time.time()) + 3600)
+        row = (sha256(token.encode()).digest(), client_id, scope, int(time.time()) + 3600)
         self._database.execute("INSERT INTO token VALUES (?, ?, ?, ?)", row)
-        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": client[2]}
-        body = json.dumps(answer).encode()
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
-        return [body]
-
-
-class SigningEndpoint:
-    """A token endpoint that signs: Basic, a form, one read by plain sqlite3, one hash, claims, a signature, JSON."""
-
-    def __init__(self, database: str, client_id: str, secret: str, scope: str, issuer: str, key: Key) -> None:
-        self._database = sqlite3.connect(database, isolation_level=None)
-        salt = secrets.token_bytes(16)
-        self._database.execute("CREATE TABLE client (client_id TEXT PRIMARY KEY, salt BLOB, digest BLOB, scope TEXT)")
-        row = (client_id, salt, sha256(salt + secret.encode()).digest(), scope)
-        self._database.execute("INSERT INTO client VALUES (?, ?, ?, ?)", row)
-        self._issuer = issuer
-        self._sign = raw_signer(key)
-        self._header = encoded({"typ": "at+jwt", "alg": key.algorithm, "kid": key.kid}) + b"."
-
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        _, _, value = environ["HTTP_AUTHORIZATION"].partition(" ")
-        client_id, _, secret = b64decode(value).decode().partition(":")
-        form = parse_qs(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])).decode())
-        client = self._database.execute(
-            "SELECT salt, digest, scope FROM client WHERE client_id = ?", (client_id,)
-        ).fetchone()
-        if client is None or not compare_digest(sha256(client[0] + secret.encode()).digest(), client[1]):
-            start_response("401 Unauthorized", [("WWW-Authenticate", "Basic")])
-            return []
-        if form.get("grant_type") != ["client_credentials"]:
-            start_response("400 Bad Request", [])
-            return []
-        now = int(time.time())
-        claims = {
-            "iss": self._issuer,
-            "sub": client_id,
-            "aud": self._issuer,
-            "client_id": client_id,
-            "iat": now,
-            "exp": now + 3600,
-            "jti": secrets.token_urlsafe(16),
-            "scope": client[2],
-        }
-        message = self._header + encoded(claims)
-        token = (message + b"." + urlsafe_b64encode(self._sign(message)).rstrip(b"=")).decode()
-        answer = {"access_token": token, "token_type": "Bearer", "expires_in": 3600, "scope": client[2]}
-        body = json.dumps(answer).encode()
-        headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store")]
-        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
-        return [body]
-
-
-def encoded(members: dict[str, object]) -> bytes:
-    return urlsafe_b64encode(json.dumps(members, separators=(",", ":")).encode()).rstrip(b"=")
-
-
-def raw_signer(key: Key) -> Callable[[bytes], bytes]:
-    """What cryptography itself needs."""
-    native: Any = load_pem_private_key(key.pem().encode(), None)
-    if key.algorithm == "EdDSA":
-        sign: Callable[[bytes], bytes] = native.sign
-        return sign
-    if key.algorithm == "RS256":
-        return lambda message: bytes(native.sign(message, PKCS1v15(), SHA256()))
-    how = ECDSA(SHA256())
-
-    def es256(message: bytes) -> bytes:
-        r, s = decode_dss_signature(native.sign(message, how))
-        return r.to_bytes(32) + s.to_bytes(32)
-
-    return es256
+        return token

@@ -13,7 +13,8 @@ from statistics import median
 from typing import Any
 
 import jwt as pyjwt
-from by_hand import SigningEndpoint, bare
+from by_hand import bare
+from by_hand_signed import SigningEndpoint
 from filled import CLIENT_ID, SCOPE, SECRET
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import import_key
