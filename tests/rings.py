@@ -9,7 +9,7 @@ from support import HandClock
 
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.ring import KeyRing
-from oauth_mw.model import KeyRecord
+from oauth_mw.model import Clock, KeyRecord
 from oauth_mw.protocols import KeyStore
 
 LEAD = 300
@@ -35,7 +35,7 @@ class Counted:
         return self._keys.signing_keys()
 
 
-def rings_of(keys: Any, clock: HandClock) -> Callable[..., KeyRing]:
+def rings_of(keys: Any, clock: HandClock, monotonic: Clock | None = None) -> Callable[..., KeyRing]:
     """Makes a worker's own; time goes on for all of them together."""
     usual = {"algorithm": "ES256", "lifetime": None, "lead": LEAD, "secret": None}
-    return lambda **options: KeyRing(keys, clock, clock, **{**usual, **options})
+    return lambda **options: KeyRing(keys, clock, monotonic or clock, **{**usual, **options})

@@ -38,6 +38,28 @@ def test_while_the_store_is_down_known_keys_verify_and_others_cannot_be_told(rin
         worker.signing(soon())
 
 
+def test_a_look_of_another_that_fails_just_now_is_no_answer(keys, clock, soon):
+    meanwhile = []
+
+    def monotonic():
+        if meanwhile:
+            meanwhile.pop()()
+        return clock()
+
+    def look_in_vain():
+        worker.forget()
+        keys.down = True
+        with pytest.raises(StoreUnavailable):
+            worker.find("unknown")
+
+    worker = rings_of(keys, clock, monotonic)()
+    worker.signing(soon())
+    meanwhile.append(look_in_vain)
+
+    with pytest.raises(StoreUnavailable):
+        worker.find("unknown")
+
+
 def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):
     worker = ring()
     kid = worker.signing(soon()).kid

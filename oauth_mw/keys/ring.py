@@ -37,6 +37,15 @@ class _Known(NamedTuple):
     epoch: object
 
 
+class _Turn(NamedTuple):
+    """Which key signs, of those that are known and in this second: finding out would be a tenth of an issue."""
+
+    known: _Known
+    second: int
+    record: KeyRecord
+    key: Key
+
+
 class KeyRing:
     """The signing keys of a store.
 
@@ -72,6 +81,7 @@ class KeyRing:
         self._looked = float("-inf")
         self._failed: StoreUnavailable | None = None
         self._private: Mapping[str, Key | None] = {}
+        self._turn: _Turn | None = None
 
     def find(self, kid: str) -> Key | None:
         """A key whose tokens are good.
@@ -108,18 +118,23 @@ class KeyRing:
 
         :raises StoreUnavailable: there is none, and none can be made.
         """
+        turn = self._turn
+        if turn is None or turn.known is not self._look() or turn.second != int(self._clock()):
+            turn = self._turn = self._whose_turn()
+        if expires_at > turn.record.needed_until:
+            if not self._store.need_signing_key(turn.record.kid, expires_at + NEED_SECONDS):
+                raise StoreUnavailable("the signing key was removed just now")
+            self._look(anew=True)
+        return turn.key
+
+    def _whose_turn(self) -> _Turn:
         known = self._look()
         now = int(self._clock())
         if self._is_due(known, now):
             # Only after the key that was seen to be due: who was faster has made what was needed.
             self._add(material.make(self._algorithm), known.records)
             known = self._look()
-        record, key = self._signer(known, now)
-        if expires_at > record.needed_until:
-            if not self._store.need_signing_key(record.kid, expires_at + NEED_SECONDS):
-                raise StoreUnavailable("the signing key was removed just now")
-            self._look(anew=True)
-        return key
+        return _Turn(known, now, *self._signer(known, now))
 
     def add(self, key: Key, *, at_once: bool = False) -> KeyRecord | None:
         """Make a key the next that signs; ``None`` when another got in first.
@@ -176,19 +191,25 @@ class KeyRing:
 
         :raises StoreUnavailable: it does not answer.
         """
+        # In this order: who asks in vain says so before he says that he has asked.
+        if not anew and self._is_fresh(self._epoch) and self._failed is None:
+            return self._known
         # Each process has a lock of its own: one that came with a fork may have been held.
         lock = self._locks.get(getpid()) or self._locks.setdefault(getpid(), threading.Lock())
         if not lock.acquire(timeout=max(deadline(WAIT_SECONDS) - time.monotonic(), 0)):
             raise StoreUnavailable("others still look for the signing keys")
         try:
             epoch = self._epoch
-            if anew or self._asked is not epoch or self._monotonic() >= self._looked + LOOK_SECONDS:
+            if anew or not self._is_fresh(epoch):
                 self._ask(epoch)
             if self._failed is not None:
                 raise StoreUnavailable(self._failed.reason)
             return self._known
         finally:
             lock.release()
+
+    def _is_fresh(self, epoch: object) -> bool:
+        return self._asked is epoch and self._monotonic() < self._looked + LOOK_SECONDS
 
     def _ask(self, epoch: object) -> None:
         started = self._monotonic()
