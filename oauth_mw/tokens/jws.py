@@ -126,6 +126,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """
     try:
         found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
+        if b"\\u" in data:
+            _dumped(found)  # an escape can be half a character, which is no text (RFC 8259 §8.2)
     except (ValueError, RecursionError):
         raise Refused("not the JSON that it should be") from None
     if not isinstance(found, dict):
