@@ -205,7 +205,33 @@ def test_unknown_ids_make_a_worker_look_once_a_second(ring, keys, clock, soon):
     for number in range(10):
         assert worker.find(f"unknown {number}") is None
 
+    assert keys.asked == before + 2
+
+
+def test_unknown_ids_in_many_threads_make_a_worker_look_once(ring, keys, soon):
+    worker = ring()
+    worker.signing(soon())
+    before = keys.asked
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: worker.find(f"unknown {number}"), range(40)))
+
     assert keys.asked == before + 1
+
+
+def test_a_key_that_signs_at_once_is_found_by_a_worker_that_has_just_looked(ring, soon):
+    maker, checker = ring(), ring()
+    checker.signing(soon())
+    new = maker.add(make("ES256"), at_once=True)
+
+    assert checker.find(new.kid)
+
+
+def test_the_very_first_key_is_found_by_a_worker_that_has_just_looked(ring, soon):
+    maker, checker = ring(), ring()
+    checker.public()
+    new = maker.signing(soon())
+
+    assert checker.find(new.kid)
 
 
 def test_signing_looks_once_a_second(ring, keys, clock, soon):

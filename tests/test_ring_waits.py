@@ -125,5 +125,17 @@ def test_who_was_told_to_forget_does_not_believe_what_was_known_before_a_look_th
     assert ring.find(kid) is None
 
 
+class Overtaken(KeyRing):
+    """Whatever one thread has read, another puts in its place what it knew before."""
+
+    _private = property(lambda self: {}, lambda self, private: None)
+
+
+def test_who_is_overtaken_by_another_thread_signs_with_the_key_that_he_has_read(keys, clock, ticks):
+    ring = Overtaken(keys, clock, ticks, algorithm="ES256", lifetime=None, lead=300, secret=None)
+
+    assert ring.signing(int(clock()) + 60).private
+
+
 def _interrupt():
     raise KeyboardInterrupt

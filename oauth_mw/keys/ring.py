@@ -1,7 +1,8 @@
 """Which key signs, and which verify, as the store says; and how they follow each other.
 
 A new key is published before it signs, for as long as anybody may keep an old key set, and stays
-until its last token has expired. The store is asked once a second at most, whatever is asked of us.
+until its last token has expired. The store is asked once a second at most, and as often for keys
+that are not known, whatever is asked of us.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class KeyRing:
         self._epoch = object()
         self._asked: object = None
         self._known = _Known((), {}, None)
-        self._looked = float("-inf")
+        self._looked = self._sought = float("-inf")
         self._failed: StoreUnavailable | None = None
         self._private: Mapping[str, Key | None] = {}
         self._turn: _Turn | None = None
@@ -92,7 +93,7 @@ class KeyRing:
         # Not for ever: that nobody needs a key any more is no event.
         if known.epoch is self._epoch and kid in known.keys and self._monotonic() < self._looked + BELIEVED_SECONDS:
             return known.keys[kid]
-        return self._look().keys.get(kid)
+        return self._look(wanted=kid).keys.get(kid)
 
     def forget(self) -> None:
         """Look into the store before any key is believed again: one was removed, or it is another store."""
@@ -186,13 +187,14 @@ class KeyRing:
             raise StoreUnavailable("no signing key can be read with the key_encryption_secret")
         raise StoreUnavailable("there is no signing key")
 
-    def _look(self, *, anew: bool = False) -> _Known:
+    def _look(self, *, anew: bool = False, wanted: str = "") -> _Known:
         """What the store says, as of a second ago at most.
 
+        :param wanted: a key that may have been made since: for such, too, the store is asked once a second.
         :raises StoreUnavailable: it does not answer.
         """
         # In this order: who asks in vain says so before he says that he has asked.
-        if not anew and self._is_fresh(self._epoch) and self._failed is None:
+        if not anew and self._is_fresh(self._epoch) and self._failed is None and not self._is_sought(wanted):
             return self._known
         # Each process has a lock of its own: one that came with a fork may have been held.
         lock = self._locks.get(getpid()) or self._locks.setdefault(getpid(), threading.Lock())
@@ -200,8 +202,10 @@ class KeyRing:
             raise StoreUnavailable("others still look for the signing keys")
         try:
             epoch = self._epoch
-            if anew or not self._is_fresh(epoch):
+            if anew or not self._is_fresh(epoch) or (self._failed is None and self._is_sought(wanted)):
                 self._ask(epoch)
+                if wanted:
+                    self._sought = self._looked
             if self._failed is not None:
                 raise StoreUnavailable(self._failed.reason)
             return self._known
@@ -210,6 +214,10 @@ class KeyRing:
 
     def _is_fresh(self, epoch: object) -> bool:
         return self._asked is epoch and self._monotonic() < self._looked + LOOK_SECONDS
+
+    def _is_sought(self, kid: str) -> bool:
+        """Whether a look of before will not do: a key that signs at once may be younger, and its tokens are good."""
+        return bool(kid) and kid not in self._known.keys and self._monotonic() >= self._sought + LOOK_SECONDS
 
     def _ask(self, epoch: object) -> None:
         started = self._monotonic()
@@ -238,10 +246,12 @@ class KeyRing:
     def _opened(self, record: KeyRecord) -> Key | None:
         """The pair, if it can be read; tried once, for it takes long."""
         text = record.private
-        if text not in self._private:
-            try:
-                key = material.from_pem(text, self._secret)
-            except ValueError:
-                key = None
-            self._private = {**self._private, text: key}
-        return self._private.get(text)
+        with suppress(KeyError):
+            return self._private[text]
+        try:
+            key = material.from_pem(text, self._secret)
+        except ValueError:
+            key = None
+        # Not read again: another thread may have put its own in this one's place.
+        self._private = {**self._private, text: key}
+        return key
