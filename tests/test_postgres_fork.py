@@ -180,3 +180,27 @@ def test_a_fork_past_python_is_noticed(store):
 
     assert exit_code_of(child) == 0
     assert backend_of(store) == before
+
+
+LATE = """
+import os, signal, sys, gevent
+from oauth_mw import open_store
+store = open_store(sys.argv[1], timeout=10)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    from gevent import monkey; monkey.patch_all()
+    jobs = [gevent.spawn(store.find_client, "tester") for _ in range(200)]
+    gevent.joinall(jobs)
+    os._exit(0 if all(job.value for job in jobs) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_may_turn_threads_into_greenlets_after_the_first_contact(store, postgres_url):
+    """As gunicorn's gevent workers do, with --preload."""
+    pytest.importorskip("gevent")
+
+    done = subprocess.run([sys.executable, "-c", LATE, postgres_url], capture_output=True, text=True, timeout=50)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")

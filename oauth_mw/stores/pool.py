@@ -7,10 +7,10 @@ dialled or given back, until his deadline; one that was dialled too late for him
 from __future__ import annotations
 
 import os
+import threading
 import time
 import weakref
 from collections.abc import Callable
-from threading import Condition, Lock
 from typing import Generic, Protocol, TypeVar
 
 from ..errors import StoreUnavailable
@@ -45,7 +45,8 @@ class Pool(Generic[T]):
 
     def __init__(self, dial: Callable[[], T], limit: int) -> None:
         self.pid = os.getpid()
-        self.turn = Lock()  # for what only one of them may do at a time
+        # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
+        self.turn = threading.Lock()  # for what only one of them may do at a time
         self._dial = dial
         self._limit = limit
         # Held weakly: one that an interrupted thread or greenlet has lost counts no longer.
@@ -58,8 +59,8 @@ class Pool(Generic[T]):
         self._failure = StoreUnavailable("")
         self._closed = False
         # A signal's exception cannot come between taking a plain lock and the block that gives it back.
-        self._lock = Lock()
-        self._changed = Condition(self._lock)
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
 
     def take(self, deadline: float) -> T:
         """
