@@ -220,7 +220,7 @@ def test_unknown_ids_in_many_threads_make_a_worker_look_once(ring, keys, soon):
 
 def test_a_key_that_signs_at_once_is_found_by_a_worker_that_has_just_looked(ring, soon):
     maker, checker = ring(), ring()
-    checker.signing(soon())
+    checker.find(maker.signing(soon()).kid)
     new = maker.add(make("ES256"), at_once=True)
 
     assert checker.find(new.kid)

@@ -2,7 +2,7 @@
 
 A new key is published before it signs, for as long as anybody may keep an old key set, and stays
 until its last token has expired. The store is asked once a second at most, and as often for keys
-that are not known, whatever is asked of us.
+that it does not have, whatever is asked of us.
 """
 
 from __future__ import annotations
@@ -190,7 +190,8 @@ class KeyRing:
     def _look(self, *, anew: bool = False, wanted: str = "") -> _Known:
         """What the store says, as of a second ago at most.
 
-        :param wanted: a key that may have been made since: for such, too, the store is asked once a second.
+        :param wanted: a key that may have been made since. For such that it does not have, too, the store is asked
+            once a second.
         :raises StoreUnavailable: it does not answer.
         """
         # In this order: who asks in vain says so before he says that he has asked.
@@ -204,7 +205,7 @@ class KeyRing:
             epoch = self._epoch
             if anew or not self._is_fresh(epoch) or (self._failed is None and self._is_sought(wanted)):
                 self._ask(epoch)
-                if wanted:
+                if wanted and wanted not in self._known.keys:
                     self._sought = self._looked
             if self._failed is not None:
                 raise StoreUnavailable(self._failed.reason)
