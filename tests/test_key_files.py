@@ -185,6 +185,13 @@ def test_a_file_that_others_may_write_is_refused(put, mode):
     assert "others than its owner may write it" in refused(path)
 
 
+def test_a_public_key_may_be_read_by_all(put, p256):
+    path = put("1", public(p256))
+    os.chmod(path, 0o644)
+
+    assert readable_by_all([path]) == []
+
+
 def test_files_that_all_can_read_are_named(put, tmp_path):
     paths = [put(name, make("ES256")) for name in "123"]
     for path, mode in zip(paths, (0o600, 0o640, 0o644), strict=True):

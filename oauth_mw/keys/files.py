@@ -51,8 +51,8 @@ class FileKeys:
 
 
 def readable_by_all(paths: Sequence[str]) -> list[str]:
-    """Those of the files that every user of the machine can read."""
-    return [path for path in paths if _mode(os.stat(path)) & stat.S_IROTH]
+    """Those of the files that hold a private key and that every user of the machine can read."""
+    return [path for path in paths if _mode(os.stat(path)) & stat.S_IROTH and _is_private(_text(path))]
 
 
 def _read(path: str, password: str | None, *, public: bool) -> Key:
@@ -62,18 +62,26 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
             raise _fault(path, "it is no file")
         if _mode(found) & (stat.S_IWGRP | stat.S_IWOTH):
             raise _fault(path, "others than its owner may write it: chmod go-w")
-        with open(path, "rb") as file:
-            text = file.read(MAX_BYTES).decode("latin-1")
+        text = _text(path)
     except OSError as error:
         raise _fault(path, f"it cannot be read ({error.strerror})") from None
     try:
-        if "PRIVATE KEY-----" not in text and "PUBLIC KEY-----" in text:
+        if not _is_private(text) and "PUBLIC KEY-----" in text:
             if not public:
                 raise ValueError("the first file signs, and this holds only a public key")
             return material.from_public_pem(text)
         return material.from_pem(text, password)
     except ValueError as error:
         raise _fault(path, str(error)) from None
+
+
+def _text(path: str) -> str:
+    with open(path, "rb") as file:
+        return file.read(MAX_BYTES).decode("latin-1")
+
+
+def _is_private(text: str) -> bool:
+    return "PRIVATE KEY-----" in text
 
 
 def _mode(found: os.stat_result) -> int:
