@@ -16,15 +16,15 @@ LEAD = 300
 
 
 class Counted:
-    """A key store, with the times it was asked for all keys; it fails while ``down``."""
+    """A key store, counting questions for all keys. It fails while ``down``, and keeps nothing while ``full``."""
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
         self.asked = 0
-        self.down = False
+        self.down = self.full = False
 
     def __getattr__(self, name: str) -> Any:
-        if self.down:
+        if self.down or self.full:
             raise StoreUnavailable("down")
         return getattr(self._keys, name)
 

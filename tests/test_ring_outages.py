@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rings import Counted, rings_of
+from rings import LEAD, Counted, rings_of
 
 from oauth_mw import StoreUnavailable
 from oauth_mw.model import KeyRecord
@@ -58,6 +58,22 @@ def test_a_look_of_another_that_fails_just_now_is_no_answer(keys, clock, soon):
 
     with pytest.raises(StoreUnavailable):
         worker.find("unknown")
+
+
+def test_while_the_store_is_full_the_last_key_goes_on(ring, keys, clock, soon):
+    worker = ring(lifetime=2 * LEAD)
+    kid = worker.signing(soon()).kid
+    clock.move(LEAD)
+    keys.full = True
+
+    assert worker.signing(soon()).kid == kid
+
+
+def test_in_a_store_that_is_full_there_is_no_first_key(ring, keys, soon):
+    keys.full = True
+
+    with pytest.raises(StoreUnavailable):
+        ring().signing(soon())
 
 
 def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):

@@ -132,8 +132,13 @@ class KeyRing:
         known = self._look()
         now = int(self._clock())
         if self._is_due(known, now):
-            # Only after the key that was seen to be due: who was faster has made what was needed.
-            self._add(material.make(self._algorithm), known.records)
+            try:
+                # Only after the key that was seen to be due: who was faster has made what was needed.
+                self._add(material.make(self._algorithm), known.records)
+            except StoreUnavailable:
+                if not known.records:
+                    raise
+                # The last one goes on, until the store can be written again.
             known = self._look()
         return _Turn(known, now, *self._signer(known, now))
 
