@@ -78,7 +78,10 @@ def outcome(call):
 def test_a_server_that_is_down_is_said_to_be_so_and_at_once(store, server):
     server.kill()
 
-    assert {outcome(call)[0] for call in calls(store).values()} == {"Redis cannot be reached"}
+    said = [outcome(call)[0] for call in calls(store).values()]
+
+    # The first finds its connection closed, which may show in several ways.
+    assert {each.partition(":")[0] for each in said} == {"Redis cannot be reached"}
 
 
 def test_all_goes_on_by_itself_once_the_server_is_back(store, server):
@@ -111,7 +114,7 @@ def test_a_store_is_made_once_the_server_answers(server):
         server.start()
 
         assert store.add_client(registered())
-    assert [error.reason for error in told] == ["Redis cannot be reached"]
+    assert [error.reason for error in told] == ["Redis cannot be reached: Connection refused"]
 
 
 def test_scripts_that_the_server_forgot_are_sent_again(store, raw):
@@ -215,7 +218,7 @@ def test_what_is_not_redis_is_no_reason_not_to_start():
 def test_nobody_there_is_said_at_once():
     said, seconds = outcome(lambda: open_store(f"redis://127.0.0.1:{free_port()}"))
 
-    assert (said, seconds < SLACK) == ("Redis cannot be reached", True)
+    assert (said, seconds < SLACK) == ("Redis cannot be reached: Connection refused", True)
 
 
 @pytest.mark.parametrize("user", ["", ":Pa55@", "me:Pa55@"], ids=["none", "wrong", "unknown user"])
@@ -255,7 +258,7 @@ def test_a_server_without_a_connection_left_is_an_outage(raw, server, store):
     said, _ = outcome(lambda: store.find_client("tester"))
 
     # It says so and hangs up at once: what arrives first is a matter of luck.
-    assert said in {"Redis has no connection left", "Redis cannot be reached"}
+    assert said.partition(":")[0] in {"Redis has no connection left", "Redis cannot be reached"}
 
 
 @pytest.mark.parametrize("name", ["store", "client:tester", "log"])

@@ -106,4 +106,12 @@ def unavailable(error: Exception) -> StoreUnavailable:
         return StoreUnavailable(_MESSAGES[str(error)])
     if isinstance(error, ResponseError):
         return StoreUnavailable("Redis refused a command")
-    return StoreUnavailable("Redis cannot be reached")
+    return StoreUnavailable(f"Redis cannot be reached{_cause(error)}")
+
+
+def _cause(error: BaseException) -> str:
+    """What the system said of the connection or the certificate, which redis-py tells with the host around it."""
+    for each in (error, error.__cause__, error.__context__):
+        if isinstance(each, OSError) and each.strerror:
+            return f": {each.strerror}"
+    return ""
