@@ -19,7 +19,7 @@ from sqlalchemy import (
     update,
 )
 
-from ..errors import StoreMissing
+from ..errors import ConfigError, StoreMissing
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
 from . import schema, statements
@@ -102,10 +102,12 @@ class SQLStore:
 
     def _check(self, connection: Connection) -> None:
         # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
-        there = inspect(connection).has_table(_store.name)
-        version = connection.scalar(select(_store.c.version).where(_store.c.one == 1)) if there else None
-        if version is None:
+        if not inspect(connection).has_table(_store.name):
             raise StoreMissing(f"{self.url} holds no oauth_mw store")
+        version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
+        if version is None:
+            # No start would make it: the tables are there.
+            raise ConfigError("store", f"{self.url} holds an oauth_mw store that has lost its own row")
         if version != schema.VERSION:
             raise other_version(self.url, version, schema.VERSION)
 
