@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from hosting import SECRETS, Server
@@ -33,6 +33,13 @@ COMMANDS: dict[str, Callable[[Server], list[str]]] = {
 }
 
 
+def on_servers() -> Iterator[object]:
+    """Every command on both servers; half of that in runs by hand alone."""
+    for number, (words, command) in enumerate(COMMANDS.items()):
+        for turn, name in enumerate(["gunicorn", "uwsgi"]):
+            yield pytest.param(name, command, id=f"{name}-{words}", marks=[pytest.mark.long] * (number % 2 != turn))
+
+
 def oauth_mw(server: Server, arguments: list[str], text: str) -> str:
     command = [sys.executable, "-m", "oauth_mw", "--store", server.store_url, *arguments]
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=30)
@@ -40,8 +47,7 @@ def oauth_mw(server: Server, arguments: list[str], text: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
-@pytest.mark.parametrize("name", ["gunicorn", "uwsgi"])
+@pytest.mark.parametrize(("name", "command"), [*on_servers()])
 def test_what_a_command_ended_is_refused_by_every_worker_at_once(
     start: Callable[..., Server], name: str, command: Callable[[Server], list[str]]
 ) -> None:

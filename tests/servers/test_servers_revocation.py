@@ -13,7 +13,7 @@ from load import cached_everywhere, issuing, using, wait_until
 from operating import Operator
 from wire import ask, basic, bearer, revoke
 
-ROUNDS = 20
+ROUNDS = 10
 _numbers = count()
 
 
