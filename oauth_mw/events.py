@@ -70,9 +70,7 @@ _WARNINGS = (ForeignRevocation, StoreFailed, FormatIgnored)
 
 def log_sink(event: Event) -> None:
     """Write the event to the logger ``oauth_mw``: INFO, or WARNING where an operator should look."""
-    level = logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO
-    if log.isEnabledFor(level):
-        log.log(level, "%r", event)
+    log.log(logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO, "%r", event)
 
 
 def tell(sinks: Sequence[Sink]) -> Sink:

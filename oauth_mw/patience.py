@@ -40,8 +40,4 @@ def deadline(seconds: float) -> float:
     """When a question that may take ``seconds`` must be over, on the monotonic clock; sooner where its request must."""
     now = time.monotonic()
     patience = _current.get()
-    own = now + seconds
-    if patience is None:
-        return own
-    until = patience.until(now)
-    return until if until < own else own
+    return now + seconds if patience is None else min(now + seconds, patience.until(now))
