@@ -25,6 +25,11 @@ def forms(*names: str, slow: bool = False) -> list[Any]:
     return [pytest.param(FORMS[name], id=name, marks=marks) for name in names or FORMS]
 
 
+def mostly(often: str, *others: str) -> list[Any]:
+    """Values of the parameter ``form``: one that is always tried, and others in runs by hand alone."""
+    return [*forms(often), *(pytest.param(FORMS[name], id=name, marks=pytest.mark.long) for name in others)]
+
+
 def opens(app: TestApp, token: str) -> bool:
     """Whether a token opens the app."""
     return bool(app.get("/any", headers=bearer(token), expect_errors=True).status_int == 200)

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from freshness import team
-from jwts import FORMS, forms
+from jwts import FORMS, mostly
 from stored import SPANNING, STORE_SUITE
 
 LAG = 1.0  # the default; who looks ahead has half of it to be late
@@ -14,21 +14,22 @@ LAG = 1.0  # the default; who looks ahead has half of it to be late
 DISTANT = [kind for kind in STORE_SUITE if kind not in ("memory", "sqlite")]
 IN_EVERY_RUN = [*product(DISTANT, ["opaque"]), ("sqlite", "jwt, uncached")]
 
-HARDEST = ("opaque", "jwt, uncached")
-every_form = pytest.mark.parametrize("form", forms(*HARDEST))
+BY_HAND = "jwt"  # it has the cache of the one and the log of the other
+every_form = pytest.mark.parametrize("form", [*mostly("opaque", BY_HAND), *mostly("jwt, uncached")])
 distant = pytest.mark.parametrize("store_kind", [*DISTANT, *SPANNING])
 
 
+def marks(kind: str, name: str) -> list[pytest.MarkDecorator]:
+    if (kind, name) in IN_EVERY_RUN:
+        return []
+    return [pytest.mark.slow, *[pytest.mark.long] * (name == BY_HAND)]
+
+
 def on(*kinds: str) -> pytest.MarkDecorator:
-    pairs = product(kinds, HARDEST)
+    pairs = product(kinds, FORMS)
     return pytest.mark.parametrize(
         ("store_kind", "form"),
-        [
-            pytest.param(
-                kind, FORMS[name], id=f"{kind}-{name}", marks=[pytest.mark.slow] * ((kind, name) not in IN_EVERY_RUN)
-            )
-            for kind, name in pairs
-        ],
+        [pytest.param(kind, FORMS[name], id=f"{kind}-{name}", marks=marks(kind, name)) for kind, name in pairs],
     )
 
 
@@ -66,7 +67,7 @@ def test_without_a_lag_what_ended_is_refused_at_once(store_kind, store_url, form
 @pytest.mark.slow
 @distant
 @every_form
-@pytest.mark.parametrize("lag", [0.05])
+@pytest.mark.parametrize("lag", [0.05, pytest.param(0.2, marks=pytest.mark.long)])
 def test_a_short_lag_holds_too(store_kind, store_url, lag, form):
     with team(store_url, revocation_lag_seconds=lag, **form) as workers:
         workers.end_all()
@@ -77,7 +78,7 @@ def test_a_short_lag_holds_too(store_kind, store_url, lag, form):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("store_kind", ["sqlite", *DISTANT, *SPANNING])
-@pytest.mark.parametrize("form", forms("jwt"))
+@pytest.mark.parametrize("form", mostly("jwt", "jwt, uncached"))
 @pytest.mark.parametrize("lag", [0, 0.5])
 def test_a_key_that_is_removed_ends_all_that_it_signed(store_kind, store_url, lag, form):
     bound = 0 if store_kind == "sqlite" else lag

@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 from engines import Engine, Postgres, Redis
 from freshness import team
-from jwts import forms
+from jwts import mostly
 from stored import SPANNING, STORE_SUITE
 
 LAG = 0.5
@@ -20,7 +20,8 @@ every_kind = pytest.mark.parametrize(
     "store_kind", [*KINDS, *(pytest.param(kind, marks=pytest.mark.long) for kind in SPANNING)]
 )
 # Of both forms a cached token goes when the log says so; only of a JWT nothing else says so.
-every_form = pytest.mark.parametrize("form", forms("jwt"))
+every_form = pytest.mark.parametrize("form", mostly("jwt", "opaque", "jwt, uncached"))
+every_jwt = pytest.mark.parametrize("form", mostly("jwt", "jwt, uncached"))
 
 
 def bound_of(kind: str) -> float:
@@ -143,7 +144,7 @@ def retire_between_forks(workers):
 
 @pytest.mark.slow
 @every_kind
-@every_form
+@every_jwt
 @pytest.mark.parametrize("retire", [retire_while_paused, retire_between_forks])
 def test_when_a_key_is_removed_meanwhile(store_kind, store_url, retire, form):
     bound = bound_of(store_kind)

@@ -27,7 +27,7 @@ RECOVERY = 20.0  # after which all is well again and every worker has had a turn
 LOST = 1.0  # what was issued so shortly before the primary was killed may be gone with it
 
 
-@pytest.fixture(scope="module", params=forms("jwt"))
+@pytest.fixture(scope="module", params=forms("opaque", "jwt"))
 def form(request):
     return request.param
 

@@ -32,7 +32,12 @@ RECOVERY = 15.0  # after which all is well again, at the latest
 NOTICED = 1.0  # after which workers have noticed that there is a primary
 LOST = 1.0  # what was issued so shortly before the primary was killed may be gone with it
 LOG = "{oauth_mw}:log"
-PLACES = [(Cluster, "opaque"), (Cluster, "jwt"), (Sentinels, "opaque")]
+PLACES = [
+    (Cluster, "opaque"),
+    (Cluster, "jwt"),
+    (Sentinels, "opaque"),
+    pytest.param((Sentinels, "jwt"), marks=pytest.mark.long),
+]
 
 
 @pytest.fixture(scope="module", params=PLACES, ids=lambda place: f"{place[0].__name__.lower()}-{place[1]}")

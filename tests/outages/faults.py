@@ -101,10 +101,9 @@ def every_fault(
         rare = fault.rare or "without" in engine
         if wanted(fault) and only != JWT:
             cases.append(pytest.param(engine, fault, {}, id=f"{engine}: {name}", marks=_marks(engine, rare)))
-        if not rare and wanted(fault := fault.among_jwts()):
+        if wanted(fault := fault.among_jwts()):
             jwt = f"{engine}: {name}, JWTs"
-            often = (engine, name) not in JWTS_IN_EVERY_RUN
-            marks = [*_marks(engine, False), *[pytest.mark.long] * often]
+            marks = [*_marks(engine, False), *[pytest.mark.long] * ((engine, name) not in JWTS_IN_EVERY_RUN)]
             cases.append(pytest.param(engine, fault, JWT, id=jwt, marks=marks))
     return pytest.mark.parametrize(("engine", "fault", "form"), cases)
 

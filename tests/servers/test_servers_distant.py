@@ -23,8 +23,13 @@ LAG = 0.5
 THREADS = 8
 LIVES = 96
 ENGINES = ["postgresql", "redis"]
-# Each server on one of the engines: how it makes its workers is the same for both.
-PAIRS = [(name, ENGINES[number % 2]) for number, name in enumerate(KINDS) if name != "wsgiref"]
+# Each server on one of the engines, and by hand on the other: how it makes its workers is the same for both.
+PAIRS = [
+    pytest.param((name, engine), marks=[pytest.mark.long] * (number % 2 != turn))
+    for number, name in enumerate(KINDS)
+    if name != "wsgiref"
+    for turn, engine in enumerate(ENGINES)
+]
 
 
 @pytest.fixture(

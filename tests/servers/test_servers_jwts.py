@@ -27,9 +27,19 @@ PAIRS = [
     ("uwsgi-threads", "postgresql"),
     ("waitress", "redis"),
 ]
+BY_HAND = [
+    ("gunicorn-preload", "postgresql"),
+    ("gunicorn-preload", "redis"),
+    ("gunicorn-gevent", "sqlite"),
+    ("gunicorn-gevent", "redis"),
+    ("uwsgi", "sqlite"),
+    ("uwsgi", "redis"),
+]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+@pytest.fixture(
+    scope="module", params=[*PAIRS, *(pytest.param(each, marks=pytest.mark.long) for each in BY_HAND)], ids="-".join
+)
 def pair(request: pytest.FixtureRequest) -> tuple[str, str]:
     found: tuple[str, str] = request.param
     return found
