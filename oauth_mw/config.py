@@ -128,8 +128,9 @@ class Settings:
     )
     revocation_lag_seconds: float = option(
         1.0,
-        seconds(0, 3600),
-        "With PostgreSQL or Redis: how late a worker may see what another revoked; 0 asks the store at every request",
+        seconds(0.05, 3600, or_zero=True),
+        "With PostgreSQL or Redis: how late a worker may see what another revoked, 0.05 or more; "
+        "0 asks the store at every request",
     )
     outage_grace_seconds: float = option(
         0.0,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 from .model import SCOPE_TOKEN
@@ -15,6 +17,7 @@ from .urls import is_url
 OFF = "off"
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
+_DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
 
 Convert = Callable[[object], Any]
@@ -39,15 +42,28 @@ def integer(low: int, high: int) -> Convert:
     return convert
 
 
-def seconds(low: float, high: float) -> Convert:
+def seconds(low: float, high: float, *, or_zero: bool = False) -> Convert:
+    """Any finite number from ``low`` to ``high``, or 0; a text has it in plain decimal notation."""
+    allowed = f"{'0, or ' * or_zero}seconds from {low:g} to {high:g}"
+
     def convert(value: object) -> float:
-        text = value.strip() if isinstance(value, str) else str(value)
-        number = float(text) if re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,6})?", text, re.ASCII) else low - 1
-        if not low <= number <= high:
-            raise ValueError(f"expected seconds from {low:g} to {high:g}, got {value!r}")
+        number = _number(value)
+        if number is None or not (low <= number <= high or (or_zero and number == 0)):
+            raise ValueError(f"expected {allowed}, got {value!r}")
         return number
 
     return convert
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, str):
+        return float(value) if _DECIMAL.fullmatch(value.strip()) else None
+    if isinstance(value, bool) or not isinstance(value, Real | Decimal):
+        return None
+    try:
+        return float(value)
+    except (ValueError, OverflowError):  # Decimal("sNaN"), 10**400
+        return None
 
 
 def own_path(value: object) -> str | None:

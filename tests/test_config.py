@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
+from fractions import Fraction
+
 import pytest
 from support import echo
 
@@ -62,8 +66,14 @@ SAME = [
     ("leeway_seconds", "60", 60),
     ("revocation_lag_seconds", "0", 0),
     ("revocation_lag_seconds", "0.5", 0.5),
+    ("revocation_lag_seconds", "0.05", Decimal("0.05")),
+    ("revocation_lag_seconds", "0.3333333333333333", 1 / 3),
+    ("revocation_lag_seconds", "0.0", 0.0),
     ("outage_grace_seconds", "2.5", 2.5),
     ("outage_grace_seconds", "3", 3),
+    ("outage_grace_seconds", "0.00001", 1e-05),
+    ("outage_grace_seconds", "0.30000000000000004", 0.1 + 0.2),
+    ("leeway_seconds", "0.5", Fraction(1, 2)),
     ("store_timeout_seconds", "0.5", 0.5),
 ]
 
@@ -151,9 +161,9 @@ BAD = {
     "strip_authorization": ["2", 1],
     "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
     "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
-    "leeway_seconds": ["", -1, 61, "1m", True],
-    "revocation_lag_seconds": ["", "x", -1, "nan", 3601, True, []],
-    "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, []],
+    "leeway_seconds": ["", -1, 61, "1m", True, -5e-324, 1j, Decimal("sNaN"), 10**400, "9" * 400],
+    "revocation_lag_seconds": ["", "x", -1, "nan", 3601, True, [], 0.0001, 0.049, "0.0001", 5e-324, math.nan],
+    "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, [], math.inf, math.nan, "1e-05", "1_0", "\u0663"],
     "store_timeout_seconds": ["", 0, -1, "nan", "1h", 10**6, False],
 }
 
