@@ -12,6 +12,7 @@ from .model import SCOPE_TOKEN
 from .protocols import Store
 from .resources import MAX_RESOURCES, is_resource
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
+from .texts import unprintable
 from .urls import is_url
 
 OFF = "off"
@@ -168,6 +169,6 @@ def secret(value: object) -> str:
 
 def files(value: object) -> tuple[str, ...]:
     chosen = words(value)
-    if not chosen or not all(name.isprintable() for name in chosen) or len(set(chosen)) < len(chosen):
+    if not chosen or any(map(unprintable, chosen)) or len(set(chosen)) < len(chosen):
         raise ValueError(f"expected one file or more, each once, got {value!r}")
     return chosen

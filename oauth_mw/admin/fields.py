@@ -9,6 +9,7 @@ from ..attributes import check_attributes
 from ..errors import AdminError
 from ..model import MAX_LIFETIME, SCOPE_TOKEN, TOKEN_FORMATS, Client
 from ..resources import check_resources
+from ..texts import PRINTABLE, unprintable
 
 # What can be taken away from a client, and what is then there.
 CLEARED: Mapping[str, tuple[str, ...] | None] = {
@@ -51,8 +52,10 @@ def read_name(text: str) -> str:
     """
     :raises AdminError: it is no name or label.
     """
-    if len(text) > 200 or not text.isprintable():
+    if len(text) > 200:
         raise AdminError("a name or label has at most 200 printable characters")
+    if bad := unprintable(text):
+        raise AdminError(f"a name or label is printable text, without {bad}: {PRINTABLE}")
     return text
 
 

@@ -1,0 +1,25 @@
+"""Text that people type and read: names, labels, files."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Zero-width non-joiner and joiner: Persian, the scripts of India, and emoji are spelled with them.
+_JOINERS = "\u200c\u200d"
+
+PRINTABLE = (
+    "letters, digits, punctuation, symbols, emoji and spaces of any script,"
+    " but no line break, control character or invisible formatting"
+)
+
+
+def unprintable(text: str) -> str:
+    """The first character that may not stand in a line on a terminal, as ``U+XXXX``; ``""`` when there is none.
+
+    Beyond :meth:`str.isprintable`, all spaces (category Zs) and the two joiners are printable. Line and paragraph
+    separators, control characters, lone surrogates, and what reorders or hides text (category Cf) are not.
+    """
+    for character in text:
+        if not (character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"):
+            return f"U+{ord(character):04X}"
+    return ""
