@@ -8,14 +8,17 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from .model import SCOPE_TOKEN
 from .protocols import Store
-from .resources import MAX_RESOURCES, is_resource
+from .resources import MAX_RESOURCES, SEVERAL, is_resource
 from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
+from .scopes import check_scopes
 from .texts import unprintable
 from .urls import is_url
 
 OFF = "off"
+# Where a comma, or in a list of Python a space, was meant to separate one word from the next.
+_COMMA = re.compile(r"\A,|,\Z")
+_PATH_COMMA = re.compile(r"\A,|[ ,](?=/|\Z)")
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
@@ -72,24 +75,33 @@ def own_path(value: object) -> str | None:
         raise ValueError(f"expected a path that begins with /, or {OFF}, got {value!r}")
     if value == OFF:
         return None
-    if is_odd(value) or any(mark in value for mark in "*{}") or not value.isascii():
-        raise ValueError(f"expected an exact ASCII path that begins with /, without patterns, or {OFF}, got {value!r}")
+    if is_odd(value) or re.search(r"[*{}]| [#/]|,([ /]|\Z)", value) or not value.isascii():
+        raise ValueError(
+            f"expected one exact ASCII path that begins with /, without patterns, list and comment, or {OFF},"
+            f" got {value!r}"
+        )
     return value
 
 
-def words(value: object) -> tuple[str, ...]:
-    if isinstance(value, str):
-        return tuple(value.split())
-    if isinstance(value, Sequence) and all(isinstance(word, str) and word for word in value):
-        return tuple(value)
-    raise ValueError(f"expected a list, or words separated by spaces, got {value!r}")
+def words(value: object, several: re.Pattern[str] = _COMMA) -> tuple[str, ...]:
+    """A list, or words separated by spaces.
+
+    :param several: what shows that one of them was meant to be more than one.
+    """
+    found = value.split() if isinstance(value, str) else value
+    if not isinstance(found, Sequence) or not all(isinstance(word, str) and word for word in found):
+        raise ValueError(f"expected a list, or words separated by spaces, got {value!r}")
+    if any(map(several.search, found)):
+        meant = " ".join(" ".join(several.sub(" ", word) for word in found).split())
+        raise ValueError(f"expected a list, or words separated by spaces, without commas; did you mean {meant!r}?")
+    return tuple(found)
 
 
 def some_of(known: Collection[str]) -> Convert:
     def convert(value: object) -> tuple[str, ...]:
         chosen = words(value)
         if not chosen or not set(chosen) <= set(known):
-            raise ValueError(f"expected one or more of {', '.join(known)}, got {value!r}")
+            raise ValueError(f"expected one or more of {' '.join(known)}, with spaces between, got {value!r}")
         return tuple(dict.fromkeys(chosen))
 
     return convert
@@ -106,15 +118,11 @@ def one_of(*known: str) -> Convert:
 
 def scopes(value: object) -> tuple[str, ...]:
     """Scope tokens (RFC 6749 §3.3), a list or one string."""
-    chosen = words(value)
-    for scope in chosen:
-        if not SCOPE_TOKEN.fullmatch(scope):
-            raise ValueError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
-    return tuple(dict.fromkeys(chosen))
+    return check_scopes(words(value))
 
 
 def public_paths(value: object) -> tuple[Pattern, ...]:
-    return tuple(parse_pattern(text, "public_paths") for text in words(value))
+    return tuple(parse_pattern(text, "public_paths") for text in words(value, _PATH_COMMA))
 
 
 def rules(value: object) -> tuple[Rule, ...]:
@@ -155,7 +163,7 @@ def url(value: object) -> str:
 
 def audience(value: object) -> tuple[str, ...]:
     """Identifiers of a resource server (RFC 8707 §2)."""
-    chosen = tuple(dict.fromkeys(words(value)))
+    chosen = tuple(dict.fromkeys(words(value, SEVERAL)))
     if not 0 < len(chosen) <= MAX_RESOURCES or not all(map(is_resource, chosen)):
         raise ValueError(f"expected 1 to {MAX_RESOURCES} absolute URIs without fragment (RFC 8707 §2), got {value!r}")
     return chosen

@@ -22,6 +22,8 @@ _URI = re.compile(
     f"(?://(?:{_USER})?{_HOST}(?::[0-9]*)?{_SEGMENTS}|/(?:{_CHARACTER}+{_SEGMENTS})?|{_CHARACTER}+{_SEGMENTS})"
     rf"(?:\?(?:{_CHARACTER}|[/?])*)?"
 )
+# A comma may stand in a URI, but hardly at its end, or before what could begin another one.
+SEVERAL = re.compile(r"\A,|,(?:\Z|(?=[A-Za-z][A-Za-z0-9+.\-]*:))")
 # RFC 9110 §4.2.1
 _NO_HOST = re.compile(r"https?:(?!//[^/?:@])", re.IGNORECASE)
 
@@ -41,6 +43,8 @@ def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
     """
     found = tuple(dict.fromkeys(texts))
     for text in found:
+        if SEVERAL.search(text):
+            raise AdminError(f"{text!r} looks like several audiences: give each by itself, without comma")
         if not is_resource(text):
             raise AdminError(
                 f"{text!r} is no audience: expected an absolute URI without fragment, such as "

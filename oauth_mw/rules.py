@@ -9,12 +9,12 @@ from itertools import product
 from typing import Literal, NamedTuple
 
 from .errors import ConfigError
+from .scopes import check_scopes
 
 REQUIRED_SCOPES = "required_scopes"
 PUBLIC_PATHS = "public_paths"
 _GAP = re.compile(r"[ \t]+")  # not \s: a path may hold U+00A0, and a line break would run two rules together
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
-_SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 _PLACEHOLDER = re.compile(r"\{[\w-]*\}")
 _ODD = re.compile(r"//|/\.\.?(?:/|\Z)|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
@@ -143,12 +143,12 @@ def _read_scopes(text: str) -> tuple[tuple[str, ...], bool]:
     if words == ["-"]:
         return (), False
     any_of = words[:2] == ["any", "of"]
-    scopes = words[2 * any_of :]
+    scopes = check_scopes(words[2 * any_of :])
     # "Any of" or "all of:" would be read as two more scopes, which no token has.
     spelled = " ".join(scopes[:2]).lower().rstrip(":") in ("any of", "all of")
-    if not scopes or "-" in scopes or spelled or not all(map(_SCOPE.fullmatch, scopes)):
+    if not scopes or "-" in scopes or spelled:
         raise ValueError("expected scopes (RFC 6749 §3.3), all needed, or 'any of' and scopes, or - for any token")
-    return tuple(dict.fromkeys(scopes)), any_of
+    return scopes, any_of
 
 
 def _read_pattern(text: str) -> Pattern:
@@ -168,8 +168,8 @@ def _read_pattern(text: str) -> Pattern:
 def _read_segment(part: str) -> str:
     if _PLACEHOLDER.fullmatch(part):
         return ""
-    if re.search(r"[*{}]|\A<.*>\Z", part):
-        raise ValueError(f"expected * only as the last segment and {{name}} only as a whole one, not {part!r}")
+    if re.search(r"[*{}]|\A<.*>\Z|[ ,]\Z", part):
+        raise ValueError(f"expected one path, * only as the last segment, {{name}} only as a whole one, not {part!r}")
     return part
 
 

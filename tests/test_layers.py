@@ -34,7 +34,7 @@ ROOMS = [
     ["config"],
     ["converters"],
     ["rules", "environ", "http"],
-    ["attributes", "credentials", "events", "resources"],
+    ["attributes", "credentials", "events", "resources", "scopes"],
     ["protocols"],
     ["model"],
     ["errors", "patience", "texts", "threads", "urls"],

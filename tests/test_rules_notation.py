@@ -72,6 +72,21 @@ FAULTY_RULES = {
     "quoted scope": ('GET /x "a"', "RFC 6749 §3.3"),
     "backslash in a scope": ("GET /x a\\b", "RFC 6749 §3.3"),
     "scope beyond ASCII": ("GET /x é", "RFC 6749 §3.3"),
+    "a comment behind": (
+        "GET /x a # all",
+        "the scope '#' looks like a comment: put it on a line of its own; did you mean 'a'?",
+    ),
+    "a comment at once": ("GET /x a #all", "did you mean 'a'?"),
+    "a comment behind a dash": ("GET /x - # all", "did you mean '-'?"),
+    "a semicolon comment": ("GET /x any of a b ; all", "did you mean 'a b'?"),
+    "a comment for scopes": ("GET /x # all", "looks like a comment"),
+    "scopes with commas": ("GET /x a, b,c", "looks like a list: separate scopes by spaces; did you mean 'a b c'?"),
+    "scopes with a semicolon": ("GET /x a;b", "did you mean 'a b'?"),
+    "a comma and a comment": ("GET /x a,b # c, d", "did you mean 'a b'?"),
+    "rules with a comma": ("GET /x a, GET /y b", "the scope 'a,' looks like a list: separate scopes by spaces"),
+    "paths with commas": ("GET /x, /y a", "expected one path"),
+    "paths with a comma in one": ("GET /x,/y a", "expected one path"),
+    "paths with a space": (("GET", "/x /y", "a"), "expected one path"),
     "two rules in one string": ("GET /x a\nGET /y b", "RFC 6749 §3.3"),
     "lone surrogate": (("GET", "/\udc80", "a"), "surrogates"),
 }
@@ -87,8 +102,8 @@ def test_a_faulty_rule_is_named_with_what_was_expected(value: object, expected: 
     assert expected in str(caught.value)
 
 
-def test_a_scope_may_hold_every_character_of_rfc_6749() -> None:
-    scope = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"\\')
+def test_a_scope_may_hold_every_character_of_rfc_6749_but_those_that_separate() -> None:
+    scope = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"\\,;')
 
     assert parse_rule(("GET", "/x", scope)).scopes == (scope,)
 
@@ -141,7 +156,7 @@ def test_a_path_that_is_not_text_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["/", "/*", "/x", "/x/", "/x/*", "/{}/{a_b-c}", "/a?b#c", "/50%", "/日本/*", "/a<b>", "/:id"]
+    "text", ["/", "/*", "/x", "/x/", "/x/*", "/{}/{a_b-c}", "/a?b#c", "/50%", "/日本/*", "/a<b>", "/:id", "/a,b/#c d"]
 )
 def test_a_path_keeps_its_text(text: str) -> None:
     assert parse_pattern(text, "public_paths").text == text

@@ -57,6 +57,7 @@ def add_client(
     attributes: Mapping[str, Value] = EMPTY,
     public_attributes: Mapping[str, Value] = EMPTY,
     resource_server: bool = False,
+    allow_odd_scope: bool = False,
     client_id: str | None = None,
     secret: str | None = None,
     allow_weak_secret: bool = False,
@@ -64,8 +65,8 @@ def add_client(
 ) -> NewClient:
     """Register a client with one secret.
 
-    :param scope: all that it may have, space-separated (RFC 6749 §3.3); ``default_scope`` what it gets unasked.
-    :param lifetime: of its tokens, in seconds; ``token_format`` is ``opaque`` or ``jwt``.
+    :param scope: all that it may have, space-separated (RFC 6749 §3.3); with ``allow_odd_scope`` also ``a,b``, ``#a``.
+    :param default_scope: what it gets unasked; ``lifetime`` of its tokens, in seconds; ``token_format`` of them.
     :param audiences: what its tokens may be for (RFC 8707), or what it is; ``default_audience`` what they are unasked.
     :param attributes: copied to every token and seen by the app; ``public_attributes`` also by the client.
     :param resource_server: it may introspect the tokens that are for it, and gets none itself.
@@ -74,8 +75,8 @@ def add_client(
     :raises AdminError: any of these cannot be.
     :raises StoreUnavailable: nothing was registered.
     """
-    client_id = _checked_id(client_id)
-    now = int(clock())
+    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
+    client_id, now = _checked_id(client_id), int(clock())
     first = _secret(secret, client_id, allow_weak_secret, now)
     client = Client(
         client_id=client_id,
@@ -83,7 +84,7 @@ def add_client(
         public_attributes=frozenset(public_attributes),
         created_at=now,
         secrets=(first.record,),
-        **read_fields(name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server),
+        **read_fields(*given, allow_odd_scope=allow_odd_scope),
     )
     if not store.add_client(check_client(client)):
         raise AdminError(f"the client id {client_id!r} is in use, or was")
@@ -111,18 +112,21 @@ def update_client(
     attributes: Mapping[str, Value] | None = None,
     public_attributes: Mapping[str, Value] | None = None,
     resource_server: bool | None = None,
+    allow_odd_scope: bool = False,
     clear: Collection[str] = (),
 ) -> Client:
     """Change what is given; it counts from the next token on. ``audiences``, ``default_audience``, ``attributes``
     and ``public_attributes`` replace all of their kind; ``clear`` names ``default_scope``, ``lifetime``,
-    ``token_format``, ``audiences`` or ``default_audience`` to do without one again.
+    ``token_format``, ``audiences`` or ``default_audience`` to do without one again. ``allow_odd_scope`` is as in
+    :func:`add_client`.
 
     :raises AdminError: a value cannot be.
     :raises NotFound: there is no such client.
     """
     if not set(clear) <= CLEARED.keys():
         raise AdminError(f"only these can be cleared: {', '.join(CLEARED)}")
-    new = read_fields(name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
+    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
+    new = read_fields(*given, allow_odd_scope=allow_odd_scope)
     new |= {key: CLEARED[key] for key in clear}
 
     def changed(client: Client) -> Client:

@@ -7,8 +7,9 @@ from typing import Any
 
 from ..attributes import check_attributes
 from ..errors import AdminError
-from ..model import MAX_LIFETIME, SCOPE_TOKEN, TOKEN_FORMATS, Client
+from ..model import MAX_LIFETIME, TOKEN_FORMATS, Client
 from ..resources import check_resources
+from ..scopes import check_scopes, oddity
 from ..texts import PRINTABLE, unprintable
 
 # What can be taken away from a client, and what is then there.
@@ -30,6 +31,8 @@ def read_fields(
     audiences: Iterable[str] | None,
     default_audience: Iterable[str] | None,
     resource_server: bool | None,
+    *,
+    allow_odd_scope: bool,
 ) -> dict[str, Any]:
     """Those of the fields that are given.
 
@@ -37,8 +40,8 @@ def read_fields(
     """
     fields = {
         "name": None if name is None else read_name(name),
-        "scopes": None if scope is None else _scopes(scope),
-        "default_scope": None if default_scope is None else _scopes(default_scope),
+        "scopes": None if scope is None else _scopes(scope, allow_odd_scope),
+        "default_scope": None if default_scope is None else _scopes(default_scope, allow_odd_scope),
         "lifetime": lifetime,
         "token_format": token_format,
         "audiences": None if audiences is None else check_resources(audiences),
@@ -59,11 +62,13 @@ def read_name(text: str) -> str:
     return text
 
 
-def _scopes(text: str) -> tuple[str, ...]:
-    scopes = tuple(dict.fromkeys(text.split()))
-    for scope in scopes:
-        if not SCOPE_TOKEN.fullmatch(scope):
-            raise AdminError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
+def _scopes(text: str, allow_odd: bool) -> tuple[str, ...]:
+    try:
+        scopes = check_scopes(text.split(), allow_odd=True)
+    except ValueError as error:
+        raise AdminError(str(error)) from None
+    if not allow_odd and (refusal := oddity(scopes)):
+        raise AdminError(f"{refusal} (--allow-odd-scope takes it as it is)")
     return scopes
 
 

@@ -11,7 +11,7 @@ from .. import admin
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value
-from .input import client_argument
+from .input import client_argument, odd_scope_option
 from .output import attribute_text, instant, json_option, print_columns, print_json, print_table
 from .secret import import_options, imported_secret, in_order, print_new_secret, print_secrets, secret_view
 from .store import Target
@@ -126,6 +126,7 @@ def client() -> None:
 @click.argument("name")
 @click.option("--scope", default="", help='All that it may have: "reports:read reports:write".')
 @click.option("--default-scope", help="What it gets when it asks for no scope.")
+@odd_scope_option
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
 @token_format_option
 @audience_option
@@ -202,6 +203,7 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @click.option("--scope", help="All that it may have.")
 @click.option("--default-scope", help="What it gets when it asks for no scope.")
 @click.option("--no-default-scope", is_flag=True, help="No default of its own any more.")
+@odd_scope_option
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
 @click.option("--no-lifetime", is_flag=True, help="No lifetime of its own any more.")
 @token_format_option
@@ -226,6 +228,7 @@ def update(
     attributes: tuple[str, ...],
     public_attributes: tuple[str, ...],
     no_attributes: bool,
+    allow_odd_scope: bool,
     as_json: bool,
     **fields: Any,
 ) -> None:
@@ -246,7 +249,8 @@ def update(
     if not changes and not clear:
         raise click.UsageError("Nothing to change: give at least one option.")
     with target.store() as store:
-        print_client(admin.update_client(store, client_id, **changes, clear=clear), as_json)
+        changed = admin.update_client(store, client_id, **changes, allow_odd_scope=allow_odd_scope, clear=clear)
+        print_client(changed, as_json)
 
 
 @client.command("disable")

@@ -48,3 +48,7 @@ def _known(context: click.Context, argument: click.Parameter, value: str) -> str
 client_argument = click.argument("client_id", metavar="CLIENT", callback=_known)
 key_argument = click.argument("kid", metavar="KEY", callback=_known)
 secret_argument = click.argument("secret_id", metavar="SECRET_ID", callback=_known)
+
+odd_scope_option = click.option(
+    "--allow-odd-scope", is_flag=True, help="Take a scope with , or ; in it, or that begins with #, as it is."
+)

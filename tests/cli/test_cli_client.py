@@ -79,6 +79,7 @@ def test_an_attribute_is_a_string_unless_it_reads_otherwise(cli, text, value):
         pytest.param(["--attribute", "a=1", "--attribute", "a=2"], id="twice"),
         pytest.param(["--attribute", "a=1", "--public-attribute", "a=2"], id="private and public"),
         pytest.param(["--scope", 'a"b'], id="no scope"),
+        pytest.param(["--scope", "a,b"], id="several scopes in one"),
         pytest.param(["--scope", "a", "--default-scope", "b"], id="a default beyond the scope"),
         pytest.param(["--lifetime", "0"], id="no lifetime"),
         pytest.param(["--audience", "api.example.com"], id="no absolute URI"),
@@ -233,3 +234,11 @@ def test_names_beyond_latin_are_shown(cli):
     cli("client", "add", "Отчёт 夜")
 
     assert "Отчёт 夜" in cli("client", "list").stdout
+
+
+def test_an_odd_scope_is_kept_when_asked(cli):
+    made = cli("client", "add", "x", "--id", "x", "--scope", "a,b c", "--allow-odd-scope", "--json")
+    changed = cli("client", "update", "x", "--default-scope", "a,b", "--allow-odd-scope", "--json")
+
+    assert json.loads(made.stdout)["scope"] == json.loads(changed.stdout)["scope"] == "a,b c"
+    assert cli("client", "update", "x", "--scope", "a,b").exit_code == 1

@@ -1,0 +1,42 @@
+"""What a scope is (RFC 6749 §3.3), and what is one by its letters, but was hardly meant so."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from .model import SCOPE_TOKEN
+
+_COMMENT = re.compile(r"[#;]")
+_SEPARATORS = re.compile(r"[,;]")
+
+
+def check_scopes(words: Iterable[str], *, allow_odd: bool = False) -> tuple[str, ...]:
+    """All of them, each once.
+
+    :param allow_odd: take also those for which :func:`oddity` has a sentence.
+    :raises ValueError: it names the scope, and what was probably meant.
+    """
+    scopes = tuple(dict.fromkeys(words))
+    for scope in scopes:
+        if not SCOPE_TOKEN.fullmatch(scope):
+            raise ValueError(f"{scope!r} is not a scope (RFC 6749 §3.3)")
+    if not allow_odd and (refusal := oddity(scopes)):
+        raise ValueError(refusal)
+    return scopes
+
+
+def oddity(scopes: Sequence[str]) -> str:
+    """Say of a scope that it was hardly meant to be one, and what was; ``""`` when there is none.
+
+    One that begins with ``#`` or ``;`` is mostly a comment, and one with ``,`` or ``;`` in it mostly several.
+    """
+    comment = next((at for at, scope in enumerate(scopes) if _COMMENT.match(scope)), len(scopes))
+    odd = next((scope for scope in scopes[: comment + 1] if _COMMENT.match(scope) or _SEPARATORS.search(scope)), None)
+    if odd is None:
+        return ""
+    looks = "comment: put it on a line of its own" if _COMMENT.match(odd) else "list: separate scopes by spaces"
+    meant = " ".join(_SEPARATORS.sub(" ", " ".join(scopes[:comment])).split())
+    if not meant or any(scope.startswith("/") for scope in scopes):  # a path: more rules follow behind the comma
+        return f"the scope {odd!r} looks like a {looks}"
+    return f"the scope {odd!r} looks like a {looks}; did you mean {meant!r}?"
