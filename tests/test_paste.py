@@ -6,6 +6,7 @@ import configparser
 import shutil
 from importlib.metadata import entry_points
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from paste.deploy import loadapp
@@ -122,6 +123,115 @@ def test_relative_files_lie_beside_the_ini():
 
 def test_what_stands_in_the_default_section_is_no_option(load):
     load("every_option").get("/health", status=200)
+
+
+APP = "[app:main]\npaste.app_factory = wsgi_client:echo_factory\nfilter-with = oauth\n"
+FILTER = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\n"
+RULE = "required_scopes = * /* write\n"
+
+# PasteDeploy drops the filter's own rule in the first four, and would let everybody in.
+DROPPED = {
+    "in both": ("[DEFAULT]\n" + RULE + APP + FILTER + RULE, "required_scopes"),
+    "in both, with other values": ("[DEFAULT]\nrequired_scopes =\n" + APP + FILTER + RULE, "required_scopes"),
+    "through another file": (
+        "[DEFAULT]\n" + RULE + APP + "[filter:oauth]\nuse = config:base.ini#oauth\n",
+        "required_scopes",
+    ),
+    "set for another file": (APP + "set " + RULE + "[filter:oauth]\nuse = config:base.ini#oauth\n", "required_scopes"),
+    "in the defaults alone": ("[DEFAULT]\nstore = memory://\n" + APP + FILTER, "store"),
+    "set in the app": (APP + "set realm = x\n" + FILTER, "realm"),
+    "set in the filter": (APP + FILTER + "set realm = x\n", "realm"),
+    "got from its own name": ("[DEFAULT]\nrealm = x\n" + APP + FILTER + "get realm = realm\n", "realm"),
+    "a filter's name": (
+        "[DEFAULT]\nfilter-with = x\n[pipeline:main]\npipeline = oauth echo\n" + APP.replace("main", "echo") + FILTER,
+        "filter-with",
+    ),
+    "the filter by its factory": (
+        "[DEFAULT]\n"
+        + RULE
+        + APP
+        + FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oauth_mw.paste:filter_app_factory")
+        + RULE,
+        "required_scopes",
+    ),
+    "a filter-app": (
+        "[DEFAULT]\n"
+        + RULE
+        + FILTER.replace("filter:oauth", "filter-app:main")
+        + RULE
+        + "next = echo\n"
+        + APP.replace("main", "echo").replace("filter-with = oauth", ""),
+        "required_scopes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "option"), DROPPED.values(), ids=DROPPED)
+def test_a_variable_with_the_name_of_an_option_stops_the_start(tmp_path, text, option):
+    (tmp_path / "app.ini").write_text(text)
+    (tmp_path / "base.ini").write_text(FILTER + RULE)
+
+    with pytest.raises(ConfigError, match=rf"^{option}: .*rename the variable in \[DEFAULT\]"):
+        loadapp(f"config:{tmp_path}/app.ini")
+
+
+def test_an_argument_of_the_loader_with_the_name_of_an_option_stops_the_start(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + FILTER + RULE)
+
+    with pytest.raises(ConfigError, match="^required_scopes: "):
+        loadapp(f"config:{tmp_path}/app.ini", global_conf={"required_scopes": "x"})
+
+
+COMMENTED = [
+    ("realm", "shop ; its name", "shop"),
+    ("token_path", "/oauth/token # here", "/oauth/token"),
+    ("token_path", "off ;none", "off"),
+    ("public_paths", "/health # for all", "/health"),
+    ("public_paths", "\n    /health\n    /docs/*  ; for all", "/docs/*"),
+    ("required_scopes", "GET /* read # all", "GET /* read"),
+    ("grant_type_in", "body query # Apigee", "body query"),
+    ("audience", "urn:a # us", "urn:a"),
+    ("signing_key_files", "new.pem # old.pem", "new.pem"),
+    ("cache_size", "100 # many", "100"),
+    ("leeway_seconds", "0.5\t; half", "0.5"),
+    ("preflight", "true # yes", "true"),
+    ("issuer", "https://a.example # us", "https://a.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "meant"), COMMENTED)
+def test_a_comment_behind_a_value_stops_the_start_with_what_was_meant(tmp_path, name, value, meant):
+    (tmp_path / "app.ini").write_text(APP + FILTER + f"{name} = {value}\n")
+
+    with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value") as refusal:
+        loadapp(f"config:{tmp_path}/app.ini")
+
+    assert str(refusal.value).endswith(f"did you mean {meant!r}?")
+
+
+def test_a_comment_behind_a_store_is_refused_without_the_url():
+    with pytest.raises(ConfigError, match="^store: a comment behind a value .* line of its own$"):
+        filter_factory({}, store="redis://:hidden@h/0 # hidden")
+
+
+def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
+    folder = tmp_path / "a #1 ;b"
+    folder.mkdir()
+    (folder / "app.ini").write_text(
+        APP
+        + FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
+        + "key_encryption_secret = correct # horse ; staple\n"
+    )
+
+    loadapp(f"config:{quote(str(folder))}/app.ini")
+
+    assert (folder / "oauth.db").is_file()
+
+
+def test_a_comment_on_a_line_of_its_own_is_none_of_the_value(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + FILTER + "public_paths =\n    /a\n    # no more\n; but\n    /b\n")
+
+    CheckedApp(f"config:{tmp_path}/app.ini").get("/b", status=200)
 
 
 def test_an_unknown_option_stops_the_start():

@@ -10,6 +10,7 @@ from .. import admin
 from ..config import Settings, configure, own_paths
 from ..errors import StoreMissing
 from ..events import FormatIgnored
+from ..paste import COMMENT, SECRET
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row, Rules
 from ..stores import open_store, shown
@@ -41,6 +42,8 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     url, warnings = _judge_store(settings)
     warnings += rules.warnings(own)
+    if COMMENT.search(settings.key_encryption_secret or ""):
+        warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, and no comment")
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")
         for name, path in own.items()

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from configparser import ConfigParser, Error
+from configparser import (
+    ConfigParser,
+    DuplicateOptionError,
+    DuplicateSectionError,
+    Error,
+    InterpolationError,
+    MissingSectionHeaderError,
+    ParsingError,
+)
 from dataclasses import dataclass
 
 from ..errors import ConfigError
-from ..paste import beside_ini
+from ..paste import SECRET, ini_options
 
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
@@ -39,8 +47,23 @@ def read_section(place: str) -> Section:
         raise ConfigError(path, f"cannot be read ({error.strerror})") from None
     except ConfigError:
         raise
-    except (Error, ValueError) as error:  # ValueError: not UTF-8, or a % in the folder's name
-        raise ConfigError(path, f"is no Paste ini: {error}") from None
+    except (Error, ValueError) as error:
+        raise ConfigError(path, f"is no Paste ini: {_fault(error)}") from None
+
+
+def _fault(error: Exception) -> str:
+    """What is wrong, without any text of the file, which may be part of a password."""
+    if isinstance(error, InterpolationError):
+        return f"[{error.section}] {error.option}: a % that begins no %(name)s known there is written %%"
+    if isinstance(error, MissingSectionHeaderError):
+        return f"line {error.lineno} stands before any [section]"
+    if isinstance(error, DuplicateOptionError):
+        return f"line {error.lineno}: [{error.section}] has {error.option} twice"
+    if isinstance(error, DuplicateSectionError):
+        return f"line {error.lineno}: [{error.section}] stands there twice"
+    if isinstance(error, ParsingError):
+        return f"no 'name = value' in line {', '.join(str(number) for number, _ in error.errors)}"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "its name is none of a file"
 
 
 def _parse(path: str) -> ConfigParser:
@@ -75,17 +98,20 @@ def _is_ours(parser: ConfigParser, section: str) -> bool:
 
 
 def _options(parser: ConfigParser, section: str) -> dict[str, object]:
-    """What PasteDeploy would hand to the factory. A key of ``[DEFAULT]`` is no option, wherever it stands again."""
+    """What PasteDeploy would hand to the factory, and what that makes of it. A key of ``[DEFAULT]`` is no option,
+    wherever it stands again; but a ``set`` or ``get`` there is one of every section."""
     common = {key: parser.get("DEFAULT", key) for key in parser.defaults()}
-    own = {key: parser.get(section, key) for key in parser.options(section) if key not in common}
+    keys = [key for key in parser.options(section) if key not in common or key.startswith(("set ", "get "))]
+    own = {key: parser.get(section, key) for key in keys}
     common.update({key[4:].strip(): value for key, value in own.items() if key.startswith("set ")})
     options: dict[str, object] = {key: value for key, value in own.items() if not key.startswith(("set ", "get "))}
-    for key, value in own.items():
-        if key.startswith("get "):
-            if value not in common:
-                raise ConfigError(key[4:].strip(), f"'get' names {value!r}, which [DEFAULT] does not have")
-            options[key[4:].strip()] = common[value]
+    given = {key[4:].strip(): value for key, value in own.items() if key.startswith("get ")}
+    for name, variable in given.items():
+        if variable not in common:
+            shown = repr(variable) if variable.isidentifier() and name != SECRET else "something"
+            raise ConfigError(name, f"'get' names {shown}, which [DEFAULT] does not have")
+        options[name] = common[variable]
     read_by_paste = ["filter-with", "require", *(["use"] if "use" in options else _FACTORIES)]
     for key in [*read_by_paste, "next"] if section.startswith("filter-app") else read_by_paste:
         options.pop(key, None)
-    return beside_ini(options, common["here"])
+    return ini_options(common, options)

@@ -20,6 +20,7 @@ import click
 from ..config import OPTIONS, configure, own_paths
 from ..errors import ConfigError
 from ..middleware import OAuthMiddleware
+from ..paste import SECRET
 from ..rules import Rules
 from ..signing import judge_keys
 from .output import json_option, print_json
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-SECRET = "key_encryption_secret"
 DRAINED_BYTES = 4_000_000
 
 

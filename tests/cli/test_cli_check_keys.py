@@ -56,3 +56,10 @@ def test_a_store_that_is_not_there_has_no_key_yet(check):
 
 def test_without_an_issuer_nothing_is_signed_and_nothing_told(check, made):
     assert warnings(check()) == []
+
+
+def test_what_looks_like_a_comment_in_the_secret_is_told_without_it(check, made):
+    (found,) = warnings(check(f"key_encryption_secret = {SECRET} # hidden"))
+
+    assert found.startswith("key_encryption_secret: what stands behind")
+    assert "hidden" not in found and SECRET not in found

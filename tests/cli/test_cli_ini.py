@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from click.testing import CliRunner
 from paste.deploy import loadwsgi
 
 from oauth_mw import ConfigError
+from oauth_mw.cli import main
 from oauth_mw.cli.ini import read_section
 
 HEAD = "[filter:oauth]\nuse = egg:oauth_mw\n"
@@ -19,14 +21,18 @@ TEXTS = {
     "rules on lines": HEAD + STORE + "required_scopes =\n    GET /a read\n\n    * /a write\n",
     "names of defaults": "[DEFAULT]\ndb = x.db\n" + HEAD + "store = sqlite:///%(db)s\n",
     "a default in a default": "[DEFAULT]\na = %(here)s/x\nb = %(a)s.db\n" + HEAD + "store = sqlite:///%(b)s\n",
-    "a default is no option": "[DEFAULT]\ncache_size = 5\n" + HEAD + STORE,
-    "a default hides an option": "[DEFAULT]\nrealm = a\n" + HEAD + STORE + "realm = b\n",
+    "a default is no option": "[DEFAULT]\nCache_Size = 5\n" + HEAD + STORE,
+    "a default hides what is no option": "[DEFAULT]\nRealm = a\n" + HEAD + STORE + "Realm = b\n",
+    "a default has another value here": "[DEFAULT]\ndb = x.db\n" + HEAD + "db = y.db\nstore = sqlite:///%(db)s\n",
     "another option of the section": HEAD + STORE + "realm = shop\ntoken_prefix = %(realm)s_\n",
     "get": "[DEFAULT]\ndb = sqlite:///x.db\n" + HEAD + "get store = db\n",
+    "a default is never read again": "[DEFAULT]\ndb = x\n" + HEAD + STORE + "db = %(nothing)s\n",
+    "get in the defaults": "[DEFAULT]\nget realm = shop\nshop = a\n" + HEAD + STORE + "realm = b\n",
+    "set in the defaults": "[DEFAULT]\nset shop = a\n" + HEAD + STORE + "get realm = shop\n",
     "set and get": HEAD + STORE + "set name = shop\nget realm = name\n",
     "case of keys": HEAD + STORE + "Realm = shop\n",
     "a colon": HEAD + STORE + "realm: shop\n",
-    "comments": HEAD + STORE + "; one\n# two\nrealm = a ; not one\n",
+    "comments": HEAD + STORE + "; one\n# two\nrealm =\n    # three\n    a;b#c\n",
     "require": HEAD + STORE + "require = click\n",
     "named entry point": "[filter:oauth]\nuse = egg:oauth_mw#main\n" + STORE,
     "dashed name": "[filter:oauth]\nuse = egg:oauth-mw\n" + STORE,
@@ -100,6 +106,26 @@ def test_several_need_a_name(write):
         pytest.param("realm = x\n", "app.ini", "no Paste ini", id="no section"),
         pytest.param(HEAD + "realm = a\nrealm = b\n", "app.ini", "no Paste ini", id="an option twice"),
         pytest.param(HEAD + "realm = 50% off\n", "app.ini", "no Paste ini", id="a single percent sign"),
+        pytest.param(
+            HEAD + "realm = 5% off\n", "app.ini", r"\[filter:oauth\] realm: a % .* written %%", id="whose percent"
+        ),
+        pytest.param(HEAD + STORE + "\nrealm\n", "app.ini", "in line 5$", id="a line without value"),
+        pytest.param(
+            "[DEFAULT]\nrealm = x\n" + HEAD,
+            "app.ini",
+            "^realm: .*rename the variable",
+            id="an option's name in DEFAULT",
+        ),
+        pytest.param(
+            HEAD + STORE + "set realm = x\n", "app.ini", "^realm: .*rename the variable", id="an option that is set"
+        ),
+        pytest.param(
+            "[DEFAULT]\nfilter-with = oauth\n" + HEAD + STORE,
+            "app.ini",
+            "^filter-with: .*rename",
+            id="a default filter",
+        ),
+        pytest.param(HEAD + STORE + "realm = a ; b\n", "app.ini", "^realm: a comment .*mean 'a'", id="a comment"),
         pytest.param(HEAD + "realm = %(nobody)s\n", "app.ini", "no Paste ini", id="an unknown name"),
         pytest.param(HEAD + "get store = nobody\n", "app.ini", "store: 'get' names 'nobody'", id="get of nothing"),
     ],
@@ -109,6 +135,38 @@ def test_what_cannot_be_read_is_refused(write, text, place, says):
 
     with pytest.raises(ConfigError, match=says):
         read_section(place)
+
+
+PASSWORD = "k33p-th1s-0ff-the-screen"
+
+LEAKS = {
+    "a percent sign": f"store = postgresql+psycopg://u:%{PASSWORD}@h/d\n",
+    "a percent sign at the end": f"key_encryption_secret = {PASSWORD}%\n",
+    "a name in parentheses": f"store = redis://:%({PASSWORD})s@h/0\n",
+    "an open parenthesis": f"store = redis://:%({PASSWORD}@h/0\n",
+    "a default": f"[DEFAULT]\npassword = 5%{PASSWORD}\n",
+    "a name of itself": f"password = {PASSWORD}%(password)s\n",
+    "a line without name": f"{PASSWORD}\n",
+    "a line before all": f"\n[filter:other]\n[filter:other]\n{PASSWORD} = x\n",
+    "not UTF-8": f"key_encryption_secret = {PASSWORD}\udcff{PASSWORD}\n",
+    "a get": f"get store = redis://:{PASSWORD}@h/0\n",
+    "a get of the secret": f"get key_encryption_secret = {PASSWORD.replace('-', '_')}\n",
+    "a comment behind a URL": f"store = redis://:{PASSWORD}@h/0 # {PASSWORD}\n",
+}
+
+
+@pytest.mark.parametrize("text", LEAKS.values(), ids=LEAKS)
+@pytest.mark.parametrize(
+    "words", [["check", "app.ini"], ["--config", "app.ini", "client", "list"]], ids=["check", "--config"]
+)
+def test_a_fault_is_told_without_what_may_be_a_password(write, tmp_path, text, words):
+    (tmp_path / "app.ini").write_bytes((HEAD + text).encode(errors="surrogateescape"))
+
+    answer = CliRunner().invoke(main, words)
+
+    assert answer.exit_code == 2
+    assert answer.output.startswith("Error: ") and answer.output.count("\n") == 1
+    assert "k33p" not in answer.output and "0ff" not in answer.output
 
 
 def test_a_file_that_is_not_utf_8_is_refused(write, tmp_path):
