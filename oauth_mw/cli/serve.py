@@ -50,6 +50,11 @@ class Server(ThreadingMixIn, WSGIServer):
             pass
         self.close_request(request)
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hung up is no fault of ours; all else is shown with its traceback."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
 
 class SixServer(Server):
     address_family = socket.AF_INET6
@@ -57,12 +62,13 @@ class SixServer(Server):
 
 class Handler(WSGIRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave the query out: somebody may have put a token there."""
-        self.log_message('"%s %s" %s', self.command, self.path.partition("?")[0], str(code))
+        """Leave the query out, and all of a malformed request line: there may be a token in it."""
+        path = getattr(self, "path", None)  # set only once the request line was understood
+        line = "malformed request" if path is None else f'"{self.command} {path.partition("?")[0]}"'
+        self.log_message("%s %s", line, str(code))
 
     def log_error(self, format: str, *args: Any) -> None:
-        """Leave out what was malformed, for the same reason."""
-        self.log_message("malformed request")
+        """Nothing: the text shows what was malformed, and :meth:`log_request` follows."""
 
 
 def option_flags(command: F) -> F:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
@@ -181,6 +183,48 @@ def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(serve):
     logged = wait_for('"GET /any" 401', served.process, served.errors)
     assert "missing_token" in logged
     assert "hidden" not in logged
+
+
+MALFORMED = [
+    b"nothing\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET /hidden HTTP/1.1 hidden\r\n\r\n",
+    b"GET /hidden HTTP/9.9\r\n\r\n",
+    b"GET /hidden HTTP/hidden\r\n\r\n",
+    b"get /hidden http/1.1\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03hidden\r\n",
+    b"hidden" * 12_000 + b"\r\n\r\n",
+]
+
+
+def test_a_malformed_request_line_is_refused_with_one_line_that_leaves_it_out(serve):
+    served = serve("shop:app", "--store", "memory://")
+    place = urlsplit(served.url)
+
+    for line in MALFORMED:
+        with socket.create_connection((place.hostname, place.port), timeout=10) as connection:
+            connection.sendall(line)
+            assert b"Error code: " in b"".join(iter(lambda: connection.recv(65536), b""))
+
+    served.get("/last")
+    logged = wait_for('"GET /last" 401', served.process, served.errors)
+    assert logged.count("malformed request 4") + logged.count("malformed request 505") == len(MALFORMED)
+    assert "Traceback" not in logged and "hidden" not in logged
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a reset")
+def test_a_client_that_hangs_up_leaves_no_traceback(serve):
+    served = serve("shop:app", "--store", "memory://")
+    place = urlsplit(served.url)
+
+    for line in (b"nothing\r\n\r\n", b"GET /", b""):
+        with socket.create_connection((place.hostname, place.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
+            connection.sendall(line)
+
+    served.get("/last")
+    assert "Traceback" not in wait_for('"GET /last" 401', served.process, served.errors)
 
 
 @pytest.mark.slow
