@@ -6,13 +6,20 @@ import dataclasses
 import json
 import re
 import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import jwt
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
 from click.testing import CliRunner
 from serving import serving
+from sqlalchemy import Column, Integer, MetaData, NullPool, Table, create_engine
 from support import SECRET, basic, echo, issue, one_store
 from webtest import TestApp
 from wsgi_client import CheckedApp, challenge_of
@@ -114,15 +121,16 @@ def test_a_client_is_given_jwts_as_it_says(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def signed(store, client):
+def signed(wrap, client, clock):
     """What the how-to's ``check`` says of a token of a real server, and how a token is got from it."""
+    clock.now = time.time()
     with serving() as (issuer, set_app):
         here: dict[str, object] = {}
         exec(fenced("import jwt").replace('"https://example.com"', repr(issuer)), here)
         audience = [issuer, here["AUDIENCE"]]
-        app = OAuthMiddleware(echo, store=store, issuer=issuer, audience=audience, token_format="jwt")
-        set_app(app)
-        yield here["check"], lambda resource: issue(TestApp(app), resource=resource or issuer)
+        app = wrap(issuer=issuer, audience=audience, token_format="jwt")
+        set_app(app.app)
+        yield here["check"], lambda resource: issue(app, resource=resource or issuer)
 
 
 @one_store
@@ -135,6 +143,24 @@ def test_another_service_checks_our_tokens_as_it_says(signed):
         check(token_for(None))
     with pytest.raises(jwt.InvalidTokenError):
         check(token[:-10] + "A" * 10)
+
+
+@one_store
+@pytest.mark.parametrize("seconds", [2, -2], ids=["slow", "fast"])
+def test_a_service_whose_clock_differs_accepts_fresh_tokens(signed, clock, seconds):
+    check, token_for = signed
+    clock.move(seconds)
+
+    assert check(token_for("https://billing.example.com"))["client_id"] == "tester"
+
+
+@one_store
+def test_an_expired_token_is_refused_there(signed, clock):
+    check, token_for = signed
+    clock.move(-3600 - 60)
+
+    with pytest.raises(jwt.ExpiredSignatureError):
+        check(token_for("https://billing.example.com"))
 
 
 @one_store
@@ -158,3 +184,51 @@ def test_tokens_are_as_long_as_it_says():
     lengths = [f"{name} {length(signing_algorithm=name, **options)}" for name in ALGORITHMS]
 
     assert f"| {length()} | {', '.join(lengths)} |" in README
+
+
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"])
+def test_alembic_leaves_our_tables_alone_as_it_says(store, store_url):
+    apps = Table("orders", MetaData(), Column("id", Integer, primary_key=True))
+
+    def proposed(**options):
+        context = MigrationContext.configure(connection, opts=options)
+        return [(change[0], change[1].name) for change in compare_metadata(context, apps.metadata)]
+
+    def keep(connection, target_metadata, include_name):
+        here["kept"] = {"include_name": include_name}
+
+    engine = create_engine(store_url, poolclass=NullPool)
+    here = {"context": SimpleNamespace(configure=keep), "connection": None, "target_metadata": apps.metadata}
+    exec(fenced("def include_name"), here)
+    with engine.connect() as connection:
+        assert ("remove_table", "oauth_mw_client") in proposed()
+        assert proposed(**here["kept"]) == [("add_table", "orders")]
+
+
+REFUSE_ONE = """
+from webtest import TestApp
+TestApp(OAuthMiddleware(None, store="memory://")).get("/any", status=401)
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "logged"),
+    [
+        pytest.param({}, True, id="as it says"),
+        pytest.param({"False": "True"}, True, id="named"),
+        pytest.param(
+            {'"oauth_mw": {"level": "INFO"}': "", '"root": {': '"root": {"level": "INFO", '}, True, id="false"
+        ),
+        pytest.param({"False": "True", '"oauth_mw": {"level": "INFO"}': ""}, False, id="neither"),
+    ],
+)
+def test_refusals_are_logged_as_it_says(changes, logged):
+    config = fenced("import logging.config")
+    for before, after in changes.items():
+        assert before in config
+        config = config.replace(before, after)
+
+    code = f"from oauth_mw import OAuthMiddleware\n{config}{REFUSE_ONE}"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ("missing_token" in answer.stderr) is logged

@@ -1,7 +1,7 @@
 """Registration and operation from Python: what the command line does, on a store that ``open_store(url)`` gave.
 
-Every change survives power loss once the call has returned. What ends tokens is seen by every
-worker of the machine on its next request.
+Every change survives power loss once the call has returned. What ends tokens is seen by every worker on its next
+request with SQLite, and within ``revocation_lag_seconds`` with PostgreSQL and Redis.
 """
 
 from __future__ import annotations
