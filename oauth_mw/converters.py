@@ -148,7 +148,8 @@ def prefix(value: object) -> str:
 def store(value: object) -> str | Store:
     if isinstance(value, str) or hasattr(value, "read_log"):
         return value  # type: ignore[return-value]  # by what it can do
-    raise ValueError(f"expected a store URL or an open store, got {value!r}")
+    # What was got is not shown: there may be a password in it.
+    raise ValueError(f"expected a store URL or an open store, not {type(value).__name__}")
 
 
 def url(value: object) -> str:

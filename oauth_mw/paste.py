@@ -65,7 +65,8 @@ def _refuse_comment(name: str, value: str, folder: str) -> None:
     if line is None:
         return
     meant = COMMENT.split(line)[0].strip()
-    hint = f"; did you mean {meant!r}?" if meant and OPTIONS[name].repr else ""  # a store's URL may hold a password
+    shown = meant and OPTIONS[name].repr and "@" not in meant  # there may be a password in a URL
+    hint = f"; did you mean {meant!r}?" if shown else ""
     raise ConfigError(name, f"a comment behind a value is part of it in an ini: put it on a line of its own{hint}")
 
 

@@ -252,3 +252,11 @@ def test_a_comment_behind_a_value_is_part_of_it():
 
 def test_every_client_authentication_method_has_its_function():
     assert tuple(METHODS) == CLIENT_AUTH_METHODS
+
+
+@pytest.mark.parametrize("url", [b"redis://:hidden@h/0", ["redis://:hidden@h/0"], ("redis://:hidden@h/0",)])
+def test_a_store_of_another_type_is_refused_without_its_password(url):
+    with pytest.raises(ConfigError, match="^store: expected") as refusal:
+        configure({"store": url})
+
+    assert "hidden" not in str(refusal.value)

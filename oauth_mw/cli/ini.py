@@ -63,7 +63,7 @@ def _fault(error: Exception) -> str:
         return f"line {error.lineno}: [{error.section}] stands there twice"
     if isinstance(error, ParsingError):
         return f"no 'name = value' in line {', '.join(str(number) for number, _ in error.errors)}"
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "its name is none of a file"
+    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "no file can have this name"
 
 
 def _parse(path: str) -> ConfigParser:
