@@ -48,8 +48,8 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any]) -
         if name in global_conf:
             raise ConfigError(
                 name,
-                "is also the name of a variable ([DEFAULT], 'set', or an argument of the loader), for which PasteDeploy"
-                " drops the option of a section: rename the variable in [DEFAULT]",
+                "[DEFAULT], a 'set' or the loader has a variable of this name, for which PasteDeploy drops the option"
+                " from its section: rename the variable in [DEFAULT]",
             )
     folder = global_conf.get("here")
     for name, value in local_conf.items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support import SECRET
+from stored import STORE_SUITE
+from support import SECRET, one_store
 
 from oauth_mw import AdminError, admin
 
@@ -41,24 +42,26 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_name_is_any_printable_text(store, name):
-    client = admin.add_client(store, name).client
+@pytest.mark.parametrize("store_kind", STORE_SUITE)
+def test_a_name_is_kept_as_it_is(store):
+    ids = {admin.add_client(store, name).client.client_id: name for name in NAMES.values()}
 
-    assert store.find_client(client.client_id).name == name
+    assert {client.client_id: client.name for client in store.clients()} == ids
 
 
+@one_store
+@pytest.mark.parametrize("text", NAMES.values(), ids=NAMES)
+def test_names_and_labels_are_any_printable_text(store, text):
+    admin.add_client(store, text, client_id="tester", secret=SECRET)
+
+    assert admin.update_client(store, "tester", name=text).name == text
+    assert admin.add_secret(store, "tester", label=text).record.label == text
+
+
+@one_store
 @pytest.mark.parametrize(("name", "culprit"), REFUSED.values(), ids=REFUSED)
 def test_what_could_upset_a_terminal_is_refused_with_what_is_allowed(store, name, culprit):
     with pytest.raises(AdminError, match=rf"without {culprit.replace('+', '.')}: letters, .* spaces of any script"):
         admin.add_client(store, name)
 
     assert list(store.clients()) == []
-
-
-@pytest.mark.parametrize("text", NAMES.values(), ids=NAMES)
-def test_a_new_name_and_a_label_are_judged_alike(store, text):
-    admin.add_client(store, "", client_id="tester", secret=SECRET)
-
-    assert admin.update_client(store, "tester", name=text).name == text
-    assert admin.add_secret(store, "tester", label=text).record.label == text

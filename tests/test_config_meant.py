@@ -52,6 +52,7 @@ ODD = {
 }
 
 
+@one_store
 @pytest.mark.parametrize(("scope", "meant"), ODD.values(), ids=ODD)
 def test_an_odd_scope_is_refused_with_what_was_meant(store, scope, meant):
     with pytest.raises(AdminError, match="--allow-odd-scope") as refusal:
@@ -61,6 +62,7 @@ def test_an_odd_scope_is_refused_with_what_was_meant(store, scope, meant):
     assert list(store.clients()) == []
 
 
+@one_store
 @pytest.mark.parametrize("field", ["scope", "default_scope"])
 def test_an_update_to_an_odd_scope_is_refused_and_nothing_changes(store, field):
     before = admin.add_client(store, "", client_id="tester", scope="a", secret=SECRET).client
@@ -71,6 +73,7 @@ def test_an_update_to_an_odd_scope_is_refused_and_nothing_changes(store, field):
     assert store.find_client("tester").scopes == before.scopes
 
 
+@one_store
 @pytest.mark.parametrize("scope", ['a"b', "ä", "a\\b"])
 def test_what_no_request_can_ask_for_is_never_let_through(store, scope):
     with pytest.raises(AdminError, match="RFC 6749"):
@@ -89,6 +92,7 @@ def test_a_client_with_an_odd_scope_is_kept_when_asked_and_works(store):
     assert (changed.scopes, changed.default_scope) == (("a,b", "#c"), ("#c",))
 
 
+@one_store
 @pytest.mark.parametrize("field", ["audiences", "default_audience"])
 @pytest.mark.parametrize("text", ["https://a.example,https://b.example", "urn:a,", ",urn:a"])
 def test_audiences_in_one_word_are_refused(store, field, text):

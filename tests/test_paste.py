@@ -175,6 +175,14 @@ def test_a_variable_with_the_name_of_an_option_stops_the_start(tmp_path, text, o
         loadapp(f"config:{tmp_path}/app.ini")
 
 
+def test_a_variable_of_an_inherited_file_with_the_name_of_an_option_stops_the_start(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + "[filter:oauth]\nuse = config:base.ini#oauth\n" + RULE)
+    (tmp_path / "base.ini").write_text("[DEFAULT]\nrealm = x\n" + FILTER + "realm = shop\n")
+
+    with pytest.raises(ConfigError, match="^realm: "):
+        loadapp(f"config:{tmp_path}/app.ini")
+
+
 def test_an_argument_of_the_loader_with_the_name_of_an_option_stops_the_start(tmp_path):
     (tmp_path / "app.ini").write_text(APP + FILTER + RULE)
 
