@@ -54,14 +54,14 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any]) -
     folder = global_conf.get("here")
     for name, value in local_conf.items():
         if name in OPTIONS and name != SECRET and isinstance(value, str):
-            _refuse_comment(name, value, folder or "")
+            _refuse_comment(name, value, folder or "\0")
     return beside_ini(local_conf, folder)
 
 
 def _refuse_comment(name: str, value: str, folder: str) -> None:
     """An ini has comments on lines of their own alone: behind a value they become part of it."""
     # The ini's folder may have any name.
-    line = next((line for line in value.splitlines() if COMMENT.search(line.replace(folder, ""))), None)
+    line = next((line for line in value.splitlines() if COMMENT.search(line.replace(folder, "-"))), None)
     if line is None:
         return
     meant = COMMENT.split(line)[0].strip()
