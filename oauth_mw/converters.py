@@ -8,9 +8,10 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
+from .ambiguity import is_odd
 from .protocols import Store
 from .resources import MAX_RESOURCES, SEVERAL, is_resource
-from .rules import Pattern, Rule, is_odd, parse_pattern, parse_rule
+from .rules import Pattern, Rule, parse_pattern, parse_rule
 from .scopes import check_scopes
 from .texts import unprintable
 from .urls import is_url

@@ -192,7 +192,7 @@ class OddPath(BearerError):
 
     status = "400 Bad Request"
     error = "invalid_request"
-    description = "The path has an empty or dot segment, or a character that is not allowed here"
+    description = "The path has an empty or dot segment, a character that is not allowed here, or is not UTF-8"
 
     @classmethod
     def prepare(cls, challenge: str, scope: str = "") -> Answer:

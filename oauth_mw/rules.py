@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
 
+from .ambiguity import is_odd
 from .errors import ConfigError
 from .scopes import check_scopes
 
@@ -16,7 +17,6 @@ PUBLIC_PATHS = "public_paths"
 _GAP = re.compile(r"[ \t]+")  # not \s: a path may hold U+00A0, and a line break would run two rules together
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{[\w-]*\}")
-_ODD = re.compile(r"//|/\.\.?(?:/|\Z)|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,6 @@ class Row:
     methods: str
     path: str
     needs: str
-
-
-def is_odd(path: str) -> bool:
-    """True when an app could read ``path`` (a raw ``PATH_INFO``) as another one than the rules do."""
-    return bool(path) and (path[0] != "/" or _ODD.search(path) is not None)
 
 
 def parse_pattern(text: str, option: str) -> Pattern:

@@ -37,7 +37,7 @@ ROOMS = [
     ["attributes", "credentials", "events", "resources", "scopes"],
     ["protocols"],
     ["model"],
-    ["errors", "patience", "texts", "threads", "urls"],
+    ["ambiguity", "errors", "patience", "texts", "threads", "urls"],
     ["version"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

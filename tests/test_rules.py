@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from oauth_mw.rules import ANY_TOKEN, NO_METHOD, ODD, PUBLIC, Access, Rules, is_odd, parse_pattern, parse_rule
+from oauth_mw.ambiguity import is_odd
+from oauth_mw.rules import ANY_TOKEN, NO_METHOD, ODD, PUBLIC, Access, Rules, parse_pattern, parse_rule
 
 
 def make(rules: Sequence[object] = (), public: Sequence[str] = (), odd_paths: str = "refuse") -> Rules:
@@ -220,6 +221,16 @@ ODD_PATHS = {
     "tab": "/public/\t",
     "escape": "/\x1b",
     "DEL": "/public/\x7f",
+    "a byte that is not UTF-8": "/public\xff",
+    "latin-1": "/public/\xe9",
+    "an overlong slash": "/public\xc0\xaf",
+    "an overlong letter": "/p\xc1\xb5blic",
+    "a cut sequence": "/public/\xe2\x82",
+    "a continuation alone": "/public/\x80x",
+    "a surrogate": "/public/\xed\xa0\x80",
+    "a pair of surrogates": "/public/\xed\xa0\xbd\xed\xb8\x80",
+    "beyond Unicode": "/public/\xf4\x90\x80\x80",
+    "no byte at all": "/public/\u20ac",
     "no leading slash": "public",
     "asterisk form": "*",
     "absolute form": "http://host/public",
@@ -235,7 +246,8 @@ PLAIN_PATHS = [
     "/50%",
     "/%zz",
     "/%2",
-    "/\x85\xff",
+    "/\x85\xff".encode().decode("latin-1"),
+    "/\ufffd \ufeff\U0010ffff".encode().decode("latin-1"),
     "/a:b@c=d",
 ]
 

@@ -84,6 +84,14 @@ def test_a_missing_scope_is_refused_by_name(example):  # S-11
     assert 'scope="reports:write"' in answer.headers["WWW-Authenticate"]
 
 
+@pytest.mark.parametrize("path", ["/reports%FF", "/rep%80orts", "/health%C0%AF", "/%ED%A0%80"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_path_that_is_not_utf8_reaches_no_view(example, method, path):  # P-07
+    answer = example.call(method, path, example.reader)
+
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
 def test_the_client_example_calls_it(example):
     client_id, secret = example.reader
     env = environment(example.folder, BASE_URL=example.url, CLIENT_ID=client_id, CLIENT_SECRET=secret)
