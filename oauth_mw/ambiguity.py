@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-_ODD = re.compile(r"//|/\.\.?(?:/|\Z)|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+# "@@" names a view in Pyramid's traversal.
+_ODD = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
 def is_odd(path: str) -> bool:

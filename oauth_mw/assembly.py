@@ -146,6 +146,7 @@ def _guard(settings: Settings, rules: Rules, verified: VerifiedTokens, clock: Cl
         remote_user=settings.remote_user,
         strip_authorization=settings.strip_authorization,
         preflight=settings.preflight,
+        trust_vhm_root=settings.trust_vhm_root,
     )
 
 

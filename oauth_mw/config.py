@@ -115,6 +115,9 @@ class Settings:
         one_of("refuse", "pass"),
         "With rules: refuse or pass paths that an app could read in two ways",
     )
+    trust_vhm_root: bool = option(
+        False, boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
+    )
     preflight: bool = option(False, boolean, "Let CORS preflights through to the app, without identity")
     delay_auth_decision: bool = option(
         False, boolean, "Where no rule names the path, pass requests without a good token, with oauth_mw.error set"

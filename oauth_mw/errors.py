@@ -6,7 +6,7 @@ OAuthError                    answered to a client
 │   ├── InvalidTarget, PayloadTooLarge
 │   └── MethodNotAllowed, ReadOnly
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
-│   └── MissingToken, InvalidToken, InsufficientScope, OddPath
+│   └── MissingToken, InvalidToken, InsufficientScope, OddPath, MovedRoot
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
 └── StoreMissing
@@ -192,11 +192,17 @@ class OddPath(BearerError):
 
     status = "400 Bad Request"
     error = "invalid_request"
-    description = "The path has an empty or dot segment, a character that is not allowed here, or is not UTF-8"
+    description = "The path has an empty, dot or @@ segment, a character that is not allowed here, or is not UTF-8"
 
     @classmethod
     def prepare(cls, challenge: str, scope: str = "") -> Answer:
         return Answer(cls.status, [], {"error": cls.error, "error_description": cls.description})
+
+
+class MovedRoot(OddPath):
+    """A header that makes an app read the path below another root than the rules do."""
+
+    description = "The header X-Vhm-Root is not accepted here"
 
 
 class StoreUnavailable(OAuthError):

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
-from .errors import Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, OddPath
+from .errors import Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot, OddPath
 from .model import AccessToken, Clock
 from .rules import NO_METHOD, ODD, PUBLIC, Access, Rules
 from .tokens.verified import VerifiedTokens
@@ -39,6 +39,7 @@ class Guard:
     :param remote_user: also set ``REMOTE_USER`` and ``AUTH_TYPE``.
     :param strip_authorization: hide the accepted token from the app.
     :param preflight: let CORS preflights through, without identity.
+    :param trust_vhm_root: let the header ``X-Vhm-Root`` through: Pyramid's traversal begins where it says.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Guard:
         remote_user: bool = False,
         strip_authorization: bool = False,
         preflight: bool = False,
+        trust_vhm_root: bool = False,
     ) -> None:
         self._rules = rules
         self._tokens = tokens
@@ -63,6 +65,7 @@ class Guard:
         self._strip = strip_authorization
         self._adapts = remote_user or strip_authorization
         self._preflight = preflight
+        self._trust_vhm_root = trust_vhm_root
         self._memo: dict[tuple[str, str], Access] = {}
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
@@ -74,6 +77,8 @@ class Guard:
         """
         target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         access = self._memo.get(target) or self._decide(target)
+        if environ.get("HTTP_X_VHM_ROOT") and not self._trust_vhm_root:
+            raise self._refusal(MovedRoot, access, "the header X-Vhm-Root, and trust_vhm_root is off")
         if access is PUBLIC:
             self._forget(environ)
             return

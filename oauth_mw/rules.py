@@ -152,7 +152,8 @@ def _read_pattern(text: str) -> Pattern:
     if not wire or is_odd(wire) or text != text.strip():
         raise ValueError(
             "expected a path that begins with /, without space around it, and without what no request matches:"
-            " an empty, '.' or '..' segment, a backslash, ';', a control character or %XX (write the character itself)"
+            " an empty, '.' or '..' segment, one that begins with @@, a backslash, ';', a control character or %XX"
+            " (write the character itself)"
         )
     *head, last = wire[1:].split("/")
     tail, slash = last == "*", last == ""

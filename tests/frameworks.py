@@ -57,6 +57,19 @@ def pyramid_app() -> App:
     return app
 
 
+def traversal_app() -> App:
+    """Pyramid without routes: a tree of resources, with views by name."""
+    tree: dict[str, Any] = {"admin": {}}
+    with Configurator(root_factory=lambda request: tree) as config:
+        for view in ("users", "reports"):
+            config.add_view(
+                lambda context, request, view=view: Response(shown(view, "root" if context is tree else "admin")),
+                name=view,
+            )
+        app: App = config.make_wsgi_app()
+    return app
+
+
 def bottle_app() -> App:
     app = bottle.Bottle()
     for view, path in ROUTES.items():

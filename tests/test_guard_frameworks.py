@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from frameworks import FRAMEWORKS, METHODS, mounted
-from support import issue, one_store
-from wsgi_client import call, make_environ
+from frameworks import FRAMEWORKS, METHODS, mounted, traversal_app
+from support import SECRET, basic, issue, one_store
+from wsgi_client import call, make_environ, post_form
 
 pytestmark = one_store
 
 RULES = [("GET", "/reports/*", "read"), ("*", "/reports/*", "admin"), ("*", "/files/private/*", "admin")]
 PUBLIC = ["/items/{id}", "/files/*"]
+CLIENT = {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]}
 
 each_framework = pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
 each_method = pytest.mark.parametrize("method", METHODS)
@@ -101,3 +102,74 @@ def test_other_spellings_of_a_closed_view_need_its_scope(app):  # S-11
 
     assert viewed(send(app.app, "/reports", **token)) == "reports"
     assert send(app.app, "/reports", "POST", **token).status == 403
+
+
+TRAVERSAL_RULES = [("*", "/admin/*", "admin"), ("*", "/reports/*", "admin")]
+
+
+@pytest.fixture
+def traversed(wrap, client):
+    """Make a guarded Pyramid app that finds its views by traversal."""
+    return lambda **options: wrap(traversal_app(), **{"required_scopes": TRAVERSAL_RULES, **options})
+
+
+def test_a_traversal_app_is_guarded_by_its_paths(traversed):
+    app = traversed()
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
+
+    assert send(app.app, "/users", **token).body == b"VIEW users 'root'"
+    assert [send(app.app, path, **token).status for path in ("/admin/users", "/reports", "/reports/x")] == [403] * 3
+
+
+@pytest.mark.parametrize("root", ["/admin", "admin", "/admin/", "/", " ", "/x/../admin", "\xff"])
+@pytest.mark.parametrize("options", [{}, {"public_paths": ["/users"]}, {"delay_auth_decision": True}], ids=str)
+def test_a_header_that_moves_the_root_is_refused(traversed, root, options):  # P-08
+    app = traversed(**options)
+    token = issue(app, scope="read")
+
+    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
+        answer = send(app.app, "/users", HTTP_X_VHM_ROOT=root, **keys)
+        assert (answer.status, b"X-Vhm-Root" in answer.body) == (400, True)
+
+
+def test_a_header_that_moves_the_root_is_refused_without_rules(traversed):  # P-08
+    app = traversed(required_scopes=[], public_paths=["/*"], preflight=True)
+    preflight = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}
+
+    assert send(app.app, "/users").status == 200
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="/admin").status == 400
+    assert send(app.app, "/users", "OPTIONS", HTTP_X_VHM_ROOT="/admin", **preflight).status == 400
+
+
+def test_an_empty_root_moves_nothing(traversed):
+    app = traversed(public_paths=["/users"])
+
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="").body == b"VIEW users 'root'"
+
+
+def test_a_root_that_a_proxy_sets_passes(traversed):  # P-08
+    app = traversed(trust_vhm_root=True, public_paths=["/users"])
+
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="/admin").body == b"VIEW users 'admin'"
+
+
+def test_own_paths_are_answered_whatever_the_root(traversed):
+    app = traversed()
+    answer = post_form(app.app, b"grant_type=client_credentials", HTTP_X_VHM_ROOT="/admin", **CLIENT)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/@@reports", "/@@users", "/users/@@x", "/admin/@@users", "/@@", "/@@/x"])
+def test_a_segment_that_names_a_view_is_refused(traversed, path):  # P-09
+    app = traversed(public_paths=["/{x}"])
+    token = issue(app, scope="read")
+
+    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
+        assert (send(app.app, path, **keys).status, send(app.app, "/@x", **keys).status) == (400, 404)
+
+
+def test_a_segment_that_names_a_view_is_never_public(traversed):  # P-09
+    app = traversed(required_scopes=[], public_paths=["/{x}"])
+
+    assert (send(app.app, "/reports").status, send(app.app, "/@@reports").status) == (200, 401)

@@ -231,6 +231,8 @@ ODD_PATHS = {
     "a pair of surrogates": "/public/\xed\xa0\xbd\xed\xb8\x80",
     "beyond Unicode": "/public/\xf4\x90\x80\x80",
     "no byte at all": "/public/\u20ac",
+    "a view of Pyramid's": "/@@public",
+    "a view of Pyramid's below": "/public/@@x/y",
     "no leading slash": "public",
     "asterisk form": "*",
     "absolute form": "http://host/public",
@@ -249,6 +251,7 @@ PLAIN_PATHS = [
     "/\x85\xff".encode().decode("latin-1"),
     "/\ufffd \ufeff\U0010ffff".encode().decode("latin-1"),
     "/a:b@c=d",
+    "/@a/b@@c",
 ]
 
 

@@ -19,6 +19,10 @@ from .ini import read_section
 from .output import json_option, print_columns, print_json, print_table
 from .store import Target
 
+# Options that open more than their name may say, and what.
+OPENING = {
+    "trust_vhm_root": "a client that can send X-Vhm-Root itself walks around the rules of a Pyramid traversal app",
+}
 UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 
 _SQLITE = "sqlite:///"
@@ -44,6 +48,7 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     warnings += rules.warnings(own)
     if COMMENT.search(settings.key_encryption_secret or ""):
         warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, and no comment")
+    warnings += [f"{name}: {warning}" for name, warning in OPENING.items() if getattr(settings, name)]
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")
         for name, path in own.items()

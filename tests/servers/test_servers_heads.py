@@ -131,6 +131,13 @@ def test_no_header_lifts_the_guard(server: Server, line: str) -> None:  # P-03, 
     assert answer and (answer.status, b"MARKER" in answer.body) in ((401, False), (400, False))
 
 
+@pytest.mark.parametrize("path", ["/public", "/whoami"])
+def test_a_header_that_moves_the_root_of_the_app_is_refused(server: Server, path: str) -> None:  # P-08
+    lines = ["x-vhm-root: /admin", f"Authorization: Bearer {issue(server)}"]
+    answer = exchange(server, get(path, *lines))
+    assert answer and (answer.status, answer.json["error"]) == (400, "invalid_request")
+
+
 def test_header_does_not_change_who_calls(server: Server) -> None:  # B-18
     spoofs = ["Client-Id: beta", "Client_Id: beta", "Oauth_Mw.Client_Id: beta", "OAuth-Mw.Client-Id: beta"]
     answer = exchange(server, get("/whoami", f"Authorization: Bearer {issue(server)}", *spoofs))
