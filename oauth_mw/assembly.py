@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from webob import Request
 
 from .challenge import ChallengingApp
+from .cherrypy import rules_of
 from .client_auth import ClientAuthentication
 from .config import Settings, configure, own_paths
 from .discovery import challenge as challenge_of
@@ -57,7 +58,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     """
     settings = configure(options)
     own = own_paths(settings)
-    rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
+    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
     keys = signing_keys(settings, store, clock) if settings.issuer else None

@@ -112,8 +112,8 @@ class Settings:
     required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES, the first match holds")
     odd_paths: str = option(
         "refuse",
-        one_of("refuse", "pass"),
-        "With rules: refuse or pass paths that an app could read in two ways",
+        one_of("refuse", "refuse cherrypy", "pass"),
+        "With rules: refuse or pass paths that an app could read in two ways; for CherryPy apps: refuse cherrypy",
     )
     trust_vhm_root: bool = option(
         False, boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"

@@ -17,6 +17,7 @@ from django.core.wsgi import get_wsgi_application
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # pkg_resources warns of what others do with it
+    import cherrypy
     from pyramid.config import Configurator
     from pyramid.response import Response
 
@@ -145,3 +146,39 @@ def mounted(app: App, prefix: str) -> App:
         return app({**environ, "SCRIPT_NAME": prefix, "PATH_INFO": path[len(prefix) :]}, start_response)
 
     return outer
+
+
+def cherrypy_app() -> App:
+    """CherryPy's own dispatcher over a tree of objects."""
+
+    class Admin:
+        @cherrypy.expose
+        def index(self) -> str:
+            return shown("admin")
+
+        @cherrypy.expose
+        def default(self, *names: str) -> str:
+            return shown("admin", "/".join(names))
+
+        @cherrypy.expose
+        def secret(self) -> str:
+            return shown("secret")
+
+    class Root:
+        my_admin = Admin()
+
+        @cherrypy.expose
+        def index(self) -> str:
+            return shown("home")
+
+        @cherrypy.expose
+        def my_reports(self, *names: str) -> str:
+            return shown("reports", "/".join(names))
+
+        @cherrypy.expose
+        def files(self, *names: str) -> str:
+            return shown("file", "/".join(names))
+
+    app = cherrypy.Application(Root(), script_name=None)
+    app.log.screen = False
+    return app

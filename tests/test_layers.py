@@ -33,6 +33,7 @@ ROOMS = [
     ["stores"],
     ["config"],
     ["converters"],
+    ["cherrypy"],
     ["rules", "environ", "http"],
     ["attributes", "credentials", "events", "resources", "scopes"],
     ["protocols"],

@@ -7,12 +7,13 @@ import os
 import click
 
 from .. import admin
+from ..cherrypy import rules_of
 from ..config import Settings, configure, own_paths
 from ..errors import StoreMissing
 from ..events import FormatIgnored
 from ..paste import COMMENT, SECRET
 from ..protocols import Store
-from ..rules import ANY_TOKEN, REST, Row, Rules
+from ..rules import ANY_TOKEN, REST, Row
 from ..stores import open_store, shown
 from ..stores.files import check_folder, make_database
 from .ini import read_section
@@ -43,7 +44,7 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     section = read_section(place)
     settings = configure(target.options(place))
     own = own_paths(settings)
-    rules = Rules(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
+    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     url, warnings = _judge_store(settings)
     warnings += rules.warnings(own)
     if COMMENT.search(settings.key_encryption_secret or ""):

@@ -17,11 +17,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import click
 
+from ..cherrypy import rules_of
 from ..config import OPTIONS, configure, own_paths
 from ..errors import ConfigError
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
-from ..rules import Rules
 from ..signing import judge_keys
 from .output import json_option, print_json
 from .store import NO_STORE, Target, open_or_create
@@ -112,7 +112,7 @@ def serve(target: Target, /, app: str, host: str, port: int, config: str | None,
     settings = configure(options)
     del options["store"]
     # Judged before a store is made for a configuration that cannot work.
-    Rules(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    rules_of(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
     judge_keys(settings)
     server = _bind(host, port)
     try:

@@ -1,0 +1,57 @@
+"""Rules in front of CherryPy, whose dispatcher finds one view under many paths."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from .errors import ConfigError
+from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
+
+REFUSE = "refuse cherrypy"
+
+# The dispatcher follows attributes, and spells all punctuation of their names as "_".
+_PUNCTUATION = str.maketrans({mark: "_" for mark in string.punctuation if mark != "/"})
+# It finds the view of /x under /x/index and /x/default too. Each method leads by __self__ to the object that has it,
+# and so to every other view.
+_DETOUR = re.compile(r"/(?:__|(?:index|default)(?:/|\Z))")
+
+
+def rules_of(rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], odd_paths: str) -> Rules:
+    """The rules as the option ``odd_paths`` says.
+
+    :raises ConfigError: as :class:`Rules` and :class:`CherryPyRules` do.
+    """
+    return (
+        CherryPyRules(rules, public, own_paths) if odd_paths == REFUSE else Rules(rules, public, own_paths, odd_paths)
+    )
+
+
+class CherryPyRules(Rules):
+    """Rules that also take a path for odd when CherryPy reads it as another one, for which another verdict holds.
+
+    :raises ConfigError: CherryPy cannot tell two rules apart, or no request could match one.
+    """
+
+    def __init__(self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str]) -> None:
+        super().__init__(rules, public, own_paths, "refuse")
+        folded = [replace(rule, pattern=_fold(rule.pattern, REQUIRED_SCOPES)) for rule in rules]
+        self._folded = Rules(folded, [_fold(pattern, PUBLIC_PATHS) for pattern in public], {}, "refuse")
+
+    def decide(self, method: str, path: str) -> Access:
+        access, folded = super().decide(method, path), path.translate(_PUNCTUATION)
+        is_one = not _DETOUR.search(folded) and self._folded.decide(method, folded) == access
+        return access if is_one else self._odd
+
+
+def _fold(pattern: Pattern, option: str) -> Pattern:
+    segments = tuple(segment.translate(_PUNCTUATION) for segment in pattern.segments)
+    if _DETOUR.search("/" + "/".join(segments)):
+        raise ConfigError(
+            option,
+            f"path {pattern.text!r}: odd_paths = {REFUSE} refuses all paths with a segment that is index or default,"
+            " or begins with two marks of punctuation",
+        )
+    return replace(pattern, segments=segments)
