@@ -118,7 +118,7 @@ class Settings:
     trust_vhm_root: bool = option(
         False, boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
     )
-    preflight: bool = option(False, boolean, "Let CORS preflights through to the app, without identity")
+    preflight: bool = option(False, boolean, "Let CORS preflights through to the app's views, without a token")
     delay_auth_decision: bool = option(
         False, boolean, "Where no rule names the path, pass requests without a good token, with oauth_mw.error set"
     )

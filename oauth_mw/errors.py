@@ -192,7 +192,10 @@ class OddPath(BearerError):
 
     status = "400 Bad Request"
     error = "invalid_request"
-    description = "The path has an empty, dot or @@ segment, a character that is not allowed here, or is not UTF-8"
+    description = (
+        "The path is ambiguous: an empty, dot or @@ segment, a character that is not allowed here,"
+        " bytes that are not UTF-8, or another spelling of a path"
+    )
 
     @classmethod
     def prepare(cls, challenge: str, scope: str = "") -> Answer:

@@ -173,3 +173,28 @@ def test_a_segment_that_names_a_view_is_never_public(traversed):  # P-09
     app = traversed(required_scopes=[], public_paths=["/{x}"])
 
     assert (send(app.app, "/reports").status, send(app.app, "/@@reports").status) == (200, 401)
+
+
+PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+IDENTITY = ["oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "REMOTE_USER", "AUTH_TYPE"]
+
+
+@each_framework
+@pytest.mark.parametrize("path", ["/reports", "/files/private/x"])
+def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, client, framework, path):  # B-13
+    seen, inner = [], framework()
+    app = wrap(
+        lambda environ, start_response: seen.append(dict(environ)) or inner(environ, start_response),
+        required_scopes=RULES,
+        preflight=True,
+        remote_user=True,
+    )
+    send(app.app, "/items/x", HTTP_AUTHORIZATION=f"Bearer {issue(app)}")
+
+    answer = send(app.app, path, "OPTIONS", **PREFLIGHT, **dict.fromkeys(IDENTITY, "forged"))
+
+    assert viewed(answer) in ("reports", "private")
+    assert [[key for key in IDENTITY if key in environ] for environ in seen] == [
+        [key for key in IDENTITY if key != "oauth_mw.error"],
+        [],
+    ]

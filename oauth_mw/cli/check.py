@@ -22,6 +22,8 @@ from .store import Target
 
 # Options that open more than their name may say, and what.
 OPENING = {
+    "preflight": "OPTIONS with Origin and Access-Control-Request-Method reaches the app's views without a token,"
+    " on paths that rules name too",
     "trust_vhm_root": "a client that can send X-Vhm-Root itself walks around the rules of a Pyramid traversal app",
 }
 UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)

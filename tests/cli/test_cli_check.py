@@ -111,6 +111,7 @@ def test_what_odd_paths_need_is_told(check, made, lines, needs):
         pytest.param("required_scopes = * /a a\nodd_paths = pass", "odd_paths: ", id="odd paths pass"),
         pytest.param("public_paths = /oauth/*", "public_paths: '/oauth/*' never reaches", id="over an own path"),
         pytest.param("delay_auth_decision = on", "delay_auth_decision: unlisted paths are open", id="delay"),
+        pytest.param("preflight = on", "preflight: OPTIONS with Origin and", id="preflight"),
         pytest.param("trust_vhm_root = on", "trust_vhm_root: a client that can send X-Vhm-Root", id="root"),
     ],
 )
