@@ -19,7 +19,7 @@ from .endpoints import Endpoint
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
-from .errors import OAuthError, StoreUnavailable
+from .errors import EMPTY, OAuthError, StoreUnavailable
 from .events import FormatIgnored, Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
 from .model import AccessToken, Clock
@@ -196,7 +196,8 @@ def _as_app(endpoint: Endpoint, check: Check | None, timeout: float) -> WSGIAppl
             check(environ)
         with Patience(timeout):
             response = endpoint(Request(environ))
-        return response(environ, start_response)
+        body = response(environ, start_response)
+        return EMPTY if environ["REQUEST_METHOD"] == "HEAD" else body
 
     return app
 

@@ -28,6 +28,9 @@ Header = tuple[str, str]
 NO_STORE: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 DEFAULT_REALM = "api"
 
+# A body without a byte. hypercorn sends a status line with the first piece of a body: without any it answers 500.
+EMPTY = (b"",)
+
 
 class Answer:
     """A constant WSGI response, made once and shared by all requests."""
@@ -46,7 +49,7 @@ class Answer:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response(self.status, list(self.headers))
-        return [] if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
+        return EMPTY if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
 
 
 class OAuthError(Exception):

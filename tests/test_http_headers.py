@@ -122,6 +122,15 @@ def test_head_answers_have_no_body_and_the_headers_of_get(wrap, client, path, va
     assert int(get.headers["Content-Length"]) == len(get.body) > 0
 
 
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_every_answer_of_ours_has_a_piece_of_body(wrap, path, method):  # H-16
+    """Be it an empty one: some servers begin to answer with it."""
+    app = wrap(required_scopes=[("GET", "/ruled", "read")])
+
+    assert len(list(app.app(make_environ(method, path), lambda *_: None))) == 1
+
+
 @pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
 def test_every_endpoint_takes_only_post(app, path):  # T-06, R-08, I-08
     for method in ("GET", "HEAD", "PUT", "OPTIONS", "post", "BREW"):

@@ -171,7 +171,7 @@ def _bind(host: str, port: int) -> WSGIServer:
 
 def _not_ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     start_response("503 Service Unavailable", [("Content-Length", "0")])
-    return []
+    return [b""]
 
 
 def _threaded(app: WSGIApplication) -> WSGIApplication:

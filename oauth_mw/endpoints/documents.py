@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from webob import Request, Response
 
+from ..errors import EMPTY
 from ..keys import JWKS_MAX_AGE
 from . import require_get
 
@@ -41,7 +42,7 @@ class Document:
         require_get(request)
         # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
         if self._is_known(request.environ.get("HTTP_IF_NONE_MATCH", "")):
-            return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=[])
+            return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=EMPTY)
         return Response(headerlist=list(self._headers), app_iter=[self._body])
 
     def _is_known(self, if_none_match: str) -> bool:

@@ -15,6 +15,8 @@ REPORTED = 8000
 IN_EVERY_RUN = ("gunicorn-preload", "waitress", "uwsgi")
 # These have the parser of another one, and are run by hand.
 BY_HAND = ("gunicorn", "wsgiref")
+# This one reads, decodes and limits requests for ASGI before they are WSGI, and has tests of its own.
+APART = ("hypercorn",)
 
 
 def _marks(name: str) -> list[pytest.MarkDecorator]:
@@ -25,7 +27,7 @@ def _marks(name: str) -> list[pytest.MarkDecorator]:
 
 @pytest.fixture(
     scope="session",
-    params=[pytest.param(name, marks=_marks(name)) for name in KINDS],
+    params=[pytest.param(name, marks=_marks(name)) for name in KINDS if name not in APART],
 )
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""

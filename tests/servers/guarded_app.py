@@ -24,7 +24,7 @@ def whoami(environ: dict[str, Any], start_response: Callable[..., Any]) -> Itera
         members["body"] = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)).decode()
     body = json.dumps(members).encode()
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
 
 def with_process_id(inner: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:

@@ -53,6 +53,10 @@ def uwsgi(*arguments: str) -> Callable[[int], list[str]]:
     return lambda port: [*base, *options, f"--http11-socket=127.0.0.1:{port}", *arguments]
 
 
+def hypercorn(port: int) -> list[str]:
+    return [sys.executable, "-m", "hypercorn", f"--bind=127.0.0.1:{port}", "guarded_app:app"]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A server and the way it is run.
@@ -80,6 +84,7 @@ KINDS = {
     "uwsgi-threads": Kind(
         uwsgi("--processes=2", "--enable-threads", "--threads=4"), processes=2, ends_input=False, module="pyuwsgi"
     ),
+    "hypercorn": Kind(hypercorn, ends_input=False, module="hypercorn"),
     "wsgiref": Kind(wsgiref, keeps_alive=False, ends_input=False, module="wsgiref"),
 }
 

@@ -1,0 +1,59 @@
+"""hypercorn, an ASGI server that serves WSGI apps too: it begins to answer with the first piece of a body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hosting import Server, running
+from wire import ask, basic, bearer, issue, revoke
+
+DOCUMENT = "/.well-known/oauth-authorization-server"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with running("hypercorn", tmp_path_factory.mktemp("hypercorn"), issuer="https://api.example") as started:
+        yield started
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/whoami", 401),
+        ("/admin//x", 400),
+        ("/public", 200),
+        ("/oauth/token", 405),
+        ("/oauth/revoke", 405),
+        ("/oauth/introspect", 405),
+        ("/oauth/jwks", 200),
+        (DOCUMENT, 200),
+    ],
+)
+def test_head_is_answered_without_a_body(server: Server, path: str, status: int) -> None:  # H-16
+    answer = ask(server, "HEAD", path)
+    assert (answer.status, answer.body) == (status, b"")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_a_document_that_is_known_is_answered_without_a_body(server: Server, method: str) -> None:
+    etag = ask(server, "GET", DOCUMENT).headers["ETag"]
+
+    answer = ask(server, method, DOCUMENT, {"If-None-Match": etag})
+
+    assert (answer.status, answer.body) == (304, b"")
+
+
+def test_a_revocation_is_answered_without_a_body(server: Server) -> None:  # R-01
+    token = issue(server)
+
+    answers = [ask(server, "GET", "/whoami", bearer(token)), revoke(server, token)]
+
+    assert [(answer.status, bool(answer.body)) for answer in answers] == [(200, True), (200, False)]
+    assert ask(server, "GET", "/whoami", bearer(token)).status == 401
+
+
+def test_a_wrong_client_is_refused(server: Server) -> None:  # A-04
+    answer = ask(server, "POST", "/oauth/token", basic("alpha", "x"), {"grant_type": "client_credentials"})
+
+    assert (answer.status, answer.json["error"]) == (401, "invalid_client")
