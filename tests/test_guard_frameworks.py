@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from frameworks import FRAMEWORKS, METHODS, mounted, traversal_app
+from frameworks import FRAMEWORKS, METHODS, cherrypy_app, mounted, traversal_app
 from support import SECRET, basic, issue, one_store
 from wsgi_client import call, make_environ, post_form
 
@@ -198,3 +198,27 @@ def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, client, framewor
         [key for key in IDENTITY if key != "oauth_mw.error"],
         [],
     ]
+
+
+# What some framework, server or proxy somewhere takes for another path or method.
+REWRITING = """
+    Destination Forwarded Method-Override Path-Info Request-Method Request-Uri Script-Name X-Accel-Redirect
+    X-Envoy-Original-Path X-Forwarded-Host X-Forwarded-Method X-Forwarded-Path X-Forwarded-Prefix X-Forwarded-Uri
+    X-Http-Destination X-Http-Method X-Http-Method-Override X-Method X-Method-Override X-Original-Method
+    X-Original-Uri X-Original-Url X-Path-Info X-Prefix X-Proxy-Prefix X-Real-Url X-Request-Uri X-Rewrite-Url
+    X-Script-Name X-Script-Url X-Sendfile X-Sub-Path X-Traverse X-Vhm-Host
+""".split()
+ALL = {**FRAMEWORKS, "Pyramid by traversal": traversal_app, "CherryPy": cherrypy_app}
+
+
+@pytest.mark.parametrize("framework", ALL.values(), ids=ALL)
+def test_no_other_header_changes_path_or_method_after_us(wrap, framework):  # P-03, P-08
+    app = wrap(framework(), public_paths=["/*"]).app
+    path = {traversal_app: "/users", cherrypy_app: "/files"}.get(framework, "/items/x")
+    keys = [f"HTTP_{name.upper().replace('-', '_')}" for name in REWRITING]
+
+    plain = send(app, path).body
+    others = {(key, value): send(app, path, **{key: value}).body for key in keys for value in ("/reports", "DELETE")}
+
+    assert {place: body for place, body in others.items() if body != plain} == {}
+    assert plain.startswith(b"VIEW")

@@ -99,6 +99,7 @@ def test_documents_are_listed_where_they_are_served(check, made):
         pytest.param("", "any token", id="no rules"),
         pytest.param("required_scopes = * /a a", "refused (400)", id="rules"),
         pytest.param("required_scopes = * /a a\nodd_paths = pass", "any token", id="rules and pass"),
+        pytest.param("required_scopes = * /a a\nodd_paths = refuse cherrypy", "refused (400)", id="rules and CherryPy"),
     ],
 )
 def test_what_odd_paths_need_is_told(check, made, lines, needs):
