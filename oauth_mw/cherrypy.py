@@ -47,6 +47,10 @@ class CherryPyRules(Rules):
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:
+    """The pattern as CherryPy's dispatcher compares it.
+
+    :raises ConfigError: no request could match.
+    """
     segments = tuple(segment.translate(_PUNCTUATION) for segment in pattern.segments)
     if _DETOUR.search("/" + "/".join(segments)):
         raise ConfigError(
