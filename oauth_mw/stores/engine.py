@@ -54,6 +54,11 @@ class SQLEngine(Protocol):
 
     def open(self, create: Callable[[Connection], None] | None) -> None: ...
 
+    def has_table(self, connection: Connection, name: str) -> bool:
+        """
+        :raises ConfigError: what has this name is not the store's.
+        """
+
     def look(self) -> None: ...
 
     def watch(self, ended: Callable[[], None]) -> None: ...

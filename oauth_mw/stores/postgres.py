@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from types import TracebackType
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, cast, func
 from sqlalchemy.sql import ClauseElement
@@ -16,9 +17,11 @@ from sqlalchemy.sql import ClauseElement
 from ..errors import ConfigError, StoreUnavailable
 from ..patience import Patience, deadline
 from .pool import Pool
-from .postgres_driver import ERRORS, Driver, Link, Pooler, let_go, make_engine, unavailable, unsuitable
-from .postgres_mark import MARKED_ID, make_mark, new_mark
+from .postgres_driver import ERRORS, Driver, Link, let_go, make_engine, unavailable, unsuitable
+from .postgres_mark import MARKED_ID, mark, new_mark
+from .postgres_schema import Unusable, has_table, warnings
 from .postgres_url import arguments, dialect, parsed, shown
+from .schema import PLACE
 
 OLDEST = 14
 CONNECTIONS = 16
@@ -31,7 +34,7 @@ _UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_write
 # One row stands for the right to change clients and to append to the log, so that events become
 # visible in the order of their positions. A lock on it is written down like a change, so that every
 # commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
-_TURN = "SELECT 1 FROM oauth_mw_store FOR UPDATE"
+_TURN = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
 
 
 class PostgresEngine:
@@ -64,7 +67,8 @@ class PostgresEngine:
     @cache  # SQLAlchemy takes a millisecond for each
     def compiled(statement: ClauseElement) -> str:
         """The text of a hot statement, for a driver connection and parameters in the order of the text."""
-        return str(statement.compile(dialect=dialect(paramstyle="format")))
+        names: Any = {"schema_translate_map": {None: PLACE.strip('"')}, "render_schema_translate": True}
+        return str(statement.compile(dialect=dialect(paramstyle="format"), **names))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
         """First contact, and nothing held afterwards, so that nothing crosses a fork.
@@ -103,7 +107,7 @@ class PostgresEngine:
                 try:
                     with Using(self._pool, until) as link:
                         self._judge(link, until)
-                except Pooler as error:
+                except Unusable as error:
                     raise ConfigError("store", f"{self.url}: {error}") from None
                 self._judged = self._pool
             return self._pool
@@ -120,7 +124,8 @@ class PostgresEngine:
                 self._create(link.core)
                 try:
                     self.check(link.core)
-                    make_mark(link.core)
+                    if not has_table(link.driver, mark.name):
+                        mark.create(link.core)
                 except ERRORS:
                     # What the check asks to tell why, a transaction that has failed does not answer.
                     link.driver.roll_back()
@@ -129,6 +134,7 @@ class PostgresEngine:
                 _commit(link.driver)
             else:
                 self.check(link.core)
+                has_table(link.driver, mark.name)
         except ERRORS as error:
             reason = unsuitable(error)
             if reason:
@@ -143,7 +149,13 @@ class PostgresEngine:
             raise unavailable(error) from None
         driver = core.connection.driver_connection
         assert isinstance(driver, Driver)
+        core.execution_options(schema_translate_map={None: driver.schema})
         return Link(core, driver)
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, Driver)
+        return has_table(driver, name)
 
     def look(self) -> None:
         """A connection that was lost shows by itself."""
@@ -164,9 +176,9 @@ class PostgresEngine:
         """
         with self.reading() as link:
             off = link.driver.execute(_UNSAFE).fetchall()
-        return [
-            f"PostgreSQL has {name} off: a crash or power failure loses revocations or the database" for (name,) in off
-        ]
+            by_roles = warnings(link.driver)
+        loses = "a crash or power failure loses revocations or the database"
+        return [*(f"PostgreSQL has {name} off: {loses}" for (name,) in off), *by_roles]
 
     def close(self) -> None:
         if self._pool.pid == os.getpid():

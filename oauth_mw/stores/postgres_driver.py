@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigError, StoreUnavailable
+from .postgres_schema import FIRST, SAFE_PATH, Unusable, find_schema, placed
 
 try:
     import psycopg
@@ -37,14 +38,19 @@ _POOLER = "a connection pooler (PgBouncer or the like) answers: name PostgreSQL 
 _open: weakref.WeakSet[Driver] = weakref.WeakSet()
 
 
-class Pooler(StoreUnavailable):
-    """Between us and PostgreSQL stands what gives a session to many clients in turn.
+class Placed(psycopg.Cursor[Any]):
+    """Statements with the store's schema in its place."""
 
-    There our settings would count for others, and a prepared statement be one of theirs.
-    """
+    connection: Driver
 
-    def __init__(self, reason: str = _POOLER) -> None:
-        super().__init__(reason)
+    def execute(
+        self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool | None = None
+    ) -> Any:
+        text = placed(query, self.connection.schema, params is None)
+        return super().execute(text, params, prepare=prepare, binary=binary)
+
+    def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
+        super().executemany(placed(query, self.connection.schema, False), params_seq, **options)
 
 
 class Driver(psycopg.Connection[Any]):
@@ -52,6 +58,7 @@ class Driver(psycopg.Connection[Any]):
 
     pid = 0
     deadline = math.inf
+    schema = ""  # of the store
     durable = "on"  # what a transaction sets synchronous_commit to
     warned = False
 
@@ -151,6 +158,7 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
     """Connections as the store needs them; nobody but :class:`Link` keeps them."""
     milliseconds = max(int(timeout * 1000), 1)
     settings = (
+        f"{SAFE_PATH}; "
         f"SET statement_timeout TO {milliseconds}; "
         # A process that is stopped within a transaction must not keep all others from theirs.
         f"SET idle_in_transaction_session_timeout TO {milliseconds}; "
@@ -164,17 +172,19 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
     def connect() -> Driver:
         driver = Driver.connect(**arguments, autocommit=True)
         try:
+            driver.cursor_factory = Placed
             driver.pid = os.getpid()
             _open.add(driver)
             driver.deadline = time.monotonic() + timeout
             driver.add_notice_handler(driver.note)
-            asked = driver.execute("SELECT pg_backend_pid(), current_setting('synchronous_commit')")
-            process, configured = asked.fetchone() or (0, "off")
-            # A pooler has told a process number of its own, to know its client by when he cancels.
+            process, configured, path = driver.execute(FIRST).fetchone() or (0, "off", [])
+            # A pooler has told a process number of its own, to know its client by when he cancels. In its sessions,
+            # which it gives to many clients in turn, our settings would count for others.
             if process != driver.info.backend_pid:
-                raise Pooler
+                raise Unusable(_POOLER)
             driver.durable = configured if configured != "off" else "on"
             driver.execute(settings)
+            driver.schema = find_schema(driver, path)
         except BaseException:
             driver.close()
             raise

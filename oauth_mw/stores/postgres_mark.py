@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import secrets
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, inspect, literal_column, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, literal_column, select
 
 from . import schema
 
-_mark = Table(
+mark = Table(
     "oauth_mw_mark",
     MetaData(),
     Column("one", Integer, primary_key=True, autoincrement=False),
@@ -22,17 +22,11 @@ _mark = Table(
 )
 
 # NULL without a mark.
-MARKED_ID = schema.store.c.store_id + literal_column("'/'") + select(_mark.c.mark).scalar_subquery()
+MARKED_ID = schema.store.c.store_id + literal_column("'/'") + select(mark.c.mark).scalar_subquery()
 
-_SET = "INSERT INTO oauth_mw_mark (one, mark) VALUES (1, '{}') ON CONFLICT DO NOTHING"
-
-
-def make_mark(connection: Connection) -> None:
-    """The table, where it is missing."""
-    if not inspect(connection).has_table(_mark.name):
-        _mark.create(connection)
+_SET = f"INSERT INTO {schema.PLACE}.oauth_mw_mark (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
 
 
 def new_mark() -> str:
     """The statement that sets a mark, unless somebody else did."""
-    return _SET.format(secrets.token_hex(8))
+    return _SET % secrets.token_hex(8)

@@ -19,6 +19,9 @@ from sqlalchemy import (
 
 VERSION = 2
 
+# Stands in the text of statements for the schema of a PostgreSQL store, which is known once it is reached.
+PLACE = '"oauth_mw schema"'
+
 metadata = MetaData()
 
 # One row: the schema's version, the store's own id, where the revocation log stands, and the

@@ -14,7 +14,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    inspect,
     select,
     update,
 )
@@ -94,7 +93,7 @@ class SQLStore:
     # Schema
 
     def _create(self, connection: Connection) -> None:
-        if inspect(connection).has_table(_store.name):
+        if self._engine.has_table(connection, _store.name):
             return
         schema.metadata.create_all(connection, checkfirst=False)
         row = {"one": 1, "version": schema.VERSION, "store_id": secrets.token_hex(16), "position": 0, "log_floor": 0}
@@ -102,7 +101,7 @@ class SQLStore:
 
     def _check(self, connection: Connection) -> None:
         # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
-        if not inspect(connection).has_table(_store.name):
+        if not self._engine.has_table(connection, _store.name):
             raise StoreMissing(f"{self.url} holds no oauth_mw store")
         version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
         if version is None:

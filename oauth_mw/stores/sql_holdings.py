@@ -31,7 +31,8 @@ _DIALECTS = {
     "postgresql": _Dialect(
         "PostgreSQL",
         "SELECT current_setting('server_version')",
-        f"SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(ARRAY[{_TABLES}]) AS name",
+        f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ({_TABLES}) AND relnamespace ="
+        f" (SELECT relnamespace FROM pg_class WHERE oid = (SELECT tableoid FROM {schema.PLACE}.oauth_mw_store))",
     ),
 }
 

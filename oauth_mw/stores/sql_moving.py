@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, inspect, literal_column, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
 
 from ..model import ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from . import schema, sql_copy
@@ -115,7 +115,7 @@ class SQLMoving:
 
     def become_copy(self, origin: str) -> None:
         with self._engine.reading() as link:
-            began = inspect(link.core).has_table(sql_copy.origin.name)
+            began = self._engine.has_table(link.core, sql_copy.origin.name)
             if began:
                 self._check(link.core, origin)
             elif not sql_copy.is_empty(link.core):
@@ -126,7 +126,7 @@ class SQLMoving:
                     self._check_clients(link.core, page)
             return
         with self._engine.transaction() as connection:
-            if inspect(connection).has_table(sql_copy.origin.name):  # somebody was faster
+            if self._engine.has_table(connection, sql_copy.origin.name):  # somebody was faster
                 self._check(connection, origin)
                 return
             if not sql_copy.is_empty(connection):

@@ -18,7 +18,7 @@ from functools import cache
 from time import monotonic
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection, create_engine, inspect
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
@@ -78,6 +78,9 @@ class SQLiteEngine:
         self._create = create
         self._contact(deadline(self.timeout))
         self.close()
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        return inspect(connection).has_table(name)
 
     def _usable(self) -> Held | None:
         held = self._held

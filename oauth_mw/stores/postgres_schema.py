@@ -1,0 +1,93 @@
+"""Where on a PostgreSQL the store lies, by which names it is called, and whose tables it uses.
+
+The ``search_path`` that server, role and URL set only finds the store. No statement uses it: a role that may create
+in one of its schemas could place an operator or a function there that fits better than PostgreSQL's own and runs as
+the store's role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..errors import ConfigError, StoreUnavailable
+from . import schema
+
+if TYPE_CHECKING:
+    from .postgres_driver import Driver
+
+# The first statement of a session runs under a path that is not ours yet: each name in it has its schema.
+FIRST = """SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),
+pg_catalog.current_schemas(false)"""
+SAFE_PATH = "SET search_path TO pg_catalog, pg_temp"
+
+# These could do anything with the store in any case.
+_TRUSTED = """(owner.rolsuper OR owner.rolname = current_user
+OR owner.oid = (SELECT datdba FROM pg_database WHERE datname = current_database()))"""
+_TABLES = """FROM pg_class AS found JOIN pg_namespace AS space ON space.oid = found.relnamespace
+JOIN pg_roles AS owner ON owner.oid = found.relowner"""
+_STORES = f"SELECT space.nspname, {_TRUSTED} {_TABLES} WHERE space.nspname = ANY(%s) AND found.relname = %s"
+_OWN_TABLE = f"""SELECT found.relkind = 'r' AND ({_TRUSTED} OR found.relowner =
+(SELECT relowner FROM pg_class WHERE relnamespace = space.oid AND relname = %s)), owner.rolname
+{_TABLES} WHERE space.nspname = %s AND found.relname = %s"""
+_STRANGE_OWNER = f"SELECT owner.rolname {_TABLES} WHERE space.nspname = %s AND found.relname = %s AND NOT {_TRUSTED}"
+_CREATORS = """SELECT COALESCE(role.rolname, 'PUBLIC')
+FROM pg_namespace AS space, aclexplode(COALESCE(nspacl, acldefault('n', nspowner))) AS may
+LEFT JOIN pg_roles AS role ON role.oid = may.grantee
+WHERE nspname = %s AND privilege_type = 'CREATE' AND grantee <> nspowner
+AND role.rolname IS DISTINCT FROM current_user AND role.rolsuper IS NOT TRUE ORDER BY 1"""
+
+
+class Unusable(StoreUnavailable):
+    """No store can be used through this connection until an operator changes something."""
+
+
+def find_schema(driver: Driver, path: Sequence[str]) -> str:
+    """The schema of the store; where there is none, the one to make it in.
+
+    :param path: the schemas of the session's first ``search_path``, in its order.
+    :raises Unusable: the path has no schema, or it is not certain which store is meant.
+    """
+    trusted = {name: bool(its) for name, its in driver.execute(_STORES, (list(path), schema.store.name))}
+    found = [name for name in path if name in trusted]
+    sure = [name for name in found if trusted[name]]
+    if len(found) > 1 and not sure:
+        several = f"the schemas {', '.join(found)} of the search_path hold a store each"
+        raise Unusable(f"{several}: name the right one in the URL, as in ?options=-csearch_path%3DNAME")
+    usual = [name for name in path if not name.startswith("pg_")]
+    for name in (*sure, *found, *usual):
+        return name
+    raise Unusable("no schema has been selected: the search_path names none that is there and may be used")
+
+
+def has_table(driver: Driver, name: str) -> bool:
+    """Whether the store has a table of this name. One that another role placed there would run that role's code.
+
+    :raises ConfigError: it is no table, or of another owner than the store's row.
+    """
+    row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
+    if row and not row[0]:
+        what = f"{driver.schema}.{name} is no table of the store, it was made by the role {row[1]}"
+        raise ConfigError("store", f"{what}: drop it, or give it to the owner of {schema.store.name}")
+    return bool(row)
+
+
+def warnings(driver: Driver) -> list[str]:
+    """Which other roles could change what the store is."""
+    here = (driver.schema,)
+    names = [name for (name,) in driver.execute(_CREATORS, here)]
+    found = [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
+    for (owner,) in driver.execute(_STRANGE_OWNER, (*here, schema.store.name)):
+        found.append(f"the tables in the schema {driver.schema} belong to the role {owner}, which can change them")
+    return found
+
+
+@lru_cache(256)
+def placed(statement: str, name: str, plain: bool) -> bytes:
+    """A statement in UTF-8, with the name of the store's schema in its place.
+
+    :param plain: it has no parameters, so that no ``%`` is one.
+    """
+    quoted = '"' + name.replace('"', '""') + '"'
+    return statement.replace(schema.PLACE, quoted if plain else quoted.replace("%", "%%")).encode()
