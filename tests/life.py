@@ -29,7 +29,7 @@ def live(store: Store) -> list[bytes]:
     client, secret = admin.add_client(store, "Größe %s", scope="read write", attributes={"tier": "gold"})
     admin.add_client(store, "imported", client_id="imported", secret=GIVEN, resource_server=True)
     more, another = admin.add_secret(store, client.client_id, label="%(x)s")
-    seen += [secret, another, *_requests(store, client.client_id, secret)]
+    seen += [secret, another, *serve(store, client.client_id, secret)]
     found = (*admin.get_client(store, client.client_id).secrets, *admin.get_client(store, "imported").secrets)
     admin.update_client(store, client.client_id, name="other", scope="read")
     list(store.clients())
@@ -62,7 +62,8 @@ def _keys(store: Store) -> Iterator[str]:
     yield from [record.private for record in store.key_store().signing_keys()]
 
 
-def _requests(store: Store, client_id: str, secret: str) -> Iterator[str]:
+def serve(store: Store, client_id: str, secret: str) -> Iterator[str]:
+    """What a service does, for a client and for the resource server ``imported``; the tokens."""
     keys = {"issuer": ISSUER, "audience": ISSUER, "key_encryption_secret": STORE_KEY}
     for token_format in ("opaque", "jwt"):
         app = TestApp(OAuthMiddleware(echo, store=store, token_format=token_format, **keys))

@@ -104,6 +104,15 @@ def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
 
 
 @contextmanager
+def own_postgres_places() -> Iterator[PostgresPlaces]:
+    """Whatever the environment names: on a new server, for tests that make roles and databases."""
+    from engines_postgres import Postgres
+
+    with Postgres() as engine, closing(PostgresPlaces(engine.url)) as found:
+        yield found
+
+
+@contextmanager
 def spanning_places(kind: str) -> Iterator[RedisPlaces]:
     """Places on several servers of Redis, none of which takes another's place however busy the machine is."""
     import redis

@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 
 import pytest
 from engines import Postgres, wait_until
-from places import PostgresPlaces, why_no_wheel
+from places import own_postgres_places, why_no_wheel
 from postgres_raw import Raw
 from stored import registered
 
@@ -24,11 +24,8 @@ TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
 
 @pytest.fixture(scope="module")
 def postgres():
-    """Whatever the environment names: roles and databases are made here."""
-    with Postgres() as engine:
-        places = PostgresPlaces(engine.url)
+    with own_postgres_places() as places:
         yield places
-        places.close()
 
 
 @pytest.fixture

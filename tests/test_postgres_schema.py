@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 from life import live
-from places import why_no_wheel
+from places import own_postgres_places, why_no_wheel
 from postgres_raw import Raw
 from stored import NOW, issued, registered
 
@@ -60,6 +60,12 @@ END $do$
 """
 # Below the least of what is planted on the servers that were tried.
 PLANTED = len(TYPES) ** 2 + 40
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with own_postgres_places() as places:
+        yield places
 
 
 class Site:
@@ -129,10 +135,14 @@ def test_an_operator_that_fits_better_than_postgresqls_own_matches_nothing(site)
         assert store.find_client("nobody") is None
 
 
-PATHS = {"alone": [], "first": ["pg_catalog"], "before all": ["pg_catalog", "pg_temp"]}
+PATHS = [
+    pytest.param([], id="alone"),
+    pytest.param(["pg_catalog"], id="first"),
+    pytest.param(["pg_catalog", "pg_temp"], id="before all", marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize("after", PATHS.values(), ids=PATHS)
+@pytest.mark.parametrize("after", PATHS)
 @pytest.mark.parametrize("made", [True, False], ids=["the store is there", "the store is made"])
 def test_in_the_whole_life_of_a_store_nothing_runs_that_was_placed_in_its_schema(site, after, made):
     url = site.path(site.schema, *after)
