@@ -30,10 +30,11 @@ def live(store: Store) -> list[bytes]:
     admin.add_client(store, "imported", client_id="imported", secret=GIVEN, resource_server=True)
     more, another = admin.add_secret(store, client.client_id, label="%(x)s")
     seen += [secret, another, *serve(store, client.client_id, secret)]
-    found = (*admin.get_client(store, client.client_id).secrets, *admin.get_client(store, "imported").secrets)
+    hashes = _hashes(store)
     admin.update_client(store, client.client_id, name="other", scope="read")
-    list(store.clients())
-    _copied_and_back(store)
+    with closing(open_store("memory://")) as other:
+        admin.copy_store(store, other)
+        admin.copy_store(store, other)
     admin.revoke_secret(store, client.client_id, more.secret_id, and_tokens=True)
     admin.disable_client(store, client.client_id)
     admin.enable_client(store, client.client_id)
@@ -42,10 +43,27 @@ def live(store: Store) -> list[bytes]:
     admin.purge(store, clock=lambda: time.time() + 1_000_000)
     admin.holdings(store)
     store.warnings()
-    raw = [value for each in found for value in (each.salt, each.digest)]
-    return [form for text in seen for form in _spellings(text.encode())] + [
-        form for value in raw for form in (value, value.hex().encode(), repr(value)[2:-1].encode(), _base64(value))
-    ]
+    return [*hashes, *(form for text in seen for form in spellings(text.encode()))]
+
+
+def become_copy(store: Store) -> list[bytes]:
+    """Let an empty store be a copy of another. What is returned may be seen nowhere."""
+    with closing(open_store("memory://")) as other:
+        secret = admin.add_client(other, "copied").secret
+        key = admin.rotate_key(other, secret=STORE_KEY)
+        pem = admin.private_key(other, key.kid, password=PEM_PASSWORD, secret=STORE_KEY)
+        for _ in range(2):
+            admin.copy_store(other, store)
+        hidden = [secret, pem, *(record.private for record in other.key_store().signing_keys())]
+        return [*_hashes(other), *(form for text in hidden for form in spellings(text.encode()))]
+
+
+def _hashes(store: Store) -> Iterator[bytes]:
+    """What is kept of secrets, in every form."""
+    for client in list(store.clients()):
+        for each in client.secrets:
+            for value in (each.salt, each.digest):
+                yield from (value, value.hex().encode(), repr(value)[2:-1].encode(), _base64(value))
 
 
 def _keys(store: Store) -> Iterator[str]:
@@ -82,13 +100,7 @@ def serve(store: Store, client_id: str, secret: str) -> Iterator[str]:
         yield from (token, other)
 
 
-def _copied_and_back(store: Store) -> None:
-    with closing(open_store("memory://")) as other:
-        admin.copy_store(store, other)
-        admin.copy_store(store, other)
-
-
-def _spellings(secret: bytes) -> Iterator[bytes]:
+def spellings(secret: bytes) -> Iterator[bytes]:
     """How it may be written down; of a text of many lines, each line."""
     for part in re.split(rb"\s*\n|-----[A-Z ]+-----", secret):
         if len(part) > 8:

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
-from sqlalchemy import ColumnElement, Connection
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
+
+
+def _is_no_row(record: logging.LogRecord) -> bool:
+    """At DEBUG, SQLAlchemy logs each row that it reads: in ours are hashes of secrets, and private keys."""
+    return record.levelno > logging.DEBUG
+
+
+def make_engine(url: str, creator: Callable[[], Any], **options: Any) -> Engine:
+    """An engine that pools nothing, in autocommit, whose log holds no values, at whatever level.
+
+    :param url: names the driver.
+    :param creator: opens a connection of the driver.
+    """
+    engine = create_engine(
+        url,
+        creator=creator,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+        logging_name="oauth_mw",  # a logger of our own: others' engines are not ours to silence
+        **options,
+    )
+    assert isinstance(engine.logger, logging.Logger)
+    engine.logger.addFilter(_is_no_row)
+    return engine
 
 
 class SQLLink(Protocol):

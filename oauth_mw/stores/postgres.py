@@ -17,7 +17,7 @@ from sqlalchemy.sql import ClauseElement
 from ..errors import ConfigError, StoreUnavailable
 from ..patience import Patience, deadline
 from .pool import Pool
-from .postgres_driver import ERRORS, Driver, Link, let_go, make_engine, unavailable, unsuitable
+from .postgres_driver import ERRORS, Driver, Link, connecting, let_go, unavailable, unsuitable
 from .postgres_mark import MARKED_ID, mark, new_mark
 from .postgres_schema import Unusable, has_table, warnings
 from .postgres_url import arguments, dialect, parsed, shown
@@ -56,7 +56,7 @@ class PostgresEngine:
         self.timeout = timeout
         self.generation: Callable[[], object] = int
         self.check: Callable[[Connection], None] = lambda connection: None
-        self._engine = make_engine(arguments(address, timeout), timeout)
+        self._engine = connecting(arguments(address, timeout), timeout)
         self._create: Callable[[Connection], None] | None = None
         self._pool = Pool(self._dial, CONNECTIONS)
         self._judged: Pool[Link] | None = None

@@ -12,11 +12,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
-from sqlalchemy.pool import NullPool
 
 from ..errors import ConfigError, StoreUnavailable
+from .engine import make_engine
 from .postgres_schema import FIRST, SAFE_PATH, Unusable, find_schema, placed
 
 try:
@@ -154,7 +154,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=let_go)
 
 
-def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
+def connecting(arguments: dict[str, Any], timeout: float) -> Engine:
     """Connections as the store needs them; nobody but :class:`Link` keeps them."""
     milliseconds = max(int(timeout * 1000), 1)
     settings = (
@@ -190,12 +190,4 @@ def make_engine(arguments: dict[str, Any], timeout: float) -> Engine:
             raise
         return driver
 
-    return create_engine(
-        "postgresql+psycopg://",
-        creator=connect,
-        poolclass=NullPool,
-        pool_reset_on_return=None,
-        isolation_level="AUTOCOMMIT",
-        use_native_hstore=False,
-        hide_parameters=True,
-    )
+    return make_engine("postgresql+psycopg://", connect, pool_reset_on_return=None, use_native_hstore=False)

@@ -43,6 +43,7 @@ from .rows import (
     client_values,
     secret_values,
 )
+from .sql_keys import add_record
 
 _client, _secret, _token, _log, _key = schema.client, schema.secret, schema.token, schema.log, schema.signing_key
 
@@ -152,15 +153,18 @@ def append(connection: Connection, events: Sequence[LogRecord]) -> None:
         connection.execute(_END, clients)
 
 
-def write_keys(connection: Connection, records: Sequence[KeyRecord]) -> int:
-    """Make the signing keys that came from the source what they are there; how many were not here."""
+def write_keys(connection: Connection, records: Sequence[KeyRecord], add: str) -> int:
+    """Make the signing keys that came from the source what they are there; how many were not here.
+
+    :param add: the statement that adds one, compiled.
+    """
     there = {record.kid: record for record in records}
     came = str(connection.execute(select(origin.c.kids)).scalar_one()).split()
     connection.execute(delete(_key).where(_key.c.kid.in_([kid for kid in came if kid not in there])))
     here = {kid: until for kid, until in connection.execute(select(_key.c.kid, _key.c.needed_until))}
     for record in records:
         if record.kid not in here:
-            connection.execute(insert(_key).values(record._asdict()))
+            add_record(connection, add, record)
         elif here[record.kid] < record.needed_until:
             connection.execute(update(_key).where(_key.c.kid == record.kid).values(needed_until=record.needed_until))
     connection.execute(update(origin).values(kids=" ".join(there)))

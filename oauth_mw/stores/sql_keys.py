@@ -1,4 +1,8 @@
-"""Signing keys in a SQL store."""
+"""Signing keys in a SQL store.
+
+Private keys go over the driver's connection alone: what watches SQLAlchemy, a tracing library perhaps, is given the
+parameters of all of its statements.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ _ALL = select(
     _key.c.signs_from,
     _key.c.needed_until,
 ).order_by(_key.c.signs_from, _key.c.kid)
+ADD = insert(_key)
 _LATEST = select(_key.c.kid).order_by(_key.c.signs_from.desc()).limit(1)
 
 
@@ -34,10 +39,12 @@ class SQLKeys:
     def __init__(self, engine: SQLEngine, append: Callable[[Connection, str], int]) -> None:
         self._engine = engine
         self._append = append
+        self._all = engine.compiled(_ALL)
+        self._add = engine.compiled(ADD)
 
     def signing_keys(self) -> Sequence[KeyRecord]:
         with self._engine.reading() as link:
-            records = [KeyRecord(*row) for row in link.core.execute(_ALL)]
+            records = [KeyRecord(*row) for row in link.driver.execute(self._all).fetchall()]
         if not all(record.is_whole() for record in records):
             raise StoreUnavailable("a signing key's record is garbled")
         return records
@@ -46,7 +53,7 @@ class SQLKeys:
         with self._engine.transaction() as connection:
             if (connection.scalar(_LATEST) or "") != latest:
                 return False
-            connection.execute(insert(_key).values(record._asdict()))
+            add_record(connection, self._add, record)
         return True
 
     def need_signing_key(self, kid: str, until: int) -> bool:
@@ -66,3 +73,10 @@ class SQLKeys:
         unneeded = delete(_key).where(_key.c.kid == kid, _key.c.needed_until <= needed_until)
         with self._engine.transaction() as connection:
             return connection.execute(unneeded).rowcount == 1
+
+
+def add_record(connection: Connection, add: str, record: KeyRecord) -> None:
+    """
+    :param add: :data:`ADD`, compiled.
+    """
+    connection.connection.cursor().execute(add, tuple(record))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
 
 from ..model import ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
-from . import schema, sql_copy
+from . import schema, sql_copy, sql_keys
 from .engine import SQLEngine
 from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
 from .rows import TOKEN_COLUMNS, token_from_row
@@ -57,6 +57,7 @@ class SQLMoving:
         self._keys_here = engine.compiled(_KEYS_HERE)
         self._tokens = engine.compiled(_TOKENS)
         self._add_token = engine.compiled(sql_copy.ADD_TOKEN)
+        self._add_key = engine.compiled(sql_keys.ADD)
 
     def standing(self) -> Standing:
         with self._engine.reading() as link:
@@ -195,7 +196,7 @@ class SQLMoving:
     def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
         with self._engine.transaction() as connection:
             self._check(connection, origin)
-            return sql_copy.write_keys(connection, records)
+            return sql_copy.write_keys(connection, records, self._add_key)
 
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         with self._engine.transaction() as connection:

@@ -18,15 +18,15 @@ from functools import cache
 from time import monotonic
 from urllib.parse import quote
 
-from sqlalchemy import Connection, create_engine, inspect
+from sqlalchemy import Connection, inspect
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..patience import deadline
 from . import schema
+from .engine import make_engine
 from .files import identity, make_database
 from .held import Dial, Held, unavailable
 from .links import Link, inherited, open_link
@@ -242,7 +242,7 @@ def _dialling(path: str, timeout: float) -> Dial:
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    engine = make_engine("sqlite://", connect)
 
     def dial(until: float) -> Link:
         link = open_link(engine)
