@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _PARTS = re.compile("([a-z0-9+.-]*:/{0,2}|)(.*)", re.DOTALL | re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:]*)(:\d{1,5})?", re.IGNORECASE)
+_ODD = re.compile(r"[#;=\s]")
 
 
 def open_store(
@@ -110,8 +111,8 @@ def shown(url: str) -> str:
     """The URL without what may be a password, whether or not it can work; in doubt its scheme alone."""
     scheme, rest = _PARTS.fullmatch(url).groups()  # type: ignore[union-attr]  # anything matches
     place, _, query = rest.partition("?")
-    place = place.rpartition("@")[2]
+    login, _, place = place.rpartition("@")
     hosts, _, path = place.partition("/")
     # A password may hold any character: where one looks for the end of it, it may still go on.
     doubtful = "@" in query or ":" in path or not all(map(_HOST.fullmatch, hosts.split(",")))
-    return str(scheme) if doubtful else f"{scheme}{place}"
+    return str(scheme) if doubtful or _ODD.search(login + place) else f"{scheme}{place}"

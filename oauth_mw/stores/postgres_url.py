@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import re
+from difflib import get_close_matches
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import PGconn
+from psycopg.pq import Conninfo, PGconn
 from sqlalchemy.dialects.postgresql.psycopg import dialect as _dialect
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -22,6 +23,11 @@ _EXPECTED = "expected postgresql+psycopg://user@host/database, special character
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 _SECONDS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
+# SQLAlchemy takes all before an @ for user and password, also where these are host and options, and the @ stands in
+# the value of one.
+_NO_USER = re.compile(r"[^:/]*[?#;=\s][^:/]*(:[^@]*)?@|[^:/]*:[^@]*\?[a-z_]+=[^@]*@")
+# Where these stand unescaped in the name of a host or database, a password may have begun before or follow.
+_ODD = re.compile(r"[@#;=\s]")
 # What others revoke is read where it is written: a standby tells it later.
 _PRIMARY = ("primary", "read-write")
 
@@ -34,9 +40,11 @@ def parsed(url: str) -> URL:
         address = make_url(url)
     except (ArgumentError, ValueError):
         raise ConfigError("store", _EXPECTED) from None
-    # Else the rest of a password would be shown as part of a host.
-    more = address.password is not None and url.partition("://")[2].partition(":")[2].count("@") > 1
-    if more or "@" in f"{address.host}{address.database}" or not url.isprintable() or "%00" in url:
+    # Else a part of a password would be shown as one of a user, a host or a database.
+    rest = url.partition("://")[2]
+    more = address.password is not None and rest.partition(":")[2].count("@") > 1
+    wrong = more or _NO_USER.match(rest) or _ODD.search(f"{address.host}{address.database}")
+    if wrong or not url.isprintable() or "%00" in url:
         raise ConfigError("store", _EXPECTED)
     return address
 
@@ -93,4 +101,10 @@ def _wrong(given: dict[str, Any]) -> str:
 
 
 def _names_only(said: str, given: dict[str, Any]) -> str:
-    return re.sub('"(.*)"', lambda quoted: quoted[0] if quoted[1] in given else "…", said.strip().splitlines()[0])
+    """A name is quoted where it is like one of libpq's: it may be what follows an & in a password."""
+    known = [option.keyword.decode() for option in Conninfo.get_defaults()]
+
+    def quoted(found: re.Match[str]) -> str:
+        return found[0] if found[1] in given and get_close_matches(found[1], known) else "…"
+
+    return re.sub('"(.*)"', quoted, said.strip().splitlines()[0])

@@ -23,7 +23,7 @@ _SEVERAL = {SENTINEL: SENTINEL_PORT, CLUSTER: PORT}
 
 # No brace: it would move the hash tag; no glob character: the first look searches by pattern.
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
-_SERVICE = re.compile(r"[^\s/\0]+")
+_SERVICE = re.compile(r"[^\s/\0#;=]+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@,\s]+)(?::([0-9]{1,5}))?")
 
 
@@ -68,9 +68,13 @@ def parse_url(url: str) -> RedisURL:
     username, secret = unquote(name) or None if at else None, unquote(password) if colon else None
     path = service = ""
     hosts: tuple[tuple[str, int], ...] = ()
+    if re.search(r"[/#;=\s]", name):
+        raise _wrong(
+            "expected user:password@ before the host, with the characters / # ; = of a user as %2F %23 %3B %3D"
+        )
     if scheme == "unix":
         path = unquote(place)
-        if not path.startswith("/") or "\0" in path:
+        if not path.startswith("/") or "\0" in path or re.search("[#;=]", place):
             raise _wrong("expected unix:///path/of/socket")
     elif scheme in _SEVERAL:
         hosts, service = _several(scheme, place)
