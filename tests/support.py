@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -49,3 +50,10 @@ def issue(app: TestApp, client_id: str = "tester", secret: str = SECRET, **form:
     form = {"grant_type": "client_credentials", **form}
     token: str = app.post("/oauth/token", form, headers=basic(client_id, secret)).json["access_token"]
     return token
+
+
+def created(url: str) -> str:
+    """What is said of a store that was made in a folder of our own."""
+    file = url.removeprefix("sqlite:///")
+    note = f"{file} belongs to root, as its folder does: a service of another user cannot open it\n"
+    return f"created {url}\n" + (note if os.geteuid() == 0 else "")

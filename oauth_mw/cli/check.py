@@ -12,13 +12,14 @@ from ..config import Settings, configure, own_paths
 from ..errors import StoreMissing
 from ..events import FormatIgnored
 from ..paste import COMMENT, SECRET
+from ..permissions import open_to_others
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row
-from ..stores import open_store, shown
-from ..stores.files import check_folder, make_database
-from .ini import read_section
+from ..stores import has_password, open_store, shown
+from ..stores.files import COMPANIONS, check_folder, make_database
+from .ini import Section, read_section
 from .output import json_option, print_columns, print_json, print_table
-from .store import Target
+from .store import Target, sqlite_file
 
 # Options that open more than their name may say, and what.
 OPENING = {
@@ -27,8 +28,6 @@ OPENING = {
     "trust_vhm_root": "a client that can send X-Vhm-Root itself walks around the rules of a Pyramid traversal app",
 }
 UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
-
-_SQLITE = "sqlite:///"
 
 
 @click.command()
@@ -48,6 +47,7 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     own = own_paths(settings)
     rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
     url, warnings = _judge_store(settings)
+    warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
     if COMMENT.search(settings.key_encryption_secret or ""):
         warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, and no comment")
@@ -81,7 +81,7 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
     :raises StoreUnavailable: the start would only warn, and answer 503.
     """
     url = str(settings.store)
-    file = os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
+    file = sqlite_file(url)
     if file:
         check_folder(os.path.dirname(file))
     if os.path.lexists(file):
@@ -89,12 +89,26 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
     try:
         store = open_store(url, timeout=settings.store_timeout_seconds)
     except StoreMissing as error:
-        missing = [f"{error}: the start makes it", *_judge_keys(settings, None)]
-        return _SQLITE + file if file else shown(url), missing
+        missing = [f"{error}: the start makes it", *_open(file), *_judge_keys(settings, None)]
+        return f"sqlite:///{file}" if file else shown(url), missing
     try:
-        return store.url, [*(f"store: {warning}" for warning in store.warnings()), *_judge_keys(settings, store)]
+        told = [*(f"store: {warning}" for warning in store.warnings()), *_open(file)]
+        return store.url, [*told, *_judge_keys(settings, store)]
     finally:
         store.close()
+
+
+def _open(file: str) -> list[str]:
+    """Who else can get at a database, if the store has one."""
+    return [f"store: {sentence}" for sentence in open_to_others(file, COMPANIONS)] if file else []
+
+
+def _judge_files(settings: Settings, section: Section) -> list[str]:
+    """Who else can get at the ini, and at the folders of key files."""
+    secret = bool(section.options.get("key_encryption_secret")) or has_password(str(section.options.get("store")))
+    found = [f"config: {sentence}" for sentence in open_to_others(section.file, secret=secret)]
+    keys = (sentence for file in settings.signing_key_files for sentence in open_to_others(file, secret=False))
+    return [*found, *(f"signing_key_files: {sentence}" for sentence in keys)]
 
 
 def _judge_keys(settings: Settings, store: Store | None) -> list[str]:

@@ -11,11 +11,13 @@ import click
 
 from ..config import configure
 from ..errors import ConfigError
+from ..permissions import belongs_to_root
 from ..protocols import Store
 from ..stores import open_store
 from .ini import read_section
 
 SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
+_SQLITE = "sqlite:///"
 NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
 
 
@@ -75,4 +77,12 @@ def open_or_create(url: str, *, timeout: float) -> Store:
         # Nothing there, or nothing that can be used: the second try tells which.
         store = open_store(url, create=True, timeout=timeout)
     click.echo(f"created {store.url}", err=True)
+    file = sqlite_file(url)
+    if file and belongs_to_root(file):
+        click.echo(f"{file} belongs to root, as its folder does: a service of another user cannot open it", err=True)
     return store
+
+
+def sqlite_file(url: str) -> str:
+    """The file of an SQLite store; empty for any other."""
+    return os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""

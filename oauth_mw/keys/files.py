@@ -7,6 +7,7 @@ import stat
 from collections.abc import Sequence
 
 from ..errors import ConfigError
+from ..permissions import mode_of
 from . import material
 from .material import Key
 
@@ -52,7 +53,7 @@ class FileKeys:
 
 def readable_by_all(paths: Sequence[str]) -> list[str]:
     """Those of the files that hold a private key and that every user of the machine can read."""
-    return [path for path in paths if _mode(os.stat(path)) & stat.S_IROTH and _is_private(_text(path))]
+    return [path for path in paths if mode_of(path) & stat.S_IROTH and _is_private(_text(path))]
 
 
 def _read(path: str, password: str | None, *, public: bool) -> Key:
@@ -60,7 +61,7 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
             raise _fault(path, "it is no file")
-        if _mode(found) & (stat.S_IWGRP | stat.S_IWOTH):
+        if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
             raise _fault(path, "others than its owner may write it: chmod go-w")
         text = _text(path)
     except OSError as error:
@@ -82,11 +83,6 @@ def _text(path: str) -> str:
 
 def _is_private(text: str) -> bool:
     return "PRIVATE KEY-----" in text
-
-
-def _mode(found: os.stat_result) -> int:
-    """Who may do what; nobody anything where the system does not say it so."""
-    return found.st_mode if os.name == "posix" else 0
 
 
 def _fault(path: str, message: str) -> ConfigError:

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _PARTS = re.compile("([a-z0-9+.-]*:/{0,2}|)(.*)", re.DOTALL | re.IGNORECASE)
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^:]*)(:\d{1,5})?", re.IGNORECASE)
+_PASSWORD = re.compile(r"://[^/?]*:.*@|password=", re.DOTALL | re.IGNORECASE)
 _ODD = re.compile(r"[#;=\s]")
 
 
@@ -116,3 +117,8 @@ def shown(url: str) -> str:
     # A password may hold any character: where one looks for the end of it, it may still go on.
     doubtful = "@" in query or ":" in path or not all(map(_HOST.fullmatch, hosts.split(",")))
     return str(scheme) if doubtful or _ODD.search(login + place) else f"{scheme}{place}"
+
+
+def has_password(url: str) -> bool:
+    """Whether a store URL seems to hold a password."""
+    return bool(_PASSWORD.search(url))

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from ..errors import ConfigError
 
 Identity = tuple[int, int]
+
+# What lies beside a database: SQLite's own files, and the counter.
+COMPANIONS = ("-wal", "-shm", "-journal", "-oauth_mw")
 
 
 def identity(path: str) -> Identity:
@@ -29,14 +33,27 @@ def check_folder(folder: str) -> None:
         raise ConfigError("store", f"the folder {folder} is not writable")
 
 
+def give_to_owner_of(model: str, descriptor: int) -> None:
+    """Where root makes a file, let it belong to whom ``model`` does.
+
+    :raises OSError: the system does not permit it.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        found = os.stat(model)
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+
+
 def make_database(path: str) -> None:
-    """Create the database file where it is missing, readable by its owner alone.
+    """Create the database file where it is missing, readable by its owner alone: the one that its folder has.
 
     :raises ConfigError: its folder is missing or not writable, or it is not itself.
     """
-    check_folder(os.path.dirname(path))
+    folder = os.path.dirname(path)
+    check_folder(folder)
     try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        with suppress(OSError), os.fdopen(descriptor):
+            give_to_owner_of(folder, descriptor)
     except FileExistsError:
         pass
     except OSError as error:

@@ -19,6 +19,7 @@ def check(cli, tmp_path):
     def check(*lines):
         text = ["[filter:oauth]", "use = egg:oauth_mw", "store = sqlite:///%(here)s/oauth.db", *lines]
         (tmp_path / "app.ini").write_text("\n".join(text))
+        (tmp_path / "app.ini").chmod(0o600)
         return cli("check", "app.ini", "--json", store=None)
 
     return check

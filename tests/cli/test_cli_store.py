@@ -5,6 +5,7 @@ import sqlite3
 
 import click
 import pytest
+from support import created
 
 from oauth_mw.cli import main
 
@@ -52,7 +53,7 @@ def test_a_store_that_is_not_there_is_refused_and_not_made(cli, tmp_path, words)
 def test_client_add_makes_a_store_and_says_where(cli, tmp_path):
     answer = cli("client", "add", "x", store="sqlite:///relative.db")
 
-    assert answer.stderr == f"created sqlite:///{tmp_path}/relative.db\n"
+    assert answer.stderr == created(f"sqlite:///{tmp_path}/relative.db")
     assert (tmp_path / "relative.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -91,7 +92,7 @@ def test_the_store_may_stand_in_the_environment(cli, registered, url, monkeypatc
 def test_the_store_may_stand_in_an_ini_relative_to_its_folder(cli, ini):
     answer = cli("--config", str(ini), "client", "add", "x", store=None)
 
-    assert answer.stderr == f"created sqlite:///{ini.parent}/from-ini.db\n"
+    assert answer.stderr == created(f"sqlite:///{ini.parent}/from-ini.db")
 
 
 def test_an_ini_goes_before_the_environment(cli, ini, registered, url, monkeypatch):

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from support import bearer, echo
+from support import bearer, created, echo
 from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin, open_store
@@ -32,7 +32,7 @@ def counts(text):
 
 def test_a_copy_is_made_and_says_where(copied, other):
     assert copied.exit_code == 0
-    assert copied.stderr == f"created {other}\n"
+    assert copied.stderr == created(other)
 
 
 def test_a_copy_tells_what_it_moved(copied, url, other):

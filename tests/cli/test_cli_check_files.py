@@ -1,0 +1,131 @@
+"""``oauth-mw check`` says which files every user of the machine can get at."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import pytest
+
+from oauth_mw import admin, open_store
+from oauth_mw.keys import material
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have no such permissions")
+
+ISSUER = "issuer = https://auth.example\n"
+ALL = "every user of this machine can"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "above" / "etc").mkdir(parents=True, mode=0o755)
+    return tmp_path / "above" / "etc"
+
+
+@pytest.fixture
+def made(folder):
+    """A store with a private key in the clear, and the files of a service that runs."""
+    store = open_store(f"sqlite:///{folder}/oauth.db", create=True)
+    admin.rotate_key(store)
+    yield folder / "oauth.db"
+    store.close()
+
+
+@pytest.fixture
+def check(cli, folder):
+    """The warnings about an ini with these lines, but those about keys that are in the store."""
+
+    def check(lines="", store="sqlite:///%(here)s/oauth.db", mode=0o644):
+        ini = folder / "app.ini"
+        ini.write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {store}\n{lines}\n")
+        ini.chmod(mode)
+        answer = cli("check", str(ini), "--json", store=None)
+        assert answer.exit_code == 0, answer.stderr
+        return [each for each in json.loads(answer.stdout)["warnings"] if ALL in each]
+
+    return check
+
+
+def test_of_files_that_are_closed_nothing_is_said(check, made):
+    assert check() == []
+
+
+SUFFIXES = ["", "-wal", "-shm", "-oauth_mw"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_each_file_of_a_database_that_all_can_read_is_named(check, made, suffix):
+    file = f"{made}{suffix}"
+    os.chmod(file, 0o644)
+
+    assert check() == [f"store: {ALL} read {file}: chmod o-r"]
+
+
+def test_an_open_database_with_a_private_key_in_the_clear_is_named_for_both(check, made):
+    made.chmod(0o666)
+
+    assert check(ISSUER) == [f"store: {ALL} {how} {made}: chmod o-{how[0]}" for how in ("read", "write")]
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o1777], ids=oct)
+def test_a_folder_in_which_all_may_make_files_is_named(check, made, folder, mode):
+    folder.chmod(mode)
+
+    found = f"{ALL} write the folder {folder}, and so replace"
+    assert f"store: {found} {made}: chmod o-w" in check()
+    assert (f"config: {found} {folder}/app.ini: chmod o-w" in check()) == (mode == 0o777)
+
+
+@pytest.mark.parametrize(("mode", "told"), [(0o777, True), (0o1777, False)])
+def test_a_folder_above_is_named_unless_what_is_there_belongs_to_its_owner_alone(check, made, folder, mode, told):
+    folder.parent.chmod(mode)
+
+    assert [each for each in check() if f"the folder {folder.parent}," in each and each.startswith("store")] == [
+        f"store: {ALL} write the folder {folder.parent}, and so replace {made}: chmod o-w"
+    ] * told
+
+
+def test_the_folder_of_a_link_counts_and_the_one_that_it_leads_to(check, made, folder, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link.db").symlink_to(made)
+    for open_folder in (elsewhere, folder):
+        open_folder.chmod(0o777)
+        assert f"the folder {open_folder}," in str(check(store=f"sqlite:///{elsewhere}/link.db"))
+        open_folder.chmod(0o755)
+
+
+def test_before_the_store_is_made_its_folder_is_named(check, folder):
+    folder.chmod(0o777)
+
+    assert f"store: {ALL} write the folder {folder}, and so replace {folder}/oauth.db: chmod o-w" in check()
+
+
+SECRETS = {
+    "key_encryption_secret": ("sqlite", lambda url: f"{url}\nkey_encryption_secret = correct horse battery"),
+    "a password": ("redis", lambda url: url.replace("redis://", "redis://default:secret@")),
+    "a password in the query": ("postgresql", lambda url: f"{url}&password=secret"),
+}
+
+
+@pytest.mark.parametrize(("store_kind", "with_secret"), SECRETS.values(), ids=SECRETS)
+def test_an_ini_with_a_secret_that_all_can_read_is_named(check, folder, store_url, with_secret):
+    store = with_secret(store_url).replace("%", "%%")
+
+    assert check(store=store) == [f"config: {ALL} read {folder}/app.ini: chmod o-r"]
+    assert check(store=store, mode=0o600) == []
+
+
+def test_an_ini_that_all_can_write_is_named_whatever_it_holds(check, made, folder):
+    assert check(mode=0o666) == [f"config: {ALL} write {folder}/app.ini: chmod o-w"]
+
+
+def test_a_folder_in_which_all_may_replace_a_key_is_named(check, made, folder, tmp_path):
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    (keys / "a.pem").write_text(material.make("ES256").pem())
+    (keys / "a.pem").chmod(0o600)
+    keys.chmod(0o777)
+
+    found = check(f"{ISSUER}signing_key_files = {keys}/a.pem")
+    assert found == [f"signing_key_files: {ALL} write the folder {keys}, and so replace {keys}/a.pem: chmod o-w"]

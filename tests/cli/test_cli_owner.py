@@ -1,0 +1,99 @@
+"""What root makes belongs to the owner of the folder, so that the service can open it."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import tempfile
+from pathlib import Path
+
+import pytest
+from processes import exit_code_of, forked
+from support import bearer, created, echo, issue
+from wsgi_client import CheckedApp
+
+from oauth_mw import OAuthMiddleware, admin, open_store
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+
+SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
+
+
+@pytest.fixture
+def service():
+    return pwd.getpwnam("nobody")
+
+
+@pytest.fixture
+def folder(service):
+    """Where the service keeps its data. It may not pass through the folders of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chown(folder, service.pw_uid, service.pw_gid)
+        yield Path(folder)
+
+
+@pytest.fixture
+def filled(cli, folder, tmp_path):
+    """What root typed first."""
+    (tmp_path / "secret").write_text(SECRET)
+    url = f"sqlite:///{folder}/oauth.db"
+    answer = cli("client", "add", "tester", "--id", "tester", "--secret-file", "secret", store=url)
+    assert answer.stderr == f"created {url}\n"
+    return url
+
+
+def test_files_that_root_makes_belong_to_the_owner_of_their_folder(filled, folder, service):
+    owners = {each.name: (each.stat().st_uid, each.stat().st_gid) for each in folder.iterdir()}
+
+    assert {"oauth.db", "oauth.db-oauth_mw"} <= owners.keys()
+    assert set(owners.values()) == {(service.pw_uid, service.pw_gid)}
+    assert (folder / "oauth.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_service_works_on_a_store_that_root_made(filled, service):
+    def work():
+        os.setgroups([])
+        os.setgid(service.pw_gid)
+        os.setuid(service.pw_uid)
+        app = CheckedApp(OAuthMiddleware(echo, store=filled))
+        return app.get("/", headers=bearer(issue(app)), status=200).status_int == 200
+
+    assert exit_code_of(forked(work)) == 0
+
+
+def test_a_copy_that_root_makes_belongs_to_the_owner_of_its_folder(cli, filled, folder, service):
+    cli("store", "copy", filled, f"sqlite:///{folder}/copy.db", store=None)
+
+    assert (folder / "copy.db").stat().st_uid == service.pw_uid
+
+
+def test_the_start_of_a_service_as_root_does_the_same(folder, service):
+    open_store(f"sqlite:///{folder}/oauth.db", create=True).close()
+
+    assert {each.stat().st_uid for each in folder.iterdir()} == {service.pw_uid}
+
+
+def test_a_database_that_is_there_keeps_its_owner(folder):
+    (folder / "oauth.db").touch(0o600)
+
+    open_store(f"sqlite:///{folder}/oauth.db", create=True).close()
+
+    assert (folder / "oauth.db").stat().st_uid == 0
+
+
+def test_in_a_folder_of_root_it_is_said_that_no_other_user_can_open_it(cli, tmp_path):
+    url = f"sqlite:///{tmp_path}/oauth.db"
+
+    assert cli("client", "add", "x").stderr == created(url)
+    assert "belongs to root" in created(url)
+
+
+def test_a_link_in_the_place_of_the_database_is_not_given_away(folder, tmp_path):
+    (tmp_path / "theirs").write_text("")
+    (folder / "oauth.db").symlink_to(tmp_path / "theirs")
+
+    store = open_store(f"sqlite:///{folder}/oauth.db", create=True)
+    admin.add_client(store, "x")
+    store.close()
+
+    assert (tmp_path / "theirs").stat().st_uid == 0
