@@ -142,6 +142,7 @@ def test_the_middleware_needs_no_more_than_readme_grants(roles, clients):
 
     with closing(open_store(roles.url("oauth_service"), create=True)) as store:
         assert len(list(serve(store, "tester", SECRET))) == 4
+        assert not [each for each in store.warnings() if "role" in each]
 
 
 def test_without_an_issuer_it_needs_no_right_on_signing_keys(roles, clients):

@@ -120,6 +120,25 @@ def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
     assert (after, of_all) == ([], [here[0].replace("intruder", "PUBLIC")])
 
 
+def test_another_role_that_owns_the_schema_is_a_warning(site):
+    with closing(open_store(site.url, create=True)) as store:
+        site.raw(f"ALTER SCHEMA {site.schema} OWNER TO intruder")
+        found = store.warnings()
+        site.raw(f"ALTER SCHEMA {site.schema} OWNER TO tests")
+
+        assert f"other roles may create in the schema {site.schema} (intruder): revoke that" in found
+
+
+def test_temporary_tables_are_not_taken_for_those_of_the_store(site):
+    with closing(open_store(site.url, create=True)) as store:
+        store.add_client(registered())
+        with store._engine.reading() as link:
+            link.driver.execute("CREATE TEMPORARY TABLE oauth_mw_client (number integer, client_id varchar)")
+            link.driver.execute("CREATE TEMPORARY TABLE pg_class (oid oid)")
+
+        assert store.find_client("tester") and admin.holdings(store).enabled == 1
+
+
 def test_tables_of_another_role_are_a_warning(site):
     open_store(site.intruders, create=True).close()
     with Raw(site.intruders) as raw:

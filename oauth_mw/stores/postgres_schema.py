@@ -31,12 +31,15 @@ _STORES = f"SELECT space.nspname, {_TRUSTED} {_TABLES} WHERE space.nspname = ANY
 _OWN_TABLE = f"""SELECT found.relkind = 'r' AND ({_TRUSTED} OR found.relowner =
 (SELECT relowner FROM pg_class WHERE relnamespace = space.oid AND relname = %s)), owner.rolname
 {_TABLES} WHERE space.nspname = %s AND found.relname = %s"""
-_STRANGE_OWNER = f"SELECT owner.rolname {_TABLES} WHERE space.nspname = %s AND found.relname = %s AND NOT {_TRUSTED}"
-_CREATORS = """SELECT COALESCE(role.rolname, 'PUBLIC')
-FROM pg_namespace AS space, aclexplode(COALESCE(nspacl, acldefault('n', nspowner))) AS may
-LEFT JOIN pg_roles AS role ON role.oid = may.grantee
-WHERE nspname = %s AND privilege_type = 'CREATE' AND grantee <> nspowner
-AND role.rolname IS DISTINCT FROM current_user AND role.rolsuper IS NOT TRUE ORDER BY 1"""
+_STRANGE_OWNER = f"""SELECT owner.rolname {_TABLES}
+WHERE space.nspname = %s AND found.relname = %s AND found.relowner <> space.nspowner AND NOT {_TRUSTED}"""
+# The owner of the tables may; so may those who own the database, as a group too (0 is PUBLIC).
+_CREATORS = f"""SELECT COALESCE(owner.rolname, 'PUBLIC')
+FROM pg_class AS found JOIN pg_namespace AS space ON space.oid = found.relnamespace
+CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner))) AS may
+LEFT JOIN pg_roles AS owner ON owner.oid = may.grantee
+WHERE space.nspname = %s AND found.relname = %s AND privilege_type = 'CREATE' AND grantee <> relowner
+AND (grantee = 0 OR NOT {_TRUSTED} AND owner.rolname <> 'pg_database_owner') ORDER BY 1"""
 
 
 class Unusable(StoreUnavailable):
@@ -75,10 +78,10 @@ def has_table(driver: Driver, name: str) -> bool:
 
 def warnings(driver: Driver) -> list[str]:
     """Which other roles could change what the store is."""
-    here = (driver.schema,)
+    here = driver.schema, schema.store.name
     names = [name for (name,) in driver.execute(_CREATORS, here)]
     found = [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
-    for (owner,) in driver.execute(_STRANGE_OWNER, (*here, schema.store.name)):
+    for (owner,) in driver.execute(_STRANGE_OWNER, here):
         found.append(f"the tables in the schema {driver.schema} belong to the role {owner}, which can change them")
     return found
 
