@@ -62,8 +62,8 @@ class Site:
     """
 
     def __init__(self, url: str, raw: Raw) -> None:
-        self.owners = url
         self.raw = raw
+        self.address = url.partition("@")[2].partition("/")[0]
         (self.schema,) = raw("SELECT current_schema()")
         self.url, self.intruders = (url.replace("//tests@", f"//{role}@") for role in ("service", "intruder"))
 

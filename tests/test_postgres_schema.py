@@ -120,6 +120,26 @@ def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
     assert (after, of_all) == ([], [here[0].replace("intruder", "PUBLIC")])
 
 
+IN_PUBLIC = {
+    "service": "other roles may create in the schema public (intruder): revoke that",
+    "intruder": "the tables in the schema public belong to the role intruder, which can change them",
+}
+
+
+@pytest.mark.parametrize("maker", IN_PUBLIC)
+def test_the_owner_of_the_database_may_own_the_tables_and_no_other_role(site, maker):
+    site.raw("CREATE DATABASE other OWNER service")
+    urls = {role: f"postgresql+psycopg://{role}@{site.address}/other" for role in (maker, "tests")}
+    try:
+        with Raw(urls["tests"]) as raw:
+            raw("GRANT CREATE ON SCHEMA public TO intruder")
+        open_store(urls[maker], create=True).close()
+        with closing(open_store(urls["tests"])) as store:
+            assert [each for each in store.warnings() if "role" in each] == [IN_PUBLIC[maker]]
+    finally:
+        site.raw("DROP DATABASE other WITH (FORCE)")
+
+
 def test_another_role_that_owns_the_schema_is_a_warning(site):
     with closing(open_store(site.url, create=True)) as store:
         site.raw(f"ALTER SCHEMA {site.schema} OWNER TO intruder")

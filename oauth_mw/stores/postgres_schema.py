@@ -22,24 +22,22 @@ FIRST = """SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synch
 pg_catalog.current_schemas(false)"""
 SAFE_PATH = "SET search_path TO pg_catalog, pg_temp"
 
-# These could do anything with the store in any case.
-_TRUSTED = """(owner.rolsuper OR owner.rolname = current_user
-OR owner.oid = (SELECT datdba FROM pg_database WHERE datname = current_database()))"""
-_TABLES = """FROM pg_class AS found JOIN pg_namespace AS space ON space.oid = found.relnamespace
-JOIN pg_roles AS owner ON owner.oid = found.relowner"""
-_STORES = f"SELECT space.nspname, {_TRUSTED} {_TABLES} WHERE space.nspname = ANY(%s) AND found.relname = %s"
-_OWN_TABLE = f"""SELECT found.relkind = 'r' AND ({_TRUSTED} OR found.relowner =
-(SELECT relowner FROM pg_class WHERE relnamespace = space.oid AND relname = %s)), owner.rolname
-{_TABLES} WHERE space.nspname = %s AND found.relname = %s"""
-_STRANGE_OWNER = f"""SELECT owner.rolname {_TABLES}
-WHERE space.nspname = %s AND found.relname = %s AND found.relowner <> space.nspowner AND NOT {_TRUSTED}"""
-# The owner of the tables may; so may those who own the database, as a group too (0 is PUBLIC).
-_CREATORS = f"""SELECT COALESCE(owner.rolname, 'PUBLIC')
-FROM pg_class AS found JOIN pg_namespace AS space ON space.oid = found.relnamespace
-CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner))) AS may
-LEFT JOIN pg_roles AS owner ON owner.oid = may.grantee
-WHERE space.nspname = %s AND found.relname = %s AND privilege_type = 'CREATE' AND grantee <> relowner
-AND (grantee = 0 OR NOT {_TRUSTED} AND owner.rolname <> 'pg_database_owner') ORDER BY 1"""
+# By functions, since not every role may read the list of all roles. Superusers and the owner of the database, who are
+# members of a role of that name, could do anything with the store in any case.
+_MINE = "(SELECT quote_ident(current_user)::regrole)"
+_TRUSTED = f"(relowner = {_MINE} OR pg_has_role(relowner, 'pg_database_owner', 'MEMBER'))"
+_TABLES = "FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+_STORES = f"SELECT nspname, {_TRUSTED} {_TABLES} WHERE nspname = ANY(%s) AND relname = %s"
+_OWN_TABLE = f"""SELECT relkind = 'r' AND ({_TRUSTED} OR relowner =
+(SELECT relowner FROM pg_class AS store WHERE relnamespace = pg_namespace.oid AND relname = %s)),
+pg_get_userbyid(relowner) {_TABLES} WHERE nspname = %s AND relname = %s"""
+_STRANGE_OWNER = f"""SELECT pg_get_userbyid(relowner) {_TABLES}
+WHERE nspname = %s AND relname = %s AND relowner <> nspowner AND NOT {_TRUSTED}"""
+# The owner of the tables may. 0 is PUBLIC.
+_CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END AS name
+{_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
+WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee NOT IN (relowner, {_MINE})
+AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORDER BY name"""
 
 
 class Unusable(StoreUnavailable):

@@ -65,6 +65,17 @@ def test_a_server_that_would_forget_is_a_warning(check, store_url, store_kind):
     assert f"warning: store: {off} off: a crash" in check(store_url).stdout
 
 
+def test_a_schema_in_which_all_roles_may_create_is_a_warning(check, postgres_url):
+    open_store(postgres_url, create=True).close()
+    with postgres_raw.Raw(postgres_url) as raw:
+        (schema,) = raw("SELECT current_schema()")
+        raw(f"GRANT CREATE ON SCHEMA {schema} TO PUBLIC")
+
+    assert (
+        f"warning: store: other roles may create in the schema {schema} (PUBLIC): revoke" in check(postgres_url).stdout
+    )
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql+psycopg://me:hidden@127.0.0.1:1/db?password=hidden", "redis://me:hidden@127.0.0.1:1/0"]
 )
