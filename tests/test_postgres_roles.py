@@ -21,7 +21,8 @@ from oauth_mw.stores import sql_log
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
 README = Path(__file__).parent.parent.joinpath("README.md").read_text()
-MAKE, USE, ADMINISTER = re.findall("```sql\n(.*?)```", README, re.DOTALL)
+BLOCKS = re.findall("```sql\n(.*?)```", README, re.DOTALL)
+MAKE, USE, ADMINISTER = (block for block in BLOCKS if "oauth_owner" in block or "oauth_service" in block)
 
 
 @pytest.fixture(scope="module")
