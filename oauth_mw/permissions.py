@@ -1,4 +1,4 @@
-"""What the file system lets other users do. Where it has no such permissions (Windows), nothing is said."""
+"""File permissions of other users. Where the system has none (Windows), no file counts as open to them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 
 def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = True) -> list[str]:
-    """How every user of the machine can get at a file, a sentence each.
+    """How every user of the machine can read, write or replace a file: a sentence each.
 
-    :param companions: suffixes of files beside it that belong to it. In its folder nobody else may make these.
-    :param secret: it holds something that others must not read.
+    :param companions: suffixes of the files beside it that belong to it. No other user may create these either.
+    :param secret: the file holds something that other users must not read.
     """
     found = []
     files = [path, *(path + suffix for suffix in companions)]
@@ -22,7 +22,7 @@ def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = 
     own = {os.path.dirname(each) for each in _names(path)} if companions else set()
     for folder in dict.fromkeys(folder for name in _names(path) for folder in _above(name)):
         mode = mode_of(folder)
-        # With the sticky bit, files there can be replaced by their owner alone, but anybody can make new ones.
+        # With the sticky bit only the owner of a file can replace it, but every user can create new files.
         if mode & stat.S_IWOTH and (folder in own or not mode & stat.S_ISVTX):
             found.append(f"every user of this machine can write the folder {folder}, and so replace {path}: chmod o-w")
     return found
@@ -44,12 +44,12 @@ def belongs_to_root(path: str) -> bool:
 
 
 def _names(path: str) -> tuple[str, str]:
-    """As it was named, and where that leads through links."""
+    """The path as it was given, and with its links resolved."""
     return os.path.abspath(path), os.path.realpath(path)
 
 
 def _above(path: str) -> Iterator[str]:
-    """The folders that it lies in, the next one first."""
+    """The folders above a path, the nearest one first."""
     while (folder := os.path.dirname(path)) != path:
         yield folder
         path = folder

@@ -99,12 +99,12 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
 
 
 def _open(file: str) -> list[str]:
-    """Who else can get at a database, if the store has one."""
+    """How other users can get at the database file, if the store has one."""
     return [f"store: {sentence}" for sentence in open_to_others(file, COMPANIONS)] if file else []
 
 
 def _judge_files(settings: Settings, section: Section) -> list[str]:
-    """Who else can get at the ini, and at the folders of key files."""
+    """How other users can get at the ini, and at the folders of key files."""
     secret = bool(section.options.get("key_encryption_secret")) or has_password(str(section.options.get("store")))
     found = [f"config: {sentence}" for sentence in open_to_others(section.file, secret=secret)]
     keys = (sentence for file in settings.signing_key_files for sentence in open_to_others(file, secret=False))

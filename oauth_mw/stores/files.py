@@ -34,7 +34,7 @@ def check_folder(folder: str) -> None:
 
 
 def give_to_owner_of(model: str, descriptor: int) -> None:
-    """Where root makes a file, let it belong to whom ``model`` does.
+    """Give a file that root has made to the owner and group of ``model``.
 
     :raises OSError: the system does not permit it.
     """
