@@ -90,8 +90,8 @@ class Client:
     ``lifetime`` its tokens' lifetime in seconds. ``audiences`` are the resources (RFC 8707) that it
     may ask for, or as a resource server is; none: those of this server. ``default_audience`` is what
     its tokens are for when it asks for none; ``token_format`` one of :data:`TOKEN_FORMATS`. What is
-    ``None`` is as the options say. ``position`` is the revocation log's position as read together
-    with this record.
+    ``None`` is as the options say. ``revoked_before`` is the log position of the last event that revoked
+    all of its tokens, as read together with this record; 0: there was none.
     """
 
     client_id: str
@@ -108,11 +108,15 @@ class Client:
     enabled: bool = True
     created_at: int = 0
     secrets: tuple[ClientSecret, ...] = ()
-    position: int = 0
+    revoked_before: int = 0
 
 
 class TokenRecord(NamedTuple):
-    """A token as a store keeps it. ``client_id`` and ``position`` are those of the issue."""
+    """A token as a store keeps it.
+
+    ``position`` is its client's ``revoked_before`` as read at the issue; tokens issued by older versions have the
+    position of the log's head instead. The token is revoked once its client's value is larger.
+    """
 
     client_id: str
     scope: str

@@ -21,7 +21,7 @@ from .model import (
 
 class ClientReader(Protocol):
     def find_client(self, client_id: str) -> Client | None:
-        """The client with its secrets, and the log's position as of the same moment."""
+        """The client with its secrets and its ``revoked_before``, all as of one moment."""
 
 
 class ClientStore(ClientReader, Protocol):
@@ -70,7 +70,7 @@ class TokenStore(Protocol):
         :data:`~oauth_mw.model.MOST_ALONE` such tokens of a client, all of its tokens issued so far end instead, and
         their events go.
 
-        :param position: where the log stood when it was issued.
+        :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
         """
 
     def sweep(self, now: int, limit: int) -> int:

@@ -39,7 +39,7 @@ def key_of(number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:
 
 def token_of(client: Client, **changes: Any) -> TokenRecord:
     """What an issue would store for a client that was read from a store."""
-    return TokenRecord(client.client_id, "read", NOW, client.position)._replace(**changes)
+    return TokenRecord(client.client_id, "read", NOW, client.revoked_before)._replace(**changes)
 
 
 def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
 from jwts import JWT, TESTER, introspected, opens
-from stored import events_of
+from stored import events_of, log_of
 from support import SECRET, basic, bearer, issue
 
 from oauth_mw import admin
@@ -69,6 +70,25 @@ def test_it_reaches_the_log_once(app, token, store):
         revoke(app, token)
 
     assert ends_of(store) == 1
+
+
+def position_in(token):
+    payload = token.split(".")[1]
+    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["oauth_mw_position"]
+
+
+def test_it_says_nothing_about_other_clients_and_other_tokens(app, token, store):
+    admin.add_client(store, "other", client_id="other", secret=SECRET)
+    admin.revoke_all_tokens(store, "other")
+    revoke(app, token)
+
+    assert [position_in(issue(app)), position_in(issue(app, "other"))] == [0, store.find_client("other").revoked_before]
+
+
+def test_it_says_when_all_tokens_of_its_client_were_last_revoked(app, store):
+    admin.revoke_all_tokens(store, "tester")
+
+    assert position_in(issue(app)) == log_of(store).position
 
 
 def test_one_that_has_expired_never_reaches_it(app, token, store, clock):

@@ -18,7 +18,7 @@ from oauth_mw.tokens.jwt import POSITION, TYPE, JWTTokens, storage_key
 ISSUER = "https://api.example.com"
 OURS = "https://api.example.com/reports"
 CLIENT = Client(
-    "tester", "Tester", ("read",), attributes={"tier": "gold", "quota": 5, "note": "x"}, position=7,
+    "tester", "Tester", ("read",), attributes={"tier": "gold", "quota": 5, "note": "x"}, revoked_before=7,
     public_attributes=frozenset({"tier", "quota"}),
 )  # fmt: skip
 
@@ -132,7 +132,7 @@ def test_one_that_was_ended_by_itself_is_refused(tokens, issued, ended):
 
 
 def test_one_whose_clients_tokens_were_all_ended_is_refused(tokens, issued, ended):
-    ended.add(("tester", CLIENT.position))
+    ended.add(("tester", CLIENT.revoked_before))
 
     assert tokens.read(issued[0]) is None
 

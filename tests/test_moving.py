@@ -86,7 +86,7 @@ def test_the_same_secrets_authenticate(moved):
 
 def test_clients_are_those_that_they_were(moved):
     def clients(store):
-        return [replace(each, position=0, secrets=tuple(sorted(each.secrets))) for each in store.clients()]
+        return [replace(each, secrets=tuple(sorted(each.secrets))) for each in store.clients()]
 
     assert clients(moved.target) == clients(moved.source)
     assert len(clients(moved.target)) == 5

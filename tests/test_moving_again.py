@@ -205,6 +205,22 @@ def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then
 
 
 @each_target
+def test_a_token_that_was_revoked_with_its_client_meanwhile_comes_revoked(stores, late):
+    source, target = stores
+    filled(source)
+    keys = []
+
+    def end(source):
+        keys.append(issued(source, "a", 2000))
+        source.end_client("a")
+        return keys[0]
+
+    late(end)
+
+    assert accepted(target, keys) == set()
+
+
+@each_target
 def test_an_event_in_the_log_has_its_effect_at_once(stores, clock, monkeypatch):
     source, target = stores
     keys = filled(source)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 
 import pytest
@@ -44,6 +45,13 @@ def test_the_token_id_is_the_expiry_and_the_digest(tokens):  # A-21
     text, issued = tokens().issue(CLIENT, ("read",), 60)
 
     assert issued.token_id == issued.expires_at.to_bytes(4).hex() + sha256(text.encode()).digest()[:28].hex()
+
+
+@pytest.mark.parametrize("revoked_before", [0, 7])
+def test_a_token_carries_its_clients_last_revocation(tokens, store, revoked_before):
+    _, issued = tokens().issue(replace(CLIENT, revoked_before=revoked_before), ("read",), 60)
+
+    assert store.find_token(bytes.fromhex(issued.token_id)).position == revoked_before
 
 
 def test_the_token_id_is_no_token(tokens):

@@ -121,7 +121,7 @@ import secrets
 sys.stdin.readline()
 client = store.find_client("tester")
 for _ in range(100):
-    store.add_token(bytes([255]) * 4 + secrets.token_bytes(28), TokenRecord("tester", "", 0, client.position))
+    store.add_token(bytes([255]) * 4 + secrets.token_bytes(28), TokenRecord("tester", "", 0, client.revoked_before))
 print("done", flush=True)
 """
 

@@ -35,7 +35,7 @@ def asked(store):
 
 
 def ends(store):
-    position = store.find_client("tester").position
+    position = store.find_client("tester").revoked_before
     return {
         "one token": lambda: store.end_token("tester", key_of(), position),
         "all of a client's": lambda: store.end_client("tester"),

@@ -24,7 +24,7 @@ FULL = registered(
 
 
 def as_registered(client):
-    return replace(client, position=0)
+    return replace(client, revoked_before=0)
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def test_an_update_changes_what_it_is_given(store):
 
     changed = store.update_client("tester", lambda client: replace(client, **changes))
 
-    assert replace(store.find_client("tester"), position=0) == as_registered(changed)
+    assert replace(store.find_client("tester"), revoked_before=0) == as_registered(changed)
     assert {name: getattr(changed, name) for name in changes} == changes
 
 

@@ -22,7 +22,7 @@ def ends_of(store):
 
 
 def now_of(store, client_id="tester"):
-    return store.find_client(client_id).position
+    return store.find_client(client_id).revoked_before
 
 
 def test_a_token_is_ended_once(store):
@@ -61,7 +61,7 @@ def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, c
     clock.move(10 * LOG_KEEP_SECONDS)
     store.end_client("other")
 
-    assert {event.position for event in events_of(store)} == {last, now_of(store)}
+    assert {event.position for event in events_of(store)} == {last, now_of(store, "other")}
 
 
 def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):

@@ -32,7 +32,7 @@ def test_who_knows_nothing_is_told_to_forget_and_where_the_log_stands(store):
     page = log_of(store)
 
     assert (page.complete, list(page.events)) == (False, [])
-    assert page.position == store.find_client("tester").position
+    assert page.position == store.find_client("tester").revoked_before
 
 
 def test_a_quiet_log_is_complete(store):

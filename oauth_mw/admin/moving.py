@@ -177,9 +177,12 @@ class _Copying:
             return 0
         with _asking(self._source_url):
             tokens = self._source.read_tokens(keys)
-        # Before a token goes what it is judged by: its client, and the log up to where it was issued.
-        if any(token.position > self._position or token.client_id not in self._clients for _, token in tokens):
+            end = self._source.standing().position
+        # Before a token goes what it is judged by: its client, and all that was revoked until it was read.
+        if any(token.client_id not in self._clients for _, token in tokens):
             self._copy_all_but_tokens()
+        elif end > self._position:
+            self._copy_events()
         tokens = [each for each in tokens if each[1].client_id in self._clients]
         if not tokens:
             return 0

@@ -74,8 +74,7 @@ class MemoryStore:
 
     def find_client(self, client_id: str) -> Client | None:
         with self._all.lock:
-            client = self._all.clients.get(client_id)
-            return client and replace(client, position=self._all.head[0])
+            return self._all.clients.get(client_id)
 
     def clients(self) -> Iterable[Client]:
         with self._all.lock:
@@ -106,17 +105,13 @@ class MemoryStore:
         client = self._all.clients.get(client_id)
         if client is None:
             return False
-        if disable:
-            self._all.clients[client_id] = replace(client, enabled=False)
+        self._all.alone.pop(client_id, None)
+        ended = self._all.ended[client_id] = self._append(client_id)
+        self._all.clients[client_id] = replace(client, revoked_before=ended, enabled=client.enabled and not disable)
         if delete:
             del self._all.clients[client_id]
             self._all.gone.add(client_id)
-        self._end_all(client_id)
         return True
-
-    def _end_all(self, client_id: str) -> None:
-        self._all.alone.pop(client_id, None)
-        self._all.ended[client_id] = self._append(client_id)
 
     def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
         with self._all.lock:
@@ -162,9 +157,7 @@ class MemoryStore:
                 return False
             if len(alone) >= MOST_ALONE:
                 alone = self._all.alone[client_id] = self._kept(alone)
-            if len(alone) >= MOST_ALONE and client_id in self._all.clients:
-                self._end_all(client_id)
-            else:
+            if len(alone) < MOST_ALONE or not self._end(client_id, False, False):
                 alone[key] = self._append(client_id, key, alone=True)
             return True
 

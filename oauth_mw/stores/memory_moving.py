@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from ..model import LOG_KEEP_SECONDS, ClientRecord, Ended, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from .memory import Contents
@@ -93,12 +94,17 @@ class MemoryMoving:
 
     def _put(self, record: ClientRecord) -> None:
         client_id = record.client.client_id
-        self._all.ended[client_id] = max(record.ended, self._all.ended.get(client_id, 0))
         if record.deleted:
             self._all.clients.pop(client_id, None)
             self._all.gone.add(client_id)
         else:
             self._all.clients[client_id] = record.client
+        self._end(client_id, record.ended)
+
+    def _end(self, client_id: str, position: int) -> None:
+        ended = self._all.ended[client_id] = max(position, self._all.ended.get(client_id, 0))
+        if known := self._all.clients.get(client_id):
+            self._all.clients[client_id] = replace(known, revoked_before=ended)
 
     def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
         with self._all.lock:
@@ -110,7 +116,7 @@ class MemoryMoving:
                 if event.key is not None and event.alone:
                     self._all.alone.setdefault(event.client_id, {})[event.key] = event.position
                 if event.key is None:
-                    self._all.ended[event.client_id] = event.position
+                    self._end(event.client_id, event.position)
                 elif event.key in self._all.tokens:
                     self._all.tokens[event.key] = self._all.tokens[event.key]._replace(revoked=True)
                     self._all.revoked[event.key] = event.position

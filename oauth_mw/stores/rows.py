@@ -53,7 +53,7 @@ NO_ATTRIBUTES: Attributes = (EMPTY, frozenset())
 
 
 def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
-    """A client from the rows of its join with its secrets: client columns, secret columns, log position.
+    """A client from the rows of its join with its secrets: client columns, secret columns, ``ended``.
 
     :raises StoreUnavailable: they hold what was never written there.
     """

@@ -8,7 +8,6 @@ them was done by others.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -99,7 +98,7 @@ def records(connection: Connection, ids: Select[str], **values: object) -> list[
 def _record(rows: Sequence[Any]) -> ClientRecord:
     *_, ended, deleted = rows[0]
     client = None if deleted else client_from_rows([row[:-1] for row in rows])
-    return ClientRecord(replace(client, position=0), ended) if client else gone(rows[0][0], ended)
+    return ClientRecord(client, ended) if client else gone(rows[0][0], ended)
 
 
 def write_clients(connection: Connection, known: Mapping[str, int], records: Sequence[ClientRecord]) -> None:

@@ -26,10 +26,9 @@ _store, _client, _secret, _token, _log = schema.store, schema.client, schema.sec
 # Said outright: SQLAlchemy would make a parameter of it.
 _NONE: ColumnElement[int] = literal_column("0")
 
-# One read serves an issue: the client, its secrets, and the log's position as of the same moment.
 CLIENTS = (
-    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _store.c.position.label("head"))
-    .select_from(_client.join(_store, true()).outerjoin(_secret, _secret.c.client == _client.c.number))
+    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _client.c.ended)
+    .select_from(_client.outerjoin(_secret, _secret.c.client == _client.c.number))
     .where(_client.c.deleted.is_(False))
 )
 FIND_CLIENT = CLIENTS.where(_client.c.client_id == bindparam("client_id"))

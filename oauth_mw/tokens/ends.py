@@ -103,6 +103,9 @@ class Ends:
         known.by_expiry[:] = left
 
     def has_ended(self, key: bytes, client_id: str, position: int) -> bool:
-        """Whether a token of this client is dead that was issued when the log stood at ``position``."""
+        """Whether a token of this client is revoked.
+
+        :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
+        """
         tokens, clients, _ = self._known
         return key in tokens.get(client_id, ()) or position < clients.get(client_id, 0)

@@ -19,7 +19,7 @@ from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_o
 from .opaque import CLOCK_MARGIN, HasEnded
 
 TYPE = "at+jwt"
-# Which of two events came first is not to be told from whole seconds: where the log stood when the client was read.
+# Its client's ``revoked_before`` as read at the issue: whole seconds cannot say whether a revocation came before it.
 POSITION = "oauth_mw_position"
 JTI_BYTES = 16
 
@@ -89,7 +89,7 @@ class JWTTokens:
             "iat": now,
             "exp": now + lifetime,
             "jti": secrets.token_urlsafe(JTI_BYTES),
-            POSITION: client.position,
+            POSITION: client.revoked_before,
         }
         if scopes:
             members["scope"] = " ".join(scopes)

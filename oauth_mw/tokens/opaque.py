@@ -29,7 +29,7 @@ _LENGTH = 48
 # RFC 6750 §2.1: of b64token, what a prefix may hold, then what we make ourselves.
 _TEXT = re.compile(r"[A-Za-z0-9._~+/-]{0,32}[A-Za-z0-9_-]{48}", re.ASCII)
 
-# Whether the token with this storage key, of this client, issued when the log stood at this position, ended early.
+# Whether the token with this storage key, of this client, with this position (see TokenRecord), was revoked.
 HasEnded = Callable[[bytes, str, int], bool]
 
 
@@ -82,7 +82,7 @@ class OpaqueTokens:
             client.client_id,
             " ".join(scopes),
             now,
-            client.position,
+            client.revoked_before,
             client.attributes,
             client.public_attributes,
             tuple(audience),

@@ -67,7 +67,7 @@ def registered(store: Store) -> TokenRecord:
     admin.add_client(store, "Reports", scope=SCOPE, lifetime=LIFETIME, client_id=CLIENT_ID, secret=SECRET)
     other = admin.add_client(store, "Somebody else").client
     store.end_client(other.client_id)
-    return TokenRecord(CLIENT_ID, SCOPE, int(time.time()), admin.get_client(store, CLIENT_ID).position)
+    return TokenRecord(CLIENT_ID, SCOPE, int(time.time()), admin.get_client(store, CLIENT_ID).revoked_before)
 
 
 def made_up(expires_at: int) -> str:

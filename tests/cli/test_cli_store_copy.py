@@ -185,7 +185,7 @@ def used(opened, token):
     admin.delete_client(opened, "gone")
     client = opened.find_client("tester")
     record = opened.find_token(admin.token_key(token))
-    opened.add_token((int(time.time()) - 5).to_bytes(4) + bytes(28), record._replace(position=client.position))
+    opened.add_token((int(time.time()) - 5).to_bytes(4) + bytes(28), record._replace(position=client.revoked_before))
     return opened
 
 

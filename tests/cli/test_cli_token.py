@@ -26,7 +26,7 @@ def token_id(token):
 def expired(opened):
     """The id of a token that expired, and whose row is still there."""
     key = (int(time.time()) - 60).to_bytes(4) + bytes(28)
-    opened.add_token(key, TokenRecord("tester", "read", 1, opened.find_client("tester").position))
+    opened.add_token(key, TokenRecord("tester", "read", 1, opened.find_client("tester").revoked_before))
     return key.hex()
 
 

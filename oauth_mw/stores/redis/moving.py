@@ -66,7 +66,7 @@ class RedisMoving:
 
     def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
         for ids in self._client_ids():
-            rows = self._ask(*(("HMGET", self._keys.client(each), *CLIENT_FIELDS, "ended") for each in ids))
+            rows = self._ask(*(("HMGET", self._keys.client(each), *CLIENT_FIELDS) for each in ids))
             yield [read(_record, client_id, row) for client_id, row in zip(ids, rows, strict=True)]
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
@@ -198,9 +198,8 @@ class RedisMoving:
 
 
 def _record(client_id: str, row: Replies) -> ClientRecord:
-    *fields, ended = row
-    client = client_from(client_id, fields, 0)
-    return ClientRecord(client, int(ended)) if client else gone(client_id, int(ended))
+    client, ended = client_from(client_id, row), int(row[-1])
+    return ClientRecord(client, ended) if client else gone(client_id, ended)
 
 
 def _fields(record: ClientRecord) -> Sequence[str]:

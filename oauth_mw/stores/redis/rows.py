@@ -127,12 +127,12 @@ def client_text(client: Client) -> str:
     )
 
 
-def client_from(client_id: str, fields: Sequence[bytes | None], position: int) -> Client | None:
+def client_from(client_id: str, fields: Sequence[bytes | None]) -> Client | None:
     """A client from the fields :data:`CLIENT_FIELDS`; ``None`` when it is deleted or never was.
 
     :raises ValueError: it is no record of ours.
     """
-    text, enabled, secrets = fields
+    text, enabled, secrets, ended = fields
     if not text:
         return None
     name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = json.loads(text)
@@ -153,11 +153,11 @@ def client_from(client_id: str, fields: Sequence[bytes | None], position: int) -
         enabled == b"1",
         created_at,
         tuple([_secret_from(line) for line in secrets.split(b"\n")]) if secrets else (),
-        position,
+        int(ended or b""),
     )
 
 
-CLIENT_FIELDS = ("record", "enabled", "secrets")
+CLIENT_FIELDS = ("record", "enabled", "secrets", "ended")
 
 
 def secret_line(secret: ClientSecret) -> str:

@@ -194,12 +194,10 @@ redis.call('ZREM', alone(id), unpack(members))
 return 1
 """
 
-# The log's position as of the same moment. A transaction would do, but a server that is full takes none.
+# A transaction would do, but a server that is full takes none.
 _FIND_CLIENT = """
-local version = ARGV[1]
-local store = redis.call('HMGET', KEYS[1], 'version', 'position')
-if store[1] ~= version then return -1 end
-return {redis.call('HMGET', KEYS[2], unpack(ARGV, 2)), store[2]}
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
+return redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
 """
 
 _READ_LOG = """

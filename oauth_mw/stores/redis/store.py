@@ -121,15 +121,14 @@ class RedisStore:
     # Clients
 
     def find_client(self, client_id: str) -> Client | None:
-        fields, position = self._client(client_id, self._steps.deadline())
-        return read(client_from, client_id, fields, position)
+        return read(client_from, client_id, self._fields(client_id, self._steps.deadline()))
 
-    def _client(self, client_id: str, deadline: float) -> tuple[Replies, int]:
-        """A client's fields, and the log's position as of the same moment."""
+    def _fields(self, client_id: str, deadline: float) -> Replies:
+        """What :func:`client_from` reads."""
         keys = (self._keys.store, self._keys.client(client_id))
         script = ("EVALSHA", scripts.FIND_CLIENT, len(keys), *keys, VERSION, *CLIENT_FIELDS)
-        fields, position = self._steps.here(lambda: self._steps.run(keys[0], [script], deadline)[0], deadline)
-        return fields, read(int, position)
+        fields: Replies = self._steps.here(lambda: self._steps.run(keys[0], [script], deadline)[0], deadline)
+        return fields
 
     def clients(self) -> Iterable[Client]:
         return [client for page in self._pages() for client in page]
@@ -147,15 +146,15 @@ class RedisStore:
     def _clients(self, ids: list[str]) -> list[Client]:
         """Those of ``ids`` that were not deleted."""
         deadline = self._steps.deadline()
-        commands: list[Command] = [("HMGET", self._keys.store, "version", "position")]
+        commands: list[Command] = [("HGET", self._keys.store, "version")]
         commands += [("HMGET", self._keys.client(client_id), *CLIENT_FIELDS) for client_id in ids]
 
         def ask() -> Any:
-            (version, position), *rows = self._steps.run(self._keys.store, commands, deadline)
-            return (rows, read(int, position)) if version == VERSION else NO_STORE
+            version, *rows = self._steps.run(self._keys.store, commands, deadline)
+            return rows if version == VERSION else NO_STORE
 
-        rows, position = self._steps.here(ask, deadline)
-        found = (read(client_from, client_id, fields, position) for client_id, fields in zip(ids, rows, strict=True))
+        rows = self._steps.here(ask, deadline)
+        found = (read(client_from, client_id, fields) for client_id, fields in zip(ids, rows, strict=True))
         return [client for client in found if client]
 
     def has_client_for(self, token_format: str) -> bool:
@@ -169,8 +168,8 @@ class RedisStore:
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         deadline = self._steps.deadline()
         while time.monotonic() < deadline:
-            fields, position = self._client(client_id, deadline)
-            client = read(client_from, client_id, fields, position)
+            fields = self._fields(client_id, deadline)
+            client = read(client_from, client_id, fields)
             if client is None:
                 # Its end may be one that no replica confirmed yet.
                 self._steps.change(scripts.UPDATE_CLIENT, client_id, "", "", "", "", deadline=deadline)
