@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from .model import (
     Client,
     ClientRecord,
-    ClientSecret,
     EndsPage,
     Holdings,
     KeyRecord,
@@ -36,15 +35,15 @@ class ClientStore(ClientReader, Protocol):
         """False when the id exists or ever existed."""
 
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
-        """Read, change and write name, scopes, lifetime, attributes, role and ``enabled`` in one step.
+        """Read, change and write all but the id and the times of a client, in one step: what ``change`` sees is what
+        it replaces.
 
-        What ``change`` raises leaves the client as it was. ``None`` when there is no such client.
+        :param change: may be called more than once. What it raises leaves the client as it was.
+        :return: the client as written; ``None`` when there is no such client.
         """
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         """End all tokens issued so far, in one step with what else is asked; false when there is no such client."""
-
-    def add_secret(self, client_id: str, secret: ClientSecret) -> bool: ...
 
     def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool: ...
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stored import API, BILLING, SPANNING, STORE_SUITE, issued, registered
+from stored import API, BILLING, SPANNING, STORE_SUITE, given_secret, issued, registered
 from support import basic, bearer, issue
 from webtest import TestApp
 
@@ -156,7 +156,7 @@ def changed(store: Store, keys: list[bytes]) -> list[bytes]:
     store.revoke_token(keys[3])
     store.end_client("a", disable=True)
     store.update_client("d", lambda client: replace(client, enabled=True, name="renamed"))
-    store.add_secret("b", hash_secret("t" * 16))
+    given_secret(store, "b", hash_secret("t" * 16))
     store.remove_secret("d", store.find_client("d").secrets[0].secret_id)
     store.add_client(registered("e"))
     return [*keys, new, issued(store, "e", 1001), issued(store, "b", 1002)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from support import HandClock
 
 from oauth_mw.credentials import hash_secret
-from oauth_mw.model import Client, Ended, LogPage, TokenRecord
+from oauth_mw.model import Client, ClientSecret, Ended, LogPage, TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.whole import ends_of
 
@@ -40,6 +41,11 @@ def key_of(number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:
 def token_of(client: Client, **changes: Any) -> TokenRecord:
     """What an issue would store for a client that was read from a store."""
     return TokenRecord(client.client_id, "read", NOW, client.revoked_before)._replace(**changes)
+
+
+def given_secret(store: Store, client_id: str, secret: ClientSecret) -> bool:
+    """Whether there is such a client; it has one more secret then."""
+    return bool(store.update_client(client_id, lambda client: replace(client, secrets=(*client.secrets, secret))))
 
 
 def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from moving import changed, contents, each_kind, each_target, filled, new_places
-from stored import issued, registered
+from stored import given_secret, issued, registered
 
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
@@ -82,7 +82,7 @@ CHANGES = {
     "registered": lambda store: store.add_client(registered("b2")),
     "renamed": lambda store: store.update_client("b", lambda client: replace(client, name="mine")),
     "enabled": lambda store: store.update_client("d", lambda client: replace(client, enabled=True)),
-    "given a secret": lambda store: store.add_secret("b", hash_secret("u" * 16)),
+    "given a secret": lambda store: given_secret(store, "b", hash_secret("u" * 16)),
     "without a secret": lambda store: store.remove_secret("b", store.find_client("b").secrets[0].secret_id),
     "with other scopes": lambda store: store.update_client("b", lambda client: replace(client, scopes=("x",))),
     "with a number for true": lambda store: store.update_client(

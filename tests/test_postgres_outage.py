@@ -11,7 +11,7 @@ import pytest
 from engines import Postgres, wait_until
 from places import why_no_wheel
 from postgres_raw import Raw
-from stored import issued, key_of, registered, token_of
+from stored import given_secret, issued, key_of, registered, token_of
 
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
@@ -78,7 +78,7 @@ def operations(store):
         "add_client": lambda: store.add_client(registered("other")),
         "update_client": lambda: store.update_client("tester", lambda client: replace(client, name="x")),
         "end_client": lambda: store.end_client("tester"),
-        "add_secret": lambda: store.add_secret("tester", hash_secret("t" * 16)),
+        "add_secret": lambda: given_secret(store, "tester", hash_secret("t" * 16)),
         "remove_secret": lambda: store.remove_secret("tester", "0", and_tokens=True),
         "add_token": lambda: store.add_token(key, token),
         "revoke_token": lambda: store.revoke_token(key_of()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from engines import Redis
-from stored import is_dead, issued, log_of, registered
+from stored import given_secret, is_dead, issued, log_of, registered
 
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
@@ -18,7 +18,7 @@ def test_what_was_acknowledged_survives_kill_9():
             for number in range(3):
                 client_id = f"client-{number}"
                 assert store.add_client(registered(client_id))
-                assert store.add_secret(client_id, hash_secret("t" * 16))
+                assert given_secret(store, client_id, hash_secret("t" * 16))
                 revoked, kept = issued(store, client_id, 2 * number), issued(store, client_id, 2 * number + 1)
                 assert store.revoke_token(revoked)
                 assert store.end_client(f"client-{number - 1}", delete=True) or number == 0

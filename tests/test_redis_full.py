@@ -9,7 +9,7 @@ from types import MappingProxyType
 import pytest
 from engines import Redis
 from redis_raw import Raw
-from stored import is_dead, issued, key_of, registered, token_of
+from stored import given_secret, is_dead, issued, key_of, registered, token_of
 
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
@@ -45,7 +45,7 @@ CHANGES = {
     "end_client": lambda store: store.end_client("tester"),
     "disable": lambda store: store.end_client("tester", disable=True),
     "delete": lambda store: store.end_client("tester", delete=True),
-    "add_secret": lambda store: store.add_secret("tester", hash_secret("t" * 16)),
+    "add_secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
     "remove_secret": lambda store: store.remove_secret(
         "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
     ),

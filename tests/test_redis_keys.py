@@ -112,14 +112,6 @@ def test_no_token_is_left_where_the_store_is_gone(store, raw):
     assert raw.keys() == set()
 
 
-def test_the_secret_of_a_repeated_call_is_stored_once(store):
-    secret = registered().secrets[0]
-
-    assert [store.add_secret("tester", secret), store.add_secret("tester", secret)] == [True, True]
-
-    assert store.find_client("tester").secrets[1:] == (secret,)
-
-
 def test_a_plain_token_takes_few_bytes(store, raw):
     key = issued(store)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 import pytest
 from engines import Redis, free_port, wait_until
 from redis_raw import Raw
-from stored import is_dead, issued, key_of, log_of, registered, token_of
+from stored import given_secret, is_dead, issued, key_of, log_of, registered, token_of
 
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
@@ -53,7 +53,7 @@ def calls(store):
         "add_client": lambda: store.add_client(registered("other")),
         "update_client": lambda: store.update_client("tester", lambda client: replace(client, name="x")),
         "end_client": lambda: store.end_client("tester"),
-        "add_secret": lambda: store.add_secret("tester", hash_secret("t" * 16)),
+        "add_secret": lambda: given_secret(store, "tester", hash_secret("t" * 16)),
         "remove_secret": lambda: store.remove_secret("tester", "0", and_tokens=True),
         "add_token": lambda: store.add_token(key, token),
         "find_token": lambda: store.find_token(key),

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 from engines import Redis, wait_until
 from redis_raw import Raw
-from stored import is_dead, issued, key_of, registered, token_of
+from stored import given_secret, is_dead, issued, key_of, registered, token_of
 
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
@@ -61,7 +61,7 @@ CHANGES = {
     "update_client": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
     "end_client": lambda store: store.end_client("tester"),
     "delete": lambda store: store.end_client("tester", delete=True),
-    "add_secret": lambda store: store.add_secret("tester", hash_secret("t" * 16, label="second")),
+    "add_secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16, label="second")),
     "remove_secret": lambda store: store.remove_secret("tester", store.find_client("tester").secrets[0].secret_id),
     "revoke_token": lambda store: store.revoke_token(key_of()),
 }

@@ -8,7 +8,7 @@ import shutil
 from contextlib import closing
 
 import pytest
-from stored import is_dead, issued, key_of, log_of, registered, token_of
+from stored import given_secret, is_dead, issued, key_of, log_of, registered, token_of
 
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
@@ -76,7 +76,7 @@ WRITES = {
     "issue": lambda store: store.add_token(key_of(1), token_of(MINE)),
     "register": lambda store: store.add_client(registered("other")),
     "update": lambda store: store.update_client("tester", lambda client: client),
-    "add secret": lambda store: store.add_secret("tester", hash_secret("t" * 16)),
+    "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
     "sweep": lambda store: store.sweep(2**32 - 1, 10),
 }
 ENDS = {

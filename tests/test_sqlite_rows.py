@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from stored import HOUR, NOW, is_dead, issued, key_of, log_of, registered
+from stored import HOUR, NOW, given_secret, is_dead, issued, key_of, log_of, registered
 from support import HandClock
 
 from oauth_mw import admin, open_store
@@ -181,7 +181,7 @@ CHANGES = {
     "revoke": lambda store: store.revoke_token(key_of()),
     "register": lambda store: store.add_client(registered("other")),
     "update": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
-    "add secret": lambda store: store.add_secret("tester", hash_secret("t" * 16)),
+    "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
     "remove only a secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id),
 }
 NORMAL, FULL = 1, 2

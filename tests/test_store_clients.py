@@ -4,7 +4,7 @@ from dataclasses import replace
 from types import MappingProxyType
 
 import pytest
-from stored import API, BILLING, is_dead, issued, log_of, registered
+from stored import API, BILLING, given_secret, is_dead, issued, log_of, registered
 
 from oauth_mw.credentials import hash_secret
 
@@ -116,14 +116,14 @@ def test_an_update_that_fails_leaves_the_client_as_it_was(store):
 def test_every_change_of_a_client_that_does_not_exist_says_so(store):
     assert store.update_client("nobody", lambda client: client) is None
     assert not store.end_client("nobody")
-    assert not store.add_secret("nobody", hash_secret("s"))
+    assert not given_secret(store, "nobody", hash_secret("s"))
     assert not store.remove_secret("nobody", "0")
 
 
 def test_a_client_has_several_secrets(store):
     second = hash_secret("t" * 16, label="second", created_at=5)
 
-    assert store.add_secret("tester", second)
+    assert given_secret(store, "tester", second)
 
     assert store.find_client("tester").secrets[1:] == (second,)
 
@@ -131,7 +131,7 @@ def test_a_client_has_several_secrets(store):
 def test_a_removed_secret_is_gone_and_the_others_stay(store):
     first = store.find_client("tester").secrets[0]
     second = hash_secret("t" * 16)
-    store.add_secret("tester", second)
+    given_secret(store, "tester", second)
 
     assert store.remove_secret("tester", first.secret_id)
 
@@ -184,7 +184,7 @@ def test_a_deleted_client_cannot_be_changed_any_more(store):
 
     assert store.update_client("tester", lambda client: replace(client, enabled=True)) is None
     assert not store.end_client("tester")
-    assert not store.add_secret("tester", hash_secret("s"))
+    assert not given_secret(store, "tester", hash_secret("s"))
 
 
 def test_the_id_of_a_deleted_client_is_never_used_again(store):

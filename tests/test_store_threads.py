@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from threading import Barrier
 
 import pytest
-from stored import NOW, is_dead, issued, key_of, log_of, registered, sweeping, token_of
+from processes import Processes
+from stored import NOW, STORE_SUITE, is_dead, issued, key_of, log_of, registered, sweeping, token_of
+
+from oauth_mw import AdminError, admin
+from oauth_mw.credentials import MAX_SECRETS
 
 THREADS = 8
+
+# A process that says how many of five more secrets the client gets.
+ADDING = f"""
+sys.path.insert(0, {os.path.dirname(__file__)!r})
+from test_store_threads import tries_to_add_secrets
+print("ready", flush=True)
+sys.stdin.readline()
+print(tries_to_add_secrets(store), flush=True)
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +77,36 @@ def test_changes_of_a_client_at_once_are_all_kept(store, at_once):
     )
 
     assert sorted(store.find_client("tester").scopes) == sorted(map(str, range(THREADS)))
+
+
+def tries_to_add_secrets(store):
+    """How many of five more secrets the client gets."""
+    added = 0
+    for _ in range(MAX_SECRETS):
+        with suppress(AdminError):
+            admin.add_secret(store, "tester")
+            added += 1
+    return added
+
+
+def test_a_client_has_at_most_so_many_secrets_however_many_callers_add_some(store, at_once):
+    added = at_once(lambda thread: tries_to_add_secrets(store))
+
+    assert sum(added) == MAX_SECRETS - 1
+    assert len(store.find_client("tester").secrets) == MAX_SECRETS
+
+
+@pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
+def test_a_client_has_at_most_so_many_secrets_however_many_processes_add_some(store, store_url):
+    with Processes(store_url) as processes:
+        both = [processes(ADDING) for _ in range(2)]
+        assert [process.says() for process in both] == ["ready"] * 2
+        for process in both:
+            process.hears()
+        added = [int(process.says()) for process in both]
+
+    assert sum(added) == MAX_SECRETS - 1
+    assert len(store.find_client("tester").secrets) == MAX_SECRETS
 
 
 def test_events_at_once_have_positions_of_their_own(store, at_once):

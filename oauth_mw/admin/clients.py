@@ -176,14 +176,11 @@ def add_secret(
     :raises AdminError: too many, weak, or already over.
     :raises NotFound: there is no such client.
     """
-    client = get_client(store, client_id)
     now = int(clock())
-    if len(client.secrets) >= MAX_SECRETS:
-        raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
-    new = _secret(secret, client_id, allow_weak_secret, now, read_name(label), not_after)
-    _there(store.add_secret(_known(client_id), new.record), client_id)
+    new = _secret(secret, _known(client_id), allow_weak_secret, now, read_name(label), not_after)
+    _there(store.update_client(client_id, lambda client: _with_secret(client, new.record)), client_id)
     return new
 
 
@@ -217,6 +214,17 @@ def _secret(
     weak = text is not None and check_secret(text, client_id, allow_weak=allow_weak)
     text = new_secret() if text is None else text
     return NewSecret(hash_secret(text, label=label, created_at=now, not_after=not_after, weak=weak), text)
+
+
+def _with_secret(client: Client, secret: ClientSecret) -> Client:
+    """
+    :raises AdminError: it has as many as it may have.
+    """
+    if secret in client.secrets:  # the call is repeated, because its outcome was not known
+        return client
+    if len(client.secrets) >= MAX_SECRETS:
+        raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
+    return replace(client, secrets=(*client.secrets, secret))
 
 
 def _known(client_id: str) -> str:

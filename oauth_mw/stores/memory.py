@@ -15,7 +15,6 @@ from ..model import (
     LOG_KEEP_SECONDS,
     MOST_ALONE,
     Client,
-    ClientSecret,
     Clock,
     Ended,
     EndsPage,
@@ -112,13 +111,6 @@ class MemoryStore:
             del self._all.clients[client_id]
             self._all.gone.add(client_id)
         return True
-
-    def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
-        with self._all.lock:
-            client = self._all.clients.get(client_id)
-            if client:
-                self._all.clients[client_id] = replace(client, secrets=(*client.secrets, secret))
-            return client is not None
 
     def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
         with self._all.lock:

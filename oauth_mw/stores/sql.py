@@ -140,11 +140,18 @@ class SQLStore:
 
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         with self._engine.transaction() as connection:
-            client = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
-            if client is not None:
-                client = change(client)
-                mine = update(_client).where(_client.c.client_id == client_id)
-                connection.execute(mine.values(client_values(client)))
+            known = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
+            if known is None:
+                return None
+            client = change(known)
+            mine = update(_client).where(_client.c.client_id == client_id)
+            connection.execute(mine.values(client_values(client)))
+            for secret in known.secrets:
+                if secret not in client.secrets:
+                    connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret.secret_id))
+            for secret in client.secrets:
+                if secret not in known.secrets:
+                    self._insert_secret(connection, client_id, secret)
             return client
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
@@ -157,14 +164,6 @@ class SQLStore:
             values.update(deleted=True, enabled=False, name="", attributes=None)
             connection.execute(_delete_secrets(client_id))
         return self._log.end_client(connection, client_id, values)
-
-    def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
-        with self._engine.transaction() as connection:
-            known = and_(_client.c.client_id == client_id, _client.c.deleted.is_(False))
-            if connection.execute(select(_client.c.number).where(known)).first() is None:
-                return False
-            self._insert_secret(connection, client_id, secret)
-        return True
 
     def _insert_secret(self, connection: Connection, client_id: str, secret: ClientSecret) -> None:
         number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from stored import given_secret
 from support import SECRET, basic, bearer, issue
 
 from oauth_mw.credentials import hash_secret
@@ -81,7 +82,7 @@ def test_list_shows_ids_labels_and_ends_in_columns(cli, registered):
 
 
 def test_list_marks_an_expired_secret(cli, opened):
-    opened.add_secret("tester", hash_secret(SECRET, created_at=1, not_after=2))
+    given_secret(opened, "tester", hash_secret(SECRET, created_at=1, not_after=2))
 
     assert "expired" in cli("secret", "list", "tester").stdout
 

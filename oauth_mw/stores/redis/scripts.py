@@ -111,10 +111,10 @@ return 1
 
 # Nothing was changed by others meanwhile, or the caller reads again.
 _UPDATE_CLIENT = """
-local record, enabled, new_record, new_enabled = unpack(ARGV, 5)
-local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'deleted')
-if here[1] ~= record or here[2] ~= enabled or here[3] ~= '0' then return 0 end
-redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled)
+local record, enabled, secrets, new_record, new_enabled, new_secrets = unpack(ARGV, 5)
+local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'secrets', 'deleted')
+if here[1] ~= record or here[2] ~= enabled or here[3] ~= secrets or here[4] ~= '0' then return 0 end
+redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled, 'secrets', new_secrets)
 return 1
 """
 
@@ -129,17 +129,6 @@ if delete == '1' then
 end
 redis.call('HSET', CLIENT, unpack(changes))
 return done()
-"""
-
-# The same secret once more changes nothing: it is a call that is repeated because its outcome was not known.
-_ADD_SECRET = """
-local start, line = unpack(ARGV, 5)
-if not known() then return 0 end
-local secrets = redis.call('HGET', CLIENT, 'secrets')
-if string.find('\\n' .. secrets, '\\n' .. start, 1, true) then return 1 end
-if secrets ~= '' then line = secrets .. '\\n' .. line end
-redis.call('HSET', CLIENT, 'secrets', line)
-return 1
 """
 
 _REMOVE_SECRET = """
@@ -246,7 +235,6 @@ TEXTS: dict[str, str] = {}
 ADD_CLIENT = named(CHANGE + _ADD_CLIENT)
 UPDATE_CLIENT = named(CHANGE + _UPDATE_CLIENT)
 END_CLIENT = named(CHANGE + _END_CLIENT)
-ADD_SECRET = named(CHANGE + _ADD_SECRET)
 REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
 END_TOKEN = named(CHANGE + _END_TOKEN)

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ...errors import ConfigError, StoreUnavailable
-from ...model import MOST_ALONE, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
+from ...model import MOST_ALONE, Client, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from . import log, scripts
 from .rows import (
@@ -161,8 +161,7 @@ class RedisStore:
         return any(client.token_format == token_format for page in self._pages() for client in page)
 
     def add_client(self, client: Client) -> bool:
-        secrets = "\n".join(map(secret_line, client.secrets))
-        fields = (client_text(client), _flag(client.enabled), secrets)
+        fields = _changeable(client)
         return self._steps.change(scripts.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
 
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
@@ -172,21 +171,17 @@ class RedisStore:
             client = read(client_from, client_id, fields)
             if client is None:
                 # Its end may be one that no replica confirmed yet.
-                self._steps.change(scripts.UPDATE_CLIENT, client_id, "", "", "", "", deadline=deadline)
+                self._steps.change(scripts.UPDATE_CLIENT, client_id, *[""] * 6, deadline=deadline)
                 return None
             client = change(client)
-            new = (client_text(client), _flag(client.enabled))
-            if self._steps.change(scripts.UPDATE_CLIENT, client_id, *fields[:2], *new, deadline=deadline):
+            both = (*fields[:3], *_changeable(client))
+            if self._steps.change(scripts.UPDATE_CLIENT, client_id, *both, deadline=deadline):
                 return client
         raise StoreUnavailable("others kept changing the client")
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         how = (_flag(disable), _flag(delete))
         return self._end(scripts.END_CLIENT, client_id, *how, deadline=self._steps.deadline())
-
-    def add_secret(self, client_id: str, secret: ClientSecret) -> bool:
-        line = (secret_start(secret.secret_id), secret_line(secret))
-        return self._steps.change(scripts.ADD_SECRET, client_id, *line, deadline=self._steps.deadline())
 
     def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
         remove = self._end if and_tokens else self._steps.change
@@ -271,6 +266,11 @@ class RedisStore:
 
     def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
         return log.read_ends(self._steps, *after)
+
+
+def _changeable(client: Client) -> tuple[str, str, str]:
+    """What an update may change: the first of :data:`CLIENT_FIELDS`."""
+    return client_text(client), _flag(client.enabled), "\n".join(map(secret_line, client.secrets))
 
 
 def _flag(value: bool) -> str:
