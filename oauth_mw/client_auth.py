@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .credentials import is_printable, matching_secret
+from .credentials import is_printable, live_secret, matching_verifier
 from .errors import InvalidClient, InvalidRequest
 from .http import Form, basic_credentials, form_decode
 from .model import Client, Clock
@@ -100,21 +100,27 @@ class ClientAuthentication:
         return found[0]
 
     def _first_match(self, readings: Sequence[Reading]) -> Client:
-        """Try every reading, whatever an earlier one gave, so that all failures cost the same."""
+        """Try every reading, whatever an earlier one gave.
+
+        So all failures cost the same, but for a right secret of a client that may not use it now.
+        """
         now = self._clock()
         found = None
         reason, owner = "malformed credentials", ""
         for client_id, secret in readings:
             if not client_id or not secret or not is_printable(client_id + secret):
                 continue
+            verifiers = self._clients.find_verifiers(client_id)
+            matched = matching_verifier(secret, verifiers)
+            if matched is None:
+                reason, owner = ("wrong secret", client_id) if verifiers.strip(b"\0") else ("unknown client", "")
+                continue
+            # What the record has may be told by time: whoever comes here has the secret.
             client = self._clients.find_client(client_id)
-            matched = matching_secret(secret, client, now)
-            if client is None:
-                reason = "unknown client"
-            elif matched is None:
-                reason, owner = "wrong or expired secret", client.client_id
+            if client is None or live_secret(client, matched, now) is None:
+                reason, owner = "expired or revoked secret", client_id
             elif not client.enabled:
-                reason, owner = "disabled client", client.client_id
+                reason, owner = "disabled client", client_id
             elif found is None:
                 found = client
         if found is None:

@@ -11,13 +11,14 @@ import secrets
 import string
 from hashlib import sha256
 from hmac import compare_digest
+from struct import Struct
 
 from .errors import AdminError
 from .model import Client, ClientSecret
 
 MIN_SECRET = 16
 MAX_SECRET = 1024
-MAX_SECRETS = 5  # live ones of one client: each request costs as many hashes, whoever asks
+MAX_SECRETS = 5  # of one client: each authentication costs as many hashes, whatever the client id
 MAX_ID = 255
 
 # These encode to themselves in a form, a shell and a URL.
@@ -26,8 +27,12 @@ _ID_ALPHABET = string.ascii_lowercase + string.digits
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
-_NOBODY = ClientSecret("", bytes(16), bytes(32))
-_DUMMIES = (_NOBODY,) * MAX_SECRETS
+# What a presented secret is compared with: 16 bytes of salt, and the SHA-256 of the salt and the secret. One that is
+# blank fits no secret.
+SALT_BYTES, DIGEST_BYTES = 16, 32
+VERIFIER_BYTES = SALT_BYTES + DIGEST_BYTES
+VERIFIERS_BYTES = MAX_SECRETS * VERIFIER_BYTES
+_VERIFIER = Struct(f"{SALT_BYTES}s{DIGEST_BYTES}s")
 
 _GUESSABLE = re.compile(
     r"pass(word|wd|phrase)|secret|changeme|letmein|qwert|asdf|welcome|admin|default|example|1234|abcd|0000",
@@ -54,25 +59,36 @@ def hash_secret(
     secret: str, *, label: str = "", created_at: int = 0, not_after: int | None = None, weak: bool = False
 ) -> ClientSecret:
     """The form in which a secret is stored: salted, under an id of its own."""
-    salt = secrets.token_bytes(16)
+    salt = secrets.token_bytes(SALT_BYTES)
     return ClientSecret(
         secrets.token_hex(6), salt, sha256(salt + secret.encode()).digest(), label, created_at, not_after, weak
     )
 
 
-def matching_secret(secret: str, client: Client | None, now: float) -> ClientSecret | None:
-    """The live secret of ``client`` that ``secret`` is, if any.
+def verifiers_of(client: Client) -> bytes:
+    """What the secrets of a client are compared with, one after the other."""
+    return b"".join([each.salt + each.digest for each in client.secrets])
 
-    Every client, unknown ones too, costs the same number of hashes; every comparison is in constant time.
+
+def matching_verifier(secret: str, verifiers: bytes) -> bytes | None:
+    """The one of ``verifiers`` that ``secret`` fits, if any.
+
+    However few there are, it costs the same number of hashes; every comparison is in constant time.
     """
     presented = secret.encode()
-    known = client.secrets if client else ()
     found = None
-    for each in known + _DUMMIES[len(known) :]:
-        _, salt, digest, _, _, not_after, _ = each
-        if compare_digest(sha256(salt + presented).digest(), digest) and (not_after is None or now < not_after):
-            found = each
+    for salt, digest in _VERIFIER.iter_unpack(verifiers.ljust(VERIFIERS_BYTES, b"\0")):
+        if compare_digest(sha256(salt + presented).digest(), digest):
+            found = salt + digest
     return found
+
+
+def live_secret(client: Client, verifier: bytes, now: float) -> ClientSecret | None:
+    """The secret of ``client`` that has this verifier, unless it has expired."""
+    for each in client.secrets:
+        if each.salt + each.digest == verifier and (each.not_after is None or now < each.not_after):
+            return each
+    return None
 
 
 def check_client_id(client_id: str) -> None:

@@ -19,6 +19,13 @@ from .model import (
 
 
 class ClientReader(Protocol):
+    def find_verifiers(self, client_id: str) -> bytes:
+        """What the secrets of a client are compared with (see :mod:`oauth_mw.credentials`), without its record.
+
+        Of an unknown client there are none, or blank ones. The time that it takes says next to nothing about the
+        client.
+        """
+
     def find_client(self, client_id: str) -> Client | None:
         """The client with its secrets and its ``revoked_before``, all as of one moment."""
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support import HandClock
 
-from oauth_mw.credentials import hash_secret
+from oauth_mw.credentials import hash_secret, live_secret, matching_verifier
 from oauth_mw.model import Client, ClientSecret, Ended, LogPage, TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.whole import ends_of
@@ -46,6 +46,13 @@ def token_of(client: Client, **changes: Any) -> TokenRecord:
 def given_secret(store: Store, client_id: str, secret: ClientSecret) -> bool:
     """Whether there is such a client; it has one more secret then."""
     return bool(store.update_client(client_id, lambda client: replace(client, secrets=(*client.secrets, secret))))
+
+
+def secret_works(store: Store, text: str, now: float = NOW, client_id: str = "tester") -> bool:
+    """Whether the client is authenticated by this secret."""
+    verifier = matching_verifier(text, store.find_verifiers(client_id))
+    client = store.find_client(client_id)
+    return bool(client and verifier and live_secret(client, verifier, now))
 
 
 def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:

@@ -6,11 +6,10 @@ import re
 from dataclasses import replace
 
 import pytest
-from stored import API, BILLING, NOW, is_dead, issued
+from stored import API, BILLING, NOW, is_dead, issued, secret_works
 from support import SECRET
 
 from oauth_mw import AdminError, NotFound, admin
-from oauth_mw.credentials import matching_secret
 from oauth_mw.model import MAX_LIFETIME
 
 
@@ -20,17 +19,13 @@ def tester(store, clock):
     return admin.add_client(store, "tester", client_id="tester", secret=SECRET, clock=clock, **options)
 
 
-def secret_works(store, text, now=NOW):
-    return matching_secret(text, store.find_client("tester"), now) is not None
-
-
 # Registration
 
 
 def test_a_new_client_can_authenticate_with_the_secret_that_is_shown_once(store, clock):
     new = admin.add_client(store, "a client", clock=clock)
 
-    assert matching_secret(new.secret, store.find_client(new.client.client_id), clock())
+    assert secret_works(store, new.secret, clock(), new.client.client_id)
 
 
 def test_a_new_client_is_what_was_asked_for(store, tester):
@@ -108,8 +103,7 @@ def test_a_name_that_could_upset_a_terminal_is_refused(store, name):
 def test_odd_but_legal_ids_and_secrets_are_taken(store, clock):
     admin.add_client(store, "Ärger & Söhne", client_id='a:b+c "d" %', secret="p+s %2F:w \\ ~ 4Kq9", clock=clock)
 
-    client = store.find_client('a:b+c "d" %')
-    assert matching_secret("p+s %2F:w \\ ~ 4Kq9", client, NOW)
+    assert secret_works(store, "p+s %2F:w \\ ~ 4Kq9", client_id='a:b+c "d" %')
 
 
 @pytest.mark.parametrize(("allow", "weak"), [(False, None), (True, True)])

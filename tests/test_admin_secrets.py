@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from stored import NOW, is_dead, issued
+from stored import NOW, is_dead, issued, secret_works
 from support import SECRET
 
 from oauth_mw import AdminError, NotFound, admin
-from oauth_mw.credentials import MAX_SECRETS, matching_secret
+from oauth_mw.credentials import MAX_SECRETS
 from oauth_mw.model import LAST_SECOND
 
 
 @pytest.fixture
 def tester(store, clock):
     return admin.add_client(store, "tester", client_id="tester", secret=SECRET, clock=clock)
-
-
-def secret_works(store, text, now=NOW):
-    return matching_secret(text, store.find_client("tester"), now) is not None
 
 
 def test_a_client_may_have_several_secrets_and_each_one_works(store, tester, clock):

@@ -8,7 +8,16 @@ from hashlib import sha256
 import pytest
 
 from oauth_mw import AdminError, credentials
-from oauth_mw.credentials import MAX_SECRETS, check_secret, hash_secret, matching_secret, new_client_id, new_secret
+from oauth_mw.credentials import (
+    MAX_SECRETS,
+    check_secret,
+    hash_secret,
+    live_secret,
+    matching_verifier,
+    new_client_id,
+    new_secret,
+    verifiers_of,
+)
 from oauth_mw.model import Client, ClientSecret
 
 GOOD = "v9Q2mX7tLr4KpZ8w"
@@ -16,6 +25,11 @@ GOOD = "v9Q2mX7tLr4KpZ8w"
 
 def client_with(*secrets: ClientSecret) -> Client:
     return Client("reader", "Reader", secrets=secrets)
+
+
+def matching(text: str, client: Client, now: float = 0) -> ClientSecret | None:
+    verifier = matching_verifier(text, verifiers_of(client))
+    return live_secret(client, verifier, now) if verifier else None
 
 
 @pytest.mark.parametrize("make", [new_client_id, new_secret])
@@ -34,21 +48,32 @@ def test_two_hashes_of_a_secret_differ():  # A-21
 def test_any_of_the_live_secrets_matches():
     first, second = hash_secret(GOOD), hash_secret(GOOD + "2")
 
-    assert matching_secret(GOOD + "2", client_with(first, second), 0) == second
+    assert matching(GOOD + "2", client_with(first, second)) == second
 
 
 @pytest.mark.parametrize(("now", "good"), [(99, True), (100, False)], ids=["before", "at its end"])
 def test_a_secret_ends_with_its_time(now, good):
-    assert (matching_secret(GOOD, client_with(hash_secret(GOOD, not_after=100)), now) is not None) is good
+    assert (matching(GOOD, client_with(hash_secret(GOOD, not_after=100)), now) is not None) is good
 
 
 @pytest.mark.parametrize("near", [GOOD[:-1], GOOD + "\0", GOOD.lower(), " " + GOOD, GOOD + "\n", "ü", ""])
 def test_a_near_miss_is_no_match(near):
-    assert matching_secret(near, client_with(hash_secret(GOOD)), 0) is None
+    assert matching(near, client_with(hash_secret(GOOD))) is None
 
 
 def test_nobody_has_no_secret():
-    assert matching_secret(GOOD, None, 0) is None
+    assert matching_verifier(GOOD, b"") is None
+
+
+@pytest.mark.parametrize("count", [1, MAX_SECRETS, MAX_SECRETS + 2])
+def test_blank_verifiers_fit_no_secret(count):
+    assert matching_verifier(GOOD, bytes(48 * count)) is None
+
+
+def test_a_secret_that_the_client_has_no_more_does_not_match():
+    verifier = verifiers_of(client_with(hash_secret(GOOD)))
+
+    assert live_secret(client_with(hash_secret(GOOD)), verifier, 0) is None
 
 
 def test_a_hash_shows_nothing_of_itself():  # L-02
@@ -89,9 +114,9 @@ def test_a_secret_that_cannot_be_sent_is_never_let_through(bad):
 @pytest.mark.parametrize("presented", [GOOD, GOOD[:-1]], ids=["right", "wrong"])
 def test_known_and_unknown_clients_cost_the_same_hashes(known, presented, monkeypatch):
     secrets = [hash_secret(GOOD + "2" * number) for number in range(known)]
-    client, hashes = client_with(*secrets) if secrets else None, []
+    verifiers, hashes = verifiers_of(client_with(*secrets)), []
     monkeypatch.setattr(credentials, "sha256", lambda data: (hashes.append(len(data)), sha256(data))[1])
 
-    matching_secret(presented, client, 0)
+    matching_verifier(presented, verifiers)
 
     assert hashes == [16 + len(presented)] * MAX_SECRETS

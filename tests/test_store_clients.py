@@ -6,7 +6,7 @@ from types import MappingProxyType
 import pytest
 from stored import API, BILLING, given_secret, is_dead, issued, log_of, registered
 
-from oauth_mw.credentials import hash_secret
+from oauth_mw.credentials import MAX_SECRETS, hash_secret
 
 FULL = registered(
     "full id: +%",
@@ -46,6 +46,26 @@ def test_a_client_is_found_as_it_was_registered(store, client):
 @pytest.mark.parametrize("other", ["Tester", "tester ", "teste", "tester%", "", "' OR ''='"])
 def test_a_client_is_found_by_exactly_its_id(store, other):
     assert store.find_client(other) is None
+
+
+@pytest.mark.parametrize("count", range(MAX_SECRETS + 3))
+def test_the_verifiers_of_a_client_are_those_of_all_its_secrets_and_else_blank(store, count):
+    secrets = tuple(hash_secret(str(number) * 16, label='["0","0","0"') for number in range(count))
+    store.add_client(registered("new", secrets=secrets))
+
+    verifiers = store.find_verifiers("new")
+
+    found = {verifiers[start : start + 48] for start in range(0, len(verifiers), 48)} - {bytes(48)}
+    assert found == {secret.salt + secret.digest for secret in secrets}
+    # Older versions could store more than there may be: only those are told apart by their number.
+    assert len(verifiers) in (48 * count, 48 * MAX_SECRETS) or count > MAX_SECRETS
+
+
+@pytest.mark.parametrize("delete", [False, True], ids=["unknown", "deleted"])
+def test_an_id_of_no_client_has_no_verifiers(store, delete):
+    store.end_client("tester", delete=delete)
+
+    assert not any(store.find_verifiers("tester" if delete else "Tester"))
 
 
 def test_an_id_that_is_taken_is_refused_and_nothing_changes(store):

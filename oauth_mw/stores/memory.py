@@ -11,6 +11,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from ..credentials import verifiers_of
 from ..model import (
     LOG_KEEP_SECONDS,
     MOST_ALONE,
@@ -25,6 +26,8 @@ from ..model import (
 from ..protocols import KeyStore, Movable
 
 LOG_LENGTH = 10_000
+
+_NOBODY = Client("", "")
 
 
 @dataclass
@@ -70,6 +73,10 @@ class MemoryStore:
 
     def open(self, *, create: bool) -> None:
         """Nothing to open."""
+
+    def find_verifiers(self, client_id: str) -> bytes:
+        with self._all.lock:
+            return verifiers_of(self._all.clients.get(client_id, _NOBODY))
 
     def find_client(self, client_id: str) -> Client | None:
         with self._all.lock:

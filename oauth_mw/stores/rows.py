@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
+from ..credentials import VERIFIER_BYTES
 from ..errors import StoreUnavailable
 from ..model import EMPTY, Client, ClientSecret, TokenRecord, Value
 from . import schema
@@ -88,6 +90,19 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
 def _secret_from(columns: Sequence[Any]) -> ClientSecret:
     secret_id, salt, digest, label, created_at, not_after, weak = columns
     return ClientSecret(secret_id, bytes(salt), bytes(digest), label, created_at, not_after, bool(weak))
+
+
+def verifiers_from_rows(rows: Sequence[Sequence[Any]]) -> bytes:
+    """
+    :raises StoreUnavailable: they hold what was never written there.
+    """
+    try:
+        verifiers = b"".join(chain.from_iterable(rows))
+    except _GARBLED:
+        raise StoreUnavailable("a secret's row is garbled") from None
+    if len(verifiers) % VERIFIER_BYTES:
+        raise StoreUnavailable("a secret's row is garbled")
+    return verifiers
 
 
 def client_values(client: Client) -> dict[str, object]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     update,
 )
 
+from ..credentials import VERIFIERS_BYTES, verifiers_of
 from ..errors import ConfigError, StoreMissing
 from ..model import LAST_SECOND, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
@@ -30,6 +31,7 @@ from .rows import (
     client_values,
     secret_values,
     token_from_row,
+    verifiers_from_rows,
 )
 from .sql_log import SQLLog
 from .versions import other_version
@@ -48,6 +50,9 @@ class SQLStore:
         self._clock = clock
         self.url = engine.url
         self.immediate = engine.immediate
+        self._find_verifiers = engine.compiled(
+            statements.VERIFIERS_IN_ONE_ROW if engine.locks_rows else statements.VERIFIERS_IN_ROWS
+        )
         self._find_client = engine.compiled(statements.FIND_CLIENT)
         self._add_token = engine.compiled(statements.ADD_TOKEN)
         self._find_token = engine.compiled(statements.FIND_TOKEN)
@@ -111,6 +116,16 @@ class SQLStore:
             raise other_version(self.url, version, schema.VERSION)
 
     # Clients
+
+    def find_verifiers(self, client_id: str) -> bytes:
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._find_verifiers, (client_id,)).fetchall()
+        verifiers = verifiers_from_rows(rows)
+        if any(verifiers[VERIFIERS_BYTES:]):
+            # More than a client may have, and maybe not all: older versions let that happen.
+            client = self.find_client(client_id)
+            return verifiers_of(client) if client else b""
+        return verifiers[:VERIFIERS_BYTES]
 
     def find_client(self, client_id: str) -> Client | None:
         with self._engine.reading() as link:

@@ -7,17 +7,22 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
+    LargeBinary,
     Select,
     bindparam,
     delete,
+    func,
     insert,
     literal_column,
     or_,
     select,
     true,
     tuple_,
+    union_all,
 )
 
+from ..credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
@@ -33,6 +38,24 @@ CLIENTS = (
 )
 FIND_CLIENT = CLIENTS.where(_client.c.client_id == bindparam("client_id"))
 _NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
+# The size of a result shows in the time of an answer. So there are always as many verifiers as a client may have
+# secrets, blank ones at the end: where bytes can be joined, in one row. SQLite has a row for each, and one more, which
+# is blank unless the client has too many; it gives the parts of a union in their order.
+_OF_CLIENT = _secret.c.client == _NUMBER
+_joined = func.string_agg(_secret.c.salt.concat(_secret.c.digest), literal_column("''::bytea"))
+_here = select(func.coalesce(_joined, literal_column("''::bytea")).label("verifiers")).where(_OF_CLIENT).subquery().c
+_BLANKS = literal_column(f"decode(repeat('00', {VERIFIERS_BYTES}), 'hex')", LargeBinary)
+VERIFIERS_IN_ONE_ROW = select(
+    _here.verifiers.concat(func.substr(_BLANKS, func.length(_here.verifiers) + literal_column("1")))
+)
+_SALT = literal_column(f"x'{'00' * SALT_BYTES}'", LargeBinary)
+_DIGEST = literal_column(f"x'{'00' * DIGEST_BYTES}'", LargeBinary)
+_MOST: ColumnElement[int] = literal_column(str(MAX_SECRETS + 1))
+VERIFIERS_IN_ROWS: CompoundSelect[Any] = (
+    union_all(select(_secret.c.salt, _secret.c.digest).where(_OF_CLIENT), *[select(_SALT, _DIGEST)] * (MAX_SECRETS + 1))
+    .limit(_MOST)
+    .offset(_NONE)
+)
 ADD_TOKEN = insert(_token).values(
     key=bindparam("key"),
     client=_NUMBER,

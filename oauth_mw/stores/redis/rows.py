@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from ...credentials import MAX_SECRETS, SALT_BYTES
 from ...errors import StoreUnavailable
 from ...model import EMPTY, Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
 
@@ -163,6 +164,26 @@ CLIENT_FIELDS = ("record", "enabled", "secrets", "ended")
 def secret_line(secret: ClientSecret) -> str:
     secret_id, salt, digest, *more = secret
     return _dump([secret_id, salt.hex(), digest.hex(), *more])
+
+
+BLANK_LINE = '["000000000000","{}","{}","",0,null,false]'.format("0" * 2 * SALT_BYTES, "0" * 64)
+
+
+def verifiers_from(lines: bytes) -> bytes:
+    """
+    :param lines: of secrets, and then more of :data:`BLANK_LINE` than a client may have secrets.
+    :raises ValueError: they are none of ours.
+    """
+    found = lines.lstrip(b"\n").split(b"\n")
+    # Older versions let a client have more secrets than it may have.
+    if found[MAX_SECRETS : MAX_SECRETS + 1] == [BLANK_LINE.encode()]:
+        del found[MAX_SECRETS:]
+    return bytes.fromhex("".join([_verifier_from(line) for line in found]))
+
+
+def _verifier_from(line: bytes) -> str:
+    _, _, _, salt, _, digest, _ = line.split(b'"', 6)
+    return (salt + digest).decode()
 
 
 def secret_start(secret_id: str) -> str:

@@ -183,6 +183,12 @@ redis.call('ZREM', alone(id), unpack(members))
 return 1
 """
 
+# What is done shows in the time of an answer. So behind the secrets there are always blank ones.
+_FIND_VERIFIERS = """
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
+return (redis.call('HGET', KEYS[2], 'secrets') or '') .. string.rep('\\n' .. ARGV[2], ARGV[3])
+"""
+
 # A transaction would do, but a server that is full takes none.
 _FIND_CLIENT = """
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
@@ -239,6 +245,7 @@ REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
 END_TOKEN = named(CHANGE + _END_TOKEN)
 FORGET = named(CHANGE + _FORGET)
+FIND_VERIFIERS = named(_FIND_VERIFIERS)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)
 FIND_TOKEN = named(_FIND_TOKEN)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
+from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
 from ...model import MOST_ALONE, Client, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from . import log, scripts
 from .rows import (
+    BLANK_LINE,
     CLIENT_FIELDS,
     client_from,
     client_text,
@@ -21,6 +23,7 @@ from .rows import (
     secret_start,
     token_from,
     token_text,
+    verifiers_from,
 )
 from .scripts import NO_STORE, VERSION
 from .servers import Command, Replies, Servers
@@ -120,15 +123,22 @@ class RedisStore:
 
     # Clients
 
+    def find_verifiers(self, client_id: str) -> bytes:
+        blank = (VERSION, BLANK_LINE, MAX_SECRETS + 1)
+        return read(verifiers_from, self._of_client(scripts.FIND_VERIFIERS, client_id, blank, self._steps.deadline()))
+
     def find_client(self, client_id: str) -> Client | None:
         return read(client_from, client_id, self._fields(client_id, self._steps.deadline()))
 
     def _fields(self, client_id: str, deadline: float) -> Replies:
         """What :func:`client_from` reads."""
-        keys = (self._keys.store, self._keys.client(client_id))
-        script = ("EVALSHA", scripts.FIND_CLIENT, len(keys), *keys, VERSION, *CLIENT_FIELDS)
-        fields: Replies = self._steps.here(lambda: self._steps.run(keys[0], [script], deadline)[0], deadline)
+        fields: Replies = self._of_client(scripts.FIND_CLIENT, client_id, (VERSION, *CLIENT_FIELDS), deadline)
         return fields
+
+    def _of_client(self, script: str, client_id: str, arguments: Sequence[bytes | str | int], deadline: float) -> Any:
+        keys = (self._keys.store, self._keys.client(client_id))
+        command = ("EVALSHA", script, len(keys), *keys, *arguments)
+        return self._steps.here(lambda: self._steps.run(keys[0], [command], deadline)[0], deadline)
 
     def clients(self) -> Iterable[Client]:
         return [client for page in self._pages() for client in page]
