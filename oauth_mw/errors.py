@@ -241,5 +241,10 @@ class AdminError(ValueError):
     """A registration or an operation that is refused; the text says what was expected."""
 
 
+def not_text() -> AdminError:
+    """What to raise for a text with a lone surrogate: it has no form in bytes, and no store can hold it."""
+    return AdminError("a text holds half a character (a lone surrogate): no store can hold it")
+
+
 class NotFound(AdminError):
     """No such client, secret, token or key."""

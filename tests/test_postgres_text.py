@@ -41,11 +41,10 @@ def test_what_odd_text_asks_for_is_not_found(store, ask, odd):
         ask(store, odd)
 
 
-@pytest.mark.parametrize("odd", [ODD["NUL"], ODD["half a character"]], ids=["NUL", "half a character"])
-@pytest.mark.parametrize("ask", ["find_client", "end_client"])
-def test_whoever_asks_the_store_itself_by_odd_text_hears_nothing_of_it(store, ask, odd):
-    with pytest.raises(StoreUnavailable, match="^PostgreSQL: (DataError|UnicodeEncodeError)$"):
-        getattr(store, ask)(odd)
+@pytest.mark.parametrize("ask", ["find_verifiers", "find_client", "end_client"])
+def test_an_error_about_odd_text_does_not_hold_it(store, ask):
+    with pytest.raises(StoreUnavailable, match="^PostgreSQL: DataError$"):
+        getattr(store, ask)(ODD["NUL"])
 
     assert store.end_client("tester")
 

@@ -12,7 +12,7 @@ from typing import SupportsIndex
 
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import StoreUnavailable
+from ..errors import StoreUnavailable, not_text
 from .counter import CounterFile, queueing
 from .files import Identity, identity
 from .links import Link, holders, inherited
@@ -86,7 +86,11 @@ class Held:
     def put_back(self, link: Link, error: BaseException | None) -> None:
         """
         :raises StoreUnavailable: ``error`` was SQLite's.
+        :raises AdminError: it was about a text that is none.
         """
+        if isinstance(error, UnicodeEncodeError):
+            self.put_back(link, None)
+            raise not_text() from None
         if error is not None and isinstance(error, sqlite3.Error | DBAPIError):
             if _is_harmless(error) and not link.driver.in_transaction:
                 self.put_back(link, None)

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, cast, func
 from sqlalchemy.sql import ClauseElement
 
-from ..errors import ConfigError, StoreUnavailable
+from ..errors import ConfigError, StoreUnavailable, not_text
 from ..patience import Patience, deadline
 from .pool import Pool
 from .postgres_driver import ERRORS, Driver, Link, connecting, let_go, unavailable, unsuitable
@@ -242,6 +242,8 @@ class Using:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._pool.put_back(self._link)
+        if isinstance(error, UnicodeEncodeError):
+            raise not_text() from None
         if isinstance(error, ERRORS):
             raise unavailable(error) from None
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ... import patience
-from ...errors import ConfigError, StoreUnavailable
+from ...errors import ConfigError, StoreUnavailable, not_text
 from ...model import Clock
 from .contact import SCAN_COUNT, look_or_make, no_primary, persistence, replication, run_of
 from .rows import Keys, position_text
@@ -67,11 +67,14 @@ class Steps:
     def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
         """
         :raises StoreUnavailable: there is no answer, or no server that can be used.
+        :raises AdminError: a text in it is none.
         """
         try:
             return self.servers.run(key, commands, deadline)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
+        except UnicodeEncodeError:
+            raise not_text() from None
 
     def of_primary(self, commands: list[Command], deadline: float) -> Replies:
         """What the server of the store's own key says, if it is a primary.
