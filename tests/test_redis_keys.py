@@ -118,6 +118,23 @@ def test_a_plain_token_takes_few_bytes(store, raw):
     assert raw.client.memory_usage(name_of(raw, key)) < 300
 
 
+GARBLED = {
+    "no JSON": "x",
+    "two texts": '["a","b"]',
+    "too short": '["a","00","00","",0,null,false]',
+    "no hexadecimal": f'["a","{"zz" * 16}","{"00" * 32}","",0,null,false]',
+    "no text": b"\xff",
+}
+
+
+@pytest.mark.parametrize("lines", GARBLED.values(), ids=GARBLED)
+def test_secrets_that_are_none_of_ours_are_an_outage(store, raw, lines):
+    raw.client.hset(raw.key("client:tester"), "secrets", lines)
+
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        store.find_verifiers("tester")
+
+
 COSTS = {
     "find_client": (1, lambda store, key: store.find_client("tester")),
     "add_token": (1, lambda store, key: store.add_token(key_of(5), token_of(registered()))),

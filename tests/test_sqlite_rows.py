@@ -12,6 +12,7 @@ from support import HandClock
 
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
+from oauth_mw.errors import StoreUnavailable
 from oauth_mw.model import LOG_KEEP_SECONDS
 from oauth_mw.stores.sql_log import SWEPT_AT_ONCE
 from oauth_mw.tokens.opaque import OpaqueTokens
@@ -249,3 +250,11 @@ def test_what_is_forgotten_in_the_middle_of_a_look_is_not_missed(store, clock):
         page = store.read_log(seen.store_id, seen.position)
 
     assert not page.complete or ended in [event.position for event in page.events]
+
+
+@pytest.mark.parametrize("change", ["salt = 'text'", "salt = 5", "digest = x'00'", "salt = x''"])
+def test_a_secret_that_is_none_of_ours_is_an_outage(store, sql, change):
+    sql(f"UPDATE oauth_mw_secret SET {change}")
+
+    with pytest.raises(StoreUnavailable, match="garbled"):
+        store.find_verifiers("tester")

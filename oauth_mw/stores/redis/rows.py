@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ...credentials import MAX_SECRETS, SALT_BYTES
+from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIER_BYTES
 from ...errors import StoreUnavailable
 from ...model import EMPTY, Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
 
@@ -166,7 +166,7 @@ def secret_line(secret: ClientSecret) -> str:
     return _dump([secret_id, salt.hex(), digest.hex(), *more])
 
 
-BLANK_LINE = '["000000000000","{}","{}","",0,null,false]'.format("0" * 2 * SALT_BYTES, "0" * 64)
+BLANK_LINE = '["000000000000","{}","{}","",0,null,false]'.format("00" * SALT_BYTES, "00" * DIGEST_BYTES)
 
 
 def verifiers_from(lines: bytes) -> bytes:
@@ -178,7 +178,10 @@ def verifiers_from(lines: bytes) -> bytes:
     # Older versions let a client have more secrets than it may have.
     if found[MAX_SECRETS : MAX_SECRETS + 1] == [BLANK_LINE.encode()]:
         del found[MAX_SECRETS:]
-    return bytes.fromhex("".join([_verifier_from(line) for line in found]))
+    verifiers = bytes.fromhex("".join([_verifier_from(line) for line in found]))
+    if len(verifiers) != VERIFIER_BYTES * len(found):
+        raise ValueError("no salts and digests of ours")
+    return verifiers
 
 
 def _verifier_from(line: bytes) -> str:
