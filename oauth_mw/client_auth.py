@@ -113,9 +113,10 @@ class ClientAuthentication:
             verifiers = self._clients.find_verifiers(client_id)
             matched = matching_verifier(secret, verifiers)
             if matched is None:
-                reason, owner = ("wrong secret", client_id) if verifiers.strip(b"\0") else ("unknown client", "")
+                has_secrets = bool(verifiers.strip(b"\0"))
+                reason, owner = ("wrong secret", client_id) if has_secrets else ("no client with secrets", "")
                 continue
-            # What the record has may be told by time: whoever comes here has the secret.
+            # What the record holds may show in the time from here on: the caller has the secret.
             client = self._clients.find_client(client_id)
             if client is None or live_secret(client, matched, now) is None:
                 reason, owner = "expired or revoked secret", client_id

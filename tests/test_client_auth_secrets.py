@@ -8,10 +8,10 @@ from collections import Counter
 from urllib.parse import urlencode
 
 import pytest
-from support import SECRET, basic, one_store
-from wsgi_client import post_form
+from support import SECRET, basic, echo, one_store
+from wsgi_client import CheckedApp, post_form
 
-from oauth_mw import AdminError, admin
+from oauth_mw import AdminError, OAuthMiddleware, admin
 from oauth_mw.model import ClientSecret
 
 CC = b"grant_type=client_credentials"
@@ -166,6 +166,35 @@ def test_malformed_credentials_and_methods_that_are_off_look_alike_too(wrap, fai
     answers += [ask(app, "tester", SECRET)[:3], post_form(app.app, CC)[:3]]
 
     assert len(set(map(repr, answers))) == 1
+
+
+class Meanwhile:
+    """The store, where something happens right before a client's record is read."""
+
+    def __init__(self, store, work):
+        self._store, self._work = store, work
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def find_client(self, client_id):
+        self._work()
+        return self._store.find_client(client_id)
+
+
+MEANWHILE = {
+    "its secret is revoked": lambda store, secret_id: admin.revoke_secret(store, "tester", secret_id),
+    "it is disabled": lambda store, secret_id: admin.disable_client(store, "tester"),
+    "it is deleted": lambda store, secret_id: admin.delete_client(store, "tester"),
+}
+
+
+@pytest.mark.parametrize("work", MEANWHILE.values(), ids=MEANWHILE)
+def test_what_happens_to_a_client_while_it_is_authenticated_counts(store, client, work):
+    (secret,) = store.find_client("tester").secrets
+    app = OAuthMiddleware(echo, store=Meanwhile(store, lambda: work(store, secret.secret_id)))
+
+    assert ask(CheckedApp(app), "tester", SECRET).status == 401
 
 
 def work(app, client_id, secret):
