@@ -46,14 +46,16 @@ def test_every_file_is_its_owners_alone(store, tmp_path):
     )
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o660, 0o644])
-def test_the_counter_has_the_mode_of_an_existing_database(path, counter, mode):
+@pytest.mark.parametrize(
+    ("mode", "writers"), [(0o600, 0o600), (0o660, 0o660), (0o666, 0o666), (0o644, 0o600), (0o664, 0o660)]
+)
+def test_the_counter_is_open_to_those_that_may_write_an_existing_database(path, counter, mode, writers):
     path.touch()
     path.chmod(mode)
 
     open_store(f"sqlite:///{path}", create=True).close()
 
-    assert (mode_of(counter), mode_of(path)) == (mode, mode)
+    assert (mode_of(counter), mode_of(path)) == (writers, mode)
 
 
 @as_root
@@ -111,7 +113,7 @@ CREATE = """
 from oauth_mw.stores.counter import CounterFile
 sys.stdin.readline()
 counter = CounterFile(sys.argv[2])
-print(counter.read(), os.fstat(counter._fd).st_ino, os.fstat(counter._fd).st_size, flush=True)
+print(counter.read(), os.fstat(counter._mapped.fd).st_ino, os.fstat(counter._mapped.fd).st_size, flush=True)
 """
 
 

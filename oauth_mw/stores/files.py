@@ -13,13 +13,16 @@ Identity = tuple[int, int]
 COMPANIONS = ("-wal", "-shm", "-journal", "-oauth_mw")
 
 
-def identity(path: str) -> Identity:
-    """Device and inode: a file that was removed and made again is another one.
-
-    :raises OSError: there is none.
-    """
-    found = os.stat(path)
+def identity_of(found: os.stat_result) -> Identity:
+    """Device and inode: a file that was removed and made again is another one."""
     return found.st_dev, found.st_ino
+
+
+def identity(path: str) -> Identity:
+    """
+    :raises OSError: there is no such file.
+    """
+    return identity_of(os.stat(path))
 
 
 def check_folder(folder: str) -> None:

@@ -13,7 +13,7 @@ from typing import SupportsIndex
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreUnavailable, not_text
-from .counter import CounterFile, queueing
+from .counter import LATE, CounterFile, queueing
 from .files import Identity, identity
 from .links import Link, holders, inherited
 
@@ -114,10 +114,14 @@ class Held:
         :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
         """
         if not self._writer.acquire(False) and not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise StoreUnavailable("no writer's turn in time")
+            raise StoreUnavailable(LATE)
         try:
             if self.counter:
                 self.counter.lock(until)
+        except BaseException:
+            self._writer.release()
+            raise
+        try:
             if not (self.is_current() if all_files else self._is_there()):
                 raise StoreUnavailable("the store's files were exchanged")
         except BaseException:

@@ -88,7 +88,7 @@ time.sleep(60)
 TURN = """
 import fcntl, os, signal, sys
 queue = os.open(sys.argv[1] + "-oauth_mw", os.O_RDWR)
-fcntl.flock(queue, fcntl.LOCK_EX)
+fcntl.lockf(queue, fcntl.LOCK_EX)
 print("mine", flush=True)
 os.kill(os.getpid(), signal.SIGSTOP)
 """

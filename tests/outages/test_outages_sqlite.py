@@ -169,7 +169,7 @@ def link(source, target):
 os.link = link
 sys.stdin.readline()
 counter = CounterFile({path!r})
-print(counter.read(), os.fstat(counter._fd).st_ino, flush=True)
+print(counter.read(), os.fstat(counter._mapped.fd).st_ino, flush=True)
 """
 
 
