@@ -110,5 +110,6 @@ def test_events_swept_in_a_database_are_no_gap_for_the_copy(tmp_path, clock):
 
     standing = target.movable().standing()
     assert standing[1:] == source.movable().standing()[1:]
-    assert target.read_log(standing.store_id, standing.position).complete
-    assert not target.read_log(standing.store_id, standing.floor - 1).complete
+    store_id = log_of(target).store_id
+    assert target.read_log(store_id, standing.position).complete
+    assert not target.read_log(store_id, standing.floor - 1).complete

@@ -60,14 +60,6 @@ def test_a_child_has_connections_of_its_own(store):
     assert in_child(lambda: connection_of(store) is not inherited) == 0
 
 
-def test_a_child_has_a_descriptor_of_the_counter_of_its_own(store):
-    pytest.importorskip("fcntl")
-    inherited = store._engine._here(time.monotonic() + 1).counter._mapped.fd
-
-    # flock goes by what was opened: one opened before the fork would be one lock for both.
-    assert in_child(lambda: store._engine._here(time.monotonic() + 1).counter._mapped.fd != inherited) == 0
-
-
 def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
     def work():
         store.find_client("tester")

@@ -196,7 +196,7 @@ def test_what_failed_holds_no_lock(store, locked, path):
 
 
 def test_a_turn_that_breaks_off_as_it_begins_is_the_next_ones(store, monkeypatch):
-    def break_off(held):
+    def break_off(held, until):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -62,6 +62,15 @@ class CounterFile:
         """Make every process read the log. A random number, so that no two bumps can cancel each other out."""
         self._cell[0] = secrets.randbits(64)
 
+    @property
+    def nonce(self) -> int:
+        """What the database must hold too, see :mod:`.nonce`; 0: none yet."""
+        return self._cell[1]
+
+    @nonce.setter
+    def nonce(self, value: int) -> None:
+        self._cell[1] = value
+
     def lock(self, deadline: float) -> None:
         """Wait for the lock that makes the writers of all processes queue.
 

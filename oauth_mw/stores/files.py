@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 
 from ..errors import ConfigError
+
+MOUNTS = "/proc/self/mountinfo"
 
 Identity = tuple[int, int]
 
@@ -23,6 +26,31 @@ def identity(path: str) -> Identity:
     :raises OSError: there is no such file.
     """
     return identity_of(os.stat(path))
+
+
+def check_names(path: str) -> None:
+    """Refuse a database that can be opened by a second name.
+
+    SQLite and the counter keep their files beside the name, so the processes of one name would not see what those of
+    the other write.
+
+    :raises ConfigError: it has several hard links, or is itself a mount.
+    :raises OSError: there is none.
+    """
+    if os.stat(path).st_nlink > 1:
+        raise ConfigError("store", f"{path} has a second name (a hard link): remove one of them, and copy by `.backup`")
+    try:
+        with open(MOUNTS, "rb") as lines:
+            mounts = {_unescaped(line.split(b" ")[4]) for line in lines}
+    except OSError:  # not Linux
+        return
+    if os.fsencode(os.path.realpath(path)) in mounts:
+        raise ConfigError("store", f"{path} is mounted by itself: mount the folder that it lies in, not the file")
+
+
+def _unescaped(text: bytes) -> bytes:
+    """A path of the kernel's list of mounts."""
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), text)
 
 
 def check_folder(folder: str) -> None:

@@ -8,16 +8,19 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import SupportsIndex
 
 from sqlalchemy.exc import DBAPIError
 
 from ..errors import StoreUnavailable, not_text
 from .counter import LATE, CounterFile, queueing
-from .files import Identity, identity
+from .files import Identity, identity, identity_of
 from .links import Link, holders, inherited
+from .nonce import read_nonce
 
 LOOK_SECONDS = 1.0
+FILE = "oauth_mw_file"  # the function that names the files, in SQL
 
 # After these a connection is as good as before. After any other error nothing is taken for granted.
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
@@ -34,22 +37,28 @@ class Held:
 
     :param database: what the file at ``path`` was when it was opened.
     :param timeout: seconds that one operation may wait.
+    :param number: of those sets of files that this process had open before.
+    :ivar exchanged: closed, because the files are others by now.
     :raises OSError: the counter file cannot be opened.
     """
 
-    def __init__(self, path: str, database: Identity, dial: Dial, timeout: float) -> None:
+    def __init__(self, path: str, database: Identity, dial: Dial, timeout: float, number: int) -> None:
         self.pid = os.getpid()
         # SQLite too follows a link before it names its own files.
         real = os.path.realpath(path)
         self.counter = CounterFile(real) if queueing else None
         self.closed = False
+        self.exchanged = False
         self.due = 0.0
         self.timeout = timeout
         self._path = path
-        self._database = database
+        self.database = database
+        self._compared = -1
         self._names = (real + "-wal", real + "-shm")
         self._companions: dict[str, Identity] = {}
         self._dial = dial
+        # By value: SQLite would keep what it calls, and with it this object.
+        self._name_file = partial(_named, f"{database[0]:x}:{database[1]:x}:{number}", self.counter)
         self._free = self._idle = list[Link]()
         self._writer = threading.Lock()
         self._watching = threading.Lock()
@@ -60,6 +69,7 @@ class Held:
     def begin_with(self, link: Link) -> None:
         """Keep the first connection."""
         self._note_companions()
+        link.driver.create_function(FILE, 0, self._name_file)
         self._free.append(link)
 
     def _note_companions(self) -> None:
@@ -79,6 +89,7 @@ class Held:
             link = self._dial(until)
         except (sqlite3.Error, DBAPIError) as error:
             raise unavailable(error) from None
+        link.driver.create_function(FILE, 0, self._name_file)
         if not self._companions:  # after a rest
             self._note_companions()
         return link
@@ -122,7 +133,7 @@ class Held:
             self._writer.release()
             raise
         try:
-            if not (self.is_current() if all_files else self._is_there()):
+            if not (self.is_current(until) if all_files else self._is_there(until)):
                 raise StoreUnavailable("the store's files were exchanged")
         except BaseException:
             self.end_turn()
@@ -135,24 +146,56 @@ class Held:
         finally:
             self._writer.release()
 
-    def is_current(self) -> bool:
-        """False, and everything closed, when the files are no longer those that are open."""
+    def is_current(self, until: float) -> bool:
+        """False, and everything closed, when the files are no longer those that are open.
+
+        :raises StoreUnavailable: SQLite does not answer.
+        """
         self.due = time.monotonic() + LOOK_SECONDS
-        if self._is_there() and self._are_companions_there():
+        self._compared = -1
+        if self._are_companions_there() and self._is_there(until):
             return True
-        self.close()
+        self._leave()
         return False
 
-    def _is_there(self) -> bool:
-        if _found(self._path) == self._database:
-            return True
-        self.close()
-        return False
+    def _is_there(self, until: float) -> bool:
+        try:
+            found = os.stat(self._path)
+        except OSError:
+            found = None
+        if found is None or identity_of(found) != self.database:
+            self._leave()
+            return False
+        # What another name's processes write into the main file changes its time.
+        return found.st_mtime_ns == self._compared or self._has_nonce(found.st_mtime_ns, until)
 
     def _are_companions_there(self) -> bool:
         # After SQLite's log was removed the next connection begins another one, and they write past each other.
         mine = all(_found(name) == file for name, file in self._companions.items())
         return mine and (self.counter is None or self.counter.is_there())
+
+    def _has_nonce(self, changed: int, until: float) -> bool:
+        """Whether database and counter still belong together.
+
+        :param changed: when the database was last written to.
+        """
+        if self.counter is not None:
+            link = self.take(until)
+            try:
+                found = read_nonce(link.driver)
+            except sqlite3.Error as error:
+                self.put_back(link, error)
+                raise
+            self.put_back(link, None)
+            if found != self.counter.nonce:
+                self._leave()
+                return False
+        self._compared = changed
+        return True
+
+    def _leave(self) -> None:
+        self.exchanged = True
+        self.close()
 
     def data_version(self) -> object:
         """Where there is no counter: what changes with every commit of another connection.
@@ -195,6 +238,10 @@ class Held:
     def _close_idle(self) -> None:
         with self._watching:
             _close(self.pid, self._idle, self._free, self._watch)
+
+
+def _named(files: str, counter: CounterFile | None) -> str:
+    return files if counter is None else f"{files}:{counter.nonce:x}"
 
 
 def _found(path: str) -> Identity | None:

@@ -16,9 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from time import monotonic
-from urllib.parse import quote
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
@@ -26,10 +25,10 @@ from sqlalchemy.sql import ClauseElement
 from ..errors import ConfigError, StoreMissing, StoreUnavailable
 from ..patience import deadline
 from . import schema
-from .engine import make_engine
-from .files import identity, make_database
-from .held import Dial, Held, unavailable
-from .links import Link, inherited, open_link
+from .files import Identity, check_names, identity, make_database
+from .held import FILE, Held, unavailable
+from .links import Link, inherited
+from .sqlite_contact import dialling, make_tables, schema_version, settle
 from .turns import Reading, Writing
 
 
@@ -43,7 +42,13 @@ class SQLiteEngine:
     immediate = True
     locks_rows = False
     microseconds = None  # the machine's
-    store_id = schema.store.c.store_id  # what a power failure takes along, no worker remembers
+    # A restored backup is another store, even if its log ends where this one does. What a power failure takes along, no
+    # worker remembers.
+    store_id = (
+        schema.store.c.store_id
+        + literal_column(f"'/' || {FILE}() || '/'")
+        + literal_column("(SELECT schema_version FROM pragma_schema_version)")
+    )
 
     def __init__(self, path: str, timeout: float) -> None:
         if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
@@ -55,8 +60,10 @@ class SQLiteEngine:
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
         self._held: Held | None = None
+        self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
+        self._exchanges = 0
         self._opening: dict[int, threading.Lock] = {}
-        self._dial = _dialling(self.path, timeout)
+        self._dial = dialling(self.path, timeout)
 
     @staticmethod
     @cache  # SQLAlchemy takes a millisecond for each
@@ -92,7 +99,7 @@ class SQLiteEngine:
         :raises StoreUnavailable: there is no usable store now.
         """
         held = self._usable()
-        if held is not None and (monotonic() < held.due or held.is_current()):
+        if held is not None and (monotonic() < held.due or held.is_current(until)):
             return held
         try:
             return self._contact(until)
@@ -110,6 +117,8 @@ class SQLiteEngine:
                 return held
             if self._held is not None and self._held.pid != os.getpid():
                 inherited.append(self._held)
+            elif self._held is not None and self._held.exchanged:
+                self._exchanges += 1
             held = self._prepared(until)
             self.generation = held.counter.read if held.counter else self._data_version
             self._held = held
@@ -126,22 +135,27 @@ class SQLiteEngine:
     def _prepared(self, until: float) -> Held:
         """Judge what is there before touching anything; make the tables, if this is the start that may."""
         database = identity(self.path)
+        check_names(self.path)
         link = self._dial(until)
         try:
             link.wait_at_most(until - monotonic())
             missing = self._judged_missing(link)
             link.wait_at_most(until - monotonic())
-            held = Held(self.path, database, self._dial, self.timeout)
-            if missing:
-                self._make_tables(held, link, until)
+            held = Held(self.path, database, self._dial, self.timeout, self._exchanges)
+            if missing and self._create:
+                make_tables(self._create, held.counter, link, until)
+                self.check(link.core)
+            if held.counter:
+                settle(self.path, held.counter, link, self._served == (database, schema_version(link)), until)
+            served = database, schema_version(link)
             link.wait_at_most(self.timeout)
             held.begin_with(link)
         except BaseException:
             link.drop()
             raise
-        if not held.is_current():
+        if not held.is_current(until):
             raise StoreUnavailable("the store's files were exchanged")
-        self._create = None
+        self._create, self._served = None, served
         return held
 
     def _judged_missing(self, link: Link) -> bool:
@@ -157,18 +171,6 @@ class SQLiteEngine:
         # A database that was restored from a dump has readers wait for writers.
         return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
 
-    def _make_tables(self, held: Held, link: Link, until: float) -> None:
-        assert self._create
-        held.begin_turn(until)
-        try:
-            link.driver.execute("PRAGMA journal_mode=WAL")
-            link.driver.execute("BEGIN IMMEDIATE")
-            self._create(link.core)
-            link.driver.execute("COMMIT")
-        finally:
-            held.end_turn()
-        self.check(link.core)
-
     def renew(self) -> None:
         """Never needed."""
 
@@ -178,7 +180,7 @@ class SQLiteEngine:
         :raises StoreUnavailable: they are not there.
         """
         until = deadline(self.timeout)
-        if not self._here(until).is_current():
+        if not self._here(until).is_current(until):
             self._here(until)
 
     def watch(self, ended: Callable[[], None]) -> None:
@@ -233,26 +235,3 @@ class SQLiteEngine:
                 raise
             finally:
                 driver.execute("PRAGMA synchronous=NORMAL")
-
-
-def _dialling(path: str, timeout: float) -> Dial:
-    """How connections are opened: by values, since what waits for an engine to go must not keep it."""
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
-
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
-
-    engine = make_engine("sqlite://", connect)
-
-    def dial(until: float) -> Link:
-        link = open_link(engine)
-        try:
-            link.wait_at_most(until - monotonic())
-            link.driver.execute("PRAGMA synchronous=NORMAL")  # the first one to read the file
-            link.wait_at_most(timeout)
-            return link
-        except BaseException:
-            link.drop()
-            raise
-
-    return dial

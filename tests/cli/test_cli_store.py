@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import fcntl
 import sqlite3
 
 import click
 import pytest
+from processes import Processes
 from support import created
 
 from oauth_mw.cli import main
@@ -155,8 +155,8 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(cli, tmp_path):
 
 def test_a_store_that_does_not_answer_is_unavailable(cli, ini):
     cli("--config", str(ini), "client", "add", "x", store=None)
-    with (ini.parent / "from-ini.db-oauth_mw").open("r+b") as queue:
-        fcntl.flock(queue, fcntl.LOCK_EX)
+    with Processes(f"sqlite:///{ini.parent}/from-ini.db") as start:
+        start("with store._engine.writing():\n    print('mine', flush=True)\n    sys.stdin.readline()").says()
 
         answer = cli("--config", str(ini), "client", "add", "y", store=None)
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 from faults import READS, WRITES
+from mounts import mounted, why_no_mounts
 from processes import Processes
 from service import DONE, REFUSED, UNAVAILABLE
 from sqlite_faults import damaged, files, moved
@@ -76,6 +77,50 @@ def test_of_many_connections_none_remembers_the_damage(site, service):
         list(pool.map(service.ask, ["introspect"] * 3))
 
     assert service.ask_all() == dict.fromkeys(READS | WRITES, DONE)
+
+
+@pytest.fixture
+def backup(site, service):
+    """One that was made before the newest token was issued and seen."""
+    with closing(sqlite3.connect(site.path)) as database, closing(sqlite3.connect(f"{site.folder}.copy")) as copy:
+        database.backup(copy)
+    service.issue()
+    assert service.check(service.issued[-1]) == DONE
+    return site.folder.with_name(site.folder.name + ".copy")
+
+
+def restored_by_sqlite(site, backup):
+    with closing(sqlite3.connect(backup)) as copy, site.sql() as database:
+        copy.backup(database)
+
+
+def renamed_over(site, backup):
+    for path in files(site):
+        if path.suffix != f".db{SUFFIX}":
+            path.unlink()
+    backup.rename(site.path)
+
+
+@pytest.mark.parametrize("restore", [restored_by_sqlite, renamed_over])
+def test_no_worker_accepts_what_a_restored_backup_does_not_hold(site, service, backup, restore):
+    restore(site, backup)
+    service.later()
+
+    assert [service.check(token) for token in (service.issued[-1], service.cached)] == [REFUSED, DONE]
+    assert service.ask_all() == dict.fromkeys(READS | WRITES, DONE)
+
+
+OPEN = "import sys; from oauth_mw import open_store; print(open_store(sys.argv[1]).url)"
+
+
+@pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
+def test_a_worker_neither_accepts_nor_issues_once_the_database_is_used_by_another_name(site, service, caplog):
+    other = site.aside / "oauth.db"
+
+    assert mounted(site.path, other, OPEN, f"sqlite:///{other}", hidden=True) == f"sqlite:///{other}\n"
+
+    assert service.ask_all() == dict.fromkeys(READS | WRITES, UNAVAILABLE)
+    assert "mount the folder that it lies in" in caplog.text
 
 
 # Turns

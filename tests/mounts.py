@@ -1,0 +1,43 @@
+"""Another name for a file, as a container has it whose one mount is that file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+_SCRIPT = """
+mount --bind "$1" "$2" || exit 99
+if [ -n "$3" ]; then mount -t tmpfs none /proc || exit 99; fi
+shift 3
+exec "$@"
+"""
+
+
+@cache
+def why_no_mounts() -> str:
+    """Why nothing can be mounted here; empty when it can."""
+    try:
+        done = subprocess.run(["unshare", "-m", "true"], capture_output=True)
+    except OSError:
+        return "there is no unshare"
+    return "" if done.returncode == 0 else "nothing may be mounted here"
+
+
+def mounted(source: Path, target: Path, code: str, *arguments: str, hidden: bool = False) -> str:
+    """What Python code prints that finds ``source`` mounted at ``target``, which is made as it has to be.
+
+    :param hidden: so that the code cannot see what is mounted.
+    """
+    if source.is_dir():
+        target.mkdir(parents=True, exist_ok=True)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    python = [sys.executable, "-c", code, *arguments]
+    command = ["unshare", "-m", "sh", "-c", _SCRIPT, "sh", source, target, "hidden" if hidden else "", *python]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
+    assert done.returncode == 0, done.stderr
+    return done.stdout
