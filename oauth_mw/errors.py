@@ -9,7 +9,8 @@ OAuthError                    answered to a client
 │   └── MissingToken, InvalidToken, InsufficientScope, OddPath, MovedRoot
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
-└── StoreMissing
+├── StoreMissing
+└── StoreBroken
 AdminError                    refused by the registration API and the command line
 └── NotFound
 """
@@ -232,6 +233,13 @@ class ConfigError(ValueError):
 
 class StoreMissing(ConfigError):
     """There is no store yet at this URL."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("store", message)
+
+
+class StoreBroken(ConfigError):
+    """The store's folder or file cannot be used. An outage, where a store has been there before."""
 
     def __init__(self, message: str) -> None:
         super().__init__("store", message)

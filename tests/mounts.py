@@ -37,7 +37,17 @@ def mounted(source: Path, target: Path, code: str, *arguments: str, hidden: bool
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
     python = [sys.executable, "-c", code, *arguments]
-    command = ["unshare", "-m", "sh", "-c", _SCRIPT, "sh", source, target, "hidden" if hidden else "", *python]
+    return _said(_SCRIPT, source, target, "hidden" if hidden else "", *python)
+
+
+def read_only(folder: Path, code: str, *arguments: str) -> str:
+    """What Python code prints that finds ``folder`` on a file system that cannot be written to."""
+    script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99; shift; exec "$@"'
+    return _said(script, folder, sys.executable, "-c", code, *arguments)
+
+
+def _said(script: str, *arguments: str | Path) -> str:
+    command = ["unshare", "-m", "sh", "-c", script, "sh", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "LC_ALL": "C.UTF-8"})
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -12,6 +12,7 @@ from ..config import STORE_URLS
 from ..errors import ConfigError, StoreUnavailable
 from ..model import Clock
 from ..protocols import Store
+from .restarts import is_replacement
 
 if TYPE_CHECKING:
     from .memory import MemoryStore
@@ -42,7 +43,8 @@ def open_store(
     :param create: make the store when it is not there yet.
     :param timeout: seconds that one operation may wait for the store.
     :param clock: the source of time, Unix seconds.
-    :param unavailable: called instead of raising when the store does not answer for now.
+    :param unavailable: called instead of raising when the store does not answer for now. For a worker that takes the
+        place of another one, a store that is away or cannot be used is no more than that.
     :raises ConfigError: a URL that cannot work, a missing driver or folder, a store that is not there or is newer than
         this code.
     :raises StoreUnavailable: the store does not answer for now.
@@ -57,6 +59,10 @@ def open_store(
         if unavailable is None:
             raise
         unavailable(error)
+    except ConfigError as error:
+        if unavailable is None or not is_replacement():
+            raise
+        unavailable(StoreUnavailable(str(error)))
     return store
 
 

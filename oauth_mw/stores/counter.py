@@ -96,6 +96,15 @@ class CounterFile:
             self._mapped.turn.release()
 
 
+def has_counter(database: str) -> bool:
+    """Whether this user has used the database at this path before, as the counter file beside it shows."""
+    try:
+        found = os.lstat(os.path.realpath(database) + SUFFIX)
+    except OSError:
+        return False
+    return queueing and stat.S_ISREG(found.st_mode) and os.geteuid() in (0, found.st_uid)
+
+
 class _Mapped:
     """A counter file that this process has open: one object for each file.
 

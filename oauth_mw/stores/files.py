@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from contextlib import suppress
 
-from ..errors import ConfigError
+from ..errors import ConfigError, StoreBroken, StoreUnavailable
 
 MOUNTS = "/proc/self/mountinfo"
 
@@ -56,12 +58,19 @@ def _unescaped(text: bytes) -> bytes:
 def check_folder(folder: str) -> None:
     """SQLite makes further files beside the database, so an existing one needs a writable folder too.
 
-    :raises ConfigError: it is missing or not writable.
+    :raises StoreBroken: it is missing or not writable.
+    :raises StoreUnavailable: the file system does not answer.
     """
-    if not os.path.isdir(folder):
-        raise ConfigError("store", f"the folder {folder} does not exist")
+    try:
+        found = os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreBroken(f"the folder {folder} does not exist") from None
+    except OSError as error:
+        raise _refusal(f"the folder {folder} cannot be reached", error) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreBroken(f"the folder {folder} does not exist")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise ConfigError("store", f"the folder {folder} is not writable")
+        raise StoreBroken(f"the folder {folder} is not writable")
 
 
 def give_to_owner_of(model: str, descriptor: int) -> None:
@@ -77,7 +86,8 @@ def give_to_owner_of(model: str, descriptor: int) -> None:
 def make_database(path: str) -> None:
     """Create the database file where it is missing, readable by its owner alone: the one that its folder has.
 
-    :raises ConfigError: its folder is missing or not writable, or it is not itself.
+    :raises StoreBroken: its folder is missing or not writable, or it is not itself.
+    :raises StoreUnavailable: the file system does not answer, or is full.
     """
     folder = os.path.dirname(path)
     check_folder(folder)
@@ -88,6 +98,26 @@ def make_database(path: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise ConfigError("store", f"{path} cannot be made ({error.strerror})") from None
+        raise _refusal(f"{path} cannot be made", error) from None
     if not os.path.isfile(path) or not os.access(path, os.R_OK | os.W_OK):
-        raise ConfigError("store", f"{path} is not a file that can be read and written")
+        raise StoreBroken(f"{path} is not a file that can be read and written")
+
+
+# What no configuration is to blame for.
+_PASSING = {
+    errno.EDQUOT,
+    errno.EHOSTDOWN,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.ENOTCONN,  # of a file system in a process that has ended
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+
+
+def _refusal(what: str, error: OSError) -> StoreBroken | StoreUnavailable:
+    text = f"{what} ({error.strerror})"
+    return StoreUnavailable(text) if error.errno in _PASSING else StoreBroken(text)

@@ -22,9 +22,10 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
-from ..errors import ConfigError, StoreMissing, StoreUnavailable
+from ..errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ..patience import deadline
 from . import schema
+from .counter import has_counter
 from .files import Identity, check_names, identity, make_database
 from .held import FILE, Held, unavailable
 from .links import Link, inherited
@@ -76,14 +77,20 @@ class SQLiteEngine:
 
         :param create: makes the tables where they are missing; kept until a contact succeeds.
         :raises ConfigError: no store there, or none that this code can use.
-        :raises StoreUnavailable: it does not answer for now.
+        :raises StoreUnavailable: it does not answer for now, or is damaged where it has been used before.
         """
-        if create:
-            make_database(self.path)
-        elif not os.path.isfile(self.path):
-            raise StoreMissing(f"there is no store at {self.url}")
-        self._create = create
-        self._contact(deadline(self.timeout))
+        try:
+            if create:
+                make_database(self.path)
+            elif not os.path.isfile(self.path):
+                raise StoreMissing(f"there is no store at {self.url}")
+            self._create = create
+            self._contact(deadline(self.timeout))
+        except StoreBroken as error:
+            self._create = None
+            if not create or not has_counter(self.path):
+                raise
+            raise StoreUnavailable(str(error)) from None
         self.close()
 
     def has_table(self, connection: Connection, name: str) -> bool:
@@ -127,7 +134,7 @@ class SQLiteEngine:
             raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
         except (sqlite3.Error, DBAPIError) as error:
             if getattr(getattr(error, "orig", error), "sqlite_errorname", "") == "SQLITE_NOTADB":
-                raise ConfigError("store", f"{self.path} is not an SQLite database") from None
+                raise StoreBroken(f"{self.path} is not an SQLite database") from None
             raise unavailable(error) from None
         finally:
             opening.release()

@@ -224,8 +224,8 @@ SQLITE = {
     "a text": Fault(partial(replaced, make=lambda path: path.write_text("no database " * 99))),
     "an empty file": Fault(partial(replaced, make=Path.touch)),
     "a folder": Fault(partial(replaced, make=Path.mkdir)),
-    "header overwritten": Fault(partial(damaged, begin=0, end=100)),
-    "pages overwritten": Fault(partial(damaged, begin=4096, end=-1)),
+    "header overwritten": Fault(partial(damaged, begin=0, end=100), at_start=True),
+    "pages overwritten": Fault(partial(damaged, begin=4096, end=-1), at_start=True),
     "cut after the first page": Fault(partial(damaged, begin=4096, end=4096)),
     "emptied": Fault(partial(damaged, begin=0, end=0)),
     "tokens overwritten": Fault(
