@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import stat
 import tempfile
 from contextlib import closing
@@ -14,7 +15,7 @@ import pytest
 from processes import Processes, exit_code_of, forked
 from stored import issued, key_of, registered, token_of
 
-from oauth_mw import StoreUnavailable, open_store
+from oauth_mw import StoreUnavailable, admin, open_store
 
 pytest.importorskip("fcntl")
 
@@ -118,6 +119,31 @@ def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_proces
         )
 
         assert late.says() == "no writer's turn in time"
+
+
+FILL = """
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 16000)
+    INSERT INTO oauth_mw_token
+    SELECT CAST(x'00000001' || randomblob(28) AS BLOB), 1, '', 0, 0, 0, NULL, NULL FROM number
+"""
+
+
+def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
+    written = []
+
+    def meanwhile(statement):
+        if "wal_checkpoint" in statement:
+            other.add_token(key_of(len(written) + 1), token_of(registered()))
+            written.append(statement)
+
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as database, database:
+        database.execute(FILL)
+    with store._engine.reading() as link:
+        link.driver.set_trace_callback(meanwhile)
+    with closing(open_store(store.url, timeout=0.2)) as other:
+        assert sum(admin.purge(store)) == 16000
+
+    assert len(written) == 1
 
 
 # Those that may only read

@@ -94,6 +94,9 @@ class SQLEngine(Protocol):
 
     def close(self) -> None: ...
 
+    def swept(self, rows: int) -> None:
+        """Follow up a sweep, once it holds no lock any more."""
+
     def reading(self) -> AbstractContextManager[SQLLink]: ...
 
     def writing(self) -> AbstractContextManager[SQLLink]: ...

@@ -167,6 +167,9 @@ class PostgresEngine:
         with self.writing() as link:
             link.driver.execute(new_mark())
 
+    def swept(self, rows: int) -> None:
+        """Autovacuum does the rest."""
+
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
 

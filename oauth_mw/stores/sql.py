@@ -224,7 +224,9 @@ class SQLStore:
             if self._engine.locks_rows:
                 return int(link.driver.execute(self._sweep, (expired, limit)).rowcount)
             following = link.driver.execute(self._find_bound, (expired, limit)).fetchone()
-            return int(link.driver.execute(self._sweep, (following[0] if following else expired,)).rowcount)
+            rows = int(link.driver.execute(self._sweep, (following[0] if following else expired,)).rowcount)
+        self._engine.swept(rows)
+        return rows
 
     def count_tokens(self, before: int | None = None) -> int:
         count = select(func.count()).select_from(_token)

@@ -13,7 +13,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from time import monotonic
 
@@ -31,6 +31,9 @@ from .held import FILE, Held, unavailable
 from .links import Link, inherited
 from .sqlite_contact import dialling, make_tables, schema_version, settle
 from .turns import Reading, Writing
+
+# Some 500 pages of its log; SQLite itself waits for 1,000.
+SWEPT_ROWS = 16_000
 
 
 class SQLiteEngine:
@@ -63,6 +66,7 @@ class SQLiteEngine:
         self._held: Held | None = None
         self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
         self._exchanges = 0
+        self._swept = 0
         self._opening: dict[int, threading.Lock] = {}
         self._dial = dialling(self.path, timeout)
 
@@ -189,6 +193,17 @@ class SQLiteEngine:
         until = deadline(self.timeout)
         if not self._here(until).is_current(until):
             self._here(until)
+
+    def swept(self, rows: int) -> None:
+        """Write what piles up in SQLite's log into the database, while others write on.
+
+        Otherwise the commit that finds the log long would do it, and all writers would wait for that.
+        """
+        self._swept += rows
+        if self._swept >= SWEPT_ROWS:
+            self._swept = 0
+            with suppress(StoreUnavailable), self.reading() as link:
+                link.driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def watch(self, ended: Callable[[], None]) -> None:
         """The generation says it all."""
