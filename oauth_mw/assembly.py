@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from webob import Request
-
 from .challenge import ChallengingApp
 from .cherrypy import rules_of
 from .client_auth import ClientAuthentication
@@ -32,6 +30,7 @@ from .tokens.ends import Ends
 from .tokens.formats import JWT, Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.verified import VerifiedTokens
+from .webob import Request
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -16,7 +16,7 @@ from .model import Client, Clock
 from .protocols import ClientReader
 
 if TYPE_CHECKING:
-    from webob import Request
+    from .webob import Request
 
 
 class Reading(NamedTuple):

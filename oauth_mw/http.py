@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from .errors import InvalidRequest, PayloadTooLarge
 
 if TYPE_CHECKING:
-    from webob import Request
+    from .webob import Request
 
 MAX_BODY = 64 * 1024
 MAX_PARAMETERS = 256

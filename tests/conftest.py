@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import oauth_mw  # noqa: F401  # before WebTest, which imports WebOb with its warning
+
+# isort: split
+
 import gc
 from collections.abc import Callable, Iterator
 from typing import Any

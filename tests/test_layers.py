@@ -38,7 +38,7 @@ ROOMS = [
     ["attributes", "credentials", "events", "resources", "scopes"],
     ["protocols"],
     ["model"],
-    ["ambiguity", "errors", "patience", "permissions", "texts", "threads", "urls"],
+    ["ambiguity", "errors", "patience", "permissions", "texts", "threads", "urls", "webob"],
     ["version"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

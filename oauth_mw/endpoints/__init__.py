@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from webob import Request, Response
-
 from ..errors import NO_STORE, MethodNotAllowed, ReadOnly
+from ..webob import Request, Response
 
 Endpoint = Callable[[Request], Response]
 

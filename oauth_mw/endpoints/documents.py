@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
-from webob import Request, Response
-
 from ..errors import EMPTY
 from ..keys import JWKS_MAX_AGE
+from ..webob import Request, Response
 from . import require_get
 
 # Seconds for which others may keep what does not change while we run.

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from webob import Request, Response
-
 from ..client_auth import ClientAuthentication
 from ..errors import InvalidRequest
 from ..http import read_form
 from ..model import AccessToken, Client
+from ..webob import Request, Response
 from . import json_response, require_post
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from webob import Request, Response
-
 from ..client_auth import ClientAuthentication
 from ..errors import NO_STORE, InvalidRequest
 from ..events import ForeignRevocation, Sink, TokenRevoked
 from ..http import read_form
 from ..model import AccessToken
+from ..webob import Request, Response
 from . import require_post
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
-from webob import Request, Response
-
 from ..client_auth import ClientAuthentication
 from ..credentials import is_printable
 from ..errors import InvalidRequest, InvalidScope, InvalidTarget, UnauthorizedClient, UnsupportedGrantType
@@ -13,6 +11,7 @@ from ..events import Sink, TokenIssued
 from ..http import RESOURCE, Form, parse_form, read_form, values_of
 from ..model import SCOPE_TOKEN, AccessToken, Client
 from ..resources import MAX_RESOURCES, is_resource
+from ..webob import Request, Response
 from . import json_response, require_post
 
 GRANT_TYPE = "client_credentials"
