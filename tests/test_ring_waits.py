@@ -21,11 +21,11 @@ SLACK = 0.3  # for a machine that is busy
 
 
 class Slow:
-    """A key store that does ``during`` before it answers."""
+    """A key store that does ``during`` before it answers, and ``adding`` before it takes a key."""
 
     def __init__(self, keys):
         self._keys = keys
-        self.during = lambda: None
+        self.during = self.adding = lambda: None
 
     def __getattr__(self, name):
         return getattr(self._keys, name)
@@ -33,6 +33,10 @@ class Slow:
     def signing_keys(self):
         self.during()
         return self._keys.signing_keys()
+
+    def add_signing_key(self, *given):
+        self.adding()
+        return self._keys.add_signing_key(*given)
 
 
 @pytest.fixture
@@ -123,6 +127,50 @@ def test_who_was_told_to_forget_does_not_believe_what_was_known_before_a_look_th
     keys.during = lambda: None
 
     assert ring.find(kid) is None
+
+
+# Making the next key
+
+
+@pytest.fixture
+def making(keys):
+    """Begin to sign in another thread, which makes a key and gets no answer from the store until the end."""
+    asked, free = threading.Event(), threading.Event()
+
+    def begin(ring, until):
+        keys.adding = lambda: (asked.set(), free.wait(20))
+        other = pool.submit(ring.signing, until)
+        assert asked.wait(5)
+        return other
+
+    with ThreadPoolExecutor(1) as pool:
+        yield begin
+        free.set()
+
+
+def test_while_one_thread_makes_the_next_key_the_others_sign_with_the_last(keys, clock, ticks, making):
+    ring = KeyRing(keys, clock, ticks, algorithm="ES256", lifetime=3600, lead=300, secret=None)
+    last = ring.signing(int(clock()) + 60)
+    clock.move(3600)
+    other = making(ring, int(clock()) + 60)
+
+    assert (ring.signing(int(clock()) + 60), other.done()) == (last, False)
+
+
+def test_without_a_key_the_others_wait_no_longer_than_they_may(ring, clock, making):
+    making(ring, int(clock()) + 60)
+
+    with Patience(PATIENCE), pytest.raises(StoreUnavailable, match="in time"):
+        ring.signing(int(clock()) + 60)
+
+
+def test_threads_that_begin_together_make_one_key(ring, keys, clock):
+    added = []
+    keys.adding = lambda: added.append(1)
+    with ThreadPoolExecutor(8) as pool:
+        kids = set(pool.map(lambda _: ring.signing(int(clock()) + 60).kid, range(8)))
+
+    assert (len(kids), len(added)) == (1, 1)
 
 
 class Overtaken(KeyRing):

@@ -75,7 +75,8 @@ class KeyRing:
         self._lifetime = lifetime
         self._lead = lead
         self._secret = secret
-        self._locks: dict[int, threading.Lock] = {}
+        self._looking: dict[int, threading.Lock] = {}
+        self._turning: dict[int, threading.Lock] = {}
         self._epoch = object()
         self._asked: object = None
         self._known = _Known((), {}, None)
@@ -119,14 +120,35 @@ class KeyRing:
 
         :raises StoreUnavailable: there is none, and none can be made.
         """
-        turn = self._turn
-        if turn is None or turn.known is not self._look() or turn.second != int(self._clock()):
-            turn = self._turn = self._whose_turn()
+        turn, known = self._turn, self._look()
+        if turn is None or turn.known is not known or turn.second != int(self._clock()):
+            turn = self._next_turn(turn, known)
         if expires_at > turn.record.needed_until:
             if not self._store.need_signing_key(turn.record.kid, expires_at + NEED_SECONDS):
                 raise StoreUnavailable("the signing key was removed just now")
             self._look(anew=True)
         return turn.key
+
+    def _next_turn(self, last: _Turn | None, known: _Known) -> _Turn:
+        """Find out which key signs now: exactly one thread does, since to make or decrypt a key takes long.
+
+        Meanwhile the others go on with the key of before, as long as its tokens are good; without one they wait.
+
+        :raises StoreUnavailable: there is no key yet, and none in time.
+        """
+        goes_on = last is not None and last.record.kid in known.keys
+        lock = _own(self._turning)
+        if not lock.acquire(timeout=0 if goes_on else _left()):
+            if last is not None and goes_on:
+                return last
+            raise StoreUnavailable("no signing key was made or decrypted in time")
+        try:
+            turn = self._turn
+            if turn is None or turn is last:
+                turn = self._turn = self._whose_turn()
+            return turn
+        finally:
+            lock.release()
 
     def _whose_turn(self) -> _Turn:
         known = self._look()
@@ -159,6 +181,7 @@ class KeyRing:
         record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), key.pem(self._secret), now, starts)
         added = self._store.add_signing_key(record, latest.kid if latest else "")
         if added:
+            self._private = {**self._private, record.private: key}
             self._drop(records, now)
         self._look(anew=True)
         return record if added else None
@@ -202,9 +225,8 @@ class KeyRing:
         # In this order: who asks in vain says so before he says that he has asked.
         if not anew and self._is_fresh(self._epoch) and self._failed is None and not self._is_sought(wanted):
             return self._known
-        # Each process has a lock of its own: one that came with a fork may have been held.
-        lock = self._locks.get(getpid()) or self._locks.setdefault(getpid(), threading.Lock())
-        if not lock.acquire(timeout=max(deadline(WAIT_SECONDS) - time.monotonic(), 0)):
+        lock = _own(self._looking)
+        if not lock.acquire(timeout=_left()):
             raise StoreUnavailable("others still look for the signing keys")
         try:
             epoch = self._epoch
@@ -261,3 +283,13 @@ class KeyRing:
         # Not read again: another thread may have put its own in this one's place.
         self._private = {**self._private, text: key}
         return key
+
+
+def _own(locks: dict[int, threading.Lock]) -> threading.Lock:
+    """This process's lock: one that came with a fork may have been held."""
+    return locks.get(getpid()) or locks.setdefault(getpid(), threading.Lock())
+
+
+def _left() -> float:
+    """Seconds that the operation under way may still wait."""
+    return max(deadline(WAIT_SECONDS) - time.monotonic(), 0)
