@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Any
 
 from .ambiguity import is_odd
+from .credentials import MAX_PASSWORD, MIN_SECRET, password_fault
 from .protocols import Store
 from .resources import MAX_RESOURCES, SEVERAL, is_resource
 from .rules import Pattern, Rule, parse_pattern, parse_rule
@@ -172,9 +173,14 @@ def audience(value: object) -> tuple[str, ...]:
 
 
 def secret(value: object) -> str:
-    if not isinstance(value, str) or not value.isprintable() or not 16 <= len(value) <= 200:
-        raise ValueError("expected 16 to 200 printable characters")
-    return value
+    """Not shown where it is refused."""
+    fault = password_fault(value) if isinstance(value, str) else "it is no text"
+    if fault:
+        raise ValueError(
+            f"expected {MIN_SECRET} to {MAX_PASSWORD} printable characters that are hard to guess, and {fault}."
+            " Set what 'openssl rand -hex 32' prints; for keys that are stored already, call 'oauth-mw key rotate' then"
+        )
+    return str(value)
 
 
 def files(value: object) -> tuple[str, ...]:

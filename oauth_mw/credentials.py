@@ -20,6 +20,7 @@ MIN_SECRET = 16
 MAX_SECRET = 1024
 MAX_SECRETS = 5  # of one client: each authentication costs as many hashes, whatever the client id
 MAX_ID = 255
+MAX_PASSWORD = 200
 
 # These encode to themselves in a form, a shell and a URL.
 _ALPHABET = string.ascii_letters + string.digits
@@ -113,7 +114,19 @@ def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bo
     return weakness is not None
 
 
-def _weakness(secret: str, client_id: str) -> str | None:
+def password_fault(password: str) -> str | None:
+    """Why a private key may not be encrypted with ``password``; ``None``: it may.
+
+    Who has the file guesses for as long as it likes, so this is as strict as with client secrets.
+    """
+    if len(password) > MAX_PASSWORD:
+        return f"it has more than {MAX_PASSWORD} characters"
+    if not password.isprintable():
+        return "it holds a character that is not printable"
+    return _weakness(password)
+
+
+def _weakness(secret: str, client_id: str = "") -> str | None:
     if len(secret) < MIN_SECRET:
         return f"it has fewer than {MIN_SECRET} characters"
     if len(client_id) >= 4 and client_id.lower() in secret.lower():

@@ -8,7 +8,7 @@ from oauth_mw import ConfigError, admin
 from oauth_mw.keys.material import make
 
 LEAD = 302
-SECRET, OTHER = "s" * 32, "o" * 32
+SECRET, OTHER = "correct horse battery", "staple of the battery"
 
 
 @pytest.fixture

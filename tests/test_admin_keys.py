@@ -16,8 +16,8 @@ from oauth_mw.keys.ring import KeyRing
 from oauth_mw.model import KeyRecord
 
 LEAD = 302
-SECRET, OTHER = "s" * 32, "o" * 32
-PASSWORD = "correct horse é"
+SECRET, OTHER = "correct horse battery", "staple of the battery"
+PASSWORD = "correct horse staple é"
 
 
 @pytest.fixture
@@ -227,7 +227,11 @@ def test_what_is_exported_can_be_imported(store, rotate):
         ("made", {"secret": OTHER}, AdminError),
         ("made", {"secret": None}, AdminError),
         ("made", {"secret": SECRET, "password": ""}, AdminError),
-        ("made", {"secret": SECRET, "password": "é" * 501}, AdminError),
+        ("made", {"secret": SECRET, "password": "ab"}, AdminError),
+        ("made", {"secret": SECRET, "password": "password12345678"}, AdminError),
+        ("made", {"secret": SECRET, "password": "correct horse\nstaple"}, AdminError),
+        ("made", {"secret": SECRET, "password": "correct horse staple \udcff"}, AdminError),
+        ("made", {"secret": SECRET, "password": PASSWORD * 10}, AdminError),
         ("nope", {"secret": SECRET}, NotFound),
     ],
 )
@@ -258,6 +262,15 @@ def test_nothing_private_is_in_what_is_told(store, rotate):
     told = repr(made) + repr(record) + json.dumps(admin.public_keys(store)) + repr(admin.list_keys(store))
 
     assert not any(line in told for line in record.private.splitlines()[1:])
+
+
+@pytest.mark.parametrize("attempt", ["rotate", "import"])
+def test_a_weak_secret_encrypts_no_new_key(store, attempt):
+    how = {"secret": "password12345678"}
+
+    with pytest.raises(AdminError, match="key_encryption_secret is weak: it is made of well-known pieces"):
+        admin.rotate_key(store, **how) if attempt == "rotate" else admin.import_key(store, make("ES256").pem(), **how)
+    assert admin.list_keys(store) == []
 
 
 # Without the extra

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..credentials import MIN_SECRET, password_fault
 from ..errors import AdminError, NotFound, StoreUnavailable
 from ..keys import GARBLED, LOOK_SECONDS, check_installed, lead_seconds
 from ..keys.order import current, is_encrypted, published
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ..keys.material import Key
 
 DEFAULT_LEAD = lead_seconds(1)
-MAX_PASSWORD_BYTES = 1000
 SIGNING_SECONDS = 0.5  # between a look at the keys and what is signed with one of them
 
 
@@ -61,8 +61,8 @@ def rotate_key(
         sign with the last key in turn that they can read.
     :param lead: seconds for which it is published before it signs: at least for as long as others keep a key set.
     :param at_once: it signs now. Until others read the key set again, they refuse its tokens.
-    :raises AdminError: the next key waits already, this one would lie in the clear where others are encrypted, or
-        ``algorithm`` is none.
+    :raises AdminError: the next key waits already, this one would lie in the clear where others are encrypted,
+        ``secret`` is weak, or ``algorithm`` is none.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
@@ -128,7 +128,7 @@ def retire_key(
     know it, which takes a second and a half, ``wait`` is called.
 
     :raises NotFound: there is no such key.
-    :raises AdminError: the new one would lie in the clear where others are encrypted.
+    :raises AdminError: the new one would lie in the clear where others are encrypted, or ``secret`` is weak.
     :raises ConfigError: the extra ``jwt`` is not installed, and a new one is needed.
     """
     keys = store.key_store()
@@ -164,12 +164,11 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
 
     :param secret: what it is encrypted with in the store.
     :raises NotFound: there is no such key.
-    :raises AdminError: it cannot be read with ``secret``, or ``password`` cannot be one.
+    :raises AdminError: it cannot be read with ``secret``, or ``password`` is weak.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
-    if not 1 <= len(password.encode()) <= MAX_PASSWORD_BYTES:
-        raise AdminError(f"a password has from 1 to {MAX_PASSWORD_BYTES} bytes")
+    _check_password("password", password)
     key = _opened(_named(list(store.key_store().signing_keys()), kid), secret)
     if key is None:
         raise AdminError(f"the signing key {kid} cannot be read with the key_encryption_secret")
@@ -246,9 +245,20 @@ def _unknown(kid: str) -> NotFound:
 def _check_turn(records: Sequence[KeyRecord], secret: str | None, at_once: bool, now: int) -> None:
     if secret is None and any(map(is_encrypted, records)):
         raise AdminError("other signing keys there are encrypted: without key_encryption_secret this one would not be")
+    if secret is not None:
+        _check_password("key_encryption_secret", secret)
     waiting = records[-1] if records and records[-1] != current(records, now) else None
     if waiting and not at_once:
         raise AdminError(f"the next signing key waits already: {waiting.kid}. Retire it to put another in its place")
+
+
+def _check_password(what: str, password: str) -> None:
+    """
+    :raises AdminError: it is weak.
+    """
+    fault = password_fault(password)
+    if fault:
+        raise AdminError(f"the {what} is weak: {fault}; it needs {MIN_SECRET} characters that are hard to guess")
 
 
 def _added(store: Store, key: Key, secret: str | None, lead: int, at_once: bool, clock: Clock) -> KeyStatus:

@@ -174,7 +174,11 @@ def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
 
 @key.command("export", context_settings={"ignore_unknown_options": True})
 @click.argument("kid", metavar="[KEY]", required=False)
-@click.option("--private", is_flag=True, help="The private half of KEY, encrypted with a password, into a file.")
+@click.option(
+    "--private",
+    is_flag=True,
+    help="The private half of KEY, encrypted with a password of 16 characters or more, into a file.",
+)
 @click.option("-o", "--output", metavar="FILE", help="With --private: a file that is not there yet.")
 @password_option
 @json_option

@@ -43,10 +43,18 @@ def test_all_is_well_with_a_key_that_the_secret_opens(check, made):
 
 
 def test_a_secret_that_is_not_set_or_another_is_told(check, made):
-    not_set, other = (check(ISSUER, *more) for more in ([], ["key_encryption_secret = " + "other " * 4]))
+    not_set, other = (check(ISSUER, *more) for more in ([], ["key_encryption_secret = another horse battery"]))
 
     assert [each.partition(",")[0] for each in warnings(not_set)][0] == "key_encryption_secret: is not set"
     assert "does not open" in warnings(other)[0]
+
+
+def test_a_weak_secret_is_refused_with_what_to_do_and_not_shown(check, made):
+    answer = check(ISSUER, "key_encryption_secret = password12345678")
+
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("Error: key_encryption_secret: ") and "openssl rand -hex 32" in answer.stderr
+    assert "password12345678" not in answer.stderr
 
 
 def test_a_store_that_is_not_there_has_no_key_yet(check):

@@ -15,7 +15,7 @@ import pytest
 from oauth_mw.keys.material import from_pem, make
 
 SECRET = "correct horse battery"
-PASSWORD = "staple é"
+PASSWORD = "a horse and a staple é"
 
 
 def test_a_key_is_imported(told, pem):
@@ -72,6 +72,23 @@ def test_a_private_half_is_written_encrypted_to_a_file_of_its_own(key, told, tmp
     assert answer.stdout == "wrote out.pem\n"
     assert from_pem(written.read_text(), PASSWORD).kid == kid
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("weak", ["ab", "password12345678"])
+def test_a_weak_password_is_refused_and_says_what_is_needed(key, told, tmp_path, weak):
+    kid = told("rotate")["kid"]
+
+    answer = key("export", kid, "--private", "-o", "out.pem", "--password-file", "-", input=weak)
+
+    assert (answer.exit_code, answer.stdout) == (1, "")
+    assert answer.stderr.startswith("Error: the password is weak: ") and "16 characters" in answer.stderr
+    assert not (tmp_path / "out.pem").exists()
+
+
+def test_any_password_opens_what_is_imported(told, pem):
+    made = make("ES256")
+
+    assert told("import", pem(made, "ab"), "--password-file", "-", input="ab")["kid"] == made.kid
 
 
 def test_a_file_that_is_there_is_not_written_over(key, told, tmp_path):
