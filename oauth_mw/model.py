@@ -27,6 +27,9 @@ BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 LAST_SECOND = 2**32 - 1
 MAX_LIFETIME = 10 * 366 * 24 * 3600
 
+# Beyond all times and positions: a position in microseconds reaches it in the year 148,000.
+MAX_NUMBER = 2**62
+
 # An event stays in the log for so many seconds after the token's expiry: a day for clocks that differ, and the leeway.
 LOG_KEEP_SECONDS = 24 * 3600 + 60
 # Beyond so many tokens of a client that the log alone knows to be ended, all of its tokens end.
@@ -181,8 +184,14 @@ class KeyRecord(NamedTuple):
         return f"KeyRecord(kid={self.kid!r}, algorithm={self.algorithm!r}, signs_from={self.signs_from!r})"
 
     def is_whole(self) -> bool:
-        """Whether it is what was written, by its types."""
-        return all(isinstance(each, str) for each in self[:4]) and all(type(each) is int for each in self[4:])
+        """Whether it can be what was written: texts without lone surrogates, and times."""
+        texts, times = self[:4], self[4:]
+        try:
+            for each in texts:
+                each.encode()
+        except (AttributeError, UnicodeEncodeError):
+            return False
+        return all(type(each) is int and 0 <= each < MAX_NUMBER for each in times)
 
 
 class ClientRecord(NamedTuple):

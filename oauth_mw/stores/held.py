@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import SupportsIndex
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from ..errors import StoreUnavailable, not_text
 from .counter import LATE, CounterFile, queueing
@@ -21,6 +21,8 @@ from .nonce import read_nonce
 
 LOOK_SECONDS = 1.0
 FILE = "oauth_mw_file"  # the function that names the files, in SQL
+
+_NOT_UTF8 = "Could not decode to UTF-8"
 
 # After these a connection is as good as before. After any other error nothing is taken for granted.
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
@@ -102,7 +104,8 @@ class Held:
         if isinstance(error, UnicodeEncodeError):
             self.put_back(link, None)
             raise not_text() from None
-        if error is not None and isinstance(error, sqlite3.Error | DBAPIError):
+        # SQLAlchemy's second: a row that must be there is not.
+        if error is not None and isinstance(error, sqlite3.Error | DBAPIError | InvalidRequestError):
             if _is_harmless(error) and not link.driver.in_transaction:
                 self.put_back(link, None)
             else:
@@ -281,5 +284,6 @@ def _is_harmless(error: BaseException) -> bool:
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
-    """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters."""
-    return StoreUnavailable(f"SQLite: {error.orig if isinstance(error, DBAPIError) else error}")
+    """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters, and this one what was read."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return StoreUnavailable(f"SQLite: {'a text is not UTF-8' if said.startswith(_NOT_UTF8) else said}")

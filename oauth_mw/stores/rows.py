@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from types import MappingProxyType
 from typing import Any
 
 from ..credentials import VERIFIER_BYTES
 from ..errors import StoreUnavailable
-from ..model import EMPTY, Client, ClientSecret, TokenRecord, Value
-from . import schema
+from ..model import Client, ClientSecret, TokenRecord, Value
+from . import decoding, schema
+from .decoding import FAULTS, NO_ATTRIBUTES, Attributes, blob, flag, maybe, number, text, words
 
 _client, _secret, _token = schema.client.c, schema.secret.c, schema.token.c
 
@@ -48,10 +48,6 @@ TOKEN_COLUMNS = (
 )
 
 _WIDTH = len(CLIENT_COLUMNS)
-_GARBLED = (AttributeError, TypeError, ValueError)
-
-Attributes = tuple[Mapping[str, Value], frozenset[str]]
-NO_ATTRIBUTES: Attributes = (EMPTY, frozenset())
 
 
 def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
@@ -67,29 +63,30 @@ def client_from_rows(rows: Sequence[Sequence[Any]]) -> Client | None:
     try:
         values, public = NO_ATTRIBUTES if attributes is None else read_attributes(attributes)
         return Client(
-            client_id,
-            name,
-            tuple(scope.split()),
-            None if default_scope is None else tuple(default_scope.split()),
-            lifetime,
-            token_format,
-            () if audiences is None else tuple(audiences.split()),
-            None if default_audience is None else tuple(default_audience.split()),
+            text(client_id),
+            text(name),
+            words(scope),
+            maybe(words, default_scope),
+            maybe(decoding.lifetime, lifetime),
+            maybe(decoding.token_format, token_format),
+            maybe(words, audiences) or (),
+            maybe(words, default_audience),
             values,
             public,
-            bool(resource_server),
-            bool(enabled),
-            created_at,
+            flag(resource_server),
+            flag(enabled),
+            number(created_at),
             tuple([_secret_from(row[_WIDTH:-1]) for row in rows if row[_WIDTH] is not None]),
-            first[-1],
+            number(first[-1]),
         )
-    except _GARBLED:
+    except FAULTS:
         raise StoreUnavailable("a client's row is garbled") from None
 
 
 def _secret_from(columns: Sequence[Any]) -> ClientSecret:
     secret_id, salt, digest, label, created_at, not_after, weak = columns
-    return ClientSecret(secret_id, bytes(salt), bytes(digest), label, created_at, not_after, bool(weak))
+    times = number(created_at), maybe(number, not_after)
+    return ClientSecret(text(secret_id), blob(salt), blob(digest), text(label), *times, flag(weak))
 
 
 def verifiers_from_rows(rows: Sequence[Sequence[Any]]) -> bytes:
@@ -98,7 +95,7 @@ def verifiers_from_rows(rows: Sequence[Sequence[Any]]) -> bytes:
     """
     try:
         verifiers = b"".join(chain.from_iterable(rows))
-    except _GARBLED:
+    except FAULTS:
         raise StoreUnavailable("a secret's row is garbled") from None
     if len(verifiers) % VERIFIER_BYTES:
         raise StoreUnavailable("a secret's row is garbled")
@@ -135,15 +132,24 @@ def secret_values(secret: ClientSecret) -> dict[str, object]:
 
 def token_from_row(row: Sequence[Any]) -> TokenRecord:
     """
+    :param row: :data:`TOKEN_COLUMNS`, then one or two reasons for which it may be revoked.
     :raises StoreUnavailable: it holds what was never written there.
     """
-    client_id, scope, issued_at, position, attributes, audience, revoked = row
+    client_id, scope, issued_at, position, attributes, audience, *revoked = row
     try:
-        values, public = read_attributes(attributes)
-        meant_for = tuple(audience.split()) if audience else ()
-    except _GARBLED:
+        values, public = NO_ATTRIBUTES if attributes is None else read_attributes(attributes)
+        return TokenRecord(
+            text(client_id),
+            text(scope),
+            number(issued_at),
+            number(position),
+            values,
+            public,
+            () if audience is None else words(audience),
+            flag(revoked[0]) or flag(revoked[-1]),
+        )
+    except FAULTS:
         raise StoreUnavailable("a token's row is garbled") from None
-    return TokenRecord(client_id, scope, issued_at, position, values, public, meant_for, bool(revoked))
 
 
 def audience_text(audience: Sequence[str]) -> str | None:
@@ -158,9 +164,5 @@ def attributes_text(values: Mapping[str, Value], public: frozenset[str]) -> str 
     return json.dumps({name: [value, name in public] for name, value in values.items()})
 
 
-def read_attributes(text: str | None) -> Attributes:
-    if text is None:
-        return NO_ATTRIBUTES
-    pairs = json.loads(text)
-    values = MappingProxyType({name: value for name, (value, _) in pairs.items()})
-    return values, frozenset(name for name, (_, is_public) in pairs.items() if is_public)
+def read_attributes(found: Any) -> Attributes:
+    return decoding.attributes(json.loads(text(found)))

@@ -109,9 +109,11 @@ class SQLStore:
         if not self._engine.has_table(connection, _store.name):
             raise StoreMissing(f"{self.url} holds no oauth_mw store")
         version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
-        if version is None:
+        if type(version) is not int:
             # No start would make it: the tables are there.
-            raise ConfigError("store", f"{self.url} holds an oauth_mw store that has lost its own row")
+            raise ConfigError(
+                "store", f"{self.url} holds an oauth_mw store that has lost its own row, or it is damaged"
+            )
         if version != schema.VERSION:
             raise other_version(self.url, version, schema.VERSION)
 
@@ -208,10 +210,11 @@ class SQLStore:
     def revoke_token(self, key: bytes) -> bool:
         with self._engine.transaction(ends_tokens=True) as connection:
             row = connection.execute(statements.FIND_TOKEN, {"key": key}).first()
-            if row is None or row[-1]:
+            token = token_from_row(row) if row else None
+            if token is None or token.revoked:
                 return False
             connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
-            self._log.append(connection, row[0], key)
+            self._log.append(connection, token.client_id, key)
         return True
 
     def end_token(self, client_id: str, key: bytes, position: int) -> bool:

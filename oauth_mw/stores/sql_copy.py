@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from ..model import ClientRecord, KeyRecord, LogRecord, TokenRecord
 from . import schema
+from .decoding import number, read, text
 from .moving import digest, gone
 from .rows import (
     CLIENT_COLUMNS,
@@ -43,6 +44,7 @@ from .rows import (
     secret_values,
 )
 from .sql_keys import add_record
+from .sql_log import OWN_END
 
 _client, _secret, _token, _log, _key = schema.client, schema.secret, schema.token, schema.log, schema.signing_key
 
@@ -98,7 +100,9 @@ def records(connection: Connection, ids: Select[str], **values: object) -> list[
 def _record(rows: Sequence[Any]) -> ClientRecord:
     *_, ended, deleted = rows[0]
     client = None if deleted else client_from_rows([row[:-1] for row in rows])
-    return ClientRecord(client, ended) if client else gone(rows[0][0], ended)
+    if client is not None:
+        return ClientRecord(client, read(OWN_END, number, ended))
+    return gone(read(OWN_END, text, rows[0][0]), read(OWN_END, number, ended))
 
 
 def write_clients(connection: Connection, known: Mapping[str, int], records: Sequence[ClientRecord]) -> None:

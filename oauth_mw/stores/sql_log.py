@@ -11,8 +11,12 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func
 from ..errors import StoreUnavailable
 from ..model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS, MOST_ALONE, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
 from . import schema, statements
+from .decoding import blob, flag, maybe, number, read, text
 from .engine import SQLEngine
 
+OWN_ROW = "the store's own row"
+OWN_END = "a client's row"
+EVENT = "an event of the revocation log"
 SWEPT_AT_ONCE = 500
 ENDS_AT_ONCE = 5000
 
@@ -55,7 +59,7 @@ class SQLLog:
         ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
         of_client = _alone_of(client_id)
         known = select(_log.c.position).where(of_client, _log.c.key == key)
-        if position < (ended or 0) or connection.execute(known).first():
+        if position < (read(OWN_END, maybe, number, ended) or 0) or connection.execute(known).first():
             return False
         count = connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one()
         if count >= MOST_ALONE and self.end_client(connection, client_id, {}):
@@ -68,9 +72,8 @@ class SQLLog:
         now = self._clock()
         following, microseconds = _store.c.position + 1, self._microseconds(now)
         head = case((following > microseconds, following), else_=microseconds)
-        position = int(
-            connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar_one()
-        )
+        moved = connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar()
+        position = read(OWN_ROW, number, moved)
         keep_until = max(int(now), int.from_bytes(key[:4]) if key else 0) + LOG_KEEP_SECONDS
         row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "alone": alone}
         connection.execute(insert(_log).values(row))
@@ -100,8 +103,8 @@ class SQLLog:
                 rows = self._looked(after)
             except StoreUnavailable:
                 pass  # where nobody may write, every look is a first one
-        here, position, floor = rows[0][:3]
-        events = [_ended(row[3:]) for row in rows if row[3] is not None]
+        here, position, floor = read(OWN_ROW, _standing, *rows[0][:3])
+        events = [read(EVENT, _ended, *row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
         known = after == floor or (after > floor and events and events[0].position == after)
         if here is None or store_id != here or not known or len(rows) > MOST_EVENTS:
@@ -120,10 +123,10 @@ class SQLLog:
         with self._engine.reading() as link:
             if len(after) != 1:
                 rows = link.driver.execute(self._tokens, (*(after or ("", b"")), ENDS_AT_ONCE)).fetchall()
-                events = [Ended(position, client_id, bytes(key), True) for position, client_id, key in rows]
+                events = [read(EVENT, _ended, *row, 1) for row in rows]
                 return EndsPage(events, tuple(events[-1][1:3]) if len(events) == ENDS_AT_ONCE else (0,))
             rows = link.driver.execute(self._clients, (*after, ENDS_AT_ONCE)).fetchall()
-            events = [Ended(position, client_id) for position, client_id, _ in rows]
+            events = [read(OWN_END, _ended, position, client_id, None, 0) for position, client_id, _ in rows]
             return EndsPage(events, (rows[-1][2],) if len(rows) == ENDS_AT_ONCE else None)
 
 
@@ -131,6 +134,9 @@ def _alone_of(client_id: str) -> ColumnElement[bool]:
     return (_log.c.client_id == client_id) & _log.c.alone
 
 
-def _ended(row: Sequence[Any]) -> Ended:
-    position, client_id, key, alone = row
-    return Ended(position, client_id, None if key is None else bytes(key), bool(alone))
+def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Ended:
+    return Ended(number(position), text(client_id), maybe(blob, key), flag(alone))
+
+
+def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
+    return maybe(text, store_id), number(position), number(floor)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
 
 from ..model import ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
 from . import schema, sql_copy, sql_keys
+from .decoding import blob, flag, maybe, number, read, text
 from .engine import SQLEngine
 from .moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
 from .rows import TOKEN_COLUMNS, token_from_row
+from .sql_log import EVENT, OWN_ROW
 
 _store, _client, _token, _log = schema.store, schema.client, schema.token, schema.log
 
@@ -48,6 +51,9 @@ _TOKENS = (
 )
 
 
+KEY = "a token's key"
+
+
 class SQLMoving:
     """See :class:`~oauth_mw.protocols.Movable`."""
 
@@ -61,7 +67,7 @@ class SQLMoving:
 
     def standing(self) -> Standing:
         with self._engine.reading() as link:
-            return Standing(*link.core.execute(_STANDING).one())
+            return _standing(link.core)
 
     def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
         after = ""
@@ -76,7 +82,7 @@ class SQLMoving:
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
             with self._engine.reading() as link:
-                page = [LogRecord(*row) for row in link.core.execute(_EVENTS, {"after": after})]
+                page = [read(EVENT, _event, *row) for row in link.core.execute(_EVENTS, {"after": after})]
             yield page
             if len(page) < ROWS_AT_ONCE:
                 return
@@ -86,7 +92,7 @@ class SQLMoving:
         after = (now + 1).to_bytes(4)
         while True:
             with self._engine.reading() as link:
-                page = [bytes(row[0]) for row in link.driver.execute(self._keys, (after,)).fetchall()]
+                page = [read(KEY, blob, row[0]) for row in link.driver.execute(self._keys, (after,)).fetchall()]
             yield page
             if len(page) < ROWS_AT_ONCE:
                 return
@@ -96,7 +102,7 @@ class SQLMoving:
         wanted = set(keys)
         with self._engine.reading() as link:
             rows = link.driver.execute(self._tokens, (min(keys), max(keys))).fetchall()
-        return [(bytes(row[0]), token_from_row(row[1:])) for row in rows if row[0] in wanted]
+        return [(row[0], token_from_row(row[1:])) for row in rows if row[0] in wanted]
 
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
         with self._engine.reading() as link:
@@ -104,7 +110,7 @@ class SQLMoving:
             if len(rows) == 2 * ROWS_AT_ONCE:
                 # They do not come in order: there is too much between them.
                 rows = link.core.execute(select(_token.c.key).where(_token.c.key.in_(keys))).all()
-        here = {bytes(row[0]) for row in rows}
+        here = {row[0] for row in rows}
         return [key for key in keys if key not in here]
 
     def holdings(self, now: int) -> Holdings:
@@ -148,7 +154,7 @@ class SQLMoving:
         written = select(sql_copy.copied.c.client_id, sql_copy.copied.c.digest).where(
             sql_copy.copied.c.client_id.in_(ids)
         )
-        digests = {client_id: bytes(found) for client_id, found in connection.execute(written)}
+        digests = {client_id: found for client_id, found in connection.execute(written)}
         for record in here:
             if digest(record) != digests.get(record.client.client_id):
                 raise own_client(self._engine.url, record.client.client_id)
@@ -186,7 +192,7 @@ class SQLMoving:
             return
         with self._engine.transaction(ends_tokens=True) as connection:
             self._check(connection, origin)
-            here = Standing(*connection.execute(_STANDING).one())
+            here = _standing(connection)
             new = [event for event in events if event.position > here.position]
             sql_copy.append(connection, new)
             position = max(position, here.position)
@@ -206,3 +212,14 @@ class SQLMoving:
             cursor = connection.connection.cursor()
             cursor.executemany(self._add_token, [sql_copy.token_values(*each) for each in tokens])
             return int(cursor.rowcount)
+
+
+def _standing(connection: Connection) -> Standing:
+    def judged(store_id: Any, position: Any, floor: Any) -> Standing:
+        return Standing(text(store_id), number(position), number(floor))
+
+    return read(OWN_ROW, judged, *connection.execute(_STANDING).one())
+
+
+def _event(position: Any, client_id: Any, key: Any, keep_until: Any, alone: Any) -> LogRecord:
+    return LogRecord(number(position), text(client_id), maybe(blob, key), number(keep_until), flag(alone))

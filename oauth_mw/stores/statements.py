@@ -15,7 +15,6 @@ from sqlalchemy import (
     func,
     insert,
     literal_column,
-    or_,
     select,
     true,
     tuple_,
@@ -67,7 +66,7 @@ ADD_TOKEN = insert(_token).values(
     audience=bindparam("audience"),
 )
 FIND_TOKEN = (
-    select(*TOKEN_COLUMNS, or_(_token.c.revoked, _token.c.position < _client.c.ended))
+    select(*TOKEN_COLUMNS, _token.c.revoked, _token.c.position < _client.c.ended)
     .select_from(_token.join(_client, _client.c.number == _token.c.client))
     .where(_token.c.key == bindparam("key"))
 )

@@ -1,0 +1,114 @@
+"""What is read from a store is judged here before it is used: what was never written there is an outage, not a fault.
+
+SQLite keeps any value in any column, Redis has text alone, and both can be changed by hand or by a broken disk. Each
+function raises one of :data:`FAULTS` for what does not fit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from ..errors import StoreUnavailable
+from ..model import EMPTY, MAX_LIFETIME, MAX_NUMBER, TOKEN_FORMATS, Value
+
+# What decoding raises for one reason or another; ValueError is also that of Unicode and of JSON.
+FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
+
+T = TypeVar("T")
+Attributes = tuple[Mapping[str, Value], frozenset[str]]
+NO_ATTRIBUTES: Attributes = (EMPTY, frozenset())
+
+
+def read(what: str, reader: Callable[..., T], *found: Any) -> T:
+    """What ``reader`` makes of ``found``.
+
+    :param what: what it is, in a few words, for the log.
+    :raises StoreUnavailable: it was never written there.
+    """
+    try:
+        return reader(*found)
+    except FAULTS:
+        raise StoreUnavailable(f"{what} is garbled") from None
+
+
+def text(found: Any) -> str:
+    """Text without lone surrogates, which nothing could send or show."""
+    if type(found) is not str:
+        raise TypeError("no text")
+    if not found.isascii():
+        found.encode()
+    return found
+
+
+def words(found: Any) -> tuple[str, ...]:
+    return tuple(text(found).split())
+
+
+def number(found: Any) -> int:
+    """A time or a position. JSON's and Python's ``true`` is none."""
+    if type(found) is int and 0 <= found < MAX_NUMBER:
+        return found
+    raise ValueError("no time or position")
+
+
+def decimal(found: Any) -> int:
+    """A number in ASCII digits."""
+    if not found.isdigit():
+        raise ValueError("no digits")
+    return number(int(found))
+
+
+def blob(found: Any) -> bytes:
+    # bytes() of a number would be as many zeros.
+    if type(found) is not bytes:
+        raise TypeError("no bytes")
+    return found
+
+
+# A boolean, which SQLite keeps as a number.
+flag: Callable[[Any], bool] = {0: False, 1: True}.__getitem__
+
+
+def lifetime(found: Any) -> int:
+    if not 1 <= number(found) <= MAX_LIFETIME:
+        raise ValueError("no lifetime")
+    return number(found)
+
+
+def token_format(found: Any) -> str:
+    if found not in TOKEN_FORMATS:
+        raise ValueError("no token format")
+    return text(found)
+
+
+def maybe(reader: Callable[[Any], T], found: Any) -> T | None:
+    return None if found is None else reader(found)
+
+
+def attributes(pairs: Any) -> Attributes:
+    """Custom attributes, from a JSON object of pairs: the value, and whether it is public."""
+    if type(pairs) is not dict:
+        raise TypeError("no object")
+    if not pairs:
+        return NO_ATTRIBUTES
+    values = {text(name): _value(value) for name, (value, _) in pairs.items()}
+    return MappingProxyType(values), frozenset(name for name, (_, public) in pairs.items() if flag(public))
+
+
+def _value(found: Any) -> Value:
+    if type(found) is str:
+        return text(found)
+    if type(found) is float and math.isfinite(found):
+        return found
+    if type(found) is not int and type(found) is not bool:
+        raise ValueError("no value of an attribute")
+    return found
+
+
+def decoded(found: Any) -> Any:
+    """The value of a JSON text in UTF-8."""
+    return json.loads(blob(found).decode())
