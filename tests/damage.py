@@ -52,6 +52,14 @@ def fill(store: Store) -> None:
     admin.rotate_key(store)
 
 
+def issued_text(store: Store) -> str:
+    """A token of the client, from the product."""
+    app = CheckedApp(OAuthMiddleware(echo, store=store, **ISSUER))
+    answer = app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=basic("tester", SECRET))
+    text: str = answer.json["access_token"]
+    return text
+
+
 def _all(pages: Any) -> Any:
     return [list(page) for page in pages]
 

@@ -7,13 +7,11 @@ import sqlite3
 from contextlib import closing
 
 import pytest
-from damage import ISSUER, OPERATIONS, ask, fill, judge_answers, requests
+from damage import OPERATIONS, ask, fill, issued_text, judge_answers, requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support import SECRET, basic, echo
-from wsgi_client import CheckedApp
 
-from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, open_store
+from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.stores.counter import SUFFIX
 
 BAD = {
@@ -46,15 +44,14 @@ def whole(tmp_path_factory):
     path = tmp_path_factory.mktemp("whole") / "oauth.db"
     with closing(open_store(f"sqlite:///{path}", create=True)) as store:
         fill(store)
-        app = CheckedApp(OAuthMiddleware(echo, store=store, **ISSUER))
-        answer = app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=basic("tester", SECRET))
+        text = issued_text(store)
     with closing(sqlite3.connect(path)) as database:
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         columns = [
             (table, row[1]) for table in sorted(tables) for row in database.execute(f"PRAGMA table_info({table})")
         ]
-    return path, columns, answer.json["access_token"]
+    return path, columns, text
 
 
 @pytest.fixture(scope="module")
