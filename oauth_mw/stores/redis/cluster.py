@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import ResponseError
@@ -16,7 +17,8 @@ from .connections import Server
 from .contact import judge, judge_node, read_info
 from .dials import Dials
 from .failures import Elsewhere, Unsent
-from .known import Address, Known, at, in_turn
+from .known import Address, Known, address_of, at, in_turn
+from .rows import read
 from .servers import Command, Replies, Run
 from .url import RedisURL
 
@@ -124,7 +126,8 @@ class Cluster:
 def _judge(run: Run) -> None:
     judge(run, cluster=True)
     with suppress(ResponseError):  # not everybody may ask that
-        if run([("CONFIG", "GET", READS_WHEN_DOWN)])[0][1:] == [b"yes"]:
+        (setting,) = run([("CONFIG", "GET", READS_WHEN_DOWN)])
+        if setting == [READS_WHEN_DOWN.encode(), b"yes"]:
             raise ConfigError(
                 "store",
                 f"the Redis cluster has {READS_WHEN_DOWN} yes: a node that is cut off would go on without what is "
@@ -137,22 +140,29 @@ def _ask(nodes: dict[Server, Address], deadline: float) -> _Map:
     commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
     failed = ""
     for node, found in in_turn(list(nodes), commands, deadline):
-        if isinstance(found, StoreUnavailable):
-            failed = found.reason
-        # One that is cut off from most of the others knows that, but not what they decide.
-        elif read_info(found[0]).get("cluster_state") == "ok":
-            return _read_map(found[1], nodes[node])
-        else:
+        try:
+            if isinstance(found, StoreUnavailable):
+                raise found
+            # One that is cut off from most of the others knows that, but not what they decide.
+            if read(read_info, found[0]).get("cluster_state") == "ok":
+                return read(_read_map, found[1], nodes[node])
             failed = "the Redis cluster is down"
+        except StoreUnavailable as error:
+            failed = error.reason
     raise StoreUnavailable(failed)
 
 
-def _read_map(ranges: Replies, teller: Address) -> _Map:
+def _read_map(ranges: Any, teller: Address) -> _Map:
+    """
+    :param ranges: the reply to CLUSTER SLOTS: first and last slot, and the nodes that have them.
+    """
     slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     nodes = {teller: None}
     for first, last, *members in ranges:
         # Without a host it is the one that tells.
-        addresses = [(member[0].decode() if member[0] else teller[0], member[1]) for member in members]
+        addresses = [address_of(member[0] or teller[0].encode(), member[1]) for member in members]
+        if not 0 <= first <= last < REDIS_CLUSTER_HASH_SLOTS:
+            raise ValueError("no slots")
         slots[first : last + 1] = [addresses[0]] * (last + 1 - first)
         nodes |= dict.fromkeys(addresses)
     return _Map(slots, list(nodes))

@@ -7,6 +7,7 @@ Nothing is sent twice: only redis-py's look whether a pooled connection is still
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import ssl
@@ -20,7 +21,7 @@ from typing import Any
 
 from redis import BlockingConnectionPool, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.backoff import NoBackoff
-from redis.exceptions import ChildDeadlockedError, NoScriptError, RedisError, ResponseError
+from redis.exceptions import ChildDeadlockedError, InvalidResponse, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
 from ...errors import ConfigError, StoreUnavailable
@@ -83,7 +84,12 @@ def _limited(kind: Any) -> Any:
         dial = partial(kind._connect, self)
         if kind is UnixDomainSocketConnection:
             return _Socket(dial())
-        return _Socket(self._dials.dial((self.host, self.port), dial, seconds_left))
+        try:
+            return _Socket(self._dials.dial((self.host, self.port), dial, seconds_left))
+        except OSError:  # some are ValueErrors too
+            raise
+        except (OverflowError, ValueError):  # a server named a host or a port that no socket takes
+            raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
 
     members = {"__init__": begin, "_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
     return type(kind.__name__, (kind,), members)
@@ -237,6 +243,8 @@ def _reply(connection: Any) -> Any:
         return connection.read_response()
     except ResponseError as error:
         return error
+    except (RecursionError, ValueError):  # of redis-py's own parser
+        raise InvalidResponse from None
 
 
 def _in_full(command: Command) -> Command:

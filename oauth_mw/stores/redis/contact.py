@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from ...errors import ConfigError, StoreMissing, StoreUnavailable
+from ..decoding import blob, maybe
 from ..versions import other_version
-from .rows import Keys
+from .rows import Keys, read, scanned
 from .scripts import LOOK, VERSION
 from .servers import Run, Servers
 from .url import RedisURL
@@ -25,6 +27,14 @@ def read_info(text: bytes) -> dict[str, str]:
     return {name: value for name, _, value in lines}
 
 
+def _info(run: Run, *sections: str) -> dict[str, str]:
+    """
+    :raises StoreUnavailable: the server answers with something else.
+    """
+    replies = run([("INFO", section) for section in sections])
+    return read(lambda: read_info(b"\n".join(replies)))
+
+
 def run_of(infos: Iterable[bytes], state: bytes = b"") -> str:
     """What changes when one of the servers starts anew, and when any primary of their cluster is replaced."""
     runs = sorted(read_info(info).get("run_id", "") for info in infos)
@@ -32,9 +42,12 @@ def run_of(infos: Iterable[bytes], state: bytes = b"") -> str:
     return f"{','.join(runs)}/{read_info(state).get('cluster_current_epoch', '')}"
 
 
-def no_primary(role: bytes, infos: bytes) -> str:
-    """Why what a server says may be old; empty when it is not."""
-    if role != b"master":
+def no_primary(role: Sequence[Any], infos: bytes) -> str:
+    """Why what a server says may be old; empty when it is not.
+
+    :param role: the reply to ROLE.
+    """
+    if role[0] != b"master":
         # A fail-over went by that the connection survived.
         return "Redis is a replica there"
     # Perhaps cut off from the nodes that replace it, and set up to answer all the same.
@@ -47,12 +60,11 @@ def judge(run: Run, *, cluster: bool) -> None:
     :raises ConfigError: nothing will change that by itself.
     :raises StoreUnavailable: a fail-over is under way.
     """
-    sections = ("server", "memory", "replication", "cluster")
-    info = read_info(b"\n".join(run([("INFO", section) for section in sections])))
+    info = _info(run, "server", "memory", "replication", "cluster")
     if info.get("redis_mode") == "sentinel":
         raise ConfigError("store", "the Redis server is a Sentinel: expected redis+sentinel://host:port/service")
     version = info.get("redis_version", "")
-    if tuple(int(part) for part in re.findall(r"[0-9]+", version)[:2]) < OLDEST:
+    if tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version)[:2]) < OLDEST:
         raise ConfigError("store", f"the Redis server is version {version}: {'.'.join(map(str, OLDEST))} is needed")
     policy = info.get("maxmemory_policy")
     if policy != "noeviction":
@@ -71,7 +83,7 @@ def judge_node(run: Run) -> None:
 
     :raises ConfigError: nothing will change that by itself.
     """
-    if read_info(run([("INFO", "cluster")])[0]).get("cluster_enabled") != "1":
+    if _info(run, "cluster").get("cluster_enabled") != "1":
         raise ConfigError("store", "the Redis server is no node of a cluster")
 
 
@@ -80,7 +92,7 @@ def judge_sentinel(run: Run) -> None:
 
     :raises ConfigError: nothing will change that by itself.
     """
-    if read_info(run([("INFO", "server")])[0]).get("redis_mode") != "sentinel":
+    if _info(run, "server").get("redis_mode") != "sentinel":
         raise ConfigError("store", "the Redis server is no Sentinel")
 
 
@@ -97,7 +109,7 @@ def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, firs
     def look(store_id: str = "") -> bool:
         script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id)
         (found,) = servers.run(keys.store, [script], deadline)
-        return _is_ours(found, shown, keys.prefix)
+        return _is_ours(read(maybe, blob, found), shown, keys.prefix)
 
     found = look()
     if first:
@@ -126,7 +138,7 @@ def _visit(servers: Servers, deadline: float) -> None:
 def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
     if found is None:
         return False
-    if not found.isdigit():
+    if not found.isdigit() or len(found) > 9:
         raise _foreign(shown, prefix)
     if found != VERSION:
         raise other_version(shown, int(found), int(VERSION))
@@ -146,7 +158,7 @@ def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
         cursor: bytes | str = "0"
         for _ in range(SCAN_ROUNDS):
             scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
-            ((cursor, found),) = run([scan], deadline)
+            cursor, found = read(scanned, *run([scan], deadline))
             if any(key.startswith((f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())) for key in found):
                 return True
             if cursor == b"0":
@@ -161,13 +173,12 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
     """
     lost: dict[str, None] = {}
     for run in servers.each(deadline):
-        info = read_info(run([("INFO", "persistence")], deadline)[0])
+        info = read(read_info, *run([("INFO", "persistence")], deadline))
         if info.get("aof_enabled") != "1":
             lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None
             continue
         try:
-            (setting,) = run([("CONFIG", "GET", "appendfsync")], deadline)
-            mode = setting[1].decode() if len(setting) == 2 else ""
+            mode = read(_setting, *run([("CONFIG", "GET", "appendfsync")], deadline))
         except StoreUnavailable:
             mode = ""
         if not mode:
@@ -177,13 +188,18 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
     return list(lost)
 
 
+def _setting(reply: Any) -> str:
+    """The value that CONFIG GET tells, if any."""
+    return str(reply[1].decode()) if len(reply) == 2 else ""
+
+
 def replication(servers: Servers, place: RedisURL, key: str, deadline: float) -> list[str]:
     """What the number of replicas that must have each revocation means where ``key`` lies, if that is no good.
 
     :raises StoreUnavailable: Redis does not answer.
     """
-    (info,) = servers.run(key, [("INFO", "replication")], deadline)
-    there, asked = int(read_info(info).get("connected_slaves", "0")), place.replicas
+    info = read(read_info, *servers.run(key, [("INFO", "replication")], deadline))
+    there, asked = read(int, info.get("connected_slaves", "0")), place.replicas
     if there < asked:
         return [f"Redis has {there} replicas and the URL replicas={asked}: revocations and client changes answer 503"]
     if there > asked and (place.service or place.cluster):

@@ -42,7 +42,7 @@ _STATES = {
 _STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
 # What a script may not do is said in other words, by Redis 6 and from Redis 7 on.
 _DENIED = re.compile(r"The user executing the script can't|ACL failure in script")
-_ADDRESS = re.compile(r"\b[0-9]+ (\S*):([0-9]+)$")
+_ADDRESS = re.compile(r"\b[0-9]+ (\S{0,255}):([0-9]{1,5})$")
 # redis-py cuts the name off where it has a class for it; a class before those it inherits from.
 _CLASSES = {
     OutOfMemoryError: "OOM",

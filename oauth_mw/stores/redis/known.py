@@ -6,9 +6,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ...errors import ConfigError, StoreUnavailable
+from ..decoding import blob, number
 from .connections import Server
 from .servers import Command, Replies
 
@@ -16,6 +17,16 @@ LOOK_SECONDS = 0.5
 
 Address = tuple[str, int]
 T = TypeVar("T")
+
+
+def address_of(host: Any, port: Any) -> Address:
+    """What a server says where another is.
+
+    :raises ValueError: nothing can be there.
+    """
+    if not host or not 0 < number(port) < 65536:
+        raise ValueError("no address")
+    return blob(host).decode(), port
 
 
 def at(address: Address) -> dict[str, object]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ...model import MOST_EVENTS, Ended, EndsPage, LogPage
-from .rows import ended_from
+from ..decoding import blob, decimal
+from .rows import ended_from, in_pairs
 from .rows import read as read_found
 from .scripts import NO_STORE, READ_LOG, VERSION
-from .servers import Replies
 from .steps import Steps
 
 ENDS_AT_ONCE = 1000
@@ -22,24 +22,30 @@ def read(steps: Steps, store_id: str, after: int) -> LogPage:
 
     def ask() -> Any:
         found, run = steps.of_run(script, deadline)
-        return found if found == NO_STORE else [*found, run]
+        return found if found == NO_STORE else (found, run)
 
-    return read_found(_page, steps.here(ask, deadline), store_id, after)
+    return read_found(_page, *steps.here(ask, deadline), store_id, after)
 
 
 def read_ends(steps: Steps, cursor: bytes = b"0") -> EndsPage:
     scan = ("HSCAN", steps.keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
-    ((cursor, found),) = steps.of_primary([scan], steps.deadline())
-    events = [read_found(ended_from, *pair) for pair in zip(found[::2], found[1::2], strict=True)]
+    (reply,) = steps.of_primary([scan], steps.deadline())
+    return read_found(_ends, reply)
+
+
+def _ends(reply: Any) -> EndsPage:
+    cursor, found = reply
+    events = [ended_from(*pair) for pair in in_pairs(found)]
     alone = [event for event in events if event.key is None or event.alone]
-    return EndsPage(alone, None if cursor == b"0" else (cursor,))
+    return EndsPage(alone, None if blob(cursor) == b"0" else (cursor,))
 
 
-def _page(page: Replies, store_id: str, after: int) -> LogPage:
-    here, position, floor = f"{page[0].decode()}/{page[4]}", int(page[1]), int(page[2])
+def _page(reply: Any, run: str, store_id: str, after: int) -> LogPage:
+    store, head, swept, entries = reply
+    here, position, floor = f"{store.decode()}/{run}", decimal(head), decimal(swept)
     events = [
-        Ended(int(entry[:-2]), client_id.decode(), key or None, bool(alone))
-        for entry, (_, client_id, _, key, *alone) in page[3]
+        Ended(decimal(entry[:-2]), client_id.decode(), blob(key) or None, bool(alone))
+        for entry, (_, client_id, _, key, *alone) in entries
     ]
     # A restored backup may have moved on past the follower: then what it saw last is not there.
     known = after == floor or (after > floor and events and events[0].position == after)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ...model import ClientRecord, Clock, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
+from ..decoding import blob, decimal
 from ..moving import CLIENTS_AT_ONCE, ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
 from . import moving_scripts as scripts
 from .contact import read_info
@@ -13,10 +14,12 @@ from .rows import (
     CLIENT_FIELDS,
     client_from,
     client_text,
+    ids_from,
     key_text,
     position_text,
     read,
     secret_line,
+    several,
     token_from,
     token_text,
 )
@@ -49,17 +52,16 @@ class RedisMoving:
         fields: Command = ("HMGET", self._keys.store, "version", "store_id", "position", "floor")
 
         def ask() -> Any:
-            ((version, *found),) = self._steps.run(self._keys.store, [fields], deadline)
+            version, *found = read(several, 4, *self._steps.run(self._keys.store, [fields], deadline))
             return found if version == VERSION else NO_STORE
 
-        store_id, position, floor = self._steps.here(ask, deadline)
-        return Standing(store_id.decode(), read(int, position), read(int, floor))
+        return read(_standing, *self._steps.here(ask, deadline))
 
     def _client_ids(self) -> Iterator[list[str]]:
         last = b"-"
         while True:
             (ids,) = self._ask(("ZRANGEBYLEX", self._keys.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE))
-            yield [client_id.decode() for client_id in ids]
+            yield read(ids_from, ids)
             if len(ids) < CLIENTS_AT_ONCE:
                 return
             last = b"(" + ids[-1]
@@ -72,9 +74,7 @@ class RedisMoving:
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
             (entries,) = self._ask(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_AT_ONCE))
-            events = [
-                (int(entry[:-2]), client_id, key, bool(alone)) for entry, (_, client_id, _, key, *alone) in entries
-            ]
+            events = read(_events, entries)
             if not events:
                 return
             due = [
@@ -82,22 +82,19 @@ class RedisMoving:
                 for position, client_id, key, alone in events
             ]
             (until,) = self._ask(("ZMSCORE", self._keys.due, *due))
-            yield [
-                LogRecord(position, client_id.decode(), key or None, int(keep_until or 0), alone)
-                for (position, client_id, key, alone), keep_until in zip(events, until, strict=True)
-            ]
+            yield read(_records, events, until)
             after = events[-1][0]
 
     def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         start = len(self._keys.any_token)
         for found in self._steps.scan(self._keys.any_token + "*"):
-            keys = [bytes.fromhex(name[start:].decode()) for name in found]
+            keys = [read(_key, name[start:]) for name in found]
             yield [key for key in keys if int.from_bytes(key[:4]) > now]
 
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         rows = self._of_tokens(keys, [("GET", self._keys.token(key)) for key in keys])
         # Asked for after the rows, as when a token is judged.
-        (revoked,) = self._ask(("HMGET", self._keys.revoked, *keys))
+        revoked = read(several, len(keys), *self._ask(("HMGET", self._keys.revoked, *keys)))
         return [
             (key, read(token_from, row, b"0", position is not None))
             for key, row, position in zip(keys, rows, revoked, strict=True)
@@ -125,13 +122,13 @@ class RedisMoving:
                 secrets += len(client.secrets)
         start = len(self._keys.any_token)
         for found in self._steps.scan(self._keys.any_token + "*"):
-            live = sum(int(name[start : start + 8], 16) > now for name in found)
+            live = sum(int.from_bytes(read(_key, name[start:])[:4]) > now for name in found)
             unexpired += live
             expired += len(found) - live
         info, events, keys = self._ask(("INFO", "server"), ("XLEN", self._keys.log), ("HLEN", self._keys.signing))
         return Holdings(
             engine="Redis",
-            engine_version=read_info(info).get("redis_version", ""),
+            engine_version=read(read_info, info).get("redis_version", ""),
             schema_version=int(VERSION),
             store_id=standing.store_id,
             position=standing.position,
@@ -156,7 +153,7 @@ class RedisMoving:
         if isinstance(reply, int) and reply in _REFUSALS:
             raise _REFUSALS[reply](self._url)
         if isinstance(reply, bytes):
-            raise own_client(self._url, reply.decode())
+            raise own_client(self._url, reply.decode("utf-8", "replace"))
         return reply
 
     def become_copy(self, origin: str) -> None:
@@ -198,8 +195,30 @@ class RedisMoving:
 
 
 def _record(client_id: str, row: Replies) -> ClientRecord:
-    client, ended = client_from(client_id, row), int(row[-1])
+    client, ended = client_from(client_id, row), decimal(row[-1])
     return ClientRecord(client, ended) if client else gone(client_id, ended)
+
+
+def _standing(store_id: Any, position: Any, floor: Any) -> Standing:
+    return Standing(store_id.decode(), decimal(position), decimal(floor))
+
+
+def _events(entries: Any) -> list[tuple[int, bytes, bytes, bool]]:
+    return [
+        (decimal(entry[:-2]), blob(client_id), blob(key), bool(alone))
+        for entry, (_, client_id, _, key, *alone) in entries
+    ]
+
+
+def _records(events: Sequence[tuple[int, bytes, bytes, bool]], until: Any) -> list[LogRecord]:
+    return [
+        LogRecord(position, client_id.decode(), key or None, int(keep_until or 0), alone)
+        for (position, client_id, key, alone), keep_until in zip(events, until, strict=True)
+    ]
+
+
+def _key(name: bytes) -> bytes:
+    return bytes.fromhex(name.decode())
 
 
 def _fields(record: ClientRecord) -> Sequence[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIER_BYTES
 from ...errors import StoreUnavailable
-from ...model import EMPTY, Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
+from ...model import Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
+from .. import decoding
+from ..decoding import FAULTS, attributes, blob, decimal, decoded, flag, maybe, number, text
 
 POSITION_DIGITS = 19
 
@@ -47,14 +48,37 @@ class Keys:
         return self.any_token + key.hex()
 
 
+def several(count: int, reply: Any) -> list[Any]:
+    """A reply that has so many parts."""
+    if type(reply) is not list or len(reply) != count:
+        raise ValueError("no such reply")
+    return reply
+
+
+def scanned(reply: Any) -> tuple[bytes, list[bytes]]:
+    """What SCAN gives: the cursor for the next step, and some names of keys."""
+    cursor, names = reply
+    return blob(cursor), [blob(name) for name in names]
+
+
+def in_pairs(found: Any) -> list[tuple[Any, Any]]:
+    """What HGETALL and HSCAN give: names and values by turns."""
+    return list(zip(found[::2], found[1::2], strict=True))
+
+
+def ids_from(found: Any) -> list[str]:
+    return [client_id.decode() for client_id in found]
+
+
 def read(reader: Callable[..., T], *found: Any) -> T:
-    """
+    """What ``reader`` makes of a record or a reply.
+
     :raises StoreUnavailable: it is nothing of ours.
     """
     try:
         return reader(*found)
-    except (ValueError, TypeError):
-        raise StoreUnavailable("a record in Redis cannot be read") from None
+    except FAULTS:
+        raise StoreUnavailable("a record in Redis, or a reply of a server, cannot be read") from None
 
 
 def position_text(position: int) -> str:
@@ -69,19 +93,18 @@ def token_text(token: TokenRecord) -> str:
     return _dump([*row, *more])
 
 
-def token_from(text: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
+def token_from(row: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     """
     :param ended: the position of the last event that ended all tokens of its client; ``None``: no such client.
     :param revoked: not 0 when the token was ended by itself.
     :raises ValueError: it is no row of ours.
     """
-    client_id, scope, issued_at, position, *more = json.loads(text)
-    if not (isinstance(client_id, str) and isinstance(scope, str) and isinstance(position, int)):
-        raise ValueError("no row of a token")
+    client_id, scope, issued_at, position, *more = decoded(row)
     pairs, marked, audience = more + _LEFT_OUT[len(more) :]
-    attributes, public = _read_pairs(pairs)
-    dead = bool(revoked or marked) or ended is None or position < int(ended)
-    return TokenRecord(client_id, scope, issued_at, position, attributes, public, tuple(audience), dead)
+    values, public = attributes(pairs)
+    times = number(issued_at), number(position)
+    dead = flag(marked) or flag(revoked) or ended is None or position < decimal(ended)
+    return TokenRecord(text(client_id), text(scope), *times, values, public, _texts(audience), dead)
 
 
 def ended_from(name: bytes, value: bytes) -> Ended:
@@ -90,20 +113,20 @@ def ended_from(name: bytes, value: bytes) -> Ended:
     :raises ValueError: it is nothing of ours.
     """
     if not any(name[:4]):
-        return Ended(int(value), name[4:].decode())
+        return Ended(decimal(value), name[4:].decode())
     position, alone, client_id = value.partition(b"a")
-    return Ended(int(position), client_id.decode(), name, bool(alone))
+    return Ended(decimal(position), client_id.decode(), blob(name), bool(alone))
 
 
 def key_text(key: KeyRecord) -> str:
     return _dump([key.signs_from, key.needed_until, key.algorithm, key.public, key.private, key.created_at])
 
 
-def key_from(kid: bytes, text: bytes) -> KeyRecord:
+def key_from(kid: bytes, row: bytes) -> KeyRecord:
     """
     :raises ValueError: it is no record of ours.
     """
-    signs_from, needed_until, algorithm, public, private, created_at = json.loads(text)
+    signs_from, needed_until, algorithm, public, private, created_at = decoded(row)
     record = KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
     if not record.is_whole():
         raise ValueError("no record of a key")
@@ -133,28 +156,28 @@ def client_from(client_id: str, fields: Sequence[bytes | None]) -> Client | None
 
     :raises ValueError: it is no record of ours.
     """
-    text, enabled, secrets, ended = fields
-    if not text:
+    record, enabled, secrets, ended = fields
+    if not record:
         return None
-    name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = json.loads(text)
+    name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = decoded(record)
     pairs, resource_server, created_at = more
-    attributes, public = _read_pairs(pairs)
+    values, public = attributes(pairs)
     return Client(
-        client_id,
-        name,
-        tuple(scopes),
-        None if default_scope is None else tuple(default_scope),
-        lifetime,
-        token_format,
-        tuple(audiences),
-        None if default_audience is None else tuple(default_audience),
-        attributes,
+        text(client_id),
+        text(name),
+        _texts(scopes),
+        maybe(_texts, default_scope),
+        maybe(decoding.lifetime, lifetime),
+        maybe(decoding.token_format, token_format),
+        _texts(audiences),
+        maybe(_texts, default_audience),
+        values,
         public,
-        resource_server,
-        enabled == b"1",
-        created_at,
+        flag(resource_server),
+        flag(decimal(enabled)),
+        number(created_at),
         tuple([_secret_from(line) for line in secrets.split(b"\n")]) if secrets else (),
-        int(ended or b""),
+        decimal(ended),
     )
 
 
@@ -195,8 +218,9 @@ def secret_start(secret_id: str) -> str:
 
 
 def _secret_from(line: bytes) -> ClientSecret:
-    secret_id, salt, digest, *more = json.loads(line)
-    return ClientSecret(secret_id, bytes.fromhex(salt), bytes.fromhex(digest), *more)
+    secret_id, salt, digest, label, created_at, not_after, weak = decoded(line)
+    times = number(created_at), maybe(number, not_after)
+    return ClientSecret(text(secret_id), bytes.fromhex(salt), bytes.fromhex(digest), text(label), *times, flag(weak))
 
 
 def _dump(value: object) -> str:
@@ -207,8 +231,7 @@ def _pairs(values: Mapping[str, Value], public: frozenset[str]) -> Pairs:
     return {name: (value, name in public) for name, value in values.items()}
 
 
-def _read_pairs(pairs: Pairs) -> tuple[Mapping[str, Value], frozenset[str]]:
-    if not pairs:
-        return EMPTY, frozenset()
-    values: dict[str, Any] = {name: value for name, (value, _) in pairs.items()}
-    return MappingProxyType(values), frozenset(name for name, (_, is_public) in pairs.items() if is_public)
+def _texts(found: Any) -> tuple[str, ...]:
+    if type(found) is not list:
+        raise TypeError("no list")
+    return tuple([text(each) for each in found])

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from ...errors import ConfigError, StoreUnavailable
+from ..decoding import decimal
 from .connections import Server
 from .contact import judge, judge_sentinel
 from .dials import Dials
-from .known import LOOK_SECONDS, Address, Known, at, in_turn
+from .known import LOOK_SECONDS, Address, Known, address_of, at, in_turn
+from .rows import in_pairs, read
 from .servers import Command, Replies
 from .url import RedisURL
 
@@ -77,11 +80,13 @@ class Sentinels:
         failed, service = "", self._place.service
         commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
         for number, (sentinel, found) in enumerate(in_turn(self._sentinels, commands, deadline), 1):
-            if isinstance(found, StoreUnavailable):
-                failed = found.reason
-            else:
+            try:
+                if isinstance(found, StoreUnavailable):
+                    raise found
+                named += read(_named, *found, service)
                 answered.append(sentinel)
-                named += _named(found, service)
+            except StoreUnavailable as error:
+                failed = error.reason
             if 2 * len(named) > len(self._sentinels) and number >= self._answering:
                 break
         # Who did not answer is asked last, and not at all as long as there are enough others.
@@ -96,10 +101,14 @@ class Sentinels:
         raise ConfigError("store", f"the Sentinels know no service {service}")
 
 
-def _named(replies: Replies, service: str) -> list[tuple[int, Address]]:
-    """The primary's address, if the Sentinel knows it, and how many fail-overs it has seen."""
-    address, states = replies
-    if address is None:
+def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
+    """The primary's address, if the Sentinel knows it, and how many fail-overs it has seen.
+
+    :param found: the reply to SENTINEL GET-MASTER-ADDR-BY-NAME, ``states`` that to SENTINEL MASTERS.
+    """
+    if found is None:
         return []
-    epochs = {state[1]: int(state[state.index(b"config-epoch") + 1]) for state in states}
-    return [(epochs.get(service.encode(), 0), (address[0].decode(), int(address[1])))]
+    host, port = found
+    masters = [dict(in_pairs(state)) for state in states]
+    epochs = {master[b"name"]: decimal(master[b"config-epoch"]) for master in masters}
+    return [(epochs.get(service.encode(), 0), address_of(host, decimal(port)))]

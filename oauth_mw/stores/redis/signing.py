@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...errors import StoreUnavailable
 from ...model import KeyRecord
 from . import key_scripts as scripts
-from .rows import key_from, key_text
+from .rows import in_pairs, key_from, key_text, read
 from .scripts import NO_STORE, VERSION
 from .steps import Steps
 
@@ -33,10 +32,7 @@ class RedisKeys:
             return found if version == VERSION else NO_STORE
 
         found = self._steps.here(ask, deadline)
-        try:
-            records = [key_from(*pair) for pair in zip(found[::2], found[1::2], strict=True)]
-        except (TypeError, ValueError):
-            raise StoreUnavailable("a record in Redis cannot be read") from None
+        records = [read(key_from, *pair) for pair in read(in_pairs, found)]
         return sorted(records, key=lambda record: (record.signs_from, record.kid))
 
     def add_signing_key(self, record: KeyRecord, latest: str) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 from ... import patience
 from ...errors import ConfigError, StoreUnavailable, not_text
 from ...model import Clock
+from ..decoding import number
 from .contact import SCAN_COUNT, look_or_make, no_primary, persistence, replication, run_of
-from .rows import Keys, position_text
+from .rows import Keys, position_text, read, scanned
 from .scripts import NO_STORE, TEXTS, VERSION
 from .servers import Command, Replies, Servers
 from .url import RedisURL
@@ -94,7 +95,7 @@ class Steps:
         about: Command = ("INFO", "server")
         if self.servers.one:
             found, info = self.of_primary([command, about], deadline)
-            return found, run_of([info])
+            return found, read(run_of, [info])
         ask: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
         infos = []
         for info, role, state in self._of_each([about, *ask], deadline):
@@ -102,7 +103,7 @@ class Steps:
             infos.append(info)
         found, role, state = self.run(self.keys.store, [command, *ask], deadline)
         self._believe(role, state)
-        return found, run_of(infos, state)
+        return found, read(run_of, infos, state)
 
     def _of_each(self, commands: list[Command], deadline: float) -> Iterator[Replies]:
         try:
@@ -111,8 +112,8 @@ class Steps:
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _believe(self, role: Replies, state: bytes = b"") -> None:
-        if why := no_primary(role[0], state):
+    def _believe(self, role: Any, state: bytes = b"") -> None:
+        if why := read(no_primary, role, state):
             self.servers.close()
             raise StoreUnavailable(why)
 
@@ -126,7 +127,7 @@ class Steps:
                 cursor: bytes | str = "0"
                 while cursor != b"0":
                     scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-                    ((cursor, found),) = run([scan], self.deadline())
+                    cursor, found = read(scanned, *run([scan], self.deadline()))
                     yield found
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
@@ -178,7 +179,7 @@ class Steps:
                 # In full: whether Redis knows the script would be told only after all of this wait.
                 commands = [("EVAL", TEXTS[script], *rest), wait]
             changed, *confirmed = self.run(names.store, commands, deadline)
-            if changed != NO_STORE and confirmed and confirmed[0] < self._replicas:
+            if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
                 raise StoreUnavailable("too few replicas of Redis have the change")
             return changed
 

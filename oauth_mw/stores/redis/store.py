@@ -11,12 +11,14 @@ from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
 from ...model import MOST_ALONE, Client, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
+from ..decoding import maybe
 from . import log, scripts
 from .rows import (
     BLANK_LINE,
     CLIENT_FIELDS,
     client_from,
     client_text,
+    ids_from,
     position_text,
     read,
     secret_line,
@@ -148,7 +150,7 @@ class RedisStore:
         while True:
             page: list[Command] = [("ZRANGEBYLEX", names.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
             (ids,) = self._steps.run(names.store, page, self._steps.deadline())
-            yield self._clients([each.decode() for each in ids])
+            yield self._clients(read(ids_from, ids))
             if len(ids) < CLIENTS_AT_ONCE:
                 return
             last = b"(" + ids[-1]
@@ -226,7 +228,7 @@ class RedisStore:
         else:
             row = self._row(key, deadline)
             found = row and (row, b"0", 0)
-        return None if found is None else read(token_from, *found)
+        return read(maybe, _token, found)
 
     def _row(self, key: bytes, deadline: float) -> bytes | None:
         name = self._keys.token(key)
@@ -266,7 +268,7 @@ class RedisStore:
         count = 0
         start = len(self._keys.any_token)
         for found in self._steps.scan(self._keys.any_token + "*"):
-            count += sum(before is None or int(key[start : start + 8], 16) < before for key in found)
+            count += sum(before is None or read(int, key[start : start + 8], 16) < before for key in found)
         return count
 
     # Revocation log
@@ -281,6 +283,10 @@ class RedisStore:
 def _changeable(client: Client) -> tuple[str, str, str]:
     """What an update may change: the first of :data:`CLIENT_FIELDS`."""
     return client_text(client), _flag(client.enabled), "\n".join(map(secret_line, client.secrets))
+
+
+def _token(reply: Any) -> TokenRecord:
+    return token_from(*reply)
 
 
 def _flag(value: bool) -> str:
