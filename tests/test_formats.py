@@ -77,12 +77,19 @@ def test_the_start_warns_of_nothing_else(wrap, client, options, caplog):
     assert caplog.records == []
 
 
-def test_what_would_be_too_long_to_be_read_is_not_issued(app, store):
-    far = [f"https://{number}.example.com/{'x' * 480}" for number in range(20)]
-    admin.update_client(store, "tester", audiences=far)
-    form = "&".join(["grant_type=client_credentials", *(f"resource={each}" for each in far)])
+TOO_LONG = {
+    "resources": ("resource", [f"https://{number}.example.com/{'x' * 480}" for number in range(20)], "invalid_target"),
+    "scopes": ("scope", [" ".join(f"{number:03}{'x' * 60}" for number in range(200))], "invalid_scope"),
+}
 
-    assert app.post("/oauth/token", form, headers=TESTER, status=400).json["error"] == "invalid_scope"
+
+@pytest.mark.parametrize(("parameter", "values", "error"), TOO_LONG.values(), ids=TOO_LONG)
+def test_what_would_be_too_long_to_be_read_is_not_issued(app, store, parameter, values, error):
+    fields = {"audiences": values} if parameter == "resource" else {"scope": values[0]}
+    admin.update_client(store, "tester", **fields)
+    form = [("grant_type", "client_credentials"), *((parameter, each) for each in values)]
+
+    assert app.post("/oauth/token", form, headers=TESTER, status=400).json["error"] == error
 
 
 def test_all_that_attributes_may_say_fits(app, store):

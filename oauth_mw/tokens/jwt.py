@@ -13,7 +13,7 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..errors import InvalidScope, StoreUnavailable
+from ..errors import InvalidScope, InvalidTarget, StoreUnavailable
 from ..model import EMPTY, LAST_SECOND, AccessToken, Client, Clock, Value
 from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
 from .opaque import CLOCK_MARGIN, HasEnded
@@ -72,7 +72,8 @@ class JWTTokens:
     ) -> tuple[str, AccessToken]:
         """Make and return a token (RFC 9068 §2) that ends ``lifetime`` seconds from now.
 
-        :raises InvalidScope: it says so much that it would be too long to be read.
+        :raises InvalidScope: it would be too long to be read.
+        :raises InvalidTarget: the same, and most of that is whom it is for.
         :raises StoreUnavailable: there is no key to sign it with.
         """
         now = int(self._clock())
@@ -95,7 +96,8 @@ class JWTTokens:
             members["scope"] = " ".join(scopes)
         text = sign(self._header(key), members, key)
         if len(text) > MAX_LENGTH:
-            raise InvalidScope("the token would be too long", client.client_id)
+            refusal = InvalidTarget if sum(map(len, audience)) > sum(map(len, scopes)) else InvalidScope
+            raise refusal("the token would be too long", client.client_id)
         return text, self._token(members, tuple(audience))
 
     def read(self, text: str) -> AccessToken | None:
