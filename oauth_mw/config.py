@@ -61,7 +61,9 @@ class Settings:
     )
     metadata: bool = option(True, boolean, "With issuer: serve the well-known documents (RFC 8414, RFC 9728)")
     access_token_lifetime: int = option(
-        3600, integer(1, MAX_LIFETIME), "Seconds that a token lives, for clients without a lifetime of their own"
+        3600,
+        integer(1, MAX_LIFETIME),
+        "Seconds that a token lives at least, for clients without a lifetime of their own",
     )
     default_scope: tuple[str, ...] | None = option(
         None,

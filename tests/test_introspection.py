@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import ceil
+
 import pytest
 from support import SECRET, basic, bearer, issue
 from wsgi_client import challenge_of, post_form
@@ -41,7 +43,7 @@ def test_a_live_token_is_told_as_it_was_issued(app, clock):  # I-01, I-02
         "token_type": issued["token_type"],
         "scope": issued["scope"],
         "iat": int(clock()),
-        "exp": int(clock()) + issued["expires_in"],
+        "exp": ceil(clock() + issued["expires_in"]),
     }
 
 

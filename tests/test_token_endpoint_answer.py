@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from math import ceil, floor
 
 import pytest
+from jwts import JWT
 from support import SECRET, basic, bearer, issue
 
 from oauth_mw import admin
@@ -61,13 +63,30 @@ def test_the_lifetime_of_the_client_comes_first(wrap, store, clock, lifetime):  
     app.get("/any", headers=bearer(token), status=401)
 
 
-def test_the_reported_lifetime_is_the_real_one_between_two_seconds(wrap, client, clock):  # T-02b, B-12
-    clock.move(0.75)
-    app = wrap(access_token_lifetime=2)
-    answer = app.post("/oauth/token", CC, headers=basic("tester", SECRET))
-    token = app.post("/oauth/introspect", {"token": answer.json["access_token"]}, headers=basic("tester", SECRET))
+@pytest.mark.parametrize("options", [{}, JWT], ids=["opaque", "jwt"])
+@pytest.mark.parametrize("fraction", [0, 0.001, 0.5, 0.97, 0.999999])
+def test_a_token_is_good_for_all_of_the_reported_lifetime(wrap, client, clock, fraction, options):  # T-02b, B-12
+    clock.move(fraction)
+    app = wrap(access_token_lifetime=1, **options)
+    answer = app.post("/oauth/token", CC, headers=basic("tester", SECRET)).json
 
-    assert answer.json["expires_in"] == token.json["exp"] - token.json["iat"] == 2
+    statuses = []
+    for seconds in (answer["expires_in"] - 0.0001, 1.0001):
+        clock.move(seconds)
+        statuses.append(app.get("/any", headers=bearer(answer["access_token"]), expect_errors=True).status_int)
+
+    assert (answer["expires_in"], statuses) == (1, [200, 401])
+
+
+@pytest.mark.parametrize("options", [{}, JWT], ids=["opaque", "jwt"])
+@pytest.mark.parametrize("fraction", [0, 0.25, 0.75])
+def test_the_times_of_a_token_are_the_whole_seconds_around_its_life(wrap, client, clock, fraction, options):
+    clock.move(fraction)
+    app = wrap(access_token_lifetime=2, **options)
+    token = app.post("/oauth/token", CC, headers=basic("tester", SECRET)).json["access_token"]
+
+    found = app.post("/oauth/introspect", {"token": token}, headers=basic("tester", SECRET)).json
+    assert (found["iat"], found["exp"]) == (floor(clock()), ceil(clock() + 2))
 
 
 def test_an_answer_with_a_token_is_kept_by_nobody(wrap, client):  # T-03

@@ -75,9 +75,10 @@ class TokenEndpoint:
         state = _one_of("state", body, query)
         if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
             raise InvalidRequest("state is too long or not printable", client.client_id)
-        text, token = self._issue(client, scopes, client.lifetime or self._lifetime, audience)
+        lifetime = client.lifetime or self._lifetime
+        text, token = self._issue(client, scopes, lifetime, audience)
         self._emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at, token.audience))
-        return json_response(_answer(text, token, state))
+        return json_response(_answer(text, token, lifetime, state))
 
     def _query(self, request: Request) -> Form:
         return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
@@ -145,12 +146,15 @@ def _one_of(name: str, body: Form, query: Form) -> str | None:
     return body.get(name, query.get(name))
 
 
-def _answer(text: str, token: AccessToken, state: str | None) -> dict[str, object]:
-    """The members of RFC 6749 §5.1; an empty scope is not a scope, so it is left out."""
+def _answer(text: str, token: AccessToken, lifetime: int, state: str | None) -> dict[str, object]:
+    """The members of RFC 6749 §5.1; an empty scope is not a scope, so it is left out.
+
+    :param lifetime: seconds for which the token is good at least.
+    """
     members: dict[str, object] = {
         "access_token": text,
         "token_type": "Bearer",
-        "expires_in": token.expires_at - token.issued_at,
+        "expires_in": lifetime,
     }
     if token.scope:
         members["scope"] = token.scope

@@ -13,10 +13,10 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from ..errors import InvalidScope, InvalidTarget, StoreUnavailable
+from ..errors import InvalidScope, InvalidTarget
 from ..model import EMPTY, LAST_SECOND, AccessToken, Client, Clock, Value
 from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
-from .opaque import CLOCK_MARGIN, HasEnded
+from .opaque import CLOCK_MARGIN, HasEnded, times
 
 TYPE = "at+jwt"
 # Its client's ``revoked_before`` as read at the issue: whole seconds cannot say whether a revocation came before it.
@@ -70,16 +70,14 @@ class JWTTokens:
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
-        """Make and return a token (RFC 9068 §2) that ends ``lifetime`` seconds from now.
+        """Make and return a token (RFC 9068 §2) that is good for at least ``lifetime`` seconds.
 
         :raises InvalidScope: it would be too long to be read.
         :raises InvalidTarget: the same, and most of that is whom it is for.
-        :raises StoreUnavailable: there is no key to sign it with.
+        :raises StoreUnavailable: there is no key to sign it with, or the clock is out of range.
         """
-        now = int(self._clock())
-        if not 0 <= now <= LAST_SECOND - lifetime:
-            raise StoreUnavailable("the clock is out of the range of a token's expiry")
-        key = self._keys.signing(now + lifetime)
+        now, expires_at = times(self._clock(), lifetime)
+        key = self._keys.signing(expires_at)
         # The client's own first, so that none can take the place of what follows.
         members: dict[str, object] = {
             **{name: client.attributes[name] for name in client.public_attributes},
@@ -88,7 +86,7 @@ class JWTTokens:
             "aud": audience[0] if len(audience) == 1 else list(audience),
             "client_id": client.client_id,
             "iat": now,
-            "exp": now + lifetime,
+            "exp": expires_at,
             "jti": secrets.token_urlsafe(JTI_BYTES),
             POSITION: client.revoked_before,
         }

@@ -13,6 +13,7 @@ from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from math import ceil, floor
 
 from ..errors import StoreUnavailable
 from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
@@ -68,14 +69,12 @@ class OpaqueTokens:
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str] = ()
     ) -> tuple[str, AccessToken]:
-        """Make, store and return a token (RFC 6749 §4.4.3) that ends ``lifetime`` seconds from now.
+        """Make, store and return a token (RFC 6749 §4.4.3) that is good for at least ``lifetime`` seconds.
 
         :raises StoreUnavailable: it could not be stored.
         """
-        now = int(self._clock())
-        if not 0 <= now <= LAST_SECOND - lifetime:
-            raise StoreUnavailable("the clock is out of the range of a token's expiry")
-        raw = (now + lifetime).to_bytes(4) + secrets.token_bytes(32)
+        now, expires_at = times(self._clock(), lifetime)
+        raw = expires_at.to_bytes(4) + secrets.token_bytes(32)
         text = self._prefix + urlsafe_b64encode(raw).decode()
         key = _key(text, raw)
         record = TokenRecord(
@@ -146,6 +145,20 @@ class OpaqueTokens:
             challenge=self._challenge,
             position=record.position,
         )
+
+
+def times(now: float, lifetime: int) -> tuple[int, int]:
+    """``iat`` and ``exp`` of a token that is issued now, in whole seconds.
+
+    Neither lies before its time: a service that checks ``iat`` accepts the token at once, and ``exp`` cuts nothing off
+    the lifetime.
+
+    :raises StoreUnavailable: the expiry has no four bytes.
+    """
+    issued_at, expires_at = floor(now), ceil(now + lifetime)
+    if not 0 <= issued_at < expires_at <= LAST_SECOND:
+        raise StoreUnavailable("the clock is out of the range of a token's expiry")
+    return issued_at, expires_at
 
 
 def storage_key(text: str) -> bytes | None:
