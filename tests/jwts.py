@@ -6,10 +6,12 @@ import json
 from base64 import urlsafe_b64encode
 from typing import Any
 
+import jwt
 import pytest
 from support import SECRET, basic, bearer
 from webtest import TestApp
 
+from oauth_mw.protocols import Store
 from oauth_mw.tokens.jws import SigningKey
 
 ISSUER = "https://api.example.com"
@@ -50,3 +52,10 @@ def signed(key: SigningKey, header: str, payload: str) -> str:
     """Two segments, whatever they say, well signed."""
     start = f"{header}.{payload}"
     return f"{start}.{encoded(key.sign(start.encode()))}"
+
+
+def signed_elsewhere(store: Store, token: str, **claims: object) -> str:
+    """By PyJWT, with our key: what a token of ours says, under another ``jti``, and ``claims``."""
+    key = store.key_store().signing_keys()[0]
+    said = {**jwt.decode(token, options={"verify_signature": False}), "jti": "elsewhere", **claims}
+    return jwt.encode(said, key.private, key.algorithm, headers={"typ": "at+jwt", "kid": key.kid})

@@ -6,7 +6,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 import pytest
-from jwts import JWT, TESTER, introspected, opens
+from jwts import JWT, TESTER, introspected, opens, signed_elsewhere
 from stored import events_of, log_of
 from support import SECRET, basic, bearer, issue
 
@@ -110,6 +110,27 @@ def test_one_of_another_client_never_reaches_it(app, token, store):  # R-06
 
     assert revoke(app, token, basic("other", SECRET[::-1])).status_int == 200
     assert (opens(app, token), ends_of(store)) == (True, 0)
+
+
+@pytest.mark.parametrize("ahead", [-60, -59, -1, 0, 1, 3000], ids="nbf {:+}".format)
+def test_one_that_was_signed_elsewhere_is_dead_at_its_time(app, token, store, clock, ahead):
+    other = signed_elsewhere(store, token, nbf=int(clock()) + ahead)
+    assert opens(app, other) is (ahead <= 0)
+
+    assert revoke(app, other).status_int == 200
+
+    clock.move(max(ahead, 0))
+    assert (opens(app, other), opens(app, token)) == (False, True)
+
+
+@pytest.mark.parametrize("late", [0, 59, 60, 89, 119])
+def test_one_that_other_clocks_accept_with_the_leeway_can_be_revoked(wrap, app, token, clock, late):
+    behind = wrap(leeway_seconds=60, **JWT)
+    clock.move(3600 + late)
+    revoke(behind, token)
+
+    clock.move(-60)
+    assert not opens(behind, token)
 
 
 WAYS = {

@@ -22,7 +22,8 @@ class Format(Protocol):
         """The live token that ``text`` is, whomever it is for, or ``None``."""
 
     def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        """The token that ``text`` is, unless no machine accepts it for its time, and whether it lives; or ``None``."""
+        """The token that ``text`` is, unless no machine accepts it any more for its time, and whether it lives; or
+        ``None``."""
 
     def revoke(self, token: AccessToken) -> bool:
         """End a token, or make sure that its end is kept; false when it had ended before."""

@@ -103,15 +103,17 @@ class JWTTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        token, lives = self._find(text, self._clock() - self._leeway) or (None, False)
+        now = self._clock()
+        token, lives = self._find(text, now - self._leeway, now + self._leeway) or (None, False)
         return token if lives else None
 
     def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        """The token that ``text`` is, unless no machine accepts it for its time, and whether it lives; or ``None``.
+        """The token that ``text`` is, unless no machine accepts it any more for its time, and whether it lives; or
+        ``None``. One that is not good yet (``nbf``) but will be can be revoked.
 
         :raises StoreUnavailable: it cannot be told.
         """
-        return self._find(text, self._clock() - max(self._leeway, CLOCK_MARGIN))
+        return self._find(text, self._clock() - self._leeway - CLOCK_MARGIN)
 
     def revoke(self, token: AccessToken) -> bool:
         """End a token; false when it had ended before.
@@ -120,10 +122,10 @@ class JWTTokens:
         """
         return self._end(token.client_id, bytes.fromhex(token.token_id), token.position)
 
-    def _find(self, text: str, now: float) -> tuple[AccessToken, bool] | None:
+    def _find(self, text: str, over: float, begun: float | None = None) -> tuple[AccessToken, bool] | None:
         try:
             members = self._open(text)
-            token = self._token(members, self._checked(members, now))
+            token = self._token(members, self._checked(members, over, begun))
         except Refused:
             return None
         return token, not self._has_ended(bytes.fromhex(token.token_id), token.client_id, token.position)
@@ -134,19 +136,23 @@ class JWTTokens:
             header = self._headers[key.kid] = header_of(key, TYPE)
         return header
 
-    def _checked(self, members: Mapping[str, Any], now: float) -> tuple[str, ...]:
-        """The audience of a token of ours that has not expired (RFC 9068 §4, RFC 7519 §4.1).
+    def _checked(self, members: Mapping[str, Any], over: float, begun: float | None) -> tuple[str, ...]:
+        """The audience of a token of ours that is good at its time (RFC 9068 §4, RFC 7519 §4.1).
 
-        :param now: this machine's time, less the leeway.
+        :param over: the Unix second until which what expires has expired.
+        :param begun: the Unix second until which what is good from then on (``nbf``) is good already; ``None``: as long
+            as some machine's clock, with the leeway, accepts it.
         :raises Refused: anything else.
         """
         if self._issuer is not None and members.get("iss") != self._issuer:
             raise Refused("another issuer")
         audience = _audience(members.get("aud"))
-        if _seconds(members, "exp") <= now:
+        expires_at = _seconds(members, "exp")
+        if expires_at <= over:
             raise Refused("expired")
         _seconds(members, "iat")
-        if "nbf" in members and _seconds(members, "nbf") > now + 2 * self._leeway:
+        begun = expires_at + 2 * self._leeway if begun is None else begun
+        if "nbf" in members and _seconds(members, "nbf") > begun:
             raise Refused("not yet good")
         if not _text(members, "client_id") or members.get("sub") != members["client_id"]:
             raise Refused("sub is not the client")

@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from jwts import ISSUER
+from jwts import ISSUER, signed_elsewhere
 from stored import API, BILLING
 from support import bearer, echo, issue
 from webtest import TestApp
@@ -189,6 +189,13 @@ def test_a_jwt_is_revoked_by_itself_once(cli, jwt):
 
     assert ended == [True, False]
     assert json.loads(cli("token", "inspect", "--json", input=jwt).stdout)["state"] == "revoked"
+
+
+@pytest.mark.parametrize("ahead", [-30, 600])
+def test_a_jwt_that_was_signed_elsewhere_is_revoked_whenever_it_is_good(cli, jwt, opened, ahead):
+    other = signed_elsewhere(opened, jwt, nbf=int(time.time()) + ahead)
+
+    assert json.loads(cli("token", "revoke", "--json", input=other).stdout)["revoked"] is True
 
 
 def test_a_jwt_that_nobody_here_has_signed_is_not_found(cli, jwt, opened):
