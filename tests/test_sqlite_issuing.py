@@ -15,6 +15,7 @@ from webob import Request
 
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.protocols import Store
+from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
@@ -74,3 +75,19 @@ def test_sweeps_beside_issues_take_what_has_expired_and_nothing_else(outcome):
     now = int(time.time())
 
     assert (outcome.store.count_tokens(now), outcome.store.count_tokens()) == (0, WORKERS * EACH)
+
+
+def test_thirty_workers_that_end_before_their_hundredth_token_sweep(tmp_path):
+    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True)) as store:
+        admin.add_client(store, "tester", scope="read", client_id="tester", secret=SECRET)
+        client = store.find_client("tester")
+        for number in range(EXPIRED):
+            store.add_token(key_of(number, expires_at=int(time.time()) - 600), token_of(client))
+        tokens = OpaqueTokens(store, time.time, "", "Bearer")
+        tokens.issue(client, ("read",), 3600)  # so that no child is the first to count
+
+        def work():
+            return [tokens.issue(client, ("read",), 3600) for _ in range(SWEEP_EVERY - 1)]
+
+        assert {exit_code_of(forked(work)) for _ in range(30)} == {0}
+        assert store.count_tokens(int(time.time())) == 0

@@ -13,7 +13,9 @@ from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from itertools import count
 from math import ceil, floor
+from os import getpid
 
 from ..errors import StoreUnavailable
 from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
@@ -64,7 +66,7 @@ class OpaqueTokens:
         self._challenge = challenge
         self._has_ended = has_ended
         self._leeway = leeway
-        self._issued = 0
+        self._issued: dict[int, count[int]] = {}
 
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str] = ()
@@ -87,10 +89,19 @@ class OpaqueTokens:
             tuple(audience),
         )
         self._store.add_token(key, record)
-        self._issued += 1
-        if self._issued % SWEEP_EVERY == 0:
+        if self._is_due():
             self._sweep(now)
         return text, self._token(key, record)
+
+    def _is_due(self) -> bool:
+        """Whether to sweep: at every hundredth token of this process.
+
+        The count starts at random, because workers may live for fewer tokens than that; anew in each process, because
+        those that were forked from one would all start where it did.
+        """
+        pid = getpid()
+        issued = self._issued.get(pid) or self._issued.setdefault(pid, count(secrets.randbelow(SWEEP_EVERY)))
+        return next(issued) % SWEEP_EVERY == 0
 
     def _sweep(self, now: int) -> None:
         try:
