@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from .credentials import is_printable, live_secret, matching_verifier
+from .credentials import MAX_ID, MAX_SECRET, is_printable, live_secret, matching_verifier
 from .errors import InvalidClient, InvalidRequest
 from .http import Form, basic_credentials, form_decode
 from .model import Client, Clock
@@ -17,6 +17,10 @@ from .protocols import ClientReader
 
 if TYPE_CHECKING:
     from .webob import Request
+
+
+# Base64 of the longest id and secret there are, each of their characters as %XX.
+MAX_BASIC = 4 * (MAX_ID + MAX_SECRET + 1)
 
 
 class Reading(NamedTuple):
@@ -27,7 +31,8 @@ class Reading(NamedTuple):
 def _basic(request: Request, form: Form) -> Sequence[Reading]:
     """Both readings of a Basic header: form-decoded (RFC 6749 §2.3.1), then as many clients send it, raw."""
     _, _, value = request.environ["HTTP_AUTHORIZATION"].partition(" ")
-    decoded = basic_credentials(value.strip(" \t"))
+    value = value.strip(" \t")
+    decoded = basic_credentials(value) if len(value) <= MAX_BASIC else None
     if decoded is None:
         return ()
     client_id, _, secret = decoded.partition(b":")
@@ -108,7 +113,9 @@ class ClientAuthentication:
         found = None
         reason, owner = "malformed credentials", ""
         for client_id, secret in readings:
-            if not client_id or not secret or not is_printable(client_id + secret):
+            if not (0 < len(client_id) <= MAX_ID and 0 < len(secret) <= MAX_SECRET):
+                continue
+            if not is_printable(client_id + secret):
                 continue
             verifiers = self._clients.find_verifiers(client_id)
             matched = matching_verifier(secret, verifiers)

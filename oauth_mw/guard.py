@@ -26,6 +26,8 @@ _SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNO
 _KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
 _KEYS_AND_USER = (*_KEYS, "REMOTE_USER", "AUTH_TYPE")
 
+# No token is half as long, and what is longer is not searched.
+MAX_VALUE = 16_384
 MEMO_ENTRIES = 4096
 MEMO_LENGTH = 512
 
@@ -121,7 +123,7 @@ class Guard:
 
     def _verified(self, value: str, access: Access) -> AccessToken:
         """The live token of an Authorization value that is no hit as it stands."""
-        match = _BEARER.fullmatch(value)
+        match = _BEARER.fullmatch(value) if len(value) <= MAX_VALUE else None
         if match is None:
             if _SCHEME.match(value):
                 raise self._refusal(InvalidToken, access, "malformed Authorization header")

@@ -6,7 +6,7 @@ WebOb's own readers are kind (a length of ``-1``, bad bytes as U+FFFD); the endp
 from __future__ import annotations
 
 import re
-from binascii import a2b_base64, b2a_base64
+from binascii import a2b_base64, a2b_qp, b2a_base64
 from typing import TYPE_CHECKING
 
 from .errors import InvalidRequest, PayloadTooLarge
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024
 MAX_PARAMETERS = 256
+MAX_MEDIA_TYPE = 512
 FORM = "application/x-www-form-urlencoded"
 
 # RFC 6749 §3.2: none of these may be sent twice.
@@ -28,7 +29,6 @@ RESOURCE = "resource"
 
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _CHARSET = re.compile(r'charset="?(utf-?8|us-ascii)"?', re.IGNORECASE)
 
 Form = dict[str, str]
@@ -55,8 +55,10 @@ def read_form(request: Request, *, may_be_empty: bool = False) -> Form:
 def parse_form(body: bytes) -> Form:
     """Decode ``name=value&…`` strictly: ``%XX`` and ``+``, UTF-8, no NUL.
 
-    :raises InvalidRequest: anything else, or a parameter of the protocol sent twice.
+    :raises InvalidRequest: anything else, more than :data:`MAX_BODY` bytes, or a parameter of the protocol sent twice.
     """
+    if len(body) > MAX_BODY:
+        raise InvalidRequest("the parameters are too long")
     pieces = [piece for piece in body.split(b"&") if piece]
     if len(pieces) > MAX_PARAMETERS:
         raise InvalidRequest("too many parameters")
@@ -96,9 +98,11 @@ def form_decode(raw: bytes) -> str:
     if b"%" in raw:
         if _BAD_ESCAPE.search(raw):
             raise ValueError("bad percent-encoding")
-        plain = raw.replace(b"+", b" ")
-        return _ESCAPE.sub(lambda match: bytes.fromhex(match[1].decode()), plain).decode("utf-8")
-    return (raw.replace(b"+", b" ") if b"+" in raw else raw).decode("utf-8")
+        # Quoted-printable (RFC 2045 §6.7) is the same with "=" for "%", and is decoded in C.
+        raw = a2b_qp(raw.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))
+    elif b"+" in raw:
+        raw = raw.replace(b"+", b" ")
+    return raw.decode("utf-8")
 
 
 def basic_credentials(value: str) -> bytes | None:
@@ -119,6 +123,8 @@ def basic_credentials(value: str) -> bytes | None:
 def _check_media_type(value: str) -> None:
     if value == FORM:
         return
+    if len(value) > MAX_MEDIA_TYPE:
+        raise InvalidRequest("the Content-Type is too long")
     media_type, *parameters = value.split(";")
     if media_type.strip(" \t").lower() != FORM:
         raise InvalidRequest("the Content-Type is not " + FORM)

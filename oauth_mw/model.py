@@ -19,6 +19,7 @@ CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 TOKEN_FORMATS = ("opaque", "jwt")
 
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
+MAX_SCOPES = 200  # of a client
 
 EMPTY: Mapping[str, Value] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'

@@ -67,6 +67,7 @@ REFUSED = {
     "secret empty": {"secret": "", "allow_weak_secret": True},
     "scope with quotes": {"scope": 'read "write"'},
     "scope with umlauts": {"scope": "lösen"},
+    "scopes too many": {"scope": " ".join(map(str, range(201)))},
     "default scope beyond the scope": {"scope": "read", "default_scope": "read write"},
     "lifetime zero": {"lifetime": 0},
     "lifetime negative": {"lifetime": -1},

@@ -197,3 +197,24 @@ def test_a_huge_secret_in_the_body_is_refused(client, wrap):  # A-15
     answer = post_form(wrap().app, CC + b"&client_id=tester&client_secret=" + b"x" * 60_000)
 
     assert answer.status == 401
+
+
+def test_the_longest_id_and_secret_may_be_escaped_and_nothing_longer_is_decoded(register, ask):
+    client_id, secret = "i" * 255, "".join(chr(0x21 + number % 90) for number in range(1024))
+    register(client_id, secret)
+    pair = ":".join("".join(f"%{ord(c):02X}" for c in text) for text in (client_id, secret))
+
+    assert [ask(pair.encode() + more).status for more in (b"", b" ", b"%41" * 60_000)] == [200, 401, 401]
+
+
+@pytest.mark.parametrize(("id_length", "secret_length"), [(256, 20), (20, 1025), (60_000, 20), (20, 60_000)])
+def test_what_is_longer_than_an_id_or_secret_can_be_never_reaches_the_store(
+    wrap, store, monkeypatch, id_length, secret_length
+):
+    asked = []
+    monkeypatch.setattr(store, "find_client", asked.append)
+    form = f"grant_type=client_credentials&client_id={'i' * id_length}&client_secret={'s' * secret_length}"
+
+    answer = post_form(wrap().app, form.encode())
+
+    assert (answer.status, asked) == (401, [])

@@ -120,3 +120,8 @@ def test_the_next_valid_request_works(get, token):  # L-06
         get("Bearer " + change(token))
 
     assert get(f"Bearer {token}").status == 200
+
+
+@pytest.mark.parametrize(("value", "status"), [(" {}", 200), (" " * 17_000 + "{}", 401), (" {}" + "=" * 250_000, 401)])
+def test_a_value_that_is_longer_than_any_token_is_not_searched(get, token, value, status):
+    assert get("Bearer" + value.format(token)).status == status

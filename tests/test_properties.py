@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 
 import pytest
 from hypothesis import example, given
@@ -236,6 +236,17 @@ def test_form_decoding_undoes_form_encoding(text):  # T-19, A-02
 
     assert form_decode(quote_plus(text).encode()) == text
     assert form_decode("".join(f"%{byte:02x}" for byte in text.encode()).encode()) == text
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"%3D", b"%3d", b"%0A", b"%25", b"=", b"=3D", b"=\n", b"+", b"_", b" \r\n", b"\t\n", b"a"])
+    )
+)
+def test_form_decoding_is_that_of_the_standard_library(parts):  # T-19
+    raw = b"".join(parts)
+
+    assert form_decode(raw) == unquote_plus(raw.decode())
 
 
 @given(raw=st.binary(max_size=60), junk=st.text(max_size=40))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from support import SECRET, basic, bearer, issue, one_store
@@ -161,6 +162,37 @@ def test_a_very_long_scope_is_judged_quickly(ask, scope):  # S-09
     assert answer.get("scope", "read") == "read"
     assert "xxx" not in str(answer)
     assert time.monotonic() - started < 2
+
+
+class Counted(str):
+    """A scope that counts how often one is compared with another."""
+
+    __slots__ = ()
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Counted.comparisons += 1
+        return str.__eq__(self, other)
+
+
+MANY = [f"s{number}" for number in range(9000)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "options"),
+    [(MANY, {}), (MANY, {"scope_policy": "narrow"}), (None, {"default_scope": MANY})],
+    ids=["strict", "narrow", "default"],
+)
+def test_each_scope_is_looked_up_once_however_many_a_client_has(ask, store, asked, options):  # S-09
+    admin.add_client(store, "many", client_id="many", secret=SECRET)
+    store.update_client("many", lambda client: replace(client, scopes=tuple(map(Counted, MANY))))
+    Counted.comparisons = 0
+
+    answer = ask(asked and " ".join(asked), client_id="many", **options)
+
+    assert answer["scope"].split() == MANY
+    assert Counted.comparisons < 10 * len(MANY)
 
 
 def test_scopes_are_per_client(ask, store):  # S-10

@@ -158,6 +158,10 @@ def test_a_large_form_is_judged_quickly(post, tail):  # T-21
     assert time.monotonic() - started < 2
 
 
+def test_a_long_media_type_is_refused(post):  # H-13
+    assert post(CC, CONTENT_TYPE=FORM + ";" * 500).status == 400
+
+
 def test_many_parameters_are_refused(post):  # T-21
     assert post(CC + b"&a=b" * 300).status == 400
 

@@ -111,6 +111,10 @@ def test_scope_or_state_in_two_places_is_invalid(ask, name, value):  # T-10
     assert (answer.status, b"invalid_request" in answer.body) == (400, True)
 
 
+def test_a_query_is_no_longer_than_a_body_may_be(ask):  # T-21
+    assert ask("query", {"query": CC}, query="x=" + "%41" * 30_000).status == 400
+
+
 def test_scope_in_the_query_is_judged_as_in_the_body(ask):  # S-03, S-06
     assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=nope").body
     assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=read%09write").body

@@ -19,7 +19,7 @@ from ..credentials import (
     new_secret,
 )
 from ..errors import AdminError, NotFound
-from ..model import EMPTY, LAST_SECOND, Client, ClientSecret, Clock, Value
+from ..model import EMPTY, LAST_SECOND, MAX_SCOPES, Client, ClientSecret, Clock, Value
 from ..protocols import ClientStore
 from .fields import CLEARED, check_client, read_fields, read_name
 
@@ -96,6 +96,19 @@ def get_client(store: ClientStore, client_id: str) -> Client:
     :raises NotFound: there is none.
     """
     return _there(store.find_client(_known(client_id)), client_id)
+
+
+def client_warnings(store: ClientStore) -> list[str]:
+    """Name the clients that were registered with more than is allowed now.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
+    return [
+        f"client {client.client_id!r} has {len(client.scopes)} scopes, and a client is given at most {MAX_SCOPES}: "
+        "its tokens go on working; give it fewer, or divide them among several clients"
+        for client in store.clients()
+        if len(client.scopes) > MAX_SCOPES
+    ]
 
 
 def update_client(

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..attributes import check_attributes
 from ..errors import AdminError
-from ..model import MAX_LIFETIME, TOKEN_FORMATS, Client
+from ..model import MAX_LIFETIME, MAX_SCOPES, TOKEN_FORMATS, Client
 from ..resources import check_resources
 from ..scopes import check_scopes, oddity
 from ..texts import PRINTABLE, unprintable
@@ -67,6 +67,8 @@ def _scopes(text: str, allow_odd: bool) -> tuple[str, ...]:
         scopes = check_scopes(text.split(), allow_odd=True)
     except ValueError as error:
         raise AdminError(str(error)) from None
+    if len(scopes) > MAX_SCOPES:
+        raise AdminError(f"a client has at most {MAX_SCOPES} scopes, not {len(scopes)}")
     if not allow_odd and (refusal := oddity(scopes)):
         raise AdminError(f"{refusal} (--allow-odd-scope takes it as it is)")
     return scopes

@@ -92,8 +92,9 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
         missing = [f"{error}: the start makes it", *_open(file), *_judge_keys(settings, None)]
         return f"sqlite:///{file}" if file else shown(url), missing
     try:
-        told = [*(f"store: {warning}" for warning in store.warnings()), *_open(file)]
-        return store.url, [*told, *_judge_keys(settings, store)]
+        found = [*store.warnings(), *admin.client_warnings(store)]
+        warnings = [*(f"store: {warning}" for warning in found), *_open(file)]
+        return store.url, [*warnings, *_judge_keys(settings, store)]
     finally:
         store.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from ..client_auth import ClientAuthentication
 from ..credentials import is_printable
@@ -107,13 +107,13 @@ class TokenEndpoint:
             if client.default_scope is not None:
                 return client.default_scope
             if self._default_scope is not None:
-                return [scope for scope in self._default_scope if scope in client.scopes]
+                return _allowed(client, self._default_scope)
             return client.scopes
         # Only U+0020 separates; a plain split() would also take tabs and no-break spaces.
         scopes = list(dict.fromkeys(scope for scope in asked.split(" ") if scope))
         if not scopes or not all(map(SCOPE_TOKEN.fullmatch, scopes)):
             raise InvalidScope("malformed scope", client.client_id)
-        allowed = [scope for scope in scopes if scope in client.scopes]
+        allowed = _allowed(client, scopes)
         if not allowed or (len(allowed) < len(scopes) and not self._narrow):
             raise InvalidScope("scope not allowed for this client", client.client_id)
         return allowed
@@ -136,6 +136,12 @@ class TokenEndpoint:
         if not set(asked) <= {*allowed, *(client.default_audience or ())}:
             raise InvalidTarget("resource not allowed for this client", client.client_id)
         return asked
+
+
+def _allowed(client: Client, scopes: Iterable[str]) -> Sequence[str]:
+    """Those of ``scopes`` that the client may have, in their order."""
+    may_have = set(client.scopes)
+    return [scope for scope in scopes if scope in may_have]
 
 
 def _one_of(name: str, body: Form, query: Form) -> str | None:

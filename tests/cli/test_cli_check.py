@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -161,6 +162,14 @@ def test_a_store_that_is_not_there_yet_is_a_warning_and_not_made(check, tmp_path
     assert answer.exit_code == 0
     assert f"warning: store: there is no store at {url}: the start makes it" in answer.stdout
     assert [each.name for each in tmp_path.iterdir()] == ["app.ini"]
+
+
+def test_a_client_with_more_scopes_than_are_allowed_now_is_named(check, opened):
+    many = tuple(f"s{number}" for number in range(201))
+    opened.update_client("tester", lambda client: replace(client, scopes=many))
+
+    (warning,) = told(check("", "--json"))["warnings"]
+    assert warning.startswith("store: client 'tester' has 201 scopes")
 
 
 def test_a_database_without_our_tables_is_a_warning(check, tmp_path):
