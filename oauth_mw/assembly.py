@@ -29,6 +29,7 @@ from .stores import open_store
 from .tokens.ends import Ends
 from .tokens.formats import JWT, Formats
 from .tokens.opaque import OpaqueTokens
+from .tokens.sharing import Sharing
 from .tokens.verified import VerifiedTokens
 from .webob import Request
 
@@ -119,7 +120,10 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
 
 def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, clock: Clock, challenge: str) -> Formats:
     leeway, has_ended = settings.leeway_seconds, ends.has_ended
-    opaque = OpaqueTokens(store, clock, settings.token_prefix, challenge, has_ended=has_ended, leeway=leeway)
+    sharing = Sharing(settings.cache_size)
+    opaque = OpaqueTokens(
+        store, clock, settings.token_prefix, challenge, has_ended=has_ended, leeway=leeway, sharing=sharing
+    )
     jwt = None
     if keys is not None:
         from .tokens.jwt import JWTTokens
@@ -132,6 +136,7 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
             end=store.end_token,
             leeway=leeway,
             challenge=challenge,
+            sharing=sharing,
         )
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 

@@ -127,7 +127,11 @@ class Settings:
     remote_user: bool = option(False, boolean, "Also set REMOTE_USER to the client id and AUTH_TYPE to Bearer")
     strip_authorization: bool = option(False, boolean, "Hide the Authorization header of accepted requests")
     realm: str = option(DEFAULT_REALM, realm, "Realm of the challenges")
-    cache_size: int = option(10_000, integer(2, 10_000_000), "Verified tokens that a worker keeps in memory")
+    cache_size: int = option(
+        10_000,
+        integer(2, 10_000_000),
+        "Verified tokens that a worker keeps in memory: the last that were used; at most twice as many",
+    )
     leeway_seconds: float = option(
         0.0, seconds(0, 60), "How long after its expiry a token is still accepted, for clocks that differ"
     )

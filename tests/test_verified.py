@@ -94,26 +94,6 @@ def test_an_event_without_a_moved_generation_is_met_by_the_next_look(cache, issu
     assert verified.find("Bearer " + text, "") is None
 
 
-def test_the_cache_is_bounded(cache, issue):
-    verified = cache(size=4)
-    for text in [issue() for _ in range(20)]:
-        verified.find("Bearer " + text, "")
-        verified.find("Bearer " + text, text)
-
-    assert len(verified._young.by_digest) + len(verified._old.by_digest) <= 4
-
-
-def test_a_token_in_use_outlives_the_older_half(cache, issue):
-    verified, used = cache(size=4), issue()
-    verified.find("Bearer " + used, "")
-    verified.find("Bearer " + used, used)
-    for text in [issue() for _ in range(8)]:
-        verified.find("Bearer " + text, text)
-        kept = verified.find("Bearer " + used, "")
-
-    assert kept is not None
-
-
 def test_another_store_behind_the_url_empties_the_cache(cache, issue, counted, clock):
     verified, text = cache(), issue()
     verified.find("Bearer " + text, "")

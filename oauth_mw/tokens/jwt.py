@@ -14,9 +14,10 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import InvalidScope, InvalidTarget
-from ..model import EMPTY, LAST_SECOND, AccessToken, Client, Clock, Value
+from ..model import LAST_SECOND, AccessToken, Client, Clock, Value
 from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
 from .opaque import CLOCK_MARGIN, HasEnded, times
+from .sharing import Sharing
 
 TYPE = "at+jwt"
 # Its client's ``revoked_before`` as read at the issue: whole seconds cannot say whether a revocation came before it.
@@ -44,6 +45,7 @@ class JWTTokens:
     :param end: end such a token; false when it had ended before.
     :param leeway: seconds by which the clocks of issuers may differ from this one.
     :param challenge: how the challenges of this server begin; handed on with every token.
+    :param sharing: what tokens have in common.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class JWTTokens:
         end: Callable[[str, bytes, int], bool],
         leeway: float,
         challenge: str,
+        sharing: Sharing | None = None,
     ) -> None:
         self._keys = keys
         self._clock = clock
@@ -64,6 +67,7 @@ class JWTTokens:
         self._end = end
         self._leeway = leeway
         self._challenge = challenge
+        self._sharing = sharing or Sharing()
         self._open = Reader(TYPE, keys.find).open
         self._headers: dict[str, bytes] = {}
 
@@ -165,18 +169,19 @@ class JWTTokens:
         return audience
 
     def _token(self, members: Mapping[str, Any], audience: tuple[str, ...]) -> AccessToken:
-        scope = members.get("scope", "")
+        scope, scopes = self._sharing.scope(members.get("scope", ""))
         others: Mapping[str, Value] = {name: value for name, value in members.items() if name not in _OURS}
+        attributes, public = self._sharing.attributes(MappingProxyType(others), frozenset(others))
         return AccessToken(
-            client_id=members["client_id"],
+            client_id=self._sharing.one(members["client_id"]),
             scope=scope,
-            scopes=frozenset(scope.split()),
+            scopes=scopes,
             token_id=storage_key(members["exp"], members["jti"]).hex(),
             issued_at=members["iat"],
             expires_at=members["exp"],
-            audience=audience,
-            attributes=MappingProxyType(others) if others else EMPTY,
-            public_attributes=frozenset(others),
+            audience=self._sharing.one(audience),
+            attributes=attributes,
+            public_attributes=public,
             challenge=self._challenge,
             position=members[POSITION],
         )

@@ -20,6 +20,7 @@ from os import getpid
 from ..errors import StoreUnavailable
 from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
 from ..protocols import TokenStore
+from .sharing import Sharing
 
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
@@ -48,6 +49,7 @@ class OpaqueTokens:
     :param challenge: how the challenges of this server begin; handed on with every token.
     :param has_ended: whether a token ended early, where the store does not mark it.
     :param leeway: seconds for which a token is still good after its expiry.
+    :param sharing: what tokens have in common.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class OpaqueTokens:
         *,
         has_ended: HasEnded = _never,
         leeway: float = 0,
+        sharing: Sharing | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -66,6 +69,7 @@ class OpaqueTokens:
         self._challenge = challenge
         self._has_ended = has_ended
         self._leeway = leeway
+        self._sharing = sharing or Sharing()
         self._issued: dict[int, count[int]] = {}
 
     def issue(
@@ -143,16 +147,18 @@ class OpaqueTokens:
         return _possible(storage_key(text), self._clock())
 
     def _token(self, key: bytes, record: TokenRecord) -> AccessToken:
+        scope, scopes = self._sharing.scope(record.scope)
+        attributes, public = self._sharing.attributes(record.attributes, record.public_attributes)
         return AccessToken(
-            client_id=record.client_id,
-            scope=record.scope,
-            scopes=frozenset(record.scope.split()),
+            client_id=self._sharing.one(record.client_id),
+            scope=scope,
+            scopes=scopes,
             token_id=key.hex(),
             issued_at=record.issued_at,
             expires_at=int.from_bytes(key[:4]),
-            audience=record.audience,
-            attributes=record.attributes,
-            public_attributes=record.public_attributes,
+            audience=self._sharing.one(record.audience),
+            attributes=attributes,
+            public_attributes=public,
             challenge=self._challenge,
             position=record.position,
         )

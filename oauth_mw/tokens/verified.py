@@ -23,7 +23,7 @@ from ..patience import Patience, deadline
 from ..protocols import RevocationLog
 from .ahead import LookingAhead
 from .ends import Ends
-from .half import Half
+from .generation import Generation
 from .whole import Unread, Whole
 
 LOOK_SECONDS = 1.0
@@ -41,8 +41,8 @@ class VerifiedTokens:
     """Verified tokens by Authorization value.
 
     :param read: the format's verb: the live token of a text, or ``None``.
-    :param size: how many tokens are kept at most. Two halves take turns: when the younger is full,
-        the older is dropped.
+    :param size: how many of the tokens that were used last are kept at least. Two generations of that size take turns:
+        a token that is used joins the younger one, and when that is full, the older is dropped.
     :param lag: seconds after which a revocation is seen where the log's generation does not show it; 0 asks the log
         at every request.
     :param grace: seconds for which cached tokens stay good after the store last answered.
@@ -67,7 +67,7 @@ class VerifiedTokens:
     ) -> None:
         self._read = read
         self._log = log
-        self._half = max(size // 2, 1)
+        self._size = size
         self._trusted = LOOK_SECONDS if log.immediate else lag
         self._grace = grace
         self._timeout = timeout
@@ -75,7 +75,7 @@ class VerifiedTokens:
         self._ends = ends
         self._whole = None if ends is None else Whole(log, ends, timeout)
         self._forget = forget
-        self._young, self._old = Half(), Half()
+        self._young, self._old = Generation(), Generation()
         self._generation = log.generation
         self._seen: object = object()
         self._next_look = 0.0
@@ -148,8 +148,8 @@ class VerifiedTokens:
             return token
 
     def _add(self, digest: bytes, token: AccessToken) -> None:
-        if len(self._young.by_digest) >= self._half:
-            self._old, self._young = self._young, Half()
+        if len(self._young.by_digest) >= self._size:
+            self._old, self._young = self._young, Generation()
         self._young.add(digest, token)
 
     def _here(self) -> _Locks:
@@ -242,7 +242,7 @@ class VerifiedTokens:
 
     def _forget_all(self) -> None:
         self._forget()
-        self._young, self._old = Half(), Half()
+        self._young, self._old = Generation(), Generation()
         self._epoch += 1
 
     def _ask(self, started: float) -> tuple[LogPage, object]:

@@ -1,12 +1,12 @@
-"""One half of the cache of verified tokens."""
+"""One generation of the cache of verified tokens."""
 
 from __future__ import annotations
 
 from ..model import AccessToken, Ended
 
 
-class Half:
-    """One half of the cache: by digest for the guard, by token id for the log.
+class Generation:
+    """Some of the cached tokens: by digest for the guard, by token id for the log.
 
     What the guard can find the log can name, at every moment: a fork may come between any two steps.
     """

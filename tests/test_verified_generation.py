@@ -10,7 +10,7 @@ import pytest
 from stored import HOUR
 
 from oauth_mw.model import AccessToken, Ended
-from oauth_mw.tokens.half import Half
+from oauth_mw.tokens.generation import Generation
 
 
 def token(number: int) -> AccessToken:
@@ -19,19 +19,19 @@ def token(number: int) -> AccessToken:
 
 @pytest.mark.parametrize("ended", [Ended(1, "", bytes([3])), Ended(1, "client-3")], ids=["a token", "a client"])
 def test_between_any_two_steps_the_log_can_name_all_that_the_guard_can_find(ended):
-    half, named = Half(), []
+    generation, named = Generation(), []
 
     def look(frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code in (Half.add.__code__, Half.evict.__code__):
-            named.append(half.by_digest.keys() <= set(half.digests.values()))
+        if frame.f_code in (Generation.add.__code__, Generation.evict.__code__):
+            named.append(generation.by_digest.keys() <= set(generation.digests.values()))
             return look
         return None
 
     sys.settrace(look)
     for number in range(5):
-        half.add(bytes([number]) * 32, token(number))
-    half.evict(ended)
+        generation.add(bytes([number]) * 32, token(number))
+    generation.evict(ended)
     sys.settrace(None)
 
     assert all(named) and len(named) > 15
-    assert len(half.by_digest) == 4
+    assert len(generation.by_digest) == 4
