@@ -13,6 +13,7 @@ from oauth_mw.tokens import ends as module
 from oauth_mw.tokens.ends import Ends
 
 NOW = 1_800_000_000
+HEAD = NOW * 1_000_000  # where the log stands
 
 
 def key(number: int, expires_at: int = NOW + 60) -> bytes:
@@ -26,7 +27,7 @@ def clock():
 
 @pytest.fixture
 def ends(clock):
-    return Ends(clock)
+    return Ends(clock, clock)
 
 
 def test_nothing_has_ended_at_first(ends):
@@ -76,7 +77,7 @@ def test_a_restart_forgets_what_was_known(ends):
 
 @pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])
 def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, clock, after, kept):
-    ends.restart([Ended(5, "x", key(1, NOW), True)])
+    ends.restart([Ended(HEAD, "x", key(1, NOW), True)])
 
     clock.move(after)
     ends.learn([])
@@ -85,7 +86,7 @@ def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, clock, 
 
 
 def test_what_was_forgotten_leaves_those_that_expire_later(ends, clock):
-    ends.learn([Ended(number, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
+    ends.learn([Ended(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
 
     clock.move(2 + LOG_KEEP_SECONDS)
     ends.learn([])
@@ -116,7 +117,7 @@ def test_what_ended_with_all_of_a_client_takes_no_room(ends):
     for turn in range(1, 50):
         ends.learn([Ended(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Ended(turn, "x")])
 
-    assert len(ends) == 100 and len(ends._known.by_expiry) <= 200
+    assert len(ends) == 100 and len(ends._known.due) <= 200
 
 
 def test_the_end_of_a_client_seldom_makes_work_for_all_others(ends, monkeypatch):
@@ -132,10 +133,11 @@ def test_the_end_of_a_client_seldom_makes_work_for_all_others(ends, monkeypatch)
 
 def test_a_fork_may_come_between_any_two_steps(ends, clock):
     """The child is told again what its parent was about to learn."""
+    far = NOW + 10 * LOG_KEEP_SECONDS
     told = [
-        [Ended(1, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Ended(2, "y", key(2), True)],
-        [Ended(3, "y"), Ended(4, "x", key(3), True)],
-        [Ended(5, "y", key(4), True)],
+        [Ended(HEAD, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Ended(HEAD + 2, "y", key(2, far), True)],
+        [Ended(HEAD + 3, "y"), Ended(HEAD + 4, "x", key(3, far), True)],
+        [Ended(HEAD + 5, "y", key(4, far), True)],
     ]
     forks = []
 
@@ -146,18 +148,71 @@ def test_a_fork_may_come_between_any_two_steps(ends, clock):
         return None
 
     for events in told:
-        clock.move(1)
+        clock.move(2 + LOG_KEEP_SECONDS)
         sys.settrace(look)
         ends.learn(events)
         sys.settrace(None)
     for number, child in forks:
+        child._clock = child._monotonic = clock
         for events in told[number:]:
             child.learn(events)
-    clock_after = [(len(child), child.has_ended(key(2), "y", 2)) for _, child in forks]
-    clock.move(100 + LOG_KEEP_SECONDS)
+    clock.move(2 + LOG_KEEP_SECONDS)
     for _, child in forks:
-        child._clock = clock
+        child.learn([])
+    clock_after = [(len(child), child.has_ended(key(2, far), "y", 2)) for _, child in forks]
+    clock.move(20 * LOG_KEEP_SECONDS)
+    for _, child in forks:
         child.learn([])
 
     assert len(forks) > 30 and set(clock_after) == {(2, True)}
     assert {len(child) for _, child in forks} == {0}
+
+
+# A clock that is wrong for a while
+
+
+@pytest.mark.parametrize("hours", [25, 1000, 100_000])
+@pytest.mark.parametrize("lifetime", [60, 3600, 30 * 24 * 3600])
+def test_a_clock_that_was_ahead_makes_no_token_good_again(hours, lifetime):
+    clock, monotonic = HandClock(), HandClock()
+    ends, ended = Ends(clock, monotonic), key(1, NOW + lifetime)
+    ends.learn([Ended(HEAD, "x", ended, True)])
+
+    clock.move(3600 * hours)
+    for step in (0, 10, 600):
+        clock.move(step)
+        monotonic.move(step)
+        ends.learn([])
+    clock.move(-3600 * hours)
+    ends.learn([])
+
+    assert ends.has_ended(ended, "x", HEAD)
+
+
+@pytest.mark.parametrize("hours", [25, 100_000])
+def test_a_worker_that_begins_while_the_clock_is_ahead_knows_what_ended_before(hours):
+    clock, monotonic = HandClock(), HandClock()
+    ends, ended = Ends(clock, monotonic), key(1, NOW + 3600)
+    clock.move(3600 * hours)
+    ends.restart([Ended(HEAD, "x", ended, True), Ended(HEAD + 3600 * 1_000_000 * hours, "y")])
+
+    for _ in range(2):
+        monotonic.move(3000)
+        ends.learn([])
+    clock.move(-3600 * hours)
+
+    assert ends.has_ended(ended, "x", HEAD)
+
+
+def test_one_that_ended_while_the_clock_was_ahead_stays_so_until_it_has_expired():
+    clock, monotonic = HandClock(), HandClock()
+    ends, ended = Ends(clock, monotonic), key(1, NOW + 40 * 24 * 3600)
+    clock.move(30 * 24 * 3600)
+    ends.learn([Ended(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
+    clock.move(-30 * 24 * 3600)
+
+    for _ in range(40):
+        assert ends.has_ended(ended, "x", HEAD)
+        clock.move(24 * 3600)
+        monotonic.move(24 * 3600)
+        ends.learn([])

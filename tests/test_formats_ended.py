@@ -173,6 +173,23 @@ def test_an_end_is_remembered_as_long_as_a_token_can_live(wrap, client, store, c
     assert not opens(wrap(**JWT), token)
 
 
+@pytest.mark.parametrize("hours", [25, 10_000])
+def test_a_clock_that_was_ahead_makes_none_good_again(wrap, client, store, clock, hours):
+    admin.add_client(store, "other", client_id="other", secret=SECRET)
+    app, late = wrap(**JWT), wrap(**JWT)
+    token, live = issue(app), issue(app)
+    revoke(app, token)
+
+    clock.move(3600 * hours)
+    for _ in range(3):
+        admin.revoke_all_tokens(store, "other")
+        revoke(app, issue(app))
+    clock.move(-3600 * hours)
+
+    assert [opens(each, token) for each in (app, late, wrap(**JWT))] == [False] * 3
+    assert [opens(each, live) for each in (app, late, wrap(**JWT))] == [True] * 3
+
+
 def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monkeypatch):
     for module in ("memory", "sql_log"):
         monkeypatch.setattr(f"oauth_mw.stores.{module}.MOST_ALONE", 2)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stored import NOW, events_of, is_dead, issued, key_of, log_of, registered
+from stored import NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of, registered
 
 from oauth_mw import model
-from oauth_mw.model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
+from oauth_mw.model import KEEP_AGAIN_SECONDS, KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -69,12 +69,13 @@ def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
     store.end_token("tester", key, now_of(store))
 
     kept = []
-    for step in (100 + LOG_KEEP_SECONDS, 1):
+    for step in (100 + LOG_KEEP_SECONDS, 1, KEEP_AGAIN_SECONDS + 100, 1):
         clock.move(step)
         store.end_client("other")
         kept.append(("tester", key, True) in ends_of(store))
 
-    assert kept == [True, False]
+    # Where the engine has no clock, a single look at the machine's is not believed.
+    assert kept == ([True, True, True, False] if store.url.startswith("sqlite") else [True, False, False, False])
 
 
 def test_all_are_told_in_several_pages(store, pages_of_two):
@@ -209,8 +210,9 @@ def test_ends_that_are_swept_make_room(few, store, clock):
     position = now_of(store)
     for number in range(3):
         store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
-    clock.move(2 + LOG_KEEP_SECONDS)
-    store.end_client("other")
+    for step in (2 + LOG_KEEP_SECONDS, 2 + KEEP_AGAIN_SECONDS):
+        clock.move(step)
+        store.end_client("other")
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
     store.end_token("tester", late, position)
 
@@ -223,3 +225,16 @@ def test_what_ended_stays_so_for_a_client_that_changes(store):
     store.update_client("tester", lambda client: replace(client, enabled=False))
 
     assert ends_of(store) == [("tester", key_of(), True)]
+
+
+@pytest.mark.parametrize("store_kind", SWEEPING)
+def test_those_that_were_due_once_leave_their_room(few, store, clock):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
+    clock.move(2 + LOG_KEEP_SECONDS)
+    late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
+
+    store.end_token("tester", late, position)
+
+    assert ("tester", late, True) in ends_of(store)

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..credentials import VERIFIER_BYTES
 from ..errors import StoreUnavailable
-from ..model import Client, ClientSecret, TokenRecord, Value
+from ..model import LAST_SECOND, Client, ClientSecret, TokenRecord, Value
 from . import decoding, schema
 from .decoding import FAULTS, NO_ATTRIBUTES, Attributes, blob, flag, maybe, number, text, words
 
@@ -166,3 +166,8 @@ def attributes_text(values: Mapping[str, Value], public: frozenset[str]) -> str 
 
 def read_attributes(found: Any) -> Attributes:
     return decoding.attributes(json.loads(text(found)))
+
+
+def first_key(second: int) -> bytes:
+    """Where the keys of tokens that expire in this second begin."""
+    return min(max(second, 0), LAST_SECOND).to_bytes(4)

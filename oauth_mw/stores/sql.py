@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from ..credentials import VERIFIERS_BYTES, verifiers_of
 from ..errors import ConfigError, StoreMissing
-from ..model import LAST_SECOND, Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
+from ..model import Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
 from ..protocols import KeyStore, Movable
 from . import schema, statements
 from .engine import SQLEngine
@@ -29,6 +29,7 @@ from .rows import (
     audience_text,
     client_from_rows,
     client_values,
+    first_key,
     secret_values,
     token_from_row,
     verifiers_from_rows,
@@ -222,7 +223,7 @@ class SQLStore:
             return self._log.end_token(connection, client_id, key, position)
 
     def sweep(self, now: int, limit: int) -> int:
-        expired = _key_of(now)
+        expired = first_key(now)
         with self._engine.writing() as link:
             if self._engine.locks_rows:
                 return int(link.driver.execute(self._sweep, (expired, limit)).rowcount)
@@ -234,7 +235,7 @@ class SQLStore:
     def count_tokens(self, before: int | None = None) -> int:
         count = select(func.count()).select_from(_token)
         if before is not None:
-            count = count.where(_token.c.key < _key_of(before))
+            count = count.where(_token.c.key < first_key(before))
         with self._engine.reading() as link:
             return int(link.core.execute(count).scalar_one())
 
@@ -245,11 +246,6 @@ class SQLStore:
 
     def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
         return self._log.read_ends(after)
-
-
-def _key_of(second: int) -> bytes:
-    """Where the keys of tokens that expire in this second begin."""
-    return min(max(second, 0), LAST_SECOND).to_bytes(4)
 
 
 def _delete_secrets(client_id: str) -> Delete:

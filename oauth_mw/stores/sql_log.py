@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ..errors import StoreUnavailable
-from ..model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS, MOST_ALONE, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
+from ..model import (
+    KEEP_AGAIN_SECONDS,
+    KEEP_ENDED_SECONDS,
+    LOG_KEEP_SECONDS,
+    MOST_ALONE,
+    MOST_EVENTS,
+    Clock,
+    Ended,
+    EndsPage,
+    LogPage,
+)
 from . import schema, statements
 from .decoding import blob, flag, maybe, number, read, text
 from .engine import SQLEngine
+from .rows import first_key
 
 OWN_ROW = "the store's own row"
 OWN_END = "a client's row"
@@ -23,6 +34,15 @@ ENDS_AT_ONCE = 5000
 _BEYOND_ALL = 2**63 - 1
 
 _store, _client, _log = schema.store, schema.client, schema.log
+
+
+class _Due(NamedTuple):
+    """An event that may be swept."""
+
+    position: int
+    key: bytes | None
+    keep_until: int
+    alone: bool
 
 
 class SQLLog:
@@ -47,7 +67,7 @@ class SQLLog:
         known = (_client.c.client_id == client_id) & _client.c.deleted.is_(False)
         if connection.execute(select(_client.c.number).where(known)).first() is None:
             return False
-        soon = int(self._clock()) + KEEP_ENDED_SECONDS
+        soon = self._microseconds() // 1_000_000 + KEEP_ENDED_SECONDS
         connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False, keep_until=soon))
         ended = self.append(connection, client_id)
         connection.execute(update(_client).where(known).values({**values, "ended": ended}))
@@ -61,7 +81,8 @@ class SQLLog:
         known = select(_log.c.position).where(of_client, _log.c.key == key)
         if position < (read(OWN_END, maybe, number, ended) or 0) or connection.execute(known).first():
             return False
-        count = connection.execute(select(func.count()).select_from(_log).where(of_client)).scalar_one()
+        not_due = _log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS)
+        count = connection.execute(select(func.count()).select_from(_log).where(of_client, not_due)).scalar_one()
         if count >= MOST_ALONE and self.end_client(connection, client_id, {}):
             return True
         self.append(connection, client_id, key, alone=True)
@@ -69,27 +90,36 @@ class SQLLog:
 
     def append(self, connection: Connection, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
         """Append an event and return its position; sweep what no follower needs any more."""
-        now = self._clock()
-        following, microseconds = _store.c.position + 1, self._microseconds(now)
-        head = case((following > microseconds, following), else_=microseconds)
-        moved = connection.execute(update(_store).values(position=head).returning(_store.c.position)).scalar()
-        position = read(OWN_ROW, number, moved)
-        keep_until = max(int(now), int.from_bytes(key[:4]) if key else 0) + LOG_KEEP_SECONDS
+        following, clock = _store.c.position + 1, self._microseconds()
+        head = case((following > clock, following), else_=clock)
+        moved = update(_store).values(position=head).returning(_store.c.position, clock // 1_000_000)
+        position, now = read(OWN_ROW, _appended, *(connection.execute(moved).first() or ()))
+        keep_until = max(now, _expiry(key)) + LOG_KEEP_SECONDS
         row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "alone": alone}
         connection.execute(insert(_log).values(row))
-        old = select(_log.c.position).where(_log.c.keep_until < int(now)).limit(SWEPT_AT_ONCE)
-        swept = connection.execute(old).scalars().all()
+        self._sweep(connection, now)
+        return position
+
+    def _sweep(self, connection: Connection, now: int) -> None:
+        columns = (_log.c.position, _log.c.key, _log.c.keep_until, _log.c.alone)
+        rows = connection.execute(select(*columns).where(_log.c.keep_until < now).limit(SWEPT_AT_ONCE))
+        due = [read(EVENT, _due, *row) for row in rows]
+        again = {row.position for row in due if self._engine.microseconds is None and _is_due_once(row)}
+        if again:
+            left = _log.c.keep_until - LOG_KEEP_SECONDS - _log.c.position // 1_000_000
+            keep_until = now + KEEP_AGAIN_SECONDS + case((left > 0, left), else_=0)
+            connection.execute(update(_log).where(_log.c.position.in_(again)).values(keep_until=keep_until))
+        swept = [row.position for row in due if row.position not in again]
         if swept:
             connection.execute(delete(_log).where(_log.c.position.in_(swept)))
             floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
             connection.execute(update(_store).values(log_floor=floor))
-        return position
 
-    def _microseconds(self, now: float) -> ColumnElement[int]:
+    def _microseconds(self) -> ColumnElement[int]:
         """One clock for all workers, where the engine has it; unless the caller brought another."""
         if self._engine.microseconds is not None and self._clock is time.time:
             return self._engine.microseconds
-        return literal(int(now * 1_000_000), BigInteger)
+        return literal(int(self._clock() * 1_000_000), BigInteger)
 
     # For followers
 
@@ -140,3 +170,20 @@ def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Ended:
 
 def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
     return maybe(text, store_id), number(position), number(floor)
+
+
+def _appended(position: Any, now: Any) -> tuple[int, int]:
+    return number(position), int(now)
+
+
+def _due(position: Any, key: Any, keep_until: Any, alone: Any) -> _Due:
+    return _Due(number(position), maybe(blob, key), number(keep_until), flag(alone))
+
+
+def _expiry(key: bytes | None) -> int:
+    return int.from_bytes(key[:4]) if key else 0
+
+
+def _is_due_once(event: _Due) -> bool:
+    """Whether nothing but the log tells of the end of this token, and its event was not due before."""
+    return event.alone and event.keep_until < _expiry(event.key) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS

@@ -1,13 +1,15 @@
 """All that ended early, in memory: what makes tokens revocable that no row in the store tells about.
 
 It is as fresh as the cache of verified tokens, because the same looks at the revocation log feed
-both. Single tokens are forgotten once no clock can accept them any more.
+both. A single token is forgotten once no clock can accept it any more, and this process has seen the time pass that the
+token had left when it ended: a clock that was ahead for a while makes none good again.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
 from ..model import LOG_KEEP_SECONDS, Clock, Ended
@@ -16,32 +18,38 @@ from ..model import LOG_KEEP_SECONDS, Clock, Ended
 class _Known(NamedTuple):
     """In one piece, so that whoever asks meanwhile sees all of what was known before a restart, or after it.
 
-    ``by_expiry`` is a heap. Beside the tokens it may have some that ended once more, with all of their client.
+    ``due`` is a heap: when each may be forgotten. Beside the tokens it may have some that ended once more, with all of
+    their client.
     """
 
     tokens: dict[str, set[bytes]]
     clients: dict[str, int]
-    by_expiry: list[tuple[bytes, str]]
+    due: list[tuple[float, bytes, str]]
 
-    def add(self, ended: Ended) -> None:
+    def add(self, ended: Ended, now: float, monotonic: float) -> None:
         if ended.key is None:
             self.clients[ended.client_id] = max(ended.position, self.clients.get(ended.client_id, 0))
         elif ended.alone:
             keys = self.tokens.setdefault(ended.client_id, set())
             if ended.key not in keys:
                 # First, so that after a fork between the two it is told again, not kept for ever.
-                heappush(self.by_expiry, (ended.key, ended.client_id))
+                left = int.from_bytes(ended.key[:4]) - min(ended.position / 1_000_000, now)
+                heappush(self.due, (monotonic + max(left, 0) + LOG_KEEP_SECONDS, ended.key, ended.client_id))
                 keys.add(ended.key)
 
-    def drop_expired(self, now: float) -> None:
-        while self.by_expiry and int.from_bytes(self.by_expiry[0][0][:4]) + LOG_KEEP_SECONDS < now:
-            key, client_id = self.by_expiry[0]
+    def drop_due(self, now: float, monotonic: float) -> None:
+        while self.due and self.due[0][0] < monotonic:
+            _, key, client_id = self.due[0]
+            left = int.from_bytes(key[:4]) + LOG_KEEP_SECONDS - now
+            if left >= 0:
+                heapreplace(self.due, (monotonic + left, key, client_id))
+                continue
             keys = self.tokens.get(client_id)
             if keys is not None:
                 keys.discard(key)
                 if not keys:
                     del self.tokens[client_id]
-            heappop(self.by_expiry)
+            heappop(self.due)
 
 
 class Ends:
@@ -49,10 +57,13 @@ class Ends:
 
     Nobody may ask before it was told the whole log: by :meth:`gather`, in parts, after :meth:`begin`, until
     :meth:`settle`.
+
+    :param monotonic: a clock that never goes back and never jumps.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, monotonic: Clock = time.monotonic) -> None:
         self._clock = clock
+        self._monotonic = monotonic
         self._known = self._coming = _Known({}, {}, [])
         self._dropped = 0
 
@@ -68,8 +79,9 @@ class Ends:
         """
         :param events: in any order, and any of them more than once.
         """
+        now, monotonic = self._clock(), self._monotonic()
         for ended in events:
-            self._coming.add(ended)
+            self._coming.add(ended, now, monotonic)
 
     def settle(self) -> None:
         """Know what was gathered, and nothing else."""
@@ -85,22 +97,22 @@ class Ends:
         """
         :param events: in the order of the log.
         """
-        known = self._known
+        known, now, monotonic = self._known, self._clock(), self._monotonic()
         for ended in events:
-            known.add(ended)
+            known.add(ended, now, monotonic)
             if ended.key is None:
                 # With all of a client's tokens those ended that were known singly.
                 self._dropped += len(known.tokens.pop(ended.client_id, ()))
-        if 2 * self._dropped > len(known.by_expiry):
+        if 2 * self._dropped > len(known.due):
             self._tidy(known)
-        known.drop_expired(self._clock())
+        known.drop_due(now, monotonic)
 
     def _tidy(self, known: _Known) -> None:
         """Not at each end of a client: a client can have one as often as it likes, and there may be many others."""
         self._dropped = 0
-        left = [(key, client_id) for client_id, keys in known.tokens.items() for key in keys]
+        left = [each for each in known.due if each[1] in known.tokens.get(each[2], ())]
         heapify(left)
-        known.by_expiry[:] = left
+        known.due[:] = left
 
     def has_ended(self, key: bytes, client_id: str, position: int) -> bool:
         """Whether a token of this client is revoked.
