@@ -48,7 +48,7 @@ def fill(store: Store) -> None:
     store.add_token(KEY, token)
     store.add_token(key_of(3, expires_at=int(time.time()) + 3600), token)
     store.revoke_token(key_of(3, expires_at=int(time.time()) + 3600))
-    store.end_token("tester", ALONE, client.position)
+    store.end_token("tester", ALONE, client.revoked_before)
     admin.rotate_key(store)
 
 
@@ -99,7 +99,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "count": lambda store: (store.count_tokens(), store.count_tokens(int(time.time()))),
     "add client": lambda store: store.add_client(registered("third")),
     "update client": lambda store: store.update_client("tester", lambda client: replace(client, name="new")),
-    "add secret": lambda store: store.add_secret("tester", hash_secret(SECRET * 2)),
+    "add secret": lambda store: store.update_client("tester", _with_secret),
     "remove secret": lambda store: store.remove_secret("tester", "nope", and_tokens=True),
     "end a JWT": lambda store: store.end_token("tester", key_of(4, expires_at=int(time.time()) + 60), 5),
     "end one more": lambda store: store.end_token("tester", ALONE, 5),
@@ -191,3 +191,7 @@ def judge_answers(store: Store, text: str) -> None:
     for name, answer in requests(store, text):
         retry = answer.headers.get("Retry-After")
         assert answer.status_int < 500 or (answer.status_int, retry) == (503, "1"), f"{name}: {answer.status}"
+
+
+def _with_secret(client: Client) -> Client:
+    return replace(client, secrets=(*client.secrets[:1], hash_secret(SECRET * 2)))

@@ -88,7 +88,7 @@ def work(roles):
         assert store.find_token(key_of(0)) and store.revoke_token(key_of(0))
         assert store.sweep(NOW + 2 * HOUR, 10) == 2
         for number in range(sql_log.MOST_ALONE + 1):
-            store.end_token("tester", key_of(number), client.position)
+            store.end_token("tester", key_of(number), client.revoked_before)
         store.read_ends()
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)
         store.end_token("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
@@ -161,7 +161,7 @@ def test_a_service_without_more_rights_can_change_no_client(roles, owner):
         for change in (
             lambda: store.add_client(registered("other")),
             lambda: store.update_client("tester", lambda client: client),
-            lambda: store.add_secret("tester", registered().secrets[0]),
+            lambda: store.remove_secret("tester", registered().secrets[0].secret_id),
         ):
             with pytest.raises(StoreUnavailable, match="permission denied"):
                 change()

@@ -42,7 +42,7 @@ def hurry(store_url, monkeypatch):
 def end_jwt(store, left=HOUR, number=0):
     """The key of a JWT that has so many seconds left, and was revoked."""
     key = key_of(number, expires_at=int(time.time()) + left)
-    assert store.end_token("tester", key, store.find_client("tester").position)
+    assert store.end_token("tester", key, store.find_client("tester").revoked_before)
     return key
 
 

@@ -20,6 +20,7 @@ from contextlib import suppress
 from functools import partial
 
 from ..errors import StoreUnavailable
+from ..model import MAX_NUMBER
 from .files import Identity, identity_of
 
 try:
@@ -64,8 +65,9 @@ class CounterFile:
 
     @property
     def nonce(self) -> int:
-        """What the database must hold too, see :mod:`.nonce`; 0: none yet."""
-        return self._cell[1]
+        """What the database must hold too, see :mod:`.nonce`; 0: none yet, or none that was ever written there."""
+        found: int = self._cell[1]
+        return found if found < MAX_NUMBER else 0
 
     @nonce.setter
     def nonce(self, value: int) -> None:

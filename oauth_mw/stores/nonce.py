@@ -15,6 +15,7 @@ import sqlite3
 from typing import Any
 
 from .counter import CounterFile
+from .decoding import number, read
 
 _MAKE = "CREATE TABLE IF NOT EXISTS oauth_mw_nonce (one INTEGER PRIMARY KEY, nonce INTEGER NOT NULL)"
 _READ = "SELECT nonce FROM oauth_mw_nonce WHERE one = 1"
@@ -25,6 +26,7 @@ def read_nonce(driver: Any) -> int:
     """What the database holds now; 0 where there is none.
 
     :raises sqlite3.Error: it cannot be read.
+    :raises StoreUnavailable: it is none that was ever written there.
     """
     # The page may have changed in the main file without a trace in our -wal, so none that was read before will do.
     driver.execute("PRAGMA shrink_memory")
@@ -34,7 +36,7 @@ def read_nonce(driver: Any) -> int:
         if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
             raise
         return 0  # no such table: an older version made the store
-    return int(row[0]) if row else 0
+    return read("the number of the database's file", number, row[0]) if row else 0
 
 
 def renew_nonce(driver: Any, counter: CounterFile) -> None:
