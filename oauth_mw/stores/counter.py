@@ -50,7 +50,7 @@ class CounterFile:
         if not os.path.lexists(self.path):
             _make(self.path, database)
         self._mapped = _mapped(self.path, database)
-        self._cell = self._mapped.cell
+        self._cell = memoryview(self._mapped).cast("Q")
         self.read: Callable[[], object] = partial(operator.getitem, self._cell, 0)
 
     def is_there(self) -> bool:
@@ -107,18 +107,15 @@ def has_counter(database: str) -> bool:
     return queueing and stat.S_ISREG(found.st_mode) and os.geteuid() in (0, found.st_uid)
 
 
-class _Mapped:
-    """A counter file that this process has open: one object for each file.
+class _Mapped(mmap.mmap):
+    """A counter file that this process has open: one object for each file, for as long as anything reads it.
 
     To close any descriptor of a file would drop all record locks that the process has on it.
     """
 
-    def __init__(self, fd: int, identity: Identity) -> None:
-        self.fd = fd
-        self.identity = identity
-        self.cell = memoryview(mmap.mmap(fd, _SIZE)).cast("Q")
-        self.turn = threading.Lock()
-        weakref.finalize(self, os.close, fd)  # a writer of another thread may still hold this object
+    fd: int
+    identity: Identity
+    turn: threading.Lock
 
 
 _all_mapped: weakref.WeakValueDictionary[tuple[int, Identity], _Mapped] = weakref.WeakValueDictionary()
@@ -137,10 +134,12 @@ def _mapped(path: str, database: str) -> _Mapped:
         mode = _writers_only(named.st_mode)
         if stat.S_IMODE(named.st_mode) != mode and os.geteuid() in (0, named.st_uid):
             os.fchmod(fd, mode)
-        mapped = _Mapped(fd, identity_of(named))
+        mapped = _Mapped(fd, _SIZE)
     except BaseException:
         os.close(fd)
         raise
+    weakref.finalize(mapped, os.close, fd)
+    mapped.fd, mapped.identity, mapped.turn = fd, identity_of(named), threading.Lock()
     _all_mapped[os.getpid(), mapped.identity] = mapped
     return mapped
 

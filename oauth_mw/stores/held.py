@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from ..errors import StoreUnavailable, not_text
 from .counter import LATE, CounterFile, queueing
-from .files import Identity, identity, identity_of
+from .files import Identity, identity_of
 from .links import Link, holders, inherited
 from .nonce import read_nonce
 
@@ -54,7 +54,7 @@ class Held:
         self.due = 0.0
         self.timeout = timeout
         self._path = path
-        self.database = database
+        self._database = database
         self._compared = -1
         self._names = (real + "-wal", real + "-shm")
         self._companions: dict[str, Identity] = {}
@@ -77,7 +77,7 @@ class Held:
     def _note_companions(self) -> None:
         """As long as a connection is open, SQLite's own files beside the database stay the same."""
         found = {name: _found(name) for name in self._names}
-        self._companions = {name: file for name, file in found.items() if file}
+        self._companions = {name: identity_of(file) for name, file in found.items() if file}
 
     def take(self, until: float) -> Link:
         """
@@ -162,11 +162,8 @@ class Held:
         return False
 
     def _is_there(self, until: float) -> bool:
-        try:
-            found = os.stat(self._path)
-        except OSError:
-            found = None
-        if found is None or identity_of(found) != self.database:
+        found = _found(self._path)
+        if found is None or identity_of(found) != self._database:
             self._leave()
             return False
         # What another name's processes write into the main file changes its time.
@@ -174,7 +171,8 @@ class Held:
 
     def _are_companions_there(self) -> bool:
         # After SQLite's log was removed the next connection begins another one, and they write past each other.
-        mine = all(_found(name) == file for name, file in self._companions.items())
+        found = [(_found(name), file) for name, file in self._companions.items()]
+        mine = all(now is not None and identity_of(now) == file for now, file in found)
         return mine and (self.counter is None or self.counter.is_there())
 
     def _has_nonce(self, changed: int, until: float) -> bool:
@@ -247,9 +245,9 @@ def _named(files: str, counter: CounterFile | None) -> str:
     return files if counter is None else f"{files}:{counter.nonce:x}"
 
 
-def _found(path: str) -> Identity | None:
+def _found(path: str) -> os.stat_result | None:
     try:
-        return identity(path)
+        return os.stat(path)
     except OSError:
         return None
 

@@ -1,9 +1,9 @@
 """SQLite: connections, the writers' queue, and the counter that tells other processes of a revocation.
 
-Beside the database lies a small file with one number in it, mapped into every process. Whoever
-appends to the revocation log raises it after the commit and before answering, so that reading one
-word of memory tells a worker whether it knows everything. An ``flock`` on the same file makes
-writers queue, which SQLite itself does unfairly. Where there is no ``fcntl``, SQLite's own
+Beside the database lies a small file with one number in it, mapped into every process. A process
+that appends to the revocation log changes it after the commit and before answering, so that reading
+one word of memory tells a worker whether it knows everything. A lock on the same file makes writers
+queue, which SQLite itself does unfairly. Where there is no ``fcntl``, SQLite's own
 ``data_version`` and waiting take the places of both.
 """
 

@@ -67,7 +67,7 @@ def settle(path: str, counter: CounterFile, link: Link, served: bool, until: flo
     try:
         with _queue(counter, until):
             renew_nonce(link.driver, counter)
-    except sqlite3.Error:
+    except (sqlite3.Error, StoreUnavailable):
         # Where an older version made the store, one that cannot be written can be read all the same.
         if found or mine:
             raise
