@@ -225,9 +225,11 @@ def _public(record: KeyRecord) -> dict[str, str]:
     :raises StoreUnavailable: it is nothing that was ever written there.
     """
     try:
-        members: dict[str, str] = json.loads(record.public)
+        members = json.loads(record.public)
     except (RecursionError, ValueError):
-        raise StoreUnavailable(GARBLED) from None
+        members = None
+    if not isinstance(members, dict):
+        raise StoreUnavailable(GARBLED)
     return members
 
 
