@@ -16,7 +16,14 @@ from oauth_mw.keys.material import ALGORITHMS, from_jwk, from_pem, from_public_p
 from oauth_mw.stores.redis import rows as redis_rows
 from oauth_mw.stores.redis.contact import no_primary, read_info, run_of
 from oauth_mw.stores.redis.failures import unavailable
-from oauth_mw.stores.rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS, client_from_rows, token_from_row
+from oauth_mw.stores.rows import (
+    CLIENT_COLUMNS,
+    SECRET_COLUMNS,
+    TOKEN_COLUMNS,
+    client_from_rows,
+    token_from_row,
+    verifiers_from_rows,
+)
 
 texts = st.text(st.characters(), max_size=20)  # with lone surrogates
 numbers = st.integers() | st.sampled_from([0, 1, -1, 2**31, 2**62 - 1, 2**62, 2**63 - 1, 2**63, 10**400])
@@ -96,10 +103,21 @@ def test_a_token_in_redis(row, ended, revoked):
     outage(redis_rows.read, redis_rows.token_from, row, ended, revoked)
 
 
-@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE)) | replies, replies | st.just(5))
+@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies) | replies)
 @settings(max_examples=200)
-def test_a_client_in_redis(fields, position):
-    outage(redis_rows.read, redis_rows.client_from, "tester", fields, position)
+def test_a_client_in_redis(fields):
+    outage(redis_rows.read, redis_rows.client_from, "tester", fields)
+
+
+@given(dumped(LINE) | replies)
+@settings(max_examples=200)
+def test_the_verifiers_of_a_client_in_redis(lines):
+    outage(redis_rows.read, redis_rows.verifiers_from, lines)
+
+
+@given(st.lists(st.tuples(cells, cells), max_size=6))
+def test_the_verifiers_of_a_client_s_rows(rows):
+    outage(verifiers_from_rows, rows)
 
 
 @given(replies | st.just(b"kid"), dumped(SIGNING))
