@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .challenge import ChallengingApp
+from .challenge_app import ChallengingApp
 from .cherrypy import rules_of
 from .client_auth import ClientAuthentication
 from .config import Settings, configure, own_paths
+from .deadlines import Patience
 from .discovery import challenge as challenge_of
 from .discovery import documents
 from .endpoints import Endpoint
@@ -20,17 +21,16 @@ from .endpoints.token import TokenEndpoint
 from .errors import EMPTY, OAuthError, StoreUnavailable
 from .events import FormatIgnored, Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
+from .keys.sources import signing_keys
 from .model import AccessToken, Clock
-from .patience import Patience
 from .protocols import Store
 from .rules import Rules
-from .signing import signing_keys
 from .stores import open_store
-from .tokens.ends import Ends
+from .tokens.cache import VerifiedTokens
+from .tokens.denylist import Ends
 from .tokens.formats import JWT, Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.sharing import Sharing
-from .tokens.verified import VerifiedTokens
 from .webob import Request
 
 if TYPE_CHECKING:

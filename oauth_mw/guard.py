@@ -14,7 +14,7 @@ from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
 from .errors import Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot, OddPath
 from .model import AccessToken, Clock
 from .rules import NO_METHOD, ODD, PUBLIC, Access, Rules
-from .tokens.verified import VerifiedTokens
+from .tokens.cache import VerifiedTokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment

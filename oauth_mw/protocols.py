@@ -5,17 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from .model import (
-    Client,
-    ClientRecord,
-    EndsPage,
-    Holdings,
-    KeyRecord,
-    LogPage,
-    LogRecord,
-    Standing,
-    TokenRecord,
-)
+from .model import Client, ClientRecord, EndsPage, Holdings, KeyRecord, LogPage, LogRecord, Standing, TokenRecord
 
 
 class ClientReader(Protocol):

@@ -17,8 +17,8 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.keys.ring import KeyRing
 from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, TokenRecord
 from oauth_mw.protocols import Store
+from oauth_mw.tokens.denylist_loader import ends_of
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.whole import ends_of
 
 KEY = key_of(1, expires_at=int(time.time()) + 3600)
 ALONE = key_of(2, expires_at=int(time.time()) + 3600)

@@ -15,8 +15,8 @@ from support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.model import LogPage
 from oauth_mw.protocols import Store
+from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import VerifiedTokens
 
 LAG = 10
 TIMEOUT = 5

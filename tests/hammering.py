@@ -18,7 +18,7 @@ from urllib.parse import urlencode
 from support import basic, bearer, echo
 
 from oauth_mw import OAuthMiddleware, open_store
-from oauth_mw.tokens.verified import VerifiedTokens
+from oauth_mw.tokens.cache import VerifiedTokens
 
 THREADS = 2
 PAUSE_SECONDS = 0.0003
@@ -143,15 +143,15 @@ def commit_slowly() -> None:
     """Whoever has a position in the log takes some time, each another, to commit."""
     import random
 
-    from oauth_mw.stores import postgres
+    from oauth_mw.stores.sql.postgresql import engine
 
-    commit = postgres._commit
+    commit = engine._commit
 
     def slow(driver: Any) -> None:
         time.sleep(random.random() / 20)
         commit(driver)
 
-    postgres._commit = slow
+    engine._commit = slow
 
 
 if __name__ == "__main__":

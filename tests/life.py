@@ -13,7 +13,7 @@ from support import basic, bearer, echo, issue
 from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.keys import material
+from oauth_mw.keys import keypair
 from oauth_mw.protocols import Store
 
 GIVEN = "g1ven-5ecret-from-elsewhere/7Kq2vX9m"
@@ -67,7 +67,7 @@ def _hashes(store: Store) -> Iterator[bytes]:
 
 
 def _keys(store: Store) -> Iterator[str]:
-    pem = material.make("ES256").pem(PEM_PASSWORD)
+    pem = keypair.make("ES256").pem(PEM_PASSWORD)
     yield pem
     made = admin.import_key(store, pem, password=PEM_PASSWORD, secret=STORE_KEY)
     yield admin.private_key(store, made.kid, password=PEM_PASSWORD, secret=STORE_KEY)

@@ -18,7 +18,7 @@ from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
 from oauth_mw.model import ClientRecord, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.whole import ends_of
+from oauth_mw.tokens.denylist_loader import ends_of
 
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from oauth_mw import ConfigError, admin
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 
 LEAD = 302
 SECRET, OTHER = "correct horse battery", "staple of the battery"

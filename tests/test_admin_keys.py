@@ -10,9 +10,9 @@ from stored import NOW, log_of
 
 from oauth_mw import AdminError, ConfigError, NotFound, admin
 from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
-from oauth_mw.keys.material import from_pem, make
-from oauth_mw.keys.order import MARGIN_SECONDS
+from oauth_mw.keys.keypair import from_pem, make
 from oauth_mw.keys.ring import KeyRing
+from oauth_mw.keys.schedule import MARGIN_SECONDS
 from oauth_mw.model import KeyRecord
 
 LEAD = 302

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from redis.exceptions import MovedError, RedisError, ResponseError
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.keys.material import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
+from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
 from oauth_mw.stores.redis import rows as redis_rows
-from oauth_mw.stores.redis.contact import no_primary, read_info, run_of
-from oauth_mw.stores.redis.failures import unavailable
-from oauth_mw.stores.rows import (
+from oauth_mw.stores.redis.network.checks import no_primary, read_info, run_of
+from oauth_mw.stores.redis.network.errors import unavailable
+from oauth_mw.stores.sql.rows import (
     CLIENT_COLUMNS,
     SECRET_COLUMNS,
     TOKEN_COLUMNS,

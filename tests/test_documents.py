@@ -9,7 +9,7 @@ from support import SECRET, basic, bearer, issue, one_store
 from wsgi_client import call, challenge_of, make_environ
 
 from oauth_mw import ConfigError, forbidden
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 from oauth_mw.keys.ring import KeyRing
 from oauth_mw.model import CLIENT_AUTH_METHODS
 

@@ -7,7 +7,7 @@ from support import one_store
 from wsgi_client import call, make_environ
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 from oauth_mw.keys.ring import KeyRing
 
 pytestmark = one_store

@@ -9,8 +9,8 @@ import pytest
 from support import HandClock
 
 from oauth_mw.model import LOG_KEEP_SECONDS, Ended
-from oauth_mw.tokens import ends as module
-from oauth_mw.tokens.ends import Ends
+from oauth_mw.tokens import denylist as module
+from oauth_mw.tokens.denylist import Ends
 
 NOW = 1_800_000_000
 HEAD = NOW * 1_000_000  # where the log stands

@@ -12,7 +12,7 @@ from webob import Request
 
 from oauth_mw import admin
 from oauth_mw.model import KEEP_ENDED_SECONDS, MOST_ALONE
-from oauth_mw.stores.sql_log import SWEPT_AT_ONCE
+from oauth_mw.stores.sql.log import SWEPT_AT_ONCE
 
 pytestmark = pytest.mark.long
 

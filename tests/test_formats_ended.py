@@ -11,7 +11,7 @@ from stored import events_of, log_of
 from support import SECRET, basic, bearer, issue
 
 from oauth_mw import admin
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 from oauth_mw.tokens.jws import header_of, sign
 
 
@@ -191,7 +191,7 @@ def test_a_clock_that_was_ahead_makes_none_good_again(wrap, client, store, clock
 
 
 def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monkeypatch):
-    for module in ("memory", "sql_log"):
+    for module in ("memory.store", "sql.log"):
         monkeypatch.setattr(f"oauth_mw.stores.{module}.MOST_ALONE", 2)
     for _ in range(3):
         revoke(app, issue(app))

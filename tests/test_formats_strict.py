@@ -16,7 +16,7 @@ from serving import serving
 from support import bearer, issue, one_store
 from wsgi_client import call, challenge_of, make_environ
 
-from oauth_mw.keys.material import from_pem, make
+from oauth_mw.keys.keypair import from_pem, make
 from oauth_mw.tokens.jwt import POSITION
 
 pytestmark = one_store

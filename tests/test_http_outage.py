@@ -12,7 +12,7 @@ from support import SECRET, basic, bearer, echo, issue
 from wsgi_client import call, make_environ
 
 from oauth_mw import admin, open_store
-from oauth_mw.stores.schema import VERSION
+from oauth_mw.stores.sql.schema import VERSION
 
 CC = {"grant_type": "client_credentials"}
 TESTER = basic("tester", SECRET)

@@ -11,7 +11,7 @@ from joserfc import jwe
 from joserfc.jwk import ECKey, import_key
 from jwts import encoded, signed
 
-from oauth_mw.keys.material import ALGORITHMS, from_jwk, make
+from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, make
 from oauth_mw.tokens.jws import MAX_LENGTH, Reader, Refused, header_of, sign
 
 MEMBERS = {"iss": "https://example.com", "n": 1, "list": ["a", True, None], "text": "ä"}

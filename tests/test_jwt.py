@@ -9,7 +9,7 @@ from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import import_key
 from support import HandClock
 
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 from oauth_mw.model import EMPTY, Client
 from oauth_mw.tokens.formats import Formats
 from oauth_mw.tokens.jws import header_of, is_compact, sign

@@ -11,7 +11,7 @@ from webtest import TestApp
 from wsgi_client import call, make_environ
 
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.keys.material import make
+from oauth_mw.keys.keypair import make
 from oauth_mw.tokens.jws import Reader, Refused, header_of, sign
 
 

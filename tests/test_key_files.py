@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from oauth_mw import ConfigError
 from oauth_mw.keys.files import MAX_BYTES, FileKeys, readable_by_all
-from oauth_mw.keys.material import Key, make
+from oauth_mw.keys.keypair import Key, make
 
 PASSWORD = "correct horse é battery"
 PRIVATE = "-----BEGIN PRIVATE KEY-----"

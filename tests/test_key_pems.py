@@ -10,7 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from oauth_mw.keys.material import ALGORITHMS, from_pem, make
+from oauth_mw.keys.keypair import ALGORITHMS, from_pem, make
 
 PASSWORD = "correct horse staple é"
 HEX_ROUNDS = "0203" + (600_000).to_bytes(3).hex()  # as an integer in DER

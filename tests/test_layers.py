@@ -24,8 +24,8 @@ ROOMS = [
     ["paste"],
     ["middleware"],
     ["assembly"],
-    ["discovery", "signing"],
-    ["challenge", "guard"],
+    ["discovery"],
+    ["challenge_app", "guard"],
     ["endpoints"],
     ["client_auth"],
     ["tokens"],
@@ -38,7 +38,7 @@ ROOMS = [
     ["attributes", "credentials", "events", "resources", "scopes"],
     ["protocols"],
     ["model"],
-    ["ambiguity", "errors", "patience", "permissions", "texts", "threads", "urls", "webob"],
+    ["ambiguity", "deadlines", "errors", "permissions", "texts", "threads", "urls", "webob"],
     ["version"],
 ]
 LEVEL = {name: level for level, room in enumerate(ROOMS) for name in room}

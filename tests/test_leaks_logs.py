@@ -24,7 +24,7 @@ from wsgi_client import CheckedApp
 import oauth_mw
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
 from oauth_mw.errors import AdminError
-from oauth_mw.keys import material
+from oauth_mw.keys import keypair
 
 PASSWORD = "st0re-passw0rd/9uD8h"
 ESCAPED = PASSWORD.replace("/", "%2F")
@@ -150,7 +150,7 @@ BREAK = {"sqlite": break_sqlite, "postgresql": break_postgresql, "redis": break_
 
 @lasting
 def test_faults_of_a_store_are_told_without_a_secret(heard, secret_url, store_kind):
-    pem = material.make("ES256").pem()
+    pem = keypair.make("ES256").pem()
     with closing(open_store(secret_url, create=True)) as store:
         _, secret = admin.add_client(store, "tester", client_id="tester")
         record = admin.import_key(store, pem, secret=STORE_KEY)
@@ -208,7 +208,7 @@ def test_no_command_says_a_secret_on_standard_error_or_in_a_log(heard, secret_ur
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OAUTH_MW_KEY_ENCRYPTION_SECRET", STORE_KEY)
     monkeypatch.setenv("OAUTH_MW_STORE", secret_url)
-    pem = material.make("ES256").pem(PEM_PASSWORD)
+    pem = keypair.make("ES256").pem(PEM_PASSWORD)
     option = secret_url.replace("%", "%%")
     ini = f"[filter:oauth]\nuse = egg:oauth_mw\nissuer = https://a.example\nkey_encryption_secret = {STORE_KEY}\n"
     for name, text in {

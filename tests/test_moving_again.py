@@ -50,8 +50,8 @@ def stores(kinds, place, clock):
 @pytest.fixture
 def small_steps(monkeypatch):
     """A source in memory gives two of a kind at a time."""
-    monkeypatch.setattr("oauth_mw.stores.memory_moving.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("oauth_mw.stores.memory_moving.CLIENTS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.copying.ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.copying.CLIENTS_AT_ONCE", 2)
 
 
 def copy(source, target, clock, **more):

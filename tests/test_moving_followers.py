@@ -68,7 +68,7 @@ def test_a_follower_is_told_the_events_in_their_order(stores, clock):
 
 @each_target
 def test_a_follower_forgets_all_when_events_were_swept_before_they_were_copied(stores, clock, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.memory.LOG_LENGTH", 4)
+    monkeypatch.setattr("oauth_mw.stores.memory.store.LOG_LENGTH", 4)
     source, target = stores
     source.end_client("tester")
     admin.copy_store(source, target, clock=clock)
@@ -85,7 +85,7 @@ def test_a_follower_forgets_all_when_events_were_swept_before_they_were_copied(s
 
 @each_target
 def test_a_revocation_arrives_though_the_log_has_forgotten_it(stores, clock, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.memory.LOG_LENGTH", 4)
+    monkeypatch.setattr("oauth_mw.stores.memory.store.LOG_LENGTH", 4)
     source, target = stores
     key = issued(source)
     admin.copy_store(source, target, clock=clock)

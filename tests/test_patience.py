@@ -8,7 +8,7 @@ from contextvars import copy_context
 
 import pytest
 
-from oauth_mw.patience import Patience, deadline
+from oauth_mw.deadlines import Patience, deadline
 
 LONG, SHORT = 1000.0, 100.0
 

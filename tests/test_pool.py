@@ -10,7 +10,7 @@ from threading import Event, Lock, Thread
 import pytest
 
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.stores.pool import Pool
+from oauth_mw.stores.sql.postgresql.pool import Pool
 
 LONG = 20.0  # no test waits so long, unless it fails
 

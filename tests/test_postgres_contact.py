@@ -14,7 +14,7 @@ from stored import registered
 
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreMissing
-from oauth_mw.stores.schema import VERSION
+from oauth_mw.stores.sql.schema import VERSION
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
@@ -162,7 +162,7 @@ def test_a_mark_that_is_missing_is_made_where_the_store_is_good(postgres_url, ra
 
 
 def test_too_old_a_server_is_refused_and_nothing_is_made(postgres_url, raw, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.postgres.OLDEST", 99)
+    monkeypatch.setattr("oauth_mw.stores.sql.postgresql.engine.OLDEST", 99)
 
     with pytest.raises(ConfigError, match="older PostgreSQL than 99"):
         open_store(postgres_url, create=True)

@@ -18,7 +18,7 @@ from processes import Processes
 from stored import issued, key_of, registered
 
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.stores.postgres import CONNECTIONS
+from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
 
 pytestmark = pytest.mark.slow
 

@@ -10,10 +10,10 @@ from postgres_raw import Raw
 from stored import HOUR, registered
 
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.patience import deadline
-from oauth_mw.stores import postgres
+from oauth_mw.deadlines import deadline
+from oauth_mw.stores.sql.postgresql import engine
+from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import VerifiedTokens
 
 TIMEOUT = 0.4
 LONG = 1000.0
@@ -30,13 +30,13 @@ def store(postgres_url):
 @pytest.fixture
 def late(store, monkeypatch):
     """From now on a commit is confirmed when the time is over."""
-    commit = postgres._commit
+    commit = engine._commit
 
     def wait(driver):
         commit(driver)
         time.sleep(max(driver.deadline - time.monotonic(), 0))
 
-    return lambda: monkeypatch.setattr(postgres, "_commit", wait)
+    return lambda: monkeypatch.setattr(engine, "_commit", wait)
 
 
 def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):

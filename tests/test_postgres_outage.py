@@ -15,7 +15,7 @@ from stored import given_secret, issued, key_of, registered, token_of
 
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
-from oauth_mw.stores.postgres import CONNECTIONS
+from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
 
 pytestmark = [
     pytest.mark.slow,

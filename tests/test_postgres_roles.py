@@ -16,7 +16,7 @@ from wsgi_client import CheckedApp
 
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
 from oauth_mw.model import LOG_KEEP_SECONDS, KeyRecord
-from oauth_mw.stores import sql_log
+from oauth_mw.stores.sql import log
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
@@ -58,7 +58,7 @@ class Roles:
 
 @pytest.fixture
 def roles(postgres_url, monkeypatch):
-    monkeypatch.setattr(sql_log, "MOST_ALONE", 2)
+    monkeypatch.setattr(log, "MOST_ALONE", 2)
     with Raw(postgres_url) as raw, closing(Roles(postgres_url, raw)) as roles:
         roles.run(MAKE)
         yield roles
@@ -87,7 +87,7 @@ def work(roles):
             store.add_token(key_of(number), token_of(client))
         assert store.find_token(key_of(0)) and store.revoke_token(key_of(0))
         assert store.sweep(NOW + 2 * HOUR, 10) == 2
-        for number in range(sql_log.MOST_ALONE + 1):
+        for number in range(log.MOST_ALONE + 1):
             store.end_token("tester", key_of(number), client.revoked_before)
         store.read_ends()
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)

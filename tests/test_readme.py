@@ -27,7 +27,7 @@ from wsgi_client import CheckedApp, challenge_of
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.cli import main
 from oauth_mw.config import OPTIONS
-from oauth_mw.keys.material import ALGORITHMS, from_pem
+from oauth_mw.keys.keypair import ALGORITHMS, from_pem
 from oauth_mw.tokens.jws import header_of, sign
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.stores.redis import connections
+from oauth_mw.stores.redis.network import connections
 from oauth_mw.tokens.opaque import storage_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]

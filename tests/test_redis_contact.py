@@ -11,7 +11,7 @@ from stored import issued, log_of, registered
 
 from oauth_mw import open_store
 from oauth_mw.errors import ConfigError, StoreMissing, StoreUnavailable
-from oauth_mw.stores.redis.scripts import VERSION
+from oauth_mw.stores.redis.scripts.changes import VERSION
 
 KNOWN = int(VERSION)
 
@@ -182,7 +182,7 @@ def test_the_database_of_the_url_is_the_one_that_is_used(own):
 
 
 def test_a_server_that_is_too_old_is_refused(own, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.redis.contact.OLDEST", (99, 0))
+    monkeypatch.setattr("oauth_mw.stores.redis.network.checks.OLDEST", (99, 0))
 
     with pytest.raises(ConfigError, match=r"is version 6\.\d+\.\d+: 99\.0 is needed"):
         open_store(own.url, create=True)

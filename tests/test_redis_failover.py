@@ -21,7 +21,7 @@ from support import issue as issued_by
 from wsgi_client import CheckedApp
 
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.stores.redis.known import LOOK_SECONDS
+from oauth_mw.stores.redis.network.topology import LOOK_SECONDS
 from oauth_mw.tokens.opaque import storage_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]

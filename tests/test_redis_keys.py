@@ -12,7 +12,7 @@ from stored import HOUR, NOW, is_dead, issued, key_of, log_of, registered, token
 
 from oauth_mw import open_store
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.stores.redis.routes import OneServer
+from oauth_mw.stores.redis.network.routing import OneServer
 
 MARGIN = 60
 

@@ -10,8 +10,8 @@ import pytest
 from processes import exit_code_of, forked
 
 from oauth_mw.errors import ConfigError, StoreUnavailable
-from oauth_mw.stores.redis import known as module
-from oauth_mw.stores.redis.known import Known
+from oauth_mw.stores.redis.network import topology as module
+from oauth_mw.stores.redis.network.topology import Known
 
 
 class Finder:

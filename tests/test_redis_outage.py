@@ -16,8 +16,8 @@ from stored import given_secret, is_dead, issued, key_of, log_of, registered, to
 
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
+from oauth_mw.deadlines import Patience
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.patience import Patience
 
 pytestmark = pytest.mark.slow
 

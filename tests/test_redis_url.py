@@ -9,7 +9,7 @@ import pytest
 
 from oauth_mw import open_store
 from oauth_mw.errors import ConfigError
-from oauth_mw.stores.redis.url import parse_url
+from oauth_mw.stores.redis.network.url import parse_url
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from stored import key_of, log_of, registered, token_of
 from support import HandClock
 
 from oauth_mw import open_store
-from oauth_mw.tokens.whole import ends_of
+from oauth_mw.tokens.denylist_loader import ends_of
 
 clients = strategies.sampled_from(["a", "b"])
 

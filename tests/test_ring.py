@@ -8,9 +8,9 @@ import pytest
 from rings import LEAD, Counted, rings_of
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.keys.material import ALGORITHMS, make
-from oauth_mw.keys.order import MARGIN_SECONDS
+from oauth_mw.keys.keypair import ALGORITHMS, make
 from oauth_mw.keys.ring import BELIEVED_SECONDS, NEED_SECONDS
+from oauth_mw.keys.schedule import MARGIN_SECONDS
 
 HOUR = 3600
 DAY = 24 * HOUR

@@ -8,9 +8,9 @@ import pytest
 from processes import Processes
 
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.keys.material import make
-from oauth_mw.keys.order import MARGIN_SECONDS
+from oauth_mw.keys.keypair import make
 from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
+from oauth_mw.keys.schedule import MARGIN_SECONDS
 
 LEAD = 300
 HOUR = 3600
@@ -85,7 +85,7 @@ def test_who_has_another_secret_makes_no_key_for_those_who_cannot_read_it(ring, 
 def test_a_key_that_cannot_be_read_is_tried_once(ring, signs, clock, monkeypatch):
     signs(ring(OLD))
     worker, tried = ring(NEW), []
-    monkeypatch.setattr("oauth_mw.keys.material.from_pem", _refusing(tried))
+    monkeypatch.setattr("oauth_mw.keys.keypair.from_pem", _refusing(tried))
     for _ in range(3):
         clock.move(1)
         with pytest.raises(StoreUnavailable):

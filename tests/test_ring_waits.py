@@ -11,9 +11,9 @@ from processes import exit_code_of, forked
 from support import HandClock, one_store
 
 from oauth_mw import StoreUnavailable
+from oauth_mw.deadlines import Patience
 from oauth_mw.keys import LOOK_SECONDS
 from oauth_mw.keys.ring import KeyRing
-from oauth_mw.patience import Patience
 
 pytestmark = one_store
 PATIENCE = 0.2

@@ -11,7 +11,7 @@ from processes import Processes
 from stored import issued, registered
 
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.stores.counter import CounterFile
+from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
 
 pytest.importorskip("fcntl")
 
@@ -110,7 +110,7 @@ def test_an_issue_makes_no_worker_look(store):
 
 
 CREATE = """
-from oauth_mw.stores.counter import CounterFile
+from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
 sys.stdin.readline()
 counter = CounterFile(sys.argv[2])
 print(counter.read(), os.fstat(counter._mapped.fd).st_ino, os.fstat(counter._mapped.fd).st_size, flush=True)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauth_mw import ConfigError, StoreUnavailable, open_store
-from oauth_mw.stores.counter import SUFFIX
+from oauth_mw.stores.sql.sqlite.change_counter import SUFFIX
 
 BAD = {
     "NULL": None,

@@ -16,8 +16,8 @@ from stored import HOUR, is_dead, issued, key_of, log_of, registered
 from support import HandClock
 
 from oauth_mw import open_store
+from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import VerifiedTokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 

@@ -15,14 +15,14 @@ from sqlalchemy import NullPool, create_engine
 from stored import registered
 
 from oauth_mw import open_store
-from oauth_mw.stores import links
+from oauth_mw.stores.sql.sqlite import fork
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
 @pytest.fixture
 def store(tmp_path, monkeypatch):
-    monkeypatch.setattr(links, "FORK_SECONDS", 0.05)
+    monkeypatch.setattr(fork, "FORK_SECONDS", 0.05)
     with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, timeout=2.0)) as store:
         store.add_client(registered())
         yield store
@@ -36,7 +36,7 @@ def goes_on() -> Iterator[Event]:
 
 
 @pytest.fixture
-def opened(goes_on) -> Iterator[Future[links.Link]]:
+def opened(goes_on) -> Iterator[Future[fork.Link]]:
     """A connection that another thread is about to open until it ``goes_on``."""
     begun = Event()
 
@@ -46,7 +46,7 @@ def opened(goes_on) -> Iterator[Future[links.Link]]:
         return sqlite3.connect(":memory:", check_same_thread=False)
 
     with ThreadPoolExecutor(1) as pool:
-        opened = pool.submit(links.open_link, create_engine("sqlite://", creator=connect, poolclass=NullPool))
+        opened = pool.submit(fork.open_link, create_engine("sqlite://", creator=connect, poolclass=NullPool))
         begun.wait(5)
         yield opened
         goes_on.set()

@@ -14,7 +14,7 @@ from processes import Processes
 from stored import issued, key_of, log_of, registered, token_of
 
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.stores.held import Held
+from oauth_mw.stores.sql.sqlite.connections import Held
 
 pytest.importorskip("fcntl")
 

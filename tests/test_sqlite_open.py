@@ -15,7 +15,7 @@ from stored import registered
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreMissing
 from oauth_mw.stores import in_folder
-from oauth_mw.stores.schema import VERSION
+from oauth_mw.stores.sql.schema import VERSION
 
 
 @pytest.fixture

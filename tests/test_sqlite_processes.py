@@ -10,8 +10,8 @@ from stored import HOUR, issued, log_of, registered
 from support import HandClock
 
 from oauth_mw import open_store
+from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 
 every_kind = pytest.mark.parametrize(
     "before",
@@ -22,7 +22,7 @@ every_kind = pytest.mark.parametrize(
 WORKER = """
 import time
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import VerifiedTokens
+from oauth_mw.tokens.cache import VerifiedTokens
 tokens = OpaqueTokens(store, time.time, "", "Bearer")
 verified = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=lambda: 0.0)
 
@@ -91,7 +91,8 @@ def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_l
     verified.find(text, text)
 
     revoker = start(
-        "from oauth_mw.stores.counter import CounterFile\nCounterFile.bump = lambda self: os._exit(9)\n" + END
+        "from oauth_mw.stores.sql.sqlite.change_counter import CounterFile\n"
+        "CounterFile.bump = lambda self: os._exit(9)\n" + END
     )
     assert revoker.ends() == 9
     assert verified.find(text, "") == token  # nobody was told that it had ended

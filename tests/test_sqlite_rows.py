@@ -14,7 +14,7 @@ from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import StoreUnavailable
 from oauth_mw.model import LOG_KEEP_SECONDS
-from oauth_mw.stores.sql_log import SWEPT_AT_ONCE
+from oauth_mw.stores.sql.log import SWEPT_AT_ONCE
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 MINE = registered()

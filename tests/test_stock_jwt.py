@@ -22,7 +22,7 @@ from support import SECRET, HandClock, basic, bearer, echo
 from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
-from oauth_mw.keys.material import ALGORITHMS
+from oauth_mw.keys.keypair import ALGORITHMS
 
 pytestmark = [
     # RFC 9864 prefers the name Ed25519, which not every library knows yet.

@@ -90,12 +90,12 @@ def test_all_are_told_in_several_pages(store, pages_of_two):
 
 @pytest.fixture
 def pages_of_two(monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql_log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
     monkeypatch.setattr("oauth_mw.stores.redis.log.ENDS_AT_ONCE", 2)
 
 
 def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
-    for name in ("memory.LOG_LENGTH", "sql_log.MOST_EVENTS", "redis.log.MOST_EVENTS"):
+    for name in ("memory.store.LOG_LENGTH", "sql.log.MOST_EVENTS", "redis.log.MOST_EVENTS"):
         monkeypatch.setattr(f"oauth_mw.stores.{name}", 2)
     before = log_of(store)
 
@@ -116,9 +116,9 @@ def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):
 @pytest.fixture
 def few(monkeypatch):
     """Three tokens instead of ten thousand."""
-    import oauth_mw.stores.memory as memory
+    import oauth_mw.stores.memory.store as memory
     import oauth_mw.stores.redis.store as redis_store
-    import oauth_mw.stores.sql_log as sql_log
+    import oauth_mw.stores.sql.log as sql_log
 
     for module in (memory, redis_store, sql_log):
         assert module.MOST_ALONE == model.MOST_ALONE == 10_000

@@ -23,8 +23,8 @@ from support import HandClock
 
 from oauth_mw import open_store
 from oauth_mw.model import LOG_KEEP_SECONDS
-from oauth_mw.tokens.ends import Ends
-from oauth_mw.tokens.whole import ends_of
+from oauth_mw.tokens.denylist import Ends
+from oauth_mw.tokens.denylist_loader import ends_of
 
 KINDS = [kind for kind in STORE_SUITE if kind not in NAMED_BY or not why_not(kind)]
 

@@ -6,7 +6,7 @@ import pytest
 from stored import issued, log_of, registered
 
 from oauth_mw import open_store
-from oauth_mw.stores import memory
+from oauth_mw.stores.memory import store as memory
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from oauth_mw import ConfigError, open_store
 from oauth_mw.stores import shown
-from oauth_mw.stores.postgres import PostgresEngine
 from oauth_mw.stores.redis import RedisStore
+from oauth_mw.stores.sql.postgresql.engine import PostgresEngine
 
 # No letter or digit of these is in anything else that is said.
 QUERY_SAFE = "QXZJ78?/#:@%=[],+.\"'; \\"

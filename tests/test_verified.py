@@ -11,8 +11,8 @@ from support import HandClock
 
 from oauth_mw.model import AccessToken, Client
 from oauth_mw.protocols import Store
+from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 
 CLIENT = Client("reader", "Reader", ("read",))
 

@@ -13,10 +13,10 @@ from stored import HOUR
 from support import HandClock, one_store
 
 from oauth_mw import StoreUnavailable
-from oauth_mw.patience import Patience
+from oauth_mw.deadlines import Patience
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.ahead import LookingAhead
-from oauth_mw.tokens.verified import RETRY_SECONDS
+from oauth_mw.tokens.cache import RETRY_SECONDS
+from oauth_mw.tokens.follower import LookingAhead
 
 pytestmark = one_store
 

@@ -12,8 +12,8 @@ from oauth_mw import StoreUnavailable
 from oauth_mw.errors import InvalidToken
 from oauth_mw.guard import Guard
 from oauth_mw.rules import Rules
+from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS, VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import LOOK_SECONDS, RETRY_SECONDS, VerifiedTokens
 
 GRACE = 30
 

@@ -10,8 +10,8 @@ from stored import HOUR, registered
 from support import HandClock
 
 from oauth_mw import StoreUnavailable
+from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.verified import LOOK_SECONDS, VerifiedTokens
 
 
 class Watched:

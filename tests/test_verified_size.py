@@ -14,8 +14,8 @@ from support import SECRET, bearer, issue
 
 from oauth_mw import admin, open_store
 from oauth_mw.model import AccessToken
+from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.sharing import Sharing
-from oauth_mw.tokens.verified import VerifiedTokens
 
 
 class Read:

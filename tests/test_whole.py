@@ -11,9 +11,9 @@ from support import HandClock
 
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.model import AccessToken
-from oauth_mw.tokens.ends import Ends
-from oauth_mw.tokens.verified import RETRY_SECONDS, VerifiedTokens
-from oauth_mw.tokens.whole import Whole, ends_of
+from oauth_mw.tokens.cache import RETRY_SECONDS, VerifiedTokens
+from oauth_mw.tokens.denylist import Ends
+from oauth_mw.tokens.denylist_loader import Whole, ends_of
 
 TOKENS = 5
 TIMEOUT = 0.2
@@ -42,7 +42,7 @@ class Slow:
 
 @pytest.fixture
 def store(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql_log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
     store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, clock=clock)
     for client_id in ("tester", "other"):
         store.add_client(registered(client_id))

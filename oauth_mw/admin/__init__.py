@@ -20,6 +20,7 @@ from .clients import (
     revoke_secret,
     update_client,
 )
+from .copying import Amount, Copied, copy_store, holdings
 from .keys import (
     KeyStatus,
     import_key,
@@ -31,7 +32,6 @@ from .keys import (
     retire_key,
     rotate_key,
 )
-from .moving import Amount, Copied, copy_store, holdings
 from .tokens import TokenStatus, inspect_jwt, inspect_token, purge, revoke_jwt, revoke_token, token_key
 
 __all__ = [

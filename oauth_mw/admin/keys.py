@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ..credentials import MIN_SECRET, password_fault
 from ..errors import AdminError, NotFound, StoreUnavailable
 from ..keys import GARBLED, LOOK_SECONDS, check_installed, lead_seconds
-from ..keys.order import current, is_encrypted, published
+from ..keys.schedule import current, is_encrypted, published
 from ..model import Clock, KeyRecord
 from ..protocols import Store
 
 if TYPE_CHECKING:
-    from ..keys.material import Key
+    from ..keys.keypair import Key
 
 DEFAULT_LEAD = lead_seconds(1)
 SIGNING_SECONDS = 0.5  # between a look at the keys and what is signed with one of them
@@ -66,7 +66,7 @@ def rotate_key(
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
-    from ..keys.material import ALGORITHMS, make
+    from ..keys.keypair import ALGORITHMS, make
 
     records = list(store.key_store().signing_keys())
     following = algorithm or (records[-1].algorithm if records else ALGORITHMS[0])
@@ -97,7 +97,7 @@ def import_key(
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
-    from ..keys.material import from_pem
+    from ..keys.keypair import from_pem
 
     try:
         key = from_pem(pem, password)
@@ -275,7 +275,7 @@ def _added(store: Store, key: Key, secret: str | None, lead: int, at_once: bool,
 
 
 def _opened(record: KeyRecord, secret: str | None) -> Key | None:
-    from ..keys.material import from_pem
+    from ..keys.keypair import from_pem
 
     try:
         return from_pem(record.private, secret)

@@ -11,8 +11,8 @@ from ..errors import NotFound
 from ..keys import check_installed
 from ..model import AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
+from ..tokens.denylist_loader import ends_of
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
-from ..tokens.whole import ends_of
 
 PURGE_ROWS = 500
 REST_SECONDS = 0.002

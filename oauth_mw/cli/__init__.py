@@ -15,11 +15,11 @@ from ..version import __version__
 from .check import check
 from .client import client
 from .key import key
-from .moving import store as whole_store
 from .purge import purge
 from .secret import secret
 from .serve import serve
-from .store import Target
+from .store import store as whole_store
+from .target import Target
 from .token import token
 
 REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4

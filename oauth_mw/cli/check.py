@@ -16,10 +16,10 @@ from ..permissions import open_to_others
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row
 from ..stores import has_password, open_store, shown
-from ..stores.files import COMPANIONS, check_folder, make_database
+from ..stores.sql.sqlite.files import COMPANIONS, check_folder, make_database
 from .ini import Section, read_section
 from .output import json_option, print_columns, print_json, print_table
-from .store import Target, sqlite_file
+from .target import Target, sqlite_file
 
 # Options that open more than their name may say, and what.
 OPENING = {

@@ -11,10 +11,10 @@ from .. import admin
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value
-from .input import client_argument, odd_scope_option
 from .output import attribute_text, instant, json_option, print_columns, print_json, print_table
+from .prompts import client_argument, odd_scope_option
 from .secret import import_options, imported_secret, in_order, print_new_secret, print_secrets, secret_view
-from .store import Target
+from .target import Target
 
 attribute_options = {
     kind: click.option(f"--{kind}", f"{kind.replace('-', '_')}s", multiple=True, metavar="KEY=VALUE", help=text)

@@ -14,9 +14,9 @@ from ..config import Settings, configure
 from ..errors import AdminError
 from ..keys import JWKS_MAX_AGE, lead_seconds
 from ..protocols import Store
-from .input import key_argument, read_password
 from .output import instant, json_option, print_columns, print_json, print_table
-from .store import Target
+from .prompts import key_argument, read_password
+from .target import Target
 
 PEM_BYTES = 65_536
 

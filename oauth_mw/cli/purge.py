@@ -12,7 +12,7 @@ from ..admin.tokens import PURGE_ROWS
 from ..protocols import Store
 from ..tokens.opaque import CLOCK_MARGIN
 from .output import json_option, print_json
-from .store import Target
+from .target import Target
 
 LONG_WORK = 10_000
 

@@ -11,9 +11,9 @@ import click
 
 from .. import admin
 from ..model import ClientSecret
-from .input import client_argument, read_credential, secret_argument
 from .output import instant, json_option, print_columns, print_json, print_table
-from .store import Target
+from .prompts import client_argument, read_credential, secret_argument
+from .target import Target
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -20,11 +20,11 @@ import click
 from ..cherrypy import rules_of
 from ..config import OPTIONS, configure, own_paths
 from ..errors import ConfigError
+from ..keys.sources import judge_keys
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
-from ..signing import judge_keys
 from .output import json_option, print_json
-from .store import NO_STORE, Target, open_or_create
+from .target import NO_STORE, Target, open_or_create
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

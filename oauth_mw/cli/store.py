@@ -1,88 +1,128 @@
-"""Which store a command works on, and how it is opened."""
+"""``oauth-mw store``: look at a whole store, and copy it to another place."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import sys
+from contextlib import ExitStack
 
 import click
 
-from ..config import configure
-from ..errors import ConfigError
-from ..permissions import belongs_to_root
+from .. import admin
+from ..errors import ConfigError, StoreUnavailable
 from ..protocols import Store
-from ..stores import open_store
-from .ini import read_section
-
-SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
-_SQLITE = "sqlite:///"
-NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
+from .output import instant, json_option, print_columns, print_json, print_table
+from .target import Target
 
 
-@dataclass(frozen=True)
-class Target:
-    """What stood before the command: ``--store``, ``--config``, and ``OAUTH_MW_STORE``."""
-
-    url: str | None = None
-    config: str | None = None
-    environ_url: str | None = None
-
-    def options(self, config: str | None = None) -> dict[str, object]:
-        """The middleware's options: those of the ini (``config``, else ``--config``), and the store.
-
-        :raises ConfigError: the ini cannot be read, or no section of it is ours.
-        """
-        place = config or self.config
-        options = dict(read_section(place).options) if place else {}
-        url = self.url or (None if place else self.environ_url)
-        return {**options, "store": url} if url else options
-
-    def options_with_secret(self, config: str | None = None) -> dict[str, object]:
-        """The same, and what signing keys are encrypted with, which is never a flag: others could read it there."""
-        options = self.options(config)
-        if not options.get("key_encryption_secret"):
-            options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
-        return options
-
-    @contextmanager
-    def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:
-        """The store, closed at the end.
-
-        :param url: of another one than what stood before the command.
-        :param create: make it when it is not there, and say so.
-        :raises ConfigError: it is not there, cannot be used, or an option is wrong.
-        :raises StoreUnavailable: it does not answer.
-        """
-        options = {**self.options(), "store": url} if url is not None else self.options()
-        if not options:
-            raise ConfigError("store", NO_STORE)
-        settings = configure(options)
-        url = str(settings.store)
-        if url.startswith("memory:"):
-            raise ConfigError("store", "memory:// is gone when the command ends: use sqlite:///file")
-        opened = (open_or_create if create else open_store)(url, timeout=settings.store_timeout_seconds)
-        try:
-            yield opened
-        finally:
-            opened.close()
+@click.group()
+def store() -> None:
+    """Look at a whole store, and copy it to another place."""
 
 
-def open_or_create(url: str, *, timeout: float) -> Store:
-    """Open a store, or make it and say where it lies."""
+@store.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@json_option
+@click.pass_obj
+def copy(before: Target, source: str, target: str, as_json: bool) -> None:
+    """Copy all of a store to another place: clients, secrets, live tokens, what is revoked, and signing keys.
+
+    FROM and TO are store URLs. TO is made when it is not there; else it must be empty, or a copy of FROM that nobody
+    has changed since. FROM may be in use meanwhile. Live tokens stay good, and ended ones dead. What was interrupted
+    goes on when it is called again, and another call brings what has changed in FROM.
+    """
+    with ExitStack() as opened:
+        here = _open(opened, before, source, "FROM")
+        there = _open(opened, before, target, "TO", create=True)
+        copied = _copy(here, there)
+        urls = here.url, there.url
+    amounts = {
+        "clients": copied.clients,
+        "secrets": copied.secrets,
+        "deleted ids": copied.deleted,
+        "tokens": copied.tokens,
+        "log entries": copied.events,
+        "signing keys": copied.keys,
+    }
+    if as_json:
+        counts = {name.replace(" ", "_"): amount._asdict() for name, amount in amounts.items()}
+        print_json({"from": urls[0], "to": urls[1], "changed": copied.changed, **counts})
+        return
+    click.echo(f"copied {urls[0]} to {urls[1]}" if copied.changed else f"{urls[1]} had all of {urls[0]} already")
+    rows = [(name, str(amount.moved), str(amount.there)) for name, amount in amounts.items()]
+    print_table(["WHAT", "MOVED", "THERE BEFORE"], rows)
+
+
+def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
+    """Two URLs were given: what is wrong with one of them says with which."""
     try:
-        return open_store(url, timeout=timeout)
-    except ConfigError:
-        # Nothing there, or nothing that can be used: the second try tells which.
-        store = open_store(url, create=True, timeout=timeout)
-    click.echo(f"created {store.url}", err=True)
-    file = sqlite_file(url)
-    if file and belongs_to_root(file):
-        click.echo(f"{file} belongs to root, as its folder does: a service of another user cannot open it", err=True)
-    return store
+        return opened.enter_context(before.store(url=url, create=create))
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"{which}: {error.reason}") from None
+    except ConfigError as error:
+        if error.option != "store":
+            raise
+        raise ConfigError(which, str(error).removeprefix("store: ")) from None
 
 
-def sqlite_file(url: str) -> str:
-    """The file of an SQLite store; empty for any other."""
-    return os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""
+def _copy(source: Store, target: Store) -> admin.Copied:
+    count = admin.holdings(source).unexpired if sys.stderr.isatty() else 0
+    if not count:
+        return admin.copy_store(source, target)
+    with click.progressbar(length=count, label="copying tokens", file=sys.stderr) as bar:
+        return admin.copy_store(source, target, told=bar.update)
+
+
+@store.command("info")
+@json_option
+@click.pass_obj
+def info(target: Target, as_json: bool) -> None:
+    """Tell what is in the store.
+
+    Tokens that have not expired count as such also when they were revoked.
+    """
+    with target.store() as opened:
+        found, url = admin.holdings(opened), opened.url
+    seconds = found.position // 1_000_000 or None
+    if as_json:
+        print_json(
+            {
+                "store": url,
+                "engine": found.engine,
+                "engine_version": found.engine_version,
+                "schema_version": found.schema_version,
+                "store_id": found.store_id,
+                "log_position": found.position,
+                "log_time": seconds,
+                "log_entries": found.events,
+                "clients": {"enabled": found.enabled, "disabled": found.disabled, "deleted": found.deleted},
+                "secrets": found.secrets,
+                "signing_keys": found.keys,
+                "tokens": {"unexpired": found.unexpired, "expired": found.expired},
+                "size": found.size,
+            }
+        )
+        return
+    pairs = [
+        ("store", url),
+        ("engine", f"{found.engine} {found.engine_version}"),
+        ("schema version", str(found.schema_version)),
+        ("store id", found.store_id),
+        ("log position", f"{found.position} ({instant(seconds)})" if seconds else str(found.position)),
+        ("log entries", str(found.events)),
+        ("clients", f"{found.enabled} enabled, {found.disabled} disabled, {found.deleted} deleted"),
+        ("secrets", str(found.secrets)),
+        ("signing keys", str(found.keys)),
+        ("tokens", f"{found.unexpired} unexpired, {found.expired} expired and not yet swept"),
+        ("size", _size(found.size)),
+    ]
+    print_columns(pairs)
+
+
+def _size(count: int | None) -> str:
+    if count is None:
+        return ""
+    for unit, factor in ("GB", 1e9), ("MB", 1e6), ("kB", 1e3):
+        if count >= factor:
+            return f"{count / factor:.1f} {unit}"
+    return f"{count} bytes"

@@ -12,9 +12,9 @@ from .. import admin
 from ..config import configure
 from ..errors import NotFound
 from ..tokens.jws import is_compact
-from .input import client_argument, read_credential
 from .output import attribute_text, instant, json_option, print_columns, print_json
-from .store import Target
+from .prompts import client_argument, read_credential
+from .target import Target
 
 _ID = re.compile(r"[0-9a-f]{64}")
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from ..permissions import mode_of
-from . import material
-from .material import Key
+from . import keypair
+from .keypair import Key
 
 # No PEM of a key is longer.
 MAX_BYTES = 65_536
@@ -70,8 +70,8 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
         if not _is_private(text) and "PUBLIC KEY-----" in text:
             if not public:
                 raise ValueError("the first file signs, and this holds only a public key")
-            return material.from_public_pem(text)
-        return material.from_pem(text, password)
+            return keypair.from_public_pem(text)
+        return keypair.from_pem(text, password)
     except ValueError as error:
         raise _fault(path, str(error)) from None
 

@@ -14,13 +14,13 @@ from contextlib import suppress
 from os import getpid
 from typing import NamedTuple
 
+from ..deadlines import deadline
 from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
-from ..patience import deadline
 from ..protocols import KeyStore
-from . import GARBLED, LOOK_SECONDS, material
-from .material import Key
-from .order import in_turn, published
+from . import GARBLED, LOOK_SECONDS, keypair
+from .keypair import Key
+from .schedule import in_turn, published
 
 # A key is asked to stay for so much longer than its tokens need, so that this is written rarely.
 NEED_SECONDS = 3600
@@ -156,7 +156,7 @@ class KeyRing:
         if self._is_due(known, now):
             try:
                 # Only after the key that was seen to be due: who was faster has made what was needed.
-                self._add(material.make(self._algorithm), known.records)
+                self._add(keypair.make(self._algorithm), known.records)
             except StoreUnavailable:
                 if not known.records:
                     raise
@@ -264,7 +264,7 @@ class KeyRing:
         before = self._known.keys
         try:
             good = published(records, int(self._clock()))
-            keys = {record.kid: before.get(record.kid) or material.from_jwk(record.public) for record in good}
+            keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in good}
         except ValueError:
             raise StoreUnavailable(GARBLED) from None
         texts = {record.private for record in records}
@@ -277,7 +277,7 @@ class KeyRing:
         with suppress(KeyError):
             return self._private[text]
         try:
-            key = material.from_pem(text, self._secret)
+            key = keypair.from_pem(text, self._secret)
         except ValueError:
             key = None
         # Not read again: another thread may have put its own in this one's place.

@@ -15,9 +15,9 @@ from ..protocols import Store
 from .restarts import is_replacement
 
 if TYPE_CHECKING:
-    from .memory import MemoryStore
+    from .memory.store import MemoryStore
     from .redis import RedisStore
-    from .sql import SQLStore
+    from .sql.store import SQLStore
 
 T = TypeVar("T")
 
@@ -67,7 +67,7 @@ def open_store(
 
 
 def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
-    from .memory import MemoryStore
+    from .memory.store import MemoryStore
 
     if url != "memory://":
         raise ConfigError("store", f"memory:// takes nothing after it, got {shown(url)!r}")
@@ -75,15 +75,15 @@ def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
 
 
 def _sqlite(url: str, timeout: float, clock: Clock) -> SQLStore:
-    from .sql import SQLStore
-    from .sqlite import SQLiteEngine
+    from .sql.sqlite.engine import SQLiteEngine
+    from .sql.store import SQLStore
 
     return SQLStore(SQLiteEngine(url.removeprefix("sqlite://"), timeout), clock)
 
 
 def _postgresql(url: str, timeout: float, clock: Clock) -> SQLStore:
-    from .postgres import PostgresEngine
-    from .sql import SQLStore
+    from .sql.postgresql.engine import PostgresEngine
+    from .sql.store import SQLStore
 
     return SQLStore(PostgresEngine(url, timeout), clock)
 

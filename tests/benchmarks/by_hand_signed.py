@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from oauth_mw.keys.material import Key
+from oauth_mw.keys.keypair import Key
 
 
 class SigningEndpoint(TokenEndpoint):

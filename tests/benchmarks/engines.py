@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from typing import Protocol
 
 from oauth_mw.model import TokenRecord
-from oauth_mw.stores import schema
+from oauth_mw.stores.sql import schema
 
 COLUMNS = ("key", "client", "scope", "issued_at", "position", "revoked")
 

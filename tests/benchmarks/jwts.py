@@ -24,7 +24,7 @@ from variants import COLD, HOT, ISSUES, floor, token_request, with_token
 from webob import Request
 
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.keys.material import ALGORITHMS, Key, from_pem
+from oauth_mw.keys.keypair import ALGORITHMS, Key, from_pem
 from oauth_mw.protocols import Store
 
 ISSUER = "https://api.example.com"

@@ -13,7 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 
 from oauth_mw.model import TokenRecord
-from oauth_mw.stores import schema
+from oauth_mw.stores.sql import schema
 
 TYPES = ("bytea", "int4", "text", "int8", "int8", "bool")
 

@@ -14,8 +14,8 @@ from redis.cluster import ClusterNode, RedisCluster
 from redis.sentinel import Sentinel
 
 from oauth_mw.model import TokenRecord
+from oauth_mw.stores.redis.network.url import parse_url
 from oauth_mw.stores.redis.rows import Keys, token_text
-from oauth_mw.stores.redis.url import parse_url
 
 AT_ONCE = 1000
 

@@ -17,7 +17,7 @@ from measure import App, Batch, Environ, Variant
 
 from oauth_mw import OAuthMiddleware
 from oauth_mw.protocols import Store
-from oauth_mw.stores import schema
+from oauth_mw.stores.sql import schema
 
 RULES = {
     "public_paths": ["/health", "/docs/*"],

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from oauth_mw import open_store
-from oauth_mw.keys import material
+from oauth_mw.keys import keypair
 
 RULES = """
 public_paths = /health /docs/*
@@ -126,7 +126,7 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
 
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o644, True)])
 def test_keys_in_files_are_read_beside_the_ini(check, made, tmp_path, mode, open_to_all):
-    (tmp_path / "a.pem").write_text(material.make("ES256").pem())
+    (tmp_path / "a.pem").write_text(keypair.make("ES256").pem())
     (tmp_path / "a.pem").chmod(mode)
     warning = f"signing_key_files: every user of this machine can read {tmp_path}/a.pem"
 

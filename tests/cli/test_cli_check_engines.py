@@ -124,8 +124,8 @@ def test_a_store_of_newer_code_is_refused_with_both_versions(check, store_url, s
 
 
 OLD = {
-    "postgresql": ("oauth_mw.stores.postgres.OLDEST", 99, "is an older PostgreSQL than 99: upgrade it"),
-    "redis": ("oauth_mw.stores.redis.contact.OLDEST", (99, 0), ": 99.0 is needed"),
+    "postgresql": ("oauth_mw.stores.sql.postgresql.engine.OLDEST", 99, "is an older PostgreSQL than 99: upgrade it"),
+    "redis": ("oauth_mw.stores.redis.network.checks.OLDEST", (99, 0), ": 99.0 is needed"),
 }
 
 

@@ -8,7 +8,7 @@ import os
 import pytest
 
 from oauth_mw import admin, open_store
-from oauth_mw.keys import material
+from oauth_mw.keys import keypair
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files have no such permissions")
 
@@ -123,7 +123,7 @@ def test_an_ini_that_all_can_write_is_named_whatever_it_holds(check, made, folde
 def test_a_folder_in_which_all_may_replace_a_key_is_named(check, made, folder, tmp_path):
     keys = tmp_path / "keys"
     keys.mkdir()
-    (keys / "a.pem").write_text(material.make("ES256").pem())
+    (keys / "a.pem").write_text(keypair.make("ES256").pem())
     (keys / "a.pem").chmod(0o600)
     keys.chmod(0o777)
 

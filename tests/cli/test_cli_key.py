@@ -8,7 +8,7 @@ from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware
 from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
-from oauth_mw.keys.material import from_pem, make
+from oauth_mw.keys.keypair import from_pem, make
 
 SECRET, OTHER = "correct horse battery", "another horse battery"
 VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from oauth_mw.keys.material import from_pem, make
+from oauth_mw.keys.keypair import from_pem, make
 
 SECRET = "correct horse battery"
 PASSWORD = "a horse and a staple é"

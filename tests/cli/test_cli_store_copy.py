@@ -230,7 +230,7 @@ def test_info_of_a_store_that_is_not_there_is_refused_and_none_is_made(cli, url,
 
 
 def test_info_counts_more_tokens_than_it_asks_for_at_once(cli, opened, token, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql_holdings.COUNTED_AT_ONCE", 3)
+    monkeypatch.setattr("oauth_mw.stores.sql.stats.COUNTED_AT_ONCE", 3)
     record = opened.find_token(admin.token_key(token))
     for number in range(7):
         opened.add_token((2**32 - 1).to_bytes(4) + number.to_bytes(28), record)

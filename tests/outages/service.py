@@ -12,7 +12,7 @@ from wsgi_client import CheckedApp
 
 from oauth_mw import AdminError, StoreUnavailable, admin
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.verified import LOOK_SECONDS, RETRY_SECONDS
+from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
 ATTEMPTS = 12

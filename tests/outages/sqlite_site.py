@@ -23,7 +23,7 @@ class SQLiteSite:
         self.aside = folder / "aside"
         self.path = self.folder / "oauth.db"
         self.url = f"sqlite:///{self.path}"
-        monkeypatch.setattr("oauth_mw.stores.held.LOOK_SECONDS", 0)
+        monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.LOOK_SECONDS", 0)
 
     def __enter__(self) -> SQLiteSite:
         return self
@@ -55,7 +55,7 @@ class SQLiteSite:
 
 def without_fcntl(folder: Path, monkeypatch: pytest.MonkeyPatch) -> SQLiteSite:
     """As on Windows: no counter file and no queue of writers."""
-    monkeypatch.setattr("oauth_mw.stores.held.queueing", False)
+    monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.queueing", False)
     return SQLiteSite(folder, monkeypatch)
 
 

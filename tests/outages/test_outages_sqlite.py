@@ -18,7 +18,7 @@ from service import DONE, REFUSED, UNAVAILABLE
 from sqlite_faults import damaged, files, moved
 
 from oauth_mw import ConfigError, open_store
-from oauth_mw.stores.counter import SUFFIX, CounterFile
+from oauth_mw.stores.sql.sqlite.change_counter import SUFFIX, CounterFile
 
 pytest.importorskip("fcntl")
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"])
@@ -29,7 +29,7 @@ SIZE = 4096
 @pytest.fixture
 def once_a_second(monkeypatch, service):
     """Who only reads looks at the files as seldom as in a server, not at each request as in the other tests."""
-    monkeypatch.setattr("oauth_mw.stores.held.LOOK_SECONDS", 1.0)
+    monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.LOOK_SECONDS", 1.0)
     service.ask("introspect")
 
 
@@ -42,7 +42,7 @@ def names(site):
 
 def test_who_only_reads_notices_within_a_second_that_the_files_are_gone(site, service, once_a_second, monkeypatch):
     with moved(site, files):
-        monkeypatch.setattr("oauth_mw.stores.sqlite.monotonic", lambda: time.monotonic() + 1.0)
+        monkeypatch.setattr("oauth_mw.stores.sql.sqlite.engine.monotonic", lambda: time.monotonic() + 1.0)
         assert service.ask("introspect") == UNAVAILABLE
 
 
@@ -208,7 +208,7 @@ def test_without_hard_links_too_the_counter_of_a_faster_process_stays(site, monk
 
 CREATE = """
 import errno
-from oauth_mw.stores.counter import CounterFile
+from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
 def link(source, target):
     raise OSError(errno.EPERM, "no links here")
 os.link = link

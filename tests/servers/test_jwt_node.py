@@ -13,7 +13,7 @@ from node_scripts import answering, run
 from wire import GRANT
 
 from oauth_mw import open_store
-from oauth_mw.keys.material import ALGORITHMS, make
+from oauth_mw.keys.keypair import ALGORITHMS, make
 from oauth_mw.keys.ring import KeyRing
 
 pytestmark = pytest.mark.node

@@ -8,8 +8,8 @@ from ...model import MOST_EVENTS, Ended, EndsPage, LogPage
 from ..decoding import blob, decimal
 from .rows import ended_from, in_pairs
 from .rows import read as read_found
-from .scripts import NO_STORE, READ_LOG, VERSION
-from .steps import Steps
+from .scripts.changes import NO_STORE, READ_LOG, VERSION
+from .session import Steps
 
 ENDS_AT_ONCE = 1000
 

@@ -12,7 +12,9 @@ from ...errors import ConfigError, StoreUnavailable
 from ...model import MOST_ALONE, Client, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from ..decoding import maybe
-from . import log, scripts
+from . import log
+from .network.nodes import Command, Replies, Servers
+from .network.url import RedisURL, parse_url
 from .rows import (
     BLANK_LINE,
     CLIENT_FIELDS,
@@ -27,10 +29,9 @@ from .rows import (
     token_text,
     verifiers_from,
 )
-from .scripts import NO_STORE, VERSION
-from .servers import Command, Replies, Servers
-from .steps import Steps
-from .url import RedisURL, parse_url
+from .scripts import changes
+from .scripts.changes import NO_STORE, VERSION
+from .session import Steps
 
 # Redis counts a token's life by its own clock; workers judge its expiry by theirs.
 TTL_MARGIN = 60
@@ -65,7 +66,7 @@ class RedisStore:
         """
         place = parse_url(url)
         try:
-            from .routes import connect
+            from .network.routing import connect
         except ImportError:
             raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
         return cls(place, connect(place), timeout, clock)
@@ -93,12 +94,12 @@ class RedisStore:
         self._watching.append(ended)
 
     def movable(self) -> Movable:
-        from .moving import RedisMoving
+        from .copying import RedisMoving
 
         return RedisMoving(self._steps, self.url, self._clock, self._watching)
 
     def key_store(self) -> KeyStore:
-        from .signing import RedisKeys
+        from .keys import RedisKeys
 
         return RedisKeys(self._steps, self._end)
 
@@ -119,7 +120,7 @@ class RedisStore:
         if found > 1:
             # All at once would keep Redis from the others. What is left over takes room, and does no harm.
             with suppress(StoreUnavailable):
-                while self._steps.change(scripts.FORGET, client_id, deadline=deadline):
+                while self._steps.change(changes.FORGET, client_id, deadline=deadline):
                     pass
         return found > 0
 
@@ -127,14 +128,14 @@ class RedisStore:
 
     def find_verifiers(self, client_id: str) -> bytes:
         blank = (VERSION, BLANK_LINE, MAX_SECRETS + 1)
-        return read(verifiers_from, self._of_client(scripts.FIND_VERIFIERS, client_id, blank, self._steps.deadline()))
+        return read(verifiers_from, self._of_client(changes.FIND_VERIFIERS, client_id, blank, self._steps.deadline()))
 
     def find_client(self, client_id: str) -> Client | None:
         return read(client_from, client_id, self._fields(client_id, self._steps.deadline()))
 
     def _fields(self, client_id: str, deadline: float) -> Replies:
         """What :func:`client_from` reads."""
-        fields: Replies = self._of_client(scripts.FIND_CLIENT, client_id, (VERSION, *CLIENT_FIELDS), deadline)
+        fields: Replies = self._of_client(changes.FIND_CLIENT, client_id, (VERSION, *CLIENT_FIELDS), deadline)
         return fields
 
     def _of_client(self, script: str, client_id: str, arguments: Sequence[bytes | str | int], deadline: float) -> Any:
@@ -174,7 +175,7 @@ class RedisStore:
 
     def add_client(self, client: Client) -> bool:
         fields = _changeable(client)
-        return self._steps.change(scripts.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
+        return self._steps.change(changes.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
 
     def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
         deadline = self._steps.deadline()
@@ -183,22 +184,22 @@ class RedisStore:
             client = read(client_from, client_id, fields)
             if client is None:
                 # Its end may be one that no replica confirmed yet.
-                self._steps.change(scripts.UPDATE_CLIENT, client_id, *[""] * 6, deadline=deadline)
+                self._steps.change(changes.UPDATE_CLIENT, client_id, *[""] * 6, deadline=deadline)
                 return None
             client = change(client)
             both = (*fields[:3], *_changeable(client))
-            if self._steps.change(scripts.UPDATE_CLIENT, client_id, *both, deadline=deadline):
+            if self._steps.change(changes.UPDATE_CLIENT, client_id, *both, deadline=deadline):
                 return client
         raise StoreUnavailable("others kept changing the client")
 
     def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
         how = (_flag(disable), _flag(delete))
-        return self._end(scripts.END_CLIENT, client_id, *how, deadline=self._steps.deadline())
+        return self._end(changes.END_CLIENT, client_id, *how, deadline=self._steps.deadline())
 
     def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
         remove = self._end if and_tokens else self._steps.change
         line = (secret_start(secret_id), _flag(and_tokens))
-        return remove(scripts.REMOVE_SECRET, client_id, *line, deadline=self._steps.deadline())
+        return remove(changes.REMOVE_SECRET, client_id, *line, deadline=self._steps.deadline())
 
     # Tokens
 
@@ -221,7 +222,7 @@ class RedisStore:
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._steps.of_primary([("EVALSHA", scripts.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
+            return self._steps.of_primary([("EVALSHA", changes.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
         if self.marks_tokens:
             found = self._steps.here(ask, deadline)
@@ -250,7 +251,7 @@ class RedisStore:
         if not self.marks_tokens:
             return self._end_token(token.client_id, key, token.position, deadline)
         issued = position_text(token.position)
-        return self._end(scripts.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline)
+        return self._end(changes.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline)
 
     def end_token(self, client_id: str, key: bytes, position: int) -> bool:
         return self._end_token(client_id, key, position, self._steps.deadline())
@@ -258,7 +259,7 @@ class RedisStore:
     def _end_token(self, client_id: str, key: bytes, position: int, deadline: float) -> bool:
         arguments = (key, position_text(position), str(MOST_ALONE))
         more = (self._keys.alone(client_id),)
-        return self._end(scripts.END_TOKEN, client_id, *arguments, deadline=deadline, more=more)
+        return self._end(changes.END_TOKEN, client_id, *arguments, deadline=deadline, more=more)
 
     def sweep(self, now: int, limit: int) -> int:
         """Redis lets expired rows go by itself."""

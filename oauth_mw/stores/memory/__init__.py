@@ -1,0 +1,3 @@
+"""The store in the process's own memory."""
+
+from __future__ import annotations

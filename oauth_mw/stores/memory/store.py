@@ -1,0 +1,215 @@
+"""A store in the process's own memory: for tests, trials and single-process servers."""
+
+from __future__ import annotations
+
+import heapq
+import operator
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import Any
+
+from ...credentials import verifiers_of
+from ...model import LOG_KEEP_SECONDS, MOST_ALONE, Client, Clock, Ended, EndsPage, KeyRecord, LogPage, TokenRecord
+from ...protocols import KeyStore, Movable
+
+LOG_LENGTH = 10_000
+
+_NOBODY = Client("", "")
+
+
+@dataclass
+class Contents:
+    """All that there is. ``head`` is where the log stands, in a cell that C code alone can read.
+
+    ``ended`` and ``revoked`` are the positions of the last end of a client's tokens, and of a token's own; ``alone``
+    has the positions of a client's tokens that lie nowhere else.
+    Of a copy, ``origin`` says of which store and where its log then stood, ``copied`` has a digest
+    of each client as it was written, ``copied_keys`` the ids of the signing keys that came from there.
+    """
+
+    lock: Lock = field(default_factory=Lock)
+    store_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    clients: dict[str, Client] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    ended: dict[str, int] = field(default_factory=dict)
+    tokens: dict[bytes, TokenRecord] = field(default_factory=dict)
+    by_expiry: list[bytes] = field(default_factory=list)
+    revoked: dict[bytes, int] = field(default_factory=dict)
+    alone: dict[str, dict[bytes, int]] = field(default_factory=dict)
+    log: list[Ended] = field(default_factory=list)
+    floor: int = 0
+    head: list[int] = field(default_factory=lambda: [0])
+    origin: tuple[str, int] | None = None
+    copied: dict[str, bytes] = field(default_factory=dict)
+    copied_keys: set[str] = field(default_factory=set)
+    signing: dict[str, KeyRecord] = field(default_factory=dict)
+
+
+class MemoryStore:
+    """Everything under one lock; every method is atomic. See the protocols in :mod:`oauth_mw.protocols`."""
+
+    url = "memory://"
+    single_process = True
+    immediate = True
+    marks_tokens = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._all = Contents()
+        self.generation: Callable[[], object] = partial(operator.getitem, self._all.head, 0)
+
+    def open(self, *, create: bool) -> None:
+        """Nothing to open."""
+
+    def find_verifiers(self, client_id: str) -> bytes:
+        with self._all.lock:
+            return verifiers_of(self._all.clients.get(client_id, _NOBODY))
+
+    def find_client(self, client_id: str) -> Client | None:
+        with self._all.lock:
+            return self._all.clients.get(client_id)
+
+    def clients(self) -> Iterable[Client]:
+        with self._all.lock:
+            return sorted(self._all.clients.values(), key=lambda client: client.client_id)
+
+    def has_client_for(self, token_format: str) -> bool:
+        return any(client.token_format == token_format for client in self.clients())
+
+    def add_client(self, client: Client) -> bool:
+        with self._all.lock:
+            if client.client_id in self._all.clients or client.client_id in self._all.gone:
+                return False
+            self._all.clients[client.client_id] = client
+            return True
+
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        with self._all.lock:
+            known = self._all.clients.get(client_id)
+            if known is not None:
+                known = self._all.clients[client_id] = change(known)
+            return known
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        with self._all.lock:
+            return self._end(client_id, disable, delete)
+
+    def _end(self, client_id: str, disable: bool, delete: bool) -> bool:
+        client = self._all.clients.get(client_id)
+        if client is None:
+            return False
+        self._all.alone.pop(client_id, None)
+        ended = self._all.ended[client_id] = self._append(client_id)
+        self._all.clients[client_id] = replace(client, revoked_before=ended, enabled=client.enabled and not disable)
+        if delete:
+            del self._all.clients[client_id]
+            self._all.gone.add(client_id)
+        return True
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
+        with self._all.lock:
+            client = self._all.clients.get(client_id)
+            left = tuple(each for each in client.secrets if each.secret_id != secret_id) if client else ()
+            if client is None or len(left) == len(client.secrets):
+                return False
+            self._all.clients[client_id] = replace(client, secrets=left)
+            return self._end(client_id, False, False) if and_tokens else True
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None:
+        with self._all.lock:
+            self._all.tokens[key] = token
+            heapq.heappush(self._all.by_expiry, key)
+
+    def find_token(self, key: bytes) -> TokenRecord | None:
+        with self._all.lock:
+            token = self._all.tokens.get(key)
+            if token and token.position < self._all.ended.get(token.client_id, 0):
+                return token._replace(revoked=True)
+            return token
+
+    def revoke_token(self, key: bytes) -> bool:
+        with self._all.lock:
+            token = self._all.tokens.get(key)
+            if token is None or token.revoked or token.position < self._all.ended.get(token.client_id, 0):
+                return False
+            self._all.tokens[key] = token._replace(revoked=True)
+            self._all.revoked[key] = self._append(token.client_id, key)
+            return True
+
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        with self._all.lock:
+            alone = self._all.alone.setdefault(client_id, {})
+            if key in alone or position < self._all.ended.get(client_id, 0):
+                return False
+            if len(alone) >= MOST_ALONE:
+                alone = self._all.alone[client_id] = self._kept(alone)
+            if len(alone) < MOST_ALONE or not self._end(client_id, False, False):
+                alone[key] = self._append(client_id, key, alone=True)
+            return True
+
+    def sweep(self, now: int, limit: int) -> int:
+        swept = 0
+        with self._all.lock:
+            while swept < limit and self._all.by_expiry and int.from_bytes(self._all.by_expiry[0][:4]) < now:
+                key = heapq.heappop(self._all.by_expiry)
+                del self._all.tokens[key]
+                self._all.revoked.pop(key, None)
+                swept += 1
+        return swept
+
+    def count_tokens(self, before: int | None = None) -> int:
+        with self._all.lock:
+            if before is None:
+                return len(self._all.tokens)
+            return sum(int.from_bytes(key[:4]) < before for key in self._all.tokens)
+
+    def _append(self, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
+        position = max(self._all.head[0] + 1, int(self._clock() * 1_000_000))
+        self._all.log.append(Ended(position, client_id, key, alone))
+        if len(self._all.log) > LOG_LENGTH:
+            self._all.floor = self._all.log[LOG_LENGTH // 2 - 1].position
+            del self._all.log[: LOG_LENGTH // 2]
+        self._all.head[0] = position
+        return position
+
+    def look(self) -> None:
+        """Nothing stands behind the cell that could be exchanged."""
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The generation says it all."""
+
+    def read_log(self, store_id: str, after: int) -> LogPage:
+        with self._all.lock:
+            complete = store_id == self._all.store_id and self._all.floor <= after <= self._all.head[0]
+            events = [event for event in self._all.log if event.position > after] if complete else []
+            return LogPage(self._all.store_id, self._all.head[0], events, complete)
+
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+        with self._all.lock:
+            events = [Ended(position, client_id) for client_id, position in self._all.ended.items() if position]
+            for client_id, keys in self._all.alone.items():
+                events += [Ended(position, client_id, key, True) for key, position in self._kept(keys).items()]
+            return EndsPage(events, None)
+
+    def _kept(self, alone: dict[bytes, int]) -> dict[bytes, int]:
+        now = self._clock()
+        return {key: ended for key, ended in alone.items() if int.from_bytes(key[:4]) + LOG_KEEP_SECONDS >= now}
+
+    def movable(self) -> Movable:
+        from .copying import MemoryMoving
+
+        return MemoryMoving(self._all, self.url)
+
+    def key_store(self) -> KeyStore:
+        from .keys import MemoryKeys
+
+        return MemoryKeys(self._all, self._append)
+
+    def warnings(self) -> Sequence[str]:
+        return ["memory:// serves one process only, and everything in it ends with the process"]
+
+    def close(self) -> None:
+        """Nothing to close."""

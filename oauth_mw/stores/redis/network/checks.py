@@ -1,0 +1,210 @@
+"""First contact: whether a server can be used, whether the store is there, and how it is made."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from ....errors import ConfigError, StoreMissing, StoreUnavailable
+from ...decoding import blob, maybe
+from ...versions import other_version
+from ..rows import Keys, read, scanned
+from ..scripts.changes import LOOK, VERSION
+from .nodes import Run, Servers
+from .url import RedisURL
+
+OLDEST = (6, 2)
+SCAN_ROUNDS = 100
+SCAN_COUNT = 1000
+
+
+def read_info(text: bytes) -> dict[str, str]:
+    lines = [line.partition(":") for line in text.decode("utf-8", "replace").splitlines()]
+    return {name: value for name, _, value in lines}
+
+
+def _info(run: Run, *sections: str) -> dict[str, str]:
+    """
+    :raises StoreUnavailable: the server answers with something else.
+    """
+    replies = run([("INFO", section) for section in sections])
+    return read(lambda: read_info(b"\n".join(replies)))
+
+
+def run_of(infos: Iterable[bytes], state: bytes = b"") -> str:
+    """What changes when one of the servers starts anew, and when any primary of their cluster is replaced."""
+    runs = sorted(read_info(info).get("run_id", "") for info in infos)
+    # A server that is not known here yet has its slots since a later epoch.
+    return f"{','.join(runs)}/{read_info(state).get('cluster_current_epoch', '')}"
+
+
+def no_primary(role: Sequence[Any], infos: bytes) -> str:
+    """Why what a server says may be old; empty when it is not.
+
+    :param role: the reply to ROLE.
+    """
+    if role[0] != b"master":
+        # A fail-over went by that the connection survived.
+        return "Redis is a replica there"
+    # Perhaps cut off from the nodes that replace it, and set up to answer all the same.
+    return "the Redis cluster is down" if read_info(infos).get("cluster_state", "ok") != "ok" else ""
+
+
+def judge(run: Run, *, cluster: bool) -> None:
+    """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
+
+    :raises ConfigError: nothing will change that by itself.
+    :raises StoreUnavailable: a fail-over is under way.
+    """
+    info = _info(run, "server", "memory", "replication", "cluster")
+    if info.get("redis_mode") == "sentinel":
+        raise ConfigError("store", "the Redis server is a Sentinel: expected redis+sentinel://host:port/service")
+    version = info.get("redis_version", "")
+    if tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version)[:2]) < OLDEST:
+        raise ConfigError("store", f"the Redis server is version {version}: {'.'.join(map(str, OLDEST))} is needed")
+    policy = info.get("maxmemory_policy")
+    if policy != "noeviction":
+        raise ConfigError(
+            "store",
+            f"the Redis server's maxmemory-policy is {policy}: with anything but noeviction it may forget revocations",
+        )
+    if (info.get("cluster_enabled") == "1") is not cluster:
+        raise ConfigError("store", f"the Redis server is {'no' if cluster else 'a'} node of a cluster")
+    if info.get("role") != "master":
+        raise StoreUnavailable("Redis is a replica there")
+
+
+def judge_node(run: Run) -> None:
+    """Refuse what is no node of a cluster; a replica will do.
+
+    :raises ConfigError: nothing will change that by itself.
+    """
+    if _info(run, "cluster").get("cluster_enabled") != "1":
+        raise ConfigError("store", "the Redis server is no node of a cluster")
+
+
+def judge_sentinel(run: Run) -> None:
+    """Refuse what is no Sentinel.
+
+    :raises ConfigError: nothing will change that by itself.
+    """
+    if _info(run, "server").get("redis_mode") != "sentinel":
+        raise ConfigError("store", "the Redis server is no Sentinel")
+
+
+def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
+    """Find the store; make it where it is missing and ``create`` is true, if nobody else has keys there.
+
+    :param shown: the URL for people.
+    :param first: look also at all other servers, and whether somebody else has keys there, which takes a search.
+    :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    named = (keys.store, keys.clients, keys.log, keys.due, keys.revoked)
+
+    def look(store_id: str = "") -> bool:
+        script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id)
+        (found,) = servers.run(keys.store, [script], deadline)
+        return _is_ours(read(maybe, blob, found), shown, keys.prefix)
+
+    found = look()
+    if first:
+        _visit(servers, deadline)
+    if found:
+        return
+    if first and _holds_others(servers, keys, deadline):
+        # Somebody else may just have made it, and what was found is that.
+        if look():
+            return
+        raise _foreign(shown, keys.prefix)
+    if not create:
+        raise StoreMissing(f"{shown} holds no oauth_mw store with the prefix {keys.prefix}")
+    look(secrets.token_hex(16))
+
+
+def _visit(servers: Servers, deadline: float) -> None:
+    """Have every server judged. One that does not answer is judged when it is needed."""
+    runs = [] if servers.one else list(servers.each(deadline))
+    for left, run in zip(range(len(runs) + 1, 1, -1), runs, strict=True):
+        now = time.monotonic()
+        with suppress(StoreUnavailable):
+            run([("PING",)], now + (deadline - now) / left)
+
+
+def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
+    if found is None:
+        return False
+    if not found.isdigit() or len(found) > 9:
+        raise _foreign(shown, prefix)
+    if found != VERSION:
+        raise other_version(shown, int(found), int(VERSION))
+    return True
+
+
+def _foreign(shown: str, prefix: str) -> ConfigError:
+    return ConfigError(
+        "store",
+        f"{shown} holds keys of something else, or of a store that is gone, with the prefix {prefix}: choose another",
+    )
+
+
+def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
+    """Whether a bounded search finds any key with the prefix."""
+    for run in servers.each(deadline):
+        cursor: bytes | str = "0"
+        for _ in range(SCAN_ROUNDS):
+            scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
+            cursor, found = read(scanned, *run([scan], deadline))
+            if any(key.startswith((f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())) for key in found):
+                return True
+            if cursor == b"0":
+                break
+    return False
+
+
+def persistence(servers: Servers, deadline: float) -> list[str]:
+    """What a power failure would cost with the servers' settings, a sentence each; none when it costs nothing.
+
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    lost: dict[str, None] = {}
+    for run in servers.each(deadline):
+        info = read(read_info, *run([("INFO", "persistence")], deadline))
+        if info.get("aof_enabled") != "1":
+            lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None
+            continue
+        try:
+            mode = read(_setting, *run([("CONFIG", "GET", "appendfsync")], deadline))
+        except StoreUnavailable:
+            mode = ""
+        if not mode:
+            lost["Redis does not tell its appendfsync: only with always does every revocation survive"] = None
+        elif mode != "always":
+            lost[f"Redis has appendfsync {mode}: a power failure loses the last revocations and client changes"] = None
+    return list(lost)
+
+
+def _setting(reply: Any) -> str:
+    """The value that CONFIG GET tells, if any."""
+    return str(reply[1].decode()) if len(reply) == 2 else ""
+
+
+def replication(servers: Servers, place: RedisURL, key: str, deadline: float) -> list[str]:
+    """What the number of replicas that must have each revocation means where ``key`` lies, if that is no good.
+
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    info = read(read_info, *servers.run(key, [("INFO", "replication")], deadline))
+    there, asked = read(int, info.get("connected_slaves", "0")), place.replicas
+    if there < asked:
+        return [f"Redis has {there} replicas and the URL replicas={asked}: revocations and client changes answer 503"]
+    if there > asked and (place.service or place.cluster):
+        return [
+            f"Redis has {there} replicas and the URL replicas={asked}: one that takes over may lack revocations and "
+            "client changes that were acknowledged"
+        ]
+    return []

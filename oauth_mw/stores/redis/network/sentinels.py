@@ -1,0 +1,114 @@
+"""Sentinels, and the primary that they name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from ....errors import ConfigError, StoreUnavailable
+from ...decoding import decimal
+from ..rows import in_pairs, read
+from .checks import judge, judge_sentinel
+from .connect import Dials
+from .connections import Server
+from .nodes import Command, Replies
+from .topology import LOOK_SECONDS, Address, Known, address_of, at, in_turn
+from .url import RedisURL
+
+
+@dataclass(frozen=True)
+class _Primary:
+    """As named by an answer to a question that was asked at ``since``."""
+
+    address: Address
+    server: Server
+    since: float
+
+
+class Sentinels:
+    """The primary of a service, as more than half of the Sentinels know it; that is asked for all the time.
+
+    So who is cut off from the others together with a primary that was replaced does not go on with it.
+    """
+
+    one = True
+
+    def __init__(self, place: RedisURL) -> None:
+        self._place = place
+        username = place.sentinel_username if place.sentinel_password else None
+        asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
+        self._dials = Dials(place.max_connections)
+        self._sentinels = [Server(asked, at(host), judge_sentinel, self._dials) for host in place.hosts]
+        self._answering = len(self._sentinels)
+        self._known = Known(self._find)
+
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
+        return self._primary(deadline).run(commands, deadline)
+
+    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        return [self._primary(deadline).run]
+
+    def close(self) -> None:
+        for sentinel in self._sentinels:
+            sentinel.close()
+        if self._known.last is not None:
+            self._known.last.server.close()
+
+    def _primary(self, deadline: float) -> Server:
+        primary = self._known.last
+        if primary is None or time.monotonic() >= primary.since + LOOK_SECONDS:
+            primary = self._known.better(primary, deadline)
+        return primary.server
+
+    def _find(self, deadline: float) -> _Primary:
+        since, before = time.monotonic(), self._known.last
+        address = self._address(deadline)
+        if before is not None and before.address == address:
+            return replace(before, since=since)
+        if before is not None:
+            before.server.close()
+        server = Server(self._place, at(address), partial(judge, cluster=False), self._dials)
+        return _Primary(address, server, since)
+
+    def _address(self, deadline: float) -> Address:
+        """Where the primary is, as who has seen the most fail-overs says among those that answer."""
+        named: list[tuple[int, Address]] = []
+        answered: list[Server] = []
+        failed, service = "", self._place.service
+        commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
+        for number, (sentinel, found) in enumerate(in_turn(self._sentinels, commands, deadline), 1):
+            try:
+                if isinstance(found, StoreUnavailable):
+                    raise found
+                named += read(_named, *found, service)
+                answered.append(sentinel)
+            except StoreUnavailable as error:
+                failed = error.reason
+            if 2 * len(named) > len(self._sentinels) and number >= self._answering:
+                break
+        # Who did not answer is asked last, and not at all as long as there are enough others.
+        self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
+        self._answering = len(answered)
+        if 2 * len(named) > len(self._sentinels):
+            return max(named)[1]
+        if failed:
+            raise StoreUnavailable(f"too few Sentinels answer: {failed}")
+        if named:
+            raise StoreUnavailable("too few Sentinels know the service")
+        raise ConfigError("store", f"the Sentinels know no service {service}")
+
+
+def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
+    """The primary's address, if the Sentinel knows it, and how many fail-overs it has seen.
+
+    :param found: the reply to SENTINEL GET-MASTER-ADDR-BY-NAME, ``states`` that to SENTINEL MASTERS.
+    """
+    if found is None:
+        return []
+    host, port = found
+    masters = [dict(in_pairs(state)) for state in states]
+    epochs = {master[b"name"]: decimal(master[b"config-epoch"]) for master in masters}
+    return [(epochs.get(service.encode(), 0), address_of(host, decimal(port)))]

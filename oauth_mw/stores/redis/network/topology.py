@@ -1,0 +1,95 @@
+"""What is found out about the servers, by asking them, within the time of the operation that needs it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Generic, TypeVar
+
+from ....errors import ConfigError, StoreUnavailable
+from ...decoding import blob, number
+from .connections import Server
+from .nodes import Command, Replies
+
+LOOK_SECONDS = 0.5
+
+Address = tuple[str, int]
+T = TypeVar("T")
+
+
+def address_of(host: Any, port: Any) -> Address:
+    """What a server says where another is.
+
+    :raises ValueError: nothing can be there.
+    """
+    if not host or not 0 < number(port) < 65536:
+        raise ValueError("no address")
+    return blob(host).decode(), port
+
+
+def at(address: Address) -> dict[str, object]:
+    """redis-py's arguments for an address."""
+    return dict(zip(("host", "port"), address, strict=True))
+
+
+class Known(Generic[T]):
+    """What was found out about the servers. One thread at a time finds out anew, and not too often.
+
+    :param find: asks the servers, until a deadline.
+    """
+
+    def __init__(self, find: Callable[[float], T]) -> None:
+        self._find = find
+        self._failed: StoreUnavailable | ConfigError | None = None
+        self._next = float("-inf")
+        self._locks: dict[int, threading.Lock] = {}
+        self.last: T | None = None
+
+    def better(self, doubted: T | None, deadline: float) -> T:
+        """What is known by now. If that is what is in doubt, it is found out anew, unless it just was.
+
+        :raises StoreUnavailable: it could not be found out.
+        :raises ConfigError: what answers can never tell.
+        """
+        # One that came with a fork may have been held.
+        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            raise StoreUnavailable("others still look for the Redis servers")
+        try:
+            if self.last is None or self.last is doubted:
+                self._look(deadline)
+            if self._failed is not None or self.last is None:
+                raise self._failed or StoreUnavailable("the Redis servers are not known yet")
+            return self.last
+        finally:
+            lock.release()
+
+    def _look(self, deadline: float) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        if now >= deadline:
+            raise StoreUnavailable("no time is left to look for the Redis servers")
+        self._next = now + LOOK_SECONDS
+        try:
+            self.last, self._failed = self._find(deadline), None
+        except (StoreUnavailable, ConfigError) as error:
+            self._failed = error
+            self._next = time.monotonic() + LOOK_SECONDS
+
+
+def in_turn(
+    servers: Sequence[Server], commands: Sequence[Command], deadline: float
+) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
+    """What each answers in its part of the time, or why it does not.
+
+    :raises ConfigError: one is something else than expected.
+    """
+    for left, server in zip(range(len(servers) + 1, 1, -1), servers, strict=True):
+        now = time.monotonic()
+        try:
+            yield server, server.run(commands, now + (deadline - now) / left)
+        except StoreUnavailable as error:
+            yield server, error

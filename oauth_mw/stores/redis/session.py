@@ -1,0 +1,186 @@
+"""Steps of an operation: commands on the store's keys, for a store that is there and as durable as asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ... import deadlines
+from ...errors import ConfigError, StoreUnavailable, not_text
+from ...model import Clock
+from ..decoding import number
+from .network.checks import SCAN_COUNT, look_or_make, no_primary, persistence, replication, run_of
+from .network.nodes import Command, Replies, Servers
+from .network.url import RedisURL
+from .rows import Keys, position_text, read, scanned
+from .scripts.changes import NO_STORE, TEXTS, VERSION
+
+# Redis looks at such times only every so often; what is left then is for the reply.
+WAIT_GRAIN = 0.15
+
+
+class Steps:
+    """
+    :param timeout: seconds that one operation may take in all.
+    :param clock: positions are Redis's own time, unless this is another than ``time.time``.
+    """
+
+    def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
+        self.keys = Keys(place.prefix)
+        self.servers = servers
+        self._place = place
+        self._replicas = place.replicas
+        self._timeout = timeout
+        self._clock = clock
+        self._create = False
+
+    def deadline(self) -> float:
+        """When an operation that begins now must be over."""
+        return deadlines.deadline(self._timeout)
+
+    def open(self, *, create: bool) -> None:
+        """First contact, and no connection held afterwards.
+
+        :param create: make the store where it is missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
+        :raises StoreUnavailable: Redis does not answer for now.
+        """
+        self._create = create
+        try:
+            self._contact(self.deadline(), first=True)
+        finally:
+            self.servers.close()
+
+    def _contact(self, deadline: float, *, first: bool = False) -> None:
+        shown, create = self._place.shown, self._create
+        look_or_make(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
+        self._create = False
+
+    def warnings(self) -> list[str]:
+        """
+        :raises StoreUnavailable: Redis does not answer.
+        """
+        deadline = self.deadline()
+        found = replication(self.servers, self._place, self.keys.store, deadline)
+        return [*persistence(self.servers, deadline), *found]
+
+    def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
+        """
+        :raises StoreUnavailable: there is no answer, or no server that can be used.
+        :raises AdminError: a text in it is none.
+        """
+        try:
+            return self.servers.run(key, commands, deadline)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+        except UnicodeEncodeError:
+            raise not_text() from None
+
+    def of_primary(self, commands: list[Command], deadline: float) -> Replies:
+        """What the server of the store's own key says, if it is a primary.
+
+        :raises StoreUnavailable: it is none, or there is no answer.
+        """
+        *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
+        self._believe(role)
+        return replies
+
+    def of_run(self, command: Command, deadline: float) -> tuple[Any, str]:
+        """The same for one command, and what changes when any server starts anew or is replaced.
+
+        Such a server may have lost the last tokens, which workers would keep. All are asked before the command
+        is sent: what happens to them after that, the next call shows.
+        """
+        about: Command = ("INFO", "server")
+        if self.servers.one:
+            found, info = self.of_primary([command, about], deadline)
+            return found, read(run_of, [info])
+        ask: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
+        infos = []
+        for info, role, state in self._of_each([about, *ask], deadline):
+            self._believe(role, state)
+            infos.append(info)
+        found, role, state = self.run(self.keys.store, [command, *ask], deadline)
+        self._believe(role, state)
+        return found, read(run_of, infos, state)
+
+    def _of_each(self, commands: list[Command], deadline: float) -> Iterator[Replies]:
+        try:
+            for run in self.servers.each(deadline):
+                yield run(commands, deadline)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def _believe(self, role: Any, state: bytes = b"") -> None:
+        if why := read(no_primary, role, state):
+            self.servers.close()
+            raise StoreUnavailable(why)
+
+    def scan(self, pattern: str) -> Iterator[list[bytes]]:
+        """All keys, some at a time, each time within the time of one operation. Some may come twice.
+
+        :raises StoreUnavailable: there is no answer.
+        """
+        try:
+            for run in self.servers.each(self.deadline()):
+                cursor: bytes | str = "0"
+                while cursor != b"0":
+                    scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
+                    cursor, found = read(scanned, *run([scan], self.deadline()))
+                    yield found
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def here(self, ask: Callable[[], Any], deadline: float) -> Any:
+        """What ``ask`` gives, after a first contact if there was none yet.
+
+        :raises StoreUnavailable: the store is not there.
+        """
+        found = ask()
+        if found == NO_STORE:
+            try:
+                self._contact(deadline)
+            except ConfigError as error:
+                raise StoreUnavailable(str(error)) from None
+            found = ask()
+            if found == NO_STORE:
+                raise StoreUnavailable("the store's own key is gone")
+        return found
+
+    def change(
+        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+    ) -> bool:
+        """Run the script of a change; whether it changed something."""
+        return bool(self.reply(script, client_id, *arguments, deadline=deadline, more=more) == 1)
+
+    def reply(
+        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+    ) -> Any:
+        """What the script of a change says, after waiting for the replicas whatever it says.
+
+        Who repeats a call that was not confirmed may be told that there was nothing to do: that too
+        must be confirmed. So each such call writes, and replicas confirm all that was written before.
+
+        :param more: keys that this script has beyond those of all. While a cluster moves the slot, a key that is not
+            there makes the others wait.
+        """
+        names = self.keys
+        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, *more)
+        now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
+        fence = "1" if self._replicas else "0"
+
+        def ask() -> Any:
+            rest = (len(keys), *keys, VERSION, now, fence, client_id, *arguments)
+            commands: list[Command] = [("EVALSHA", script, *rest)]
+            if self._replicas:
+                left = deadline - time.monotonic()
+                wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
+                # In full: whether Redis knows the script would be told only after all of this wait.
+                commands = [("EVAL", TEXTS[script], *rest), wait]
+            changed, *confirmed = self.run(names.store, commands, deadline)
+            if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
+                raise StoreUnavailable("too few replicas of Redis have the change")
+            return changed
+
+        return self.here(ask, deadline)

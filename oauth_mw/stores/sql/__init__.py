@@ -1,0 +1,3 @@
+"""The store on a SQL engine."""
+
+from __future__ import annotations

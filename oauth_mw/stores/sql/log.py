@@ -1,0 +1,189 @@
+"""The revocation log of a SQL store: what is appended, and what followers read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
+
+from ...errors import StoreUnavailable
+from ...model import (
+    KEEP_AGAIN_SECONDS,
+    KEEP_ENDED_SECONDS,
+    LOG_KEEP_SECONDS,
+    MOST_ALONE,
+    MOST_EVENTS,
+    Clock,
+    Ended,
+    EndsPage,
+    LogPage,
+)
+from ..decoding import blob, flag, maybe, number, read, text
+from . import schema, statements
+from .engine import SQLEngine
+from .rows import first_key
+
+OWN_ROW = "the store's own row"
+OWN_END = "a client's row"
+EVENT = "an event of the revocation log"
+SWEPT_AT_ONCE = 500
+ENDS_AT_ONCE = 5000
+
+_BEYOND_ALL = 2**63 - 1
+
+_store, _client, _log = schema.store, schema.client, schema.log
+
+
+class _Due(NamedTuple):
+    """An event that may be swept."""
+
+    position: int
+    key: bytes | None
+    keep_until: int
+    alone: bool
+
+
+class SQLLog:
+    """See :class:`~oauth_mw.protocols.RevocationLog`."""
+
+    def __init__(self, engine: SQLEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._look = engine.compiled(statements.look(engine.store_id))
+        self._tokens = engine.compiled(statements.ENDED_TOKENS)
+        self._clients = engine.compiled(statements.ENDED_CLIENTS)
+
+    # Within a transaction that ends tokens
+
+    def end_client(self, connection: Connection, client_id: str, values: dict[str, object]) -> bool:
+        """End all tokens of a client, and change columns of it; false when there is none.
+
+        Those of its tokens that ended singly need not be known any more.
+
+        :param values: what else is changed.
+        """
+        known = (_client.c.client_id == client_id) & _client.c.deleted.is_(False)
+        if connection.execute(select(_client.c.number).where(known)).first() is None:
+            return False
+        soon = self._microseconds() // 1_000_000 + KEEP_ENDED_SECONDS
+        connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False, keep_until=soon))
+        ended = self.append(connection, client_id)
+        connection.execute(update(_client).where(known).values({**values, "ended": ended}))
+        return True
+
+    def end_token(self, connection: Connection, client_id: str, key: bytes, position: int) -> bool:
+        # Whoever appends has the store's row for himself; only then is it certain what the log holds.
+        connection.execute(select(_store.c.position).with_for_update())
+        ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
+        of_client = _alone_of(client_id)
+        known = select(_log.c.position).where(of_client, _log.c.key == key)
+        if position < (read(OWN_END, maybe, number, ended) or 0) or connection.execute(known).first():
+            return False
+        not_due = _log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS)
+        count = connection.execute(select(func.count()).select_from(_log).where(of_client, not_due)).scalar_one()
+        if count >= MOST_ALONE and self.end_client(connection, client_id, {}):
+            return True
+        self.append(connection, client_id, key, alone=True)
+        return True
+
+    def append(self, connection: Connection, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
+        """Append an event and return its position; sweep what no follower needs any more."""
+        following, clock = _store.c.position + 1, self._microseconds()
+        head = case((following > clock, following), else_=clock)
+        moved = update(_store).values(position=head).returning(_store.c.position, clock // 1_000_000)
+        position, now = read(OWN_ROW, _appended, *(connection.execute(moved).first() or ()))
+        keep_until = max(now, _expiry(key)) + LOG_KEEP_SECONDS
+        row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "alone": alone}
+        connection.execute(insert(_log).values(row))
+        self._sweep(connection, now)
+        return position
+
+    def _sweep(self, connection: Connection, now: int) -> None:
+        columns = (_log.c.position, _log.c.key, _log.c.keep_until, _log.c.alone)
+        rows = connection.execute(select(*columns).where(_log.c.keep_until < now).limit(SWEPT_AT_ONCE))
+        due = [read(EVENT, _due, *row) for row in rows]
+        again = {row.position for row in due if self._engine.microseconds is None and _is_due_once(row)}
+        if again:
+            left = _log.c.keep_until - LOG_KEEP_SECONDS - _log.c.position // 1_000_000
+            keep_until = now + KEEP_AGAIN_SECONDS + case((left > 0, left), else_=0)
+            connection.execute(update(_log).where(_log.c.position.in_(again)).values(keep_until=keep_until))
+        swept = [row.position for row in due if row.position not in again]
+        if swept:
+            connection.execute(delete(_log).where(_log.c.position.in_(swept)))
+            floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
+            connection.execute(update(_store).values(log_floor=floor))
+
+    def _microseconds(self) -> ColumnElement[int]:
+        """One clock for all workers, where the engine has it; unless the caller brought another."""
+        if self._engine.microseconds is not None and self._clock is time.time:
+            return self._engine.microseconds
+        return literal(int(self._clock() * 1_000_000), BigInteger)
+
+    # For followers
+
+    def read(self, store_id: str, after: int) -> LogPage:
+        if not store_id:
+            after = _BEYOND_ALL  # who knows nothing yet needs no events
+        rows = self._looked(after)
+        if rows[0][0] is None:
+            try:
+                self._engine.renew()
+                rows = self._looked(after)
+            except StoreUnavailable:
+                pass  # where nobody may write, every look is a first one
+        here, position, floor = read(OWN_ROW, _standing, *rows[0][:3])
+        events = [read(EVENT, _ended, *row[3:]) for row in rows if row[3] is not None]
+        # A restored backup may have moved on past the follower: then what it saw last is not there.
+        known = after == floor or (after > floor and events and events[0].position == after)
+        if here is None or store_id != here or not known or len(rows) > MOST_EVENTS:
+            return LogPage(here or "", position, [], False)
+        return LogPage(here, position, [event for event in events if event.position > after], True)
+
+    def _looked(self, after: int) -> Sequence[Sequence[Any]]:
+        with self._engine.reading() as link:
+            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after, MOST_EVENTS + 1)).fetchall()
+        if not rows:
+            raise StoreUnavailable("the store's own row is gone")
+        return rows
+
+    def read_ends(self, after: tuple[Any, ...]) -> EndsPage:
+        """First the tokens, by client and key; then the clients, by number."""
+        with self._engine.reading() as link:
+            if len(after) != 1:
+                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), ENDS_AT_ONCE)).fetchall()
+                events = [read(EVENT, _ended, *row, 1) for row in rows]
+                return EndsPage(events, tuple(events[-1][1:3]) if len(events) == ENDS_AT_ONCE else (0,))
+            rows = link.driver.execute(self._clients, (*after, ENDS_AT_ONCE)).fetchall()
+            events = [read(OWN_END, _ended, position, client_id, None, 0) for position, client_id, _ in rows]
+            return EndsPage(events, (rows[-1][2],) if len(rows) == ENDS_AT_ONCE else None)
+
+
+def _alone_of(client_id: str) -> ColumnElement[bool]:
+    return (_log.c.client_id == client_id) & _log.c.alone
+
+
+def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Ended:
+    return Ended(number(position), text(client_id), maybe(blob, key), flag(alone))
+
+
+def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
+    return maybe(text, store_id), number(position), number(floor)
+
+
+def _appended(position: Any, now: Any) -> tuple[int, int]:
+    return number(position), int(now)
+
+
+def _due(position: Any, key: Any, keep_until: Any, alone: Any) -> _Due:
+    return _Due(number(position), maybe(blob, key), number(keep_until), flag(alone))
+
+
+def _expiry(key: bytes | None) -> int:
+    return int.from_bytes(key[:4]) if key else 0
+
+
+def _is_due_once(event: _Due) -> bool:
+    """Whether nothing but the log tells of the end of this token, and its event was not due before."""
+    return event.alone and event.keep_until < _expiry(event.key) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS

@@ -1,0 +1,276 @@
+"""PostgreSQL: first contact, and transactions that are known to have been kept."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, cast, func
+from sqlalchemy.sql import ClauseElement
+
+from ....deadlines import Patience, deadline
+from ....errors import ConfigError, StoreUnavailable, not_text
+from ..schema import PLACE
+from .crash_marker import MARKED_ID, mark, new_mark
+from .driver import ERRORS, Driver, Link, connecting, let_go, unavailable, unsuitable
+from .pool import Pool
+from .search_path import Unusable, has_table, warnings
+from .url import arguments, dialect, parsed, shown
+
+OLDEST = 14
+CONNECTIONS = 16
+ENCODINGS = ("UTF8", "SQL_ASCII")
+LATE = 0.1  # of the timeout: who has less of it left after his commit asks nothing more
+
+# Who makes the tables holds this lock: of several starts one makes them.
+_MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
+_UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
+# One row stands for the right to change clients and to append to the log, so that events become
+# visible in the order of their positions. A lock on it is written down like a change, so that every
+# commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
+_TURN = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
+
+
+class PostgresEngine:
+    """Connections to one database, for :class:`~oauth_mw.stores.sql.store.SQLStore`.
+
+    :param url: ``postgresql+psycopg://…`` as SQLAlchemy reads it; its query may hold what libpq takes.
+    :param timeout: seconds that one operation may take, connecting included.
+    :raises ConfigError: a URL that cannot work.
+    """
+
+    immediate = False
+    locks_rows = True
+    microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
+    store_id = MARKED_ID
+
+    def __init__(self, url: str, timeout: float) -> None:
+        address = parsed(url)
+        self.url = shown(address)
+        self.timeout = timeout
+        self.generation: Callable[[], object] = int
+        self.check: Callable[[Connection], None] = lambda connection: None
+        self._engine = connecting(arguments(address, timeout), timeout)
+        self._create: Callable[[Connection], None] | None = None
+        self._pool = Pool(self._dial, CONNECTIONS)
+        self._judged: Pool[Link] | None = None
+        self._opening: dict[int, threading.Lock] = {}
+        self._watching: list[Callable[[], None]] = []
+
+    @staticmethod
+    @cache  # SQLAlchemy takes a millisecond for each
+    def compiled(statement: ClauseElement) -> str:
+        """The text of a hot statement, for a driver connection and parameters in the order of the text."""
+        names: Any = {"schema_translate_map": {None: PLACE.strip('"')}, "render_schema_translate": True}
+        return str(statement.compile(dialect=dialect(paramstyle="format"), **names))
+
+    def open(self, create: Callable[[Connection], None] | None) -> None:
+        """First contact, and nothing held afterwards, so that nothing crosses a fork.
+
+        :param create: makes the tables where they are missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
+        :raises StoreUnavailable: it does not answer for now.
+        """
+        self._create = create
+        try:
+            self._contact(deadline(self.timeout))
+        finally:
+            self.close()
+
+    def _here(self, until: float) -> Pool[Link]:
+        """This process's connections, to a store that was judged.
+
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        pool = self._judged
+        if pool is not None and pool.pid == os.getpid():
+            return pool
+        try:
+            return self._contact(until)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def _contact(self, until: float) -> Pool[Link]:
+        # Each process has a lock of its own: one that came with a fork may have been held.
+        opening = self._opening.setdefault(os.getpid(), threading.Lock())
+        with _turn(opening, until):
+            if self._pool.pid != os.getpid():
+                let_go()  # where a server forks past Python
+                self._pool = Pool(self._dial, CONNECTIONS)
+            if self._judged is not self._pool:
+                try:
+                    with Using(self._pool, until) as link:
+                        self._judge(link, until)
+                except Unusable as error:
+                    raise ConfigError("store", f"{self.url}: {error}") from None
+                self._judged = self._pool
+            return self._pool
+
+    def _judge(self, link: Link, until: float) -> None:
+        """Make the tables, if this is the start that may, and judge what is there."""
+        if link.driver.info.server_version < OLDEST * 10_000:
+            raise ConfigError("store", f"{self.url} is an older PostgreSQL than {OLDEST}: upgrade it")
+        if link.driver.info.parameter_status("server_encoding") not in ENCODINGS:
+            raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
+        try:
+            if self._create:
+                link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
+                self._create(link.core)
+                try:
+                    self.check(link.core)
+                    if not has_table(link.driver, mark.name):
+                        mark.create(link.core)
+                except ERRORS:
+                    # What the check asks to tell why, a transaction that has failed does not answer.
+                    link.driver.roll_back()
+                    self.check(link.core)
+                    raise
+                _commit(link.driver)
+            else:
+                self.check(link.core)
+                has_table(link.driver, mark.name)
+        except ERRORS as error:
+            reason = unsuitable(error)
+            if reason:
+                raise ConfigError("store", f"{self.url}: {reason}") from None
+            raise
+        self._create = None
+
+    def _dial(self) -> Link:
+        try:
+            core = self._engine.connect()
+        except ERRORS as error:
+            raise unavailable(error) from None
+        driver = core.connection.driver_connection
+        assert isinstance(driver, Driver)
+        core.execution_options(schema_translate_map={None: driver.schema})
+        return Link(core, driver)
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, Driver)
+        return has_table(driver, name)
+
+    def look(self) -> None:
+        """A connection that was lost shows by itself."""
+
+    def renew(self) -> None:
+        """
+        :raises StoreUnavailable: it cannot be told for how long the store remembers.
+        """
+        with self.writing() as link:
+            link.driver.execute(new_mark())
+
+    def swept(self, rows: int) -> None:
+        """Autovacuum does the rest."""
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        self._watching.append(ended)
+
+    def warnings(self) -> Sequence[str]:
+        """
+        :raises StoreUnavailable: PostgreSQL does not answer.
+        """
+        with self.reading() as link:
+            off = link.driver.execute(_UNSAFE).fetchall()
+            by_roles = warnings(link.driver)
+        loses = "a crash or power failure loses revocations or the database"
+        return [*(f"PostgreSQL has {name} off: {loses}" for (name,) in off), *by_roles]
+
+    def close(self) -> None:
+        if self._pool.pid == os.getpid():
+            self._pool.close()
+            self._pool, self._judged = Pool(self._dial, CONNECTIONS), None
+
+    def reading(self) -> Using:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        until = deadline(self.timeout)
+        return Using(self._here(until), until)
+
+    writing = reading
+
+    @contextmanager
+    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
+        """One after the other, kept as safely as the server is configured for. ``ends_tokens`` tells this process.
+
+        A commit that was not confirmed in time waits on in the server, for its standby, and has its
+        turn until then. So there is one such wait at most, however often the caller repeats.
+
+        :raises StoreUnavailable: it may or may not have been kept: the caller repeats it.
+        """
+        until = deadline(self.timeout)
+        pool = self._here(until)
+        # Those that wait for their turn leave the other connections to those who read.
+        with _turn(pool.turn, until), Using(pool, until) as link:
+            driver = link.driver
+            begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
+            try:
+                driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
+                yield link.core
+                _commit(driver)
+            except BaseException:
+                driver.roll_back()
+                raise
+        if ends_tokens:
+            left = until - time.monotonic()
+            with Patience(left if left > self.timeout * LATE else 0):
+                for told in self._watching:
+                    told()
+
+
+class Using:
+    """``with`` a connection, until a time of the monotonic clock.
+
+    :raises StoreUnavailable: PostgreSQL does not answer in time, or cannot do what it was asked.
+    """
+
+    __slots__ = ("_link", "_pool", "_until")
+
+    def __init__(self, pool: Pool[Link], until: float) -> None:
+        self._pool = pool
+        self._until = until
+
+    def __enter__(self) -> Link:
+        self._link = self._pool.take(self._until)
+        self._link.driver.deadline = self._until
+        return self._link
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.put_back(self._link)
+        if isinstance(error, UnicodeEncodeError):
+            raise not_text() from None
+        if isinstance(error, ERRORS):
+            raise unavailable(error) from None
+
+
+def _commit(driver: Driver) -> None:
+    """
+    :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept (the server only warns).
+    """
+    driver.warned = False
+    done = driver.execute("COMMIT")
+    if driver.warned or done.statusmessage != "COMMIT":
+        raise StoreUnavailable("PostgreSQL did not confirm the commit")
+
+
+@contextmanager
+def _turn(lock: threading.Lock, until: float) -> Iterator[None]:
+    if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
+        raise StoreUnavailable("others kept the store busy for too long")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _lock_timeout(until: float) -> str:
+    """Let a wait in the server end a little before our own does, so that the connection is as good as before."""
+    return f"SET LOCAL lock_timeout TO {max(int((until - time.monotonic()) * 900), 1)}"

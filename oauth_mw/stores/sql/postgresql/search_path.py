@@ -1,0 +1,94 @@
+"""Where on a PostgreSQL the store lies, by which names it is called, and whose tables it uses.
+
+The ``search_path`` that server, role and URL set only finds the store. No statement uses it: a role that may create
+in one of its schemas could place an operator or a function there that fits better than PostgreSQL's own and runs as
+the store's role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ....errors import ConfigError, StoreUnavailable
+from .. import schema
+
+if TYPE_CHECKING:
+    from .driver import Driver
+
+# The first statement of a session runs under a path that is not ours yet: each name in it has its schema.
+FIRST = """SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),
+pg_catalog.current_schemas(false)"""
+SAFE_PATH = "SET search_path TO pg_catalog, pg_temp"
+
+# By functions, since not every role may read the list of all roles. Superusers and the owner of the database, who are
+# members of a role of that name, could do anything with the store in any case.
+_MINE = "(SELECT quote_ident(current_user)::regrole)"
+_TRUSTED = f"(relowner = {_MINE} OR pg_has_role(relowner, 'pg_database_owner', 'MEMBER'))"
+_TABLES = "FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+_STORES = f"SELECT nspname, {_TRUSTED} {_TABLES} WHERE nspname = ANY(%s) AND relname = %s"
+_OWN_TABLE = f"""SELECT relkind = 'r' AND ({_TRUSTED} OR relowner =
+(SELECT relowner FROM pg_class AS store WHERE relnamespace = pg_namespace.oid AND relname = %s)),
+pg_get_userbyid(relowner) {_TABLES} WHERE nspname = %s AND relname = %s"""
+_STRANGE_OWNER = f"""SELECT pg_get_userbyid(relowner) {_TABLES}
+WHERE nspname = %s AND relname = %s AND relowner <> nspowner AND NOT {_TRUSTED}"""
+# The owner of the tables may. 0 is PUBLIC.
+_CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END AS name
+{_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
+WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee NOT IN (relowner, {_MINE})
+AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORDER BY name"""
+
+
+class Unusable(StoreUnavailable):
+    """No store can be used through this connection until an operator changes something."""
+
+
+def find_schema(driver: Driver, path: Sequence[str]) -> str:
+    """The schema of the store; where there is none, the one to make it in.
+
+    :param path: the schemas of the session's first ``search_path``, in its order.
+    :raises Unusable: the path has no schema, or it is not certain which store is meant.
+    """
+    trusted = {name: bool(its) for name, its in driver.execute(_STORES, (list(path), schema.store.name))}
+    found = [name for name in path if name in trusted]
+    sure = [name for name in found if trusted[name]]
+    if len(found) > 1 and not sure:
+        several = f"the schemas {', '.join(found)} of the search_path hold a store each"
+        raise Unusable(f"{several}: name the right one in the URL, as in ?options=-csearch_path%3DNAME")
+    usual = [name for name in path if not name.startswith("pg_")]
+    for name in (*sure, *found, *usual):
+        return name
+    raise Unusable("no schema has been selected: the search_path names none that is there and may be used")
+
+
+def has_table(driver: Driver, name: str) -> bool:
+    """Whether the store has a table of this name. One that another role placed there would run that role's code.
+
+    :raises ConfigError: it is no table, or of another owner than the store's row.
+    """
+    row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
+    if row and not row[0]:
+        what = f"{driver.schema}.{name} is no table of the store, it was made by the role {row[1]}"
+        raise ConfigError("store", f"{what}: drop it, or give it to the owner of {schema.store.name}")
+    return bool(row)
+
+
+def warnings(driver: Driver) -> list[str]:
+    """Which other roles could change what the store is."""
+    here = driver.schema, schema.store.name
+    names = [name for (name,) in driver.execute(_CREATORS, here)]
+    found = [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
+    for (owner,) in driver.execute(_STRANGE_OWNER, here):
+        found.append(f"the tables in the schema {driver.schema} belong to the role {owner}, which can change them")
+    return found
+
+
+@lru_cache(256)
+def placed(statement: str, name: str, plain: bool) -> bytes:
+    """A statement in UTF-8, with the name of the store's schema in its place.
+
+    :param plain: it has no parameters, so that no ``%`` is one.
+    """
+    quoted = '"' + name.replace('"', '""') + '"'
+    return statement.replace(schema.PLACE, quoted if plain else quoted.replace("%", "%%")).encode()

@@ -1,0 +1,110 @@
+"""What a PostgreSQL store URL says. libpq reads it, so whatever libpq takes may stand there."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from difflib import get_close_matches
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo, PGconn
+from sqlalchemy.dialects.postgresql.psycopg import dialect as _dialect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from ....errors import ConfigError
+
+dialect: Any = _dialect  # SQLAlchemy has left it untyped
+
+_EXPECTED = "expected postgresql+psycopg://user@host/database, special characters of a password as %40"
+_SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
+_SECONDS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+_NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
+# SQLAlchemy takes all before an @ for user and password, also where these are host and options, and the @ stands in
+# the value of one.
+_NO_USER = re.compile(r"[^:/]*[?#;=\s][^:/]*(:[^@]*)?@|[^:/]*:[^@]*\?[a-z_]+=[^@]*@")
+# Where these stand unescaped in the name of a host or database, a password may have begun before or follow.
+_ODD = re.compile(r"[@#;=\s]")
+# What others revoke is read where it is written: a standby tells it later.
+_PRIMARY = ("primary", "read-write")
+
+
+def parsed(url: str) -> URL:
+    """
+    :raises ConfigError: it cannot be read.
+    """
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("store", _EXPECTED) from None
+    # Else a part of a password would be shown as one of a user, a host or a database.
+    rest = url.partition("://")[2]
+    more = address.password is not None and rest.partition(":")[2].count("@") > 1
+    wrong = more or _NO_USER.match(rest) or _ODD.search(f"{address.host}{address.database}")
+    if wrong or not url.isprintable() or "%00" in url:
+        raise ConfigError("store", _EXPECTED)
+    return address
+
+
+def shown(url: URL) -> str:
+    """For people: without a password."""
+    return url.difference_update_query(_SECRET).render_as_string()
+
+
+def arguments(url: URL, timeout: float) -> dict[str, Any]:
+    """What the driver connects with.
+
+    :raises ConfigError: libpq would refuse it.
+    """
+    try:
+        _, given = dialect().create_connect_args(url)
+    except (ArgumentError, ValueError):
+        raise ConfigError("store", f"{_EXPECTED}, and several hosts as ?host=one:5432&host=two:5432") from None
+    wrong = _wrong(given)
+    if wrong:
+        # Where a name is wrong, its value may be a password.
+        raise ConfigError("store", f"{shown(url.set(query={}))}: {wrong}")
+    return {
+        "target_session_attrs": _PRIMARY[0],
+        "fallback_application_name": "oauth_mw",
+        "connect_timeout": math.ceil(timeout / _hosts(given)),
+        "tcp_user_timeout": int(timeout * 1000),
+        **_SECONDS,
+        **given,
+        "client_encoding": "utf8",
+    }
+
+
+def _hosts(given: dict[str, Any]) -> int:
+    return str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
+
+
+def _wrong(given: dict[str, Any]) -> str:
+    """What libpq, or this store, would refuse, without the value; empty when it is nothing."""
+    for name in _NUMBERS:
+        if not str(given.get(name, 0)).isdecimal():
+            return f"{name} must be a whole number"
+    if given.get("target_session_attrs", _PRIMARY[0]) not in _PRIMARY:
+        return f"target_session_attrs must be {' or '.join(_PRIMARY)}"
+    # libpq judges most values when it connects. So it is sent where nobody can be.
+    nowhere = ",".join([os.devnull] * _hosts(given))
+    try:
+        tried = PGconn.connect_start(make_conninfo(**{**given, "host": nowhere, "hostaddr": ""}).encode())
+    except psycopg.Error as error:
+        return _names_only(str(error), given)
+    said = tried.get_error_message().strip()
+    tried.finish()
+    return "" if os.devnull in said else _names_only(said, given)
+
+
+def _names_only(said: str, given: dict[str, Any]) -> str:
+    """A name is quoted where it is like one of libpq's: it may be what follows an & in a password."""
+    known = [option.keyword.decode() for option in Conninfo.get_defaults()]
+
+    def quoted(found: re.Match[str]) -> str:
+        return found[0] if found[1] in given and get_close_matches(found[1], known) else "…"
+
+    return re.sub('"(.*)"', quoted, said.strip().splitlines()[0])

@@ -1,0 +1,259 @@
+"""SQLite: connections, the writers' queue, and the counter that tells other processes of a revocation.
+
+Beside the database lies a small file with one number in it, mapped into every process. A process
+that appends to the revocation log changes it after the commit and before answering, so that reading
+one word of memory tells a worker whether it knows everything. A lock on the same file makes writers
+queue, which SQLite itself does unfairly. Where there is no ``fcntl``, SQLite's own
+``data_version`` and waiting take the places of both.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import cache
+from time import monotonic
+
+from sqlalchemy import Connection, inspect, literal_column
+from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql import ClauseElement
+
+from ....deadlines import deadline
+from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
+from .. import schema
+from .change_counter import has_counter
+from .connections import FILE, Held, unavailable
+from .contact import dialling, make_tables, schema_version, settle
+from .files import Identity, check_names, identity, make_database
+from .fork import Link, inherited
+from .sessions import Reading, Writing
+
+# Some 500 pages of its log; SQLite itself waits for 1,000.
+SWEPT_ROWS = 16_000
+
+
+class SQLiteEngine:
+    """Held connections to one file.
+
+    :param path: what stood after ``sqlite://``.
+    :param timeout: seconds that one operation may wait.
+    """
+
+    immediate = True
+    locks_rows = False
+    microseconds = None  # the machine's
+    # A restored backup is another store, even if its log ends where this one does. What a power failure takes along, no
+    # worker remembers.
+    store_id = (
+        schema.store.c.store_id
+        + literal_column(f"'/' || {FILE}() || '/'")
+        + literal_column("(SELECT schema_version FROM pragma_schema_version)")
+    )
+
+    def __init__(self, path: str, timeout: float) -> None:
+        if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
+            raise ConfigError("store", "expected sqlite:///file (for a store in memory: memory://)")
+        self.path = os.path.abspath(path[1:])
+        self.url = "sqlite:///" + self.path
+        self.timeout = timeout
+        self.generation: Callable[[], object] = object
+        self.check: Callable[[Connection], None] = lambda connection: None
+        self._create: Callable[[Connection], None] | None = None
+        self._held: Held | None = None
+        self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
+        self._exchanges = 0
+        self._swept = 0
+        self._opening: dict[int, threading.Lock] = {}
+        self._dial = dialling(self.path, timeout)
+
+    @staticmethod
+    @cache  # SQLAlchemy takes a millisecond for each
+    def compiled(statement: ClauseElement) -> str:
+        """The text of a hot statement, for a driver connection and parameters in the order of the text."""
+        return str(statement.compile(dialect=dialect(paramstyle="qmark")))
+
+    def open(self, create: Callable[[Connection], None] | None) -> None:
+        """First contact, and nothing held afterwards, so that nothing crosses a fork.
+
+        :param create: makes the tables where they are missing; kept until a contact succeeds.
+        :raises ConfigError: no store there, or none that this code can use.
+        :raises StoreUnavailable: it does not answer for now, or is damaged where it has been used before.
+        """
+        try:
+            if create:
+                make_database(self.path)
+            elif not os.path.isfile(self.path):
+                raise StoreMissing(f"there is no store at {self.url}")
+            self._create = create
+            self._contact(deadline(self.timeout))
+        except StoreBroken as error:
+            self._create = None
+            if not create or not has_counter(self.path):
+                raise
+            raise StoreUnavailable(str(error)) from None
+        self.close()
+
+    def has_table(self, connection: Connection, name: str) -> bool:
+        return inspect(connection).has_table(name)
+
+    def _usable(self) -> Held | None:
+        held = self._held
+        return held if held is not None and held.pid == os.getpid() and not held.closed else None
+
+    def _here(self, until: float) -> Held:
+        """What this process holds, made anew after a fork or when the files were exchanged: noticed within a second.
+
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        held = self._usable()
+        if held is not None and (monotonic() < held.due or held.is_current(until)):
+            return held
+        try:
+            return self._contact(until)
+        except ConfigError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def _contact(self, until: float) -> Held:
+        # Each process has a lock of its own: one that came with a fork may have been held.
+        opening = self._opening.setdefault(os.getpid(), threading.Lock())
+        if not opening.acquire(timeout=max(until - monotonic(), 0)):
+            raise StoreUnavailable("the store is being opened")
+        try:
+            held = self._usable()
+            if held is not None:
+                return held
+            if self._held is not None and self._held.pid != os.getpid():
+                inherited.append(self._held)
+            elif self._held is not None and self._held.exchanged:
+                self._exchanges += 1
+            held = self._prepared(until)
+            self.generation = held.counter.read if held.counter else self._data_version
+            self._held = held
+            return held
+        except OSError as error:
+            raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
+        except (sqlite3.Error, DBAPIError) as error:
+            if getattr(getattr(error, "orig", error), "sqlite_errorname", "") == "SQLITE_NOTADB":
+                raise StoreBroken(f"{self.path} is not an SQLite database") from None
+            raise unavailable(error) from None
+        finally:
+            opening.release()
+
+    def _prepared(self, until: float) -> Held:
+        """Judge what is there before touching anything; make the tables, if this is the start that may."""
+        database = identity(self.path)
+        check_names(self.path)
+        link = self._dial(until)
+        try:
+            link.wait_at_most(until - monotonic())
+            missing = self._judged_missing(link)
+            link.wait_at_most(until - monotonic())
+            held = Held(self.path, database, self._dial, self.timeout, self._exchanges)
+            if missing and self._create:
+                make_tables(self._create, held.counter, link, until)
+                self.check(link.core)
+            if held.counter:
+                settle(self.path, held.counter, link, self._served == (database, schema_version(link)), until)
+            served = database, schema_version(link)
+            link.wait_at_most(self.timeout)
+            held.begin_with(link)
+        except BaseException:
+            link.drop()
+            raise
+        if not held.is_current(until):
+            raise StoreUnavailable("the store's files were exchanged")
+        self._create, self._served = None, served
+        return held
+
+    def _judged_missing(self, link: Link) -> bool:
+        """
+        :raises ConfigError: nothing that this code can use, nor make.
+        """
+        try:
+            self.check(link.core)
+        except StoreMissing:
+            if self._create is None:
+                raise
+            return True
+        # A database that was restored from a dump has readers wait for writers.
+        return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
+
+    def renew(self) -> None:
+        """Never needed."""
+
+    def look(self) -> None:
+        """Notice that the files were exchanged; open the new ones.
+
+        :raises StoreUnavailable: they are not there.
+        """
+        until = deadline(self.timeout)
+        if not self._here(until).is_current(until):
+            self._here(until)
+
+    def swept(self, rows: int) -> None:
+        """Write what piles up in SQLite's log into the database, while others write on.
+
+        Otherwise the commit that finds the log long would do it, and all writers would wait for that.
+        """
+        self._swept += rows
+        if self._swept >= SWEPT_ROWS:
+            self._swept = 0
+            with suppress(StoreUnavailable), self.reading() as link:
+                link.driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        """The generation says it all."""
+
+    def warnings(self) -> Sequence[str]:
+        return ()
+
+    def close(self) -> None:
+        held, self._held = self._held, None
+        self.generation = object  # the counter's would keep its file open
+        if held and held.pid == os.getpid():
+            held.close()
+
+    def _data_version(self) -> object:
+        held = self._usable()
+        return held.data_version() if held else object()  # equal to nothing, so that who asks looks
+
+    def reading(self) -> Reading:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        until = deadline(self.timeout)
+        return Reading(self._here(until), until)
+
+    def writing(self) -> Writing:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        until = deadline(self.timeout)
+        return Writing(self._here(until), until)
+
+    @contextmanager
+    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
+        """One write transaction that survives power loss. ``ends_tokens`` tells all workers, after the commit.
+
+        :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
+        """
+        until = deadline(self.timeout)
+        held = self._here(until)
+        with Writing(held, until, all_files=True) as (connection, driver):
+            try:
+                driver.execute("PRAGMA synchronous=FULL")
+                driver.execute("BEGIN IMMEDIATE")
+                yield connection
+                driver.execute("COMMIT")
+                if ends_tokens and held.counter:
+                    held.counter.bump()
+            except BaseException:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+                raise
+            finally:
+                driver.execute("PRAGMA synchronous=NORMAL")

@@ -1,0 +1,123 @@
+"""The files of an SQLite store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from contextlib import suppress
+
+from ....errors import ConfigError, StoreBroken, StoreUnavailable
+
+MOUNTS = "/proc/self/mountinfo"
+
+Identity = tuple[int, int]
+
+# What lies beside a database: SQLite's own files, and the counter.
+COMPANIONS = ("-wal", "-shm", "-journal", "-oauth_mw")
+
+
+def identity_of(found: os.stat_result) -> Identity:
+    """Device and inode: a file that was removed and made again is another one."""
+    return found.st_dev, found.st_ino
+
+
+def identity(path: str) -> Identity:
+    """
+    :raises OSError: there is no such file.
+    """
+    return identity_of(os.stat(path))
+
+
+def check_names(path: str) -> None:
+    """Refuse a database that can be opened by a second name.
+
+    SQLite and the counter keep their files beside the name, so the processes of one name would not see what those of
+    the other write.
+
+    :raises ConfigError: it has several hard links, or is itself a mount.
+    :raises OSError: there is none.
+    """
+    if os.stat(path).st_nlink > 1:
+        raise ConfigError("store", f"{path} has a second name (a hard link): remove one of them, and copy by `.backup`")
+    try:
+        with open(MOUNTS, "rb") as lines:
+            mounts = {_unescaped(line.split(b" ")[4]) for line in lines}
+    except OSError:  # not Linux
+        return
+    if os.fsencode(os.path.realpath(path)) in mounts:
+        raise ConfigError("store", f"{path} is mounted by itself: mount the folder that it lies in, not the file")
+
+
+def _unescaped(text: bytes) -> bytes:
+    """A path of the kernel's list of mounts."""
+    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), text)
+
+
+def check_folder(folder: str) -> None:
+    """SQLite makes further files beside the database, so an existing one needs a writable folder too.
+
+    :raises StoreBroken: it is missing or not writable.
+    :raises StoreUnavailable: the file system does not answer.
+    """
+    try:
+        found = os.stat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreBroken(f"the folder {folder} does not exist") from None
+    except OSError as error:
+        raise _refusal(f"the folder {folder} cannot be reached", error) from None
+    if not stat.S_ISDIR(found.st_mode):
+        raise StoreBroken(f"the folder {folder} does not exist")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise StoreBroken(f"the folder {folder} is not writable")
+
+
+def give_to_owner_of(model: str, descriptor: int) -> None:
+    """Give a file that root has made to the owner and group of ``model``.
+
+    :raises OSError: the system does not permit it.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        found = os.stat(model)
+        os.fchown(descriptor, found.st_uid, found.st_gid)
+
+
+def make_database(path: str) -> None:
+    """Create the database file where it is missing, readable by its owner alone: the one that its folder has.
+
+    :raises StoreBroken: its folder is missing or not writable, or it is not itself.
+    :raises StoreUnavailable: the file system does not answer, or is full.
+    """
+    folder = os.path.dirname(path)
+    check_folder(folder)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        with suppress(OSError), os.fdopen(descriptor):
+            give_to_owner_of(folder, descriptor)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise _refusal(f"{path} cannot be made", error) from None
+    if not os.path.isfile(path) or not os.access(path, os.R_OK | os.W_OK):
+        raise StoreBroken(f"{path} is not a file that can be read and written")
+
+
+# What no configuration is to blame for.
+_PASSING = {
+    errno.EDQUOT,
+    errno.EHOSTDOWN,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+    errno.ENOMEM,
+    errno.ENOSPC,
+    errno.ENOTCONN,  # of a file system in a process that has ended
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+}
+
+
+def _refusal(what: str, error: OSError) -> StoreBroken | StoreUnavailable:
+    text = f"{what} ({error.strerror})"
+    return StoreUnavailable(text) if error.errno in _PASSING else StoreBroken(text)

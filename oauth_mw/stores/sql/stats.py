@@ -1,0 +1,93 @@
+"""What is in a store on a SQL engine. Tokens are counted in steps that no timeout is too short for."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, func, select, text
+
+from ...model import Holdings
+from . import schema
+from .engine import SQLEngine
+
+COUNTED_AT_ONCE = 100_000
+
+_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+
+
+class _Dialect(NamedTuple):
+    name: str
+    version: str
+    size: str
+
+
+_TABLES = ", ".join(f"'{name}'" for name in schema.metadata.tables)
+_DIALECTS = {
+    "sqlite": _Dialect(
+        "SQLite",
+        "SELECT sqlite_version()",
+        "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
+    ),
+    "postgresql": _Dialect(
+        "PostgreSQL",
+        "SELECT current_setting('server_version')",
+        f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ({_TABLES}) AND relnamespace ="
+        f" (SELECT relnamespace FROM pg_class WHERE oid = (SELECT tableoid FROM {schema.PLACE}.oauth_mw_store))",
+    ),
+}
+
+_OF_RANGE = [_token.c.key > bindparam("after"), _token.c.key < bindparam("until")]
+_STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).offset(bindparam("others"))
+_REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
+
+
+def holdings(engine: SQLEngine, now: int) -> Holdings:
+    """
+    :raises StoreUnavailable: the engine does not answer.
+    """
+    with engine.reading() as link:
+        dialect = _DIALECTS[link.core.dialect.name]
+        version = link.core.execute(text(dialect.version)).scalar_one()
+        size = link.core.execute(text(dialect.size)).scalar_one()
+        store_id, schema_version, position = link.core.execute(
+            select(_store.c.store_id, _store.c.version, _store.c.position)
+        ).one()
+    with engine.reading() as link:
+        counted = select(_client.c.deleted, _client.c.enabled, func.count()).group_by(
+            _client.c.deleted, _client.c.enabled
+        )
+        clients = {(deleted, enabled): count for deleted, enabled, count in link.core.execute(counted)}
+        secrets = link.core.execute(select(func.count()).select_from(_secret)).scalar_one()
+    with engine.reading() as link:
+        events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
+        keys = link.core.execute(select(func.count()).select_from(schema.signing_key)).scalar_one()
+    live = (now + 1).to_bytes(4)
+    return Holdings(
+        engine=dialect.name,
+        engine_version=version,
+        schema_version=schema_version,
+        store_id=store_id,
+        position=position,
+        enabled=clients.get((False, True), 0),
+        disabled=clients.get((False, False), 0),
+        deleted=sum(count for (deleted, _), count in clients.items() if deleted),
+        secrets=secrets,
+        unexpired=_count(engine, live, b"\xff" * 33),
+        expired=_count(engine, b"", live),
+        events=events,
+        keys=keys,
+        size=int(size),
+    )
+
+
+def _count(engine: SQLEngine, after: bytes, until: bytes) -> int:
+    """How many tokens have a key between these."""
+    count = 0
+    while True:
+        of_range = {"after": after, "until": until}
+        with engine.reading() as link:
+            step = link.core.execute(_STEP, {**of_range, "others": COUNTED_AT_ONCE - 1}).first()
+            if step is None:
+                return count + int(link.core.execute(_REST, of_range).scalar_one())
+        after = step[0]
+        count += COUNTED_AT_ONCE

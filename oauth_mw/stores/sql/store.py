@@ -1,0 +1,253 @@
+"""The store on a SQL engine. What differs by engine lies in the engine's own module."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import (
+    Connection,
+    Delete,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from ...credentials import VERIFIERS_BYTES, verifiers_of
+from ...errors import ConfigError, StoreMissing
+from ...model import Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
+from ...protocols import KeyStore, Movable
+from ..versions import other_version
+from . import schema, statements
+from .engine import SQLEngine
+from .log import SQLLog
+from .rows import (
+    attributes_text,
+    audience_text,
+    client_from_rows,
+    client_values,
+    first_key,
+    secret_values,
+    token_from_row,
+    verifiers_from_rows,
+)
+
+_store, _client, _secret, _token = schema.store, schema.client, schema.secret, schema.token
+
+
+class SQLStore:
+    """See the protocols in :mod:`oauth_mw.protocols`."""
+
+    single_process = False
+    marks_tokens = True
+
+    def __init__(self, engine: SQLEngine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self.url = engine.url
+        self.immediate = engine.immediate
+        self._find_verifiers = engine.compiled(
+            statements.VERIFIERS_IN_ONE_ROW if engine.locks_rows else statements.VERIFIERS_IN_ROWS
+        )
+        self._find_client = engine.compiled(statements.FIND_CLIENT)
+        self._add_token = engine.compiled(statements.ADD_TOKEN)
+        self._find_token = engine.compiled(statements.FIND_TOKEN)
+        self._log = SQLLog(engine, clock)
+        self._find_bound = engine.compiled(statements.FIND_BOUND)
+        self._sweep = engine.compiled(statements.SWEEP_ROWS if engine.locks_rows else statements.SWEEP)
+        engine.check = self._check
+
+    def open(self, *, create: bool) -> None:
+        """First contact.
+
+        :raises ConfigError: no store there and ``create`` is false, or one that this code cannot use.
+        :raises StoreUnavailable: the engine does not answer for now.
+        """
+        self._engine.open(self._create if create else None)
+
+    @property
+    def generation(self) -> Callable[[], object]:
+        return self._engine.generation
+
+    def look(self) -> None:
+        self._engine.look()
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        self._engine.watch(ended)
+
+    def movable(self) -> Movable:
+        from .copying import SQLMoving
+
+        return SQLMoving(self._engine)
+
+    def warnings(self) -> Sequence[str]:
+        return self._engine.warnings()
+
+    def key_store(self) -> KeyStore:
+        from .keys import SQLKeys
+
+        return SQLKeys(self._engine, self._log.append)
+
+    def close(self) -> None:
+        self._engine.close()
+
+    # Schema
+
+    def _create(self, connection: Connection) -> None:
+        if self._engine.has_table(connection, _store.name):
+            return
+        schema.metadata.create_all(connection, checkfirst=False)
+        row = {"one": 1, "version": schema.VERSION, "store_id": secrets.token_hex(16), "position": 0, "log_floor": 0}
+        connection.execute(insert(_store).values(row))
+
+    def _check(self, connection: Connection) -> None:
+        # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
+        if not self._engine.has_table(connection, _store.name):
+            raise StoreMissing(f"{self.url} holds no oauth_mw store")
+        version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
+        if type(version) is not int:
+            # No start would make it: the tables are there.
+            raise ConfigError(
+                "store", f"{self.url} holds an oauth_mw store that has lost its own row, or it is damaged"
+            )
+        if version != schema.VERSION:
+            raise other_version(self.url, version, schema.VERSION)
+
+    # Clients
+
+    def find_verifiers(self, client_id: str) -> bytes:
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._find_verifiers, (client_id,)).fetchall()
+        verifiers = verifiers_from_rows(rows)
+        if any(verifiers[VERIFIERS_BYTES:]):
+            # More than a client may have, and maybe not all: older versions let that happen.
+            client = self.find_client(client_id)
+            return verifiers_of(client) if client else b""
+        return verifiers[:VERIFIERS_BYTES]
+
+    def find_client(self, client_id: str) -> Client | None:
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._find_client, (client_id,)).fetchall()
+        return client_from_rows(rows)
+
+    def clients(self) -> Iterable[Client]:
+        with self._engine.reading() as link:
+            rows = link.core.execute(statements.CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
+        found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
+        return [client for client in found if client]
+
+    def has_client_for(self, token_format: str) -> bool:
+        wanted = and_(_client.c.token_format == token_format, _client.c.deleted.is_(False))
+        with self._engine.reading() as link:
+            return link.core.execute(select(_client.c.number).where(wanted).limit(1)).first() is not None
+
+    def add_client(self, client: Client) -> bool:
+        row = {**client_values(client), "client_id": client.client_id, "created_at": client.created_at}
+        with self._engine.transaction() as connection:
+            if connection.execute(select(_client.c.number).where(_client.c.client_id == client.client_id)).first():
+                return False
+            connection.execute(insert(_client).values({**row, "deleted": False, "ended": 0}))
+            for secret in client.secrets:
+                self._insert_secret(connection, client.client_id, secret)
+        return True
+
+    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+        with self._engine.transaction() as connection:
+            known = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
+            if known is None:
+                return None
+            client = change(known)
+            mine = update(_client).where(_client.c.client_id == client_id)
+            connection.execute(mine.values(client_values(client)))
+            for secret in known.secrets:
+                if secret not in client.secrets:
+                    connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret.secret_id))
+            for secret in client.secrets:
+                if secret not in known.secrets:
+                    self._insert_secret(connection, client_id, secret)
+            return client
+
+    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            return self._end(connection, client_id, disable, delete)
+
+    def _end(self, connection: Connection, client_id: str, disable: bool, delete: bool) -> bool:
+        values: dict[str, object] = {"enabled": False} if disable else {}
+        if delete:
+            values.update(deleted=True, enabled=False, name="", attributes=None)
+            connection.execute(_delete_secrets(client_id))
+        return self._log.end_client(connection, client_id, values)
+
+    def _insert_secret(self, connection: Connection, client_id: str, secret: ClientSecret) -> None:
+        number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
+        connection.execute(insert(_secret).values({**secret_values(secret), "client": number}))
+
+    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
+        with self._engine.transaction(ends_tokens=and_tokens) as connection:
+            removed = connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret_id)).rowcount
+            if removed and and_tokens:
+                self._end(connection, client_id, False, False)
+            return removed == 1
+
+    # Tokens
+
+    def add_token(self, key: bytes, token: TokenRecord) -> None:
+        attributes = attributes_text(token.attributes, token.public_attributes)
+        audience = audience_text(token.audience)
+        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, attributes, audience)
+        with self._engine.writing() as link:
+            link.driver.execute(self._add_token, row)
+
+    def find_token(self, key: bytes) -> TokenRecord | None:
+        with self._engine.reading() as link:
+            row = link.driver.execute(self._find_token, (key,)).fetchone()
+        return token_from_row(row) if row else None
+
+    def revoke_token(self, key: bytes) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            row = connection.execute(statements.FIND_TOKEN, {"key": key}).first()
+            token = token_from_row(row) if row else None
+            if token is None or token.revoked:
+                return False
+            connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
+            self._log.append(connection, token.client_id, key)
+        return True
+
+    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+        with self._engine.transaction(ends_tokens=True) as connection:
+            return self._log.end_token(connection, client_id, key, position)
+
+    def sweep(self, now: int, limit: int) -> int:
+        expired = first_key(now)
+        with self._engine.writing() as link:
+            if self._engine.locks_rows:
+                return int(link.driver.execute(self._sweep, (expired, limit)).rowcount)
+            following = link.driver.execute(self._find_bound, (expired, limit)).fetchone()
+            rows = int(link.driver.execute(self._sweep, (following[0] if following else expired,)).rowcount)
+        self._engine.swept(rows)
+        return rows
+
+    def count_tokens(self, before: int | None = None) -> int:
+        count = select(func.count()).select_from(_token)
+        if before is not None:
+            count = count.where(_token.c.key < first_key(before))
+        with self._engine.reading() as link:
+            return int(link.core.execute(count).scalar_one())
+
+    # Revocation log
+
+    def read_log(self, store_id: str, after: int) -> LogPage:
+        return self._log.read(store_id, after)
+
+    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+        return self._log.read_ends(after)
+
+
+def _delete_secrets(client_id: str) -> Delete:
+    number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
+    return delete(_secret).where(_secret.c.client == number)
