@@ -5,19 +5,23 @@ import oauth_mw  # noqa: F401  # before WebTest, which imports WebOb with its wa
 # isort: split
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from hypothesis import settings
-from places import NAMED_BY, PostgresPlaces, RedisPlaces, places, spanning_places, why_no_wheel, why_not
-from stored import EVERYWHERE, SPANNING, STORE_SUITE
-from support import SECRET, HandClock, echo
 from webtest import TestApp
-from wsgi_client import CheckedApp
 
+from helpers.builders import EVERYWHERE, SPANNING, STORE_SUITE
+from helpers.store_urls import NAMED_BY, PostgresPlaces, RedisPlaces, places, spanning_places, why_no_wheel, why_not
+from helpers.support import SECRET, HandClock, echo
+from helpers.wsgi_client import CheckedApp
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
 from oauth_mw.protocols import Store
+
+# What the tests start finds their helpers, too.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
 
 # The plain run tries the same examples every time; --hypothesis-profile=search looks for new ones.
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 import pytest
-from support import HandClock
 
+from helpers.support import HandClock
 from oauth_mw.errors import InvalidScope, StoreUnavailable
 from oauth_mw.events import (
     MAX_REASONS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pickle
 
 import pytest
-from jwts import JWT
-from stored import events_of
-from support import SECRET, basic, bearer
 from webob import Request
 
+from helpers.builders import events_of
+from helpers.jwts import JWT
+from helpers.support import SECRET, basic, bearer
 from oauth_mw import admin
 from oauth_mw.model import KEEP_ENDED_SECONDS, MOST_ALONE
 from oauth_mw.stores.sql.log import SWEPT_AT_ONCE

@@ -9,9 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from support import SECRET, basic, issue
-from wsgi_client import call, make_environ, post_form
 
+from helpers.support import SECRET, basic, issue
+from helpers.wsgi_client import call, make_environ, post_form
 from oauth_mw import AdminError, ConfigError, StoreUnavailable, admin, open_store
 from oauth_mw.config import configure
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from support import SECRET, basic, bearer, issue
-from wsgi_client import call, make_environ, post_form
 
+from helpers.support import SECRET, basic, bearer, issue
+from helpers.wsgi_client import call, make_environ, post_form
 from oauth_mw import admin
 
 CC = b"grant_type=client_credentials"

@@ -12,16 +12,16 @@ from importlib import import_module
 
 import pytest
 from click.testing import CliRunner
-from engines_base import free_port
-from life import GIVEN, PEM_PASSWORD, STORE_KEY, become_copy, live, spellings
-from postgres_raw import Raw
-from redis_raw import Raw as RedisRaw
-from relay import Relay
-from stored import STORE_SUITE
-from support import basic, bearer, echo, issue
-from wsgi_client import CheckedApp
 
 import oauth_mw
+from helpers.builders import STORE_SUITE
+from helpers.engines_base import free_port
+from helpers.life import GIVEN, PEM_PASSWORD, STORE_KEY, become_copy, live, spellings
+from helpers.postgres_raw import Raw
+from helpers.redis_raw import Raw as RedisRaw
+from helpers.relay import Relay
+from helpers.support import basic, bearer, echo, issue
+from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
 from oauth_mw.errors import AdminError
 from oauth_mw.keys import keypair

@@ -6,8 +6,9 @@ import gc
 import tracemalloc
 
 import pytest
-from support import SECRET, issue, one_store
-from wsgi_client import call, make_environ
+
+from helpers.support import SECRET, issue, one_store
+from helpers.wsgi_client import call, make_environ
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from support import SECRET, HandClock, basic, echo
-from wsgi_client import call, make_environ, post_form
 
+from helpers.support import SECRET, HandClock, basic, echo
+from helpers.wsgi_client import call, make_environ, post_form
 from oauth_mw import OAuthMiddleware, admin, assembly, open_store
 from oauth_mw.errors import InvalidRequest
 from oauth_mw.http import RESOURCE, SINGLE, basic_credentials, form_decode, parse_form, values_of

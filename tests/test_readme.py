@@ -18,12 +18,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from click.testing import CliRunner
-from serving import serving
 from sqlalchemy import Column, Integer, MetaData, NullPool, Table, create_engine
-from support import SECRET, basic, echo, issue, one_store
 from webtest import TestApp
-from wsgi_client import CheckedApp, challenge_of
 
+from helpers.serving import serving
+from helpers.support import SECRET, basic, echo, issue, one_store
+from helpers.wsgi_client import CheckedApp, challenge_of
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.cli import main
 from oauth_mw.config import OPTIONS

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from stored import STORE_SUITE
 
+from helpers.builders import STORE_SUITE
 from oauth_mw import open_store
 
 ROOT = Path(__file__).parent.parent

@@ -59,7 +59,7 @@ def engine_of(store: str | None) -> Iterator[Engine]:
 def own_postgres() -> Iterator[str]:
     """A server from the wheel that the tests use, as safe as servers are by default."""
     _find_servers()
-    from engines_postgres import Postgres
+    from helpers.engines_postgres import Postgres
 
     with Postgres(fsync="on", shared_buffers="128MB") as server:
         yield server.url
@@ -69,8 +69,8 @@ def own_postgres() -> Iterator[str]:
 def own_redis(kind: str, primaries: int = 3) -> Iterator[str]:
     """A server, or a cluster, from the wheel that the tests use; none loses what it acknowledged."""
     _find_servers()
-    from engines_redis import Redis
-    from engines_redis_cluster import Cluster
+    from helpers.engines_redis import Redis
+    from helpers.engines_redis_cluster import Cluster
 
     durable = {"appendonly": "yes", "appendfsync": "always"}
     with Cluster(primaries, **durable) if kind == "redis+cluster" else Redis(**durable) as servers:

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from support import echo, issue
 from webtest import TestApp
 
+from helpers.support import echo, issue
 from oauth_mw import OAuthMiddleware, open_store
 from oauth_mw.cli import main
 from oauth_mw.protocols import Store

@@ -8,11 +8,10 @@ import subprocess
 import sys
 from contextlib import closing
 
-import postgres_raw
 import pytest
-import redis_raw
-from places import NAMED_BY
 
+from helpers import postgres_raw, redis_raw
+from helpers.store_urls import NAMED_BY
 from oauth_mw import open_store
 
 SERVERS = pytest.mark.parametrize("store_kind", ["postgresql", "redis"])

@@ -4,9 +4,9 @@ import json
 import re
 
 import pytest
-from stored import API, BILLING
-from support import SECRET, issue
 
+from helpers.builders import API, BILLING
+from helpers.support import SECRET, issue
 from oauth_mw import admin
 
 KEYS = {

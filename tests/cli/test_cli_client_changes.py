@@ -3,8 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from stored import API, BILLING
-from support import basic, bearer, issue
+
+from helpers.builders import API, BILLING
+from helpers.support import basic, bearer, issue
 
 
 def update(cli, *words):

@@ -3,9 +3,9 @@ from __future__ import annotations
 import sys
 
 import pytest
-from support import bearer, echo, issue
 from webtest import TestApp
 
+from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware
 from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
 from oauth_mw.keys.keypair import from_pem, make

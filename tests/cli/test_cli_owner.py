@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from processes import exit_code_of, forked
-from support import bearer, created, echo, issue
-from wsgi_client import CheckedApp
 
+from helpers.processes import exit_code_of, forked
+from helpers.support import bearer, created, echo, issue
+from helpers.wsgi_client import CheckedApp
 from oauth_mw import OAuthMiddleware, admin, open_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")

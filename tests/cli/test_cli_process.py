@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 import pytest
-from support import SECRET
 
+from helpers.support import SECRET
 from oauth_mw import __version__
 
 pytestmark = pytest.mark.slow

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from stored import given_secret
-from support import SECRET, basic, bearer, issue
 
+from helpers.builders import given_secret
+from helpers.support import SECRET, basic, bearer, issue
 from oauth_mw.credentials import hash_secret
 
 CC = {"grant_type": "client_credentials"}

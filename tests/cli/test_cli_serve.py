@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 import pytest
-from support import basic, bearer, created
+
+from helpers.support import basic, bearer, created
 
 APP = """
 import threading

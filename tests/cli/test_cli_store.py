@@ -4,9 +4,9 @@ import sqlite3
 
 import click
 import pytest
-from processes import Processes
-from support import created
 
+from helpers.processes import Processes
+from helpers.support import created
 from oauth_mw.cli import main
 
 INI = """

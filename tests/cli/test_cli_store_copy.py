@@ -8,9 +8,9 @@ import sys
 import time
 
 import pytest
-from support import bearer, created, echo
 from webtest import TestApp
 
+from helpers.support import bearer, created, echo
 from oauth_mw import OAuthMiddleware, admin, open_store
 
 

@@ -4,11 +4,11 @@ import json
 import time
 
 import pytest
-from jwts import ISSUER, signed_elsewhere
-from stored import API, BILLING
-from support import bearer, echo, issue
 from webtest import TestApp
 
+from helpers.builders import API, BILLING
+from helpers.jwts import ISSUER, signed_elsewhere
+from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.model import TokenRecord
 from oauth_mw.tokens.jws import MAX_LENGTH

@@ -13,8 +13,8 @@ from postgres_site import PostgresSite, new_postgres
 from redis_site import RedisSite, new_redis
 from service import Service
 from sqlite_site import SQLiteSite, without_fcntl
-from support import SECRET, HandClock, echo
 
+from helpers.support import SECRET, HandClock, echo
 from oauth_mw import OAuthMiddleware, assembly, open_store
 
 # What each takes, by the names of fixtures.

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from jwts import JWT
-from places import why_no_wheel
+
+from helpers.jwts import JWT
+from helpers.store_urls import why_no_wheel
 
 WRITES = frozenset({"issue", "revoke", "change"})
 READS = frozenset({"introspect", "first check", "cached check"})

@@ -7,9 +7,10 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import psycopg
-from engines_base import wait_until
 from faults import WRITES, Fault, killed, late, paused, stopped
 from postgres_site import PostgresSite
+
+from helpers.engines_base import wait_until
 
 # Locked
 

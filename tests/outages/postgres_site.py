@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 
-from engines_base import wait_until
 from network import Network
-from postgres_raw import Raw
+
+from helpers.engines_base import wait_until
+from helpers.postgres_raw import Raw
 
 # Superusers have places of their own; the store is not one's.
 SETTINGS = {"max_connections": 24, "superuser_reserved_connections": 3, "autovacuum": "off"}
@@ -18,7 +19,7 @@ SETTINGS = {"max_connections": 24, "superuser_reserved_connections": 3, "autovac
 
 @contextmanager
 def new_postgres() -> Iterator[Any]:
-    from engines_postgres import Postgres
+    from helpers.engines_postgres import Postgres
 
     with Postgres(**SETTINGS) as server:
         with Raw(server.url) as raw:

@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from functools import partial
 
 import redis as driver
-from engines_base import free_port, wait_until
 from faults import WRITES, Fault, killed, late, paused, stopped
 from redis_site import RedisSite
+
+from helpers.engines_base import free_port, wait_until
 
 # Told by its settings
 

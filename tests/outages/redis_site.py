@@ -16,7 +16,7 @@ SETTINGS = {"appendonly": "yes", "appendfsync": "always"}
 
 
 def new_redis() -> Any:
-    from engines_redis import Redis
+    from helpers.engines_redis import Redis
 
     return Redis(**SETTINGS)
 

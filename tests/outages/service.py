@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from support import SECRET, HandClock, basic, bearer
-from wsgi_client import CheckedApp
-
+from helpers.support import SECRET, HandClock, basic, bearer
+from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, StoreUnavailable, admin
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS

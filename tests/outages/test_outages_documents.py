@@ -5,10 +5,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from faults import READS, WRITES, every_fault
-from jwts import JWT
 from redis_faults import writes_paused
 from service import DONE
 
+from helpers.jwts import JWT
 from oauth_mw.keys import LOOK_SECONDS
 
 KEYS, METADATA = "/oauth/jwks", "/.well-known/oauth-authorization-server"

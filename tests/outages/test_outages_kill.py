@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 import pytest
 from faults import READS, WRITES, killed, on_servers
-from jwts import FORMS
-from processes import Processes
 from service import DONE, REFUSED
 
+from helpers.jwts import FORMS
+from helpers.processes import Processes
 from oauth_mw import AdminError, admin
 from oauth_mw.tokens import jwt
 from oauth_mw.tokens.jws import is_compact, parse_object

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from engines_base import wait_until
 from faults import every_fault, killed, paused
 from service import DONE, UNAVAILABLE
+
+from helpers.engines_base import wait_until
 
 LAG = 0.4
 LATE = 0.3  # seconds that a busy machine may add

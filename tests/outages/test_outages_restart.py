@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from engines_base import wait_until
 from faults import READS, WRITES, killed, on_servers, stopped
-from jwts import FORMS, forms
 from postgres_faults import MOVED, between
 from redis_faults import keys_moved
 from service import DONE, REFUSED
 
+from helpers.engines_base import wait_until
+from helpers.jwts import FORMS, forms
 from oauth_mw import open_store
 
 ALL_DONE = dict.fromkeys(READS | WRITES, DONE)

@@ -12,11 +12,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 from faults import READS, WRITES
-from mounts import mounted, why_no_mounts
-from processes import Processes
 from service import DONE, REFUSED, UNAVAILABLE
 from sqlite_faults import damaged, files, moved
 
+from helpers.mounts import mounted, why_no_mounts
+from helpers.processes import Processes
 from oauth_mw import ConfigError, open_store
 from oauth_mw.stores.sql.sqlite.change_counter import SUFFIX, CounterFile
 

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from engines import Engine, Postgres, Redis
 from hosting import Server
 from load import Load, cached_everywhere, issuing, kill_and_wait_for_another, using, wait_until
 from wire import GRANT, ask, basic, bearer, issue, revoke
+
+from helpers.engines import Engine, Postgres, Redis
 
 pytestmark = pytest.mark.slow
 

@@ -9,11 +9,11 @@ from contextlib import nullcontext
 
 import pytest
 from hosting import Server, running, store_in
-from jwts import JWT
 from load import cached_everywhere, using, wait_until
 from operating import Operator
 from wire import ask, bearer, issue, revoke
 
+from helpers.jwts import JWT
 from oauth_mw import open_store
 
 pytestmark = pytest.mark.slow

@@ -95,7 +95,11 @@ def test_workers_that_start_while_the_store_is_away_serve_once_it_is_back(
 
 def test_a_first_start_with_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     options = {**OPTIONS, "store": f"sqlite:///{tmp_path}/tpyo/oauth.db"}
-    environment = {**os.environ, "PYTHONPATH": str(HERE), "GUARDED_APP_OPTIONS": json.dumps(options)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(HERE), os.environ["PYTHONPATH"]]),
+        "GUARDED_APP_OPTIONS": json.dumps(options),
+    }
     command = KINDS["gunicorn"].command(free_port())
 
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from engines import Postgres, Redis
 from hosting import Server
 from links import family
 from wire import FORM, basic, bearer, issue, wire
+
+from helpers.engines import Postgres, Redis
 
 pytestmark = pytest.mark.slow
 

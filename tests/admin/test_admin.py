@@ -1,0 +1,235 @@
+"""Clients through the Python API."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from helpers.builders import API, BILLING, NOW, is_dead, issued, secret_works
+from helpers.support import SECRET
+from oauth_mw import AdminError, NotFound, admin
+from oauth_mw.model import MAX_LIFETIME
+
+
+@pytest.fixture
+def tester(store, clock):
+    options = {"scope": "read write", "attributes": {"a": 1}, "public_attributes": {"b": 2}}
+    return admin.add_client(store, "tester", client_id="tester", secret=SECRET, clock=clock, **options)
+
+
+# Registration
+
+
+def test_a_new_client_can_authenticate_with_the_secret_that_is_shown_once(store, clock):
+    new = admin.add_client(store, "a client", clock=clock)
+
+    assert secret_works(store, new.secret, clock(), new.client.client_id)
+
+
+def test_a_new_client_is_what_was_asked_for(store, tester):
+    client = store.find_client("tester")
+
+    assert (client.name, client.scopes, client.default_scope) == ("tester", ("read", "write"), None)
+    assert (dict(client.attributes), client.public_attributes) == ({"a": 1, "b": 2}, {"b"})
+    assert (client.enabled, client.resource_server, client.created_at, client.lifetime) == (True, False, NOW, None)
+
+
+def test_fresh_ids_and_secrets_are_never_the_same(store, clock):
+    new = [admin.add_client(store, "", clock=clock) for _ in range(20)]
+
+    assert len({each.client.client_id for each in new} | {each.secret for each in new}) == 40
+
+
+def test_fresh_credentials_can_be_given_on_a_command_line(store):
+    new = admin.add_client(store, "")
+
+    assert new.client.client_id.isalnum() and new.secret.isalnum()
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["in use", "deleted"])
+def test_an_id_is_given_once(store, tester, deleted):
+    if deleted:
+        admin.delete_client(store, "tester")
+
+    with pytest.raises(AdminError, match="is in use, or was"):
+        admin.add_client(store, "", client_id="tester")
+
+
+REFUSED = {
+    "id empty": {"client_id": ""},
+    "id too long": {"client_id": "x" * 256},
+    "id not ASCII": {"client_id": "ü"},
+    "id with a control character": {"client_id": "a\nb"},
+    "secret short": {"secret": "short"},
+    "secret not ASCII": {"secret": SECRET + "ü"},
+    "secret empty": {"secret": "", "allow_weak_secret": True},
+    "scope with quotes": {"scope": 'read "write"'},
+    "scope with umlauts": {"scope": "lösen"},
+    "scopes too many": {"scope": " ".join(map(str, range(201)))},
+    "default scope beyond the scope": {"scope": "read", "default_scope": "read write"},
+    "lifetime zero": {"lifetime": 0},
+    "lifetime negative": {"lifetime": -1},
+    "lifetime with a fraction": {"lifetime": 1.5},
+    "lifetime true": {"lifetime": True},
+    "lifetime too long": {"lifetime": MAX_LIFETIME + 1},
+    "token format of another kind": {"token_format": "JWT"},
+    "audience with a fragment": {"audiences": [f"{API}#x"]},
+    "audience as a text": {"audiences": API},
+    "audiences too many": {"audiences": [f"{API}/{number}" for number in range(21)]},
+    "default audience beyond the audiences": {"audiences": [API], "default_audience": [API, BILLING]},
+    "default audience relative": {"default_audience": ["/v1"]},
+    "default audience of none": {"default_audience": []},
+    "attribute with a taken name": {"attributes": {"exp": 1}},
+    "public attribute with a taken name": {"public_attributes": {"scope": "x"}},
+    "attribute of both kinds": {"attributes": {"a": 1}, "public_attributes": {"a": 1}},
+}
+
+
+@pytest.mark.parametrize("options", REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_is_refused_and_nothing_is_registered(store, options):
+    with pytest.raises(AdminError):
+        admin.add_client(store, "a client", **options)
+
+    assert list(store.clients()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "a\nb", "\x1b[31m"])
+def test_a_name_that_could_upset_a_terminal_is_refused(store, name):
+    with pytest.raises(AdminError, match="printable"):
+        admin.add_client(store, name)
+
+
+def test_odd_but_legal_ids_and_secrets_are_taken(store, clock):  # A-02
+    admin.add_client(store, "Ärger & Söhne", client_id='a:b+c "d" %', secret="p+s %2F:w \\ ~ 4Kq9", clock=clock)
+
+    assert secret_works(store, "p+s %2F:w \\ ~ 4Kq9", client_id='a:b+c "d" %')
+
+
+@pytest.mark.parametrize(("allow", "weak"), [(False, None), (True, True)])
+def test_a_weak_secret_is_let_through_only_when_asked_and_marked(store, allow, weak):
+    try:
+        new = admin.add_client(store, "", secret="password12345678", allow_weak_secret=allow)
+        marked = new.client.secrets[0].weak
+    except AdminError:
+        marked = None
+
+    assert marked is weak
+
+
+def test_a_good_secret_is_not_marked_although_weak_ones_may_come(store):
+    assert not admin.add_client(store, "", secret=SECRET, allow_weak_secret=True).client.secrets[0].weak
+
+
+# Changes
+
+
+def test_an_update_changes_what_is_given_and_keeps_the_rest(store, tester):
+    changed = admin.update_client(store, "tester", scope="read", default_scope="read", lifetime=60)
+
+    assert (changed.scopes, changed.default_scope, changed.lifetime) == (("read",), ("read",), 60)
+    assert (changed.name, dict(changed.attributes), changed.public_attributes) == ("tester", {"a": 1, "b": 2}, {"b"})
+    assert store.find_client("tester").lifetime == 60
+
+
+GIVEN = {
+    "default_scope": "read",
+    "lifetime": 60,
+    "token_format": "jwt",
+    "audiences": [API],
+    "default_audience": [API],
+}
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_an_update_can_clear_what_is_optional(store, tester, name):
+    before = admin.update_client(store, "tester", **GIVEN)
+
+    changed = admin.update_client(store, "tester", clear=[name])
+
+    assert changed == replace(before, **{name: getattr(tester.client, name)})
+    assert changed != before
+
+
+def test_audiences_are_kept_in_order_each_once(store, clock):
+    new = admin.add_client(store, "", audiences=iter([BILLING, API, BILLING]), default_audience=[API], clock=clock)
+
+    assert (new.client.audiences, new.client.default_audience) == ((BILLING, API), (API,))
+
+
+def test_a_default_audience_may_be_any_where_the_server_says_what_is_allowed(store):
+    assert admin.add_client(store, "", default_audience=[BILLING]).client.default_audience == (BILLING,)
+
+
+def test_fewer_audiences_must_hold_the_default_audience(store, tester):
+    admin.update_client(store, "tester", default_audience=[API])
+
+    with pytest.raises(AdminError, match="default audience"):
+        admin.update_client(store, "tester", audiences=[BILLING])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"scope": "read", "default_scope": "write"}, {"lifetime": 0}, {"attributes": {"sub": 1}}, {"name": "\0"}],
+    ids=["default scope", "lifetime", "attribute", "name"],
+)
+def test_an_update_that_cannot_be_changes_nothing(store, tester, options):
+    before = store.find_client("tester")
+
+    with pytest.raises(AdminError):
+        admin.update_client(store, "tester", **options)
+
+    assert store.find_client("tester") == before
+
+
+def test_less_scope_must_not_leave_the_default_scope_behind(store, tester):
+    admin.update_client(store, "tester", default_scope="write")
+
+    with pytest.raises(AdminError, match="default scope"):
+        admin.update_client(store, "tester", scope="read")
+
+
+def test_disabling_ends_the_tokens_and_enabling_revives_none(store, tester):
+    key = issued(store)
+
+    admin.disable_client(store, "tester")
+    disabled = store.find_client("tester").enabled
+    admin.enable_client(store, "tester")
+
+    assert (disabled, store.find_client("tester").enabled) == (False, True)
+    assert is_dead(store, key)
+
+
+def test_ending_all_tokens_leaves_the_client_alone(store, tester):
+    key = issued(store)
+
+    admin.revoke_all_tokens(store, "tester")
+
+    assert is_dead(store, key)
+    assert secret_works(store, SECRET) and store.find_client("tester").enabled
+
+
+UNKNOWN = {
+    "get": lambda store, name: admin.get_client(store, name),
+    "update": lambda store, name: admin.update_client(store, name, name="x"),
+    "enable": lambda store, name: admin.enable_client(store, name),
+    "disable": lambda store, name: admin.disable_client(store, name),
+    "delete": lambda store, name: admin.delete_client(store, name),
+    "add secret": lambda store, name: admin.add_secret(store, name),
+    "revoke secret": lambda store, name: admin.revoke_secret(store, name, "0"),
+    "revoke all": lambda store, name: admin.revoke_all_tokens(store, name),
+}
+
+
+@pytest.mark.parametrize("call", UNKNOWN.values(), ids=UNKNOWN)
+@pytest.mark.parametrize("name", ["nobody", "\ud800", "a\0b"], ids=["text", "half a character", "NUL"])
+def test_a_client_that_is_not_there_is_named(store, tester, call, name):
+    with pytest.raises(NotFound, match=re.escape(repr(name))):
+        call(store, name)
+
+
+@pytest.mark.parametrize("name", ["name", "typo"])
+def test_only_what_may_be_missing_can_be_cleared(store, tester, name):
+    with pytest.raises(AdminError, match="cleared"):
+        admin.update_client(store, "tester", clear=[name])

@@ -1,0 +1,292 @@
+"""Signing keys, from the operator's side, through the Python API."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from helpers.builders import NOW, log_of
+from oauth_mw import AdminError, ConfigError, NotFound, admin
+from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
+from oauth_mw.keys.keypair import from_pem, make
+from oauth_mw.keys.ring import KeyRing
+from oauth_mw.keys.schedule import MARGIN_SECONDS
+from oauth_mw.model import KeyRecord
+
+LEAD = 302
+SECRET, OTHER = "correct horse battery", "staple of the battery"
+PASSWORD = "correct horse staple é"
+
+
+@pytest.fixture
+def rotate(store, clock):
+    return lambda **options: admin.rotate_key(store, **{"lead": LEAD, "clock": clock, **options})
+
+
+@pytest.fixture
+def signs(store, clock):
+    """The id of the key that a worker signs with."""
+
+    def signs(secret=None):
+        ring = KeyRing(store.key_store(), clock, clock, algorithm="ES256", lifetime=None, lead=LEAD, secret=secret)
+        return ring.signing(int(clock()) + 60).kid
+
+    return signs
+
+
+@pytest.fixture
+def states(store, clock):
+    return lambda: {key.kid: key.state for key in admin.list_keys(store, clock=clock)}
+
+
+def test_a_key_is_published_longer_than_anybody_keeps_a_key_set():
+    assert [lead_seconds(lag) - JWKS_MAX_AGE for lag in (0, 1, 0.5)] == [1, 2, 2]
+
+
+# Rotation
+
+
+def test_the_first_key_signs_at_once(rotate, states):
+    made = rotate()
+
+    assert (made.algorithm, made.signs_from, made.needed_until) == ("ES256", NOW, 0)
+    assert states() == {made.kid: "signing"}
+
+
+def test_the_next_key_signs_after_the_lead(rotate, states, signs, clock):
+    first, second = rotate(), rotate()
+
+    found = []
+    for seconds in (0, LEAD - 1, 1, 60 + 3600 + MARGIN_SECONDS - 1, 1):
+        clock.move(seconds)
+        found.append(states())
+        if seconds == LEAD - 1:
+            signs()
+    assert [list(each.values()) for each in found] == [
+        ["signing", "next"],
+        ["signing", "next"],
+        ["verifying", "signing"],
+        ["verifying", "signing"],
+        ["expired", "signing"],
+    ]
+    assert list(found[0]) == [first.kid, second.kid]
+
+
+def test_a_next_key_that_waits_is_not_followed_by_another(rotate, states):
+    rotate()
+    waiting = rotate()
+
+    with pytest.raises(AdminError, match=f"waits already: {waiting.kid}"):
+        rotate()
+    assert len(states()) == 2
+
+
+def test_in_an_emergency_the_new_key_signs_at_once(rotate, signs, clock):
+    rotate()
+    rotate()
+    clock.move(1)
+
+    made = rotate(at_once=True)
+
+    assert (made.state, signs()) == ("signing", made.kid)
+
+
+def test_the_algorithm_is_that_of_the_last_key_unless_another_is_asked_for(rotate, clock):
+    made = []
+    for algorithm in ("EdDSA", None, "ES256"):
+        made.append(rotate(algorithm=algorithm, at_once=True).algorithm)
+        clock.move(1)
+
+    assert made == ["EdDSA", "EdDSA", "ES256"]
+
+
+def test_an_algorithm_that_is_none_of_ours_is_refused(rotate, states):
+    with pytest.raises(AdminError, match="ES256, EdDSA, RS256"):
+        rotate(algorithm="HS256")
+
+    assert states() == {}
+
+
+def test_a_private_half_is_encrypted_with_the_secret(rotate, signs):
+    made = rotate(secret=SECRET)
+
+    assert (made.encrypted, signs(SECRET)) == (True, made.kid)
+
+
+def test_none_lies_in_the_clear_where_others_are_encrypted(store, rotate, states):
+    made = rotate(secret=SECRET)
+
+    for attempt in (rotate, lambda: admin.retire_key(store, made.kid)):
+        with pytest.raises(AdminError, match="key_encryption_secret"):
+            attempt()
+    assert len(states()) == 1
+
+
+def test_the_secret_is_changed_by_a_rotation(rotate, signs, clock):
+    first = rotate(secret=SECRET)
+    second = rotate(secret=OTHER)
+    clock.move(LEAD)
+
+    assert (signs(SECRET), signs(OTHER)) == (first.kid, second.kid)
+
+
+# Retirement
+
+
+def test_a_key_that_is_retired_is_gone_and_all_are_told(store, rotate, states, clock):
+    first, second = rotate(), rotate()
+    before = log_of(store)
+    clock.move(LEAD)
+
+    assert admin.retire_key(store, first.kid, clock=clock) is None
+
+    assert states() == {second.kid: "signing"}
+    assert len(store.read_log(before.store_id, before.position).events) == 1
+
+
+def test_in_place_of_the_key_that_signs_a_new_one_does(store, rotate, states, signs, clock):
+    rotate()
+    clock.move(LEAD)
+    first, second = rotate(at_once=True), rotate()
+    clock.move(1)
+
+    waited = []
+    new = admin.retire_key(store, first.kid, clock=clock, wait=lambda seconds: waited.append((seconds, states())))
+
+    # While workers may still sign with the old key, its tokens are good.
+    ((seconds, meanwhile),) = waited
+    assert seconds >= 1.5 and meanwhile[first.kid] == "verifying"
+    assert signs() == new.kid != second.kid
+    assert first.kid not in states()
+    assert states()[second.kid] == "next"
+
+
+def test_a_key_that_is_not_there_cannot_be_retired(store, rotate, states):
+    rotate()
+
+    with pytest.raises(NotFound, match="'nope'"):
+        admin.retire_key(store, "nope")
+    assert len(states()) == 1
+
+
+# From elsewhere, and to
+
+
+def test_an_imported_key_is_the_next(store, rotate, signs, clock):
+    rotate(secret=SECRET)
+    key = make("EdDSA")
+
+    got = admin.import_key(store, key.pem(PASSWORD), password=PASSWORD, secret=SECRET, lead=LEAD, clock=clock)
+
+    assert (got.kid, got.algorithm, got.state, got.signs_from) == (key.kid, "EdDSA", "next", NOW + LEAD)
+    clock.move(LEAD)
+    assert signs(SECRET) == key.kid
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"password": "wrong"}, "with the password"),
+        ({"password": None}, "as it is"),
+        ({"algorithm": "ES256"}, "for EdDSA, expected one for ES256"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused(store, states, change, says):
+    given = {"password": PASSWORD, **change}
+
+    with pytest.raises(AdminError, match=says):
+        admin.import_key(store, make("EdDSA").pem(PASSWORD), **given)
+    assert states() == {}
+
+
+def test_no_key_is_imported_twice_or_before_one_that_waits(store, rotate, clock):
+    key = make("ES256").pem()
+    admin.import_key(store, key, clock=clock)
+
+    with pytest.raises(AdminError, match="there already"):
+        admin.import_key(store, key, clock=clock)
+    rotate()
+    with pytest.raises(AdminError, match="waits already"):
+        admin.import_key(store, make("ES256").pem(), clock=clock)
+
+
+def test_what_is_exported_can_be_imported(store, rotate):
+    made = rotate(secret=SECRET)
+
+    pem = admin.private_key(store, made.kid, password=PASSWORD, secret=SECRET)
+
+    assert pem.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert from_pem(pem, PASSWORD).kid == made.kid
+
+
+@pytest.mark.parametrize(
+    ("kid", "options", "error"),
+    [
+        ("made", {"secret": OTHER}, AdminError),
+        ("made", {"secret": None}, AdminError),
+        ("made", {"secret": SECRET, "password": ""}, AdminError),
+        ("made", {"secret": SECRET, "password": "ab"}, AdminError),
+        ("made", {"secret": SECRET, "password": "password12345678"}, AdminError),
+        ("made", {"secret": SECRET, "password": "correct horse\nstaple"}, AdminError),
+        ("made", {"secret": SECRET, "password": "correct horse staple \udcff"}, AdminError),
+        ("made", {"secret": SECRET, "password": PASSWORD * 10}, AdminError),
+        ("nope", {"secret": SECRET}, NotFound),
+    ],
+)
+def test_what_cannot_be_exported_is_refused(store, rotate, kid, options, error):
+    made = rotate(secret=SECRET)
+
+    with pytest.raises(error):
+        admin.private_key(store, made.kid if kid == "made" else kid, **{"password": PASSWORD, **options})
+
+
+def test_public_halves_are_those_of_keys_whose_tokens_are_good(store, rotate, clock):
+    first = rotate()
+    assert admin.public_key(store, first.kid)["kid"] == first.kid
+    rotate()
+    clock.move(2 * MARGIN_SECONDS)
+
+    (found,) = admin.public_keys(store, clock=clock)
+
+    assert (found["kid"] != first.kid, "d" in found, found["use"]) == (True, False, "sig")
+    with pytest.raises(NotFound):
+        admin.public_key(store, "nope")
+
+
+def test_nothing_private_is_in_what_is_told(store, rotate):
+    made = rotate()
+    (record,) = store.key_store().signing_keys()
+
+    told = repr(made) + repr(record) + json.dumps(admin.public_keys(store)) + repr(admin.list_keys(store))
+
+    assert not any(line in told for line in record.private.splitlines()[1:])
+
+
+@pytest.mark.parametrize("attempt", ["rotate", "import"])
+def test_a_weak_secret_encrypts_no_new_key(store, attempt):
+    how = {"secret": "password12345678"}
+
+    with pytest.raises(AdminError, match="key_encryption_secret is weak: it is made of well-known pieces"):
+        admin.rotate_key(store, **how) if attempt == "rotate" else admin.import_key(store, make("ES256").pem(), **how)
+    assert admin.list_keys(store) == []
+
+
+# Without the extra
+
+
+def test_without_joserfc_keys_can_be_seen_and_the_extra_is_named(store, monkeypatch, clock):
+    store.key_store().add_signing_key(KeyRecord("one", "ES256", "{}", "-----BEGIN", NOW, NOW), "")
+    monkeypatch.setitem(sys.modules, "joserfc", None)
+
+    assert [key.kid for key in admin.list_keys(store, clock=clock)] == ["one"]
+    for attempt in (
+        lambda: admin.rotate_key(store),
+        lambda: admin.import_key(store, ""),
+        lambda: admin.retire_key(store, "one"),
+        lambda: admin.private_key(store, "one", password=PASSWORD),
+        lambda: admin.key_warnings(store, secret=None),
+    ):
+        with pytest.raises(ConfigError, match=r"pip install 'oauth_mw\[jwt\]'"):
+            attempt()

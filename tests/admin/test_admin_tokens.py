@@ -1,0 +1,123 @@
+"""Tokens, from the operator's side, through the Python API."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.builders import HOUR, NOW, issued, key_of, registered, token_of
+from helpers.support import HandClock
+from oauth_mw import NotFound, admin
+from oauth_mw.admin.tokens import PURGE_ROWS
+from oauth_mw.tokens.opaque import CLOCK_MARGIN, OpaqueTokens
+
+
+@pytest.fixture(autouse=True)
+def tester(store):
+    store.add_client(registered(attributes={"tier": "gold"}))
+
+
+@pytest.fixture
+def token(store, clock):
+    """The text of a token, and what its issue gave."""
+    return OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("tester"), ("read",), HOUR)
+
+
+def state(store, key, clock):
+    return admin.inspect_token(store, key, clock=clock).state
+
+
+def test_a_token_is_named_by_its_id_or_its_own_text(token):
+    text, issued_token = token
+
+    assert admin.token_key(text) == admin.token_key(issued_token.token_id)
+
+
+def test_an_expired_token_still_has_a_name(token, clock):
+    clock.move(99 * HOUR)
+
+    assert admin.token_key(token[0]) == bytes.fromhex(token[1].token_id)
+
+
+@pytest.mark.parametrize("text", ["", "x", "Bearer x", "0" * 47, "0" * 81, "é" * 48])
+def test_what_is_no_token_has_no_name(text):
+    with pytest.raises(NotFound):
+        admin.token_key(text)
+
+
+def test_inspecting_tells_what_the_store_knows(store, clock, token):
+    status = admin.inspect_token(store, admin.token_key(token[0]), clock=clock)
+
+    assert (status.token_id, status.client_id, status.scope) == (token[1].token_id, "tester", "read")
+    assert (status.issued_at, status.expires_at, dict(status.attributes)) == (NOW, NOW + HOUR, {"tier": "gold"})
+
+
+def test_the_text_of_a_token_is_in_nothing_that_is_told(store, clock, token):  # L-02
+    assert token[0] not in repr(admin.inspect_token(store, admin.token_key(token[0]), clock=clock))
+
+
+@pytest.mark.parametrize(("moved", "expected"), [(0, "live"), (HOUR - 1, "live"), (HOUR, "expired")])
+def test_a_token_lives_until_its_expiry(store, clock, moved, expected):
+    key = issued(store)
+    clock.move(moved)
+
+    assert state(store, key, clock) == expected
+
+
+@pytest.mark.parametrize(
+    "end", [lambda store, key: store.revoke_token(key), lambda store, _: store.end_client("tester")]
+)
+def test_an_ended_token_is_shown_as_revoked(store, clock, end):
+    key = issued(store)
+
+    end(store, key)
+
+    assert state(store, key, clock) == "revoked"
+
+
+def test_a_token_is_revoked_once(store, clock):
+    key = issued(store)
+
+    assert [admin.revoke_token(store, key, clock=clock) for _ in range(2)] == [True, False]
+
+
+@pytest.mark.parametrize(("over", "revoked"), [(CLOCK_MARGIN - 1, True), (CLOCK_MARGIN, False)])
+def test_an_expired_token_is_revoked_as_long_as_a_clock_that_is_behind_accepts_it(store, clock, over, revoked):
+    key = issued(store)
+    clock.move(HOUR + over)
+
+    assert admin.revoke_token(store, key, clock=clock) is revoked
+
+    assert store.find_token(key).revoked is revoked
+
+
+@pytest.mark.parametrize("call", [admin.inspect_token, admin.revoke_token])
+def test_an_unknown_token_is_not_found(store, clock, call):
+    with pytest.raises(NotFound):
+        call(store, key_of(9), clock=clock)
+
+
+def test_a_purge_takes_all_expired_rows_in_bounded_steps(store, clock):
+    expired = 2 * PURGE_ROWS + 1
+    client = store.find_client("tester")
+    for number in range(expired):
+        store.add_token(key_of(number, expires_at=NOW - CLOCK_MARGIN - 1), token_of(client))
+    live = issued(store, number=expired)
+
+    assert list(admin.purge(store, clock=clock)) == [PURGE_ROWS, PURGE_ROWS, 1]
+    assert store.find_token(live) and store.count_tokens() == 1
+
+
+def test_a_purge_of_nothing_is_nothing(store, clock):
+    issued(store)
+
+    assert list(admin.purge(store, clock=clock)) == []
+
+
+def test_a_purge_by_a_clock_that_is_a_minute_ahead_leaves_what_others_accept(store, clock):
+    key = issued(store)
+    ahead = HandClock()
+    ahead.move(HOUR + CLOCK_MARGIN)
+
+    assert list(admin.purge(store, clock=ahead)) == []
+
+    assert admin.revoke_token(store, key, clock=clock)

@@ -1,0 +1,274 @@
+"""Options as Python values and as ini strings: both mean the same, and what cannot work is refused by name."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+
+from helpers.support import echo
+from oauth_mw import ConfigError, OAuthMiddleware
+from oauth_mw.client_auth import METHODS
+from oauth_mw.config import OPTIONS, configure
+from oauth_mw.model import CLIENT_AUTH_METHODS, MAX_LIFETIME
+
+MEMORY = {"store": "memory://"}
+ISSUER = "https://auth.example"
+
+# Option, what an ini says, the same in Python.
+SAME = [
+    ("token_path", "/t", "/t"),
+    ("revocation_path", "/r", "/r"),
+    ("revocation_path", "off", "off"),
+    ("introspection_path", "/i", "/i"),
+    ("introspection_path", "off", "off"),
+    ("jwks_path", "/k", "/k"),
+    ("jwks_path", "off", "off"),
+    ("metadata", "off", False),
+    ("access_token_lifetime", "600", 600),
+    ("access_token_lifetime", " 600 ", 600),
+    ("default_scope", "a b:c", ["a", "b:c"]),
+    ("default_scope", "a  b a", ("a", "b")),
+    ("default_scope", "", []),
+    ("scope_policy", "narrow", "narrow"),
+    ("grant_type_in", "body query header", ["body", "query", "header"]),
+    ("grant_type_in", "query\n  body", ("query", "body")),
+    ("token_prefix", "acme_", "acme_"),
+    ("token_prefix", "", ""),
+    ("client_auth_methods", "client_secret_post", ["client_secret_post"]),
+    ("token_format", "jwt", "jwt"),
+    ("signing_algorithm", "RS256", "RS256"),
+    ("issuer", "https://a.example/x", "https://a.example/x"),
+    ("public_url", "https://b.example:8443", "https://b.example:8443"),
+    ("audience", "urn:a https://api.example/x?y=z", ["urn:a", "https://api.example/x?y=z"]),
+    ("audience", "urn:a\n urn:a", ("urn:a",)),
+    ("key_encryption_secret", "correct horse battery", "correct horse battery"),
+    ("signing_key_lifetime", "3600", 3600),
+    ("signing_key_files", "new.pem  old.pem", ["new.pem", "old.pem"]),
+    ("public_paths", "/health /docs/*", ["/health", "/docs/*"]),
+    ("public_paths", "\n/health\n/docs/*\n", ("/health", "/docs/*")),
+    ("public_paths", "", []),
+    ("required_scopes", "GET /a/* r\n* /a/* w x", [("GET", "/a/*", "r"), ("*", "/a/*", "w x")]),
+    ("required_scopes", "\nGET,POST  /a/{id}   any of r w\n\n", [("GET,POST", "/a/{id}", "any of r w")]),
+    ("required_scopes", "* /* -", ["* /* -"]),
+    ("required_scopes", "", ()),
+    ("odd_paths", "pass", "pass"),
+    ("trust_vhm_root", "true", True),
+    ("preflight", "true", True),
+    ("delay_auth_decision", "yes", True),
+    ("remote_user", "on", True),
+    ("remote_user", "OFF", False),
+    ("strip_authorization", "1", True),
+    ("strip_authorization", "False", False),
+    ("realm", "the vault", "the vault"),
+    ("cache_size", "100", 100),
+    ("leeway_seconds", "60", 60),
+    ("revocation_lag_seconds", "0", 0),
+    ("revocation_lag_seconds", "0.5", 0.5),
+    ("revocation_lag_seconds", "0.05", Decimal("0.05")),
+    ("revocation_lag_seconds", "0.3333333333333333", 1 / 3),
+    ("revocation_lag_seconds", "0.0", 0.0),
+    ("outage_grace_seconds", "2.5", 2.5),
+    ("outage_grace_seconds", "3", 3),
+    ("outage_grace_seconds", "0.00001", 1e-05),
+    ("outage_grace_seconds", "0.30000000000000004", 0.1 + 0.2),
+    ("leeway_seconds", "0.5", Fraction(1, 2)),
+    ("store_timeout_seconds", "0.5", 0.5),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), SAME, ids=[f"{name}={text!r}" for name, text, _ in SAME])
+def test_an_ini_string_means_the_python_value(name, text, value):
+    options = {**MEMORY, "issuer": ISSUER}
+
+    assert configure({**options, name: text}) == configure({**options, name: value})
+
+
+def test_every_option_is_compared():
+    assert {name for name, _, _ in SAME} == OPTIONS.keys() - {"store"}
+
+
+@pytest.mark.parametrize("name", OPTIONS.keys() - {"store"})
+def test_none_is_the_default(name):
+    assert configure({**MEMORY, name: None}) == configure(MEMORY)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "yes", "on", "y", "t", "1", " TRUE "])
+def test_words_for_true(word):
+    assert configure({**MEMORY, "preflight": word}).preflight is True
+
+
+@pytest.mark.parametrize("word", ["false", "False", "no", "off", "n", "f", "0"])
+def test_words_for_false(word):
+    assert configure({**MEMORY, "preflight": word}).preflight is False
+
+
+BAD = {
+    "store": [
+        None,
+        5,
+        b"memory://",
+        ["memory://"],
+        "",
+        "memory",
+        "memory:///x",
+        "mysql://h/d",
+        "sqlite://",
+        "sqlite:///",
+    ],
+    "token_path": [
+        5,
+        "",
+        "oauth/token",
+        "/a//b",
+        "/a/../b",
+        "/a/*",
+        "/a/{id}",
+        "/ä",
+        "/a;b",
+        "/%41",
+        "/a\n",
+        b"/a",
+        "/a # b",
+        "/a, /b",
+        "/a,/b",
+        "/a /b",
+    ],
+    "revocation_path": [True, False, "", "x", "//"],
+    "introspection_path": [5, "no", "/a\\b", "/a,"],
+    "jwks_path": [False, "", "jwks"],
+    "metadata": ["", "sometimes", 1, "/metadata"],
+    "access_token_lifetime": [
+        "",
+        "x",
+        "0",
+        0,
+        -1,
+        "-1",
+        "+5",
+        "1.5",
+        1.5,
+        "1_0",
+        "1h",
+        True,
+        MAX_LIFETIME + 1,
+        "٣",
+        [],
+    ],
+    "default_scope": [5, True, 'a"b', "ä", ["a b"], ["a", 5], ["a\tb"], {"a": 1}, [""], "a,b", ["a,"], "#a", "a ; b"],
+    "scope_policy": ["", "Narrow", "loose", True, {}, ["strict"]],
+    "grant_type_in": ["", [], "cookie", "body,query", ["body", "x"], 5],
+    "token_prefix": [5, "a b", "ä", "a=b", "x" * 33, 'a"', "a,b", {}],
+    "client_auth_methods": ["", [], "none", "client_secret_jwt", "private_key_jwt", "client_secret_basic,x", 5],
+    "token_format": ["", "JWT", True, ["jwt"]],
+    "signing_algorithm": ["", "none", "HS256", "es256", "Ed25519", ["ES256"], 256],
+    "issuer": ["", 5, "auth.example", "https://auth.example/?x", b"https://auth.example", ["https://auth.example"]],
+    "public_url": ["", "/mount", "http://api.example", "https://api.example/#x"],
+    "audience": ["", [], 5, "reports", "/reports", "https://a.example/#x", ["urn:a b"], ["urn:a", 5], "urn:ä", "urn:"],
+    "key_encryption_secret": [
+        "",
+        "v9Q2mX7tLr4KpZ8",
+        "v9Q2mX7tLr4KpZ8w" * 12 + "v9Q2mX7tL",
+        "v9Q2mX7t\nLr4KpZ8w",
+        "password12345678",
+        "v9Q2v9Q2v9Q2v9Q2",
+        "abcdefghijklmnop",
+        1234567890123456,
+        ["v9Q2mX7tLr4KpZ8w"],
+    ],
+    "signing_key_lifetime": ["", 3599, "0", -1, "1d", 10**9, True],
+    "signing_key_files": ["", [], 5, "a.pem a.pem", ["a\0.pem"]],
+    "public_paths": [5, "health", ["/a//b"], "/a/../b", "/a/*/b", "/a*", "/%41", [5], "/<id>", "/{a}{b}"],
+    "required_scopes": [5, "GET /a", "get /a r", "GET a r", [("GET", "/a")], [("GET", "/a", 5)], 'GET /a "r"', [5]],
+    "odd_paths": ["", "allow", True],
+    "trust_vhm_root": ["", "X-Vhm-Root", 2],
+    "preflight": ["", "maybe", 2, 1.0, "tru", []],
+    "delay_auth_decision": ["", "sometimes", 1],
+    "remote_user": ["root", 0, ()],
+    "strip_authorization": ["2", 1],
+    "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
+    "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
+    "leeway_seconds": ["", -1, 61, "1m", True, -5e-324, 1j, Decimal("sNaN"), 10**400, "9" * 400],
+    "revocation_lag_seconds": ["", "x", -1, "nan", 3601, True, [], 0.0001, 0.049, "0.0001", 5e-324, math.nan],
+    "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, [], math.inf, math.nan, "1e-05", "1_0", "\u0663"],
+    "store_timeout_seconds": ["", 0, -1, "nan", "1h", 10**6, False],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, values in BAD.items() for value in values],
+    ids=lambda each: repr(each)[:30],
+)
+def test_a_wrong_value_is_refused_by_the_options_name(name, value):
+    with pytest.raises(ConfigError) as refusal:
+        OAuthMiddleware(echo, **{**MEMORY, "issuer": ISSUER, name: value})
+
+    assert refusal.value.option == name
+    assert str(refusal.value).startswith(f"{name}: ")
+    assert len(str(refusal.value)) < 500
+
+
+def test_every_option_is_tried_with_wrong_values():
+    assert BAD.keys() == OPTIONS.keys()
+
+
+NEAR = [
+    ("public_path", "public_paths"),
+    ("publicpaths", "public_paths"),
+    ("required_scope", "required_scopes"),
+    ("token_lifetime", "access_token_lifetime"),
+    ("access_token_lifetime_seconds", "access_token_lifetime"),
+    ("Realm", "realm"),
+    ("stor", "store"),
+    ("delay_auth_decisions", "delay_auth_decision"),
+]
+
+
+@pytest.mark.parametrize(("name", "nearest"), NEAR)
+def test_an_unknown_option_is_refused_with_the_nearest_name(name, nearest):
+    with pytest.raises(ConfigError, match=rf"^{name}: unknown option.*\b{nearest}\b"):
+        OAuthMiddleware(echo, **MEMORY, **{name: "x"})
+
+
+def test_an_unknown_option_that_is_near_nothing_is_refused():
+    with pytest.raises(ConfigError, match="^zzz: unknown option$"):
+        OAuthMiddleware(echo, **MEMORY, zzz="x")
+
+
+def test_a_missing_store_is_refused():
+    with pytest.raises(ConfigError, match="^store: "):
+        configure({})
+
+
+def test_an_open_store_is_taken(store):
+    assert configure({"store": store}).store is store
+
+
+def test_there_are_at_most_50_options():
+    assert len(OPTIONS) <= 50
+
+
+def test_durations_say_their_unit():
+    numbers = {name for name, each in OPTIONS.items() if type(each.default) in (int, float)}
+
+    assert all(name.endswith(("_seconds", "_lifetime", "_size")) for name in numbers)
+
+
+def test_a_comment_behind_a_value_is_part_of_it():
+    with pytest.raises(ConfigError, match="remote_user"):
+        OAuthMiddleware(echo, **MEMORY, remote_user="true ; yes")
+
+
+def test_every_client_authentication_method_has_its_function():
+    assert tuple(METHODS) == CLIENT_AUTH_METHODS
+
+
+@pytest.mark.parametrize("url", [b"redis://:hidden@h/0", ["redis://:hidden@h/0"], ("redis://:hidden@h/0",)])
+def test_a_store_of_another_type_is_refused_without_its_password(url):
+    with pytest.raises(ConfigError, match="^store: expected") as refusal:
+        configure({"store": url})
+
+    assert "hidden" not in str(refusal.value)

@@ -1,0 +1,273 @@
+"""``use = egg:oauth_mw`` through PasteDeploy."""
+
+from __future__ import annotations
+
+import configparser
+import shutil
+from importlib.metadata import entry_points
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from paste.deploy import loadapp
+
+from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.wsgi_client import CheckedApp, challenge_of
+from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
+from oauth_mw.config import OPTIONS
+from oauth_mw.paste import beside_ini, filter_app_factory, filter_factory
+
+CONFIGS = Path(__file__).parents[1] / "sample_configs"
+FILTERS = ["filter_with", "pipeline", "filter_app", "entry_points"]
+CC = {"grant_type": "client_credentials"}
+
+
+@pytest.fixture(autouse=True)
+def closed(monkeypatch):
+    """Close at the end what the loaded apps opened."""
+    opened = []
+
+    def remember(*args, **options):
+        opened.append(open_store(*args, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("oauth_mw.assembly.open_store", remember)
+    yield
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def load(tmp_path):
+    """The app of a sample ini that lies in a folder of its own, with a client in the store beside it."""
+
+    def start(name, database="oauth.db", section=""):
+        shutil.copy(CONFIGS / f"{name}.ini", tmp_path)
+        store = open_store(f"sqlite:///{tmp_path / database}", create=True)
+        admin.add_client(store, "tester", scope="read write reports%read", client_id="tester", secret=SECRET)
+        store.close()
+        return CheckedApp(f"config:{tmp_path / name}.ini{section}")
+
+    return start
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_way_of_filtering_issues_and_guards(load, name):  # T-01, B-01, B-02
+    app = load(name)
+
+    assert challenge_of(app.get("/any", status=401)).scheme == "Bearer"
+    assert app.get("/any", headers=bearer(issue(app, scope="read"))).text == "MARKER tester read"
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_every_way_of_filtering_has_the_path_rules(load, name):  # S-11, P-01
+    app = load(name, section="#main")
+    token = issue(app, scope="read")
+
+    assert app.get("/health").text == app.get("/docs/a/b").text == "MARKER None None"
+    app.get("/reports/1", headers=bearer(token), status=200)
+    app.post("/reports/1", headers=bearer(token), status=403)
+    app.get("/reports/1", status=401)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_a_relative_store_lies_beside_the_ini(load, tmp_path, name, monkeypatch):
+    monkeypatch.chdir("/")
+    load(name).get("/any", status=401)
+
+    assert (tmp_path / "oauth.db").is_file()
+
+
+def test_a_percent_sign_is_written_twice(load, tmp_path):
+    app = load("percent", "100%.db")
+    token = issue(app)
+
+    assert challenge_of(app.get("/any", status=401)).parameters == {"realm": "100% of it"}
+    assert app.get("/50%/x", headers=bearer(issue(app, scope="read")), status=403).json["error"] == "insufficient_scope"
+    app.get("/50%/x", headers=bearer(token), status=200)
+
+
+def test_a_single_percent_sign_is_an_error_of_the_ini(tmp_path):
+    (tmp_path / "x.ini").write_text((CONFIGS / "percent.ini").read_text().replace("100%% of", "100% of"))
+
+    with pytest.raises(configparser.InterpolationSyntaxError):
+        loadapp(f"config:{tmp_path}/x.ini")
+
+
+def test_every_option_may_stand_in_an_ini(load):
+    app = load("every_option")
+    answer = app.post("/v1/token", {**CC, "scope": "read nope"}, headers=basic("tester", SECRET))
+
+    assert (answer.json["scope"], answer.json["expires_in"]) == ("read", 600)
+    assert answer.json["access_token"].startswith("acme_")
+    assert challenge_of(app.get("/oauth/introspect", status=401)).parameters["realm"] == "the vault"
+    assert app.get("/v1/jwks").json == {"keys": []}
+
+
+def test_the_sample_has_every_option():
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read(CONFIGS / "every_option.ini")
+
+    named = set(parser["filter:oauth"]) - set(parser["DEFAULT"]) - {"use"}
+    assert named == OPTIONS.keys() - {"signing_key_files"}  # which exclude another
+
+
+def test_relative_files_lie_beside_the_ini():
+    options = beside_ini({"store": "sqlite:///oauth.db", "signing_key_files": "new.pem /etc/old.pem"}, "/the folder")
+
+    assert options == {
+        "store": "sqlite:////the folder/oauth.db",
+        "signing_key_files": ["/the folder/new.pem", "/etc/old.pem"],
+    }
+
+
+def test_what_stands_in_the_default_section_is_no_option(load):
+    load("every_option").get("/health", status=200)
+
+
+APP = "[app:main]\npaste.app_factory = wsgi_client:echo_factory\nfilter-with = oauth\n"
+FILTER = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\n"
+RULE = "required_scopes = * /* write\n"
+
+# PasteDeploy drops the filter's own rule in the first four, and would let everybody in.
+DROPPED = {
+    "in both": ("[DEFAULT]\n" + RULE + APP + FILTER + RULE, "required_scopes"),
+    "in both, with other values": ("[DEFAULT]\nrequired_scopes =\n" + APP + FILTER + RULE, "required_scopes"),
+    "through another file": (
+        "[DEFAULT]\n" + RULE + APP + "[filter:oauth]\nuse = config:base.ini#oauth\n",
+        "required_scopes",
+    ),
+    "set for another file": (APP + "set " + RULE + "[filter:oauth]\nuse = config:base.ini#oauth\n", "required_scopes"),
+    "in the defaults alone": ("[DEFAULT]\nstore = memory://\n" + APP + FILTER, "store"),
+    "set in the app": (APP + "set realm = x\n" + FILTER, "realm"),
+    "set in the filter": (APP + FILTER + "set realm = x\n", "realm"),
+    "got from its own name": ("[DEFAULT]\nrealm = x\n" + APP + FILTER + "get realm = realm\n", "realm"),
+    "a filter's name": (
+        "[DEFAULT]\nfilter-with = x\n[pipeline:main]\npipeline = oauth echo\n" + APP.replace("main", "echo") + FILTER,
+        "filter-with",
+    ),
+    "the filter by its factory": (
+        "[DEFAULT]\n"
+        + RULE
+        + APP
+        + FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oauth_mw.paste:filter_app_factory")
+        + RULE,
+        "required_scopes",
+    ),
+    "a filter-app": (
+        "[DEFAULT]\n"
+        + RULE
+        + FILTER.replace("filter:oauth", "filter-app:main")
+        + RULE
+        + "next = echo\n"
+        + APP.replace("main", "echo").replace("filter-with = oauth", ""),
+        "required_scopes",
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "option"), DROPPED.values(), ids=DROPPED)
+def test_a_variable_with_the_name_of_an_option_stops_the_start(tmp_path, text, option):
+    (tmp_path / "app.ini").write_text(text)
+    (tmp_path / "base.ini").write_text(FILTER + RULE)
+
+    with pytest.raises(ConfigError, match=rf"^{option}: .*rename the variable in \[DEFAULT\]"):
+        loadapp(f"config:{tmp_path}/app.ini")
+
+
+def test_a_variable_of_an_inherited_file_with_the_name_of_an_option_stops_the_start(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + "[filter:oauth]\nuse = config:base.ini#oauth\n" + RULE)
+    (tmp_path / "base.ini").write_text("[DEFAULT]\nrealm = x\n" + FILTER + "realm = shop\n")
+
+    with pytest.raises(ConfigError, match="^realm: "):
+        loadapp(f"config:{tmp_path}/app.ini")
+
+
+def test_an_argument_of_the_loader_with_the_name_of_an_option_stops_the_start(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + FILTER + RULE)
+
+    with pytest.raises(ConfigError, match="^required_scopes: "):
+        loadapp(f"config:{tmp_path}/app.ini", global_conf={"required_scopes": "x"})
+
+
+COMMENTED = [
+    ("realm", "shop ; its name", "shop"),
+    ("token_path", "/oauth/token # here", "/oauth/token"),
+    ("token_path", "off ;none", "off"),
+    ("public_paths", "/health # for all", "/health"),
+    ("public_paths", "\n    /health\n    /docs/*  ; for all", "/docs/*"),
+    ("required_scopes", "GET /* read # all", "GET /* read"),
+    ("grant_type_in", "body query # Apigee", "body query"),
+    ("audience", "urn:a # us", "urn:a"),
+    ("signing_key_files", "new.pem # old.pem", "new.pem"),
+    ("cache_size", "100 # many", "100"),
+    ("leeway_seconds", "0.5\t; half", "0.5"),
+    ("preflight", "true # yes", "true"),
+    ("issuer", "https://a.example # us", "https://a.example"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "meant"), COMMENTED)
+def test_a_comment_behind_a_value_stops_the_start_with_what_was_meant(tmp_path, name, value, meant):
+    (tmp_path / "app.ini").write_text(APP + FILTER + f"{name} = {value}\n")
+
+    with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value") as refusal:
+        loadapp(f"config:{tmp_path}/app.ini")
+
+    assert str(refusal.value).endswith(f"did you mean {meant!r}?")
+
+
+@pytest.mark.parametrize("name", ["store", "issuer", "public_url"])
+def test_a_comment_behind_a_url_is_refused_without_its_password(name):
+    with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value .* line of its own$"):
+        filter_factory({}, **{name: "https://user:hidden@host # hidden"})
+
+
+def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
+    folder = tmp_path / "a #1 ;b"
+    folder.mkdir()
+    (folder / "app.ini").write_text(
+        APP
+        + FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
+        + "key_encryption_secret = correct # horse ; staple\n"
+    )
+
+    loadapp(f"config:{quote(str(folder))}/app.ini")
+
+    assert (folder / "oauth.db").is_file()
+
+
+def test_a_comment_on_a_line_of_its_own_is_none_of_the_value(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + FILTER + "public_paths =\n    /a\n    # no more\n; but\n    /b\n")
+
+    CheckedApp(f"config:{tmp_path}/app.ini").get("/b", status=200)
+
+
+def test_an_unknown_option_stops_the_start():
+    with pytest.raises(ConfigError, match="public_path: unknown option, did you mean public_paths"):
+        loadapp(f"config:{CONFIGS}/unknown_option.ini")
+
+
+def test_a_filter_without_a_store_stops_the_start():
+    with pytest.raises(ConfigError, match="^store: "):
+        filter_factory({})(echo)
+
+
+def test_the_entry_points_are_those_of_the_package():
+    found = {each.group: each.load() for each in entry_points(name="main") if each.value.startswith("oauth_mw")}
+
+    assert found["paste.filter_factory"] is filter_factory
+    assert found["paste.filter_app_factory"] is filter_app_factory
+
+
+def test_one_filter_may_wrap_several_apps():  # B-20
+    wrap = filter_factory({"here": "/nowhere"}, store="memory://")
+
+    assert type(wrap(echo)) is type(wrap(echo)) is OAuthMiddleware
+
+
+def test_options_of_an_ini_are_those_of_the_keyword_arguments():
+    app = CheckedApp(filter_app_factory(echo, {}, store="memory://", realm="r", public_paths="/a /b"))
+
+    app.get("/b", status=200)
+    assert challenge_of(app.get("/c", status=401)).parameters == {"realm": "r"}

@@ -1,0 +1,220 @@
+"""How a Basic header is read (RFC 7617, RFC 6749 §2.3.1)."""
+
+from __future__ import annotations
+
+import base64
+import time
+from urllib.parse import quote
+
+import pytest
+
+from helpers.support import SECRET, basic, one_store
+from helpers.wsgi_client import challenge_of, post_form
+from oauth_mw import admin
+
+pytestmark = one_store
+
+CC = b"grant_type=client_credentials"
+PRINTABLE = "".join(map(chr, range(0x20, 0x7F)))
+
+
+@pytest.fixture
+def register(store):
+    """Register a client with this id and secret, of any quality."""
+    return lambda client_id, secret: admin.add_client(
+        store, "odd", scope="read", client_id=client_id, secret=secret, allow_weak_secret=True
+    )
+
+
+@pytest.fixture
+def ask(wrap):
+    """The answer to a token request with this Authorization value; a ``bytes`` pair is put into Basic."""
+    app = wrap()
+
+    def send(value):
+        if isinstance(value, bytes):
+            value = "Basic " + base64.b64encode(value).decode()
+        return post_form(app.app, CC, HTTP_AUTHORIZATION=value)
+
+    return send
+
+
+IDS_AND_SECRETS = {
+    "plain": ("client", SECRET),
+    "colon and space": ("a:b+c d", "p+s %2F:w-and-more-of-it"),
+    "percent": ("50%", "100%-of-the-secret"),
+    "plus": ("a+b", "c+d+e+f+g+h+i+j+k"),
+    "looks encoded": ("a%2Bb", "s%20e%20c%20r%20e%20t"),
+    "all of %x20-7E": (PRINTABLE[::-1], PRINTABLE),
+    "spaces around": (" a ", " the secret of a "),
+    "only colons": ("a", "::::::::::::::::::"),
+}
+
+
+@pytest.mark.parametrize(("client_id", "secret"), IDS_AND_SECRETS.values(), ids=IDS_AND_SECRETS)
+def test_id_and_secret_are_form_decoded(register, ask, client_id, secret):  # A-02
+    register(client_id, secret)
+
+    assert ask(basic(client_id, secret)["Authorization"]).status == 200
+
+
+@pytest.mark.parametrize(("client_id", "secret"), IDS_AND_SECRETS.values(), ids=IDS_AND_SECRETS)
+def test_every_octet_may_be_escaped(register, ask, client_id, secret):  # A-02
+    register(client_id, secret)
+    pair = ":".join("".join(f"%{ord(c):02X}" for c in text) for text in (client_id, secret))
+
+    assert ask(pair.encode()).status == ask(pair.lower().encode()).status == 200
+
+
+@pytest.mark.parametrize(
+    ("client_id", "secret"),
+    [pair for pair in IDS_AND_SECRETS.values() if ":" not in pair[0]],
+    ids=[name for name, pair in IDS_AND_SECRETS.items() if ":" not in pair[0]],
+)
+def test_id_and_secret_may_come_raw(register, ask, client_id, secret):  # A-02
+    register(client_id, secret)
+
+    assert ask(f"{client_id}:{secret}".encode()).status == 200
+
+
+def test_one_decoded_and_one_raw_are_never_combined(register, ask):  # A-02
+    register("a+b", "se+cr+et+of+this+one")
+
+    assert ask(b"a%2Bb:se+cr+et+of+this+one").status == 401
+    assert ask(b"a+b:se%2Bcr%2Bet%2Bof%2Bthis%2Bone").status == 401
+
+
+def test_the_decoded_reading_comes_first(register, ask, store):  # A-02
+    secret = "one secret for both"
+    register("a b", secret)
+    register("a+b", secret.replace(" ", "+"))
+    admin.update_client(store, "a b", scope="decoded")
+    admin.update_client(store, "a+b", scope="raw")
+
+    assert b'"scope": "decoded"' in ask(b"a+b:one+secret+for+both").body
+
+
+def test_the_raw_reading_counts_when_the_decoded_one_is_another_client(register, ask):  # A-02
+    register("a b", "the secret of the first")
+    register("a+b", "the-secret+of-the-second")
+
+    assert ask(b"a+b:the-secret+of-the-second").status == 200
+
+
+@pytest.mark.parametrize("place", ["body", "header"])
+def test_the_encoded_form_of_a_secret_is_not_the_secret(register, wrap, ask, place):  # A-02d
+    secret = "p+s %2F:w-and-more-of-it"
+    register("a", secret)
+    twice = quote(quote(secret, safe=""), safe="")
+    if place == "body":
+        answer = post_form(wrap().app, CC + b"&client_id=a&client_secret=" + twice.encode())
+    else:
+        answer = ask(f"a:{twice}".encode())
+
+    assert answer.status == 401
+
+
+@pytest.mark.parametrize("value", ["basic {}", "BASIC {}", "bAsIc {}", "Basic  {}", "Basic     {}", "Basic {} "])
+def test_the_scheme_has_any_case_and_spaces(client, ask, value):  # A-03
+    assert ask(value.format(basic("tester", SECRET)["Authorization"].removeprefix("Basic "))).status == 200
+
+
+GOOD = base64.b64encode(f"tester:{SECRET}".encode()).decode()
+MALFORMED = {
+    "nothing": "Basic",
+    "a space": "Basic ",
+    "not base64": "Basic !!!!",
+    "garbage inside": f"Basic {GOOD[:8]}!{GOOD[8:]}",
+    "a space inside": f"Basic {GOOD[:8]} {GOOD[8:]}",
+    "a line feed inside": f"Basic {GOOD[:8]}\n{GOOD[8:]}",
+    "url-safe alphabet": "Basic " + base64.urlsafe_b64encode(b"tester:\xfb\xff\xfe").decode(),
+    "cut": f"Basic {GOOD[:-1]}",
+    "padding too much": f"Basic {GOOD}=",
+    "padding missing": f"Basic {GOOD.rstrip('=')}x",
+    "padding first": f"Basic ={GOOD}",
+    "twice": f"Basic {GOOD}{GOOD}",
+    "three parts": f"Basic {GOOD} x y",
+    "parameters": f'Basic {GOOD}, realm="x"',
+    "no space": f"Basic{GOOD}",
+    "a tab": f"Basic\t{GOOD}",
+    "a colon": f"Basic: {GOOD}",
+    "quoted": f'Basic "{GOOD}"',
+    "not ASCII": f"Basic {GOOD}\xe9",
+    "NUL": f"Basic {GOOD}\0",
+    "no colon": b"tester",
+    "not UTF-8": b"tester:\xff\xfe",
+    "NUL inside": b"tester:" + SECRET.encode() + b"\0",
+    "CR LF inside": b"tester:" + SECRET.encode() + b"\r\n",
+    "escaped CR LF": b"tester:" + SECRET.encode() + b"%0D%0A",
+    "escaped NUL": b"tester:" + SECRET.encode() + b"%00",
+    "a bad escape": b"tester:" + SECRET.encode() + b"%zz",
+    "many parts": b":::::",
+    "nothing around the colon": b":",
+}
+
+
+@pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_header_is_refused(client, ask, value):  # A-07, A-08
+    answer = ask(value)
+
+    assert (answer.status, challenge_of(answer).scheme) == (401, "Basic")
+
+
+def test_non_canonical_base64_is_refused(register, ask):  # A-07
+    register("a", "0123-secret-of-88")
+    pair = base64.b64encode(b"a:0123-secret-of-88").decode()  # ends in "OA=="
+    other = pair.replace("OA==", "OB==")
+    assert base64.b64decode(other) == base64.b64decode(pair)
+
+    assert [ask(f"Basic {value}").status for value in (pair, other)] == [200, 401]
+
+
+BAD = "Basic " + base64.b64encode(b"tester:nonsense-nonsense").decode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [f"Basic {GOOD},{BAD}", f"{BAD}, Basic {GOOD}", f"Basic {GOOD}, Basic {GOOD}", f"Basic {GOOD}, Bearer x"],
+    ids=["good+bad", "bad+good", "good+good", "Basic+Bearer"],
+)
+def test_several_authorization_lines_are_refused(client, ask, value):  # A-16
+    assert ask(value).status == 401
+
+
+@pytest.mark.parametrize("size", [8_000, 64_000, 200_000])
+def test_huge_credentials_are_refused_quickly(client, ask, size):  # A-15
+    started = time.monotonic()
+
+    assert ask("Basic " + "A" * size).status == 401
+    assert ask(b"tester:" + b"x" * size).status == 401
+    assert ask(b"tester:" + b"%41" * (size // 3)).status == 401
+    assert ask(b"x" * size + b":" + SECRET.encode()).status == 401
+    assert ask("x" * size).status == 401
+    assert time.monotonic() - started < 2
+
+
+def test_a_huge_secret_in_the_body_is_refused(client, wrap):  # A-15
+    answer = post_form(wrap().app, CC + b"&client_id=tester&client_secret=" + b"x" * 60_000)
+
+    assert answer.status == 401
+
+
+def test_the_longest_id_and_secret_may_be_escaped_and_nothing_longer_is_decoded(register, ask):
+    client_id, secret = "i" * 255, "".join(chr(0x21 + number % 90) for number in range(1024))
+    register(client_id, secret)
+    pair = ":".join("".join(f"%{ord(c):02X}" for c in text) for text in (client_id, secret))
+
+    assert [ask(pair.encode() + more).status for more in (b"", b" ", b"%41" * 60_000)] == [200, 401, 401]
+
+
+@pytest.mark.parametrize(("id_length", "secret_length"), [(256, 20), (20, 1025), (60_000, 20), (20, 60_000)])
+def test_what_is_longer_than_an_id_or_secret_can_be_never_reaches_the_store(
+    wrap, store, monkeypatch, id_length, secret_length
+):
+    asked = []
+    monkeypatch.setattr(store, "find_client", asked.append)
+    form = f"grant_type=client_credentials&client_id={'i' * id_length}&client_secret={'s' * secret_length}"
+
+    answer = post_form(wrap().app, form.encode())
+
+    assert (answer.status, asked) == (401, [])

@@ -1,0 +1,281 @@
+"""How ids and secrets are compared and kept."""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections import Counter
+from urllib.parse import urlencode
+
+import pytest
+
+from helpers.support import SECRET, basic, echo, one_store
+from helpers.wsgi_client import CheckedApp, post_form
+from oauth_mw import AdminError, OAuthMiddleware, admin
+from oauth_mw.model import ClientSecret
+
+CC = b"grant_type=client_credentials"
+
+
+def ask(app, client_id, secret, *, header=False):
+    if header:
+        return post_form(app.app, CC, HTTP_AUTHORIZATION=basic(client_id, secret)["Authorization"])
+    return post_form(app.app, CC + b"&" + urlencode({"client_id": client_id, "client_secret": secret}).encode())
+
+
+NEAR_MISSES = {
+    "prefix": SECRET[:-1],
+    "suffix": SECRET + "x",
+    "other case": SECRET.swapcase(),
+    "space before": " " + SECRET,
+    "space after": SECRET + " ",
+    "line feed": SECRET + "\n",
+    "CR LF": SECRET + "\r\n",
+    "NUL": SECRET + "\0",
+    "two NULs": SECRET + "\0\0",
+    "twice": SECRET * 2,
+    "zero width": SECRET + "\u200b",
+    "BOM": "\ufeff" + SECRET,
+    "soft hyphen": SECRET[:4] + "\u00ad" + SECRET[4:],
+    "full width": "".join(chr(ord(c) + 0xFEE0) for c in SECRET),
+    "Cyrillic": SECRET.replace("B", "В"),
+    "combining": SECRET + "\u0301",
+    "quoted": f'"{SECRET}"',
+    "percent": SECRET + "%00",
+}
+
+
+@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+@pytest.mark.parametrize("secret", NEAR_MISSES.values(), ids=NEAR_MISSES)
+def test_a_secret_is_compared_exactly(wrap, client, secret, header):  # A-05
+    assert ask(wrap(), client, secret, header=header).status in (400, 401)
+
+
+@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+@pytest.mark.parametrize(
+    "client_id",
+    [
+        "Tester",
+        "TESTER",
+        "teste",
+        "testers",
+        " tester",
+        "tester ",
+        "tester\n",
+        "tester\0",
+        "ｔester",
+        "tеster",
+        "*",
+        "%",
+    ],
+)
+def test_an_id_is_compared_exactly(wrap, client, client_id, header):  # A-05
+    assert ask(wrap(), client_id, SECRET, header=header).status in (400, 401)
+
+
+def test_long_secrets_are_not_cut(wrap, store):  # A-05
+    secret = SECRET * 3 + "x" * 900 + "y"
+    admin.add_client(store, "long", client_id="long", secret=secret, allow_weak_secret=True)
+    app = wrap()
+
+    assert [ask(app, "long", each).status for each in (secret, secret[:-1], secret[:72], secret[:-1] + "z")] == [
+        200,
+        401,
+        401,
+        401,
+    ]
+
+
+@pytest.mark.parametrize("secret", ["é" * 20, "\N{KEY}" * 20, "\x7f" + SECRET, "tab\t" + SECRET])
+def test_a_secret_that_cannot_be_sent_is_not_registered(store, secret):  # A-05
+    with pytest.raises(AdminError, match="printable ASCII"):
+        admin.add_client(store, "odd", secret=secret, allow_weak_secret=True)
+
+
+def test_look_alikes_are_not_normalised(wrap, store):  # A-05
+    admin.add_client(store, "look", client_id="ﬁ".encode().hex(), secret=SECRET)
+    twin = unicodedata.normalize("NFKD", "ﬁ")
+
+    assert ask(wrap(), twin, SECRET).status == 401
+
+
+INJECTIONS = [
+    "' OR '1'='1",
+    "tester' --",
+    "x'; DROP TABLE client; --",
+    "*)(uid=*))(|(uid=*",
+    '{"$ne": null}',
+    "{{7*7}}",
+    "${jndi:ldap://x}",
+    "../../etc/passwd",
+    "%s%s%n",
+    "; cat /etc/passwd",
+    "tester%27",
+]
+
+
+@pytest.mark.parametrize("text", INJECTIONS)
+@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+def test_query_text_is_just_a_wrong_credential(wrap, client, text, header):  # A-06
+    app = wrap()
+
+    answers = [ask(app, text, SECRET, header=header), ask(app, client, text, header=header)]
+    assert [(answer.status, b"invalid_client" in answer.body) for answer in answers] == [(401, True)] * 2
+    assert ask(app, client, SECRET).status == 200
+
+
+@pytest.fixture
+def failures(store, clock, client):
+    """Credentials that fail for different reasons."""
+    for name in ("disabled", "expired", "deleted", "bare"):
+        admin.add_client(store, name, client_id=name, secret=SECRET, clock=clock)
+    admin.disable_client(store, "disabled")
+    admin.delete_client(store, "deleted")
+    (first,) = store.find_client("expired").secrets
+    late = "Zq7Wm2Xc9Vb4Nn6Ll1Kk"
+    admin.add_secret(store, "expired", secret=late, not_after=int(clock()) + 10, clock=clock)
+    admin.revoke_secret(store, "expired", first.secret_id)
+    (only,) = store.find_client("bare").secrets
+    admin.revoke_secret(store, "bare", only.secret_id)
+    clock.move(10)
+    return {
+        "unknown": ("nobody", SECRET),
+        "wrong": ("tester", SECRET[::-1]),
+        "disabled": ("disabled", SECRET),
+        "disabled and wrong": ("disabled", SECRET[::-1]),
+        "deleted": ("deleted", SECRET),
+        "expired": ("expired", late),
+        "revoked": ("expired", SECRET),
+        "without secrets": ("bare", SECRET),
+    }
+
+
+@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+def test_all_failures_look_alike(wrap, failures, header):  # A-04, A-04c
+    app = wrap()
+    answers = {name: ask(app, *pair, header=header)[:3] for name, pair in failures.items()}
+
+    assert len({repr(answer) for answer in answers.values()}) == 1, answers
+    assert answers["unknown"][0] == 401
+
+
+def test_malformed_credentials_and_methods_that_are_off_look_alike_too(wrap, failures):  # A-04c
+    app = wrap(client_auth_methods="client_secret_basic")
+    values = [basic("nobody", SECRET)["Authorization"], "Basic !", "Basic", "Bearer x"]
+    answers = [post_form(app.app, CC, HTTP_AUTHORIZATION=value)[:3] for value in values]
+    answers += [ask(app, "tester", SECRET)[:3], post_form(app.app, CC)[:3]]
+
+    assert len(set(map(repr, answers))) == 1
+
+
+class Meanwhile:
+    """The store, where something happens right before a client's record is read."""
+
+    def __init__(self, store, work):
+        self._store, self._work = store, work
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def find_client(self, client_id):
+        self._work()
+        return self._store.find_client(client_id)
+
+
+MEANWHILE = {
+    "its secret is revoked": lambda store, secret_id: admin.revoke_secret(store, "tester", secret_id),
+    "it is disabled": lambda store, secret_id: admin.disable_client(store, "tester"),
+    "it is deleted": lambda store, secret_id: admin.delete_client(store, "tester"),
+}
+
+
+@pytest.mark.parametrize("work", MEANWHILE.values(), ids=MEANWHILE)
+def test_what_happens_to_a_client_while_it_is_authenticated_counts(store, client, work):
+    (secret,) = store.find_client("tester").secrets
+    app = OAuthMiddleware(echo, store=Meanwhile(store, lambda: work(store, secret.secret_id)))
+
+    assert ask(CheckedApp(app), "tester", SECRET).status == 401
+
+
+def work(app, client_id, secret):
+    """How often what was called while a client was authenticated."""
+    calls = Counter()
+
+    def profile(frame, event, what):
+        if event == "c_call" and what.__name__ in ("openssl_sha256", "compare_digest"):
+            calls[what.__name__] += 1
+
+    header = basic(client_id, secret, raw=True)["Authorization"]
+    sys.setprofile(profile)
+    try:
+        post_form(app.app, CC, HTTP_AUTHORIZATION=header)
+    finally:
+        sys.setprofile(None)
+    return calls
+
+
+@one_store
+def test_all_failures_do_the_same_work(wrap, failures):  # A-18
+    app = wrap()
+    done = {name: work(app, *pair) for name, pair in failures.items()}
+
+    assert done["unknown"]["openssl_sha256"] == done["unknown"]["compare_digest"] >= 1
+    assert len({tuple(sorted(each.items())) for each in done.values()}) == 1, done
+
+
+@one_store
+@pytest.mark.parametrize("secret", [SECRET + "\0", SECRET + "\n", "\x7f" + SECRET, SECRET + "é"])
+def test_what_no_secret_can_hold_is_refused_before_hashing(wrap, client, secret):  # A-05
+    assert work(wrap(), "tester", secret) == Counter()
+
+
+@one_store
+def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):  # A-02, A-18
+    app = wrap()
+    done = [work(app, name, "%41+" + SECRET) for name, _ in failures.values()]
+
+    assert len({tuple(sorted(each.items())) for each in done}) == 1
+    assert done[0]["openssl_sha256"] > work(app, "tester", "no" + SECRET)["openssl_sha256"]
+
+
+@one_store
+def test_a_second_secret_does_not_show(wrap, store, failures):  # A-18
+    admin.add_secret(store, "tester")
+
+    assert work(wrap(), "tester", "no" + SECRET) == work(wrap(), "nobody", "no" + SECRET)
+
+
+def test_several_secrets_are_good_at_once(wrap, store, client):  # A-21
+    second = admin.add_secret(store, "tester").secret
+    app = wrap()
+    assert ask(app, "tester", SECRET).status == ask(app, "tester", second).status == 200
+
+    admin.revoke_secret(store, "tester", store.find_client("tester").secrets[0].secret_id)
+    assert (ask(app, "tester", SECRET).status, ask(app, "tester", second).status) == (401, 200)
+
+
+def test_a_secret_ends_at_its_second(wrap, store, client, clock):  # A-21
+    late = admin.add_secret(store, "tester", not_after=int(clock()) + 5, clock=clock).secret
+    app = wrap()
+
+    clock.move(4)
+    assert ask(app, "tester", late).status == 200
+    clock.move(1)
+    assert ask(app, "tester", late).status == 401
+
+
+def test_generated_secrets_have_256_bits_and_encode_to_themselves(store):  # A-21
+    made = [admin.add_client(store, f"n{n}") for n in range(20)]
+
+    assert len({each.secret for each in made}) == len({each.client.client_id for each in made}) == 20
+    assert all(each.secret.isalnum() and each.secret.isascii() and len(each.secret) >= 43 for each in made)
+    assert all(each.client.client_id.isalnum() and each.client.client_id.isascii() for each in made)
+
+
+def test_equal_secrets_have_different_hashes(store):  # A-21
+    admin.add_client(store, "one", client_id="one", secret=SECRET)
+    admin.add_client(store, "two", client_id="two", secret=SECRET)
+    kept: list[ClientSecret] = [*store.find_client("one").secrets, *store.find_client("two").secrets]
+
+    assert kept[0].salt != kept[1].salt
+    assert kept[0].digest != kept[1].digest

@@ -1,0 +1,264 @@
+"""The documents by which clients and services find their way say what is true, whoever asks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.support import SECRET, basic, bearer, issue, one_store
+from helpers.wsgi_client import call, challenge_of, make_environ
+from oauth_mw import ConfigError, forbidden
+from oauth_mw.keys.keypair import make
+from oauth_mw.keys.ring import KeyRing
+from oauth_mw.model import CLIENT_AUTH_METHODS
+
+pytestmark = one_store
+
+CC = {"grant_type": "client_credentials"}
+ISSUER = "https://auth.example"
+SERVER = "/.well-known/oauth-authorization-server"
+RESOURCE = "/.well-known/oauth-protected-resource"
+
+
+@pytest.fixture
+def found(wrap, client):
+    """The authorization server's metadata with these options, and the app."""
+
+    def find(**options):
+        app = wrap(**{"issuer": ISSUER, **options})
+        return app.get(SERVER).json, app
+
+    return find
+
+
+@pytest.mark.parametrize("issuer", [ISSUER, ISSUER + "/", ISSUER + "/tenant", ISSUER + "/tenant/"])
+def test_the_issuer_is_told_as_configured_at_its_own_path(wrap, issuer):  # M-01, M-02
+    path = SERVER + ("/tenant" if "tenant" in issuer else "")
+
+    assert wrap(issuer=issuer).get(path).json["issuer"] == issuer
+
+
+def test_the_endpoints_are_where_the_metadata_say(found):  # M-03
+    metadata, app = found()
+    tester = basic("tester", SECRET)
+    token = app.post(metadata["token_endpoint"], CC, headers=tester).json["access_token"]
+
+    assert app.post(metadata["introspection_endpoint"], {"token": token}, headers=tester).json["active"] is True
+    app.post(metadata["revocation_endpoint"], {"token": token}, headers=tester, status=200)
+    assert app.get(metadata["jwks_uri"]).json == {"keys": []}
+
+
+def test_all_endpoints_begin_with_the_public_url(found):  # M-03
+    metadata, _ = found(public_url="https://api.example/mount/", token_path="/v 1")
+    names = ["token_endpoint", "revocation_endpoint", "introspection_endpoint", "jwks_uri"]
+
+    assert [metadata[name].removeprefix("https://api.example/mount") for name in names] == [
+        "/v%201",
+        "/oauth/revoke",
+        "/oauth/introspect",
+        "/oauth/jwks",
+    ]
+
+
+def test_grants_and_response_types_are_told(found):  # M-04, M-05
+    metadata, _ = found()
+
+    assert metadata["grant_types_supported"] == ["client_credentials"]
+    assert metadata["response_types_supported"] == []
+
+
+@pytest.mark.parametrize("methods", [["client_secret_basic"], ["client_secret_post"], CLIENT_AUTH_METHODS])
+def test_exactly_the_methods_that_are_told_work(found, methods):  # M-06
+    metadata, app = found(client_auth_methods=methods)
+    tries = {
+        "client_secret_basic": (CC, basic("tester", SECRET)),
+        "client_secret_post": ({**CC, "client_id": "tester", "client_secret": SECRET}, {}),
+    }
+    for name in ("token", "revocation", "introspection"):
+        url, told = metadata[f"{name}_endpoint"], metadata[f"{name}_endpoint_auth_methods_supported"]
+        answers = {
+            method: app.post(url, {**form, "token": "x"}, headers=headers, expect_errors=True)
+            for method, (form, headers) in tries.items()
+        }
+        assert [method for method, answer in answers.items() if answer.status_int == 200] == told == list(methods)
+
+
+def test_no_algorithm_is_told_where_nobody_signs_to_authenticate(found):  # M-06
+    metadata, _ = found(token_format="jwt")
+
+    assert [name for name in metadata if "_alg_" in name] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "members"),
+    [
+        ("revocation_path", {"revocation_endpoint", "revocation_endpoint_auth_methods_supported"}),
+        ("introspection_path", {"introspection_endpoint", "introspection_endpoint_auth_methods_supported"}),
+        ("jwks_path", {"jwks_uri"}),
+    ],
+)
+def test_what_is_off_is_not_told(found, option, members):  # M-07
+    metadata, without = found()[0], found(**{option: "off"})[0]
+
+    assert metadata.keys() - without.keys() == members
+
+
+def test_nothing_is_null_or_empty_but_what_must_be(found):  # M-08
+    metadata, app = found()
+    both = {**metadata, **app.get(RESOURCE).json}
+
+    assert [name for name, value in both.items() if not value] == ["response_types_supported"]
+
+
+@pytest.mark.parametrize(
+    ("audience", "path", "resource"),
+    [
+        (None, RESOURCE, ISSUER),
+        (["https://api.example/v1"], RESOURCE + "/v1", "https://api.example/v1"),
+        (["https://api.example/v1/"], RESOURCE + "/v1/", "https://api.example/v1/"),
+        (["urn:a", "https://api.example/", "https://other.example"], RESOURCE, "https://api.example/"),
+        (
+            ["https://api.example/?a", "https://a%20b.example", "http://localhost:8080"],
+            RESOURCE,
+            "http://localhost:8080",
+        ),
+    ],
+)
+def test_the_resource_is_told_as_configured_at_its_own_path(wrap, audience, path, resource):  # G-01, G-02
+    assert wrap(issuer=ISSUER, audience=audience).get(path).json == {
+        "resource": resource,
+        "authorization_servers": [ISSUER],
+        "bearer_methods_supported": ["header"],
+    }
+
+
+def refuse(environ, start_response):
+    return forbidden("admin")(environ, start_response)
+
+
+def test_every_challenge_names_the_resources_metadata(wrap, client):  # G-03
+    app = wrap(refuse, issuer=ISSUER, audience="https://api.example/v1", required_scopes=["* /ruled admin"])
+    good = bearer(issue(app))
+    answers = [
+        app.get("/any", status=401),
+        app.get("/any", headers=bearer("x"), status=401),
+        app.get("/ruled", headers=good, status=403),
+        app.get("/any", headers=good, status=403),
+    ]
+
+    for answer in answers:
+        assert answer.headers["WWW-Authenticate"].startswith('Bearer realm="api", resource_metadata="https://')
+        metadata = app.get(challenge_of(answer).parameters["resource_metadata"]).json
+        assert metadata["resource"] == "https://api.example/v1"
+
+
+def test_a_challenge_added_to_the_apps_own_401_names_it_too(wrap):  # G-03
+    def own(environ, start_response):
+        start_response("401 Unauthorized", [("Content-Type", "text/plain")])
+        return [b""]
+
+    answer = wrap(own, issuer=ISSUER, delay_auth_decision=True).get("/any", status=401)
+    assert challenge_of(answer).parameters["resource_metadata"] == ISSUER + RESOURCE
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"issuer": None}, {"metadata": "off"}, {"audience": "urn:a"}],
+    ids=["no issuer", "off", "a resource that is no URL"],
+)
+def test_without_the_document_no_challenge_names_it(wrap, options):  # G-03
+    answer = wrap(**{"issuer": ISSUER, **options}).get(RESOURCE, status=401)
+
+    assert answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
+
+
+@pytest.mark.parametrize("options", [{"issuer": None}, {"metadata": "off"}, {"token_path": "off"}])
+def test_without_a_token_endpoint_or_an_issuer_no_server_is_described(wrap, options):
+    wrap(**{"issuer": ISSUER, **options}).get(SERVER, status=401)
+
+
+HEADERS = {
+    "HTTP_HOST": "evil.example",
+    "HTTP_X_FORWARDED_HOST": "evil.example",
+    "HTTP_X_FORWARDED_PROTO": "evil",
+    "HTTP_X_FORWARDED_PREFIX": "/evil",
+    "HTTP_FORWARDED": "host=evil.example",
+    "SERVER_NAME": "evil.example",
+    "SCRIPT_NAME": "/evil",
+    "QUERY_STRING": "evil",
+    "wsgi.url_scheme": "evil",
+}
+
+
+@pytest.mark.parametrize("path", [SERVER, RESOURCE, "/oauth/jwks", "/any"])
+def test_nothing_of_a_request_is_told(wrap, path):  # M-02, M-03, G-01, G-03
+    app = wrap(issuer=ISSUER).app
+    answers = [call(app, make_environ("GET", path, **keys)) for keys in ({}, HEADERS)]
+
+    assert answers[0][:3] == answers[1][:3]
+
+
+@pytest.fixture
+def ring(store, clock):
+    return KeyRing(store.key_store(), clock, clock, algorithm="ES256", lifetime=None, lead=300, secret=None)
+
+
+PUBLIC = {
+    "ES256": {"kty", "crv", "x", "y"},
+    "EdDSA": {"kty", "crv", "x"},
+    "RS256": {"kty", "n", "e"},
+}
+
+
+@pytest.mark.parametrize("algorithm", PUBLIC)
+def test_the_key_set_has_public_members_alone(wrap, ring, algorithm):  # K-01
+    made = make(algorithm)
+    ring.add(made)
+    (key,) = wrap(issuer=ISSUER).get("/oauth/jwks").json["keys"]
+
+    assert key.keys() == PUBLIC[algorithm] | {"kid", "use", "alg"}
+    assert (key["kid"], key["use"], key["alg"]) == (made.kid, "sig", algorithm)
+
+
+def test_the_key_set_has_the_keys_that_signed_and_that_will(wrap, ring, clock):  # K-01
+    keys = [make("ES256"), make("EdDSA"), make("ES256")]
+    ring.add(keys[0])
+    ring.signing(int(clock()) + 3600)
+    ring.add(keys[1])
+    clock.move(301)
+    ring.add(keys[2])
+
+    told = wrap(issuer=ISSUER).get("/oauth/jwks").json["keys"]
+    assert [each["kid"] for each in told] == [key.kid for key in keys]
+
+
+def test_keys_of_files_are_told_in_their_order(wrap, tmp_path):  # K-01
+    keys = {name: make(algorithm) for name, algorithm in (("new", "EdDSA"), ("old", "ES256"))}
+    for name, key in keys.items():
+        (tmp_path / f"{name}.pem").write_text(key.pem())
+    app = wrap(issuer=ISSUER, signing_key_files=[f"{tmp_path}/new.pem", f"{tmp_path}/old.pem"])
+
+    assert [each["kid"] for each in app.get("/oauth/jwks").json["keys"]] == [key.kid for key in keys.values()]
+
+
+def test_media_types_are_those_of_the_rfcs(wrap):  # K-02, M-01, G-01
+    app = wrap(issuer=ISSUER)
+
+    assert app.get("/oauth/jwks").content_type == "application/jwk-set+json"
+    assert app.get(SERVER).content_type == app.get(RESOURCE).content_type == "application/json"
+
+
+@pytest.mark.parametrize("options", [{"issuer": None}, {"jwks_path": "off"}], ids=["no issuer", "off"])
+def test_there_is_no_key_set_where_none_is_wanted(wrap, options):
+    wrap(**{"issuer": ISSUER, **options}).get("/oauth/jwks", status=401)
+
+
+@pytest.mark.parametrize("path", [SERVER, RESOURCE, "/oauth/jwks"])
+def test_no_rule_closes_a_document_and_none_may_name_it_alone(wrap, path):
+    app = wrap(issuer=ISSUER, required_scopes=["* /* admin"])
+
+    assert json.loads(app.get(path, status=200).body)
+    for options in ({"public_paths": path}, {"required_scopes": f"GET {path} admin"}):
+        with pytest.raises(ConfigError, match="is exactly"):
+            wrap(issuer=ISSUER, **options)

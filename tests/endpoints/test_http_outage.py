@@ -1,0 +1,165 @@
+"""A store that does not answer: 503, never 401, never *revoked: yes*; and nobody passes."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from helpers.engines import wait_until
+from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.wsgi_client import call, make_environ
+from oauth_mw import admin, open_store
+from oauth_mw.stores.sql.schema import VERSION
+
+CC = {"grant_type": "client_credentials"}
+TESTER = basic("tester", SECRET)
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    """An SQLite store that waits for a tenth of a second."""
+    opened = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, clock=clock, timeout=0.1)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def busy(store):
+    """Another process holds the store's only writer's place; calling this lets it go."""
+    holder = sqlite3.connect(store.url.removeprefix("sqlite:///"), isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    yield lambda: holder.execute("ROLLBACK")
+    holder.close()
+
+
+@pytest.fixture
+def lose(store):
+    """Take the store's files away; calling what it returns brings them back."""
+    path = store.url.removeprefix("sqlite:///")
+    away = [path + suffix for suffix in ("", "-wal", "-shm", "-oauth_mw")]
+
+    def take():
+        there = [name for name in away if os.path.exists(name)]
+        for name in there:
+            os.rename(name, name + ".away")
+        return lambda: [os.rename(name + ".away", name) for name in there]
+
+    return take
+
+
+def unavailable(answer):
+    """True for the one answer of an outage."""
+    assert answer.content_type == "application/json"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert not any(mark in answer.text for mark in ("MARKER", "SQL", "sqlite", "/", "Traceback", "locked", "active"))
+    return answer.status_int == 503 and answer.json["error"] == "temporarily_unavailable"
+
+
+def test_nothing_is_issued(wrap, client, busy):  # L-03
+    app = wrap()
+    assert unavailable(app.post("/oauth/token", CC, headers=TESTER, status=503))
+
+    busy()
+    assert issue(app)  # L-06
+
+
+def test_nothing_is_said_to_be_revoked(wrap, client, store, request):  # R-16
+    app = wrap()
+    token = issue(app)
+    release = request.getfixturevalue("busy")
+    assert unavailable(app.post("/oauth/revoke", {"token": token}, headers=TESTER, status=503))
+    app.get("/any", headers=bearer(token), status=200)
+
+    release()
+    app.post("/oauth/revoke", {"token": token}, headers=TESTER, status=200)
+    app.get("/any", headers=bearer(token), status=401)
+
+
+def test_nobody_passes_while_tokens_cannot_be_judged(wrap, client, lose):  # L-03
+    token = issue(wrap())
+    store_is_back = lose()
+    app = wrap()  # a worker that starts in an outage
+
+    assert unavailable(app.get("/any", headers=bearer(token), status=503))
+    assert unavailable(app.post("/oauth/token", CC, headers=TESTER, status=503))
+    assert unavailable(app.post("/oauth/introspect", {"token": token}, headers=TESTER, status=503))
+    assert unavailable(app.post("/oauth/revoke", {"token": token}, headers=TESTER, status=503))
+    app.get("/any", status=401)
+
+    store_is_back()
+    wrap().get("/any", headers=bearer(token), status=200)
+
+
+def test_an_outage_opens_nothing_with_delayed_decisions(wrap, client, lose):  # L-03
+    token = issue(wrap())
+    lose()
+
+    assert unavailable(wrap(delay_auth_decision=True).get("/any", headers=bearer(token), status=503))
+
+
+def test_public_paths_need_no_store(wrap, client, lose):  # P-04, L-03
+    app = wrap(public_paths=["/public"])
+    lose()
+
+    app.get("/public", status=200)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+def test_other_methods_meet_the_outage_alike(wrap, client, lose, method):  # H-16, L-03
+    token = issue(wrap())
+    lose()
+
+    environ = make_environ(method, "/any", HTTP_AUTHORIZATION=f"Bearer {token}")
+    assert call(wrap().app, environ).status == 503
+
+
+def test_a_store_in_memory_does_not_serve_several_processes(wrap, clock):  # L-03, B-21
+    memory = open_store("memory://", clock=clock)
+    admin.add_client(memory, "x", client_id="tester", secret=SECRET)
+    from oauth_mw import OAuthMiddleware
+
+    app = OAuthMiddleware(echo, store=memory)
+    environs = [
+        make_environ("GET", "/any", HTTP_AUTHORIZATION="Bearer x"),
+        make_environ("GET", "/any"),
+        make_environ("POST", "/oauth/token", b"x=y"),
+    ]
+    for environ in environs:
+        answer = call(app, {**environ, "wsgi.multiprocess": True})
+        assert (answer.status, b"temporarily_unavailable" in answer.body) == (503, True)
+    assert call(app, environs[1] | {"wsgi.multiprocess": False}).status == 401
+
+
+@pytest.fixture
+def told(caplog):
+    """The reasons for which operators were told that the store failed."""
+    caplog.set_level("WARNING", "oauth_mw")
+    return lambda: [event.reason for record in caplog.records for event in record.args if hasattr(event, "reason")]
+
+
+def test_each_reason_of_an_outage_is_told_to_the_operator_once(wrap, client, store, lose, told):  # L-03
+    app = wrap()
+    token = issue(app)
+
+    def ask():
+        app.get("/any", headers=bearer(token), status="*")  # good for a moment yet, then 503
+        app.post("/oauth/token", CC, headers=TESTER, status=503)
+
+    store_is_back = lose()
+    wait_until(lambda: ask() or app.get("/any", headers=bearer(token), status="*").status_int == 503, "an outage")
+    for _ in range(5):
+        ask()
+    store_is_back()
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as newer, newer:
+        newer.execute(f"UPDATE oauth_mw_store SET version = {VERSION + 1}")
+    wait_until(lambda: ask() or len(told()) > 1, "the end of the outage")
+    for _ in range(5):
+        ask()
+
+    gone, newer = told()
+    assert "cannot be opened" in gone
+    assert f"version {VERSION + 1}" in newer

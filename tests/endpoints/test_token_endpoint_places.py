@@ -1,0 +1,150 @@
+"""``grant_type_in``: where the grant type may stand, as Apigee deployments send it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from helpers.support import SECRET, basic, one_store
+from helpers.wsgi_client import call, make_environ
+
+CC = "client_credentials"
+FORM = "application/x-www-form-urlencoded"
+
+pytestmark = one_store
+
+PLACES = ["body", "query", "header"]
+
+
+@pytest.fixture
+def ask(wrap, client):
+    """Ask for a token with the grant type in the places that ``sent`` maps to a value."""
+
+    def ask(grant_type_in, sent, query="", body="", credentials=True, **keys):
+        fields = {place: f"grant_type={value}" for place, value in sent.items()}
+        keys |= {"HTTP_GRANT_TYPE": sent["header"]} if "header" in sent else {}
+        keys |= {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]} if credentials else {}
+        keys["QUERY_STRING"] = "&".join(filter(None, [fields.get("query"), query]))
+        form = "&".join(filter(None, [fields.get("body"), body])).encode()
+        environ = make_environ("POST", "/oauth/token", form, **{"CONTENT_TYPE": FORM, **keys})
+        return call(wrap(grant_type_in=grant_type_in).app, environ)
+
+    return ask
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_grant_type_in_a_place_that_is_on_counts(ask, place):  # T-12
+    assert ask(place, {place: CC}).status == 200
+
+
+@pytest.mark.parametrize(("on", "sent"), [*itertools.permutations(PLACES, 2)])
+def test_a_grant_type_in_a_place_that_is_off_is_ignored(ask, on, sent):  # T-12
+    answer = ask(on, {sent: CC})
+
+    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
+
+
+@pytest.mark.parametrize(("on", "off"), [*itertools.permutations(PLACES, 2)])
+def test_what_stands_in_a_place_that_is_off_changes_nothing(ask, on, off):  # T-12
+    assert ask(on, {on: CC, off: "password"}).status == 200
+
+
+@pytest.mark.parametrize("second", [CC, "password"], ids=["same", "other"])
+@pytest.mark.parametrize("places", [*itertools.combinations(PLACES, 2)], ids="+".join)
+def test_a_grant_type_in_two_places_that_are_on_is_invalid(ask, places, second):  # T-10
+    answer = ask(PLACES, dict(zip(places, (CC, second), strict=True)))
+
+    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
+
+
+def test_a_grant_type_in_all_places_is_invalid(ask):  # T-10
+    assert ask(PLACES, dict.fromkeys(PLACES, CC)).status == 400
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_empty_grant_type_counts_as_left_out(ask, place):  # T-07
+    answer = ask(PLACES, {place: ""})
+
+    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_grant_type_is_compared_exactly_in_every_place(ask, place):  # T-08, T-09
+    answer = ask(place, {place: "Client_Credentials"})
+
+    assert (answer.status, b"unsupported_grant_type" in answer.body) == (400, True)
+
+
+def test_two_header_lines_are_no_grant_type(ask):  # T-10
+    assert ask("header", {"header": f"{CC},{CC}"}).status == 400
+
+
+def test_a_grant_type_twice_in_the_query_is_invalid(ask):  # T-10
+    assert ask("query", {"query": CC}, query=f"grant_type={CC}").status == 400
+
+
+def test_scope_and_state_may_come_from_the_query(ask):  # T-12
+    answer = ask("query", {"query": CC}, query="scope=read&state=xyz")
+
+    assert b'"scope": "read", "state": "xyz"' in answer.body
+
+
+def test_scope_and_state_come_from_the_query_with_the_grant_type_in_the_body(ask):
+    answer = ask(["body", "query"], {"body": CC}, query="scope=read&state=xyz")
+
+    assert b'"scope": "read", "state": "xyz"' in answer.body
+
+
+@pytest.mark.parametrize("on", ["body", "header"])
+def test_scope_and_state_do_not_come_from_a_query_that_is_off(ask, on):  # T-12
+    answer = ask(on, {on: CC}, query="scope=read&state=xyz")
+
+    assert b'"scope": "read write"' in answer.body
+    assert b"xyz" not in answer.body
+
+
+@pytest.mark.parametrize("name", ["scope", "state"])
+@pytest.mark.parametrize("value", ["read", "write"], ids=["same", "other"])
+def test_scope_or_state_in_two_places_is_invalid(ask, name, value):  # T-10
+    answer = ask("query", {"query": CC}, query=f"{name}=read", body=f"{name}={value}")
+
+    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
+
+
+def test_a_query_is_no_longer_than_a_body_may_be(ask):  # T-21
+    assert ask("query", {"query": CC}, query="x=" + "%41" * 30_000).status == 400
+
+
+def test_scope_in_the_query_is_judged_as_in_the_body(ask):  # S-03, S-06
+    assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=nope").body
+    assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=read%09write").body
+
+
+@pytest.mark.parametrize("on", PLACES)
+def test_credentials_never_come_from_the_query(ask, on):  # T-12, A-11
+    answer = ask(on, {on: CC}, query=f"client_id=tester&client_secret={SECRET}", credentials=False)
+
+    assert (answer.status, b"invalid_client" in answer.body) == (401, True)
+
+
+def test_an_id_in_the_query_completes_no_secret_in_the_body(ask):  # T-12, A-11
+    answer = ask("query", {"query": CC}, query="client_id=tester", body=f"client_secret={SECRET}", credentials=False)
+
+    assert answer.status == 401
+
+
+def test_with_query_an_empty_body_needs_no_content_type(ask):
+    assert ask("query", {"query": CC}, CONTENT_TYPE=None).status == 200
+    assert ask("query", {"query": CC}, CONTENT_TYPE="").status == 200
+
+
+def test_with_query_a_body_needs_its_content_type_nevertheless(ask):  # T-14
+    assert ask("query", {"query": CC}, body="x=y", CONTENT_TYPE=None).status == 400
+    assert ask("query", {"query": CC}, body="x=y", CONTENT_TYPE="text/plain").status == 400
+
+
+@pytest.mark.parametrize("query", ["x=%zz", "x=%ff", "x=\xff", "x=%00", "&".join(f"a{n}=b" for n in range(300))])
+def test_a_broken_query_is_invalid_where_it_counts(ask, query):  # T-20, T-21
+    assert ask("query", {"query": CC}, query=query).status == 400
+    assert ask("body", {"body": CC}, query=query).status == 200

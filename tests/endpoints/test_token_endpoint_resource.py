@@ -1,0 +1,170 @@
+"""``resource`` at the token endpoint, and whom a token is then for (RFC 8707)."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import pytest
+from webob import Request
+
+from helpers.builders import API, BILLING
+from helpers.support import SECRET, basic, one_store
+from oauth_mw import admin
+from oauth_mw.client_auth import ClientAuthentication
+from oauth_mw.endpoints.token import TokenEndpoint
+from oauth_mw.errors import InvalidClient, InvalidRequest, InvalidTarget
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+pytestmark = one_store
+
+CC = ("grant_type", "client_credentials")
+TESTER = basic("tester", SECRET)
+OTHER = "https://other.example.com"
+MANY = [f"https://a.example/{number}" for number in range(21)]
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+def ask(store, clock, events):
+    """Ask a server with an audience as a client with some; whom the token is for."""
+
+    def ask(*resources, audiences=(), default=None, server=(), query=(), headers=TESTER, grant_type_in=("body",)):
+        admin.add_client(
+            store, "", client_id="tester", secret=SECRET, audiences=audiences, default_audience=default, clock=clock
+        )
+        tokens = OpaqueTokens(store, clock, "", "Bearer")
+        endpoint = TokenEndpoint(
+            ClientAuthentication(store, ["client_secret_basic"], "api", clock),
+            tokens.issue,
+            lifetime=60,
+            default_scope=None,
+            narrow=False,
+            audience=server,
+            grant_type_in=grant_type_in,
+            emit=events.append,
+        )
+        form = urlencode([CC, *(("resource", each) for each in resources)])
+        path = "/oauth/token?" + urlencode([("resource", each) for each in query])
+        answer = endpoint(Request.blank(path, headers=headers, POST=form))
+        return tokens.read(answer.json["access_token"]).audience
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "who", [{"server": [API, BILLING]}, {"audiences": [API, BILLING]}, {"audiences": [API, BILLING], "server": [OTHER]}]
+)
+@pytest.mark.parametrize("asked", [(API,), (BILLING,), (BILLING, API)])
+def test_a_token_is_for_whom_it_was_asked_for(ask, who, asked):  # N-01, N-03
+    assert ask(*asked, **who) == asked
+
+
+@pytest.mark.parametrize("asked", [(API, API), ("", API), (API, "")], ids=["twice", "empty before", "empty after"])
+def test_a_resource_counts_once_and_one_without_value_not_at_all(ask, asked):  # N-03
+    assert ask(*asked, server=[BILLING, API]) == (API,)
+
+
+UNASKED = {
+    "nobody says anything": ({}, ()),
+    "the server's first": ({"server": [API, BILLING]}, (API,)),
+    "the client's default": ({"server": [API], "default": [BILLING, OTHER]}, (BILLING, OTHER)),
+    "the client's default, not the first": ({"audiences": [API, BILLING], "default": [BILLING]}, (BILLING,)),
+    "the client's first": ({"audiences": [BILLING, API]}, (BILLING,)),
+    "the server's first that the client may have": ({"audiences": [BILLING, API], "server": [OTHER, API]}, (API,)),
+    "the client's first, where it may have none of the server's": ({"audiences": [API], "server": [OTHER]}, (API,)),
+}
+
+
+@pytest.mark.parametrize("resources", [(), ("",)], ids=["left out", "empty"])
+@pytest.mark.parametrize(("who", "audience"), UNASKED.values(), ids=UNASKED)
+def test_a_token_is_for_the_default_when_nothing_is_asked(ask, resources, who, audience):  # J-04
+    assert ask(*resources, **who) == audience
+
+
+HERE = {"server": [API, BILLING]}
+REFUSED = {
+    "nobody is known": ([API], {}),
+    "unknown": ([OTHER], HERE),
+    "the server's, but not the client's": ([API], {**HERE, "audiences": [BILLING]}),
+    "one of two": ([API, OTHER], HERE),
+    "relative": (["/v1"], HERE),
+    "a fragment": ([f"{API}#x"], HERE),
+    "an empty fragment": ([f"{API}#"], HERE),
+    "a slash more": ([f"{API}/"], HERE),  # N-05
+    "another case": ([API.replace("https", "HTTPS")], HERE),
+    "a default port": ([API.replace(".com", ".com:443")], HERE),
+    "an escape": ([API.replace("v1", "%76%31")], HERE),
+    "a prefix": ([API[:-1]], HERE),
+    "two in one": ([f"{API} {BILLING}"], HERE),
+    "a space after": ([f"{API} "], HERE),
+    "a line feed after": ([f"{API}\n"], HERE),
+    "not ASCII": (["https://äpi.example.com"], HERE),
+    "malformed": (["%%"], HERE),
+    "long": (["https://" + "a" * 50_000], HERE),
+    "too many": (MANY, {"server": MANY}),
+}
+
+
+@pytest.mark.parametrize(("asked", "who"), REFUSED.values(), ids=REFUSED)
+def test_a_resource_that_cannot_be_is_an_invalid_target(ask, asked, who):  # N-02, N-05
+    with pytest.raises(InvalidTarget) as refused:
+        ask(*asked, **who)
+
+    assert refused.value.client_id == "tester"
+
+
+def test_the_client_is_authenticated_first(ask):  # T-24
+    with pytest.raises(InvalidClient):
+        ask("/v1", headers=basic("tester", "no" + SECRET))
+
+
+def test_twenty_are_granted(ask):
+    assert ask(*MANY[:20], server=MANY) == tuple(MANY[:20])
+
+
+def test_the_event_of_an_issue_says_for_whom_the_token_is(ask, events):
+    ask(BILLING, **HERE)
+
+    assert [event.audience for event in events] == [(BILLING,)]
+
+
+@pytest.mark.parametrize(("places", "got"), [(["body"], (API,)), (["body", "query"], (BILLING, OTHER))], ids=len)
+def test_resources_come_from_the_query_where_it_counts(ask, places, got):
+    assert ask(query=[BILLING, OTHER], server=[API, BILLING, OTHER], grant_type_in=places) == got
+
+
+def test_resources_in_two_places_are_invalid(ask):
+    with pytest.raises(InvalidRequest, match="resource in more than one place"):
+        ask(API, query=[API], server=[API], grant_type_in=["body", "query"])
+
+
+@pytest.fixture
+def app(wrap, store):
+    admin.add_client(store, "", client_id="tester", secret=SECRET, audiences=[API, BILLING])
+    return wrap()
+
+
+def test_resource_may_repeat_and_introspection_tells_it(app):  # N-01, N-03
+    form = [CC, ("resource", API), ("resource", BILLING)]
+    token = app.post("/oauth/token", form, headers=TESTER, status=200).json["access_token"]
+
+    assert app.post("/oauth/introspect", {"token": token}, headers=TESTER).json["aud"] == [API, BILLING]
+
+
+def test_a_refusal_is_the_same_for_all_and_echoes_nothing(app):  # N-02, T-03c, T-16
+    answers = [
+        app.post("/oauth/token", [CC, ("resource", each)], headers=TESTER, status=400)
+        for each in (OTHER, '"><script>', "/v1")
+    ]
+
+    assert {answer.body for answer in answers} == {answers[0].body}
+    assert answers[0].json["error"] == "invalid_target"
+    assert answers[0].headers["Cache-Control"] == "no-store"
+
+
+def test_what_a_client_gets_unasked_it_may_ask_for(ask):
+    assert ask(BILLING, default=[BILLING], server=(API,)) == (BILLING,)

@@ -1,0 +1,293 @@
+"""PEP 3333: the validators are content, and the app's answer passes untouched."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from wsgiref.util import FileWrapper
+from wsgiref.validate import validator
+
+import pytest
+import webtest.lint
+
+from helpers.support import SECRET, basic, echo, issue, one_store
+from helpers.wsgi_client import call, make_environ
+from oauth_mw import forbidden
+
+pytestmark = one_store
+
+CC = b"grant_type=client_credentials"
+FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+MODES = {
+    "usual": {},
+    "delayed": {"delay_auth_decision": True},
+    "all options": {"remote_user": True, "strip_authorization": True, "preflight": True, "public_paths": "/public"},
+}
+every_mode = pytest.mark.parametrize("options", MODES.values(), ids=MODES)
+
+
+def requests(app):
+    """One request of each kind, with its status."""
+    client = {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]}
+    token = issue(app)
+    bearer = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    return {
+        "issue": (make_environ("POST", "/oauth/token", CC, **FORM, **client), 200),
+        "introspect": (make_environ("POST", "/oauth/introspect", f"token={token}".encode(), **FORM, **client), 200),
+        "introspect nothing": (make_environ("POST", "/oauth/introspect", b"token=x", **FORM, **client), 200),
+        "pass": (make_environ("GET", "/any", **bearer), 200),
+        "pass by HEAD": (make_environ("HEAD", "/any", **bearer), 200),
+        "pass a body": (make_environ("POST", "/any", b"a=b", **FORM, **bearer), 200),
+        "invalid token": (make_environ("GET", "/ruled", HTTP_AUTHORIZATION="Bearer x"), 401),
+        "no token": (make_environ("GET", "/ruled"), 401),
+        "no token by HEAD": (make_environ("HEAD", "/ruled"), 401),
+        "forbidden": (make_environ("GET", "/ruled", **bearer), 403),
+        "odd": (make_environ("GET", "/a//b", **bearer), 400),
+        "wrong method": (make_environ("GET", "/oauth/token"), 405),
+        "no client": (make_environ("POST", "/oauth/token", CC, **FORM), 401),
+        "bad form": (make_environ("POST", "/oauth/token", b"x", **FORM), 400),
+        "too large": (make_environ("POST", "/oauth/token", b"x" * 70_000, **FORM), 413),
+        "revoke nothing": (make_environ("POST", "/oauth/revoke", b"token=x", **FORM, **client), 200),
+        "revoke": (make_environ("POST", "/oauth/revoke", f"token={token}".encode(), **FORM, **client), 200),
+    }
+
+
+def well_behaved(environ, start_response):
+    """An app that reads its body and answers by the book."""
+    environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"" if environ["REQUEST_METHOD"] == "HEAD" else b"ok"]
+
+
+VALIDATORS = {"wsgiref": validator, "WebTest": webtest.lint.middleware}
+
+
+@every_mode
+@pytest.mark.parametrize("outside", VALIDATORS.values(), ids=[f"{name} outside" for name in VALIDATORS])
+@pytest.mark.parametrize("inside", VALIDATORS.values(), ids=[f"{name} inside" for name in VALIDATORS])
+def test_the_validators_are_content(wrap, client, outside, inside, options):  # H-20, H-21
+    app = wrap(inside(well_behaved), required_scopes=[("GET", "/ruled", "admin")], **options)
+    wrapped, statuses = outside(app.app), {}
+    todo = requests(app)
+    for name, (environ, _) in todo.items():
+        errors = environ["wsgi.errors"]
+        statuses[name] = call(wrapped, environ).status
+        assert errors.getvalue() == ""
+
+    assert statuses == {name: status for name, (_, status) in todo.items()}
+
+
+@pytest.fixture
+def through(wrap, client):
+    """Send an authorized request through the middleware to ``app``, by hand."""
+
+    def send(app, options=None, start_response=None, **keys):
+        wrapped = wrap(app, **(options or {}))
+        keys["HTTP_AUTHORIZATION"] = f"Bearer {issue(wrapped)}"
+        return wrapped.app(make_environ("GET", "/any", **keys), start_response or (lambda *args: None))
+
+    return send
+
+
+class Streaming:
+    """An app's iterable that counts what is done to it."""
+
+    def __init__(self):
+        self.given = self.closed = 0
+
+    def __iter__(self):
+        for self.given in (1, 2, 3):
+            yield b"piece"
+
+    def close(self):
+        self.closed += 1
+
+
+@every_mode
+def test_the_iterable_of_the_app_is_returned_itself(through, options):  # H-21
+    stream = Streaming()
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return stream
+
+    assert through(app, options) is stream
+    assert (stream.given, stream.closed) == (0, 0)
+
+
+@every_mode
+def test_close_is_passed_on_once(wrap, client, options):  # H-21
+    stream = Streaming()
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return stream
+
+    wrapped = wrap(app, **options)
+    answer = call(wrapped.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {issue(wrapped)}"))
+
+    assert (answer.body, stream.closed) == (b"piecepiecepiece", 1)
+
+
+@every_mode
+def test_the_app_may_start_late(through, options):  # H-21
+    started = []
+
+    def app(environ, start_response):
+        yield b""
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        yield b"late"
+
+    pieces = through(app, options, lambda *args: started.append(args))
+
+    assert started == []
+    assert b"".join(pieces) == b"late"
+    assert started == [("200 OK", [("Content-Type", "text/plain")])]
+
+
+@every_mode
+def test_write_is_that_of_the_server(through, options):  # H-21
+    written = []
+
+    def app(environ, start_response):
+        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write(b"one")
+        write(b"two")
+        return []
+
+    through(app, options, lambda *args: written.append)
+
+    assert written == [b"one", b"two"]
+
+
+@every_mode
+def test_exc_info_reaches_the_server(through, options):  # H-21
+    calls = []
+
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        try:
+            raise KeyError("halfway")
+        except KeyError:
+            start_response("500 Oh", [("Content-Type", "text/plain")], sys.exc_info())
+        return []
+
+    through(app, options, lambda *args: calls.append(args))
+
+    assert [len(call) for call in calls] == [2, 3]
+    assert calls[1][2][0] is KeyError
+
+
+@every_mode
+def test_an_exception_of_the_server_reaches_the_app(through, options):  # H-21
+    def app(environ, start_response):
+        with pytest.raises(RuntimeError, match="headers sent"):
+            start_response("200 OK", [])
+        return [b"seen"]
+
+    def start_response(*args):
+        raise RuntimeError("headers sent")
+
+    assert through(app, options, start_response) == [b"seen"]
+
+
+def test_start_response_is_wrapped_in_the_delayed_mode_alone(through):  # H-21
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(start_response)
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return []
+
+    def own(*args):
+        """The server's."""
+
+    through(app, MODES["usual"], own)
+    through(app, MODES["all options"], own)
+    through(app, MODES["delayed"], own)
+
+    assert [each is own for each in seen] == [True, True, False]
+
+
+@every_mode
+def test_the_file_wrapper_is_that_of_the_server(through, options):  # H-21
+    def app(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"file"), 2)
+
+    answer = through(app, options, **{"wsgi.file_wrapper": FileWrapper})
+
+    assert type(answer) is FileWrapper
+    assert list(answer) == [b"fi", b"le"]
+
+
+@every_mode
+@pytest.mark.parametrize("error", [ValueError, KeyError, SystemExit, GeneratorExit])
+def test_exceptions_of_the_app_pass(through, options, error):  # H-21
+    def app(environ, start_response):
+        raise error("the app's own")
+
+    with pytest.raises(error, match="own"):
+        through(app, options)
+
+
+def test_our_own_error_classes_raised_by_the_app_pass(through):  # H-21
+    from oauth_mw import StoreUnavailable
+
+    def app(environ, start_response):
+        raise StoreUnavailable("the app's own")
+
+    with pytest.raises(StoreUnavailable):
+        through(app)
+
+
+@every_mode
+@pytest.mark.parametrize("answer", [[], (), iter(()), io.BytesIO(b"x"), [b"a", b"", b"b"]])
+def test_any_iterable_passes(through, options, answer):  # H-21
+    assert through(lambda environ, start_response: answer, options) is answer
+
+
+def test_headers_of_the_app_pass_as_they_are(through):  # H-21
+    calls, headers = [], [("X-Odd", "\xe9"), ("Set-Cookie", "a=b"), ("Set-Cookie", "c=d"), ("Location", "/x")]
+
+    def app(environ, start_response):
+        start_response("302 Found", headers)
+        return []
+
+    through(app, start_response=lambda *args: calls.append(args))
+
+    assert calls[0][1] is headers
+
+
+def test_our_status_lines_and_headers_are_native_and_few(wrap, client):  # H-21, T-23
+    app = wrap(required_scopes=[("GET", "/ruled", "admin")])
+    known = "content-type content-length cache-control pragma www-authenticate vary allow"
+    for name, (environ, status) in requests(app).items():
+        if name.startswith("pass"):
+            continue
+        calls = []
+        body = app.app(environ, lambda *args, calls=calls: calls.append(args))
+        ((line, headers),) = calls
+        assert re.fullmatch(rf"{status} [A-Za-z ]+", line)
+        assert all(type(text) is str for pair in headers for text in pair) and type(headers) is list
+        assert {key.lower() for key, _ in headers} <= set(known.split())
+        assert all(type(piece) is bytes for piece in body)
+
+
+def test_forbidden_passes_the_validators(wrap, client):  # H-20
+    for outside in VALIDATORS.values():
+        assert call(outside(forbidden("a")), make_environ("GET", "/any")).status == 403
+
+
+def test_the_middleware_may_be_wrapped_around_itself(wrap, store, client):  # H-21
+    inner = wrap(token_path="/inner/token", revocation_path="off", introspection_path="off")
+    outer = wrap(inner.app)
+
+    assert call(outer.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {issue(outer)}")).body == (
+        b"MARKER tester read write"
+    )
+
+
+def test_the_middleware_has_a_short_repr(wrap):  # L-02
+    assert re.fullmatch(r"<OAuthMiddleware for <function echo at 0x[0-9a-f]+>>", repr(wrap(echo).app))

@@ -1,0 +1,98 @@
+"""``odd_paths = refuse cherrypy``: CherryPy's dispatcher finds one view under many paths."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+
+from helpers.frameworks import cherrypy_app
+from helpers.support import issue, one_store
+from helpers.wsgi_client import call, make_environ
+
+pytestmark = one_store
+
+RULES = [("*", "/my_reports/*", "admin"), ("*", "/my_admin/*", "admin"), ("GET", "/files/v1.0/*", "read")]
+
+
+@pytest.fixture
+def make(wrap, client):
+    """A guarded CherryPy app, and what sends a request with a token of the scope ``read`` to it."""
+
+    def make(**options):
+        app = wrap(cherrypy_app(), **{"odd_paths": "refuse cherrypy", "required_scopes": RULES, **options})
+        token = issue(app, scope="read")
+
+        def get(path, authorization=f"Bearer {token}", **keys):
+            return call(app.app, make_environ("GET", path, HTTP_AUTHORIZATION=authorization, **keys))
+
+        return get
+
+    return make
+
+
+SPELLINGS = [f"/my{mark}reports" for mark in string.punctuation if mark not in "/\\;_"]
+DETOURS = {
+    "punctuation below": "/my-admin/secret",
+    "with a slash": "/my-reports/",
+    "arguments": "/my.reports/a/b",
+    "any method's object": "/files/__self__/my_admin/secret",
+    "the constructor's object": "/__init__/__self__/my_reports",
+    "the class": "/__class__/my_admin/secret",
+    "both spelled in another way": "/files/-.self~~/my_admin/secret",
+    "index of the root": "/index",
+    "index below": "/my_admin/index",
+    "default": "/my_admin/default",
+    "default with arguments": "/my_admin/default/x",
+    "index with arguments": "/index/x",
+}
+SEEN_ALIKE = [*SPELLINGS, *(path for path in DETOURS.values() if path != "/index/x")]
+
+
+@pytest.mark.parametrize("path", SEEN_ALIKE)
+def test_cherrypy_finds_a_view_under_another_path_as_well(make, path):
+    """Were it otherwise, the option would be for nothing."""
+    assert make(required_scopes=[], odd_paths="pass")(path).body.startswith(b"VIEW")
+
+
+@pytest.mark.parametrize("path", [*SPELLINGS, *DETOURS.values()])
+def test_what_cherrypy_reads_as_another_path_is_refused(make, path):  # P-09
+    assert make()(path).status == 400
+
+
+@pytest.mark.parametrize("path", ["/files/__self__/my_admin/secret", "/files/--self--/my_reports", "/files/v1-0"])
+def test_what_cherrypy_reads_as_another_path_is_never_public(make, path):  # P-09
+    get = make(public_paths=["/files/*"])
+
+    assert (get(path, None).status, get("/files/x", None).status) == (400, 200)
+
+
+def test_without_rules_it_is_never_public_either(make):  # P-09
+    get = make(required_scopes=[], public_paths=["/files/*"])
+
+    assert (get("/files/__self__/my_reports", None).status, get("/files/a-b", None).status) == (401, 200)
+
+
+PLAIN = ["/my_reports", "/my_reports/", "/my_reports/a.b-c", "/my_admin/secret"]
+
+
+@pytest.mark.parametrize("path", PLAIN)
+def test_the_spelling_of_a_rule_is_the_one_that_works(make, path):
+    assert (make()(path).status, make(required_scopes=[("*", "/*", "read")])(path).status) == (403, 200)
+
+
+@pytest.mark.parametrize("path", ["/", "/files", "/files/report-2027.pdf", "/files/v1.0/x", "/files/index.html", "/f_"])
+def test_punctuation_that_changes_no_verdict_is_let_through(make, path):
+    assert make()(path).status in (200, 404)
+
+
+@pytest.mark.parametrize("mount", ["/my_admin", "/my_reports", "/my_admin/"])
+def test_the_mount_is_not_put_before_the_path_again(make, mount):  # P-06
+    assert make()("/secret", SCRIPT_NAME=mount).status == 404
+    assert make()("/my_admin/secret", SCRIPT_NAME=mount).status == 403
+
+
+def test_a_rule_may_have_the_other_spelling(make):
+    get = make(required_scopes=[("GET", "/my-reports", "read")])
+
+    assert (get("/my-reports").body, get("/my_reports").status) == (b"VIEW reports ''", 400)

@@ -1,0 +1,174 @@
+"""What the app sees of a request that passed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.support import SECRET, bearer, echo, issue, one_store
+from helpers.wsgi_client import Untouched, call, make_environ
+from oauth_mw import OAuthMiddleware, admin
+
+pytestmark = one_store
+
+KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error")
+FORGED = dict.fromkeys(KEYS, "forged")
+
+
+def show(environ, start_response):
+    """An app that tells all of its environ that is text."""
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({key: value for key, value in environ.items() if isinstance(value, str)}).encode()]
+
+
+def seen(app, method="GET", path="/any", body=b"", **keys):
+    return json.loads(call(app.app, make_environ(method, path, body, **keys)).body)
+
+
+@pytest.fixture
+def app(wrap, client):
+    return wrap(show, public_paths=["/public"])
+
+
+@pytest.fixture
+def token(app):
+    return issue(app, scope="read")
+
+
+def test_the_app_sees_who_calls_and_with_what_scope(app, token):  # B-17
+    environ = seen(app, HTTP_AUTHORIZATION=f"Bearer {token}")
+
+    assert (environ["oauth_mw.client_id"], environ["oauth_mw.scope"]) == ("tester", "read")
+    assert not {"oauth_mw.error", "REMOTE_USER", "AUTH_TYPE"} & environ.keys()
+
+
+def test_no_header_like_key_is_written(app, token):  # B-17
+    keys = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    sent = make_environ("GET", "/any", **keys)
+
+    assert {key for key in seen(app, **keys) if key not in sent} == {"oauth_mw.client_id", "oauth_mw.scope"}
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *KEYS,
+        "HTTP_CLIENT_ID",
+        "HTTP_OAUTH_MW_CLIENT_ID",
+        "HTTP_OAUTH_MW.CLIENT_ID",
+        "HTTP_OAUTH-MW.CLIENT-ID",
+        "HTTP_OAUTH_MW.TOKEN",
+        "HTTP_REMOTE_USER",
+        "HTTP_X_CLIENT_ID",
+        "HTTP_OAUTH_MW.SCOPE",
+    ],
+)
+def test_identity_cannot_be_forged(wrap, client, token, key):  # B-18
+    app = wrap()
+    answer = call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}", **{key: "forged"}))
+
+    assert answer.body == b"MARKER tester read"
+
+
+@pytest.mark.parametrize("path", ["/public", "/any"])
+def test_forged_keys_are_removed_on_every_path(app, token, path):  # B-18
+    environ = make_environ("GET", path, HTTP_AUTHORIZATION=f"Bearer {token}", **FORGED)
+    call(app.app, environ)
+
+    assert "forged" not in {str(environ.get(key)) for key in KEYS}
+    assert ("oauth_mw.token" in environ) is (path == "/any")
+
+
+@pytest.mark.parametrize("preflight", [{"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}])
+def test_forged_keys_are_removed_from_a_preflight(wrap, client, preflight):  # B-18
+    environ = make_environ("OPTIONS", "/any", REMOTE_USER="root", **FORGED, **preflight)
+    call(wrap(show, preflight=True, remote_user=True).app, environ)
+
+    assert not {*KEYS, "REMOTE_USER", "AUTH_TYPE"} & environ.keys()
+
+
+def test_a_nested_guard_removes_what_the_outer_one_set(wrap, store, client, token):  # B-18
+    inner = OAuthMiddleware(show, store=store, public_paths=["/any"], token_path="/inner")
+    answer = call(wrap(inner).app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}"))
+
+    assert not set(KEYS) & json.loads(answer.body).keys()
+
+
+@pytest.mark.parametrize("remote_user", [True, False])
+@pytest.mark.parametrize("path", ["/public", "/any"])
+def test_remote_user_is_set_by_choice_and_then_by_nobody_else(wrap, client, token, remote_user, path):  # B-18
+    app = wrap(show, remote_user=remote_user, public_paths=["/public"])
+    keys = {"HTTP_AUTHORIZATION": f"Bearer {token}", "REMOTE_USER": "root", "AUTH_TYPE": "Kerberos"}
+    environ = seen(app, path=path, **keys)
+    found = environ.get("REMOTE_USER"), environ.get("AUTH_TYPE")
+
+    if not remote_user:
+        assert found == ("root", "Kerberos")
+    else:
+        assert found == (("tester", "Bearer") if path == "/any" else (None, None))
+
+
+@pytest.mark.parametrize("strip", [True, False])
+def test_the_authorization_header_is_hidden_by_choice(wrap, client, token, strip):
+    app = wrap(show, strip_authorization=strip, public_paths=["/public"])
+    keys = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+
+    assert ("HTTP_AUTHORIZATION" in seen(app, **keys)) is not strip
+    assert "HTTP_AUTHORIZATION" in seen(app, path="/public", **keys)
+
+
+def test_the_token_object_is_shared_by_requests(app, token):  # B-17
+    first, second = (make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}") for _ in range(2))
+    call(app.app, first)
+    call(app.app, second)
+    call(app.app, first)
+
+    assert first["oauth_mw.token"] is second["oauth_mw.token"]
+
+
+@pytest.mark.parametrize("authorization", ["Bearer bad", "", "Basic x", "Bearer {}"])
+def test_the_body_is_never_read(app, token, authorization):  # B-19, H-22
+    keys = {"HTTP_AUTHORIZATION": authorization.format(token), "wsgi.input": Untouched(), "CONTENT_LENGTH": "5"}
+    answer = call(app.app, make_environ("POST", "/any", CONTENT_TYPE="application/x-www-form-urlencoded", **keys))
+
+    assert answer.status in (200, 401)
+
+
+def test_the_request_reaches_the_app_unchanged(wrap, client, token):  # B-19
+    body = b"a=1&access_token=x&\xff\0" * 1000
+    keys = {
+        "HTTP_AUTHORIZATION": f"Bearer {token}",
+        "QUERY_STRING": "a=%zz&b=\xff&access_token=x",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "HTTP_X_ODD": "\xe9\t ",
+        "SCRIPT_NAME": "/mnt",
+        "HTTP_CONTENT_LENGTH": "3",
+    }
+    sent = make_environ("PATCH", "/caf\xc3\xa9/\xff", body, **keys)
+    before, read = dict(sent), []
+
+    def app(environ, start_response):
+        read.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        return echo(environ, start_response)
+
+    assert call(wrap(app).app, sent).status == 200
+    assert read == [body]
+    assert {key: sent[key] for key in before} == before
+
+
+@pytest.mark.parametrize("authorization", [None, "Bearer bad", "Basic x", "Bearer {read}"])
+def test_a_refusal_has_nothing_of_the_app_and_does_not_call_it(wrap, client, authorization):  # B-23
+    called = []
+    app = wrap(lambda *args: called.append(args), required_scopes=[("*", "/any", "write")])
+    value = authorization and authorization.format(read=issue(app, scope="read"))
+    answer = call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=value))
+
+    assert (answer.status in (401, 403), called) == (True, [])
+
+
+def test_a_token_of_a_client_with_an_odd_id_names_it(wrap, store):  # B-17
+    admin.add_client(store, "odd", scope="a", client_id="a:b c%", secret=SECRET)
+    app = wrap()
+
+    assert app.get("/any", headers=bearer(issue(app, "a:b c%"))).text == "MARKER a:b c% a"

@@ -1,0 +1,225 @@
+"""What real frameworks make of a path after the guard has judged it."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.frameworks import FRAMEWORKS, METHODS, cherrypy_app, mounted, traversal_app
+from helpers.support import SECRET, basic, issue, one_store
+from helpers.wsgi_client import call, make_environ, post_form
+
+pytestmark = one_store
+
+RULES = [("GET", "/reports/*", "read"), ("*", "/reports/*", "admin"), ("*", "/files/private/*", "admin")]
+PUBLIC = ["/items/{id}", "/files/*"]
+CLIENT = {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]}
+
+each_framework = pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
+each_method = pytest.mark.parametrize("method", METHODS)
+
+
+@pytest.fixture
+def app(wrap, client, framework):
+    """The framework's app with rules and public paths."""
+    return wrap(framework(), required_scopes=RULES, public_paths=PUBLIC)
+
+
+def send(app, path, method="GET", **keys):
+    return call(app, make_environ(method, path, **keys))
+
+
+def viewed(answer):
+    """The view that answered, if any did."""
+    return answer.body.decode().split()[1] if answer.body.startswith(b"VIEW") else None
+
+
+@each_framework
+@pytest.mark.parametrize(
+    ("path", "view"),
+    [("/items/x", "item"), ("/items/\xc3\xbc", "item"), ("/items/\xef\xbf\xbd", "item"), ("/files/a/b", "file")],
+    ids=["ASCII", "UTF-8", "U+FFFD", "below"],
+)
+def test_a_public_path_is_open(app, path, view):  # P-04
+    assert viewed(send(app.app, path)) == view
+
+
+# Bytes that frameworks drop, replace or decode in some way of their own, in places where that opens something.
+BAD = {
+    "a byte": "\xff",
+    "a continuation": "\x80",
+    "latin-1": "\xe9",
+    "cut": "\xe2\x82",
+    "overlong": "\xc0\xaf",
+    "surrogate": "\xed\xa0\x80",
+    "pair of surrogates": "\xed\xa0\xbd\xed\xb8\x80",
+    "beyond Unicode": "\xf4\x90\x80\x80",
+}
+PLACES = [
+    "/reports{}",
+    "/rep{}orts",
+    "/{}reports",
+    "/items/{}",
+    "/items/a{}",
+    "/files/priv{}ate/x",
+    "/files/{}private/x",
+]
+
+
+@each_framework
+@each_method
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_bytes_that_are_not_utf8_reach_no_view(app, method, bad):  # P-07
+    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}):
+        for place in PLACES:
+            answer = send(app.app, place.format(bad), method, **keys)
+            assert (answer.status, viewed(answer)) == (400, None), place
+
+
+@each_framework
+def test_bytes_that_are_not_utf8_are_never_public(wrap, client, framework):  # P-07
+    app = wrap(framework(), public_paths=["/*"])
+
+    assert [send(app.app, place.format("\xff")).status for place in PLACES] == [401] * len(PLACES)
+
+
+@each_framework
+def test_bytes_that_are_not_utf8_are_not_left_to_the_app(wrap, client, framework):  # P-07
+    app = wrap(framework(), delay_auth_decision=True, required_scopes=RULES)
+
+    assert [send(app.app, place.format("\xff")).status for place in PLACES] == [400] * len(PLACES)
+
+
+@each_framework
+def test_bytes_that_are_not_utf8_are_refused_below_a_mount(app):  # P-06, P-07
+    outer = mounted(app.app, "/mnt")
+
+    assert viewed(send(outer, "/mnt/items/x")) == "item"
+    assert [send(outer, "/mnt" + place.format("\xff")).status for place in PLACES] == [400] * len(PLACES)
+
+
+@each_framework
+def test_other_spellings_of_a_closed_view_need_its_scope(app):  # S-11
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
+
+    assert viewed(send(app.app, "/reports", **token)) == "reports"
+    assert send(app.app, "/reports", "POST", **token).status == 403
+
+
+TRAVERSAL_RULES = [("*", "/admin/*", "admin"), ("*", "/reports/*", "admin")]
+
+
+@pytest.fixture
+def traversed(wrap, client):
+    """Make a guarded Pyramid app that finds its views by traversal."""
+    return lambda **options: wrap(traversal_app(), **{"required_scopes": TRAVERSAL_RULES, **options})
+
+
+def test_a_traversal_app_is_guarded_by_its_paths(traversed):
+    app = traversed()
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
+
+    assert send(app.app, "/users", **token).body == b"VIEW users 'root'"
+    assert [send(app.app, path, **token).status for path in ("/admin/users", "/reports", "/reports/x")] == [403] * 3
+
+
+@pytest.mark.parametrize("root", ["/admin", "admin", "/admin/", "/", " ", "/x/../admin", "\xff"])
+@pytest.mark.parametrize("options", [{}, {"public_paths": ["/users"]}, {"delay_auth_decision": True}], ids=str)
+def test_a_header_that_moves_the_root_is_refused(traversed, root, options):  # P-08
+    app = traversed(**options)
+    token = issue(app, scope="read")
+
+    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
+        answer = send(app.app, "/users", HTTP_X_VHM_ROOT=root, **keys)
+        assert (answer.status, b"X-Vhm-Root" in answer.body) == (400, True)
+
+
+def test_a_header_that_moves_the_root_is_refused_without_rules(traversed):  # P-08
+    app = traversed(required_scopes=[], public_paths=["/*"], preflight=True)
+    preflight = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "GET"}
+
+    assert send(app.app, "/users").status == 200
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="/admin").status == 400
+    assert send(app.app, "/users", "OPTIONS", HTTP_X_VHM_ROOT="/admin", **preflight).status == 400
+
+
+def test_an_empty_root_moves_nothing(traversed):
+    app = traversed(public_paths=["/users"])
+
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="").body == b"VIEW users 'root'"
+
+
+def test_a_root_that_a_proxy_sets_passes(traversed):  # P-08
+    app = traversed(trust_vhm_root=True, public_paths=["/users"])
+
+    assert send(app.app, "/users", HTTP_X_VHM_ROOT="/admin").body == b"VIEW users 'admin'"
+
+
+def test_own_paths_are_answered_whatever_the_root(traversed):
+    app = traversed()
+    answer = post_form(app.app, b"grant_type=client_credentials", HTTP_X_VHM_ROOT="/admin", **CLIENT)
+
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("path", ["/@@reports", "/@@users", "/users/@@x", "/admin/@@users", "/@@", "/@@/x"])
+def test_a_segment_that_names_a_view_is_refused(traversed, path):  # P-09
+    app = traversed(public_paths=["/{x}"])
+    token = issue(app, scope="read")
+
+    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
+        assert (send(app.app, path, **keys).status, send(app.app, "/@x", **keys).status) == (400, 404)
+
+
+def test_a_segment_that_names_a_view_is_never_public(traversed):  # P-09
+    app = traversed(required_scopes=[], public_paths=["/{x}"])
+
+    assert (send(app.app, "/reports").status, send(app.app, "/@@reports").status) == (200, 401)
+
+
+PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+IDENTITY = ["oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "REMOTE_USER", "AUTH_TYPE"]
+
+
+@each_framework
+@pytest.mark.parametrize("path", ["/reports", "/files/private/x"])
+def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, client, framework, path):  # B-13
+    seen, inner = [], framework()
+    app = wrap(
+        lambda environ, start_response: seen.append(dict(environ)) or inner(environ, start_response),
+        required_scopes=RULES,
+        preflight=True,
+        remote_user=True,
+    )
+    send(app.app, "/items/x", HTTP_AUTHORIZATION=f"Bearer {issue(app)}")
+
+    answer = send(app.app, path, "OPTIONS", **PREFLIGHT, **dict.fromkeys(IDENTITY, "forged"))
+
+    assert viewed(answer) in ("reports", "private")
+    assert [[key for key in IDENTITY if key in environ] for environ in seen] == [
+        [key for key in IDENTITY if key != "oauth_mw.error"],
+        [],
+    ]
+
+
+# What some framework, server or proxy somewhere takes for another path or method.
+REWRITING = """
+    Destination Forwarded Method-Override Path-Info Request-Method Request-Uri Script-Name X-Accel-Redirect
+    X-Envoy-Original-Path X-Forwarded-Host X-Forwarded-Method X-Forwarded-Path X-Forwarded-Prefix X-Forwarded-Uri
+    X-Http-Destination X-Http-Method X-Http-Method-Override X-Method X-Method-Override X-Original-Method
+    X-Original-Uri X-Original-Url X-Path-Info X-Prefix X-Proxy-Prefix X-Real-Url X-Request-Uri X-Rewrite-Url
+    X-Script-Name X-Script-Url X-Sendfile X-Sub-Path X-Traverse X-Vhm-Host
+""".split()
+ALL = {**FRAMEWORKS, "Pyramid by traversal": traversal_app, "CherryPy": cherrypy_app}
+
+
+@pytest.mark.parametrize("framework", ALL.values(), ids=ALL)
+def test_no_other_header_changes_path_or_method_after_us(wrap, framework):  # P-03, P-08
+    app = wrap(framework(), public_paths=["/*"]).app
+    path = {traversal_app: "/users", cherrypy_app: "/files"}.get(framework, "/items/x")
+    keys = [f"HTTP_{name.upper().replace('-', '_')}" for name in REWRITING]
+
+    plain = send(app, path).body
+    others = {(key, value): send(app, path, **{key: value}).body for key in keys for value in ("/reports", "DELETE")}
+
+    assert {place: body for place, body in others.items() if body != plain} == {}
+    assert plain.startswith(b"VIEW")

@@ -1,0 +1,177 @@
+"""``preflight`` and ``delay_auth_decision``: what they open, and what they do not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from helpers.support import bearer, issue, one_store
+from helpers.wsgi_client import call, challenge_of, make_environ, parse_challenges
+from oauth_mw import OAuthMiddleware
+
+pytestmark = one_store
+
+PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "REMOTE_USER")
+RULES = [("GET", "/ruled", "read"), ("*", "/wide/*", "-")]
+
+
+def show_identity(environ, start_response):
+    """An app that tells what it knows of the caller."""
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps({key: str(environ[key]) for key in KEYS if key in environ}).encode()]
+
+
+def send(app, method="GET", path="/any", **keys):
+    return call(app.app, make_environ(method, path, **keys))
+
+
+@pytest.fixture
+def preflight(wrap, client):
+    return wrap(show_identity, preflight=True, required_scopes=RULES)
+
+
+@pytest.mark.parametrize("path", ["/any", "/ruled", "/wide/x"])
+def test_a_preflight_passes_without_identity(preflight, path):  # B-13
+    assert send(preflight, "OPTIONS", path, **PREFLIGHT).body == b"{}"
+
+
+def test_a_preflight_is_refused_unless_asked_for(wrap):  # B-13
+    assert send(wrap(), "OPTIONS", **PREFLIGHT).status == 401
+
+
+NO_PREFLIGHT = {
+    "no Origin": ("OPTIONS", {"HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}),
+    "no requested method": ("OPTIONS", {"HTTP_ORIGIN": "https://a.example"}),
+    "plain OPTIONS": ("OPTIONS", {}),
+    "lower case": ("options", PREFLIGHT),
+    "GET": ("GET", PREFLIGHT),
+    "POST": ("POST", PREFLIGHT),
+    "overridden": ("POST", {**PREFLIGHT, "HTTP_X_HTTP_METHOD_OVERRIDE": "OPTIONS"}),
+}
+
+
+@pytest.mark.parametrize(("method", "keys"), NO_PREFLIGHT.values(), ids=NO_PREFLIGHT)
+def test_what_is_no_preflight_is_guarded(preflight, method, keys):  # B-13
+    assert send(preflight, method, **keys).status == 401
+
+
+def test_a_preflight_on_an_odd_path_is_refused(preflight):  # P-01
+    assert send(preflight, "OPTIONS", "/wide/../ruled", **PREFLIGHT).status == 400
+
+
+@pytest.fixture
+def delayed(wrap, client):
+    return wrap(show_identity, delay_auth_decision=True, remote_user=True, required_scopes=RULES)
+
+
+ERRORS = {
+    None: "missing_token",
+    "": "missing_token",
+    "Basic x": "missing_token",
+    "Bearer": "invalid_token",
+    "Bearer unknown": "invalid_token",
+    "Bearer " + "A" * 48: "invalid_token",
+}
+
+
+@pytest.mark.parametrize(("value", "error"), ERRORS.items(), ids=map(str, ERRORS))
+def test_a_request_without_a_good_token_passes_with_the_error_alone(delayed, value, error):
+    forged = dict.fromkeys(KEYS, "forged")
+    answer = send(delayed, HTTP_AUTHORIZATION=value, **forged)
+
+    assert json.loads(answer.body) == {"oauth_mw.error": error}
+
+
+def test_an_expired_token_passes_with_the_error_alone(delayed, clock):  # B-12
+    token = issue(delayed)
+    delayed.get("/any", headers=bearer(token))
+    clock.move(3600)
+
+    assert delayed.get("/any", headers=bearer(token)).json == {"oauth_mw.error": "invalid_token"}
+
+
+def test_a_good_token_is_told_as_always(delayed):
+    identity = delayed.get("/any", headers=bearer(issue(delayed))).json
+
+    assert identity.keys() == {"oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "REMOTE_USER"}
+
+
+@pytest.mark.parametrize("value", [None, "Basic x", "Bearer unknown"])
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/ruled", 401),
+        ("GET", "/ruled/", 401),
+        ("DELETE", "/ruled", 401),
+        ("GET", "/wide/x", 401),
+        ("GET", "/any/../ruled", 400),
+    ],
+)
+def test_rules_and_odd_paths_are_enforced_as_always(delayed, method, path, status, value):  # S-11
+    assert send(delayed, method, path, HTTP_AUTHORIZATION=value).status == status
+
+
+def test_too_little_scope_is_refused_as_always(delayed):  # S-11
+    keys = {"HTTP_AUTHORIZATION": f"Bearer {issue(delayed, scope='write')}"}
+
+    assert send(delayed, "GET", "/ruled", **keys).status == 403
+
+
+def test_a_rule_for_the_rest_names_every_path(wrap, client):
+    app = wrap(delay_auth_decision=True, required_scopes=[("*", "/*", "-")])
+
+    assert send(app).status == 401
+
+
+def test_odd_paths_without_rules_are_not_left_to_the_app(wrap, client):  # P-01
+    assert send(wrap(delay_auth_decision=True), "GET", "/a/../b").status == 401
+
+
+def answering(status, headers=()):
+    def app(environ, start_response):
+        start_response(status, [("Content-Type", "text/plain"), *headers])
+        return [b"the app's own"]
+
+    return app
+
+
+@pytest.mark.parametrize(
+    ("value", "parameters"),
+    [(None, {"realm": "r"}), ("Bearer unknown", {"realm": "r", "error": "invalid_token"})],
+    ids=["missing", "invalid"],
+)
+def test_a_401_of_the_app_gets_our_challenge_once(wrap, value, parameters):  # A-14, B-01
+    answer = send(wrap(answering("401 Unauthorized"), delay_auth_decision=True, realm="r"), HTTP_AUTHORIZATION=value)
+
+    assert challenge_of(answer) == ("Bearer", parameters)
+    assert answer.body == b"the app's own"
+
+
+def test_a_challenge_of_the_app_is_left_alone(wrap):
+    own = [("www-authenticate", 'Basic realm="mine"')]
+    answer = send(wrap(answering("401 Unauthorized", own), delay_auth_decision=True))
+
+    assert {k: v for k, v in answer.headers.items() if k.lower() == "www-authenticate"} == dict(own)
+
+
+def test_two_guards_challenge_once(wrap, store):
+    inner = OAuthMiddleware(answering("401 Unauthorized"), store=store, delay_auth_decision=True)
+    answer = wrap(inner, delay_auth_decision=True).get("/any", status=401)
+
+    (value,) = answer.headers.getall("WWW-Authenticate")
+    assert len(parse_challenges(value)) == 1
+
+
+@pytest.mark.parametrize("status", ["200 OK", "403 Forbidden", "404 Not Found", "500 Oh"])
+def test_other_answers_of_the_app_are_left_alone(wrap, status):
+    answer = send(wrap(answering(status), delay_auth_decision=True))
+
+    assert answer.headers == {"Content-Type": "text/plain"}
+
+
+def test_a_401_of_the_app_is_left_alone_in_the_usual_mode(wrap, client):
+    app = wrap(answering("401 Unauthorized", [("WWW-Authenticate", "Custom x=y")]))
+
+    assert challenge_of(app.get("/any", headers=bearer(issue(app)), status=401)).scheme == "Custom"

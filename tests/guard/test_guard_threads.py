@@ -1,0 +1,125 @@
+"""Many threads on one middleware."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from helpers.support import SECRET, basic, bearer, issue
+from helpers.wsgi_client import call, make_environ, post_form
+from oauth_mw import admin
+
+CC = b"grant_type=client_credentials"
+THREADS, ROUNDS = 8, 40
+
+
+@pytest.fixture
+def clients(store):
+    names = [f"client{n}" for n in range(THREADS)]
+    for name in names:
+        admin.add_client(store, name, scope=f"scope-{name}", client_id=name, secret=SECRET)
+    return names
+
+
+def everywhere(work, names):
+    """Do ``work(name)`` in a thread for each name; what they returned, by name."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        return dict(zip(names, pool.map(work, names), strict=True))
+
+
+def test_identities_are_not_mixed_up(wrap, clients):  # B-20, B-21
+    app = wrap(cache_size=4)
+    tokens = {name: issue(app, name) for name in clients}
+
+    def work(name):
+        header = f"Bearer {tokens[name]}"
+        return {call(app.app, make_environ("GET", f"/{name}", HTTP_AUTHORIZATION=header)).body for _ in range(ROUNDS)}
+
+    assert everywhere(work, clients) == {name: {f"MARKER {name} scope-{name}".encode()} for name in clients}
+
+
+def test_no_token_is_lost_or_given_twice(wrap, clients):  # B-21, T-17
+    app = wrap()
+
+    def work(name):
+        return {issue(app, name) for _ in range(ROUNDS)}
+
+    issued = everywhere(work, clients)
+    assert len(set().union(*issued.values())) == THREADS * ROUNDS
+    for name, tokens in issued.items():
+        for token in sorted(tokens)[::10]:
+            assert app.get("/any", headers=bearer(token)).text == f"MARKER {name} scope-{name}"
+
+
+def test_errors_are_not_mixed_up(wrap, clients):  # H-23
+    app = wrap(required_scopes=[("GET", f"/{name}", f"need-{name}") for name in clients])
+    tokens = {name: issue(app, name) for name in clients}
+
+    def work(name):
+        header = f"Bearer {tokens[name]}"
+        environ = [make_environ("GET", f"/{name}", HTTP_AUTHORIZATION=header) for _ in range(ROUNDS)]
+        return {call(app.app, each).headers["WWW-Authenticate"].rpartition("scope=")[2] for each in environ}
+
+    assert everywhere(work, clients) == {name: {f'"need-{name}"'} for name in clients}
+
+
+def test_an_answer_that_is_shared_cannot_be_changed_by_its_receiver(wrap):  # H-23
+    app, seen = wrap(), []
+
+    def start_response(status, headers, exc_info=None):
+        seen.append(list(headers))
+        headers.clear()
+
+    for _ in range(2):
+        app.app(make_environ("GET", "/any"), start_response)
+
+    assert seen[0] == seen[1] != []
+
+
+def test_wrong_and_right_secrets_at_once(wrap, clients):  # B-21, A-04
+    app = wrap()
+
+    def work(name):
+        secrets = [SECRET, "no" + SECRET] * (ROUNDS // 4)
+        headers = [basic(name, secret)["Authorization"] for secret in secrets]
+        return [post_form(app.app, CC, HTTP_AUTHORIZATION=header).status for header in headers]
+
+    assert everywhere(work, clients) == {name: [200, 401] * (ROUNDS // 4) for name in clients}
+
+
+def test_a_revoked_token_is_dead_for_every_thread(wrap, clients):  # R-01, B-20
+    app = wrap()
+
+    def work(name):
+        for _ in range(ROUNDS // 4):
+            token = issue(app, name)
+            app.get("/any", headers=bearer(token), status=200)
+            app.post("/oauth/revoke", {"token": token}, headers=basic(name, SECRET), status=200)
+            app.get("/any", headers=bearer(token), status=401)
+        return True
+
+    assert everywhere(work, clients) == dict.fromkeys(clients, True)
+
+
+class Socket:
+    """What a server puts into the environ."""
+
+
+@pytest.mark.parametrize("header", [None, "Bearer x", "Bearer " + "a" * 48], ids=["none", "malformed", "unknown"])
+def test_a_refusal_keeps_nothing_of_its_request(wrap, header):
+    # A cycle through the traceback would keep the environ, so the socket, until the collector comes.
+    app = wrap().app
+    environ = make_environ(path="/x", **({"HTTP_AUTHORIZATION": header} if header else {}))
+    app(dict(environ), lambda *answer: None)
+    socket = Socket()
+    kept = weakref.ref(socket)
+    gc.disable()
+    try:
+        app({**environ, "socket": socket}, lambda *answer: None)
+        del socket
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,178 @@
+"""Two stores and what is copied between them, for tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from webtest import TestApp
+
+from helpers.builders import API, BILLING, SPANNING, STORE_SUITE, given_secret, issued, registered
+from helpers.support import basic, bearer, issue
+from oauth_mw import OAuthMiddleware, admin
+from oauth_mw.credentials import hash_secret
+from oauth_mw.model import ClientRecord, TokenRecord
+from oauth_mw.protocols import Store
+from oauth_mw.tokens.denylist_loader import ends_of
+
+PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
+# Each kind once on either side: enough where reading and writing have nothing to do with each other.
+ROUND = list(zip(STORE_SUITE, STORE_SUITE[1:] + STORE_SUITE[:1], strict=True))
+SLOW = list(zip(["sqlite", *SPANNING], [*SPANNING, "sqlite"], strict=True))
+
+SERVERS = {
+    "postgresql": "postgres",
+    "redis": "redis",
+    "redis+sentinel": "redis_sentinels",
+    "redis+cluster": "redis_cluster",
+}
+SECRETS = {
+    "tester": "7Kq2vX9mB4tR8wZ1nC5y",
+    "full id: +%": "3Hn8sL1dG6pQ0xJ5vT2b",
+    "off": "9Wf4cM7kY2zE6rA1uD8h",
+    "gone": "5Pj0tV3gN8qS4mX7bK1e",
+    "ended": "1Lz6yR9hC3wF8jU5oB2n",
+}
+PUBLIC = {"tier": "gold é", "limit": 9}
+PRIVATE = {"rate": 0.5, "whole": 1.0, "beta": True, "no": False, "empty": ""}
+FULL = {"attributes": PRIVATE, "public_attributes": PUBLIC, "default_scope": "read", "lifetime": 600}
+FULL |= {"token_format": "opaque", "audiences": [API, BILLING], "default_audience": [BILLING, API]}
+
+
+def named(pair: tuple[str, str]) -> str:
+    return " to ".join(pair)
+
+
+def pairs(quick: list[tuple[str, str]], slow: list[tuple[str, str]]) -> list[Any]:
+    marked = [pytest.param(pair, id=named(pair), marks=pytest.mark.slow) for pair in slow]
+    return [*(pytest.param(pair, id=named(pair)) for pair in quick), *marked]
+
+
+each_pair = pytest.mark.parametrize("kinds", pairs(PAIRS, SLOW))
+each_kind = pytest.mark.parametrize("kinds", pairs(ROUND, SLOW))
+each_target = pytest.mark.parametrize(
+    "kinds", pairs([("memory", kind) for kind in STORE_SUITE], [("memory", kind) for kind in SPANNING])
+)
+
+
+@contextmanager
+def new_places(request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[str], str]]:
+    """A function that gives the URL of an empty place for each kind of store it is asked for."""
+    with ExitStack() as used:
+
+        def place(kind: str) -> str:
+            if kind not in ("memory", "sqlite"):
+                server = request.getfixturevalue(SERVERS[kind])
+                url: str = used.enter_context(server.fresh())
+                return url
+            return {"memory": "memory://", "sqlite": f"sqlite:///{folder}/{len(list(folder.iterdir()))}.db"}[kind]
+
+        yield place
+
+
+def told(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """The app behind the middleware: all that it learns about a token."""
+    token = environ["oauth_mw.token"]
+    start_response("200 OK", [("Content-Type", "application/json")])
+    facts = [token.client_id, token.scope, token.token_id, token.issued_at, token.expires_at, token.audience]
+    attributes = [[name, repr(value), name in token.public_attributes] for name, value in token.attributes.items()]
+    return [json.dumps([facts, sorted(attributes)]).encode()]
+
+
+def guarded(store: Store, **options: Any) -> TestApp:
+    return TestApp(OAuthMiddleware(told, store=store, revocation_lag_seconds=0, audience=API, **options))
+
+
+def lived(store: Store) -> dict[str, str]:
+    """Let a store see what stores see. The tokens, by what became of them."""
+    for client_id, secret in SECRETS.items():
+        more = FULL if client_id.startswith("full") else {}
+        admin.add_client(store, f"the {client_id}", scope="read write", client_id=client_id, secret=secret, **more)
+    admin.add_client(store, "API", client_id="api", resource_server=True, secret=SECRETS["tester"][::-1])
+    admin.add_secret(store, "tester", label="second", not_after=2**32 - 1)
+    app = guarded(store)
+    tokens = {f"of {client_id}": issue(app, client_id, secret) for client_id, secret in SECRETS.items()}
+    tokens["revoked"] = issue(app, "tester", SECRETS["tester"])
+    admin.revoke_token(store, admin.token_key(tokens["revoked"]))
+    admin.disable_client(store, "off")
+    admin.delete_client(store, "gone")
+    admin.revoke_all_tokens(store, "ended")
+    tokens["after the end"] = issue(app, "ended", SECRETS["ended"])
+    tokens["unknown"] = "A" + tokens["of tester"][1:-1] + "A"
+    return tokens
+
+
+def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
+    """What guard and introspection say about the tokens."""
+    app = guarded(store)
+    api = basic("api", SECRETS["tester"][::-1])
+    verdicts = {}
+    for name, token in tokens.items():
+        answer = app.get("/", headers=bearer(token), expect_errors=True)
+        introspection = app.post("/oauth/introspect", {"token": token}, headers=api).json
+        verdicts[name] = answer.status_int, answer.json, introspection
+    return verdicts
+
+
+def contents(store: Store) -> dict[str, Any]:
+    """All that is in a store, but for its id and, where one lies in memory, how long it keeps events."""
+    whole = store.movable()
+    clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
+    events = [event[:3] for page in whole.read_events(0) for event in page]
+    keys = [key for page in whole.read_keys(0) for key in page]
+    found = dict(whole.read_tokens(keys)) if keys else {}
+    # Once all of a client's tokens have ended, a store may forget which of them had ended by themselves.
+    tokens = {
+        key: token._replace(revoked=token.revoked or token.position < clients[token.client_id].ended)
+        for key, token in found.items()
+    }
+    return {"clients": clients, "events": events, "tokens": tokens, "position": whole.standing().position}
+
+
+def _sorted(record: ClientRecord) -> ClientRecord:
+    return record._replace(client=replace(record.client, secrets=tuple(sorted(record.client.secrets))))
+
+
+def filled(store: Store, count: int = 9) -> list[bytes]:
+    """Some clients and tokens, put there directly; the keys of the tokens."""
+    for client_id in ("a", "b", "c"):
+        store.add_client(registered(client_id))
+    keys = [issued(store, "abc"[number % 3], number) for number in range(count)]
+    store.revoke_token(keys[0])
+    store.end_client("b")
+    store.end_client("c", delete=True)
+    store.add_client(registered("d", enabled=False))
+    return [*keys, issued(store, "b", count)]
+
+
+def changed(store: Store, keys: list[bytes]) -> list[bytes]:
+    """Use a filled store for some time; the keys of all tokens."""
+    new = issued(store, "b", 1000)
+    store.revoke_token(keys[3])
+    store.end_client("a", disable=True)
+    store.update_client("d", lambda client: replace(client, enabled=True, name="renamed"))
+    given_secret(store, "b", hash_secret("t" * 16))
+    store.remove_secret("d", store.find_client("d").secrets[0].secret_id)
+    store.add_client(registered("e"))
+    return [*keys, new, issued(store, "e", 1001), issued(store, "b", 1002)]
+
+
+def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
+    found = [store.find_token(key) for key in keys]
+    if store.marks_tokens:
+        return found
+    ends = ends_of(store, lambda: 0)
+    return [
+        token and token._replace(revoked=token.revoked or ends.has_ended(key, token.client_id, token.position))
+        for key, token in zip(keys, found, strict=True)
+    ]
+
+
+def accepted(store: Store, keys: list[bytes]) -> set[bytes]:
+    """Those of the keys whose tokens are good."""
+    return {key for key, token in zip(keys, states(store, keys), strict=True) if token and not token.revoked}

@@ -1,0 +1,151 @@
+"""Real engines for tests: started, stopped, paused and killed at will, and never left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from helpers import engine_supervisor as warden
+
+DEADLINE = 30.0
+
+
+def package_folder(name: str) -> Path:
+    """Where a package lies. It is not imported: that would cost time and warnings, and only its binaries are wanted."""
+    spec = find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"no package {name}: the extra 'test' has it")
+    return Path(spec.submodule_search_locations[0])
+
+
+def free_port() -> int:
+    """A port below those that the kernel gives to clients, which could take it while the engine is down.
+
+    10,000 above it lies the port of the bus of a Redis cluster.
+    """
+    while True:
+        port = random.SystemRandom().randrange(12_000, 22_000)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+def wait_until(what: Callable[[], object], named: str, seconds: float = DEADLINE) -> None:
+    """Poll ``what`` until it is true; fail after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {seconds} s for {named}")
+        time.sleep(0.003)
+
+
+class Engine:
+    """One server in a temporary folder of its own; a context manager that starts it, and removes all at the end.
+
+    :param settings: in the engine's own words, ``_`` for ``-`` where it has such; they count from the next start on.
+    """
+
+    stop_signal = signal.SIGTERM
+    user: dict[str, Any] = {}  # whom it runs as, in the words of subprocess; empty: as ourselves
+
+    def __init__(self, **settings: object) -> None:
+        self.settings = settings
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))  # short: it holds a Unix socket
+        self.pid = 0
+        self._warden: subprocess.Popen[str] | None = None
+        if self.user:
+            os.chown(self.folder, self.user["user"], self.user["group"])
+
+    def command(self) -> list[str]:
+        """Make ready for a start; what starts the engine in the foreground."""
+        raise NotImplementedError
+
+    def is_ready(self) -> bool:
+        """Whether it answers; each engine says how."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Start it, for the first time or again on the same data and port, and wait until it answers."""
+        command = [str(os.getpid()), str(self.folder), json.dumps(self.user), *self.command()]
+        with open(self.folder / "log", "a", encoding="utf-8") as log:
+            self._warden = subprocess.Popen(
+                [sys.executable, "-I", "-S", warden.__file__, *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                start_new_session=True,  # a Ctrl-C in the terminal is not for it
+            )
+        with self._warden.stdout as said:
+            self.pid = int(said.readline() or 0)
+        wait_until(lambda: self._warden.poll() is not None or self.is_ready(), f"the start of {command[3:]}")
+        if self._warden.poll() is not None:
+            raise RuntimeError(f"{command[3]} ended at once: {self.log()[-2000:]}")
+
+    def log(self) -> str:
+        """What it has said so far."""
+        return (self.folder / "log").read_text(encoding="utf-8", errors="replace")
+
+    def pids(self) -> list[int]:
+        """All its processes."""
+        return warden.descendants(self._warden.pid) if self._warden else []
+
+    def stop(self) -> None:
+        """Let it end in its own way, connected clients notwithstanding."""
+        self.resume()
+        self._send(self.stop_signal)
+
+    def kill(self) -> None:
+        """``kill -9`` for all its processes at one moment, as when the power fails."""
+        if self._warden:
+            warden.kill_all(self._warden.pid)
+        self._wait()
+
+    def pause(self) -> None:
+        """Stop all its processes where they are: connections stay, and nothing answers."""
+        warden.stop_all(self._warden.pid)
+
+    def resume(self) -> None:
+        warden.send(self.pids(), signal.SIGCONT)
+
+    def close(self) -> None:
+        """Kill it if it runs, and remove its folder."""
+        self.kill()
+        warden.remove(str(self.folder))
+
+    def _send(self, number: int) -> None:
+        if self._warden:
+            os.kill(self.pid, number)
+        self._wait()
+
+    def _wait(self) -> None:
+        if self._warden:
+            self._warden.wait(DEADLINE)
+        self._warden = None
+
+    def __enter__(self) -> Engine:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

@@ -1,0 +1,40 @@
+"""Rings of signing keys over a store that can fail, for tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from helpers.support import HandClock
+from oauth_mw import StoreUnavailable
+from oauth_mw.keys.ring import KeyRing
+from oauth_mw.model import Clock, KeyRecord
+from oauth_mw.protocols import KeyStore
+
+LEAD = 300
+
+
+class Counted:
+    """A key store, counting questions for all keys. It fails while ``down``, and keeps nothing while ``full``."""
+
+    def __init__(self, keys: KeyStore) -> None:
+        self._keys = keys
+        self.asked = 0
+        self.down = self.full = False
+
+    def __getattr__(self, name: str) -> Any:
+        if self.down or self.full:
+            raise StoreUnavailable("down")
+        return getattr(self._keys, name)
+
+    def signing_keys(self) -> Sequence[KeyRecord]:
+        self.asked += 1
+        if self.down:
+            raise StoreUnavailable("down")
+        return self._keys.signing_keys()
+
+
+def rings_of(keys: Any, clock: HandClock, monotonic: Clock | None = None) -> Callable[..., KeyRing]:
+    """Makes a worker's own; time goes on for all of them together."""
+    usual = {"algorithm": "ES256", "lifetime": None, "lead": LEAD, "secret": None}
+    return lambda **options: KeyRing(keys, clock, monotonic or clock, **{**usual, **options})

@@ -1,0 +1,51 @@
+"""What goes on in PostgreSQL, seen past the store."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+import psycopg
+
+from helpers.engines_base import wait_until
+
+OURS = "FROM pg_stat_activity WHERE application_name = 'oauth_mw'"
+
+
+class Raw:
+    """A connection of the tests' own, in autocommit; a context manager.
+
+    :param url: a store URL.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._connection = psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True, application_name="tests")
+
+    def __call__(self, statement: str, *parameters: object) -> list[Any]:
+        """The rows of a statement, if it has any; those of one column as plain values."""
+        cursor = self._connection.execute(statement, parameters or None)
+        rows = cursor.fetchall() if cursor.description else []
+        return [row[0] if len(row) == 1 else row for row in rows]
+
+    def backends(self) -> set[int]:
+        """The server's processes that serve a store."""
+        return set(self(f"SELECT pid {OURS}"))
+
+    def waiting(self, *events: str) -> set[int]:
+        """The server's processes that serve a store and wait: for a lock, or for what else is named."""
+        return set(self(f"SELECT pid {OURS} AND (wait_event_type = 'Lock' OR wait_event = ANY(%s))", list(events)))
+
+    def set(self, name: str, value: str) -> None:
+        """A setting of the whole server, for sessions to come, at once; and without it again by ``""``."""
+        self(f"ALTER SYSTEM SET {name} TO '{value}'" if value else f"ALTER SYSTEM RESET {name}")
+        self("SELECT pg_reload_conf()")
+        wait_until(lambda: not value or self(f"SHOW {name}") == [value], f"{name} {value}")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Raw:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()

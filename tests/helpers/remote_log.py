@@ -1,0 +1,121 @@
+"""A cache of verified tokens over a log whose generation shows nothing of what others end, on clocks moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from itertools import count
+from threading import Event
+from typing import Any
+
+from helpers.builders import HOUR, registered
+from helpers.support import HandClock
+from oauth_mw import StoreUnavailable
+from oauth_mw.model import LogPage
+from oauth_mw.protocols import Store
+from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+LAG = 10
+TIMEOUT = 5
+
+
+def _nothing() -> None: ...
+
+
+class Ticks(HandClock):
+    """No two times are the same, those of threads neither."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self._read = count()
+
+    def __call__(self) -> float:
+        return self.now + next(self._read) / 1_000_000
+
+
+class Distant:
+    """A store as this process sees it; what is done to the one it is made of, another machine has done.
+
+    ``before`` and ``after`` are called around each reading of the log; the next ``failures`` of them fail.
+    """
+
+    immediate = False
+    generation = int
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._ended: Callable[[], None] = _nothing
+        self.looks = 0
+        self.failures = 0
+        self.before: Callable[[], object] = _nothing
+        self.after: Callable[[], object] = _nothing
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def watch(self, ended: Callable[[], None]) -> None:
+        self._ended = ended
+
+    def revoke_token(self, key: bytes) -> bool:
+        revoked = self._store.revoke_token(key)
+        self._ended()
+        return revoked
+
+    def read_log(self, store_id: str, after: int) -> LogPage:
+        self.looks += 1
+        self.before()
+        if self.failures:
+            self.failures -= 1
+            raise StoreUnavailable("it was told to fail")
+        page = self._store.read_log(store_id, after)
+        self.after()
+        return page
+
+
+class Scene:
+    """A cache that knows one token, ``text``, of a client ``tester``."""
+
+    def __init__(self, store: Store, clock: HandClock, **options: Any) -> None:
+        store.add_client(registered())
+        self.elsewhere = store
+        self.log = Distant(store)
+        self.ticks = Ticks()
+        self.tokens = OpaqueTokens(self.log, clock, "", "Bearer")
+        options = {"size": 100, "lag": LAG, "grace": 0, "timeout": TIMEOUT, "monotonic": self.ticks, **options}
+        self.cache = VerifiedTokens(self.tokens.read, self.log, **options)
+        self.text = self.known()
+
+    def known(self) -> str:
+        """One more token that the cache knows."""
+        text = self.tokens.issue(self.elsewhere.find_client("tester"), (), HOUR)[0]
+        assert self.accepts(text)
+        return text
+
+    def accepts(self, text: str = "") -> bool:
+        """As the guard asks."""
+        text = text or self.text
+        return (self.cache.hit(text) or self.cache.find(text, text)) is not None
+
+    def hits(self) -> bool:
+        """True when a request needs to wait for nobody."""
+        return self.cache.hit(self.text) is not None
+
+    def end(self, store: Store | Distant) -> None:
+        store.revoke_token(self.tokens.storage_key(self.text))
+
+    @contextmanager
+    def look_under_way(self) -> Iterator[Callable[[], None]]:
+        """Another thread has read the log and goes no further until it is told to, or until the end."""
+        asked, free = Event(), Event()
+        self.log.after = lambda: (asked.set(), free.wait(20))
+        with ThreadPoolExecutor(1) as pool:
+            looker: Future[float] = pool.submit(self.cache._look_ahead)
+            assert asked.wait(20)
+            self.log.after = _nothing
+            try:
+                yield free.set
+            finally:
+                free.set()
+                looker.result()

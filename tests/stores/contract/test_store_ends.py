@@ -1,0 +1,240 @@
+"""Tokens that lie in no store: the log alone says which of them ended early."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.builders import NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of, registered
+from oauth_mw import model
+from oauth_mw.model import KEEP_AGAIN_SECONDS, KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
+
+
+@pytest.fixture(autouse=True)
+def tester(store):
+    store.add_client(registered())
+    store.add_client(registered("other"))
+
+
+def ends_of(store):
+    return sorted((event[1:] for event in events_of(store)), key=repr)
+
+
+def now_of(store, client_id="tester"):
+    return store.find_client(client_id).revoked_before
+
+
+def test_a_token_is_ended_once(store):
+    position = now_of(store)
+
+    assert [store.end_token("tester", key_of(), position) for _ in range(2)] == [True, False]
+    assert ends_of(store) == [("tester", key_of(), True)]
+
+
+def test_followers_are_told_that_the_log_alone_knows(store):
+    before = log_of(store)
+
+    store.end_token("tester", key_of(), now_of(store))
+
+    (event,) = store.read_log(before.store_id, before.position).events
+    assert event[1:] == ("tester", key_of(), True)
+
+
+def test_a_token_of_a_client_that_a_restored_store_does_not_know_is_ended(store):
+    assert [store.end_token("nobody", key_of(), 0) for _ in range(2)] == [True, False]
+    assert ends_of(store) == [("nobody", key_of(), True)]
+
+
+@pytest.mark.parametrize("delete", [False, True])
+def test_a_token_that_ended_with_its_client_is_not_ended_again(store, delete):
+    position = now_of(store)
+    store.end_client("tester", delete=delete)
+
+    assert not store.end_token("tester", key_of(), position)
+    assert ends_of(store) == [("tester", None, False)]
+
+
+def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, clock):
+    store.end_client("tester")
+    last = now_of(store)
+    clock.move(10 * LOG_KEEP_SECONDS)
+    store.end_client("other")
+
+    assert {event.position for event in events_of(store)} == {last, now_of(store, "other")}
+
+
+def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
+    key = key_of(expires_at=NOW + 100)
+    store.end_token("tester", key, now_of(store))
+
+    kept = []
+    for step in (100 + LOG_KEEP_SECONDS, 1, KEEP_AGAIN_SECONDS + 100, 1):
+        clock.move(step)
+        store.end_client("other")
+        kept.append(("tester", key, True) in ends_of(store))
+
+    # Where the engine has no clock, a single look at the machine's is not believed.
+    assert kept == ([True, True, True, False] if store.url.startswith("sqlite") else [True, False, False, False])
+
+
+def test_all_are_told_in_several_pages(store, pages_of_two):
+    for number in range(5):
+        store.end_token("tester", key_of(number), now_of(store))
+    store.end_client("other")
+
+    singles = {key for _, key, alone in ends_of(store) if alone}
+    assert singles == set(map(key_of, range(5)))
+    assert ("other", None, False) in ends_of(store)
+
+
+@pytest.fixture
+def pages_of_two(monkeypatch):
+    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.redis.log.ENDS_AT_ONCE", 2)
+
+
+def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
+    for name in ("memory.store.LOG_LENGTH", "sql.log.MOST_EVENTS", "redis.log.MOST_EVENTS"):
+        monkeypatch.setattr(f"oauth_mw.stores.{name}", 2)
+    before = log_of(store)
+
+    complete = []
+    for _ in range(3):
+        store.end_client("other")
+        complete.append(store.read_log(before.store_id, before.position).complete)
+
+    assert complete == [True, True, False]
+
+
+def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):
+    store.revoke_token(issued(store))
+
+    assert ends_of(store) == ([] if store.marks_tokens else [("tester", key_of(), True)])
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Three tokens instead of ten thousand."""
+    import oauth_mw.stores.memory.store as memory
+    import oauth_mw.stores.redis.store as redis_store
+    import oauth_mw.stores.sql.log as sql_log
+
+    for module in (memory, redis_store, sql_log):
+        assert module.MOST_ALONE == model.MOST_ALONE == 10_000
+        monkeypatch.setattr(module, "MOST_ALONE", 3)
+
+
+def test_too_many_ends_of_a_client_become_one(few, store):
+    position = now_of(store)
+    store.end_token("other", key_of(9), position)
+    row = issued(store, "tester", number=8)
+
+    done = [store.end_token("tester", key_of(number), position) for number in range(4)]
+
+    assert done == [True] * 4
+    assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
+    assert is_dead(store, row) or not store.marks_tokens
+
+
+def test_a_follower_learns_that_too_many_ends_became_one(few, store):
+    before, position = log_of(store), now_of(store)
+    for number in range(4):
+        store.end_token("tester", key_of(number), position)
+
+    page = store.read_log(before.store_id, before.position)
+
+    assert page.complete and page.events[-1][1:3] == ("tester", None)
+
+
+def test_one_that_has_seen_the_last_single_end_follows_on_too(few, store):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    before = log_of(store)
+    store.end_token("tester", key_of(3), position)
+
+    page = store.read_log(before.store_id, before.position)
+
+    assert page.complete and [event[1:3] for event in page.events] == [("tester", None)]
+
+
+@pytest.mark.parametrize("how", [{}, {"disable": True}, {"delete": True}], ids=["all tokens", "disabled", "deleted"])
+def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_token("other", key_of(9), position)
+
+    store.end_client("tester", **how)
+
+    assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
+
+
+def test_the_events_of_those_go_soon(store, clock):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_client("tester")
+    clock.move(KEEP_ENDED_SECONDS + 1)
+    store.end_client("other")
+
+    events = [event for batch in store.movable().read_events(0) for event in batch]
+
+    assert [event.key for event in events] == [None, None] or store.single_process
+
+
+def test_those_do_not_count_among_the_many(few, store):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number), position)
+    store.end_client("tester")
+    store.end_token("tester", key_of(4), now_of(store))
+
+    assert ("tester", key_of(4), True) in ends_of(store)
+
+
+def test_after_that_the_client_has_all_its_room_again(few, store):
+    position = now_of(store)
+    for number in range(4):
+        store.end_token("tester", key_of(number), position)
+    position = now_of(store)
+    for number in range(4, 7):
+        store.end_token("tester", key_of(number), position)
+
+    singles = [key for _, key, alone in ends_of(store) if alone]
+    assert set(singles) == set(map(key_of, range(4, 7)))
+
+
+def test_ends_that_are_swept_make_room(few, store, clock):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
+    for step in (2 + LOG_KEEP_SECONDS, 2 + KEEP_AGAIN_SECONDS):
+        clock.move(step)
+        store.end_client("other")
+    late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
+    store.end_token("tester", late, position)
+
+    assert ends_of(store) == [("other", None, False), ("tester", late, True)]
+
+
+def test_what_ended_stays_so_for_a_client_that_changes(store):
+    store.end_token("tester", key_of(), now_of(store))
+
+    store.update_client("tester", lambda client: replace(client, enabled=False))
+
+    assert ends_of(store) == [("tester", key_of(), True)]
+
+
+@pytest.mark.parametrize("store_kind", SWEEPING)
+def test_those_that_were_due_once_leave_their_room(few, store, clock):
+    position = now_of(store)
+    for number in range(3):
+        store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
+    clock.move(2 + LOG_KEEP_SECONDS)
+    late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
+
+    store.end_token("tester", late, position)
+
+    assert ("tester", late, True) in ends_of(store)

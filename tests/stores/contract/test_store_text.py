@@ -1,0 +1,85 @@
+"""Half a character, which Python's texts can hold and no bytes: it is refused, and changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from helpers.builders import STORE_SUITE, key_of, registered
+from helpers.support import SECRET
+from oauth_mw import AdminError, admin
+from oauth_mw.model import TokenRecord
+
+HALF = "a\ud800"
+
+
+@pytest.fixture(autouse=True)
+def tester(store):
+    store.add_client(registered())
+
+
+CALLS = {
+    "add by id": lambda store: admin.add_client(store, "x", client_id=HALF),
+    "add by name": lambda store: admin.add_client(store, HALF),
+    "add with a scope": lambda store: admin.add_client(store, "x", scope=HALF),
+    "add with a default scope": lambda store: admin.add_client(store, "x", scope="read", default_scope=HALF),
+    "add with a token format": lambda store: admin.add_client(store, "x", token_format=HALF),
+    "add with an audience": lambda store: admin.add_client(store, "x", audiences=[f"urn:x:{HALF}"]),
+    "add with a default audience": lambda store: admin.add_client(store, "x", default_audience=[f"urn:x:{HALF}"]),
+    "add with an attribute": lambda store: admin.add_client(store, "x", attributes={"a": HALF}),
+    "add with an attribute's name": lambda store: admin.add_client(store, "x", attributes={HALF: "a"}),
+    "add with a public attribute": lambda store: admin.add_client(store, "x", public_attributes={"a": HALF}),
+    "add with a secret": lambda store: admin.add_client(store, "x", secret=SECRET + HALF, allow_weak_secret=True),
+    "show": lambda store: admin.get_client(store, HALF),
+    "update": lambda store: admin.update_client(store, HALF, name="x"),
+    "update a name": lambda store: admin.update_client(store, "tester", name=HALF),
+    "update a scope": lambda store: admin.update_client(store, "tester", scope=HALF),
+    "update an attribute": lambda store: admin.update_client(store, "tester", attributes={"a": HALF}),
+    "clear": lambda store: admin.update_client(store, "tester", clear=[HALF]),
+    "enable": lambda store: admin.enable_client(store, HALF),
+    "disable": lambda store: admin.disable_client(store, HALF),
+    "delete": lambda store: admin.delete_client(store, HALF),
+    "add a secret": lambda store: admin.add_secret(store, HALF),
+    "add a secret with a label": lambda store: admin.add_secret(store, "tester", label=HALF),
+    "add a secret from elsewhere": lambda store: admin.add_secret(store, "tester", secret=SECRET + HALF),
+    "revoke a secret of": lambda store: admin.revoke_secret(store, HALF, "0"),
+    "revoke a secret": lambda store: admin.revoke_secret(store, "tester", HALF),
+    "revoke all tokens": lambda store: admin.revoke_all_tokens(store, HALF),
+    "inspect a token": lambda store: admin.inspect_token(store, admin.token_key(HALF)),
+    "inspect a JWT": lambda store: admin.inspect_jwt(store, HALF),
+    "revoke a JWT": lambda store: admin.revoke_jwt(store, HALF),
+    "retire a key": lambda store: admin.retire_key(store, HALF),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+def test_it_is_refused_and_changes_nothing(store, call):
+    before = list(store.clients())
+
+    with pytest.raises(AdminError):
+        call(store)
+
+    assert list(store.clients()) == before
+
+
+OPERATIONS = {
+    "find_verifiers": lambda store: store.find_verifiers(HALF),
+    "find_client": lambda store: store.find_client(HALF),
+    "add_client": lambda store: store.add_client(registered(HALF)),
+    "update_client": lambda store: store.update_client(HALF, lambda client: replace(client, name="x")),
+    "end_client": lambda store: store.end_client(HALF),
+    "remove_secret": lambda store: store.remove_secret(HALF, "0"),
+    "end_token": lambda store: store.end_token(HALF, key_of(), 0),
+}
+
+
+@pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
+@pytest.mark.parametrize("operate", OPERATIONS.values(), ids=OPERATIONS)
+def test_a_store_itself_refuses_it_and_goes_on(store, operate):
+    with pytest.raises(AdminError, match="half a character"):
+        operate(store)
+
+    assert store.find_client("tester") == store.update_client("tester", lambda client: client)
+    store.add_token(key_of(), TokenRecord("tester", "", 1, 0))
+    assert store.find_token(key_of())

@@ -1,0 +1,206 @@
+"""What a fork brings along of PostgreSQL's connections, and what it must not."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from contextlib import closing, suppress
+from threading import Barrier, Event, Thread
+
+import pytest
+
+from helpers.builders import is_dead, issued, key_of, registered
+from helpers.engines_base import wait_until
+from helpers.postgres_raw import Raw
+from helpers.processes import Processes, exit_code_of, forked
+from oauth_mw import open_store
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+
+TIMEOUT = 2.0
+
+
+@pytest.fixture
+def store(postgres_url):
+    with closing(open_store(postgres_url, create=True, timeout=TIMEOUT)) as store:
+        store.add_client(registered())
+        store.add_client(registered("other"))
+        issued(store)
+        yield store
+
+
+def in_child(work):
+    return exit_code_of(forked(work))
+
+
+def backend_of(store):
+    """The server's process that serves one of the connections."""
+    with store._engine.reading() as link:
+        return link.driver.info.backend_pid
+
+
+def opened():
+    """What the process has open, by the names that the kernel gives."""
+    found = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(OSError):  # the listing itself
+            found.add(os.readlink(f"/proc/self/fd/{fd}"))
+    return found
+
+
+def test_a_child_has_connections_of_its_own_and_the_parent_keeps_its(store):
+    before = backend_of(store)
+
+    assert in_child(lambda: backend_of(store) != before) == 0
+    assert backend_of(store) == before
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
+def test_a_child_shares_no_socket_with_its_parent(store):
+    with store._engine.reading() as link:
+        shared = os.readlink(f"/proc/self/fd/{link.driver.fileno()}")
+
+        assert in_child(lambda: shared not in opened()) == 0
+
+
+ENDS = {
+    "closed": lambda store: store.close() or True,
+    "used and closed": lambda store: (store.find_client("tester"), store.close()),
+    "dropped": lambda store: store.__dict__.clear() or gc.collect() + 1,
+    "used and dropped": lambda store: store.find_client("tester") and (store.__dict__.clear() or gc.collect() + 1),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_the_end_of_a_child_ends_no_session_of_the_parent(store, end):
+    before = backend_of(store)
+
+    assert in_child(lambda: end(store)) == 0
+    assert backend_of(store) == before
+
+
+def test_a_child_that_ends_like_a_program_ends_no_session_of_the_parent(store, postgres_url):
+    code = """
+        import os, sys
+        from oauth_mw import open_store
+        store = open_store(sys.argv[1])
+        def backend():
+            with store._engine.reading() as link:
+                return link.driver.info.backend_pid
+        before = backend()
+        child = os.fork()
+        if child == 0:
+            store.find_client("tester")
+            sys.exit(0)
+        os.waitpid(child, 0)
+        print(backend() == before)
+    """
+    command = [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(code), postgres_url]
+    done = subprocess.run(command, capture_output=True, text=True)
+
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
+def test_parent_and_child_both_go_on(store):
+    assert in_child(lambda: store.end_client("other")) == 0
+    assert store.revoke_token(key_of())
+    assert in_child(lambda: is_dead(store, key_of())) == 0
+
+
+def test_a_child_is_not_kept_by_what_a_thread_of_the_parent_was_at(store):
+    inside, go_on = Barrier(2), Event()
+
+    def hold():
+        with store._engine.transaction():
+            inside.wait()
+            go_on.wait(TIMEOUT / 2)
+
+    thread = Thread(target=hold)
+    thread.start()
+    inside.wait()
+    child = forked(lambda: store.end_client("other"))  # waits for the parent's turn, in the server
+    go_on.set()
+    thread.join()
+
+    assert exit_code_of(child) == 0
+
+
+@pytest.mark.parametrize("lock", ["_lock", "turn"])
+def test_a_lock_that_was_held_at_the_fork_is_not_held_in_the_child(store, lock):
+    store.find_client("tester")
+    with getattr(store._engine._pool, lock):
+        assert in_child(lambda: store.end_client("other")) == 0
+
+
+def test_a_first_contact_that_was_under_way_at_the_fork_is_not_in_the_child(store):
+    store.close()
+    with store._engine._opening[os.getpid()]:
+        assert in_child(lambda: store.find_client("tester")) == 0
+
+
+def test_the_connections_of_a_parent_that_is_killed_do_not_live_on_in_its_child(store, postgres_url):
+    code = """
+        import os, sys, time
+        def backend():
+            with store._engine.reading() as link:
+                return link.driver.info.backend_pid
+        print(backend(), flush=True)
+        child = os.fork()
+        if child:
+            print(child, flush=True)
+        time.sleep(20)
+    """
+    with Raw(postgres_url) as raw, Processes(postgres_url) as start:
+        parent = start(textwrap.dedent(code))
+        backend, child = int(parent.says()), int(parent.says())
+        try:
+            os.kill(parent.pid, signal.SIGKILL)
+            wait_until(lambda: backend not in raw.backends(), "the end of the parent's session", 5)
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+def test_a_fork_past_python_is_noticed(store):
+    """As uWSGI forks, by which no hook is run."""
+    before = backend_of(store)
+    child = ctypes.PyDLL(None).fork()
+    if child == 0:
+        signal.alarm(20)
+        try:
+            another = backend_of(store) != before
+            store.__dict__.clear()
+            gc.collect()
+        finally:
+            os._exit(0 if another else 1)
+
+    assert exit_code_of(child) == 0
+    assert backend_of(store) == before
+
+
+LATE = """
+import os, signal, sys, gevent
+from oauth_mw import open_store
+store = open_store(sys.argv[1], timeout=10)
+child = os.fork()
+if not child:
+    signal.alarm(20)
+    from gevent import monkey; monkey.patch_all()
+    jobs = [gevent.spawn(store.find_client, "tester") for _ in range(200)]
+    gevent.joinall(jobs)
+    os._exit(0 if all(job.value for job in jobs) else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_child_may_turn_threads_into_greenlets_after_the_first_contact(store, postgres_url):
+    """As gunicorn's gevent workers do, with --preload."""
+    pytest.importorskip("gevent")
+
+    done = subprocess.run([sys.executable, "-c", LATE, postgres_url], capture_output=True, text=True, timeout=50)
+
+    assert (done.stdout, done.stderr) == ("0\n", "")

@@ -1,0 +1,268 @@
+"""An operation that is interrupted or cut off leaves a usable connection or none, and nobody else waiting."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import closing, contextmanager
+from threading import Thread
+
+import pytest
+
+from helpers.builders import issued, key_of, registered
+from helpers.engines_base import wait_until
+from helpers.postgres_raw import OURS, Raw
+from helpers.processes import Processes
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT = 1.0
+
+
+@pytest.fixture
+def raw(postgres_url):
+    with Raw(postgres_url) as raw:
+        yield raw
+
+
+@pytest.fixture
+def store(postgres_url):
+    with closing(open_store(postgres_url, create=True, timeout=TIMEOUT)) as store:
+        store.add_client(registered())
+        issued(store)
+        yield store
+
+
+def backend_of(store):
+    """The server's process that serves one of the connections."""
+    with store._engine.reading() as link:
+        return link.driver.info.backend_pid
+
+
+@contextmanager
+def locked(url):
+    """The turn to write is somebody else's, for now."""
+    with Raw(url) as other:
+        other("BEGIN")
+        other("SELECT 1 FROM oauth_mw_store FOR UPDATE")
+        yield
+
+
+@contextmanager
+def interrupted_by(error, raw):
+    """``error`` is raised in the main thread, as by a signal's handler, once a statement waits in the server."""
+
+    waiting_before = raw.waiting()  # those of before go on for a while
+
+    def interrupt():
+        wait_until(lambda: raw.waiting() - waiting_before, "a statement that waits", 5)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def handler(number, frame):
+        raise error
+
+    before = signal.signal(signal.SIGUSR1, handler)
+    thread = Thread(target=interrupt)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+        signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
+def test_an_interruption_passes_at_once_and_the_next_operation_works(store, raw, postgres_url, error):
+    started = time.monotonic()
+    with locked(postgres_url), interrupted_by(error, raw), pytest.raises(error):
+        store.revoke_token(key_of())
+
+    assert time.monotonic() - started < TIMEOUT
+    assert store.revoke_token(key_of())
+
+
+def test_interruptions_use_no_connection_up(store, raw, postgres_url):
+    with locked(postgres_url):
+        for _ in range(CONNECTIONS + 2):
+            with interrupted_by(KeyboardInterrupt, raw), pytest.raises(KeyboardInterrupt):
+                store.end_client("tester")
+
+    assert store.find_client("tester")
+
+
+def test_an_error_within_a_transaction_undoes_it_and_leaves_the_connection(store):
+    before = backend_of(store)
+
+    def change(client):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        store.update_client("tester", change)
+
+    assert store.revoke_token(key_of())
+    assert backend_of(store) == before
+
+
+def test_who_waits_too_long_for_his_turn_keeps_his_connection(store, postgres_url):
+    before = backend_of(store)
+
+    with locked(postgres_url), pytest.raises(StoreUnavailable, match="lock timeout"):
+        store.revoke_token(key_of())
+
+    assert store.revoke_token(key_of())
+    assert backend_of(store) == before
+
+
+def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_url):
+    with Raw(postgres_url) as other:
+        other("BEGIN")
+        other("LOCK TABLE oauth_mw_token")
+        with pytest.raises(StoreUnavailable):
+            store.find_token(key_of())
+
+        wait_until(lambda: not raw.waiting(), "the end of the statement", 3 * TIMEOUT)
+
+
+def test_those_who_wait_for_their_turn_leave_the_connections_to_those_who_read(store, raw, postgres_url):
+    def end():
+        with pytest.raises(StoreUnavailable):
+            store.end_client("tester")
+
+    threads = [Thread(target=end) for _ in range(CONNECTIONS + 4)]
+    with locked(postgres_url):
+        for thread in threads:
+            thread.start()
+        wait_until(raw.waiting, "a statement that waits", 5)
+        started = time.monotonic()
+        found = store.find_client("tester")
+        took = time.monotonic() - started
+        for thread in threads:
+            thread.join()
+
+    assert found and took < TIMEOUT / 2
+
+
+def test_a_session_that_the_server_ends_is_unavailable_once(store, raw):
+    with pytest.raises(StoreUnavailable), store._engine.reading() as link:
+        raw("SELECT pg_terminate_backend(%s)", link.driver.info.backend_pid)
+        link.driver.execute("SELECT pg_sleep(1)")
+
+    assert store.find_client("tester")
+
+
+def test_a_statement_that_is_cancelled_is_unavailable_and_leaves_the_connection(store, raw, postgres_url):
+    refused = []
+
+    def end():
+        try:
+            store.end_client("tester")
+        except StoreUnavailable as error:
+            refused.append(error.reason)
+
+    with locked(postgres_url):
+        thread = Thread(target=end)
+        thread.start()
+        wait_until(raw.waiting, "a statement that waits", 5)
+        raw(f"SELECT pg_cancel_backend(pid) {OURS}")
+        thread.join()
+
+    assert refused == ["PostgreSQL: canceling statement due to user request"]
+    assert store.end_client("tester")
+
+
+STOPPED = """
+with store._engine.transaction():
+    print("inside", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+"""
+KILLED = """
+with store._engine.transaction() as connection:
+    store._log.append(connection, "tester")
+    print("inside", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_stopped_within_a_transaction_holds_others_up_for_a_limited_time(store, postgres_url):
+    with Processes(postgres_url) as start:
+        # Its timeout is that of its store.
+        stopped = start("store._engine.close(); store = open_store(sys.argv[1], timeout=0.3)\n" + STOPPED)
+        assert stopped.says() == "inside"
+        started = time.monotonic()
+        done = store.revoke_token(key_of())
+        took = time.monotonic() - started
+
+    assert done and took < TIMEOUT
+
+
+def test_a_process_that_is_killed_within_a_transaction_has_changed_nothing(store, postgres_url):
+    before = store.read_log("", -1)
+    with Processes(postgres_url) as start:
+        killed = start(KILLED)
+        assert killed.says() == "inside"
+        assert killed.ends() == -signal.SIGKILL
+
+        wait_until(lambda: store.end_client("tester"), "the end of its session", 5)
+    assert len(store.read_log(before.store_id, before.position).events) == 1
+
+
+def test_a_store_that_nobody_closed_ends_quietly_with_its_program(postgres_url, store):
+    code = "import sys; from oauth_mw import open_store; store = open_store(sys.argv[1]); store.find_client('tester')"
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-X", "dev", "-c", code, postgres_url], capture_output=True, text=True
+    )
+
+    assert (done.returncode, "ResourceWarning" in done.stderr, "Exception" in done.stderr) == (0, False, False)
+
+
+GREENLETS = """
+    from gevent import monkey; monkey.patch_all()
+    import gevent, sys, time
+    from oauth_mw import StoreUnavailable, open_store
+    store = open_store(sys.argv[1], timeout=0.5)
+
+    def read():
+        return store.find_client("tester") is not None
+
+    def end():
+        try:
+            return store.end_client("tester")
+        except StoreUnavailable:
+            return "unavailable"
+
+    def cut_off():
+        with gevent.Timeout(0.05, False):
+            store.end_client("tester")
+        return "cut off"
+
+    def all_of(work, count):
+        greenlets = [gevent.spawn(work) for _ in range(count)]
+        gevent.joinall(greenlets)
+        return {each.get() for each in greenlets}
+
+    found = [all_of(read, 40), all_of(end, 10)]
+    with store._engine._pool.turn:
+        found += [all_of(cut_off, 40), all_of(end, 10), all_of(read, 40)]
+    with store._engine.transaction():
+        store._engine._pool.turn = __import__("threading").Lock()  # so that they wait in the server
+        found += [all_of(cut_off, 40), all_of(read, 40)]
+    started = time.monotonic()
+    found += [all_of(end, 10), time.monotonic() - started < 0.5, len(store._engine._pool._made) <= 16]
+    print(found)
+"""
+
+
+def test_greenlets_share_the_connections_and_may_be_cut_off(store, postgres_url):
+    pytest.importorskip("gevent")
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(GREENLETS), postgres_url], capture_output=True, text=True
+    )
+
+    expected = [{True}, {True}, {"cut off"}, {"unavailable"}, {True}, {"cut off"}, {True}, {True}, True, True]
+    assert (done.stdout, done.stderr) == (f"{expected}\n", "")

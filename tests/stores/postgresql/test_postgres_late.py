@@ -1,0 +1,78 @@
+"""A commit that took all the time that its request had."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import HOUR, registered
+from helpers.postgres_raw import Raw
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.deadlines import deadline
+from oauth_mw.stores.sql.postgresql import engine
+from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+TIMEOUT = 0.4
+LONG = 1000.0
+
+
+@pytest.fixture
+def store(postgres_url):
+    with closing(open_store(postgres_url, create=True)) as patient:
+        patient.add_client(registered())
+    with closing(open_store(postgres_url, timeout=TIMEOUT)) as store:
+        yield store
+
+
+@pytest.fixture
+def late(store, monkeypatch):
+    """From now on a commit is confirmed when the time is over."""
+    commit = engine._commit
+
+    def wait(driver):
+        commit(driver)
+        time.sleep(max(driver.deadline - time.monotonic(), 0))
+
+    return lambda: monkeypatch.setattr(engine, "_commit", wait)
+
+
+def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
+    left = []
+
+    def ended():
+        left.append(deadline(LONG) - time.monotonic())
+        with pytest.raises(StoreUnavailable, match="in time"):
+            store.find_client("tester")
+
+    store.watch(ended)
+    with Raw(postgres_url) as raw:
+        late()
+        assert store.end_client("tester")
+
+        assert len(left) == 1 and left[0] <= 0
+        assert len(raw.backends()) == 1  # whom nobody asked nobody has to replace
+
+
+def test_with_time_left_it_is_what_the_commit_has_left(store):
+    left = []
+    store.watch(lambda: left.append(deadline(LONG) - time.monotonic()))
+
+    store.end_client("tester")
+
+    assert 0 < left[0] < TIMEOUT
+
+
+def test_what_was_ended_so_late_is_not_accepted_from_the_cache(store, late):
+    tokens = OpaqueTokens(store, time.time, "", "")
+    options = {"size": 10, "lag": LONG, "grace": LONG, "timeout": TIMEOUT, "monotonic": time.monotonic}
+    cache = VerifiedTokens(tokens.read, store, **options)
+    text, token = tokens.issue(store.find_client("tester"), (), HOUR)
+    assert cache.find(text, text) and cache.hit(text)
+    late()
+
+    assert store.revoke_token(bytes.fromhex(token.token_id))
+
+    assert cache.hit(text) is None and cache.find(text, text) is None

@@ -1,0 +1,115 @@
+"""Which schema of the search path a PostgreSQL store lies in."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import NOW, issued, registered
+from helpers.life import live
+from helpers.postgres_intruder import new_site
+from helpers.store_urls import own_postgres_places, why_no_wheel
+from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
+
+pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with own_postgres_places() as places:
+        yield places
+
+
+@pytest.fixture
+def site(postgres_url):
+    with new_site(postgres_url) as site:
+        yield site
+
+
+@pytest.fixture
+def before(site):
+    """Another schema, earlier in the path."""
+    name = f"{site.schema}_before"
+    site.raw(f"CREATE SCHEMA {name}")
+    site.raw(f"GRANT USAGE, CREATE ON SCHEMA {name} TO service, intruder")
+    yield name
+    site.raw(f"DROP SCHEMA {name} CASCADE")
+
+
+FORGED = "CREATE TABLE {}.oauth_mw_store (one int); GRANT ALL ON {}.oauth_mw_store TO PUBLIC"
+
+
+def test_a_store_is_found_in_any_schema_of_the_path(site, before):
+    with closing(open_store(site.url, create=True)) as store:
+        store.add_client(registered())
+
+    with closing(open_store(site.path(before, site.schema), create=True)) as store:
+        assert store.find_client("tester")
+
+
+def test_the_first_of_two_stores_of_ours_is_the_one(site, before):
+    for schema in (site.schema, before):
+        with closing(open_store(site.path(schema), create=True)) as store:
+            store.add_client(registered(f"in {schema}"))
+
+    with closing(open_store(site.path(before, site.schema))) as store:
+        assert [client.client_id for client in store.clients()] == [f"in {before}"]
+
+
+def test_a_store_of_another_role_before_ours_is_passed_over(site, before):
+    open_store(site.url, create=True).close()
+    site.plants(FORGED.replace("{}", before))
+
+    with closing(open_store(site.path(before, site.schema))) as store:
+        assert store.add_client(registered())
+
+
+def test_of_two_stores_of_other_roles_one_must_be_named(site, before):
+    open_store(site.url, create=True).close()
+    site.raw(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO intruder")
+    site.raw("CREATE ROLE third LOGIN")
+    try:
+        site.raw(f"GRANT USAGE ON SCHEMA {site.schema}, {before} TO third")
+        site.plants(FORGED.replace("{}", before))
+
+        with pytest.raises(ConfigError, match=f"{before}, {site.schema} of the search_path hold a store each"):
+            open_store(site.path(before, site.schema).replace("//service@", "//third@"))
+    finally:
+        site.raw("DROP OWNED BY third")
+        site.raw("DROP ROLE third")
+
+
+ODD = ['We"ird %s Schema', "oauth_mw schema", "select", "é'--"]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_schema_of_any_name_holds_a_store(site, name):
+    quoted = '"' + name.replace('"', '""') + '"'
+    site.raw(f"CREATE SCHEMA {quoted} AUTHORIZATION service")
+    site.raw(f"ALTER ROLE service SET search_path TO {quoted}")
+    try:
+        with closing(open_store(site.url.partition("?")[0], create=True)) as store:
+            live(store)
+            assert admin.holdings(store).size > 0
+            with closing(open_store("memory://")) as other:
+                other.add_client(registered())
+                issued(other, expires_at=NOW * 2)
+        with closing(open_store(site.url.partition("?")[0])) as store:
+            assert store.add_client(registered())
+        assert site.raw("SELECT count(*) FROM pg_tables WHERE schemaname = %s", name)[0] > 6
+    finally:
+        site.raw(f"DROP SCHEMA {quoted} CASCADE")
+
+
+def test_a_schema_that_was_moved_away_is_503_until_it_is_back(site):
+    with closing(open_store(site.url, create=True)) as store:
+        store.add_client(registered())
+        site.raw(f"ALTER SCHEMA {site.schema} RENAME TO {site.schema}_aside")
+        site.raw("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'service'")
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable):
+                store.find_client("tester")
+        site.raw(f"ALTER SCHEMA {site.schema}_aside RENAME TO {site.schema}")
+
+        assert store.find_client("tester")

@@ -1,0 +1,184 @@
+"""The rights that README names for roles of PostgreSQL are enough, and none of them can be left out."""
+
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from helpers.builders import HOUR, NOW, key_of, registered, token_of
+from helpers.life import GIVEN, live, serve
+from helpers.postgres_raw import Raw
+from helpers.store_urls import own_postgres_places, why_no_wheel
+from helpers.support import SECRET, HandClock, bearer, echo, issue
+from helpers.wsgi_client import CheckedApp
+from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
+from oauth_mw.model import LOG_KEEP_SECONDS, KeyRecord
+from oauth_mw.stores.sql import log
+
+pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+
+README = Path(__file__).parents[3].joinpath("README.md").read_text()
+BLOCKS = re.findall("```sql\n(.*?)```", README, re.DOTALL)
+MAKE, USE, ADMINISTER = (block for block in BLOCKS if "oauth_owner" in block or "oauth_service" in block)
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with own_postgres_places() as places:
+        yield places
+
+
+class Roles:
+    """README's roles and schema, by names of this test's own."""
+
+    def __init__(self, url, raw):
+        self._raw = raw
+        (self._schema,) = raw("SELECT current_schema()")
+        self._url = url
+
+    def run(self, statements):
+        """As a superuser."""
+        for statement in filter(str.strip, self._named(statements).split(";")):
+            self._raw(statement)
+
+    def _named(self, text):
+        return re.sub(r"\boauth\b", f"{self._schema}_oauth", text)
+
+    def url(self, role):
+        return self._url.partition("?")[0].replace("//tests@", f"//{role}@")
+
+    def close(self):
+        self._raw(self._named("DROP SCHEMA IF EXISTS oauth CASCADE"))
+        for role in ("oauth_owner", "oauth_service"):
+            self._raw(f"DROP ROLE IF EXISTS {role}")
+
+
+@pytest.fixture
+def roles(postgres_url, monkeypatch):
+    monkeypatch.setattr(log, "MOST_ALONE", 2)
+    with Raw(postgres_url) as raw, closing(Roles(postgres_url, raw)) as roles:
+        roles.run(MAKE)
+        yield roles
+
+
+@pytest.fixture
+def owner(roles):
+    """A store that its owner made, with a client."""
+    with closing(open_store(roles.url("oauth_owner"), create=True, clock=HandClock())) as store:
+        store.add_client(registered())
+        yield store
+
+
+def work(roles):
+    """All that a service ever does with a store."""
+    clock = HandClock()
+    with closing(open_store(roles.url("oauth_service"), create=True, clock=clock)) as store:
+        roles.run("DELETE FROM oauth.oauth_mw_mark")  # as a crash does
+        page = store.read_log("", -1)
+        assert page.store_id, "permission denied to make another mark"
+        keys = store.key_store()
+        keys.add_signing_key(KeyRecord("kid", "ES256", "{}", "private", NOW, NOW, NOW), "")
+        assert keys.need_signing_key("kid", NOW + 1) and keys.drop_signing_key("kid", NOW + 1)
+        client = store.find_client("tester")
+        for number in range(2):
+            store.add_token(key_of(number), token_of(client))
+        assert store.find_token(key_of(0)) and store.revoke_token(key_of(0))
+        assert store.sweep(NOW + 2 * HOUR, 10) == 2
+        for number in range(log.MOST_ALONE + 1):
+            store.end_token("tester", key_of(number), client.revoked_before)
+        store.read_ends()
+        clock.move(2 * HOUR + LOG_KEEP_SECONDS)
+        store.end_token("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
+        assert store.read_log("", -1).position > page.position
+        store.has_client_for("jwt")
+        store.warnings()
+
+
+def each_right(statements):
+    """Each pair of a right and a table that statements grant."""
+    for rights, tables in re.findall(r"GRANT (.*?) ON (?:SCHEMA |SEQUENCE )?([\w., ]+?) TO", statements):
+        for right in re.findall(r"[A-Z]+(?: \(\w+\))?", rights):
+            for table in tables.split(", "):
+                kind = {"USAGE": "SEQUENCE " if "_seq" in table else "SCHEMA "}.get(right, "")
+                yield f"REVOKE {right} ON {kind}{table} FROM oauth_service"
+
+
+def test_the_owner_of_a_schema_makes_a_store_and_does_all_with_it(roles):
+    with closing(open_store(roles.url("oauth_owner"), create=True)) as store:
+        live(store)
+
+        assert not [each for each in store.warnings() if "role" in each]
+
+
+def test_a_service_needs_no_more_than_readme_grants(roles, owner):
+    roles.run(USE)
+
+    work(roles)
+
+
+@pytest.mark.parametrize("lost", [*each_right(USE)])
+def test_a_service_needs_each_right_that_readme_grants(roles, owner, lost):
+    roles.run(USE)
+    roles.run(lost)
+
+    with pytest.raises(
+        (AssertionError, StoreUnavailable, ConfigError), match="permission denied|no schema has been selected"
+    ):
+        work(roles)
+
+
+@pytest.fixture
+def clients(roles):
+    """A store that its owner made, with a client and a resource server, as they are registered today."""
+    with closing(open_store(roles.url("oauth_owner"), create=True)) as store:
+        admin.add_client(store, "tester", client_id="tester", secret=SECRET)
+        admin.add_client(store, "imported", client_id="imported", secret=GIVEN, resource_server=True)
+
+
+def test_the_middleware_needs_no_more_than_readme_grants(roles, clients):
+    roles.run(USE)
+
+    with closing(open_store(roles.url("oauth_service"), create=True)) as store:
+        assert len(list(serve(store, "tester", SECRET))) == 4
+        assert not [each for each in store.warnings() if "role" in each]
+
+
+def test_without_an_issuer_it_needs_no_right_on_signing_keys(roles, clients):
+    roles.run(USE)
+    roles.run("REVOKE ALL ON oauth.oauth_mw_signing_key FROM oauth_service")
+    app = CheckedApp(OAuthMiddleware(echo, store=roles.url("oauth_service")))
+
+    app.get("/any", headers=bearer(issue(app)), status=200)
+
+
+def test_a_service_without_more_rights_can_change_no_client(roles, owner):
+    roles.run(USE)
+
+    with closing(open_store(roles.url("oauth_service"))) as store:
+        for change in (
+            lambda: store.add_client(registered("other")),
+            lambda: store.update_client("tester", lambda client: client),
+            lambda: store.remove_secret("tester", registered().secrets[0].secret_id),
+        ):
+            with pytest.raises(StoreUnavailable, match="permission denied"):
+                change()
+
+
+def test_with_the_rights_for_commands_it_does_all(roles, owner):
+    roles.run(USE + ADMINISTER)
+
+    with closing(open_store(roles.url("oauth_service"), create=True)) as store:
+        live(store)
+
+
+@pytest.mark.parametrize("lost", [*each_right(ADMINISTER)])
+def test_commands_need_each_right_that_readme_grants(roles, owner, lost):
+    roles.run(USE + ADMINISTER)
+    roles.run(lost)
+
+    with pytest.raises(StoreUnavailable, match="permission denied"):
+        with closing(open_store(roles.url("oauth_service"), create=True)) as store:
+            live(store)

@@ -1,0 +1,168 @@
+"""A role that may create in the schema of a PostgreSQL store does not get its code run, nor its tables used."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import registered
+from helpers.life import live
+from helpers.postgres_intruder import new_site
+from helpers.postgres_raw import Raw
+from helpers.store_urls import own_postgres_places, why_no_wheel
+from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
+
+pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    with own_postgres_places() as places:
+        yield places
+
+
+@pytest.fixture
+def site(postgres_url):
+    with new_site(postgres_url) as site:
+        yield site
+
+
+EQUAL = """CREATE FUNCTION same(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true';
+    CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)"""
+
+
+def test_an_operator_that_fits_better_than_postgresqls_own_matches_nothing(site):
+    with closing(open_store(site.url, create=True)) as store:
+        store.add_client(registered())
+        store.add_client(registered("other"))
+        site.plants(EQUAL)
+
+        assert store.find_client("nobody") is None
+        assert store.find_client("tester").client_id == "tester"
+    with Raw(site.url) as raw:  # a session as any other: there it matches
+        assert len(raw("SELECT client_id FROM oauth_mw_client WHERE client_id = 'nobody'::varchar")) == 2
+
+    with closing(open_store(site.url)) as store:
+        assert store.find_client("nobody") is None
+
+
+PATHS = [
+    pytest.param([], id="alone"),
+    pytest.param(["pg_catalog"], id="first"),
+    pytest.param(["pg_catalog", "pg_temp"], id="before all", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("after", PATHS)
+@pytest.mark.parametrize("made", [True, False], ids=["the store is there", "the store is made"])
+def test_in_the_whole_life_of_a_store_nothing_runs_that_was_placed_in_its_schema(site, after, made):
+    url = site.path(site.schema, *after)
+    if made:
+        open_store(url, create=True).close()
+    site.plants_all()
+
+    with closing(open_store(url, create=True)) as store, closing(open_store("memory://")) as other:
+        other.add_client(registered())
+        admin.copy_store(other, store)
+        admin.copy_store(other, store)
+        live(store)
+
+    assert not site.trapped()
+
+
+@pytest.mark.parametrize("name", ["oauth_mw_mark", "oauth_mw_origin", "oauth_mw_copied"])
+def test_a_view_in_the_place_of_a_table_of_ours_is_refused_and_not_read(site, name):
+    open_store(site.url, create=True).close()
+    site.raw("DROP TABLE oauth_mw_mark")
+    site.plants("CREATE SEQUENCE trapped; GRANT ALL ON SEQUENCE trapped TO PUBLIC")
+    called = f"nextval('{site.schema}.trapped')"
+    columns = f"1 AS one, {called}::text AS mark, {called}::text AS store_id, {called} AS position, '' AS kids"
+    site.plants(f"CREATE VIEW {name} AS SELECT {columns}; GRANT ALL ON {name} TO PUBLIC")
+
+    says = "already exists" if name == "oauth_mw_copied" else "is no table of the store, .* made by the role intruder"
+    with pytest.raises((ConfigError, StoreUnavailable), match=f"{name}.* {says}"):
+        with closing(open_store(site.url, create=True)) as store, closing(open_store("memory://")) as other:
+            admin.copy_store(other, store)
+            admin.copy_store(other, store)
+
+    assert not site.trapped()
+
+
+def test_a_table_of_another_role_in_the_place_of_one_of_ours_is_refused(site):
+    open_store(site.url, create=True).close()
+    site.raw("DROP TABLE oauth_mw_mark")
+    site.plants("CREATE TABLE oauth_mw_mark (one integer PRIMARY KEY, mark text); GRANT ALL ON oauth_mw_mark TO PUBLIC")
+
+    with pytest.raises(ConfigError, match="made by the role intruder"):
+        open_store(site.url)
+
+
+def test_tables_that_are_there_before_the_store_keep_it_from_being_made(site):
+    site.plants("CREATE TABLE oauth_mw_client (number integer, client_id text); GRANT ALL ON oauth_mw_client TO PUBLIC")
+
+    with pytest.raises(ConfigError, match='"oauth_mw_client" already exists'):
+        open_store(site.url, create=True)
+
+
+# What check says of it
+
+
+def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
+    with closing(open_store(site.url, create=True)) as store:
+        here = [each for each in store.warnings() if "create in the schema" in each]
+        site.raw(f"REVOKE CREATE ON SCHEMA {site.schema} FROM intruder")
+        after = [each for each in store.warnings() if "create in the schema" in each]
+        site.raw(f"GRANT CREATE ON SCHEMA {site.schema} TO PUBLIC")
+        of_all = [each for each in store.warnings() if "create in the schema" in each]
+
+    assert here == [f"other roles may create in the schema {site.schema} (intruder): revoke that"]
+    assert (after, of_all) == ([], [here[0].replace("intruder", "PUBLIC")])
+
+
+IN_PUBLIC = {
+    "service": "other roles may create in the schema public (intruder): revoke that",
+    "intruder": "the tables in the schema public belong to the role intruder, which can change them",
+}
+
+
+@pytest.mark.parametrize("maker", IN_PUBLIC)
+def test_the_owner_of_the_database_may_own_the_tables_and_no_other_role(site, maker):
+    site.raw("CREATE DATABASE other OWNER service")
+    urls = {role: f"postgresql+psycopg://{role}@{site.address}/other" for role in (maker, "tests")}
+    try:
+        with Raw(urls["tests"]) as raw:
+            raw("GRANT CREATE ON SCHEMA public TO intruder")
+        open_store(urls[maker], create=True).close()
+        with closing(open_store(urls["tests"])) as store:
+            assert [each for each in store.warnings() if "role" in each] == [IN_PUBLIC[maker]]
+    finally:
+        site.raw("DROP DATABASE other WITH (FORCE)")
+
+
+def test_another_role_that_owns_the_schema_is_a_warning(site):
+    with closing(open_store(site.url, create=True)) as store:
+        site.raw(f"ALTER SCHEMA {site.schema} OWNER TO intruder")
+        found = store.warnings()
+        site.raw(f"ALTER SCHEMA {site.schema} OWNER TO tests")
+
+        assert f"other roles may create in the schema {site.schema} (intruder): revoke that" in found
+
+
+def test_temporary_tables_are_not_taken_for_those_of_the_store(site):
+    with closing(open_store(site.url, create=True)) as store:
+        store.add_client(registered())
+        with store._engine.reading() as link:
+            link.driver.execute("CREATE TEMPORARY TABLE oauth_mw_client (number integer, client_id varchar)")
+            link.driver.execute("CREATE TEMPORARY TABLE pg_class (oid oid)")
+
+        assert store.find_client("tester") and admin.holdings(store).enabled == 1
+
+
+def test_tables_of_another_role_are_a_warning(site):
+    open_store(site.intruders, create=True).close()
+    with Raw(site.intruders) as raw:
+        raw(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
+
+    with closing(open_store(site.url)) as store:
+        assert f"the tables in the schema {site.schema} belong to the role intruder" in str(store.warnings())

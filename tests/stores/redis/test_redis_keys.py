@@ -1,0 +1,208 @@
+"""How the store lies in Redis, and what each operation costs there."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from redis.crc import key_slot
+
+from helpers.builders import HOUR, NOW, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.engines import Redis
+from helpers.redis_raw import Raw
+from oauth_mw import open_store
+from oauth_mw.errors import StoreUnavailable
+from oauth_mw.stores.redis.network.routing import OneServer
+
+MARGIN = 60
+
+
+@pytest.fixture
+def raw(redis_url):
+    with contextlib.closing(Raw(redis_url)) as raw:
+        yield raw
+
+
+@pytest.fixture
+def store(redis_url, clock):
+    with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
+        store.add_client(registered())
+        yield store
+
+
+def name_of(raw, key):
+    return f"{raw.prefix}:t:{key.hex()}"
+
+
+def test_all_but_the_tokens_lies_in_one_slot(store, raw):
+    for number in range(3):
+        store.revoke_token(issued(store, number=number))
+    store.end_client("tester", delete=True)
+
+    tokens, others = set(), set()
+    for key in raw.keys():
+        (tokens if key.startswith(f"{raw.prefix}:t:") else others).add(key_slot(key.encode()))
+    assert (len(tokens), len(others)) == (3, 1)
+
+
+@pytest.mark.parametrize("moved", [0, 3000, -3000])
+def test_a_token_goes_by_itself_a_minute_after_it_expired_by_the_workers_clock(store, raw, clock, moved):
+    clock.move(moved)
+    key = issued(store)
+
+    assert raw.client.ttl(name_of(raw, key)) == pytest.approx(HOUR - moved + MARGIN, abs=2)
+
+
+def test_a_token_that_expired_long_ago_is_not_even_stored(store):
+    key = issued(store, expires_at=NOW - MARGIN)
+
+    assert store.find_token(key) is None
+
+
+def test_revocations_touch_no_token(store, raw):
+    key = issued(store)
+    before = raw.client.dump(name_of(raw, key))
+
+    store.revoke_token(key)
+    store.end_client("tester")
+
+    assert raw.client.dump(name_of(raw, key)) == before
+
+
+@pytest.mark.parametrize("tail", [bytes(range(28)), b"\r\n" * 14, b"\xff" * 28, b"'\"\\\0{}[" * 4], ids=repr)
+def test_a_key_may_have_any_bytes(store, tail):
+    key, seen = (NOW + HOUR).to_bytes(4) + tail, log_of(store)
+    store.add_token(key, token_of(store.find_client("tester")))
+
+    assert store.revoke_token(key) and is_dead(store, key)
+    assert [event.key for event in store.read_log(seen.store_id, seen.position).events] == [key]
+
+
+@pytest.mark.parametrize("client_id", ['a"b\\c', "a b", "é ß", "{other}", "a\nb", "*", "[1]"])
+def test_an_id_may_have_any_characters(store, client_id):
+    store.add_client(registered(client_id))
+    key = issued(store, client_id)
+    store.end_client(client_id)
+
+    assert is_dead(store, key) and store.find_client(client_id)
+
+
+def test_a_token_of_a_client_that_was_lost_is_dead(store, raw):
+    key = issued(store)
+    raw.client.delete(raw.key("client:tester"))
+
+    assert is_dead(store, key)
+
+
+def test_a_token_that_came_revoked_stays_so(store):
+    key = key_of()
+    store.add_token(key, token_of(store.find_client("tester"), revoked=True))
+
+    assert is_dead(store, key)
+    assert not store.revoke_token(key)
+
+
+def test_no_token_is_left_where_the_store_is_gone(store, raw):
+    client = store.find_client("tester")
+    raw.client.delete(*raw.keys())
+
+    with pytest.raises(StoreUnavailable):
+        store.add_token(key_of(), token_of(client))
+
+    assert raw.keys() == set()
+
+
+def test_a_plain_token_takes_few_bytes(store, raw):
+    key = issued(store)
+
+    assert raw.client.memory_usage(name_of(raw, key)) < 300
+
+
+GARBLED = {
+    "no JSON": "x",
+    "two texts": '["a","b"]',
+    "too short": '["a","00","00","",0,null,false]',
+    "no hexadecimal": f'["a","{"zz" * 16}","{"00" * 32}","",0,null,false]',
+    "no text": b"\xff",
+}
+
+
+@pytest.mark.parametrize("lines", GARBLED.values(), ids=GARBLED)
+def test_secrets_that_are_none_of_ours_are_an_outage(store, raw, lines):
+    raw.client.hset(raw.key("client:tester"), "secrets", lines)
+
+    with pytest.raises(StoreUnavailable, match="cannot be read"):
+        store.find_verifiers("tester")
+
+
+COSTS = {
+    "find_client": (1, lambda store, key: store.find_client("tester")),
+    "add_token": (1, lambda store, key: store.add_token(key_of(5), token_of(registered()))),
+    "find_token": (1, lambda store, key: store.find_token(key)),
+    "find_token, unknown": (1, lambda store, key: store.find_token(key_of(9))),
+    "read_log": (1, lambda store, key: store.read_log("", -1)),
+    "end_client": (1, lambda store, key: store.end_client("tester")),
+    "revoke_token": (2, lambda store, key: store.revoke_token(key)),
+    "revoke_token, unknown": (1, lambda store, key: store.revoke_token(key_of(9))),
+}
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """A server that nobody else uses, so that its counters tell of one store."""
+    with Redis() as server, contextlib.closing(Raw(server.url)) as raw:
+        yield raw, server.url
+
+
+@pytest.mark.parametrize("trips, call", COSTS.values(), ids=COSTS)
+def test_an_operation_is_this_many_round_trips(alone, trips, call):
+    raw, url = alone
+    with contextlib.closing(open_store(url, create=True)) as store:
+        store.add_client(registered())
+        keys = [issued(store, number=number) for number in range(2)]
+        # The first time a script is sent in full.
+        call(store, keys[0])
+        before = raw.client.info("stats")["total_reads_processed"]
+        call(store, keys[1])
+        after = raw.client.info("stats")["total_reads_processed"]
+    raw.client.flushall()
+
+    assert after - before - 1 == trips
+
+
+READS = ["find_client", "find_token", "find_token, unknown", "read_log", "revoke_token, unknown"]
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_only_reads_writes_nothing(store, raw, name):
+    key = issued(store)
+    before = raw.contents()
+
+    COSTS[name][1](store, key)
+
+    assert raw.contents() == before
+
+
+@pytest.fixture
+def spread(store, monkeypatch):
+    """The same store, asked as where its keys may lie on several servers."""
+    monkeypatch.setattr(OneServer, "one", False)
+    return store
+
+
+ENDS = {
+    "lives": (lambda store, key: None, False),
+    "revoked": (lambda store, key: store.revoke_token(key), True),
+    "all tokens ended": (lambda store, key: store.end_client("tester"), True),
+    "deleted": (lambda store, key: store.end_client("tester", delete=True), True),
+}
+
+
+@pytest.mark.parametrize("end, dead", ENDS.values(), ids=ENDS)
+def test_a_token_on_another_server_than_the_rest_is_judged_alike(spread, end, dead):
+    key = issued(spread)
+
+    end(spread, key)
+
+    assert is_dead(spread, key) is dead
+    assert spread.find_token(key_of(1)) is None

@@ -1,0 +1,164 @@
+"""The revocation log in Redis: positions, and what is swept when."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+import pytest
+
+from helpers.builders import HOUR, NOW, is_dead, issued, log_of, registered
+from helpers.engines import Redis
+from helpers.redis_raw import Raw
+from oauth_mw import open_store
+from oauth_mw.model import LOG_KEEP_SECONDS
+
+YEAR_10000 = 253_402_300_800
+
+
+@pytest.fixture
+def raw(redis_url):
+    with contextlib.closing(Raw(redis_url)) as raw:
+        yield raw
+
+
+@pytest.fixture
+def store(redis_url, clock):
+    with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
+        store.add_client(registered())
+        yield store
+
+
+def position_after_an_event(store):
+    store.end_client("tester")
+    return log_of(store).position
+
+
+def follow(store, position):
+    return store.read_log(log_of(store).store_id, position)
+
+
+@pytest.mark.parametrize("now", [YEAR_10000, 2**53 // 10**6 + 1], ids=["year 10000", "beyond 53 bits"])
+def test_positions_are_exact_however_large(store, clock, now):
+    clock.now = now
+    first = position_after_an_event(store)
+
+    assert [position_after_an_event(store) - first for _ in range(3)] == [1, 2, 3]
+    assert [event.position - first for event in follow(store, first + 1).events] == [2, 3]
+
+
+def test_positions_carry_over_where_they_are_cut_in_two(store, clock):
+    clock.now = 1_999_999_999.999999
+
+    first = position_after_an_event(store)
+
+    assert (first, position_after_an_event(store)) == (1_999_999_999_999_999, 2_000_000_000_000_000)
+
+
+def test_positions_are_redis_own_time_and_not_the_workers(redis_url, monkeypatch):
+    here = time.time
+    monkeypatch.setattr(time, "time", lambda: here() - HOUR)
+    with contextlib.closing(open_store(redis_url, create=True, clock=time.time)) as store:
+        store.add_client(registered())
+        position = position_after_an_event(store)
+
+    assert position / 1_000_000 == pytest.approx(here(), abs=5)
+
+
+def swept_log(store, clock, events):
+    """A log of which some events are no longer needed; their positions."""
+    positions = [position_after_an_event(store) for _ in range(events)]
+    clock.move(LOG_KEEP_SECONDS + 1)
+    return positions
+
+
+def test_an_event_is_kept_for_a_day(store, clock, raw):
+    position_after_an_event(store)
+    clock.move(LOG_KEEP_SECONDS)
+    position_after_an_event(store)
+    before = raw.client.xlen(raw.key("log"))
+    clock.move(1)
+    position_after_an_event(store)
+
+    assert (before, raw.client.xlen(raw.key("log"))) == (2, 2)
+
+
+def test_who_has_seen_all_that_was_swept_follows_on_and_who_has_not_forgets(store, clock):
+    first, second, third = swept_log(store, clock, 3)
+    last = position_after_an_event(store)
+
+    told = [follow(store, position).complete for position in (0, first, second, third, last)]
+
+    assert told == [False, False, False, True, True]
+    assert [event.position for event in follow(store, third).events] == [last]
+
+
+def test_an_append_sweeps_a_bounded_number(store, clock, raw):
+    swept_log(store, clock, 520)
+
+    lengths = [(position_after_an_event(store), raw.client.xlen(raw.key("log")))[1] for _ in range(2)]
+
+    assert lengths == [21, 2]
+    assert raw.client.zcard(raw.key("due")) == 2
+
+
+def test_a_single_revocation_is_kept_until_a_day_after_its_token_expired(store, clock, raw):
+    key = issued(store, expires_at=NOW + 5 * LOG_KEEP_SECONDS)
+    store.revoke_token(key)
+    clock.move(6 * LOG_KEEP_SECONDS)
+    position_after_an_event(store)
+    before = raw.client.hexists(raw.key("revoked"), key), is_dead(store, key)
+    clock.move(1)
+    position_after_an_event(store)
+
+    assert (*before, raw.client.hexists(raw.key("revoked"), key)) == (True, True, False)
+
+
+def test_sweeping_leaves_alone_what_is_needed_between_what_is_not(store, clock, raw):
+    first = position_after_an_event(store)
+    key = issued(store, expires_at=NOW + 9 * LOG_KEEP_SECONDS)
+    store.revoke_token(key)
+    second = position_after_an_event(store)
+    clock.move(2 * LOG_KEEP_SECONDS)
+    last = position_after_an_event(store)
+
+    assert [event.position for event in follow(store, second).events] == [last]
+    assert not follow(store, first).complete
+    assert raw.client.xlen(raw.key("log")) == 2
+
+
+def test_a_restored_backup_that_moved_on_is_not_followed(store, clock, raw):
+    first = position_after_an_event(store)
+    backup = {key: raw.client.dump(key) for key in raw.keys()}
+    clock.move(1)
+    lost = position_after_an_event(store)
+    for key in raw.keys():
+        raw.client.delete(key)
+    for key, dump in backup.items():
+        raw.client.restore(key, 0, dump)
+    clock.move(1)
+    after = position_after_an_event(store)
+
+    assert [follow(store, position).complete for position in (first, lost, after)] == [True, False, True]
+
+
+def test_who_stands_before_the_log_begins_is_told_all(store):
+    page = log_of(store)
+
+    events = [position_after_an_event(store) for _ in range(3)]
+
+    assert [event.position for event in store.read_log(page.store_id, page.position).events] == events
+
+
+def test_a_server_that_started_anew_is_another_one_to_its_followers(clock):
+    # It may have lost tokens that workers keep, and that nobody could revoke any more.
+    with Redis(appendonly="yes", appendfsync="always") as server:
+        with contextlib.closing(open_store(server.url, create=True, clock=clock)) as store:
+            before = log_of(store)
+            assert store.read_log(before.store_id, before.position).complete
+            server.stop()
+            server.start()
+
+            page = store.read_log(before.store_id, before.position)
+
+    assert (page.position, page.complete) == (before.position, False)

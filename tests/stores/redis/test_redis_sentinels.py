@@ -1,0 +1,282 @@
+"""Which server is asked where Sentinels watch over it: the one that most of them name, and in time."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from helpers.builders import is_dead, issued, log_of, registered
+from helpers.engines import Redis, free_port, wait_until
+from helpers.engines_redis_sentinels import SERVICE, Sentinel, client_of
+from helpers.processes import exit_code_of, forked
+from oauth_mw import open_store
+from oauth_mw.errors import ConfigError, StoreUnavailable
+
+pytestmark = pytest.mark.slow
+
+TIMEOUT = 1.0
+SLACK = 0.5  # for a machine that is busy
+NEVER = 60_000  # milliseconds: nothing is replaced here
+
+
+@pytest.fixture(scope="module")
+def servers():
+    """A primary, and another one with a store of its own."""
+    with Redis() as one, Redis() as other:
+        yield one, other
+
+
+@pytest.fixture(scope="module")
+def shared(servers):
+    with contextlib.ExitStack() as opened:
+        yield [opened.enter_context(Sentinel(servers[0].port, 2, NEVER)) for _ in range(3)]
+
+
+@pytest.fixture
+def sentinels(shared, servers):
+    """Three that know the first server."""
+    yield shared
+    for sentinel in shared:
+        sentinel.resume()
+        name(sentinel, servers[0])
+    for server in servers:
+        server.resume()
+        with client_of(server) as client:
+            client.flushall()
+
+
+def name(sentinel, server):
+    """Let a Sentinel name another server, as after a fail-over."""
+    with client_of(sentinel) as client:
+        client.execute_command("SENTINEL", "REMOVE", SERVICE)
+        client.execute_command("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", server.port, 2)
+        client.execute_command("SENTINEL", "SET", SERVICE, "down-after-milliseconds", NEVER)
+
+
+def url_of(*ports, service=SERVICE, query="replicas=0"):
+    return f"redis+sentinel://{','.join(f'127.0.0.1:{port}' for port in ports)}/{service}?{query}"
+
+
+@pytest.fixture
+def url(sentinels):
+    return url_of(*(sentinel.port for sentinel in sentinels))
+
+
+@pytest.fixture
+def store(url):
+    with contextlib.closing(open_store(url, create=True, timeout=TIMEOUT)) as store:
+        store.add_client(registered())
+        yield store
+
+
+def outcome(call):
+    """What it raised, and how long it took."""
+    began = time.monotonic()
+    try:
+        call()
+        said = "nothing"
+    except StoreUnavailable as error:
+        said = error.reason
+    return said, time.monotonic() - began
+
+
+def test_the_server_is_asked_that_the_sentinels_name(store, servers):
+    key = issued(store)
+
+    assert store.revoke_token(key) and is_dead(store, key)
+    with client_of(servers[0]) as first, client_of(servers[1]) as second:
+        assert (first.dbsize() > 0, second.dbsize()) == (True, 0)
+
+
+def test_another_database_may_be_used(sentinels, servers):
+    url = url_of(sentinels[0].port, query="replicas=0&db=3")
+    with contextlib.closing(open_store(url, create=True)) as store:
+        store.add_client(registered())
+
+    with client_of(servers[0]) as first:
+        assert first.info("keyspace").keys() == {"db3"}
+
+
+def has_to_look(store):
+    """What is known of the primary is too old from now on."""
+    known = store._steps.servers._known
+    known._next, known.last = 0, replace(known.last, since=0)
+
+
+@pytest.mark.parametrize("stuck", [False, True], ids=["down", "stuck"])
+def test_a_first_sentinel_that_does_not_answer_takes_a_part_of_the_time_once(sentinels, stuck):
+    first = sentinels[0].port if stuck else free_port()
+    if stuck:
+        sentinels[0].pause()
+    began = time.monotonic()
+    url = url_of(first, sentinels[1].port, sentinels[2].port)
+    with contextlib.closing(open_store(url, create=True, timeout=TIMEOUT)) as store:
+        took = [time.monotonic() - began]
+        for _ in range(2):
+            has_to_look(store)
+            said, seconds = outcome(lambda: store.find_client("tester"))
+            assert said == "nothing"
+            took.append(seconds)
+
+    assert took[0] < TIMEOUT / 2 + SLACK and max(took[1:]) < TIMEOUT / 4
+
+
+def test_without_most_of_the_sentinels_nobody_knows_whether_the_primary_is_still_one(store, sentinels):
+    for sentinel in sentinels[:2]:
+        sentinel.pause()
+    wait_until(lambda: outcome(lambda: store.find_client("tester"))[0] != "nothing", "trouble", 5)
+
+    said, seconds = outcome(lambda: store.read_log("", -1))
+    sentinels[0].resume()
+
+    assert (said, seconds < TIMEOUT + SLACK) == ("too few Sentinels answer: Redis did not answer in time", True)
+    wait_until(lambda: outcome(lambda: store.find_client("tester"))[0] == "nothing", "recovery", 5)
+
+
+def test_when_most_sentinels_name_another_server_it_is_asked_and_the_old_one_left(store, sentinels, servers, url):
+    before = log_of(store)
+    with client_of(servers[0]) as old:
+        assert len(ours(old)) == 1
+        for sentinel in sentinels:
+            name(sentinel, servers[1])
+        with contextlib.closing(open_store(url, create=True)):
+            wait_until(lambda: outcome(lambda: store.read_log("", -1))[0] == "nothing", "the other server", 5)
+            wait_until(lambda: log_of(store).store_id != before.store_id, "another log", 5)
+
+        assert not store.read_log(before.store_id, before.position).complete
+        assert ours(old) == []
+
+
+def ours(client):
+    """The connections of stores: those of Sentinels have names."""
+    mine = client.client_id()
+    return [each for each in client.client_list() if not each["name"] and int(each["id"]) != mine]
+
+
+def test_one_that_has_seen_a_later_failover_knows_better(servers, sentinels):
+    later = Sentinel(servers[1].port, 2, NEVER)
+    later._lines.append(f"sentinel config-epoch {SERVICE} 5")
+    with later:
+        url = url_of(*(sentinel.port for sentinel in sentinels), later.port)
+        with contextlib.closing(open_store(url, create=True)) as store:
+            store.add_client(registered())
+
+    with client_of(servers[1]) as other:
+        assert other.dbsize() > 0
+
+
+def test_sentinels_are_asked_at_most_twice_a_second_however_much_there_is_to_do(store):
+    known = store._steps.servers._known
+    asked, find = [], known._find
+    known._find = lambda deadline: asked.append(True) or find(deadline)
+
+    end = time.monotonic() + 1
+    while time.monotonic() < end:
+        store.find_client("tester")
+
+    assert len(asked) in (1, 2, 3)
+
+
+def test_a_service_that_no_sentinel_knows_is_refused(sentinels):
+    url = url_of(*(sentinel.port for sentinel in sentinels), service="nonsense")
+
+    with pytest.raises(ConfigError, match="know no service nonsense"):
+        open_store(url)
+
+
+def test_sentinels_of_which_one_knows_the_service_are_too_few(sentinels):
+    for sentinel in sentinels[:2]:
+        with client_of(sentinel) as client:
+            client.execute_command("SENTINEL", "REMOVE", SERVICE)
+    try:
+        with pytest.raises(StoreUnavailable, match="too few Sentinels know"):
+            open_store(url_of(*(sentinel.port for sentinel in sentinels)))
+    finally:
+        for sentinel in sentinels[:2]:
+            with client_of(sentinel) as client:
+                client.execute_command("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", 1, 2)
+
+
+def test_a_server_that_is_no_sentinel_is_refused(servers):
+    with pytest.raises(ConfigError, match="is no Sentinel"):
+        open_store(url_of(servers[0].port))
+
+
+def test_a_sentinel_that_is_taken_for_a_server_is_refused(sentinels):
+    with pytest.raises(ConfigError, match="is a Sentinel"):
+        open_store(f"redis://127.0.0.1:{sentinels[0].port}", create=True)
+
+
+def test_a_replica_that_is_named_is_not_asked(sentinels, servers, store):
+    with client_of(servers[0]) as client:
+        client.replicaof("127.0.0.1", free_port())
+        said = [outcome(lambda: store.read_log("", -1))[0]]
+        store.close()
+        said.append(outcome(lambda: store.find_client("tester"))[0])
+        client.replicaof("NO", "ONE")
+
+    assert said == ["Redis is a replica there"] * 2
+    assert store.find_client("tester")
+
+
+LOGINS = {
+    "the same for all": (":pw@", "", ("pw", "pw"), True),
+    "another for Sentinels": (":pw@", "&sentinel_password=other", ("pw", "other"), True),
+    "none for Sentinels": (":pw@", "&sentinel_password=", ("pw", ""), True),
+    "none for the server": ("", "&sentinel_password=other", ("", "other"), True),
+    "the wrong one for Sentinels": (":pw@", "&sentinel_password=wrong", ("pw", "other"), False),
+}
+
+
+@pytest.mark.parametrize("user, query, passwords, opens", LOGINS.values(), ids=LOGINS)
+def test_server_and_sentinels_may_want_passwords(user, query, passwords, opens):
+    server, sentinel = [{"requirepass": each} if each else {} for each in passwords]
+    with Redis(**server) as primary, Sentinel(primary.port, 1, NEVER, **sentinel) as watching:
+        url = url_of(watching.port, query="replicas=0" + query).replace("//", "//" + user, 1)
+
+        assert outcome(lambda: open_store(url, create=True).close())[0] == (
+            "nothing" if opens else "too few Sentinels answer: Redis refuses the user or the password"
+        )
+
+
+def asks(store, client_id):
+    return all(store.find_client(client_id).client_id == client_id for _ in range(100))
+
+
+def test_parent_and_children_never_get_each_others_answers(store):
+    for number in range(3):
+        store.add_client(registered(f"client-{number}"))
+
+    children = [forked(lambda number=number: asks(store, f"client-{number}")) for number in range(3)]
+
+    assert asks(store, "tester")
+    assert [exit_code_of(child) for child in children] == [0, 0, 0]
+
+
+def test_a_start_holds_no_connection_for_a_fork_to_take_along(url, sentinels, servers):
+    with contextlib.closing(open_store(url, create=True)):
+        for each in (servers[0], *sentinels):
+            with client_of(each) as client:
+                assert ours(client) == []
+
+
+GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import sys, gevent
+from oauth_mw import open_store
+store = open_store(sys.argv[1], timeout=10)
+jobs = [gevent.spawn(store.find_client, "tester") for _ in range(500)]
+gevent.joinall(jobs)
+print(sum(bool(job.value) for job in jobs))
+"""
+
+
+def test_greenlets_share_what_is_known(url, store):
+    done = subprocess.run([sys.executable, "-c", GREENLETS, url], capture_output=True, text=True, timeout=50)
+
+    assert (done.stdout, done.stderr) == ("500\n", "")

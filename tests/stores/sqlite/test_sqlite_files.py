@@ -1,0 +1,258 @@
+"""Files that are removed or exchanged under a running store: nothing is acknowledged into what is gone."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import given_secret, is_dead, issued, key_of, log_of, registered, token_of
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.credentials import hash_secret
+
+pytest.importorskip("fcntl")
+
+MINE = registered()
+FDS = "/proc/self/fd"
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "data").mkdir()
+    return tmp_path / "data" / "oauth.db"
+
+
+@pytest.fixture
+def counter(path):
+    return path.with_name("oauth.db-oauth_mw")
+
+
+@pytest.fixture
+def store(path, clock):
+    with closing(open_store(f"sqlite:///{path}", create=True, timeout=1.0, clock=clock)) as store:
+        store.add_client(MINE)
+        issued(store)
+        yield store
+
+
+def copied(path, store, name):
+    """A copy of the database, as a backup would make it."""
+    store.close()
+    return shutil.copy(path, path.with_name(name))
+
+
+def remove(path):
+    """The database with what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm"):
+        if os.path.exists(f"{path}{suffix}"):
+            os.unlink(f"{path}{suffix}")
+
+
+def replaced_by_another_store(path, counter):
+    other = open_store(f"sqlite:///{path.with_name('other.db')}", create=True)
+    other.close()
+    remove(path)
+    os.rename(path.with_name("other.db"), path)
+
+
+LOSSES = {
+    "database removed": lambda path, counter: remove(path),
+    "database replaced": replaced_by_another_store,
+    "database moved away": lambda path, counter: path.rename(path.with_name("aside")),
+    "folder moved away": lambda path, counter: path.parent.rename(path.parent.with_name("aside")),
+    "all removed": lambda path, counter: (remove(path), counter.unlink()),
+}
+COUNTER_LOSSES = {
+    "counter removed": lambda path, counter: counter.unlink(),
+    "counter replaced": lambda path, counter: (
+        shutil.copy(counter, f"{counter}.x"),
+        os.replace(f"{counter}.x", counter),
+    ),
+}
+WRITES = {
+    "issue": lambda store: store.add_token(key_of(1), token_of(MINE)),
+    "register": lambda store: store.add_client(registered("other")),
+    "update": lambda store: store.update_client("tester", lambda client: client),
+    "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
+    "sweep": lambda store: store.sweep(2**32 - 1, 10),
+}
+ENDS = {
+    "revoke": lambda store: store.revoke_token(key_of()),
+    "end all": lambda store: store.end_client("tester"),
+    "disable": lambda store: store.end_client("tester", disable=True),
+    "delete": lambda store: store.end_client("tester", delete=True),
+    "remove secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id, and_tokens=True),
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+@pytest.mark.parametrize("write", [WRITES["issue"], ENDS["revoke"]], ids=["issue", "revoke"])
+def test_nothing_is_acknowledged_into_a_lost_database(store, path, counter, lose, write):
+    lose(path, counter)
+
+    with pytest.raises(StoreUnavailable):
+        write(store)
+
+
+@pytest.mark.parametrize("write", [*WRITES.values(), *ENDS.values()], ids=[*WRITES, *ENDS])
+def test_no_write_at_all_goes_into_an_exchanged_database(store, path, counter, write):
+    replaced_by_another_store(path, counter)
+    before = path.read_bytes()
+
+    with pytest.raises(StoreUnavailable):
+        write(store)
+
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_what_ends_tokens_is_not_acknowledged_into_a_lost_counter(store, path, counter, lose, end):
+    lose(path, counter)
+
+    with pytest.raises(StoreUnavailable):
+        end(store)
+
+    assert not is_dead(store, key_of())
+
+
+@pytest.mark.parametrize("lose", ["database removed", "database moved away", "folder moved away", "all removed"])
+def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, counter, lose):
+    LOSSES[lose](path, counter)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            store.look()
+
+    assert not path.exists()
+
+
+def test_after_a_look_reads_no_longer_see_what_is_gone(store, path, counter):
+    remove(path)
+    with pytest.raises(StoreUnavailable):
+        store.look()
+
+    with pytest.raises(StoreUnavailable):
+        store.find_token(key_of())
+
+
+def test_a_look_goes_over_to_a_store_that_took_the_place(store, path, counter):
+    before = log_of(store)
+    replaced_by_another_store(path, counter)
+
+    store.look()
+
+    assert store.find_client("tester") is None
+    assert not store.read_log(before.store_id, before.position).complete
+
+
+def test_a_write_that_was_refused_is_followed_by_one_into_the_new_store(store, path, counter):
+    replaced_by_another_store(path, counter)
+    with pytest.raises(StoreUnavailable):
+        store.add_client(registered("new"))
+
+    assert store.add_client(registered("new"))
+
+    with closing(open_store(f"sqlite:///{path}")) as seen:
+        assert seen.find_client("new") is not None
+
+
+def test_a_database_that_is_put_back_serves_again(store, path, counter):
+    path.rename(path.with_name("aside"))
+    with pytest.raises(StoreUnavailable):
+        store.look()
+    path.with_name("aside").rename(path)
+
+    store.look()
+
+    assert not is_dead(store, key_of())
+
+
+def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter):
+    remove(path)
+    with pytest.raises(StoreUnavailable):
+        store.look()
+
+    open_store(f"sqlite:///{path}", create=True).close()
+
+    store.look()
+    assert store.add_client(registered("new"))
+
+
+@pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
+def test_a_look_goes_over_to_another_counter(store, path, counter, lose):
+    lose(path, counter)
+
+    store.look()
+
+    with closing(open_store(f"sqlite:///{path}")) as other:
+        before = store.generation()
+        assert other.revoke_token(key_of())
+    assert store.generation() != before
+
+
+def test_a_restored_backup_is_another_store(store, path):
+    copied(path, store, "backup")
+    store.end_client("tester")
+    seen = log_of(store)
+    store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+
+    store.look()
+
+    assert not store.read_log(seen.store_id, seen.position).complete
+    assert not is_dead(store, key_of())
+
+
+def test_a_restored_backup_that_has_moved_on_is_another_store(store, path, clock):
+    store.end_client("tester")
+    copied(path, store, "backup")
+    clock.move(1)
+    store.end_client("tester")
+    seen = log_of(store)
+    store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+    clock.move(1)
+
+    store.end_client("tester")
+
+    assert not store.read_log(seen.store_id, seen.position).complete
+
+
+def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
+    copied(path, store, "backup")
+    store.end_client("tester")
+    lost = log_of(store).position
+    store.close()
+    remove(path)
+    os.rename(path.with_name("backup"), path)
+    clock.move(0.001)
+
+    store.look()
+    store.end_client("tester")
+
+    assert log_of(store).position > lost
+
+
+@pytest.mark.skipif(not os.path.isdir(FDS), reason="shows nobody what is open")
+def test_a_store_that_nobody_closes_leaves_nothing_open(tmp_path):
+    store = open_store(f"sqlite:///{tmp_path}/forgotten.db", create=True)
+    store.add_client(registered())
+    opened = [fd for fd in os.listdir(FDS) if str(tmp_path) in where(fd)]
+
+    del store
+    gc.collect()
+
+    assert opened and not [fd for fd in os.listdir(FDS) if str(tmp_path) in where(fd)]
+
+
+def where(fd):
+    try:
+        return os.readlink(f"{FDS}/{fd}")
+    except OSError:
+        return ""

@@ -1,0 +1,274 @@
+"""What a fork brings along, and what it must not."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from threading import Barrier, Event, Thread
+
+import pytest
+
+from helpers.builders import HOUR, is_dead, issued, key_of, log_of, registered
+from helpers.processes import Processes, exit_code_of, forked
+from helpers.support import HandClock
+from oauth_mw import open_store
+from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+
+
+def in_child(work):
+    return exit_code_of(forked(work))
+
+
+@pytest.fixture
+def store(tmp_path, clock):
+    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, timeout=2.0, clock=clock)) as store:
+        store.add_client(registered())
+        issued(store)
+        yield store
+
+
+def connection_of(store):
+    with store._engine.reading() as connection:
+        return connection.driver
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
+def test_a_start_leaves_nothing_open_for_a_fork_to_take_along(tmp_path):
+    url = f"sqlite:///{tmp_path}/new.db"
+
+    with closing(open_store(url, create=True)):
+        assert not [where(fd) for fd in os.listdir("/proc/self/fd") if str(tmp_path) in where(fd)]
+
+
+def where(fd):
+    try:
+        return os.readlink(f"/proc/self/fd/{fd}")
+    except OSError:
+        return ""
+
+
+def test_a_child_has_connections_of_its_own(store):
+    inherited = connection_of(store)
+
+    assert in_child(lambda: connection_of(store) is not inherited) == 0
+
+
+def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
+    def work():
+        store.find_client("tester")
+        store.close()
+        return driver.execute("SELECT 1").fetchone() == (1,)
+
+    with store._engine.reading() as connection:
+        driver = connection.driver
+        assert in_child(work) == 0
+
+
+@pytest.mark.parametrize("close", [False, True], ids=["left open", "closed"])
+def test_parent_and_child_both_go_on(store, close):
+    store.add_client(registered("other"))
+
+    def work():
+        ended = store.end_client("other")
+        if close:
+            store.close()
+        return ended
+
+    assert in_child(work) == 0
+    assert store.revoke_token(key_of())
+    assert in_child(lambda: is_dead(store, key_of())) == 0
+
+
+def test_an_event_of_the_child_is_seen_by_the_parent_at_once(store):
+    before = store.generation()
+
+    assert in_child(lambda: store.revoke_token(key_of())) == 0
+
+    assert store.generation() != before
+
+
+def test_an_event_of_the_parent_is_seen_by_the_child_at_once(store):
+    told, tell = os.pipe()
+    seen = store.generation
+
+    def work():
+        before = seen()
+        os.read(told, 1)
+        return seen() != before
+
+    child = forked(work)
+    store.revoke_token(key_of())
+    os.write(tell, b"x")
+
+    assert exit_code_of(child) == 0
+    os.close(told)
+    os.close(tell)
+
+
+def test_a_turn_that_is_held_at_the_fork_is_the_parents_alone(store):
+    with store._engine.writing():
+        assert in_child(lambda: store.find_client("tester") is not None) == 0
+
+    assert store.revoke_token(key_of())
+
+
+def test_a_child_waits_for_the_turn_that_its_parent_holds(store):
+    pytest.importorskip("fcntl")
+    told, tell = os.pipe()
+    os.set_blocking(told, False)
+    with store._engine.writing():
+        child = forked(lambda: store.end_client("tester") and os.write(tell, b"x"))
+        with pytest.raises(BlockingIOError):
+            os.read(told, 1)
+
+    assert exit_code_of(child) == 0
+    os.close(told)
+    os.close(tell)
+
+
+def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(store):
+    mine, free = Event(), Event()
+
+    def hold():
+        held = store._engine._here(time.monotonic() + 1)
+        held.begin_turn(time.monotonic() + 1)
+        mine.set()
+        free.wait(20)
+        held.end_turn()
+
+    holder = Thread(target=hold)
+    holder.start()
+    mine.wait(5)
+    child = forked(lambda: is_dead(store, key_of()) is False and store.revoke_token(key_of()))
+    free.set()
+
+    assert exit_code_of(child) == 0
+    holder.join()
+
+
+@pytest.fixture
+def verified(store, clock):
+    tokens = OpaqueTokens(store, clock, "", "Bearer")
+    return VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
+
+
+def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified):
+    text, token = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("tester"), (), HOUR)
+    verified.find(text, "")
+    verified.find(text, text)
+
+    def work():
+        kept = verified.find(text, "") == token
+        return kept and store.revoke_token(bytes.fromhex(token.token_id)) and verified.find(text, "") is None
+
+    assert in_child(work) == 0
+    assert verified.find(text, "") is None
+
+
+def test_a_look_that_another_thread_is_at_does_not_hang_the_child(store, verified, monkeypatch):
+    looking, free = Event(), Event()
+    look = store.look
+
+    def slow_look():
+        monkeypatch.undo()
+        looking.set()
+        free.wait(20)
+        look()
+
+    monkeypatch.setattr(store, "look", slow_look)
+    looker = Thread(target=verified.find, args=("unknown", ""))
+    looker.start()
+    looking.wait(5)
+    child = forked(lambda: verified.find("unknown", "") is None)
+    free.set()
+
+    assert exit_code_of(child) == 0
+    looker.join()
+
+
+def test_threads_that_meet_first_after_the_fork_all_get_through(store):
+    store.find_client("tester")
+
+    def work():
+        sys.setswitchinterval(1e-5)
+        start = Barrier(8)
+
+        def find(_):
+            start.wait()
+            return store.find_client("tester") is not None
+
+        with ThreadPoolExecutor(8) as pool:
+            return all(pool.map(find, range(8)))
+
+    assert [in_child(work) for _ in range(15)] == [0] * 15
+
+
+LIVE = """
+from oauth_mw.model import Client
+store.add_client(Client("tester", ""))
+before = store.read_log("", -1)
+child = os.fork()
+if child == 0:
+    store.end_client("tester")
+    sys.exit(0)  # with all that an interpreter tidies up
+os.waitpid(child, 0)
+store.end_client("tester")
+print(len(store.read_log(before.store_id, before.position).events), flush=True)
+"""
+
+
+def test_a_child_that_ends_in_order_leaves_the_parents_locks_and_files_alone(store):
+    with Processes(store.url) as start:
+        parent = start(LIVE)
+        assert parent.says() == "2"
+        assert parent.ends() == 0
+
+    assert not is_dead(store, issued(store, number=1))
+    assert log_of(store).position > 0
+
+
+def test_what_a_child_wrote_outlives_its_parents_connections(store):
+    # SQLite keeps its locks by process: a child that inherits an open database believes to hold its parent's.
+    key, (parent, child_end) = issued(store, number=2), socket.socketpair()
+
+    def work():
+        store.find_client("tester")
+        child_end.send(b"open")
+        child_end.recv(9)
+        return store.end_client("tester")
+
+    child = forked(work)
+    parent.recv(9)
+    store.close()
+    parent.send(b"closed")
+    code = exit_code_of(child)
+    parent.close()
+    child_end.close()
+
+    with closing(open_store(store.url)) as seen:
+        assert (code, is_dead(seen, key)) == (0, True)
+
+
+@pytest.mark.slow
+def test_no_child_waits_for_what_a_thread_of_its_parent_held_within_sqlite(store):
+    stop = Event()
+
+    def read():
+        while not stop.is_set():
+            store.find_client("tester")
+
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(read) for _ in range(4)]
+        try:
+            found = [in_child(lambda: store.find_token(key_of()) is not None) for _ in range(150)]
+        finally:
+            stop.set()
+
+    assert (set(found), [each.result() for each in reading]) == ({0}, [None] * 4)

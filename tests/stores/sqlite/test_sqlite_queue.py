@@ -1,0 +1,281 @@
+"""Whose lock the writers' queue is: of a process that may write, and only for as long as it lives."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from pwd import getpwnam
+
+import pytest
+
+from helpers.builders import issued, key_of, registered, token_of
+from helpers.processes import Processes, exit_code_of, forked
+from oauth_mw import StoreUnavailable, admin, open_store
+
+pytest.importorskip("fcntl")
+
+TIMEOUT = 2.0
+as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+
+# A worker in the middle of a write, and a child of it that goes on after its end. The child says so by itself.
+POOL = """
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+def child():
+    print(os.getpid(), flush=True)
+    time.sleep(50)
+pool = ProcessPoolExecutor(1, get_context("fork"))
+with store._engine.writing():
+    pool.submit(child)
+    time.sleep(50)
+"""
+# As a server that is written in C forks: nothing that Python would do for a fork is done.
+IN_C = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+with store._engine.writing():
+    if libc.fork() == 0:
+        libc.dprintf(1, b"%d\\n", libc.getpid())
+        libc.sleep(50)
+        libc._exit(0)
+    time.sleep(50)
+"""
+# One that forked before it wrote, as most do.
+BEFORE = """
+import time
+from multiprocessing import get_context
+store.find_client("tester")
+child = get_context("fork").Process(target=time.sleep, args=(50,))
+child.start()
+with store._engine.writing():
+    print(child.pid, flush=True)
+    time.sleep(50)
+"""
+
+
+@pytest.fixture
+def store(tmp_path):
+    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, timeout=TIMEOUT)) as store:
+        store.add_client(registered())
+        issued(store)
+        yield store
+
+
+@pytest.fixture
+def start(store):
+    with Processes(store.url) as start:
+        yield start
+
+
+@pytest.mark.parametrize(
+    "code", [POOL, BEFORE, pytest.param(IN_C, marks=pytest.mark.slow)], ids=["pool", "fork before", "fork in C"]
+)
+def test_a_child_of_a_killed_writer_does_not_keep_the_queue(store, start, code):
+    worker = start(code)
+    child = int(worker.says())
+    try:
+        os.kill(worker.pid, 9)
+
+        assert store.revoke_token(key_of())
+    finally:
+        os.kill(child, 9)
+
+
+@pytest.mark.slow
+def test_a_child_that_ends_does_not_free_the_queue_of_its_parent(store):
+    other = open_store(store.url, timeout=0.2)
+    with closing(other), store._engine.writing():
+        assert exit_code_of(forked(lambda: store.find_client("tester"))) == 0
+        child = forked(lambda: refused(other))
+        assert exit_code_of(child) == 0
+
+
+def refused(store):
+    with pytest.raises(StoreUnavailable, match="no writer's turn"):
+        store.add_token(key_of(1), token_of(registered()))
+    return True
+
+
+def test_two_stores_of_one_process_queue_too(store):
+    with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
+        assert refused(other)
+
+
+@pytest.mark.slow
+def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_process(store, start):
+    other = open_store(store.url)
+    other.find_client("tester")
+    with store._engine.writing():
+        other.close()
+        late = start(
+            "store._engine.timeout = 0.2\n"
+            "try:\n    store._engine.writing().__enter__()\nexcept Exception as error:\n    print(error, flush=True)"
+        )
+
+        assert late.says() == "no writer's turn in time"
+
+
+FILL = """
+    WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 16000)
+    INSERT INTO oauth_mw_token
+    SELECT CAST(x'00000001' || randomblob(28) AS BLOB), 1, '', 0, 0, 0, NULL, NULL FROM number
+"""
+
+
+def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
+    written = []
+
+    def meanwhile(statement):
+        if "wal_checkpoint" in statement:
+            other.add_token(key_of(len(written) + 1), token_of(registered()))
+            written.append(statement)
+
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as database, database:
+        database.execute(FILL)
+    with store._engine.reading() as link:
+        link.driver.set_trace_callback(meanwhile)
+    with closing(open_store(store.url, timeout=0.2)) as other:
+        assert sum(admin.purge(store)) == 16000
+
+    assert len(written) == 1
+
+
+# Those that may only read
+
+
+@pytest.fixture
+def readable():
+    """The URL of a store that all may read, in a folder that all may enter: pytest's own are closed to others."""
+    folder = tempfile.mkdtemp()
+    os.chmod(folder, 0o755)
+    path = Path(folder, "oauth.db")
+    path.touch()
+    path.chmod(0o644)
+    try:
+        yield f"sqlite:///{path}"
+    finally:
+        shutil.rmtree(folder)
+
+
+def as_nobody(work):
+    os.setuid(getpwnam("nobody").pw_uid)
+    return work()
+
+
+def is_closed_to_me(counter):
+    for flags in (os.O_RDONLY, os.O_RDWR):
+        with pytest.raises(PermissionError):
+            os.open(counter, flags)
+    return True
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o600, 0o644], ids=["made now", "made by an older version"])
+def test_a_user_that_may_only_read_the_database_cannot_open_the_queue(readable, mode):
+    counter = readable.removeprefix("sqlite:///") + "-oauth_mw"
+    with closing(open_store(readable, create=True)) as store:
+        store.add_client(registered())
+    os.chmod(counter, mode)
+
+    with closing(open_store(readable)) as store:
+        assert exit_code_of(forked(lambda: as_nobody(lambda: is_closed_to_me(counter)))) == 0
+        assert store.end_client("tester")
+
+
+@as_root
+def test_a_user_that_may_only_read_the_database_is_told_so(readable):
+    open_store(readable, create=True).close()
+
+    def try_it():
+        with pytest.raises(StoreUnavailable, match="readonly database"):
+            open_store(readable)
+        return True
+
+    assert exit_code_of(forked(lambda: as_nobody(try_it))) == 0
+
+
+# What is not the counter file
+
+
+@pytest.fixture
+def path(store):
+    store.close()
+    return Path(store.url.removeprefix("sqlite:///"))
+
+
+@pytest.fixture
+def counter(path):
+    return path.with_name(path.name + "-oauth_mw")
+
+
+@pytest.fixture
+def victim(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious" * 1024)
+    return victim
+
+
+def linked(counter, victim):
+    counter.symlink_to(victim)
+
+
+PLACED = {
+    "a link": (linked, "is a link or no regular file"),
+    "a link to nothing": (lambda counter, victim: counter.symlink_to("nowhere"), "is a link or no regular file"),
+    "a folder": (lambda counter, victim: counter.mkdir(), "is a link or no regular file"),
+    "a pipe": (lambda counter, victim: os.mkfifo(counter), "is a link or no regular file"),
+    "a short file": (lambda counter, victim: counter.touch(), "is too short"),
+}
+
+
+@pytest.mark.parametrize(("place", "message"), PLACED.values(), ids=PLACED)
+def test_what_was_put_in_the_place_of_the_counter_is_not_written_into(store, counter, victim, place, message):
+    before = victim.read_bytes()
+    counter.unlink()
+    place(counter, victim)
+
+    with pytest.raises(StoreUnavailable, match=f"-oauth_mw {message}: remove it"):
+        store.end_client("tester")
+
+    assert victim.read_bytes() == before
+
+
+@pytest.mark.parametrize("place", [linked, lambda counter, victim: counter.symlink_to(counter.name + ".x")])
+def test_a_link_is_noticed_while_the_store_is_open(store, counter, victim, place):
+    store.find_client("tester")
+    shutil.copy(counter, f"{counter}.x")
+    counter.unlink()
+    place(counter, victim)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable):
+            store.end_client("tester")
+
+
+@as_root
+@pytest.mark.parametrize(("mode", "message"), [(0o600, "belongs to user 0, the database to user"), (0o660, "")])
+def test_a_counter_of_another_user_counts_only_where_others_may_write_the_database(store, path, counter, mode, message):
+    os.chown(path, getpwnam("nobody").pw_uid, -1)
+    path.chmod(mode)
+    if not message:
+        assert store.end_client("tester")
+        return
+
+    with pytest.raises(StoreUnavailable, match=message):
+        store.end_client("tester")
+
+
+def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_removed(store, counter, victim):
+    counter.unlink()
+    linked(counter, victim)
+    with pytest.raises(StoreUnavailable):
+        store.look()
+    counter.unlink()
+
+    assert store.end_client("tester")
+    assert stat.S_ISREG(counter.lstat().st_mode)

@@ -1,0 +1,260 @@
+"""What stands in the rows of an SQLite store, and what survives power loss."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from helpers.builders import HOUR, NOW, given_secret, is_dead, issued, key_of, log_of, registered
+from helpers.support import HandClock
+from oauth_mw import admin, open_store
+from oauth_mw.credentials import hash_secret
+from oauth_mw.errors import StoreUnavailable
+from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.stores.sql.log import SWEPT_AT_ONCE
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+MINE = registered()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "oauth.db"
+
+
+@pytest.fixture
+def store(path, clock):
+    with closing(open_store(f"sqlite:///{path}", create=True, clock=clock)) as store:
+        store.add_client(MINE)
+        yield store
+
+
+@pytest.fixture
+def sql(path):
+    def run(statement, *values):
+        with closing(sqlite3.connect(path)) as database, database:
+            return database.execute(statement, values).fetchall()
+
+    return run
+
+
+# Tokens
+
+
+ENDS = {
+    "end all": lambda store: store.end_client("tester"),
+    "disable": lambda store: store.end_client("tester", disable=True),
+    "delete": lambda store: store.end_client("tester", delete=True),
+    "remove secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id, and_tokens=True),
+}
+
+
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+def test_ending_all_tokens_of_a_client_touches_none_of_their_rows(store, sql, end):
+    for number in range(5):
+        issued(store, number=number)
+    sql("CREATE TABLE touched (key)")
+    for change in ("UPDATE", "DELETE", "INSERT"):
+        sql(f"CREATE TRIGGER on_{change} AFTER {change} ON oauth_mw_token BEGIN INSERT INTO touched VALUES (1); END")
+
+    end(store)
+
+    assert is_dead(store, key_of(3))
+    assert sql("SELECT * FROM touched") == []
+
+
+def test_a_single_revocation_marks_one_row(store, sql):
+    keys = [issued(store, number=number) for number in range(3)]
+
+    store.revoke_token(keys[1])
+
+    assert sql("SELECT key FROM oauth_mw_token WHERE revoked") == [(keys[1],)]
+
+
+def test_rows_lie_in_the_order_of_expiry_without_another_index(sql, store):
+    assert (
+        sql("SELECT name FROM sqlite_master WHERE tbl_name = 'oauth_mw_token' AND sql NOT LIKE 'CREATE TABLE%'") == []
+    )
+    assert "WITHOUT ROWID" in sql("SELECT sql FROM sqlite_master WHERE name = 'oauth_mw_token'")[0][0]
+
+
+def test_a_sweep_reads_a_range_and_not_the_table(store, sql):
+    plan = sql("EXPLAIN QUERY PLAN DELETE FROM oauth_mw_token WHERE key < x'01'")
+
+    assert ["USING PRIMARY KEY (key<?)" in row[3] for row in plan] == [True]
+
+
+def test_neither_secret_nor_token_text_reaches_the_files(store, path, clock):  # A-21, L-02
+    secret = admin.add_client(store, "new", client_id="new", clock=clock).secret
+    text, _ = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("new"), (), HOUR)
+
+    written = b"".join(file.read_bytes() for file in path.parent.iterdir())
+
+    assert b"new" in written
+    assert secret.encode() not in written and text.encode() not in written and text[:20].encode() not in written
+
+
+# Clients
+
+
+def test_a_deleted_client_leaves_its_id_and_no_secret(store, sql):
+    store.end_client("tester", delete=True)
+
+    assert sql("SELECT client_id, name, deleted FROM oauth_mw_client") == [("tester", "", 1)]
+    assert sql("SELECT * FROM oauth_mw_secret") == []
+
+
+# The log
+
+
+def test_the_log_forgets_after_a_day_and_says_so(store, sql, clock):
+    before = log_of(store)
+    store.end_client("tester")
+    clock.move(LOG_KEEP_SECONDS + 1)
+
+    store.end_client("tester")
+
+    assert sql("SELECT count(*) FROM oauth_mw_log") == [(1,)]
+    assert not store.read_log(before.store_id, before.position).complete
+
+
+def test_who_had_seen_all_that_was_forgotten_goes_on(store, clock):
+    store.end_client("tester")
+    seen = log_of(store)
+    clock.move(LOG_KEEP_SECONDS + 1)
+    store.end_client("tester")
+
+    page = store.read_log(seen.store_id, seen.position)
+
+    assert (page.complete, len(page.events)) == (True, 1)
+
+
+def test_the_log_keeps_a_revocation_until_the_token_would_have_expired(store, sql, clock):
+    store.revoke_token(issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS))
+    clock.move(10 * LOG_KEEP_SECONDS)
+
+    store.end_client("tester")
+
+    assert sql("SELECT count(*) FROM oauth_mw_log WHERE key IS NOT NULL") == [(1,)]
+
+
+def test_forgetting_is_bounded(store, sql, clock):
+    for number in range(SWEPT_AT_ONCE + 50):
+        sql("INSERT INTO oauth_mw_log VALUES (?, 'tester', NULL, ?, 0)", number + 1, NOW - 1)
+
+    store.end_client("tester")
+    assert sql("SELECT count(*) FROM oauth_mw_log") == [(51,)]
+
+    store.end_client("tester")
+    assert sql("SELECT count(*) FROM oauth_mw_log") == [(2,)]
+
+
+def test_forgetting_revives_no_token(store, clock):
+    key = issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
+    store.end_client("tester")
+    clock.move(3 * LOG_KEEP_SECONDS)
+    store.add_client(registered("other"))
+    store.end_client("other")
+
+    assert is_dead(store, key)
+
+
+def test_positions_grow_across_restarts_and_empty_logs(path, store, sql, clock):
+    store.end_client("tester")
+    position = log_of(store).position
+    sql("DELETE FROM oauth_mw_log")
+    slow = HandClock()
+    slow.move(-9999)
+
+    with closing(open_store(store.url, clock=slow)) as other:
+        other.end_client("tester")
+        assert log_of(other).position == position + 1
+
+
+# Power loss
+
+
+CHANGES = {
+    **ENDS,
+    "revoke": lambda store: store.revoke_token(key_of()),
+    "register": lambda store: store.add_client(registered("other")),
+    "update": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
+    "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
+    "remove only a secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id),
+}
+NORMAL, FULL = 1, 2
+
+
+@pytest.fixture
+def synchronous_at(store):
+    """Call it with a statement's beginning; every time one begins so, what ``synchronous`` was."""
+    seen = []
+
+    def watch(beginning):
+        with store._engine.reading() as connection:
+            driver = connection.driver
+
+        def trace(statement):
+            if statement.startswith(beginning):
+                seen.append(driver.execute("PRAGMA synchronous").fetchone()[0])
+
+        driver.set_trace_callback(trace)
+        return seen
+
+    return watch
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_revocation_or_a_change_of_a_client_survives_power_loss(store, synchronous_at, change):
+    issued(store)
+    seen = synchronous_at("COMMIT")
+
+    change(store)
+
+    assert seen == [FULL]
+
+
+@pytest.mark.parametrize(
+    ("beginning", "write"),
+    [("INSERT INTO oauth_mw_token", issued), ("DELETE FROM oauth_mw_token", lambda store: store.sweep(NOW, 9))],
+    ids=["issue", "sweep"],
+)
+@pytest.mark.parametrize("change", [CHANGES["revoke"], CHANGES["disable"]], ids=["after a revocation", "after an end"])
+def test_what_need_not_survive_does_not_wait_for_the_disk(store, synchronous_at, change, beginning, write):
+    change(store)
+    seen = synchronous_at(beginning)
+
+    write(store)
+
+    assert seen == [NORMAL]
+
+
+def test_what_is_forgotten_in_the_middle_of_a_look_is_not_missed(store, clock):
+    seen = log_of(store)
+    store.end_client("tester")
+    ended = log_of(store).position
+    with closing(open_store(store.url, clock=clock)) as other:
+        with store._engine.reading() as connection:
+            driver = connection.driver
+
+        def forget(statement):
+            if "oauth_mw_log" in statement:
+                driver.set_trace_callback(None)
+                clock.move(LOG_KEEP_SECONDS + 1)
+                other.end_client("tester")
+
+        driver.set_trace_callback(forget)
+        page = store.read_log(seen.store_id, seen.position)
+
+    assert not page.complete or ended in [event.position for event in page.events]
+
+
+@pytest.mark.parametrize("change", ["salt = 'text'", "salt = 5", "digest = x'00'", "salt = x''"])
+def test_a_secret_that_is_none_of_ours_is_an_outage(store, sql, change):
+    sql(f"UPDATE oauth_mw_secret SET {change}")
+
+    with pytest.raises(StoreUnavailable, match="garbled"):
+        store.find_verifiers("tester")

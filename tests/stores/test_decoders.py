@@ -1,0 +1,184 @@
+"""Each decoder of what comes from a store or a server: it decodes, or raises what it says and nothing else."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from redis.exceptions import MovedError, RedisError, ResponseError
+
+from helpers.damage import judge
+from oauth_mw import StoreUnavailable
+from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
+from oauth_mw.stores.redis import rows as redis_rows
+from oauth_mw.stores.redis.network.checks import no_primary, read_info, run_of
+from oauth_mw.stores.redis.network.errors import unavailable
+from oauth_mw.stores.sql.rows import (
+    CLIENT_COLUMNS,
+    SECRET_COLUMNS,
+    TOKEN_COLUMNS,
+    client_from_rows,
+    token_from_row,
+    verifiers_from_rows,
+)
+
+texts = st.text(st.characters(), max_size=20)  # with lone surrogates
+numbers = st.integers() | st.sampled_from([0, 1, -1, 2**31, 2**62 - 1, 2**62, 2**63 - 1, 2**63, 10**400])
+scalars = st.none() | st.booleans() | numbers | st.floats() | texts
+values = st.recursive(
+    scalars,
+    lambda values: st.lists(values, max_size=4) | st.dictionaries(texts, values, max_size=3),
+    max_leaves=12,
+)
+pairs = st.dictionaries(texts, st.tuples(scalars, st.booleans()) | values, max_size=3)
+jsons = st.builds(lambda value: json.dumps(value), values | pairs) | texts
+cells = scalars | st.binary(max_size=40) | jsons
+
+GOOD_CLIENT = ["tester", "a client", "read", "read", 60, "jwt", "urn:a", "urn:a", '{"tier": ["gold", true]}', 0, 1, 5]
+GOOD_SECRET = ["id", b"s" * 16, b"d" * 32, "first", 5, 9, 0]
+GOOD_TOKEN = ["tester", "read", 5, 5, '{"tier": ["gold", true]}', "urn:a", 0, 1]
+
+
+def altered(row):
+    """A good row in which a few cells hold anything."""
+    return st.dictionaries(st.integers(0, len(row) - 1), cells, max_size=3).map(
+        lambda changes: [changes.get(place, cell) for place, cell in enumerate(row)]
+    )
+
+
+def outage(decode, *found):
+    """Decode, and judge what it gives."""
+    with suppress(StoreUnavailable):
+        judge(decode(*found))
+
+
+def test_rows_are_as_wide_as_the_columns():
+    assert [len(GOOD_CLIENT), len(GOOD_SECRET), len(GOOD_TOKEN) - 2] == [
+        len(CLIENT_COLUMNS),
+        len(SECRET_COLUMNS),
+        len(TOKEN_COLUMNS),
+    ]
+    judge(client_from_rows([[*GOOD_CLIENT, *GOOD_SECRET, 7]]))
+    judge(token_from_row(GOOD_TOKEN))
+
+
+@given(altered([*GOOD_CLIENT, *GOOD_SECRET, 7]))
+@settings(max_examples=200)
+def test_a_client_s_row(row):
+    outage(client_from_rows, [row])
+
+
+@given(altered(GOOD_TOKEN))
+@settings(max_examples=200)
+def test_a_token_s_row(row):
+    outage(token_from_row, row)
+
+
+# Redis
+
+ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"]]
+RECORD = ["a client", ["read"], ["read"], 60, "jwt", ["urn:a"], ["urn:a"], {"tier": ["gold", True]}, False, 5]
+LINE = ["id", "00" * 16, "00" * 32, "first", 5, 9, False]
+SIGNING = [5, 5, "ES256", "{}", "-----BEGIN", 5]
+
+
+def dumped(good):
+    """A good record in JSON in which a few parts are anything; or anything."""
+    part = st.dictionaries(st.integers(0, len(good) - 1), values | pairs, max_size=3)
+    changed = part.map(lambda changes: [changes.get(place, cell) for place, cell in enumerate(good)])
+    shorter = st.tuples(changed, st.integers(0, 9)).map(lambda found: found[0][: found[1]])
+    records = changed | shorter | values
+    return records.map(lambda record: json.dumps(record).encode()) | st.binary(max_size=60)
+
+
+replies = st.none() | st.integers() | st.binary(max_size=25) | st.lists(st.binary(max_size=5), max_size=3)
+
+
+@given(dumped(ROW), replies | st.just(b"0"), replies | st.just(0))
+@settings(max_examples=200)
+def test_a_token_in_redis(row, ended, revoked):
+    outage(redis_rows.read, redis_rows.token_from, row, ended, revoked)
+
+
+@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies) | replies)
+@settings(max_examples=200)
+def test_a_client_in_redis(fields):
+    outage(redis_rows.read, redis_rows.client_from, "tester", fields)
+
+
+@given(dumped(LINE) | replies)
+@settings(max_examples=200)
+def test_the_verifiers_of_a_client_in_redis(lines):
+    outage(redis_rows.read, redis_rows.verifiers_from, lines)
+
+
+@given(st.lists(st.tuples(cells, cells), max_size=6))
+def test_the_verifiers_of_a_client_s_rows(rows):
+    outage(verifiers_from_rows, rows)
+
+
+@given(replies | st.just(b"kid"), dumped(SIGNING))
+@settings(max_examples=100)
+def test_a_signing_key_in_redis(kid, row):
+    outage(redis_rows.read, redis_rows.key_from, kid, row)
+
+
+@given(replies, replies)
+def test_an_event_in_redis(name, value):
+    outage(redis_rows.read, redis_rows.ended_from, name, value)
+
+
+@given(replies)
+@example([])
+def test_what_a_server_says_of_itself(reply):
+    for decode in (
+        read_info,
+        lambda reply: run_of([reply], reply),
+        lambda reply: no_primary(reply, b""),
+        redis_rows.scanned,
+    ):
+        outage(redis_rows.read, decode, reply)
+
+
+@given(
+    st.sampled_from([ResponseError, RedisError, ValueError])
+    | st.just(lambda text: MovedError(f"5 127.0.0.1:{len(text) + 1}")),
+    st.text(max_size=30) | st.from_regex(r"(MOVED|ASK) [0-9]{1,9} \S{0,9}:[0-9]{1,9}", fullmatch=True),
+)
+def test_what_a_server_refuses_with(kind, text):
+    assert isinstance(unavailable(kind(text)), StoreUnavailable)
+
+
+# Keys
+
+
+@pytest.fixture(scope="module")
+def jwks():
+    return [make(algorithm).jwk() for algorithm in ALGORITHMS]
+
+
+@given(jsons)
+def test_a_text_that_is_no_public_key(text):
+    with suppress(ValueError):
+        from_jwk(text)
+
+
+@given(st.data())
+def test_a_public_key_with_other_members(jwks, data):
+    members = data.draw(st.sampled_from(jwks))
+    changed = {**members, data.draw(st.sampled_from(sorted(members))): data.draw(values)}
+
+    with suppress(ValueError):
+        from_jwk(json.dumps(changed))
+
+
+@given(st.text(max_size=60) | st.binary(max_size=60).map(lambda body: body.hex()), st.none() | texts, st.booleans())
+def test_a_text_that_is_no_pem(body, password, framed):
+    text = f"-----BEGIN ENCRYPTED PRIVATE KEY-----\n{body}\n-----END ENCRYPTED PRIVATE KEY-----\n" if framed else body
+
+    for read in (lambda: from_pem(text, password), lambda: from_public_pem(text)):
+        with suppress(ValueError):
+            read()

@@ -1,0 +1,37 @@
+"""A fork may come between any two steps of the cache: each of them leaves it whole."""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from helpers.builders import HOUR
+from oauth_mw.model import AccessToken, Ended
+from oauth_mw.tokens.generation import Generation
+
+
+def token(number: int) -> AccessToken:
+    return AccessToken(f"client-{number}", "", frozenset(), bytes([number]).hex(), 0, HOUR)
+
+
+@pytest.mark.parametrize("ended", [Ended(1, "", bytes([3])), Ended(1, "client-3")], ids=["a token", "a client"])
+def test_between_any_two_steps_the_log_can_name_all_that_the_guard_can_find(ended):
+    generation, named = Generation(), []
+
+    def look(frame: FrameType, event: str, argument: object) -> Any:
+        if frame.f_code in (Generation.add.__code__, Generation.evict.__code__):
+            named.append(generation.by_digest.keys() <= set(generation.digests.values()))
+            return look
+        return None
+
+    sys.settrace(look)
+    for number in range(5):
+        generation.add(bytes([number]) * 32, token(number))
+    generation.evict(ended)
+    sys.settrace(None)
+
+    assert all(named) and len(named) > 15
+    assert len(generation.by_digest) == 4

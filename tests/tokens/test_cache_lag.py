@@ -1,0 +1,162 @@
+"""The cache of verified tokens learns from a distant log within the lag, and no request has to wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from helpers.builders import HOUR
+from helpers.remote_log import LAG, Scene
+from helpers.support import HandClock, one_store
+from oauth_mw import StoreUnavailable
+from oauth_mw.deadlines import Patience
+from oauth_mw.protocols import Store
+from oauth_mw.tokens.follower import LookingAhead
+
+pytestmark = one_store
+
+
+@pytest.fixture
+def make(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
+    """A scene in which nobody looks ahead but by hand."""
+    monkeypatch.setattr(LookingAhead, "start", lambda self: None)
+    return lambda **options: Scene(store, clock, **options)
+
+
+# The lag
+
+
+def test_what_another_ended_is_met_when_the_lag_is_over_and_not_before(make):
+    scene = make()
+    scene.end(scene.elsewhere)
+    scene.ticks.move(LAG - 0.001)
+    before = scene.accepts()
+    scene.ticks.move(0.001)
+
+    assert (before, scene.accepts()) == (True, False)
+
+
+def test_within_the_lag_nobody_looks(make):
+    scene = make()
+    looks = scene.log.looks
+    scene.ticks.move(LAG - 0.001)
+
+    assert scene.hits() and scene.log.looks == looks
+
+
+def test_the_lag_counts_from_before_the_log_was_asked(make):
+    scene = make()
+    scene.log.before = lambda: scene.ticks.move(3)
+    scene.log.after = lambda: scene.end(scene.elsewhere)
+    scene.cache._look_ahead()
+    scene.log.before = scene.log.after = lambda: None
+    scene.ticks.move(LAG - 3)
+
+    assert not scene.accepts()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_who_was_paused_over_a_look_trusts_nothing_when_it_wakes(make, when):
+    scene = make()
+    setattr(scene.log, when, lambda: scene.ticks.move(HOUR))
+    scene.cache._look_ahead()
+
+    assert not scene.hits()
+
+
+def test_who_was_paused_looks_before_it_answers(make):
+    scene = make(grace=HOUR)
+    scene.end(scene.elsewhere)
+    scene.ticks.move(100)
+
+    assert not scene.accepts()
+
+
+# Looking ahead
+
+
+def test_who_looks_ahead_saves_the_requests_a_look(make):
+    scene = make()
+    for _ in range(5):
+        scene.ticks.move(scene.cache._look_ahead())
+    looks = scene.log.looks
+
+    assert scene.hits() and scene.log.looks == looks
+
+
+@pytest.mark.parametrize(("taken", "until"), [(0, LAG / 2), (3, LAG / 2 - 3), (LAG, 0)])
+def test_a_look_ahead_is_due_half_the_lag_after_the_last_one_began(make, taken, until):
+    scene = make()
+    scene.log.after = lambda: scene.ticks.move(taken)
+
+    assert scene.cache._look_ahead() == pytest.approx(until, abs=0.001)
+
+
+def test_an_outage_that_is_over_in_time_is_nobodys_concern(make):
+    scene = make()
+    scene.ticks.move(LAG / 2)
+    scene.log.failures = 10
+    for _ in range(6):
+        scene.ticks.move(scene.cache._look_ahead())
+
+    assert scene.hits()
+
+
+def test_an_outage_is_met_when_the_lag_is_over_and_not_before(make):
+    scene = make()
+    scene.ticks.move(LAG - 1)
+    scene.log.failures = 1000
+    scene.cache._look_ahead()
+    before = scene.hits()
+    scene.ticks.move(1)
+
+    with pytest.raises(StoreUnavailable):
+        scene.accepts()
+    assert before
+
+
+# What this process itself ends
+
+
+def test_an_own_revocation_is_known_at_once(make):
+    scene = make()
+    scene.end(scene.log)
+
+    assert not scene.accepts()
+
+
+def test_the_request_after_an_own_revocation_does_not_look(make):
+    scene = make()
+    other = scene.known()
+    scene.end(scene.log)
+    looks = scene.log.looks
+
+    assert scene.cache.hit(other) and scene.log.looks == looks
+
+
+def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_request(make):
+    scene = make()
+    scene.log.failures = 2
+    with Patience(0):
+        scene.end(scene.log)
+
+    assert not scene.accepts()
+
+
+def test_a_look_under_way_does_not_hide_an_own_revocation(make):
+    scene = make(timeout=0.05)
+    with scene.look_under_way():
+        scene.end(scene.log)
+
+    assert not scene.accepts()
+
+
+def test_after_a_look_that_missed_nothing_requests_wait_for_nobody_again(make):
+    scene = make(timeout=0.05)
+    other = scene.known()
+    with scene.look_under_way():
+        scene.end(scene.log)
+    assert scene.accepts(other)
+
+    assert scene.cache.hit(other)

@@ -1,0 +1,249 @@
+"""The cache of verified tokens while things happen in between: races, slow looks, pauses, threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Event
+
+import pytest
+
+from helpers.builders import HOUR, registered
+from helpers.support import HandClock
+from oauth_mw import StoreUnavailable
+from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
+from oauth_mw.tokens.opaque import OpaqueTokens
+
+
+class Watched:
+    """A store that counts its looks, and does what it is told in the middle of one."""
+
+    def __init__(self, store):
+        self._store = store
+        self.looks = 0
+        self.during = lambda: None
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def read_log(self, store_id, after):
+        self.looks += 1
+        page = self._store.read_log(store_id, after)
+        self.during()
+        return page
+
+
+@pytest.fixture
+def log(store):
+    store.add_client(registered())
+    store.add_client(registered("other"))
+    return Watched(store)
+
+
+@pytest.fixture
+def tokens(store, log, clock):
+    return OpaqueTokens(store, clock, "", "Bearer")
+
+
+@pytest.fixture
+def ticks():
+    """The monotonic clock."""
+    return HandClock()
+
+
+@pytest.fixture
+def make(log, tokens, ticks):
+    def make(read=tokens.read, **options):
+        cache = VerifiedTokens(
+            read, log, **{"size": 100, "lag": 1, "grace": 0, "timeout": 1, "monotonic": ticks, **options}
+        )
+        cache.find("unknown", "")
+        return cache
+
+    return make
+
+
+@pytest.fixture
+def issue(store, tokens):
+    return lambda client_id="tester": tokens.issue(store.find_client(client_id), (), HOUR)[0]
+
+
+ENDS = {
+    "revoked": lambda store, tokens, text: store.revoke_token(tokens.storage_key(text)),
+    "all ended": lambda store, tokens, text: store.end_client("tester"),
+    "disabled": lambda store, tokens, text: store.end_client("tester", disable=True),
+    "deleted": lambda store, tokens, text: store.end_client("tester", delete=True),
+}
+every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+
+
+@every_end
+def test_exactly_what_ended_is_evicted(make, issue, store, tokens, end):
+    cache, one, two, foreign = make(), issue(), issue(), issue("other")
+    for text in (one, two, foreign):
+        cache.find(text, text)
+
+    end(store, tokens, one)
+
+    assert cache.find(one, "") is None
+    assert (cache.find(two, "") is not None) is (tokens.read(two) is not None)
+    assert cache.find(foreign, "") is not None
+
+
+@every_end
+def test_the_older_half_of_the_cache_is_evicted_too(make, issue, store, tokens, end):
+    cache, text = make(size=4), issue()
+    for each in (text, issue("other"), issue("other")):
+        cache.find(each, each)
+
+    end(store, tokens, text)
+
+    assert cache.find(text, "") is None
+
+
+@every_end
+@pytest.mark.parametrize("told", ["told in between", "told later"])
+def test_a_row_that_was_read_before_its_end_does_not_stay(make, issue, store, tokens, end, told):
+    text = issue()
+
+    def read(asked):
+        token = tokens.read(asked)
+        if asked == text:
+            end(store, tokens, text)
+            if told == "told in between":
+                cache.find("of another thread", "")
+        return token
+
+    cache = make(read)
+    assert cache.find(text, text) is not None  # its own request was under way when the token ended
+
+    assert cache.find(text, "") is None
+
+
+def test_a_row_that_was_read_before_another_store_took_the_place_does_not_stay(make, issue, tokens, log, ticks):
+    text = issue()
+
+    def read(asked):
+        token = tokens.read(asked)
+        if asked == text:
+            log.read_log = lambda store_id, after: log._store.read_log("another", after)
+            ticks.move(LOOK_SECONDS)
+            cache.find("of another thread", "")
+        return token
+
+    cache = make(read)
+    cache.find(text, text)
+
+    assert cache.find(text, "") is None
+
+
+@every_end
+def test_an_end_during_a_look_is_met_by_the_next_request(make, issue, store, tokens, log, ticks, end):
+    cache, text = make(), issue()
+    cache.find(text, text)
+    log.during = lambda: end(store, tokens, text)
+    ticks.move(LOOK_SECONDS)
+    cache.find(text, "")
+    log.during = lambda: None
+
+    assert cache.find(text, "") is None
+
+
+def test_a_look_counts_from_its_beginning(make, issue, store, tokens, log, ticks):
+    cache = make()
+    log.during = lambda: ticks.move(LOOK_SECONDS / 2)
+    ticks.move(LOOK_SECONDS)
+    cache.find("unknown", "")
+    looks = log.looks
+
+    ticks.move(LOOK_SECONDS / 2)
+    cache.find("unknown", "")
+
+    assert log.looks == looks + 1
+
+
+def test_who_was_paused_looks_before_it_answers(make, issue, store, tokens, log, ticks):
+    cache, text = make(), issue()
+    cache.find(text, text)
+    log.generation = cache._generation = lambda: cache._seen  # nobody tells that it ended
+    ENDS["revoked"](store, tokens, text)
+    assert cache.find(text, "") is not None
+
+    ticks.move(3600)
+
+    assert cache.find(text, "") is None
+
+
+def test_a_token_can_be_kept_again_after_the_log_told_of_others(make, issue, store):
+    cache, text = make(), issue()
+    store.end_client("other")
+    cache.find(text, text)
+    cache.find(text, "")
+
+    cache.find(text, text)
+
+    assert cache.find(text, "") is not None
+
+
+def test_a_hit_reads_nothing_but_the_generation(make, issue, log):
+    cache, text = make(), issue()
+    found, looks = cache.find(text, text), log.looks
+    log._store = None
+
+    assert [cache.find(text, "") for _ in range(3)] == [found] * 3
+    assert log.looks == looks
+
+
+def test_no_token_text_is_kept(make, issue):  # L-02
+    cache, text = make(), issue()
+    cache.find("Bearer " + text, text)
+
+    kept = [*cache._young.by_digest, *cache._young.by_digest.values(), *cache._young.digests, *vars(cache).values()]
+
+    assert len(kept) > 5 and text not in repr(kept)
+
+
+def test_many_threads_cause_one_look(make, log, ticks):
+    cache = make()
+    looks, start = log.looks, Barrier(8)
+    ticks.move(LOOK_SECONDS)
+
+    def get(_):
+        start.wait()
+        return cache.find("unknown", "")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(get, range(8))) == [None] * 8
+
+    assert log.looks == looks + 1
+
+
+def test_who_waits_for_the_look_of_another_thread_does_not_wait_for_ever(make, log, ticks):
+    cache = make(timeout=0.05)
+    looking, free = Event(), Event()
+    log.during = lambda: (looking.set(), free.wait(20))
+    ticks.move(LOOK_SECONDS)
+
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(cache.find, "unknown", "")
+        looking.wait(5)
+        with pytest.raises(StoreUnavailable):
+            cache.find("unknown", "")
+        free.set()
+
+
+def test_no_thread_accepts_what_any_thread_has_ended(make, issue, store, tokens):  # B-21
+    cache = make(size=8)
+    start = Barrier(6)
+
+    def work(_):
+        start.wait()
+        stale = 0
+        for _ in range(15):
+            text = issue()
+            assert cache.find(text, text) is not None
+            ENDS["revoked"](store, tokens, text)
+            stale += cache.find(text, text) is not None
+        return stale
+
+    with ThreadPoolExecutor(6) as pool:
+        assert list(pool.map(work, range(6))) == [0] * 6

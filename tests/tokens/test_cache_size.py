@@ -1,0 +1,135 @@
+"""How many tokens the cache holds, and what they share."""
+
+from __future__ import annotations
+
+import gc
+from collections import OrderedDict
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from helpers.jwts import JWT
+from helpers.support import SECRET, bearer, issue
+from oauth_mw import admin, open_store
+from oauth_mw.model import AccessToken
+from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.sharing import Sharing
+
+
+class Read:
+    """The verb of a format that finds every text, and knows which texts it was asked for."""
+
+    def __init__(self):
+        self.texts = []
+
+    def __call__(self, text):
+        self.texts.append(text)
+        return AccessToken("tester", "", frozenset(), text.encode().hex(), 0, 2**32 - 1)
+
+
+def cached(read, size):
+    options = {"lag": 1, "grace": 0, "timeout": 1, "monotonic": lambda: 0.0}
+    verified = VerifiedTokens(read, open_store("memory://"), size=size, **options)
+    verified.find("Bearer first", "first")
+    return lambda text: verified.hit("Bearer " + text) or verified.find("Bearer " + text, text)
+
+
+@pytest.mark.parametrize("size", [2, 3, 100])
+@pytest.mark.parametrize("turns", [1, -1], ids=["in turns", "back and forth"])
+def test_a_working_set_of_its_size_never_asks_the_store(size, turns):
+    read = Read()
+    find = cached(read, size)
+    texts = [str(number) for number in range(size)]
+    for text in texts:
+        find(text)
+    read.texts.clear()
+
+    for _ in range(6):
+        texts = texts[::turns]
+        for text in texts:
+            find(text)
+
+    assert read.texts == []
+
+
+@given(size=st.integers(2, 5), used=st.lists(st.integers(0, 9), max_size=60))
+def test_the_last_tokens_that_were_used_never_ask_the_store(size, used):
+    read, last = Read(), OrderedDict()
+    find = cached(read, size)
+    for number in used:
+        read.texts.clear()
+        find(str(number))
+        assert number not in last or read.texts == []
+        last[number] = True
+        last.move_to_end(number)
+        while len(last) > size:
+            last.popitem(last=False)
+
+
+def test_it_holds_at_most_two_generations():
+    find = cached(Read(), 50)
+    for number in range(500):
+        find(str(number))
+
+    gc.collect()
+    held = [each for each in gc.get_objects() if type(each) is AccessToken and bytes.fromhex(each.token_id).isdigit()]
+    assert 50 <= len(held) <= 100
+
+
+@pytest.mark.parametrize("options", [{}, JWT], ids=["opaque", "jwt"])
+def test_tokens_of_a_client_share_what_is_equal(wrap, store, clock, options):
+    scope = " ".join(f"s{number}" for number in range(100))
+    shown = {"tier": "gold"}
+    admin.add_client(
+        store,
+        "",
+        client_id="tester",
+        secret=SECRET,
+        scope=scope,
+        public_attributes=shown,
+        audiences=["urn:x"],
+        clock=clock,
+    )
+    seen = []
+
+    def app(environ, start_response):
+        seen.append(environ["oauth_mw.token"])
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b""]
+
+    app = wrap(app, audience="urn:x", **options)
+    for token in [issue(app) for _ in range(3)]:
+        app.get("/any", headers=bearer(token))
+
+    names = ("client_id", "scope", "scopes", "attributes", "public_attributes", "audience")
+    assert {name: len({id(getattr(token, name)) for token in seen}) for name in names} == dict.fromkeys(names, 1)
+    assert (seen[0].scope, dict(seen[0].attributes), len({token.token_id for token in seen})) == (scope, shown, 3)
+
+
+@pytest.mark.parametrize("value", [1, True, 1.0, "1", 0, False, 0.0, -0.0])
+def test_equal_values_of_different_types_stay_what_they_are(value):
+    sharing, public = Sharing(), frozenset()
+    for each in (1, True, 1.0, "1", 0, False, 0.0, -0.0):
+        sharing.attributes(MappingProxyType({"a": each}), public)
+
+    (found,) = sharing.attributes(MappingProxyType({"a": value}), public)[0].values()
+    assert (type(found), str(found)) == (type(value), str(value))
+
+
+def test_a_name_that_became_public_is_not_public_in_older_tokens():
+    sharing, values = Sharing(), MappingProxyType({"a": 1, "b": 2})
+
+    names = [sharing.attributes(values, frozenset(public))[1] for public in ("", "a", "ab", "a")]
+    assert names == [frozenset(), {"a"}, {"a", "b"}, {"a"}]
+
+
+def test_what_is_remembered_is_bounded():
+    sharing = Sharing(10)
+    for number in range(1000):
+        scope, scopes = sharing.scope(f"a s{number}")
+        assert (scope, scopes) == (f"a s{number}", {"a", f"s{number}"})
+
+    gc.collect()
+    assert sum(type(each) is frozenset and "a" in each and len(each) == 2 for each in gc.get_objects()) < 20

@@ -1,0 +1,168 @@
+"""The whole of what the log alone says is read in parts, by whoever looks next."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from helpers.builders import key_of, log_of, registered
+from helpers.processes import exit_code_of, forked
+from helpers.support import HandClock
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.model import AccessToken
+from oauth_mw.tokens.cache import RETRY_SECONDS, VerifiedTokens
+from oauth_mw.tokens.denylist import Ends
+from oauth_mw.tokens.denylist_loader import Whole, ends_of
+
+TOKENS = 5
+TIMEOUT = 0.2
+PARTS = [TOKENS // 2 + 1, 1]  # two tokens each, and the clients
+
+
+class Slow:
+    """A log that takes almost all of a request's time for each part; ``during`` is called in it."""
+
+    def __init__(self, store):
+        self._store = store
+        self.asked = []
+        self.slow = True
+        self.during = lambda: None
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def read_ends(self, after=()):
+        self.asked.append(after)
+        self.during()
+        if self.slow:
+            time.sleep(TIMEOUT / 2)
+        return self._store.read_ends(after)
+
+
+@pytest.fixture
+def store(tmp_path, clock, monkeypatch):
+    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
+    store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, clock=clock)
+    for client_id in ("tester", "other"):
+        store.add_client(registered(client_id))
+    for number in range(TOKENS):
+        store.end_token("tester", key_of(number), 0)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def log(store):
+    return Slow(store)
+
+
+@pytest.fixture
+def ends(clock):
+    return Ends(clock)
+
+
+@pytest.fixture
+def whole(log, ends):
+    return Whole(log, ends, TIMEOUT)
+
+
+def read(whole, log):
+    """What it says at last, and how often it said before that there is more."""
+    for more in range(20):
+        try:
+            return whole.read(log_of(log)), more
+        except StoreUnavailable:
+            pass
+    raise AssertionError("it never ends")
+
+
+def test_each_part_is_read_once_however_many_look(whole, log):
+    _, more = read(whole, log)
+
+    assert more >= 2
+    assert len(log.asked) == len(set(log.asked)) == sum(PARTS)
+
+
+def test_all_is_known_when_it_is_settled_and_nothing_before(whole, log, ends):
+    read(whole, log)
+    before = len(ends)
+    ends.settle()
+
+    assert (before, len(ends)) == (0, TOKENS)
+
+
+def test_what_ends_meanwhile_counts(whole, log, ends, store):
+    log.during = lambda: (store.end_token("tester", key_of(100 + len(log.asked)), 0), store.end_client("other"))
+
+    read(whole, log)
+    ends.settle()
+
+    assert all(ends.has_ended(key_of(100 + number), "tester", 0) for number in range(1, len(log.asked) + 1))
+    assert ends.has_ended(key_of(), "other", 0)
+
+
+def test_it_says_where_the_log_stands_at_the_end(whole, log, store):
+    log.during = lambda: store.end_client("other")
+
+    page, _ = read(whole, log)
+
+    assert (page.complete, page.position) == (False, log_of(store).position)
+
+
+def test_parts_of_two_stores_are_not_put_together(whole, log, ends, store, tmp_path, clock):
+    another = open_store(f"sqlite:///{tmp_path}/another.db", create=True, clock=clock)
+    another.add_client(registered())
+    log.slow = False
+    log.during = lambda: setattr(log, "_store", another)
+    first = log_of(store)
+
+    with pytest.raises(StoreUnavailable):
+        whole.read(first)
+    log.during = lambda: None
+    whole.read(log_of(another))
+    ends.settle()
+
+    assert len(ends) == 0
+    another.close()
+
+
+def test_a_child_that_is_forked_meanwhile_reads_on(whole, log, ends):
+    with pytest.raises(StoreUnavailable):
+        whole.read(log_of(log))
+
+    def work():
+        read(whole, log)
+        ends.settle()
+        return len(ends) == TOKENS
+
+    assert exit_code_of(forked(work)) == 0
+
+
+def test_a_worker_accepts_nothing_before_all_was_read(log, ends, clock):
+    ticks = HandClock()
+    token = AccessToken("tester", "", frozenset(), key_of().hex(), 0, 0)
+
+    def live(text):
+        return None if ends.has_ended(key_of(int(text)), "tester", 0) else token
+
+    options = {"size": 9, "lag": 1, "grace": 0, "timeout": TIMEOUT, "monotonic": ticks}
+    cache = VerifiedTokens(live, log, ends=ends, **options)
+
+    def judged():
+        ticks.move(RETRY_SECONDS)
+        started = time.monotonic()
+        try:
+            return [cache.find(text, text) is not None for text in ("0", str(TOKENS))]
+        except StoreUnavailable:
+            assert time.monotonic() - started < 2 * TIMEOUT
+            return "unavailable"
+
+    said = [judged() for _ in range(6)]
+
+    assert said[0] == "unavailable" and said[-1] == [False, True]
+    assert said == sorted(said, key=lambda each: each != "unavailable")
+
+
+def test_all_can_be_read_at_once(store):
+    assert len(ends_of(store, lambda: 0)) == TOKENS

@@ -1,0 +1,185 @@
+"""Opaque tokens: their text, and what is told from it without asking the store."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from helpers.builders import API, BILLING, SWEEPING
+from helpers.support import HandClock
+from oauth_mw import StoreUnavailable
+from oauth_mw.model import MAX_LIFETIME, Client
+from oauth_mw.protocols import Store
+from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
+
+CLIENT = Client("reader", "Reader", ("read",))
+
+
+@pytest.fixture
+def tokens(store: Store, clock: HandClock) -> Callable[..., OpaqueTokens]:
+    store.add_client(CLIENT)
+    return lambda prefix="": OpaqueTokens(store, clock, prefix, "Bearer")
+
+
+def text_of(expires_at: int) -> str:
+    return urlsafe_b64encode(expires_at.to_bytes(4) + bytes(32)).decode()
+
+
+def test_a_token_begins_with_its_prefix(tokens):
+    text, _ = tokens("acme_").issue(CLIENT, ("read",), 60)
+
+    assert text.startswith("acme_") and len(text) == 5 + 48
+
+
+def test_tokens_of_an_earlier_prefix_stay_good(tokens):
+    text, issued = tokens("old_").issue(CLIENT, ("read",), 60)
+
+    assert tokens("new_").read(text) == issued
+
+
+def test_the_token_id_is_the_expiry_and_the_digest(tokens):  # A-21
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert issued.token_id == issued.expires_at.to_bytes(4).hex() + sha256(text.encode()).digest()[:28].hex()
+
+
+@pytest.mark.parametrize("revoked_before", [0, 7])
+def test_a_token_carries_its_clients_last_revocation(tokens, store, revoked_before):
+    _, issued = tokens().issue(replace(CLIENT, revoked_before=revoked_before), ("read",), 60)
+
+    assert store.find_token(bytes.fromhex(issued.token_id)).position == revoked_before
+
+
+def test_the_token_id_is_no_token(tokens):
+    _, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert tokens().read(issued.token_id) is None
+
+
+def test_sixty_tokens_are_distinct(tokens):  # T-17
+    format_ = tokens()
+
+    assert len({format_.issue(CLIENT, ("read",), 60)[0] for _ in range(60)}) == 60
+
+
+@pytest.mark.parametrize("seconds", [0, -1, MAX_LIFETIME + 2 * 24 * 3600], ids=["now", "past", "too far"])
+def test_a_time_that_cannot_be_is_refused_without_the_store(tokens, store, clock, seconds):
+    assert tokens().storage_key(text_of(int(clock()) + seconds)) is None
+
+
+@pytest.mark.parametrize("text", ["", "x", "ü" * 48, "a" * 47, "a" * 300, "a" * 47 + "=", "a" * 47 + "\n"])
+def test_what_is_none_of_ours_is_refused_without_the_store(tokens, text):
+    assert tokens().storage_key(text) is None
+
+
+@pytest.mark.parametrize("now", [-5.0, 2.0**32 - 30, 2.0**40], ids=["before 1970", "2106", "far"])
+def test_a_clock_out_of_range_issues_nothing(tokens, clock, now):  # L-05
+    clock.now = now
+
+    with pytest.raises(StoreUnavailable, match="clock"):
+        tokens().issue(CLIENT, ("read",), 60)
+
+
+def test_expired_rows_go_by_themselves(tokens, store, clock):  # L-04
+    format_ = tokens()
+    for _ in range(SWEEP_EVERY):
+        format_.issue(CLIENT, ("read",), 60)
+    clock.move(3600)
+
+    for _ in range(SWEEP_EVERY):
+        format_.issue(CLIENT, ("read",), 60)
+
+    assert store.count_tokens() == SWEEP_EVERY
+
+
+@pytest.mark.parametrize(("moved", "left"), [(60, 2 * SWEEP_EVERY), (61, SWEEP_EVERY)])
+def test_expired_rows_stay_for_a_minute_so_that_a_clock_that_is_ahead_sweeps_none_that_live(
+    tokens, store, clock, moved, left
+):
+    format_ = tokens()
+    for _ in range(SWEEP_EVERY):
+        format_.issue(CLIENT, ("read",), 60)
+    clock.move(60 + moved)
+
+    for _ in range(SWEEP_EVERY):
+        format_.issue(CLIENT, ("read",), 60)
+
+    assert store.count_tokens() == left
+
+
+@pytest.mark.parametrize("store_kind", SWEEPING)
+def test_workers_that_live_for_fewer_tokens_sweep_too(tokens, store, clock):
+    left = []
+    for _ in range(30):
+        worker = tokens()
+        for _ in range(SWEEP_EVERY - 1):
+            worker.issue(CLIENT, ("read",), 1)
+        clock.move(3600)
+        left.append(store.count_tokens())
+
+    # Of a hundred workers 99 sweep, so it would be once in 10 ** 16 runs that eight in a row do not.
+    assert max(left) < 8 * SWEEP_EVERY
+
+
+def test_a_token_is_read_as_it_was_issued_until_its_last_second(tokens, clock):  # B-12
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    read = []
+    for _ in range(3):
+        clock.move(29.9)
+        read.append(tokens().read(text))
+
+    assert read == [issued, issued, None]
+
+
+@pytest.mark.parametrize("scopes", [(), ("read",), ("read", "write")])
+def test_a_token_has_the_scope_it_was_issued_with(tokens, scopes):
+    text, issued = tokens().issue(CLIENT, scopes, 60)
+
+    assert (issued.scope, issued.scopes) == (" ".join(scopes), frozenset(scopes))
+    assert tokens().read(text) == issued
+
+
+@pytest.mark.parametrize("audience", [[], [API], [BILLING, API]], ids=len)
+def test_a_token_is_for_whom_it_was_issued_for(tokens, audience):  # N-01
+    text, issued = tokens().issue(CLIENT, (), 60, audience)
+
+    assert issued.audience == tuple(audience)
+    assert (tokens().read(text), tokens().known(text)) == (issued, (issued, True))
+
+
+def test_a_token_is_revoked_once(tokens):
+    text, issued = tokens().issue(CLIENT, ("read",), 60)
+
+    assert [tokens().revoke(issued), tokens().revoke(issued)] == [True, False]
+    assert tokens().read(text) is None
+
+
+def test_neither_a_token_nor_its_format_shows_the_text(tokens):  # L-02
+    text, issued = tokens("acme_").issue(CLIENT, ("read",), 60)
+
+    assert text not in f"{issued!r} {issued} {tokens()!r}"
+
+
+@pytest.mark.parametrize("position", [0, 5, 6, 30, 52])
+def test_a_token_with_one_character_changed_is_unknown(tokens, position):  # B-05
+    text, _ = tokens("acme_").issue(CLIENT, ("read",), 60)
+    other = text[:position] + ("A" if text[position] != "A" else "B") + text[position + 1 :]
+
+    assert tokens("acme_").read(other) is None
+
+
+def test_a_sweep_that_fails_fails_no_issue(tokens, store, monkeypatch):
+    def fail(now: int, limit: int) -> int:
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(store, "sweep", fail)
+    format_ = tokens()
+
+    issued = [format_.issue(CLIENT, ("read",), 60)[0] for _ in range(SWEEP_EVERY)]
+
+    assert format_.read(issued[-1]) is not None

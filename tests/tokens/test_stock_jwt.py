@@ -1,0 +1,151 @@
+"""Stock libraries, unmodified, check our JWTs as RFC 9068 §4 says, with nothing but our issuer to begin with."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from types import SimpleNamespace
+
+import jwt
+import pytest
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.oauth2.rfc6749 import ResourceProtector
+from authlib.oauth2.rfc8414 import get_well_known_url
+from authlib.oauth2.rfc9068 import JWTBearerTokenValidator
+from joserfc import jwt as joserfc_jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from webtest import TestApp
+
+from helpers.serving import serving
+from helpers.support import SECRET, HandClock, basic, bearer, echo
+from oauth_mw import OAuthMiddleware, admin, assembly, open_store
+from oauth_mw.keys.keypair import ALGORITHMS
+
+pytestmark = [
+    # RFC 9864 prefers the name Ed25519, which not every library knows yet.
+    pytest.mark.filterwarnings("ignore:EdDSA is deprecated"),
+    # What Authlib says of key sets as its own documentation has them.
+    pytest.mark.filterwarnings("ignore:Please `KeySet.import_key_set`"),
+]
+
+OURS = "https://billing.example.com"
+OTHER = "https://reports.example.com"
+REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]  # RFC 9068 §2.2
+
+
+@contextmanager
+def issued(algorithm):
+    """An issuer's URL, and what a service may be sent."""
+    clock = HandClock()
+    store = open_store("memory://", create=True, clock=clock)
+    with serving() as (issuer, set_app), pytest.MonkeyPatch.context() as patch:
+        build = assembly.build
+        patch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
+        options = {"issuer": issuer, "token_format": "jwt", "signing_algorithm": algorithm}
+        guarded = OAuthMiddleware(echo, store=store, audience=[issuer, OURS, OTHER], **options)
+        set_app(guarded)
+        admin.add_client(store, "tester", scope="read write", client_id="tester", secret=SECRET, clock=clock)
+
+        def issue(at, resource=OURS):
+            clock.now = at
+            form = f"grant_type=client_credentials&scope=read&resource={resource}"
+            return TestApp(guarded).post("/oauth/token", form, headers=basic("tester", SECRET)).json["access_token"]
+
+        expired = issue(time.time() - 7200)
+        good, for_another = issue(time.time()), issue(time.time(), OTHER)
+        changed = good[:-10] + good[-10:][::-1]
+        bad = {"expired": expired, "for another": for_another, "changed": changed}
+        yield SimpleNamespace(issuer=issuer, good=good, bad=bad)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def tokens_of():
+    """Those of each algorithm."""
+    with ExitStack() as stack:
+        yield cache(lambda algorithm: stack.enter_context(issued(algorithm)))
+
+
+@pytest.fixture
+def tokens(tokens_of, algorithm):
+    return tokens_of(algorithm)
+
+
+def discovered(issuer):
+    """What the issuer's metadata say (RFC 8414 §3)."""
+    metadata = requests.get(get_well_known_url(issuer, external=True), timeout=10).json()
+    assert metadata["issuer"] == issuer
+    return metadata
+
+
+def by_pyjwt(token, issuer):
+    key = jwt.PyJWKClient(discovered(issuer)["jwks_uri"]).get_signing_key_from_jwt(token)
+    options = {"require": REQUIRED}
+    algorithms = [key.algorithm_name]
+    found = jwt.decode_complete(token, key, algorithms=algorithms, issuer=issuer, audience=OURS, options=options)
+    assert found["header"]["typ"] == "at+jwt"
+    return found["payload"]
+
+
+def by_joserfc(token, issuer):
+    keys = KeySet.import_key_set(requests.get(discovered(issuer)["jwks_uri"], timeout=10).json())
+    found = joserfc_jwt.decode(token, keys, algorithms=[keys.keys[0].alg])
+    known = {"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": OURS}}
+    others = {name: {"essential": True} for name in REQUIRED if name not in known}
+    joserfc_jwt.JWTClaimsRegistry(**known, **others).validate(found.claims)
+    assert found.header["typ"] == "at+jwt"
+    return found.claims
+
+
+class Validator(JWTBearerTokenValidator):
+    def get_jwks(self):
+        return requests.get(discovered(self.issuer)["jwks_uri"], timeout=10).json()
+
+
+def by_authlib(token, issuer):
+    protector = ResourceProtector()
+    protector.register_token_validator(Validator(issuer, OURS))
+    return protector.validate_request(["read"], SimpleNamespace(headers=bearer(token)))
+
+
+LIBRARIES = {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "Authlib": by_authlib}
+REFUSALS = (jwt.InvalidTokenError, JoseError, AuthlibBaseError)
+
+
+# Authlib's validator takes the algorithms that joserfc recommends.
+PAIRS = [
+    pytest.param(check, algorithm, id=f"{library} {algorithm}")
+    for algorithm in ALGORITHMS
+    for library, check in LIBRARIES.items()
+    if (library, algorithm) != ("Authlib", "EdDSA")
+]
+by_each = pytest.mark.parametrize(("check", "algorithm"), PAIRS)
+
+
+@by_each
+def test_a_token_is_accepted(check, tokens):  # J-01, J-02, J-03, K-01, M-03
+    claims = check(tokens.good, tokens.issuer)
+
+    assert (claims["iss"], claims["aud"], claims["scope"]) == (tokens.issuer, OURS, "read")
+    assert claims["sub"] == claims["client_id"] == "tester"
+    assert claims["exp"] - claims["iat"] in (3600, 3601)  # the whole seconds around an hour
+    assert type(claims["exp"]) is int
+
+
+@by_each
+@pytest.mark.parametrize("kind", ["expired", "for another", "changed"])
+def test_another_is_refused(check, tokens, kind):
+    with pytest.raises(REFUSALS):
+        check(tokens.bad[kind], tokens.issuer)
+
+
+@by_each
+@pytest.mark.parametrize("end", ["/", "x"])
+def test_one_of_another_issuer_is_refused(check, tokens, end, monkeypatch):
+    monkeypatch.setattr(f"{__name__}.discovered", lambda issuer, real=discovered: real(tokens.issuer))
+
+    with pytest.raises(REFUSALS):
+        check(tokens.good, tokens.issuer + end)
