@@ -125,7 +125,7 @@ def test_what_stands_in_the_default_section_is_no_option(load):
     load("every_option").get("/health", status=200)
 
 
-APP = "[app:main]\npaste.app_factory = wsgi_client:echo_factory\nfilter-with = oauth\n"
+APP = "[app:main]\npaste.app_factory = helpers.wsgi_client:echo_factory\nfilter-with = oauth\n"
 FILTER = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\n"
 RULE = "required_scopes = * /* write\n"
 

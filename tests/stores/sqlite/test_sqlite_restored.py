@@ -159,7 +159,7 @@ def test_a_store_of_an_earlier_version_is_opened_and_can_be_by_it(store, path):
 
 
 KILLED = """
-from oauth_mw.stores import nonce
+from oauth_mw.stores.sql.sqlite import nonce
 class Driver:
     def __init__(self, driver):
         self.driver = driver
