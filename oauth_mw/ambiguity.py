@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 # "@@" names a view in Pyramid's traversal.
-_ODD = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+_AMBIGUOUS = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
 
 
-def is_odd(path: str) -> bool:
+def is_ambiguous(path: str) -> bool:
     """True when an app could read ``path`` (a raw ``PATH_INFO``) as another one than the rules do."""
-    return bool(path) and (path[0] != "/" or _ODD.search(path) is not None or not _is_utf8(path))
+    return bool(path) and (path[0] != "/" or _AMBIGUOUS.search(path) is not None or not _is_utf8(path))
 
 
 def _is_utf8(path: str) -> bool:

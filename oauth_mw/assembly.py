@@ -58,7 +58,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     """
     settings = configure(options)
     own = own_paths(settings)
-    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
+    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.ambiguous_paths)
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
     keys = signing_keys(settings, store, clock) if settings.issuer else None

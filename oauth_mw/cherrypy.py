@@ -19,18 +19,22 @@ _PUNCTUATION = str.maketrans({mark: "_" for mark in string.punctuation if mark !
 _DETOUR = re.compile(r"/(?:__|(?:index|default)(?:/|\Z))")
 
 
-def rules_of(rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], odd_paths: str) -> Rules:
-    """The rules as the option ``odd_paths`` says.
+def rules_of(
+    rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], ambiguous_paths: str
+) -> Rules:
+    """The rules as the option ``ambiguous_paths`` says.
 
     :raises ConfigError: as :class:`Rules` and :class:`CherryPyRules` do.
     """
     return (
-        CherryPyRules(rules, public, own_paths) if odd_paths == REFUSE else Rules(rules, public, own_paths, odd_paths)
+        CherryPyRules(rules, public, own_paths)
+        if ambiguous_paths == REFUSE
+        else Rules(rules, public, own_paths, ambiguous_paths)
     )
 
 
 class CherryPyRules(Rules):
-    """Rules that also take a path for odd when CherryPy reads it as another one, for which another verdict holds.
+    """Rules to which a path is ambiguous also where CherryPy reads it as another one with another verdict.
 
     :raises ConfigError: CherryPy cannot tell two rules apart, or no request could match one.
     """
@@ -43,7 +47,7 @@ class CherryPyRules(Rules):
     def decide(self, method: str, path: str) -> Access:
         access, folded = super().decide(method, path), path.translate(_PUNCTUATION)
         is_one = not _DETOUR.search(folded) and self._folded.decide(method, folded) == access
-        return access if is_one else self._odd
+        return access if is_one else self._ambiguous
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:
@@ -55,7 +59,7 @@ def _fold(pattern: Pattern, option: str) -> Pattern:
     if _DETOUR.search("/" + "/".join(segments)):
         raise ConfigError(
             option,
-            f"path {pattern.text!r}: odd_paths = {REFUSE} refuses all paths with a segment that is index or default,"
-            " or begins with two marks of punctuation",
+            f"path {pattern.text!r}: ambiguous_paths = {REFUSE} refuses all paths with a segment that is index or"
+            " default, or begins with two marks of punctuation",
         )
     return replace(pattern, segments=segments)

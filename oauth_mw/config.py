@@ -112,7 +112,7 @@ class Settings:
     )
     public_paths: tuple[Pattern, ...] = option((), public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
     required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES, the first match holds")
-    odd_paths: str = option(
+    ambiguous_paths: str = option(
         "refuse",
         one_of("refuse", "refuse cherrypy", "pass"),
         "With rules: refuse or pass paths that an app could read in two ways; for CherryPy apps: refuse cherrypy",
@@ -155,6 +155,7 @@ class Settings:
         return self.audience or ((self.public_url,) if self.public_url else ())
 
 
+RENAMED = {"odd_paths": "ambiguous_paths"}
 OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 
 
@@ -165,6 +166,8 @@ def configure(options: Mapping[str, object]) -> Settings:
     """
     values: dict[str, Any] = {}
     for name, value in options.items():
+        if name in RENAMED:
+            raise ConfigError(name, f"is called {RENAMED[name]} now")
         if name not in OPTIONS:
             near = get_close_matches(name, OPTIONS, 1, 0.5)
             raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))

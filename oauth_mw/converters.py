@@ -8,7 +8,7 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any
 
-from .ambiguity import is_odd
+from .ambiguity import is_ambiguous
 from .credentials import MAX_PASSWORD, MIN_SECRET, password_fault
 from .protocols import Store
 from .resources import MAX_RESOURCES, SEVERAL, is_resource
@@ -77,7 +77,7 @@ def own_path(value: object) -> str | None:
         raise ValueError(f"expected a path that begins with /, or {OFF}, got {value!r}")
     if value == OFF:
         return None
-    if is_odd(value) or re.search(r"[*{}]| [#/]|,([ /]|\Z)", value) or not value.isascii():
+    if is_ambiguous(value) or re.search(r"[*{}]| [#/]|,([ /]|\Z)", value) or not value.isascii():
         raise ValueError(
             f"expected one exact ASCII path that begins with /, without patterns, list and comment, or {OFF},"
             f" got {value!r}"

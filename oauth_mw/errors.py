@@ -6,7 +6,7 @@ OAuthError                    answered to a client
 │   ├── InvalidTarget, PayloadTooLarge
 │   └── MethodNotAllowed, ReadOnly
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
-│   └── MissingToken, InvalidToken, InsufficientScope, OddPath, MovedRoot
+│   └── MissingToken, InvalidToken, InsufficientScope, AmbiguousPath, MovedRoot
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
 ├── StoreMissing
@@ -191,7 +191,7 @@ class InsufficientScope(BearerError):
     description = "The access token does not have the scope that this request needs"
 
 
-class OddPath(BearerError):
+class AmbiguousPath(BearerError):
     """A path that the app could read as another one than the rules do."""
 
     status = "400 Bad Request"
@@ -206,7 +206,7 @@ class OddPath(BearerError):
         return Answer(cls.status, [], {"error": cls.error, "error_description": cls.description})
 
 
-class MovedRoot(OddPath):
+class MovedRoot(AmbiguousPath):
     """A header that makes an app read the path below another root than the rules do."""
 
     description = "The header X-Vhm-Root is not accepted here"

@@ -11,9 +11,9 @@ import re
 from typing import TYPE_CHECKING
 
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
-from .errors import Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot, OddPath
+from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
 from .model import AccessToken, Clock
-from .rules import NO_METHOD, ODD, PUBLIC, Access, Rules
+from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules
 from .tokens.cache import VerifiedTokens
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Guard:
         if access is PUBLIC:
             self._forget(environ)
             return
-        if access is ODD:
-            raise self._refusal(OddPath, access, "an odd path")
+        if access is AMBIGUOUS:
+            raise self._refusal(AmbiguousPath, access, "an ambiguous path")
         value = environ.get("HTTP_AUTHORIZATION")
         if value is None and self._preflight and _is_preflight(environ):
             self._forget(environ)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .config import OPTIONS
+from .config import OPTIONS, RENAMED
 from .errors import ConfigError
 from .middleware import OAuthMiddleware
 from .stores import in_folder
@@ -44,7 +44,7 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any]) -
     :raises ConfigError: what an ini makes of the section is hardly what was meant.
     """
     # PasteDeploy drops from every section, without a word, what has the name of a variable.
-    for name in [*OPTIONS, "filter-with"]:
+    for name in [*OPTIONS, *RENAMED, "filter-with"]:
         if name in global_conf:
             raise ConfigError(
                 name,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
 
-from .ambiguity import is_odd
+from .ambiguity import is_ambiguous
 from .errors import ConfigError
 from .scopes import check_scopes
 
@@ -46,12 +46,12 @@ REST = Pattern("/*", (), tail=True)
 class Access:
     """A verdict, made once at start-up and shared by all requests.
 
-    ``kind`` is ``public`` (not looked at), ``odd`` (400), ``no method`` (401 without a valid token, 403 with one)
+    ``kind`` is ``public`` (not looked at), ``ambiguous`` (400), ``no method`` (401 without a valid token, 403 with one)
     or ``token``: a valid token with ``scopes``, all or ``any_of`` them; ``scope`` is their text for the challenge.
     ``named`` is false where no rule asks for a token, so that ``delay_auth_decision`` may leave it to the app.
     """
 
-    kind: Literal["public", "odd", "no method", "token"]
+    kind: Literal["public", "ambiguous", "no method", "token"]
     scopes: frozenset[str] = frozenset()
     any_of: bool = False
     scope: str = ""
@@ -65,7 +65,7 @@ class Access:
 
 
 PUBLIC = Access("public", named=False)
-ODD = Access("odd")
+AMBIGUOUS = Access("ambiguous")
 NO_METHOD = Access("no method")
 ANY_TOKEN = Access("token", named=False)
 
@@ -149,7 +149,7 @@ def _read_scopes(text: str) -> tuple[tuple[str, ...], bool]:
 def _read_pattern(text: str) -> Pattern:
     # PEP 3333: PATH_INFO shows each byte of the path as one character.
     wire = text.encode().decode("latin-1") if isinstance(text, str) else ""
-    if not wire or is_odd(wire) or text != text.strip():
+    if not wire or is_ambiguous(wire) or text != text.strip():
         raise ValueError(
             "expected a path that begins with /, without space around it, and without what no request matches:"
             " an empty, '.' or '..' segment, one that begins with @@, a backslash, ';', a control character or %XX"
@@ -180,23 +180,23 @@ class Rules:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], odd_paths: str
+        self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], ambiguous_paths: str
     ) -> None:
         entries = list(_in_order(rules, public))
         for entry, (name, path) in product(entries, own_paths.items()):
             if entry.option and entry.pattern.text == path:
                 raise ConfigError(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
         self._entries = [entry for at, entry in enumerate(entries) if not _is_dead(entry, entries[:at])]
-        self._walkable = bool(rules) and odd_paths == "pass"
-        self._odd = ODD if rules and not self._walkable else Access("token")
+        self._walkable = bool(rules) and ambiguous_paths == "pass"
+        self._ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
         methods = {"*"}.union(*(rule.methods or () for rule in rules))
         self._lookups = {method: _compile(self._entries, method) for method in methods}
 
     def decide(self, method: str, path: str) -> Access:
         """The verdict on a request; ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
         path = path or "/"
-        if is_odd(path):
-            return self._odd
+        if is_ambiguous(path):
+            return self._ambiguous
         access = self._find(method, path)
         # Some frameworks take "post" for POST, others do not. Where that makes a difference, neither reading is safe.
         folded = method.upper()
@@ -220,7 +220,9 @@ class Rules:
             if hidden and entry.option:
                 found.append(f"{entry.option}: {entry.text!r} never reaches {hidden}: own paths are answered first")
         if self._walkable:
-            found.append("odd_paths: with 'pass' rules can be walked around, as by //x where the app reads it as /x")
+            found.append(
+                "ambiguous_paths: with 'pass' rules can be walked around, as by //x where the app reads it as /x"
+            )
         return found
 
 

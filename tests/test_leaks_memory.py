@@ -22,7 +22,7 @@ FLOODS = {
     "paths": (6000, 1_200_000, lambda n: make_environ("GET", f"/ruled/{n}/{'x' * 200}")),
     "methods": (6000, 1_200_000, lambda n: make_environ(f"M{n}{'X' * 200}", "/any")),
     "long paths": (1000, 100_000, lambda n: make_environ("GET", f"/ruled/{n}/{'x' * 1000}")),
-    "odd paths": (6000, 1_200_000, lambda n: make_environ("GET", f"/any//{n}/{'x' * 200}")),
+    "ambiguous paths": (6000, 1_200_000, lambda n: make_environ("GET", f"/any//{n}/{'x' * 200}")),
     "ids": (1000, 100_000, lambda n: form_of(f"{CC}&client_id=made-up-{n}&client_secret={SECRET}")),
     "scopes": (1000, 100_000, lambda n: form_of(f"{CC}&client_id=tester&client_secret={SECRET}&scope=made-up-{n}")),
 }

@@ -45,7 +45,7 @@ APPS = [
     build(),
     build(public_paths=["/public", "/open/*"], required_scopes=RULES),
     build(grant_type_in="body query header", scope_policy="narrow", preflight=True, remote_user=True),
-    build(required_scopes=[("GET", "/*", "read")], odd_paths="pass", strip_authorization=True),
+    build(required_scopes=[("GET", "/*", "read")], ambiguous_paths="pass", strip_authorization=True),
 ]
 GOOD = token_of("tester", APPS[0])
 DEAD = token_of("ended", APPS[0])

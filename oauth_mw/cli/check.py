@@ -45,7 +45,7 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     section = read_section(place)
     settings = configure(target.options(place))
     own = own_paths(settings)
-    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.odd_paths)
+    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.ambiguous_paths)
     url, warnings = _judge_store(settings)
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
@@ -61,13 +61,19 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     if settings.delay_auth_decision and unlisted:
         rows[-1] = Row(rows[-1].methods, rows[-1].path, "open: left to the app")
         warnings.append("delay_auth_decision: unlisted paths are open, the app decides about them")
-    odd = "refused (400)" if rules.decide("GET", "//").kind == "odd" else "any token"
+    ambiguous = "refused (400)" if rules.decide("GET", "//").kind == "ambiguous" else "any token"
     if as_json:
         paths = [{"methods": row.methods, "path": row.path, "needs": row.needs} for row in rows]
-        found = {"config": section.file, "section": section.name, "store": url, "paths": paths, "odd_paths": odd}
+        found = {
+            "config": section.file,
+            "section": section.name,
+            "store": url,
+            "paths": paths,
+            "ambiguous_paths": ambiguous,
+        }
         print_json({**found, "warnings": warnings})
         return
-    print_columns([("config", section.file), ("section", section.name), ("store", url), ("odd paths", odd)])
+    print_columns([("config", section.file), ("section", section.name), ("store", url), ("ambiguous paths", ambiguous)])
     click.echo()
     print_table(["METHODS", "PATH", "NEEDS"], [(row.methods, row.path, row.needs) for row in rows])
     for warning in warnings:

@@ -112,7 +112,7 @@ def serve(target: Target, /, app: str, host: str, port: int, config: str | None,
     settings = configure(options)
     del options["store"]
     # Judged before a store is made for a configuration that cannot work.
-    rules_of(settings.required_scopes, settings.public_paths, own_paths(settings), settings.odd_paths)
+    rules_of(settings.required_scopes, settings.public_paths, own_paths(settings), settings.ambiguous_paths)
     judge_keys(settings)
     server = _bind(host, port)
     try:

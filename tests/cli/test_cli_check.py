@@ -99,18 +99,22 @@ def test_documents_are_listed_where_they_are_served(check, made):
     [
         pytest.param("", "any token", id="no rules"),
         pytest.param("required_scopes = * /a a", "refused (400)", id="rules"),
-        pytest.param("required_scopes = * /a a\nodd_paths = pass", "any token", id="rules and pass"),
-        pytest.param("required_scopes = * /a a\nodd_paths = refuse cherrypy", "refused (400)", id="rules and CherryPy"),
+        pytest.param("required_scopes = * /a a\nambiguous_paths = pass", "any token", id="rules and pass"),
+        pytest.param(
+            "required_scopes = * /a a\nambiguous_paths = refuse cherrypy", "refused (400)", id="rules and CherryPy"
+        ),
     ],
 )
-def test_what_odd_paths_need_is_told(check, made, lines, needs):
-    assert told(check(lines, "--json"))["odd_paths"] == needs
+def test_what_ambiguous_paths_need_is_told(check, made, lines, needs):
+    assert told(check(lines, "--json"))["ambiguous_paths"] == needs
 
 
 @pytest.mark.parametrize(
     ("lines", "says"),
     [
-        pytest.param("required_scopes = * /a a\nodd_paths = pass", "odd_paths: ", id="odd paths pass"),
+        pytest.param(
+            "required_scopes = * /a a\nambiguous_paths = pass", "ambiguous_paths: ", id="ambiguous paths pass"
+        ),
         pytest.param("public_paths = /oauth/*", "public_paths: '/oauth/*' never reaches", id="over an own path"),
         pytest.param("delay_auth_decision = on", "delay_auth_decision: unlisted paths are open", id="delay"),
         pytest.param("preflight = on", "preflight: OPTIONS with Origin and", id="preflight"),

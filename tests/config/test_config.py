@@ -54,7 +54,7 @@ SAME = [
     ("required_scopes", "\nGET,POST  /a/{id}   any of r w\n\n", [("GET,POST", "/a/{id}", "any of r w")]),
     ("required_scopes", "* /* -", ["* /* -"]),
     ("required_scopes", "", ()),
-    ("odd_paths", "pass", "pass"),
+    ("ambiguous_paths", "pass", "pass"),
     ("trust_vhm_root", "true", True),
     ("preflight", "true", True),
     ("delay_auth_decision", "yes", True),
@@ -182,7 +182,7 @@ BAD = {
     "signing_key_files": ["", [], 5, "a.pem a.pem", ["a\0.pem"]],
     "public_paths": [5, "health", ["/a//b"], "/a/../b", "/a/*/b", "/a*", "/%41", [5], "/<id>", "/{a}{b}"],
     "required_scopes": [5, "GET /a", "get /a r", "GET a r", [("GET", "/a")], [("GET", "/a", 5)], 'GET /a "r"', [5]],
-    "odd_paths": ["", "allow", True],
+    "ambiguous_paths": ["", "allow", True],
     "trust_vhm_root": ["", "X-Vhm-Root", 2],
     "preflight": ["", "maybe", 2, 1.0, "tru", []],
     "delay_auth_decision": ["", "sometimes", 1],
@@ -231,6 +231,11 @@ NEAR = [
 def test_an_unknown_option_is_refused_with_the_nearest_name(name, nearest):
     with pytest.raises(ConfigError, match=rf"^{name}: unknown option.*\b{nearest}\b"):
         OAuthMiddleware(echo, **MEMORY, **{name: "x"})
+
+
+def test_an_option_of_an_old_name_is_refused_with_the_new_one():
+    with pytest.raises(ConfigError, match="^odd_paths: is called ambiguous_paths now$"):
+        OAuthMiddleware(echo, **MEMORY, odd_paths="pass")
 
 
 def test_an_unknown_option_that_is_near_nothing_is_refused():

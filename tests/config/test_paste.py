@@ -139,6 +139,10 @@ DROPPED = {
     ),
     "set for another file": (APP + "set " + RULE + "[filter:oauth]\nuse = config:base.ini#oauth\n", "required_scopes"),
     "in the defaults alone": ("[DEFAULT]\nstore = memory://\n" + APP + FILTER, "store"),
+    "an option's old name": (
+        "[DEFAULT]\nodd_paths = refuse\n" + APP + FILTER + "odd_paths = refuse cherrypy\n",
+        "odd_paths",
+    ),
     "set in the app": (APP + "set realm = x\n" + FILTER, "realm"),
     "set in the filter": (APP + FILTER + "set realm = x\n", "realm"),
     "got from its own name": ("[DEFAULT]\nrealm = x\n" + APP + FILTER + "get realm = realm\n", "realm"),

@@ -43,7 +43,7 @@ def requests(app):
         "no token": (make_environ("GET", "/ruled"), 401),
         "no token by HEAD": (make_environ("HEAD", "/ruled"), 401),
         "forbidden": (make_environ("GET", "/ruled", **bearer), 403),
-        "odd": (make_environ("GET", "/a//b", **bearer), 400),
+        "ambiguous": (make_environ("GET", "/a//b", **bearer), 400),
         "wrong method": (make_environ("GET", "/oauth/token"), 405),
         "no client": (make_environ("POST", "/oauth/token", CC, **FORM), 401),
         "bad form": (make_environ("POST", "/oauth/token", b"x", **FORM), 400),

@@ -1,4 +1,4 @@
-"""``odd_paths = refuse cherrypy``: CherryPy's dispatcher finds one view under many paths."""
+"""``ambiguous_paths = refuse cherrypy``: CherryPy's dispatcher finds one view under many paths."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def make(wrap, client):
     """A guarded CherryPy app, and what sends a request with a token of the scope ``read`` to it."""
 
     def make(**options):
-        app = wrap(cherrypy_app(), **{"odd_paths": "refuse cherrypy", "required_scopes": RULES, **options})
+        app = wrap(cherrypy_app(), **{"ambiguous_paths": "refuse cherrypy", "required_scopes": RULES, **options})
         token = issue(app, scope="read")
 
         def get(path, authorization=f"Bearer {token}", **keys):
@@ -52,7 +52,7 @@ SEEN_ALIKE = [*SPELLINGS, *(path for path in DETOURS.values() if path != "/index
 @pytest.mark.parametrize("path", SEEN_ALIKE)
 def test_cherrypy_finds_a_view_under_another_path_as_well(make, path):
     """Were it otherwise, the option would be for nothing."""
-    assert make(required_scopes=[], odd_paths="pass")(path).body.startswith(b"VIEW")
+    assert make(required_scopes=[], ambiguous_paths="pass")(path).body.startswith(b"VIEW")
 
 
 @pytest.mark.parametrize("path", [*SPELLINGS, *DETOURS.values()])

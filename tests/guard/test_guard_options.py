@@ -57,7 +57,7 @@ def test_what_is_no_preflight_is_guarded(preflight, method, keys):  # B-13
     assert send(preflight, method, **keys).status == 401
 
 
-def test_a_preflight_on_an_odd_path_is_refused(preflight):  # P-01
+def test_a_preflight_on_an_ambiguous_path_is_refused(preflight):  # P-01
     assert send(preflight, "OPTIONS", "/wide/../ruled", **PREFLIGHT).status == 400
 
 
@@ -109,7 +109,7 @@ def test_a_good_token_is_told_as_always(delayed):
         ("GET", "/any/../ruled", 400),
     ],
 )
-def test_rules_and_odd_paths_are_enforced_as_always(delayed, method, path, status, value):  # S-11
+def test_rules_and_ambiguous_paths_are_enforced_as_always(delayed, method, path, status, value):  # S-11
     assert send(delayed, method, path, HTTP_AUTHORIZATION=value).status == status
 
 
@@ -125,7 +125,7 @@ def test_a_rule_for_the_rest_names_every_path(wrap, client):
     assert send(app).status == 401
 
 
-def test_odd_paths_without_rules_are_not_left_to_the_app(wrap, client):  # P-01
+def test_ambiguous_paths_without_rules_are_not_left_to_the_app(wrap, client):  # P-01
     assert send(wrap(delay_auth_decision=True), "GET", "/a/../b").status == 401
 
 

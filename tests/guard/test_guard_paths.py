@@ -31,7 +31,7 @@ def test_a_public_path_needs_no_token(app, path):  # P-01, P-04
     assert get(app, path).body == b"MARKER None None"
 
 
-ODD = {
+AMBIGUOUS = {
     "dot dot": "/public/../admin",
     "dot dot below": "/open/../admin",
     "dot dot at the end": "/open/..",
@@ -80,7 +80,7 @@ NEAR = {
 }
 
 
-@pytest.mark.parametrize("path", [*ODD.values(), *NEAR.values()], ids=[*ODD, *NEAR])
+@pytest.mark.parametrize("path", [*AMBIGUOUS.values(), *NEAR.values()], ids=[*AMBIGUOUS, *NEAR])
 def test_what_is_not_exactly_public_is_guarded(app, path):  # P-01, H-13
     answer = get(app, path)
 
@@ -88,8 +88,8 @@ def test_what_is_not_exactly_public_is_guarded(app, path):  # P-01, H-13
     assert challenge_of(answer).scheme == "Bearer"
 
 
-@pytest.mark.parametrize("path", ODD.values(), ids=ODD)
-def test_an_odd_path_is_refused_when_there_are_rules(ruled, path):  # P-01
+@pytest.mark.parametrize("path", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_an_ambiguous_path_is_refused_when_there_are_rules(ruled, path):  # P-01
     token = issue(ruled)
 
     for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
@@ -97,9 +97,9 @@ def test_an_odd_path_is_refused_when_there_are_rules(ruled, path):  # P-01
         assert (answer.status, b"invalid_request" in answer.body) == (400, True)
 
 
-@pytest.mark.parametrize("path", ODD.values(), ids=ODD)
-def test_an_odd_path_passes_with_any_token_when_asked_for(wrap, client, path):  # P-01
-    app = wrap(required_scopes=RULES, odd_paths="pass")
+@pytest.mark.parametrize("path", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_an_ambiguous_path_passes_with_any_token_when_asked_for(wrap, client, path):  # P-01
+    app = wrap(required_scopes=RULES, ambiguous_paths="pass")
     token = issue(app, scope="read")
 
     assert get(app, path).status == 401

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 import pytest
 
-from oauth_mw.ambiguity import is_odd
-from oauth_mw.rules import ANY_TOKEN, NO_METHOD, ODD, PUBLIC, Access, Rules, parse_pattern, parse_rule
+from oauth_mw.ambiguity import is_ambiguous
+from oauth_mw.rules import AMBIGUOUS, ANY_TOKEN, NO_METHOD, PUBLIC, Access, Rules, parse_pattern, parse_rule
 
 
-def make(rules: Sequence[object] = (), public: Sequence[str] = (), odd_paths: str = "refuse") -> Rules:
+def make(rules: Sequence[object] = (), public: Sequence[str] = (), ambiguous_paths: str = "refuse") -> Rules:
     patterns = [parse_pattern(text, "public_paths") for text in public]
-    return Rules([parse_rule(text) for text in rules], patterns, {"token_path": "/oauth/token"}, odd_paths)
+    return Rules([parse_rule(text) for text in rules], patterns, {"token_path": "/oauth/token"}, ambiguous_paths)
 
 
 def wire(path: str) -> str:
@@ -201,7 +201,7 @@ def test_a_method_in_small_letters_passes_where_its_case_makes_no_difference() -
     assert rules.decide("post", "/x").scope == "read"
 
 
-ODD_PATHS = {
+AMBIGUOUS_PATHS = {
     "empty segment at the start": "//public",
     "empty segment inside": "/public//a",
     "two slashes at the end": "/public//",
@@ -255,23 +255,23 @@ PLAIN_PATHS = [
 ]
 
 
-@pytest.mark.parametrize("path", ODD_PATHS.values(), ids=ODD_PATHS.keys())
-def test_an_odd_path_is_refused_when_there_are_rules_and_never_public(path: str) -> None:
+@pytest.mark.parametrize("path", AMBIGUOUS_PATHS.values(), ids=AMBIGUOUS_PATHS.keys())
+def test_an_ambiguous_path_is_refused_when_there_are_rules_and_never_public(path: str) -> None:
     """P-01: an app may read it as another path than the rules do."""
     with_rules, without, passed = make(["* /x r"], ["/*"]), make(public=["/*"]), make(["* /x r"], ["/*"], "pass")
 
     verdicts = [rules.decide("GET", path) for rules in (with_rules, without, passed)]
 
-    assert verdicts == [ODD, Access("token", named=True), Access("token", named=True)]
+    assert verdicts == [AMBIGUOUS, Access("token", named=True), Access("token", named=True)]
 
 
 @pytest.mark.parametrize("path", PLAIN_PATHS)
 def test_a_path_that_is_not_odd(path: str) -> None:
-    assert not is_odd(path)
+    assert not is_ambiguous(path)
 
 
-def test_the_rule_for_the_rest_alone_makes_odd_paths_refused() -> None:
-    assert make(["* /* read"]).decide("GET", "/a//b") is ODD
+def test_the_rule_for_the_rest_alone_makes_ambiguous_paths_refused() -> None:
+    assert make(["* /* read"]).decide("GET", "/a//b") is AMBIGUOUS
 
 
 def test_verdicts_are_shared_by_all_requests() -> None:

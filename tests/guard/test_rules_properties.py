@@ -8,9 +8,9 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_mw.ambiguity import is_odd
+from oauth_mw.ambiguity import is_ambiguous
 from oauth_mw.errors import ConfigError
-from oauth_mw.rules import NO_METHOD, ODD, PUBLIC, Access, Rules, parse_pattern, parse_rule
+from oauth_mw.rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules, parse_pattern, parse_rule
 
 METHODS = ["GET", "HEAD", "POST", "PURGE"]
 # "c" stands in no pattern, and the deepest path is two segments deeper than the deepest pattern.
@@ -52,9 +52,9 @@ def expected(rules: list[tuple[str, str]], public: list[str], method: str, path:
     return next((f"s{at}" for at, methods in candidates if lists(methods, method)), "no method" if candidates else "")
 
 
-def build(rules: list[tuple[str, str]], public: list[str], odd_paths: str = "refuse") -> Rules:
+def build(rules: list[tuple[str, str]], public: list[str], ambiguous_paths: str = "refuse") -> Rules:
     parsed = [parse_rule((*parts, f"s{at}")) for at, parts in enumerate(rules)]
-    return Rules(parsed, [parse_pattern(text, "public_paths") for text in public], {}, odd_paths)
+    return Rules(parsed, [parse_pattern(text, "public_paths") for text in public], {}, ambiguous_paths)
 
 
 def is_taken(rules: list[tuple[str, str]], public: list[str]) -> bool:
@@ -130,13 +130,15 @@ def test_no_public_path_changes_what_a_specific_rule_names(house: House, added: 
 
 
 @quietly
-@given(rule_lists, st.text("ab/.\\;%2fe\n\0\xff@", max_size=8).filter(is_odd), st.sampled_from(["refuse", "pass"]))
-def test_an_odd_path_is_never_public(rules: list[tuple[str, str]], path: str, odd_paths: str) -> None:
+@given(
+    rule_lists, st.text("ab/.\\;%2fe\n\0\xff@", max_size=8).filter(is_ambiguous), st.sampled_from(["refuse", "pass"])
+)
+def test_an_ambiguous_path_is_never_public(rules: list[tuple[str, str]], path: str, ambiguous_paths: str) -> None:
     house = House(rules, ["/*"])
 
-    access = build(house.rules, house.public, odd_paths).decide("GET", path)
+    access = build(house.rules, house.public, ambiguous_paths).decide("GET", path)
 
-    assert access == (ODD if house.rules and odd_paths == "refuse" else Access("token", named=True))
+    assert access == (AMBIGUOUS if house.rules and ambiguous_paths == "refuse" else Access("token", named=True))
 
 
 @quietly

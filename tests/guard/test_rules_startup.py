@@ -12,9 +12,9 @@ from oauth_mw.rules import PUBLIC, Row, Rules, parse_pattern, parse_rule
 OWN = {"token_path": "/oauth/token", "revocation_path": "/oauth/revoke", "jwks_path": "/schlüssel"}
 
 
-def make(rules: Sequence[str] = (), public: Sequence[str] = (), odd_paths: str = "refuse") -> Rules:
+def make(rules: Sequence[str] = (), public: Sequence[str] = (), ambiguous_paths: str = "refuse") -> Rules:
     patterns = [parse_pattern(text, "public_paths") for text in public]
-    return Rules([parse_rule(text) for text in rules], patterns, OWN, odd_paths)
+    return Rules([parse_rule(text) for text in rules], patterns, OWN, ambiguous_paths)
 
 
 @pytest.mark.parametrize(
@@ -174,12 +174,14 @@ def test_a_pattern_that_covers_own_paths_is_warned_of() -> None:
     ]
 
 
-def test_odd_paths_that_pass_beside_rules_are_warned_of() -> None:
-    (warning,) = make(["GET /x a"], odd_paths="pass").warnings(OWN)
+def test_ambiguous_paths_that_pass_beside_rules_are_warned_of() -> None:
+    (warning,) = make(["GET /x a"], ambiguous_paths="pass").warnings(OWN)
 
-    assert warning.startswith("odd_paths: ") and "walked around" in warning
+    assert warning.startswith("ambiguous_paths: ") and "walked around" in warning
 
 
-@pytest.mark.parametrize(("rules", "odd_paths"), [([], "pass"), (["GET /x a"], "refuse")], ids=["no rules", "refused"])
-def test_nothing_else_is_warned_of(rules: list[str], odd_paths: str) -> None:
-    assert make(rules, ["/health"], odd_paths).warnings(OWN) == []
+@pytest.mark.parametrize(
+    ("rules", "ambiguous_paths"), [([], "pass"), (["GET /x a"], "refuse")], ids=["no rules", "refused"]
+)
+def test_nothing_else_is_warned_of(rules: list[str], ambiguous_paths: str) -> None:
+    assert make(rules, ["/health"], ambiguous_paths).warnings(OWN) == []
