@@ -18,7 +18,7 @@ from ..copying import (
     own_client,
     own_events,
 )
-from .store import Contents
+from .contents import Contents
 
 
 class MemoryMoving:

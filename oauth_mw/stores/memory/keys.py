@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...model import KeyRecord
-from .store import Contents
+from .contents import Contents
 
 
 class MemoryKeys:

@@ -12,6 +12,7 @@ from .network.checks import read_info
 from .network.nodes import Command, Replies
 from .rows import (
     CLIENT_FIELDS,
+    TTL_MARGIN,
     client_from,
     client_text,
     ids_from,
@@ -26,7 +27,6 @@ from .rows import (
 from .scripts import copy as scripts
 from .scripts.changes import NO_STORE, VERSION
 from .session import Steps
-from .store import TTL_MARGIN
 
 _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scripts.OCCUPIED: occupied}
 

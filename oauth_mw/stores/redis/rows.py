@@ -13,6 +13,8 @@ from .. import decoding
 from ..decoding import FAULTS, attributes, blob, decimal, decoded, flag, maybe, number, text
 
 POSITION_DIGITS = 19
+# Redis counts a token's life by its own clock; workers judge its expiry by theirs.
+TTL_MARGIN = 60
 
 T = TypeVar("T")
 Pairs = dict[str, tuple[Value, bool]]

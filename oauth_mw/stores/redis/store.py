@@ -18,6 +18,7 @@ from .network.url import RedisURL, parse_url
 from .rows import (
     BLANK_LINE,
     CLIENT_FIELDS,
+    TTL_MARGIN,
     client_from,
     client_text,
     ids_from,
@@ -33,8 +34,6 @@ from .scripts import changes
 from .scripts.changes import NO_STORE, VERSION
 from .session import Steps
 
-# Redis counts a token's life by its own clock; workers judge its expiry by theirs.
-TTL_MARGIN = 60
 CLIENTS_AT_ONCE = 100
 
 
