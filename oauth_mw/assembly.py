@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .challenge_app import ChallengingApp
-from .cherrypy import rules_of
 from .client_auth import ClientAuthentication
-from .config import Settings, configure, own_paths
+from .config import Settings, own_paths, read_options
 from .deadlines import Patience
 from .discovery import challenge as challenge_of
 from .discovery import documents
@@ -18,14 +18,14 @@ from .endpoints import Endpoint
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
-from .errors import EMPTY, OAuthError, StoreUnavailable
+from .errors import EMPTY, Faults, OAuthError, StoreMissing, StoreUnavailable
 from .events import FormatIgnored, Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
-from .keys.sources import signing_keys
+from .keys.sources import judge_keys, signing_keys
 from .model import AccessToken, Clock
 from .protocols import Store
-from .rules import Rules
 from .stores import open_store
+from .stores.sql.sqlite.files import check_folder
 from .tokens.cache import VerifiedTokens
 from .tokens.denylist import Ends
 from .tokens.formats import JWT, Formats
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
     from .tokens.jwt import Keys
+
+SQLITE = "sqlite:///"
 
 Read = Callable[[str], AccessToken | None]
 Check = Callable[["WSGIEnvironment"], None]
@@ -56,9 +58,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     """
     :raises ConfigError: naming the option that cannot work.
     """
-    settings = configure(options)
-    own = own_paths(settings)
-    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.ambiguous_paths)
+    settings = judge(options, Faults())
     emit = tell((log_sink,))
     store = _open(settings, clock, emit)
     keys = signing_keys(settings, store, clock) if settings.issuer else None
@@ -77,19 +77,50 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         ends=None if told_by_rows else ends,
         forget=keys.forget if keys else _nothing,
     )
-    guard = _guard(settings, rules, verified, clock, challenge)
+    guard = _guard(settings, verified, clock, challenge)
     read = tokens.read if told_by_rows else _fresh(verified, tokens.read)
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),
     }
-    check = _one_process if store.single_process else None
+    own, check = own_paths(settings), _one_process if store.single_process else None
     return Parts(
         {path: _as_app(endpoints[name], check, settings.store_timeout_seconds) for name, path in own.items()},
         _both(check, guard) if check else guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
         Refusals(emit, time.monotonic),
     )
+
+
+def judge(options: Mapping[str, object], faults: Faults) -> Settings:
+    """The settings, once all was judged that can be without making a store.
+
+    :param faults: those found before.
+    :raises ConfigError: with every fault.
+    """
+    settings = read_options(options, faults)
+    if faults.spare("signing_key_files", "key_encryption_secret"):
+        with faults:
+            judge_keys(settings)
+    if faults and faults.spare("store", "store_timeout_seconds"):
+        with faults:
+            _judge_store(settings)
+    faults.raise_all()
+    return settings
+
+
+def _judge_store(settings: Settings) -> None:
+    """
+    :raises ConfigError: no store can be opened or made there.
+    """
+    if isinstance(settings.store, str):
+        try:
+            open_store(settings.store, timeout=settings.store_timeout_seconds).close()
+        except StoreUnavailable:
+            pass  # no reason not to start
+        except StoreMissing:
+            if settings.store.startswith(SQLITE):
+                check_folder(os.path.dirname(os.path.abspath(settings.store.removeprefix(SQLITE))))
 
 
 def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
@@ -141,9 +172,9 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
-def _guard(settings: Settings, rules: Rules, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
+def _guard(settings: Settings, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
     return Guard(
-        rules,
+        settings.path_rules,
         verified,
         _late(clock, settings.leeway_seconds),
         challenge=challenge,

@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from .errors import ConfigError
+from .errors import ConfigError, Faults
 from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
 
 REFUSE = "refuse cherrypy"
@@ -40,9 +40,18 @@ class CherryPyRules(Rules):
     """
 
     def __init__(self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str]) -> None:
-        super().__init__(rules, public, own_paths, "refuse")
-        folded = [replace(rule, pattern=_fold(rule.pattern, REQUIRED_SCOPES)) for rule in rules]
-        self._folded = Rules(folded, [_fold(pattern, PUBLIC_PATHS) for pattern in public], {}, "refuse")
+        faults = Faults()
+        with faults:
+            super().__init__(rules, public, own_paths, "refuse")
+        folded, folded_public = [], []
+        for rule in rules:
+            with faults:
+                folded.append(replace(rule, pattern=_fold(rule.pattern, REQUIRED_SCOPES)))
+        for pattern in public:
+            with faults:
+                folded_public.append(_fold(pattern, PUBLIC_PATHS))
+        faults.raise_all()
+        self._folded = Rules(folded, folded_public, {}, "refuse")
 
     def decide(self, method: str, path: str) -> Access:
         access, folded = super().decide(method, path), path.translate(_PUNCTUATION)

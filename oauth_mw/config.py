@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from difflib import get_close_matches
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
+from .cherrypy import rules_of
 from .converters import (
     Convert,
     audience,
@@ -27,10 +29,10 @@ from .converters import (
     store,
     url,
 )
-from .errors import DEFAULT_REALM, ConfigError
+from .errors import DEFAULT_REALM, ConfigError, Faults
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 from .protocols import Store
-from .rules import Pattern, Rule
+from .rules import Pattern, Rule, Rules
 from .urls import is_url, resource_metadata_path, server_metadata_path
 
 STORE_URLS = (
@@ -149,12 +151,22 @@ class Settings:
     )
     store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "How long a request may wait for the store")
 
+    @cached_property
+    def path_rules(self) -> Rules:
+        """The rules, compiled.
+
+        :raises ConfigError: as :class:`~oauth_mw.rules.Rules` does.
+        """
+        return rules_of(self.required_scopes, self.public_paths, own_paths(self), self.ambiguous_paths)
+
     @property
     def names(self) -> tuple[str, ...]:
         """What this resource server is called in ``aud``."""
         return self.audience or ((self.public_url,) if self.public_url else ())
 
 
+_PATHS = ("token_path", "revocation_path", "introspection_path", "jwks_path")
+_NAMES = ("issuer", "public_url", "audience", "metadata")
 RENAMED = {"odd_paths": "ambiguous_paths"}
 OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 
@@ -162,29 +174,55 @@ OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 def configure(options: Mapping[str, object]) -> Settings:
     """Convert and check ``options``; those left out, or ``None``, have their defaults.
 
-    :raises ConfigError: unknown, missing, of the wrong type, or at odds with each other.
+    :raises ConfigError: with every fault: unknown, missing, of the wrong type, or at odds with another option.
     """
+    faults = Faults()
+    settings = read_options(options, faults)
+    faults.raise_all()
+    return settings
+
+
+def read_options(options: Mapping[str, object], faults: Faults) -> Settings:
+    """The same, with the faults added to those found before. An option that has one is left out of all further checks,
+    so that each fault is reported once."""
     values: dict[str, Any] = {}
     for name, value in options.items():
-        if name in RENAMED:
-            raise ConfigError(name, f"is called {RENAMED[name]} now")
-        if name not in OPTIONS:
-            near = get_close_matches(name, OPTIONS, 1, 0.5)
-            raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))
-        if value is None:
-            continue
-        try:
-            values[name] = OPTIONS[name].metadata["convert"](value)
-        except ConfigError:
-            raise
-        except ValueError as error:
-            raise ConfigError(name, str(error)) from None
-    if "store" not in values:
-        raise ConfigError("store", f"is missing: {STORE_URLS}")
-    settings = _filled(Settings(**values))
-    _check_keys(settings)
-    _check_own_paths(settings)
+        with faults:
+            _check_name(name)
+            if value is not None:
+                values[name] = _converted(name, value)
+    with faults:
+        if "store" not in values and faults.spare("store"):
+            raise ConfigError("store", f"is missing: {STORE_URLS}")
+    settings = _filled(Settings(**{"store": "", **_switched_off(faults), **values}))
+    for involved, check in _CHECKS:
+        if faults.spare(*involved):
+            with faults:
+                check(settings)
     return settings
+
+
+def _check_name(name: str) -> None:
+    if name in RENAMED:
+        raise ConfigError(name, f"is called {RENAMED[name]} now")
+    if name not in OPTIONS:
+        near = get_close_matches(name, OPTIONS, 1, 0.5)
+        raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))
+
+
+def _converted(name: str, value: object) -> Any:
+    try:
+        return OPTIONS[name].metadata["convert"](value)
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(name, str(error)) from None
+
+
+def _switched_off(faults: Faults) -> dict[str, object]:
+    """Values that take what has a fault out of the comparison of paths."""
+    off: dict[str, object] = {name: None for name in _PATHS if not faults.spare(name)}
+    return off if faults.spare(*_NAMES) else {**off, "metadata": False}
 
 
 def own_paths(settings: Settings) -> dict[str, str]:
@@ -192,10 +230,7 @@ def own_paths(settings: Settings) -> dict[str, str]:
 
     A document is served where all that it says is true: an authorization server has a token endpoint.
     """
-    names = ["token_path", "revocation_path", "introspection_path"]
-    if settings.issuer:
-        names.append("jwks_path")
-    paths = {name: getattr(settings, name) for name in names}
+    paths = {name: getattr(settings, name) for name in _PATHS if settings.issuer or name != "jwks_path"}
     if settings.issuer and settings.metadata and settings.token_path is not None:
         paths["metadata"] = server_metadata_path(settings.issuer)
     resource = documented_resource(settings)
@@ -216,24 +251,47 @@ def _filled(settings: Settings) -> Settings:
     return replace(settings, public_url=settings.public_url or settings.issuer)
 
 
-def _check_keys(settings: Settings) -> None:
+def _check_joserfc(settings: Settings) -> None:
+    if settings.issuer and find_spec("joserfc") is None:
+        raise ConfigError("issuer", "needs joserfc: pip install 'oauth_mw[jwt]'")
+
+
+def _check_issuer(settings: Settings) -> None:
     needs_issuer = {
         "token_format = jwt": settings.token_format == "jwt",
         "signing_key_lifetime": settings.signing_key_lifetime is not None,
         "signing_key_files": bool(settings.signing_key_files),
     }
-    if settings.issuer and find_spec("joserfc") is None:
-        raise ConfigError("issuer", "needs joserfc: pip install 'oauth_mw[jwt]'")
     needed_by = [name for name, is_set in needs_issuer.items() if is_set]
     if needed_by and not settings.issuer:
         raise ConfigError("issuer", f"is missing: {needed_by[0]} needs it")
+
+
+def _check_keys(settings: Settings) -> None:
     if settings.signing_key_files and settings.signing_key_lifetime is not None:
         raise ConfigError("signing_key_lifetime", "is for keys in the store: those of signing_key_files stay")
 
 
 def _check_own_paths(settings: Settings) -> None:
     taken: dict[str, str] = {}
+    faults = Faults()
     for name, path in own_paths(settings).items():
-        if path in taken:
-            raise ConfigError(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
-        taken[path] = name
+        with faults:
+            if path in taken:
+                raise ConfigError(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
+            taken[path] = name
+    faults.raise_all()
+
+
+def _check_rules(settings: Settings) -> None:
+    settings.path_rules  # noqa: B018  # compiled once, here
+
+
+# What is at odds with another option, and the options without which that cannot be said.
+_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], None]], ...] = (
+    (("issuer",), _check_joserfc),
+    (("issuer", "token_format"), _check_issuer),
+    ((), _check_keys),
+    ((), _check_own_paths),
+    (("required_scopes", "public_paths", "ambiguous_paths"), _check_rules),
+)

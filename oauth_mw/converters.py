@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from decimal import Decimal
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from .ambiguity import is_ambiguous
 from .credentials import MAX_PASSWORD, MIN_SECRET, password_fault
+from .errors import Faults
 from .protocols import Store
 from .resources import MAX_RESOURCES, SEVERAL, is_resource
 from .rules import Pattern, Rule, parse_pattern, parse_rule
@@ -27,6 +28,7 @@ _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
 
 Convert = Callable[[object], Any]
+T = TypeVar("T")
 
 
 def boolean(value: object) -> bool:
@@ -124,7 +126,7 @@ def scopes(value: object) -> tuple[str, ...]:
 
 
 def public_paths(value: object) -> tuple[Pattern, ...]:
-    return tuple(parse_pattern(text, "public_paths") for text in words(value, _PATH_COMMA))
+    return _each(lambda text: parse_pattern(text, "public_paths"), words(value, _PATH_COMMA))
 
 
 def rules(value: object) -> tuple[Rule, ...]:
@@ -132,7 +134,19 @@ def rules(value: object) -> tuple[Rule, ...]:
         value = [line for line in map(str.strip, value.splitlines()) if line]
     if not isinstance(value, Sequence):
         raise ValueError(f"expected rules, each (METHODS, PATH, SCOPES) or a line of the three, got {value!r}")
-    return tuple(map(parse_rule, value))
+    return _each(parse_rule, value)
+
+
+def _each(parse: Callable[[Any], T], values: Iterable[Any]) -> tuple[T, ...]:
+    """
+    :raises ConfigError: with the fault of each value that has one.
+    """
+    found, faults = [], Faults()
+    for value in values:
+        with faults:
+            found.append(parse(value))
+    faults.raise_all()
+    return tuple(found)
 
 
 def realm(value: object) -> str:

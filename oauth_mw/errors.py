@@ -224,11 +224,17 @@ class StoreUnavailable(OAuthError):
 
 
 class ConfigError(ValueError):
-    """A configuration that cannot work. ``option`` names the culprit."""
+    """A configuration that cannot work.
 
-    def __init__(self, option: str, message: str) -> None:
-        super().__init__(f"{option}: {message}")
+    ``faults`` has the name of an option and what is wrong with it, for each fault that was found; ``option`` is the
+    name in the first. The text has a line for each.
+    """
+
+    def __init__(self, option: str, message: str, *others: ConfigError) -> None:
         self.option = option
+        more = [fault for other in others for fault in other.faults]
+        self.faults: tuple[tuple[str, str], ...] = ((option, message), *more)
+        super().__init__("\n".join(f"{name}: {text}" for name, text in self.faults))
 
 
 class StoreMissing(ConfigError):
@@ -243,6 +249,42 @@ class StoreBroken(ConfigError):
 
     def __init__(self, message: str) -> None:
         super().__init__("store", message)
+
+
+class Faults:
+    """Collect the faults of a configuration, so that they are reported together.
+
+    ``with faults:`` collects a :class:`ConfigError` that is raised inside, and execution continues after the block.
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[ConfigError] = []
+
+    def __bool__(self) -> bool:
+        return bool(self._errors)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> bool:
+        if isinstance(error, ConfigError):
+            self._errors.append(error)
+            return True
+        return False
+
+    def spare(self, *options: str) -> bool:
+        """True when no fault of these options was found."""
+        return not any(name in options for error in self._errors for name, _ in error.faults)
+
+    def raise_all(self) -> None:
+        """
+        :raises ConfigError: with all faults, if there are any.
+        """
+        if len(self._errors) > 1:
+            first, *others = [ConfigError(*fault) for error in self._errors for fault in error.faults]
+            raise ConfigError(*first.faults[0], *others) from None
+        if self._errors:
+            raise self._errors[0]
 
 
 class AdminError(ValueError):

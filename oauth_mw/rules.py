@@ -9,7 +9,7 @@ from itertools import product
 from typing import Literal, NamedTuple
 
 from .ambiguity import is_ambiguous
-from .errors import ConfigError
+from .errors import ConfigError, Faults
 from .scopes import check_scopes
 
 REQUIRED_SCOPES = "required_scopes"
@@ -176,17 +176,25 @@ def _show_methods(methods: frozenset[str] | None) -> str:
 class Rules:
     """What each request needs. ``own_paths`` maps the option of an own path to the path.
 
-    :raises ConfigError: a rule or public path that is exactly an own path, or that others leave nothing to.
+    :raises ConfigError: rules or public paths that are exactly an own path, or that others leave nothing to.
     """
 
     def __init__(
         self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], ambiguous_paths: str
     ) -> None:
         entries = list(_in_order(rules, public))
+        faults = Faults()
         for entry, (name, path) in product(entries, own_paths.items()):
-            if entry.option and entry.pattern.text == path:
-                raise ConfigError(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
-        self._entries = [entry for at, entry in enumerate(entries) if not _is_dead(entry, entries[:at])]
+            with faults:
+                if entry.option and entry.pattern.text == path:
+                    reason = f"{entry.text!r} is exactly {name}, which is answered before any rule"
+                    raise ConfigError(entry.option, reason)
+        self._entries = []
+        for at, entry in enumerate(entries):
+            with faults:
+                if not _is_dead(entry, entries[:at]):
+                    self._entries.append(entry)
+        faults.raise_all()
         self._walkable = bool(rules) and ambiguous_paths == "pass"
         self._ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
         methods = {"*"}.union(*(rule.methods or () for rule in rules))

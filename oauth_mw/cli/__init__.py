@@ -26,30 +26,31 @@ REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4
 
 
 class Root(click.Group):
-    """Ends a command that failed with one line on standard error, and an exit code that says how."""
+    """Ends a command that failed with a line for each fault on standard error, and an exit code that says how."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except NotFound as error:
-            raise _end(str(error), NOT_FOUND) from None
+            raise _end(str(error), code=NOT_FOUND) from None
         except AdminError as error:
-            raise _end(str(error), REFUSED) from None
+            raise _end(str(error), code=REFUSED) from None
         except ConfigError as error:
-            raise _end(str(error), MISCONFIGURED) from None
+            raise _end(*(f"{name}: {fault}" for name, fault in error.faults), code=MISCONFIGURED) from None
         except StoreUnavailable as error:
-            raise _end(f"the store does not answer: {error.reason}", UNAVAILABLE) from None
+            raise _end(f"the store does not answer: {error.reason}", code=UNAVAILABLE) from None
         except UnicodeEncodeError:
-            raise _end("an argument is not UTF-8", MISCONFIGURED) from None
+            raise _end("an argument is not UTF-8", code=MISCONFIGURED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            raise _end(str(error), REFUSED) from None
+            raise _end(str(error), code=REFUSED) from None
 
 
-def _end(message: str, exit_code: int) -> Exit:
-    click.echo("Error: " + " ".join(message.split()), err=True)
-    return Exit(exit_code)
+def _end(*messages: str, code: int) -> Exit:
+    for message in messages:
+        click.echo("Error: " + " ".join(message.split()), err=True)
+    return Exit(code)
 
 
 @click.group(cls=Root)

@@ -7,9 +7,9 @@ import os
 import click
 
 from .. import admin
-from ..cherrypy import rules_of
-from ..config import Settings, configure, own_paths
-from ..errors import StoreMissing
+from ..assembly import judge
+from ..config import Settings, own_paths
+from ..errors import Faults, StoreMissing
 from ..events import FormatIgnored
 from ..paste import COMMENT, SECRET
 from ..permissions import open_to_others
@@ -43,9 +43,8 @@ def check(target: Target, ini: str | None, as_json: bool) -> None:
     if not place:
         raise click.UsageError("Which configuration? Name the ini file.")
     section = read_section(place)
-    settings = configure(target.options(place))
-    own = own_paths(settings)
-    rules = rules_of(settings.required_scopes, settings.public_paths, own, settings.ambiguous_paths)
+    settings = judge(target.options(place), Faults())
+    own, rules = own_paths(settings), settings.path_rules
     url, warnings = _judge_store(settings)
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)

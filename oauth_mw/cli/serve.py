@@ -17,10 +17,9 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import click
 
-from ..cherrypy import rules_of
-from ..config import OPTIONS, configure, own_paths
-from ..errors import ConfigError
-from ..keys.sources import judge_keys
+from ..assembly import judge
+from ..config import OPTIONS
+from ..errors import ConfigError, Faults
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
 from .output import json_option, print_json
@@ -109,11 +108,8 @@ def serve(target: Target, /, app: str, host: str, port: int, config: str | None,
     options = {**target.options_with_secret(config), **_given(flags)}
     if "store" not in options:
         raise ConfigError("store", NO_STORE)
-    settings = configure(options)
+    settings = judge(options, Faults())
     del options["store"]
-    # Judged before a store is made for a configuration that cannot work.
-    rules_of(settings.required_scopes, settings.public_paths, own_paths(settings), settings.ambiguous_paths)
-    judge_keys(settings)
     server = _bind(host, port)
     try:
         store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)

@@ -128,6 +128,20 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
     assert answer.stdout.splitlines()[-1].startswith(f"warning: {says}")
 
 
+def test_every_fault_is_a_line(check, made):
+    answer = check(
+        "realm =\ncache_size = many\nrequired_scopes =\n    GET /a\n    * /b b\n    GET /b c\npublic_path = /x"
+    )
+
+    assert answer.exit_code == 2
+    assert [line.split(": ")[1] for line in answer.stderr.splitlines()] == [
+        "realm",
+        "cache_size",
+        "required_scopes",
+        "public_path",
+    ]
+
+
 @pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o644, True)])
 def test_keys_in_files_are_read_beside_the_ini(check, made, tmp_path, mode, open_to_all):
     (tmp_path / "a.pem").write_text(keypair.make("ES256").pem())
