@@ -6,9 +6,11 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
+from .assembly import judge
 from .config import OPTIONS, RENAMED
-from .errors import ConfigError
+from .errors import ConfigError, Faults
 from .middleware import OAuthMiddleware
 from .stores import in_folder
 
@@ -16,17 +18,22 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 SECRET = "key_encryption_secret"
+VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 COMMENT = re.compile(r"(?:^|\s)[#;]")
 
 
 def filter_factory(global_conf: Mapping[str, str], **local_conf: Any) -> Callable[[WSGIApplication], OAuthMiddleware]:
     """``paste.filter_factory``: a function that wraps an app.
 
-    Relative files are relative to the ini's folder. What stands in ``[DEFAULT]`` is no option.
+    Relative files are relative to the ini's folder. What stands in ``[DEFAULT]`` is no option. ``${NAME}`` in a value
+    is taken from the environment.
 
-    :raises ConfigError: at once or when the app is wrapped, naming the option.
+    :raises ConfigError: at once or when the app is wrapped, with every fault.
     """
-    options = ini_options(global_conf, local_conf)
+    faults = Faults()
+    options = ini_options(global_conf, local_conf, faults)
+    if faults:
+        judge(options, faults)
     return lambda app: OAuthMiddleware(app, **options)
 
 
@@ -38,24 +45,56 @@ def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, str], **l
     return filter_factory(global_conf, **local_conf)(app)
 
 
-def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any]) -> dict[str, Any]:
-    """The options of an ini's section, with the files that they name where the ini means them to be.
+def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
+    """The options of an ini's section, with what ``${NAME}`` names in the environment, and with the files that they
+    name where the ini means them to be.
 
-    :raises ConfigError: what an ini makes of the section is hardly what was meant.
+    :param faults: to which is added what an ini makes of the section and is hardly meant.
     """
     # PasteDeploy drops from every section, without a word, what has the name of a variable.
     for name in [*OPTIONS, *RENAMED, "filter-with"]:
-        if name in global_conf:
-            raise ConfigError(
-                name,
-                "[DEFAULT], a 'set' or the loader has a variable of this name, for which PasteDeploy drops the option"
-                " from its section: rename the variable in [DEFAULT]",
-            )
+        with faults:
+            if name in global_conf:
+                raise ConfigError(
+                    name,
+                    "[DEFAULT], a 'set' or the loader has a variable of this name, for which PasteDeploy drops the"
+                    " option from its section: rename the variable in [DEFAULT]",
+                )
     folder = global_conf.get("here")
+    options: dict[str, Any] = {}
     for name, value in local_conf.items():
-        if name in OPTIONS and name != SECRET and isinstance(value, str):
-            _refuse_comment(name, value, folder or "\0")
-    return beside_ini(local_conf, folder)
+        with faults:
+            if isinstance(value, str) and name in OPTIONS:
+                if name != SECRET:
+                    _refuse_comment(name, value, folder or "\0")
+                value = from_environment(name, value)
+            options[name] = value
+    return beside_ini(options, folder)
+
+
+def from_environment(name: str, value: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The value of an option with each ``${NAME}`` taken from the environment, percent-encoded inside a URL.
+
+    The URL of an SQLite file is a path, in which nothing is encoded.
+
+    :raises ConfigError: a variable is not set.
+    """
+    if "${" in VARIABLE.sub("", value):
+        raise ConfigError(name, "expected ${NAME}, with a name of letters, digits and _, closed by }")
+    missing = [each for each in dict.fromkeys(VARIABLE.findall(value)) if each not in environ]
+    if missing:
+        raise ConfigError(name, f"the environment has no variable {' and no '.join(missing)}: set it")
+    return re.sub(r"\S+", lambda word: _filled(word[0], environ), value)
+
+
+def _filled(word: str, environ: Mapping[str, str]) -> str:
+    is_url = "://" in word and not word.startswith("sqlite:")
+
+    def text(variable: re.Match[str]) -> str:
+        found = environ[variable[1]]
+        return quote(found, safe="", errors="surrogateescape") if is_url else found
+
+    return VARIABLE.sub(text, word)
 
 
 def _refuse_comment(name: str, value: str, folder: str) -> None:

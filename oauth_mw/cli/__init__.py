@@ -19,7 +19,7 @@ from .purge import purge
 from .secret import secret
 from .serve import serve
 from .store import store as whole_store
-from .target import Target
+from .target import Target, set_option
 from .token import token
 
 REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4
@@ -58,9 +58,10 @@ def _end(*messages: str, code: int) -> Exit:
     "--store", metavar="URL", envvar="OAUTH_MW_STORE", show_envvar=True, help="The store, such as sqlite:///oauth.db."
 )
 @click.option("--config", metavar="INI[#NAME]", help="Take store and options from this Paste ini.")
+@set_option
 @click.version_option(__version__, message="oauth_mw %(version)s")
 @click.pass_context
-def main(context: click.Context, store: str | None, config: str | None) -> None:
+def main(context: click.Context, store: str | None, config: str | None, variables: dict[str, str]) -> None:
     """Register clients, end tokens, change keys, and check configurations of oauth_mw.
 
     The store is --store, else that of --config (the section of its filter; NAME chooses one of several), else
@@ -78,7 +79,7 @@ def main(context: click.Context, store: str | None, config: str | None) -> None:
     if sys.stdin is None:  # closed by whoever started us: as good as empty
         sys.stdin = open(os.devnull)
     typed = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
-    context.obj = Target(store if typed else None, config, None if typed else store)
+    context.obj = Target(store if typed else None, config, None if typed else store, variables)
 
 
 for command in (client, secret, token, key, whole_store, purge, check, serve):

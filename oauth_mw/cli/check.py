@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,15 +13,17 @@ from ..assembly import judge
 from ..config import Settings, own_paths
 from ..errors import Faults, StoreMissing
 from ..events import FormatIgnored
-from ..paste import COMMENT, SECRET
+from ..paste import COMMENT, SECRET, VARIABLE
 from ..permissions import open_to_others
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row
 from ..stores import has_password, open_store, shown
 from ..stores.sql.sqlite.files import COMPANIONS, check_folder, make_database
-from .ini import Section, read_section
 from .output import json_option, print_columns, print_json, print_table
-from .target import Target, sqlite_file
+from .target import Target, set_option, sqlite_file
+
+if TYPE_CHECKING:
+    from .ini import Section
 
 # Options that open more than their name may say, and what.
 OPENING = {
@@ -32,23 +36,25 @@ UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 
 @click.command()
 @click.argument("ini", metavar="INI[#NAME]", required=False)
+@set_option
 @json_option
 @click.pass_obj
-def check(target: Target, ini: str | None, as_json: bool) -> None:
+def check(target: Target, ini: str | None, variables: dict[str, str], as_json: bool) -> None:
     """Validate a configuration exactly as the start does, and print what every path needs.
 
     A store is not made. What works, but perhaps not as meant, is a warning, and exit code 0.
     """
-    place = ini or target.config
-    if not place:
+    target = target.reading(ini, variables)
+    if not target.config:
         raise click.UsageError("Which configuration? Name the ini file.")
-    section = read_section(place)
-    settings = judge(target.options(place), Faults())
+    faults = Faults()
+    section = target.section(faults)
+    settings = judge({**section.options, **({"store": target.url} if target.url else {})}, faults)
     own, rules = own_paths(settings), settings.path_rules
     url, warnings = _judge_store(settings)
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
-    if COMMENT.search(settings.key_encryption_secret or ""):
+    if COMMENT.search(str(section.written.get(SECRET, ""))):
         warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, and no comment")
     warnings += [f"{name}: {warning}" for name, warning in OPENING.items() if getattr(settings, name)]
     rows = [
@@ -111,10 +117,15 @@ def _open(file: str) -> list[str]:
 
 def _judge_files(settings: Settings, section: Section) -> list[str]:
     """How other users can get at the ini, and at the folders of key files."""
-    secret = bool(section.options.get("key_encryption_secret")) or has_password(str(section.options.get("store")))
+    secret = bool(_in_file(section, SECRET)) or has_password(_in_file(section, "store"))
     found = [f"config: {sentence}" for sentence in open_to_others(section.file, secret=secret)]
     keys = (sentence for file in settings.signing_key_files for sentence in open_to_others(file, secret=False))
     return [*found, *(f"signing_key_files: {sentence}" for sentence in keys)]
+
+
+def _in_file(section: Section, name: str) -> str:
+    """The value of an option without what the environment holds, and without what shows where that was."""
+    return re.sub(f"(?:password=|:)?{VARIABLE.pattern}", "", str(section.written.get(name) or ""))
 
 
 def _judge_keys(settings: Settings, store: Store | None) -> list[str]:

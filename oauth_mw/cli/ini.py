@@ -1,12 +1,11 @@
-"""The filter's own section of a Paste ini, read as PasteDeploy reads it."""
+"""The filter's own section of a Paste ini, as PasteDeploy loads it."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from configparser import (
-    ConfigParser,
     DuplicateOptionError,
     DuplicateSectionError,
     Error,
@@ -15,40 +14,80 @@ from configparser import (
     ParsingError,
 )
 from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
 
-from ..errors import ConfigError
-from ..paste import SECRET, ini_options
+from paste.deploy.loadwsgi import APP, FILTER, FILTER_APP, FILTER_WITH, ConfigLoader  # type: ignore[import-untyped]
+
+from ..errors import ConfigError, Faults
+from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
 
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
 _OURS = "oauth_mw.paste:"
+_SCHEME = re.compile("[a-zA-Z]+:")
+_TYPES = {"filter": FILTER, "filter-app": APP}
 
 
 @dataclass(frozen=True)
 class Section:
-    """``file`` is absolute; ``options`` are those of the middleware, with absolute files."""
+    """``file`` is absolute; ``options`` are those of the middleware, with absolute files and values of the environment;
+    ``written`` are the same as the ini has them."""
 
     file: str
     name: str
     options: Mapping[str, object]
+    written: Mapping[str, object]
 
 
-def read_section(place: str) -> Section:
+class _Loader(ConfigLoader):  # type: ignore[misc]
+    """Loads no app and no filter around the section: their modules are none of ours to import."""
+
+    _inside = False
+
+    def get_context(self, object_type: Any, name: str | None = None, global_conf: Any = None) -> Any:
+        if object_type is APP and self._inside:
+            return None
+        self._inside = True
+        return super().get_context(object_type, name, global_conf)
+
+    def filter_context(self, name: str | None = None, global_conf: Any = None) -> None:
+        return None
+
+
+def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Section:
     """Read ``app.ini``, or ``app.ini#name`` where several sections are ours.
 
+    :param variables: as of ``pserve app.ini NAME=VALUE``.
+    :param faults: to which those of single options are added.
     :raises ConfigError: it cannot be read, or it is not clear which section is meant.
     """
     path, _, name = place.partition("#")
     try:
-        parser = _parse(path)
-        section = _find(parser, path, name)
-        return Section(os.path.abspath(path), section, _options(parser, section))
+        loader = _Loader(os.path.abspath(path))
+        loader.update_defaults(variables, overwrite=False)
+        section = _find(loader, path, name)
+        context = _context(loader, section, path, variables)
     except OSError as error:
-        raise ConfigError(path, f"cannot be read ({error.strerror})") from None
+        raise ConfigError(_source(error.filename, path), f"cannot be read ({error.strerror})") from None
+    except (Error, UnicodeDecodeError) as error:
+        raise ConfigError(_source(error, path), f"is no Paste ini: {_fault(error)}") from None
     except ConfigError:
         raise
-    except (Error, ValueError) as error:
-        raise ConfigError(path, f"is no Paste ini: {_fault(error)}") from None
+    except ValueError:
+        raise ConfigError(path, "is no Paste ini: no file can have this name") from None
+    options = ini_options(context.global_conf, context.local_conf, faults)
+    return Section(loader.filename, section, options, context.local_conf)
+
+
+def _source(error: object, path: str) -> str:
+    """The file that has the fault: the ini, or one that it uses."""
+    if isinstance(error, InterpolationError):
+        named = re.match(r"Error in file (.+?): ", str(error.args[0]))
+        source: object = named and named[1]
+    else:
+        source = getattr(error, "source", error)
+    return source if isinstance(source, str) and source != os.path.abspath(path) else path
 
 
 def _fault(error: Exception) -> str:
@@ -63,21 +102,12 @@ def _fault(error: Exception) -> str:
         return f"line {error.lineno}: [{error.section}] stands there twice"
     if isinstance(error, ParsingError):
         return f"no 'name = value' in line {', '.join(str(number) for number, _ in error.errors)}"
-    return "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else "no file can have this name"
+    return "it is not UTF-8"
 
 
-def _parse(path: str) -> ConfigParser:
-    file = os.path.abspath(path)
-    parser = ConfigParser(defaults={"here": os.path.dirname(file), "__file__": file})
-    # As its documentation says to keep the case of names; its types say that nobody may.
-    parser.optionxform = str  # type: ignore[assignment, method-assign]
-    with open(file, encoding="utf-8") as lines:
-        parser.read_file(lines, path)
-    return parser
-
-
-def _find(parser: ConfigParser, path: str, name: str) -> str:
-    ours = [section for section in parser.sections() if _is_ours(parser, section)]
+def _find(loader: ConfigLoader, path: str, name: str) -> str:
+    """The section that is meant."""
+    ours = list(_our_sections(loader))
     chosen = [each for each in ours if name in ("", each, each.partition(":")[2].strip())]
     if len(chosen) == 1:
         return chosen[0]
@@ -89,29 +119,76 @@ def _find(parser: ConfigParser, path: str, name: str) -> str:
     raise ConfigError(path, f"several sections are ours, {listed}: choose one, as in {path}#{chosen[0]}")
 
 
-def _is_ours(parser: ConfigParser, section: str) -> bool:
-    if section.partition(":")[0] not in ("filter", "filter-app"):
+def _our_sections(loader: ConfigLoader) -> Iterator[str]:
+    unreadable: list[OSError] = []
+    ours = False
+    for section in loader.parser.sections():
+        try:
+            if section.partition(":")[0] in _TYPES and _is_ours(loader, section, set()):
+                ours = True
+                yield section
+        except OSError as error:
+            unreadable.append(error)
+    if unreadable and not ours:
+        raise unreadable[0]
+
+
+def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> bool:
+    """Whether the section leads to our factories, itself or by the sections and files that it uses.
+
+    :raises OSError: it uses a file that cannot be read.
+    """
+    if (loader.filename, section) in seen:
         return False
-    use = parser.get(section, "use", raw=True, fallback="")
-    factories = [parser.get(section, key, raw=True, fallback="") for key in _FACTORIES]
-    return bool(_USE.fullmatch(use)) or (not use and any(text.startswith(_OURS) for text in factories))
+    seen.add((loader.filename, section))
+    use = loader.parser.get(section, "use", fallback="")
+    if not use:
+        return any(loader.parser.get(section, key, fallback="").startswith(_OURS) for key in _FACTORIES)
+    if _USE.fullmatch(use):
+        return True
+    name: str | None = use
+    if use.lower().startswith("config:"):
+        file, _, name = use[len("config:") :].partition("#")
+        loader, name = ConfigLoader(os.path.join(os.path.dirname(loader.filename), unquote(file))), name or "main"
+    elif _SCHEME.match(use):
+        return False
+    try:
+        return _is_ours(loader, loader.find_config_section(FILTER, name), seen)
+    except LookupError:
+        return False
 
 
-def _options(parser: ConfigParser, section: str) -> dict[str, object]:
-    """What PasteDeploy would hand to the factory, and what that makes of it. A key of ``[DEFAULT]`` is no option,
-    wherever it stands again; but a ``set`` or ``get`` there is one of every section."""
-    common = {key: parser.get("DEFAULT", key) for key in parser.defaults()}
-    keys = [key for key in parser.options(section) if key not in common or key.startswith(("set ", "get "))]
-    own = {key: parser.get(section, key) for key in keys}
-    common.update({key[4:].strip(): value for key, value in own.items() if key.startswith("set ")})
-    options: dict[str, object] = {key: value for key, value in own.items() if not key.startswith(("set ", "get "))}
-    given = {key[4:].strip(): value for key, value in own.items() if key.startswith("get ")}
-    for name, variable in given.items():
-        if variable not in common:
-            shown = repr(variable) if variable.isidentifier() and name != SECRET else "something"
-            raise ConfigError(name, f"'get' names {shown}, which [DEFAULT] does not have")
-        options[name] = common[variable]
-    read_by_paste = ["filter-with", "require", *(["use"] if "use" in options else _FACTORIES)]
-    for key in [*read_by_paste, "next"] if section.startswith("filter-app") else read_by_paste:
-        options.pop(key, None)
-    return ini_options(common, options)
+def _context(loader: ConfigLoader, section: str, path: str, variables: Mapping[str, str]) -> Any:
+    """What PasteDeploy would call our factory with.
+
+    :raises ConfigError: it would not, or not with all options.
+    """
+    kind, _, name = section.partition(":")
+    try:
+        context = loader.get_context(_TYPES[kind], name.strip() or None, dict(variables))
+    except KeyError as error:
+        raise _unknown_variable(loader, section, error.args[0]) from None
+    except ImportError:
+        raise ConfigError(path, f"[{section}]: what 'require' or 'use' names is not installed") from None
+    except (LookupError, AttributeError):
+        # Their texts may hold values.
+        raise ConfigError(
+            path, f"[{section}]: PasteDeploy finds nothing to load by 'use', 'next' and its name"
+        ) from None
+    while context.object_type in (FILTER_APP, FILTER_WITH):
+        inner = context.filter_context if context.object_type is FILTER_APP else context.next_context
+        for option in context.local_conf.items() - inner.local_conf.items():
+            reason = f"[{section}] uses a section that has filter-with, for which PasteDeploy drops this option"
+            raise ConfigError(option[0], f"{reason}: put filter-with into [{section}]")
+        context = inner
+    if context.object not in (filter_factory, filter_app_factory):
+        raise ConfigError(path, f"[{section}] does not lead to oauth_mw")
+    return context
+
+
+def _unknown_variable(loader: ConfigLoader, section: str, variable: str) -> ConfigError:
+    parser = loader.parser
+    got = [key for key in parser.options(section) if key.startswith("get ")]
+    name = next((key[4:].strip() for key in got if parser.get(section, key) == variable), section)
+    shown = repr(variable) if variable.isidentifier() and name != SECRET else "something"
+    return ConfigError(name, f"'get' names {shown}, which [DEFAULT] does not have")

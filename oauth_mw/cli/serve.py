@@ -23,7 +23,7 @@ from ..errors import ConfigError, Faults
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
 from .output import json_option, print_json
-from .target import NO_STORE, Target, open_or_create
+from .target import NO_STORE, Target, open_or_create, set_option
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -94,10 +94,21 @@ def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
 @click.option("--config", metavar="INI[#NAME]", help="Take options from this Paste ini; flags go before it.")
+@set_option
 @option_flags
 @json_option
 @click.pass_obj
-def serve(target: Target, /, app: str, host: str, port: int, config: str | None, as_json: bool, **flags: Any) -> None:
+def serve(
+    target: Target,
+    /,
+    app: str,
+    host: str,
+    port: int,
+    config: str | None,
+    variables: dict[str, str],
+    as_json: bool,
+    **flags: Any,
+) -> None:
     """Wrap a WSGI app and serve it, for development only: plain http, one process.
 
     MODULE is imported from the working directory. Each option of the middleware is a flag, but for
@@ -105,10 +116,11 @@ def serve(target: Target, /, app: str, host: str, port: int, config: str | None,
     values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
     wrapped = _load(app)
-    options = {**target.options_with_secret(config), **_given(flags)}
+    faults = Faults()
+    options = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
     if "store" not in options:
         raise ConfigError("store", NO_STORE)
-    settings = judge(options, Faults())
+    settings = judge(options, faults)
     del options["store"]
     server = _bind(host, port)
     try:

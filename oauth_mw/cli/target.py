@@ -3,45 +3,86 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import click
 
+from ..assembly import judge
 from ..config import configure
-from ..errors import ConfigError
+from ..errors import ConfigError, Faults
 from ..permissions import belongs_to_root
 from ..protocols import Store
 from ..stores import open_store
-from .ini import read_section
+
+if TYPE_CHECKING:
+    from .ini import Section
 
 SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
 _SQLITE = "sqlite:///"
 NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
 
 
+def _variables(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+    if not all(each.partition("=")[0] and "=" in each for each in given):
+        raise click.BadParameter("expected NAME=VALUE")
+    return dict(each.split("=", 1) for each in given)
+
+
+set_option = click.option(
+    "--set",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=_variables,
+    help="A variable of the ini, as pserve takes them: %(NAME)s in a value.",
+)
+
+
 @dataclass(frozen=True)
 class Target:
-    """What stood before the command: ``--store``, ``--config``, and ``OAUTH_MW_STORE``."""
+    """What stood before the command: ``--store``, ``--config``, ``--set``, and ``OAUTH_MW_STORE``."""
 
     url: str | None = None
     config: str | None = None
     environ_url: str | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
-    def options(self, config: str | None = None) -> dict[str, object]:
-        """The middleware's options: those of the ini (``config``, else ``--config``), and the store.
+    def reading(self, config: str | None, variables: Mapping[str, str]) -> Target:
+        """The same, with what a command of its own takes of an ini."""
+        return replace(self, config=config or self.config, variables={**self.variables, **variables})
 
+    def section(self, faults: Faults) -> Section:
+        """The section of the ini.
+
+        :raises ConfigError: it cannot be read, or no section of it is ours.
+        """
+        try:
+            from .ini import read_section
+        except ModuleNotFoundError:
+            raise ConfigError(str(self.config), "reading it needs PasteDeploy: pip install 'oauth_mw[paste]'") from None
+        return read_section(str(self.config), self.variables, faults)
+
+    def options(self, faults: Faults | None = None) -> dict[str, object]:
+        """The middleware's options: those of the ini, and the store.
+
+        :param faults: to which those of the ini's options are added, instead of being raised.
         :raises ConfigError: the ini cannot be read, or no section of it is ours.
         """
-        place = config or self.config
-        options = dict(read_section(place).options) if place else {}
-        url = self.url or (None if place else self.environ_url)
-        return {**options, "store": url} if url else options
+        found = Faults() if faults is None else faults
+        options = dict(self.section(found).options) if self.config else {}
+        url = self.url or (None if self.config else self.environ_url)
+        if url:
+            options["store"] = url
+        if faults is None and found:
+            judge(options, found)
+        return options
 
-    def options_with_secret(self, config: str | None = None) -> dict[str, object]:
+    def options_with_secret(self, faults: Faults | None = None) -> dict[str, object]:
         """The same, and what signing keys are encrypted with, which is never a flag: others could read it there."""
-        options = self.options(config)
+        options = self.options(faults)
         if not options.get("key_encryption_secret"):
             options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
         return options

@@ -8,7 +8,9 @@ from paste.deploy import loadwsgi
 
 from oauth_mw import ConfigError
 from oauth_mw.cli import main
-from oauth_mw.cli.ini import read_section
+from oauth_mw.cli.ini import Section
+from oauth_mw.cli.ini import read_section as read
+from oauth_mw.errors import Faults
 
 HEAD = "[filter:oauth]\nuse = egg:oauth_mw\n"
 STORE = "store = sqlite:///x.db\n"
@@ -42,6 +44,13 @@ TEXTS = {
     "space in the brackets": "[filter: oauth]\nuse = egg:oauth_mw\n" + STORE,
     "beside others": "[app:main]\nuse = egg:shop\nfilter-with = oauth\nrealm = x\n\n" + HEAD + STORE,
 }
+
+
+def read_section(place: str, **variables: str) -> Section:
+    faults = Faults()
+    section = read(place, variables, faults)
+    faults.raise_all()
+    return section
 
 
 @pytest.fixture

@@ -224,7 +224,7 @@ def test_a_comment_behind_a_value_stops_the_start_with_what_was_meant(tmp_path, 
 @pytest.mark.parametrize("name", ["store", "issuer", "public_url"])
 def test_a_comment_behind_a_url_is_refused_without_its_password(name):
     with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value .* line of its own$"):
-        filter_factory({}, **{name: "https://user:hidden@host # hidden"})
+        filter_factory({}, **{"store": "memory://", name: "https://user:hidden@host # hidden"})
 
 
 def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):

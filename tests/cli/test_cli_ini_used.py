@@ -1,0 +1,257 @@
+"""Sections that use others, variables, and what the environment holds: as PasteDeploy starts it, so `check` says."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+from click.testing import CliRunner
+from paste.deploy import loadwsgi
+
+from oauth_mw import ConfigError
+from oauth_mw.cli import main
+from oauth_mw.cli.ini import read_section
+from oauth_mw.errors import Faults
+
+BASE = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\nrealm = base\npublic_paths = /health\n"
+
+USED = {
+    "another section": (BASE + "[filter:mine]\nuse = oauth\nrealm = mine\n", {}),
+    "a section of a section": (BASE + "[filter:b]\nuse = oauth\nrealm = b\n[filter:mine]\nuse = b\n", {}),
+    "another file": ("[filter:mine]\nuse = config:other.ini#oauth\nrealm = mine\n", {"other.ini": BASE}),
+    "its main": ("[filter:mine]\nuse = config:other.ini\n", {"other.ini": BASE.replace("oauth]", "main]")}),
+    "a file in a folder": ("[filter:mine]\nuse = config:%(here)s/a%%20b/other.ini#oauth\n", {"a b/other.ini": BASE}),
+    "a file that uses a file": (
+        "[filter:mine]\nuse = config:sub/b.ini#oauth\nrealm = mine\n",
+        {"sub/b.ini": "[filter:oauth]\nuse = config:c.ini#oauth\ncache_size = 5\n", "sub/c.ini": BASE},
+    ),
+    "variables of both": (
+        "[DEFAULT]\na = 1\n[filter:mine]\nuse = config:other.ini#oauth\n",
+        {"other.ini": "[DEFAULT]\na = 2\nb = 3\n" + BASE + "token_prefix = %(a)s_%(b)s\n"},
+    ),
+    "set for another file": (
+        "[filter:mine]\nuse = config:other.ini#oauth\nset a = mine\n",
+        {"other.ini": "[DEFAULT]\na = base\n" + BASE.replace("realm =", "get realm =").replace("= base", "= a")},
+    ),
+}
+
+
+@pytest.fixture
+def write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str, others: dict[str, str] | None = None) -> None:
+        for name, content in {"app.ini": text, **(others or {})}.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content)
+
+    return write
+
+
+def read(place: str, **variables: str):
+    faults = Faults()
+    section = read_section(place, variables, faults)
+    faults.raise_all()
+    return section
+
+
+def run(*words: str):
+    return CliRunner().invoke(main, words)
+
+
+@pytest.mark.parametrize(("text", "others"), USED.values(), ids=USED)
+def test_what_a_section_uses_is_what_pastedeploy_hands_over(write, tmp_path, text, others):
+    write(text, others)
+    theirs = loadwsgi.loadcontext(loadwsgi.FILTER, f"config:{tmp_path}/app.ini", name="mine").local_conf
+
+    assert read("app.ini#mine").options == theirs
+
+
+def test_a_used_section_alone_needs_no_name(write):
+    write("[filter:mine]\nuse = config:other.ini#oauth\n", {"other.ini": BASE})
+
+    assert read("app.ini").options["realm"] == "base"
+
+
+def test_a_filter_app_may_use_a_filter(write):
+    write(BASE + "[filter-app:main]\nuse = oauth\nnext = nowhere\nrealm = mine\n")
+
+    assert read("app.ini#main").options == {"store": "memory://", "realm": "mine", "public_paths": "/health"}
+
+
+@pytest.mark.parametrize(
+    "use", ["mine", "nothing", "config:app.ini#mine", "config:app.ini#nothing", "config:b.ini#mine"]
+)
+def test_what_leads_nowhere_is_none_of_ours(write, use):
+    write(f"[filter:mine]\nuse = {use}\n", {"b.ini": "[filter:mine]\nuse = config:app.ini#mine\n"})
+
+    with pytest.raises(ConfigError, match="no .filter:"):
+        read("app.ini")
+
+
+def test_an_option_that_pastedeploy_drops_is_refused(write, tmp_path):
+    write(BASE + "filter-with = egg:oauth_mw\n[filter:mine]\nuse = oauth\nrequired_scopes = * /* write\n")
+    loaded = loadwsgi.loadcontext(loadwsgi.FILTER, f"config:{tmp_path}/app.ini", name="mine")
+
+    with pytest.raises(ConfigError, match="^required_scopes: .*PasteDeploy drops this option"):
+        read("app.ini#mine")
+    assert "required_scopes" not in loaded.next_context.local_conf
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        pytest.param(None, "other.ini: cannot be read", id="missing"),
+        pytest.param("realm = k33p\n", "other.ini: is no Paste ini: line 1 stands", id="no section"),
+        pytest.param(
+            BASE + "token_prefix = 5%k33p\n", "other.ini: is no Paste ini: .filter:oauth. token_prefix", id="%"
+        ),
+        pytest.param(BASE + "\nk33p\n", "other.ini: is no Paste ini: no 'name = value' in line 7", id="no value"),
+    ],
+)
+def test_a_fault_of_a_used_file_is_told_by_its_name(write, tmp_path, other, says):
+    write("[filter:mine]\nuse = config:other.ini#oauth\n", {"other.ini": other} if other else {})
+
+    with pytest.raises(ConfigError, match=f"^{tmp_path}/{says}") as refusal:
+        read("app.ini")
+    assert "k33p" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        pytest.param(BASE + "require = k33p\n", "'require' or 'use' names is not installed", id="require"),
+        pytest.param(BASE.replace("egg:oauth_mw", "call:oauth_mw.paste:k33p"), "nothing to load", id="no factory"),
+        pytest.param(BASE.replace("egg:oauth_mw", "call:oauth_mw.paste:beside_ini"), "not lead to", id="no filter"),
+        pytest.param(BASE + "[filter: oauth]\nuse = egg:oauth_mw\n", "nothing to load", id="two of a name"),
+        pytest.param(
+            BASE.replace(
+                "use = egg:oauth_mw",
+                "".join(f"paste.filter{each}_factory = oauth_mw.paste:k33p\n" for each in ("", "_app")),
+            ),
+            "nothing to load",
+            id="no such factory",
+        ),
+    ],
+)
+def test_what_cannot_be_loaded_is_refused_without_values(write, text, says):
+    write(text)
+
+    with pytest.raises(ConfigError, match=says) as refusal:
+        read("app.ini#filter:oauth")
+    assert "k33p" not in str(refusal.value)
+
+
+def test_variables_are_set_as_pserve_takes_them(write, tmp_path):
+    write(BASE.replace("= base", "= %(name)s").replace("memory://", "sqlite:///%(here)s/x.db"))
+    run("--store", f"sqlite:///{tmp_path}/x.db", "client", "add", "job")
+
+    answers = [
+        run("check", "app.ini", "--set", "name=shop"),
+        run("--set", "name=shop", "check", "app.ini"),
+        run("--config", "app.ini", "--set", "name=a=b", "client", "list"),
+    ]
+
+    assert [answer.exit_code for answer in answers] == [0, 0, 0]
+    assert read("app.ini", name="shop").options["realm"] == "shop"
+    assert run("check", "app.ini").exit_code == 2
+
+
+def test_a_variable_of_the_ini_is_kept_and_one_with_the_name_of_an_option_refused(write):
+    write("[DEFAULT]\nname = theirs\n" + BASE.replace("= base", "= %(name)s"))
+
+    assert read("app.ini", name="mine").options["realm"] == "theirs"
+    with pytest.raises(ConfigError, match="^realm: .*rename the variable"):
+        read("app.ini", realm="mine")
+
+
+@pytest.mark.parametrize("words", [["check", "app.ini", "--set", "hidden"], ["--set", "=hidden", "client", "list"]])
+def test_what_is_no_variable_is_refused_without_it(write, words):
+    answer = run(*words)
+
+    assert (answer.exit_code, "expected NAME=VALUE" in answer.output, "hidden" in answer.output) == (2, True, False)
+
+
+def test_without_pastedeploy_it_says_what_to_install(write, monkeypatch):
+    write(BASE)
+    monkeypatch.delitem(sys.modules, "oauth_mw.cli.ini")
+    monkeypatch.setitem(sys.modules, "paste.deploy.loadwsgi", None)
+
+    answers = [run("check", "app.ini"), run("--config", "app.ini", "client", "list")]
+
+    wanted = "Error: app.ini: reading it needs PasteDeploy: pip install 'oauth_mw[paste]'\n"
+    assert [(answer.exit_code, answer.output) for answer in answers] == [(2, wanted)] * 2
+
+
+VALUES = {
+    "alone": ("realm", "${A}", {"A": "x ${B} # y"}, "x ${B} # y"),
+    "in a word": ("token_prefix", "a_${A}_${B}", {"A": "1", "B": "2"}, "a_1_2"),
+    "a URL alone": ("store", "${A}", {"A": "redis://:p@h/0"}, "redis://:p@h/0"),
+    "in a URL": ("store", "redis://:${A}@${B}/0", {"A": "p@:/%# s", "B": "h"}, "redis://:p%40%3A%2F%25%23%20s@h/0"),
+    "bytes in a URL": ("store", "redis://:${A}@h", {"A": "\udcff"}, "redis://:%FF@h"),
+    "in a file": ("store", "sqlite:///${A}/x.db", {"A": "/a b%"}, "sqlite:////a b%/x.db"),
+    "a relative file": ("store", "${A}", {"A": "sqlite:///x.db"}, "sqlite:///{here}/x.db"),
+    "one of several words": (
+        "audience",
+        "urn:a https://${A}/x ${B}",
+        {"A": "h/", "B": "urn:b"},
+        "urn:a https://h%2F/x urn:b",
+    ),
+    "lines": ("required_scopes", "\n  GET /${A} a\n  * /b b", {"A": "x"}, "\nGET /x a\n* /b b"),
+    "nothing": ("realm", "a${A}", {"A": ""}, "a"),
+    "no variable": ("realm", "$A {A} $ {A} $(A)", {"A": "x"}, "$A {A} $ {A} $(A)"),
+    "files": ("signing_key_files", "${A} b.pem", {"A": "/k/a.pem"}, ["/k/a.pem", "{here}/b.pem"]),
+    "a secret": ("key_encryption_secret", "${A}", {"A": "correct # horse ${battery}"}, "correct # horse ${battery}"),
+}
+
+
+@pytest.mark.parametrize(("name", "written", "environ", "value"), VALUES.values(), ids=VALUES)
+def test_a_value_is_taken_from_the_environment(write, tmp_path, monkeypatch, name, written, environ, value):
+    lines = {"use": "egg:oauth_mw", "store": "memory://", name: written}
+    write("[filter:oauth]\n" + "".join(f"{key} = {text}\n" for key, text in lines.items()))
+    for variable, text in environ.items():
+        monkeypatch.setenv(variable, text)
+
+    here = str(tmp_path)
+    wanted = (
+        [each.replace("{here}", here) for each in value] if isinstance(value, list) else value.replace("{here}", here)
+    )
+    assert read("app.ini").options[name] == wanted
+
+
+MISSING = {
+    "one": ("realm = ${GONE}", "realm: the environment has no variable GONE"),
+    "two": ("store = redis://${GONE}:${LOST}@h", "store: the environment has no variable GONE and no LOST"),
+    "no name": ("realm = ${}", "realm: expected ${NAME}"),
+    "a default": ("realm = ${GONE:-x}", "realm: expected ${NAME}"),
+    "not closed": ("realm = ${GONE", "realm: expected ${NAME}"),
+}
+
+
+@pytest.mark.parametrize(("line", "says"), MISSING.values(), ids=MISSING)
+def test_a_variable_that_is_missing_is_named(write, tmp_path, monkeypatch, line, says):
+    monkeypatch.delenv("GONE", raising=False)
+    write(
+        f"[filter:oauth]\nuse = egg:oauth_mw\n{line}\ncache_size = many\n"
+        + "store = memory://\n" * ("store" not in line)
+    )
+
+    answer = run("check", "app.ini")
+
+    with pytest.raises(ConfigError) as refusal:
+        loadwsgi.loadfilter(f"config:{tmp_path}/app.ini", "oauth")
+    assert [line.removeprefix("Error: ") for line in answer.output.splitlines()] == str(refusal.value).splitlines()
+    assert str(refusal.value).startswith(says) and [name for name, _ in refusal.value.faults][1:] == ["cache_size"]
+
+
+def test_an_ini_whose_secrets_are_in_the_environment_may_be_read_by_all(write, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET", "correct horse # battery")
+    monkeypatch.setenv("PASSWORD", "p")
+    write(BASE.replace("memory://", "redis://u:${PASSWORD}@127.0.0.1:1/0") + "key_encryption_secret = ${SECRET}\n")
+    (tmp_path / "app.ini").chmod(0o644)
+    tmp_path.chmod(0o755)
+
+    answer = run("--store", f"sqlite:///{tmp_path}/x.db", "check", "app.ini", "--json")
+
+    assert [each for each in json.loads(answer.output)["warnings"] if not each.startswith("store: ")] == []
