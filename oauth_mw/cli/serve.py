@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field
 from importlib import import_module
 from operator import attrgetter
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any, TypeVar
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from urllib.parse import quote
 
 import click
 
@@ -30,44 +29,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-DRAINED_BYTES = 4_000_000
-
-
-class Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-
-    def shutdown_request(self, request: Any) -> None:
-        """Close after the client did. A refused request leaves its body unread: closing on it resets the connection,
-        and the refusal may be lost."""
-        try:
-            request.shutdown(socket.SHUT_WR)
-            request.settimeout(1)
-            left = DRAINED_BYTES
-            while left > 0 and (read := len(request.recv(65536))):
-                left -= read
-        except OSError:
-            pass
-        self.close_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that hung up is no fault of ours; all else is shown with its traceback."""
-        if not isinstance(sys.exception(), OSError):
-            super().handle_error(request, client_address)
-
-
-class SixServer(Server):
-    address_family = socket.AF_INET6
-
-
-class Handler(WSGIRequestHandler):
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Leave the query out, and all of a malformed request line: there may be a token in it."""
-        path = getattr(self, "path", None)  # set only once the request line was understood
-        line = "malformed request" if path is None else f'"{self.command} {path.partition("?")[0]}"'
-        self.log_message("%s %s", line, str(code))
-
-    def log_error(self, format: str, *args: Any) -> None:
-        """Nothing: the text shows what was malformed, and :meth:`log_request` follows."""
+log = logging.getLogger("oauth_mw.serve")
 
 
 def option_flags(command: F) -> F:
@@ -115,6 +77,7 @@ def serve(
     key_encryption_secret: that is OAUTH_MW_KEY_ENCRYPTION_SECRET. One that holds several
     values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
+    create_server = _waitress()
     wrapped = _load(app)
     faults = Faults()
     options = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
@@ -122,16 +85,29 @@ def serve(
         raise ConfigError("store", NO_STORE)
     settings = judge(options, faults)
     del options["store"]
-    server = _bind(host, port)
+    listening = _listen(host, port)
     try:
         store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)
-        server.set_app(_threaded(OAuthMiddleware(wrapped, store=store, **options)))
-        _announce(app, server, host, store.url, as_json)
-        server.serve_forever()
+        served = _logged(OAuthMiddleware(wrapped, store=store, **options))
+        server = create_server(served, sockets=[listening])
+        _announce(app, listening, host, store.url, as_json)
+        server.run()  # until Ctrl-C
     except KeyboardInterrupt:
-        click.echo("stopped", err=True)
+        pass
     finally:
-        server.server_close()
+        listening.close()
+    click.echo("stopped", err=True)
+
+
+def _waitress() -> Callable[..., Any]:
+    """
+    :raises ConfigError: it is not installed.
+    """
+    try:
+        from waitress import create_server  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise ConfigError("serve", "needs waitress: pip install 'oauth_mw[serve]'") from None
+    return create_server  # type: ignore[no-any-return]
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:
@@ -170,31 +146,41 @@ def _is_theirs(file: str) -> bool:
     return file != __file__ and "importlib" not in file
 
 
-def _bind(host: str, port: int) -> WSGIServer:
+def _listen(host: str, port: int) -> socket.socket:
+    """
+    :raises OSError: that is not possible.
+    """
+    six = ":" in host
     try:
-        return make_server(host, port, _not_ready, SixServer if ":" in host else Server, Handler)
+        return socket.create_server(
+            (host, port),
+            family=socket.AF_INET6 if six else socket.AF_INET,
+            dualstack_ipv6=six and socket.has_dualstack_ipv6(),
+        )
     except OSError as error:
         raise OSError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from None
 
 
-def _not_ready(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    start_response("503 Service Unavailable", [("Content-Length", "0")])
-    return [b""]
+def _logged(app: WSGIApplication) -> WSGIApplication:
+    """Log each request without its query: there may be a token in it."""
+
+    def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = quote(environ["PATH_INFO"].encode("latin-1"))
+
+        def answered(status: str, headers: Any, exc_info: Any = None) -> Any:
+            log.info('%s "%s %s" %s', environ["REMOTE_ADDR"], environ["REQUEST_METHOD"], path, status[:3])
+            return start_response(status, headers, exc_info)
+
+        return app(environ, answered)
+
+    return logged
 
 
-def _threaded(app: WSGIApplication) -> WSGIApplication:
-    def threaded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        environ["wsgi.multithread"] = True  # wsgiref does not know of the threads
-        return app(environ, start_response)
-
-    return threaded
-
-
-def _announce(app: str, server: WSGIServer, host: str, store: str, as_json: bool) -> None:
+def _announce(app: str, listening: socket.socket, host: str, store: str, as_json: bool) -> None:
     logging.basicConfig(format="%(message)s")
     logging.getLogger("oauth_mw").setLevel(logging.INFO)  # why requests are refused
     shown = f"[{host}]" if ":" in host else host
-    url = f"http://{shown}:{server.server_port}"
+    url = f"http://{shown}:{listening.getsockname()[1]}"
     if as_json:
         print_json({"app": app, "url": url, "store": store})
         sys.stdout.flush()

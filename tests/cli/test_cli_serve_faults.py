@@ -80,6 +80,15 @@ def test_a_port_in_use_is_refused_and_no_store_made(serve, tmp_path):
     assert not (tmp_path / "oauth.db").exists()
 
 
+def test_without_waitress_it_says_what_to_install_and_no_store_is_made(serve, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "waitress", None)
+
+    answer = serve("shop_faults:app")
+
+    assert (answer.exit_code, answer.stderr) == (2, "Error: serve: needs waitress: pip install 'oauth_mw[serve]'\n")
+    assert not (tmp_path / "oauth.db").exists()
+
+
 @pytest.mark.parametrize("name", OPTIONS)
 def test_each_option_is_a_flag(name):
     flags = [flag for parameter in main.commands["serve"].params for flag in parameter.opts]
