@@ -49,7 +49,7 @@ class Parts:
     """What the facade routes between."""
 
     endpoints: Mapping[str, WSGIApplication]
-    guard: Check
+    guard: Guard
     app: WSGIApplication
     refused: Callable[[OAuthError], None]
 
@@ -77,7 +77,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         ends=None if told_by_rows else ends,
         forget=keys.forget if keys else _nothing,
     )
-    guard = _guard(settings, verified, clock, challenge)
+    guard = _guard(settings, store, verified, clock, challenge)
     read = tokens.read if told_by_rows else _fresh(verified, tokens.read)
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
@@ -86,7 +86,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     own, check = own_paths(settings), _one_process if store.single_process else None
     return Parts(
         {path: _as_app(endpoints[name], check, settings.store_timeout_seconds) for name, path in own.items()},
-        _both(check, guard) if check else guard,
+        guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
         Refusals(emit, time.monotonic),
     )
@@ -172,8 +172,8 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
-def _guard(settings: Settings, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
-    return Guard(
+def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
+    return (SingleProcessGuard if store.single_process else Guard)(
         settings.path_rules,
         verified,
         _late(clock, settings.leeway_seconds),
@@ -237,15 +237,15 @@ def _as_app(endpoint: Endpoint, check: Check | None, timeout: float) -> WSGIAppl
     return app
 
 
-def _both(first: Check, second: Check) -> Check:
-    def check(environ: WSGIEnvironment) -> None:
-        first(environ)
-        second(environ)
-
-    return check
-
-
 def _one_process(environ: WSGIEnvironment) -> None:
     """Workers that keep their tokens to themselves would not know each other's."""
     if environ.get("wsgi.multiprocess"):
         raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
+
+
+class SingleProcessGuard(Guard):
+    """A guard that refuses to work in one of several processes."""
+
+    def __call__(self, environ: WSGIEnvironment) -> None:
+        _one_process(environ)
+        super().__call__(environ)

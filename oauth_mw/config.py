@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from decimal import Decimal
 from difflib import get_close_matches
+from fractions import Fraction
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypedDict
 
 from .cherrypy import rules_of
 from .converters import (
@@ -163,6 +165,53 @@ class Settings:
     def names(self) -> tuple[str, ...]:
         """What this resource server is called in ``aud``."""
         return self.audience or ((self.public_url,) if self.public_url else ())
+
+
+_Text = str | None
+_Switch = bool | str | None
+_Whole = int | str | None
+_Seconds = float | Decimal | Fraction | str | None
+_Words = str | Sequence[str] | None
+_Rules = str | Sequence[str | Sequence[str]] | None
+
+
+class Options(TypedDict, total=False):
+    """The options but for ``store``, with what each may be: a value of Python, the string of an ini, or ``None``, which
+    is the default. For editors and type checkers: what they mean is said by :class:`Settings`."""
+
+    token_path: _Text
+    revocation_path: _Text
+    introspection_path: _Text
+    jwks_path: _Text
+    metadata: _Switch
+    access_token_lifetime: _Whole
+    default_scope: _Words
+    scope_policy: _Text
+    grant_type_in: _Words
+    token_prefix: _Text
+    client_auth_methods: _Words
+    token_format: _Text
+    signing_algorithm: _Text
+    issuer: _Text
+    public_url: _Text
+    audience: _Words
+    key_encryption_secret: _Text
+    signing_key_lifetime: _Whole
+    signing_key_files: _Words
+    public_paths: _Words
+    required_scopes: _Rules
+    ambiguous_paths: _Text
+    trust_vhm_root: _Switch
+    preflight: _Switch
+    delay_auth_decision: _Switch
+    remote_user: _Switch
+    strip_authorization: _Switch
+    realm: _Text
+    cache_size: _Whole
+    leeway_seconds: _Seconds
+    revocation_lag_seconds: _Seconds
+    outage_grace_seconds: _Seconds
+    store_timeout_seconds: _Seconds
 
 
 _PATHS = ("token_path", "revocation_path", "introspection_path", "jwks_path")

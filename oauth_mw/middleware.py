@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from .assembly import build
+from .config import Options
 from .errors import OAuthError
 from .protocols import Store
 
@@ -26,7 +27,7 @@ class OAuthMiddleware:
     :raises ConfigError: an option that is unknown or cannot work, by name.
     """
 
-    def __init__(self, app: WSGIApplication, *, store: str | Store, **options: object) -> None:
+    def __init__(self, app: WSGIApplication, *, store: str | Store, **options: Unpack[Options]) -> None:
         parts = build(app, {"store": store, **options})
         self._endpoints = parts.endpoints
         self._guard = parts.guard

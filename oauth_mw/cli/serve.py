@@ -80,7 +80,7 @@ def serve(
     create_server = _waitress()
     wrapped = _load(app)
     faults = Faults()
-    options = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
+    options: dict[str, Any] = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
     if "store" not in options:
         raise ConfigError("store", NO_STORE)
     settings = judge(options, faults)
