@@ -8,6 +8,7 @@ first request for the same method and path.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
@@ -18,6 +19,9 @@ from .tokens.cache import VerifiedTokens
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
+
+# What else an accepted token must satisfy for this request, or a refusal is raised.
+Check = Callable[["WSGIEnvironment", AccessToken], None]
 
 # RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 let pass.
 _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII)
@@ -42,6 +46,7 @@ class Guard:
     :param strip_authorization: hide the accepted token from the app.
     :param preflight: let CORS preflights through, without identity.
     :param trust_vhm_root: let the header ``X-Vhm-Root`` through: Pyramid's traversal begins where it says.
+    :param checks: run in order once the token and its scope suffice; each raises a refusal, or returns.
     """
 
     def __init__(
@@ -56,6 +61,7 @@ class Guard:
         strip_authorization: bool = False,
         preflight: bool = False,
         trust_vhm_root: bool = False,
+        checks: Sequence[Check] = (),
     ) -> None:
         self._rules = rules
         self._tokens = tokens
@@ -65,9 +71,11 @@ class Guard:
         self._delay = delay
         self._remote_user = remote_user
         self._strip = strip_authorization
-        self._adapts = remote_user or strip_authorization
         self._preflight = preflight
         self._trust_vhm_root = trust_vhm_root
+        self._checks: tuple[Check, ...] = tuple(checks)
+        if remote_user or strip_authorization:
+            self._checks += (self._adapt,)  # last: a refused request keeps its environ
         self._memo: dict[tuple[str, str], Access] = {}
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
@@ -105,12 +113,12 @@ class Guard:
             return
         if access.scopes or access is NO_METHOD:
             self._check_scope(token, access)
+        for check in self._checks:
+            check(environ, token)
         environ.pop(ERROR, None)
         environ[TOKEN] = token
         environ[CLIENT_ID] = token.client_id
         environ[SCOPE] = token.scope
-        if self._adapts:
-            self._adapt(environ, token)
 
     def _decide(self, target: tuple[str, str]) -> Access:
         """Ask the rules, and remember what they said; within bounds, because paths are anybody's to invent."""
