@@ -61,13 +61,14 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
                     " option from its section: rename the variable in [DEFAULT]",
                 )
     folder = global_conf.get("here")
+    here = folder or "\0"  # the ini's folder may have any name, which is no comment and no variable
     options: dict[str, Any] = {}
     for name, value in local_conf.items():
         with faults:
             if isinstance(value, str) and name in OPTIONS:
                 if name != SECRET:
-                    _refuse_comment(name, value, folder or "\0")
-                value = from_environment(name, value)
+                    _refuse_comment(name, value.replace(here, "\0"), here)
+                value = from_environment(name, value.replace(here, "\0")).replace("\0", here)
             options[name] = value
     return beside_ini(options, folder)
 
@@ -97,13 +98,12 @@ def _filled(word: str, environ: Mapping[str, str]) -> str:
     return VARIABLE.sub(text, word)
 
 
-def _refuse_comment(name: str, value: str, folder: str) -> None:
+def _refuse_comment(name: str, value: str, here: str) -> None:
     """An ini has comments on lines of their own alone: behind a value they become part of it."""
-    # The ini's folder may have any name.
-    line = next((line for line in value.splitlines() if COMMENT.search(line.replace(folder, "-"))), None)
+    line = next((line for line in value.splitlines() if COMMENT.search(line)), None)
     if line is None:
         return
-    meant = COMMENT.split(line)[0].strip()
+    meant = COMMENT.split(line)[0].strip().replace("\0", here)
     shown = meant and OPTIONS[name].repr and "@" not in meant  # there may be a password in a URL
     hint = f"; did you mean {meant!r}?" if shown else ""
     raise ConfigError(name, f"a comment behind a value is part of it in an ini: put it on a line of its own{hint}")

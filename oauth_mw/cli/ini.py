@@ -120,14 +120,14 @@ def _find(loader: ConfigLoader, path: str, name: str) -> str:
 
 
 def _our_sections(loader: ConfigLoader) -> Iterator[str]:
-    unreadable: list[OSError] = []
+    unreadable: list[Exception] = []  # what others use is none of ours
     ours = False
     for section in loader.parser.sections():
         try:
             if section.partition(":")[0] in _TYPES and _is_ours(loader, section, set()):
                 ours = True
                 yield section
-        except OSError as error:
+        except (OSError, Error, UnicodeDecodeError) as error:
             unreadable.append(error)
     if unreadable and not ours:
         raise unreadable[0]

@@ -90,6 +90,13 @@ def test_what_leads_nowhere_is_none_of_ours(write, use):
         read("app.ini")
 
 
+@pytest.mark.parametrize("use", ["config:gone.ini", "config:broken.ini", "5%", "egg:nothing", "call:nothing:nothing"])
+def test_a_filter_of_others_is_not_looked_into(write, use):
+    write(f"[filter:theirs]\nuse = {use}\n{BASE}", {"broken.ini": "nothing"})
+
+    assert read("app.ini").options["realm"] == "base"
+
+
 def test_an_option_that_pastedeploy_drops_is_refused(write, tmp_path):
     write(BASE + "filter-with = egg:oauth_mw\n[filter:mine]\nuse = oauth\nrequired_scopes = * /* write\n")
     loaded = loadwsgi.loadcontext(loadwsgi.FILTER, f"config:{tmp_path}/app.ini", name="mine")

@@ -221,6 +221,11 @@ def test_a_comment_behind_a_value_stops_the_start_with_what_was_meant(tmp_path, 
     assert str(refusal.value).endswith(f"did you mean {meant!r}?")
 
 
+def test_what_was_meant_beside_the_ini_is_shown_with_its_folder(tmp_path):
+    with pytest.raises(ConfigError, match=f"did you mean '{tmp_path}/a.pem'.$"):
+        filter_factory({"here": str(tmp_path)}, store="memory://", signing_key_files=f"{tmp_path}/a.pem # b")
+
+
 @pytest.mark.parametrize("name", ["store", "issuer", "public_url"])
 def test_a_comment_behind_a_url_is_refused_without_its_password(name):
     with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value .* line of its own$"):
@@ -228,7 +233,7 @@ def test_a_comment_behind_a_url_is_refused_without_its_password(name):
 
 
 def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
-    folder = tmp_path / "a #1 ;b"
+    folder = tmp_path / "a #1 ;b ${C} ${d"
     folder.mkdir()
     (folder / "app.ini").write_text(
         APP
