@@ -28,9 +28,11 @@ def test_the_tools_settings_hold_no_metadata():
     assert tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")).keys() == {"build-system", "tool"}
 
 
-def test_typing_is_shipped():
-    assert setup_cfg()["options.package_data"]["oauth_mw"] == "py.typed"
-    assert (ROOT / "oauth_mw" / "py.typed").exists()
+def test_typing_and_the_map_are_shipped():
+    files = setup_cfg()["options.package_data"]["oauth_mw"].split(", ")
+
+    assert files == ["py.typed", "README.md"]
+    assert all((ROOT / "oauth_mw" / file).exists() for file in files)
 
 
 def test_paste_and_the_shell_find_us():

@@ -16,7 +16,7 @@ from oauth_mw.tokens.denylist_loader import ends_of
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
-EVERYWHERE = ["memory", "sqlite"]
+EVERYWHERE = ["sqlite"]
 # Several servers that take each other's place: the suite runs over these too where slow tests run.
 SPANNING = ["redis+sentinel", "redis+cluster"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support import echo
 
+from helpers.support import echo
 from oauth_mw import ConfigError, OAuthMiddleware
 
 
