@@ -13,7 +13,7 @@ import pytest
 
 from oauth_mw.config import OPTIONS, Options
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HINTS = get_type_hints(Options)
 
 CALL = """
