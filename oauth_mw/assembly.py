@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .challenge_app import ChallengingApp
@@ -30,6 +31,7 @@ from .tokens.cache import VerifiedTokens
 from .tokens.denylist import Ends
 from .tokens.formats import JWT, Formats
 from .tokens.opaque import OpaqueTokens
+from .tokens.revocation import revoke_log_only
 from .tokens.sharing import Sharing
 from .webob import Request
 
@@ -164,7 +166,7 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
             clock,
             issuer=settings.issuer,
             has_ended=has_ended,
-            end=store.end_token,
+            end=partial(revoke_log_only, store),
             leeway=leeway,
             challenge=challenge,
             sharing=sharing,

@@ -33,13 +33,11 @@ MAX_NUMBER = 2**62
 
 # An event stays in the log for so many seconds after the token's expiry: a day for clocks that differ, and the leeway.
 LOG_KEEP_SECONDS = 24 * 3600 + 60
-# Beyond so many tokens of a client that the log alone knows to be ended, all of its tokens end.
-MOST_ALONE = 10_000
+# Once a client has more live revocations than this that the log alone knows of, all of its tokens are revoked.
+MAX_LOG_ONLY_PER_CLIENT = 10_000
 # Where the machine's clock alone says that such an event is over, it stays for so many seconds more, and as many as its
 # token had left. A clock that is ahead for less than that makes no revoked token good again.
 KEEP_AGAIN_SECONDS = 3600
-# After all of a client's tokens ended, the events of single ones stay for so many seconds, for followers to go on from.
-KEEP_ENDED_SECONDS = 60
 # Who has missed more events than so many forgets all that he knows instead.
 MOST_EVENTS = 20_000
 

@@ -31,18 +31,18 @@ class ClientStore(ClientReader, Protocol):
     def add_client(self, client: Client) -> bool:
         """False when the id exists or ever existed."""
 
-    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
-        """Read, change and write all but the id and the times of a client, in one step: what ``change`` sees is what
-        it replaces.
+    def update_client(
+        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+    ) -> Client | None:
+        """Read, change and write a client in one atomic step: what ``change`` sees is what it replaces.
 
-        :param change: may be called more than once. What it raises leaves the client as it was.
-        :return: the client as written; ``None`` when there is no such client.
+        :param change: gives the new client, or ``None`` to delete it: its id is never used again. It may be called
+            more than once, and never sees a deleted client. What it raises leaves all as it was, and passes through
+            once the state that it saw is known to survive.
+        :param revoke_tokens: in the same step, append an event to the log that revokes all tokens issued so far, and
+            make its position the client's ``revoked_before``.
+        :return: the client as written; ``None`` when it is deleted, or when there is none.
         """
-
-    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
-        """End all tokens issued so far, in one step with what else is asked; false when there is no such client."""
-
-    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool: ...
 
 
 class TokenStore(Protocol):
@@ -59,14 +59,15 @@ class TokenStore(Protocol):
     def revoke_token(self, key: bytes) -> bool:
         """Mark and log a live token, once: false when it is unknown or was ended before."""
 
-    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
-        """Log a token that lies in no store, once: false when it was ended before.
+    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
+        """Append the revocation of a token that has no row, unless it is revoked already.
 
-        Its client may be one that a restored store does not know. Where the log already holds
-        :data:`~oauth_mw.model.MOST_ALONE` such tokens of a client, all of its tokens issued so far end instead, and
-        their events go.
+        Callers use :func:`oauth_mw.tokens.revocation.revoke_log_only`, which bounds how many there are. The client may
+        be one that a restored store does not know.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
+        :return: how many live revocations of this kind the client has now, not counting those of tokens that were
+            revoked with all others since; 0 when the token was revoked before.
         """
 
     def sweep(self, now: int, limit: int) -> int:

@@ -154,7 +154,7 @@ def enable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(_known(client_id), lambda client: replace(client, enabled=True)), client_id)
+    _there(store.update_client(_known(client_id), enabled), client_id)
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
@@ -162,7 +162,7 @@ def disable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(_known(client_id), disable=True), client_id)
+    _there(store.update_client(_known(client_id), disabled, revoke_tokens=True), client_id)
 
 
 def delete_client(store: ClientStore, client_id: str) -> None:
@@ -170,7 +170,13 @@ def delete_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(_known(client_id), delete=True), client_id)
+    deleted: list[Client] = []
+
+    def change(client: Client) -> None:
+        deleted.append(client)
+
+    store.update_client(_known(client_id), change, revoke_tokens=True)
+    _there(deleted, client_id)
 
 
 def add_secret(
@@ -193,7 +199,7 @@ def add_secret(
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after lies in the past, or after the year 2105")
     new = _secret(secret, _known(client_id), allow_weak_secret, now, read_name(label), not_after)
-    _there(store.update_client(client_id, lambda client: _with_secret(client, new.record)), client_id)
+    _there(store.update_client(client_id, lambda client: with_secret(client, new.record)), client_id)
     return new
 
 
@@ -202,8 +208,11 @@ def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tok
 
     :raises NotFound: there is no such client or secret.
     """
-    if not is_printable(secret_id) or not store.remove_secret(_known(client_id), secret_id, and_tokens=and_tokens):
-        raise NotFound(f"client {client_id!r} has no secret {secret_id!r}")
+
+    def change(client: Client) -> Client:
+        return without_secret(client, secret_id)
+
+    _there(store.update_client(_known(client_id), change, revoke_tokens=and_tokens), client_id)
 
 
 def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
@@ -211,7 +220,7 @@ def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.end_client(_known(client_id)), client_id)
+    _there(store.update_client(_known(client_id), unchanged, revoke_tokens=True), client_id)
 
 
 def _checked_id(given: str | None) -> str:
@@ -229,7 +238,22 @@ def _secret(
     return NewSecret(hash_secret(text, label=label, created_at=now, not_after=not_after, weak=weak), text)
 
 
-def _with_secret(client: Client, secret: ClientSecret) -> Client:
+# What a change makes of a client.
+
+
+def unchanged(client: Client) -> Client:
+    return client
+
+
+def enabled(client: Client) -> Client:
+    return replace(client, enabled=True)
+
+
+def disabled(client: Client) -> Client:
+    return replace(client, enabled=False)
+
+
+def with_secret(client: Client, secret: ClientSecret) -> Client:
     """
     :raises AdminError: it has as many as it may have.
     """
@@ -238,6 +262,16 @@ def _with_secret(client: Client, secret: ClientSecret) -> Client:
     if len(client.secrets) >= MAX_SECRETS:
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
     return replace(client, secrets=(*client.secrets, secret))
+
+
+def without_secret(client: Client, secret_id: str) -> Client:
+    """
+    :raises NotFound: it has no such secret.
+    """
+    left = tuple(secret for secret in client.secrets if secret.secret_id != secret_id)
+    if len(left) == len(client.secrets):
+        raise NotFound(f"client {client.client_id!r} has no secret {secret_id!r}")
+    return replace(client, secrets=left)
 
 
 def _known(client_id: str) -> str:

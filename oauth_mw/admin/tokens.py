@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ..errors import NotFound
 from ..keys import check_installed
@@ -13,6 +14,7 @@ from ..model import AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
 from ..tokens.denylist_loader import ends_of
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
+from ..tokens.revocation import revoke_log_only, revoke_row
 
 PURGE_ROWS = 500
 REST_SECONDS = 0.002
@@ -67,13 +69,13 @@ def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> Toke
     )
 
 
-def revoke_token(store: TokenStore, key: bytes, *, clock: Clock = time.time) -> bool:
+def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
     """End a token; false when it had ended before.
 
     :raises NotFound: no such token, or its row is gone.
     """
     _token(store, key)
-    return clock() - CLOCK_MARGIN < int.from_bytes(key[:4]) and store.revoke_token(key)
+    return clock() - CLOCK_MARGIN < int.from_bytes(key[:4]) and revoke_row(store, key)
 
 
 def inspect_jwt(
@@ -112,7 +114,7 @@ def revoke_jwt(
     token, _ = _jwt(store, text, files, secret)
     key = bytes.fromhex(token.token_id)
     live = clock() - CLOCK_MARGIN < token.expires_at
-    return token.token_id, live and store.end_token(token.client_id, key, token.position)
+    return token.token_id, live and revoke_log_only(store, token.client_id, key, token.position)
 
 
 def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> tuple[AccessToken, bool]:
@@ -130,7 +132,13 @@ def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> t
         keys = KeyRing(*how, algorithm="", lifetime=None, lead=0, secret=secret)
     ends = ends_of(store, time.time)
     tokens = JWTTokens(
-        keys, _before_all, issuer=None, has_ended=ends.has_ended, end=store.end_token, leeway=0, challenge=""
+        keys,
+        _before_all,
+        issuer=None,
+        has_ended=ends.has_ended,
+        end=partial(revoke_log_only, store),
+        leeway=0,
+        challenge="",
     )
     found = tokens.known(text)
     if found is None:

@@ -19,7 +19,8 @@ from os import getpid
 
 from ..errors import StoreUnavailable
 from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
-from ..protocols import TokenStore
+from ..protocols import Store
+from .revocation import revoke_row
 from .sharing import Sharing
 
 CLOCK_SLACK = 24 * 3600
@@ -54,7 +55,7 @@ class OpaqueTokens:
 
     def __init__(
         self,
-        store: TokenStore,
+        store: Store,
         clock: Clock,
         prefix: str,
         challenge: str,
@@ -140,7 +141,7 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it is not known to be ended.
         """
-        return self._store.revoke_token(bytes.fromhex(token.token_id))
+        return revoke_row(self._store, bytes.fromhex(token.token_id))
 
     def storage_key(self, text: str) -> bytes | None:
         """Where the token would lie; ``None`` when ``text`` is none of ours or its time cannot be now."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import HOUR, NOW, issued, key_of, registered, token_of
+from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import NotFound, admin
 from oauth_mw.admin.tokens import PURGE_ROWS
@@ -64,7 +65,7 @@ def test_a_token_lives_until_its_expiry(store, clock, moved, expected):
 
 
 @pytest.mark.parametrize(
-    "end", [lambda store, key: store.revoke_token(key), lambda store, _: store.end_client("tester")]
+    "end", [lambda store, key: store.revoke_token(key), lambda store, _: end_client(store, "tester")]
 )
 def test_an_ended_token_is_shown_as_revoked(store, clock, end):
     key = issued(store)

@@ -13,6 +13,7 @@ import pytest
 from webtest import TestApp
 
 from helpers.builders import API, BILLING, SPANNING, STORE_SUITE, given_secret, issued, registered
+from helpers.changes import end_client, remove_secret
 from helpers.support import basic, bearer, issue
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
@@ -144,8 +145,8 @@ def filled(store: Store, count: int = 9) -> list[bytes]:
         store.add_client(registered(client_id))
     keys = [issued(store, "abc"[number % 3], number) for number in range(count)]
     store.revoke_token(keys[0])
-    store.end_client("b")
-    store.end_client("c", delete=True)
+    end_client(store, "b")
+    end_client(store, "c", delete=True)
     store.add_client(registered("d", enabled=False))
     return [*keys, issued(store, "b", count)]
 
@@ -154,10 +155,10 @@ def changed(store: Store, keys: list[bytes]) -> list[bytes]:
     """Use a filled store for some time; the keys of all tokens."""
     new = issued(store, "b", 1000)
     store.revoke_token(keys[3])
-    store.end_client("a", disable=True)
+    end_client(store, "a", disable=True)
     store.update_client("d", lambda client: replace(client, enabled=True, name="renamed"))
     given_secret(store, "b", hash_secret("t" * 16))
-    store.remove_secret("d", store.find_client("d").secrets[0].secret_id)
+    remove_secret(store, "d", store.find_client("d").secrets[0].secret_id)
     store.add_client(registered("e"))
     return [*keys, new, issued(store, "e", 1001), issued(store, "b", 1002)]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from helpers.builders import key_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from helpers.support import SECRET, basic, echo
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, OAuthMiddleware, StoreUnavailable, admin
@@ -40,14 +41,14 @@ def fill(store: Store) -> None:
     }
     store.add_client(registered("tester", **whole))
     store.add_client(registered("other"))
-    store.end_client("other")
+    end_client(store, "other")
     client = store.find_client("tester")
     assert client
     token = token_of(client, issued_at=int(time.time()), audience=AUDIENCE, attributes={"tier": "gold"})
     store.add_token(KEY, token)
     store.add_token(key_of(3, expires_at=int(time.time()) + 3600), token)
     store.revoke_token(key_of(3, expires_at=int(time.time()) + 3600))
-    store.end_token("tester", ALONE, client.revoked_before)
+    store.revoke_log_only("tester", ALONE, client.revoked_before)
     admin.rotate_key(store)
 
 
@@ -99,14 +100,14 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "add client": lambda store: store.add_client(registered("third")),
     "update client": lambda store: store.update_client("tester", lambda client: replace(client, name="new")),
     "add secret": lambda store: store.update_client("tester", _with_secret),
-    "remove secret": lambda store: store.remove_secret("tester", "nope", and_tokens=True),
-    "end a JWT": lambda store: store.end_token("tester", key_of(4, expires_at=int(time.time()) + 60), 5),
-    "end one more": lambda store: store.end_token("tester", ALONE, 5),
+    "remove secret": lambda store: remove_secret(store, "tester", "nope", and_tokens=True),
+    "end a JWT": lambda store: store.revoke_log_only("tester", key_of(4, expires_at=int(time.time()) + 60), 5),
+    "end one more": lambda store: store.revoke_log_only("tester", ALONE, 5),
     "revoke token": lambda store: store.revoke_token(KEY),
     "rotate": lambda store: admin.rotate_key(store),
     "sweep": lambda store: store.sweep(0, 5),
-    "end client": lambda store: store.end_client("tester"),
-    "delete client": lambda store: store.end_client("tester", delete=True),
+    "end client": lambda store: end_client(store, "tester"),
+    "delete client": lambda store: end_client(store, "tester", delete=True),
 }
 
 

@@ -18,6 +18,7 @@ import os, signal, sys
 signal.alarm(60)
 from oauth_mw.stores import open_store
 from oauth_mw.model import TokenRecord
+from helpers.changes import end_client
 store = open_store(sys.argv[1], create=True)
 """
 WITHOUT_FCNTL = "import sys\nsys.modules['fcntl'] = None\n"

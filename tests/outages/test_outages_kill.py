@@ -30,7 +30,7 @@ def say(*words):
 for number, key in enumerate(sys.stdin.readline().split()):
     key, position = key.split("/")
     if position:
-        store.end_token("tester", bytes.fromhex(key), int(position))
+        store.revoke_log_only("tester", bytes.fromhex(key), int(position))
     else:
         store.revoke_token(bytes.fromhex(key))
     say("revoked", key)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw.model import AccessToken, Client
 from oauth_mw.protocols import Store
@@ -109,7 +110,7 @@ def test_disabled_and_enabled_again_revives_nothing_in_the_cache(cache, issue, c
     verified, text = cache(), issue()
     verified.find("Bearer " + text, "")
     verified.find("Bearer " + text, text)
-    counted.end_client("reader", disable=True)
+    end_client(counted, "reader", disable=True)
 
     counted.update_client("reader", lambda client: replace(client, enabled=True))
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import pytest
 
 from helpers.builders import HOUR, registered
+from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.errors import InvalidToken
@@ -74,7 +75,7 @@ def is_refused(cache, text):
 @pytest.mark.parametrize("after", [0, 0.001, LOOK_SECONDS])
 def test_without_grace_nothing_is_accepted_that_may_have_ended(make, store, log, ticks, text, after):
     cache = make()
-    store.end_client("tester")
+    end_client(store, "tester")
     log.up = False
     ticks.move(after)
 
@@ -163,7 +164,7 @@ def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, t
 def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store, log, ticks, text):
     cache = make(GRACE)
     log.up = False
-    store.end_client("tester")
+    end_client(store, "tester")
     ticks.move(LOOK_SECONDS)
     during = is_refused(cache, text)
 

@@ -8,6 +8,7 @@ from threading import Barrier, Event
 import pytest
 
 from helpers.builders import HOUR, registered
+from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
@@ -69,9 +70,9 @@ def issue(store, tokens):
 
 ENDS = {
     "revoked": lambda store, tokens, text: store.revoke_token(tokens.storage_key(text)),
-    "all ended": lambda store, tokens, text: store.end_client("tester"),
-    "disabled": lambda store, tokens, text: store.end_client("tester", disable=True),
-    "deleted": lambda store, tokens, text: store.end_client("tester", delete=True),
+    "all ended": lambda store, tokens, text: end_client(store, "tester"),
+    "disabled": lambda store, tokens, text: end_client(store, "tester", disable=True),
+    "deleted": lambda store, tokens, text: end_client(store, "tester", delete=True),
 }
 every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 
@@ -175,7 +176,7 @@ def test_who_was_paused_looks_before_it_answers(make, issue, store, tokens, log,
 
 def test_a_token_can_be_kept_again_after_the_log_told_of_others(make, issue, store):
     cache, text = make(), issue()
-    store.end_client("other")
+    end_client(store, "other")
     cache.find(text, text)
     cache.find(text, "")
 

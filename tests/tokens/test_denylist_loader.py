@@ -7,6 +7,7 @@ import time
 import pytest
 
 from helpers.builders import key_of, log_of, registered
+from helpers.changes import end_client
 from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable, open_store
@@ -47,7 +48,7 @@ def store(tmp_path, clock, monkeypatch):
     for client_id in ("tester", "other"):
         store.add_client(registered(client_id))
     for number in range(TOKENS):
-        store.end_token("tester", key_of(number), 0)
+        store.revoke_log_only("tester", key_of(number), 0)
     yield store
     store.close()
 
@@ -93,7 +94,7 @@ def test_all_is_known_when_it_is_settled_and_nothing_before(whole, log, ends):
 
 
 def test_what_ends_meanwhile_counts(whole, log, ends, store):
-    log.during = lambda: (store.end_token("tester", key_of(100 + len(log.asked)), 0), store.end_client("other"))
+    log.during = lambda: (store.revoke_log_only("tester", key_of(100 + len(log.asked)), 0), end_client(store, "other"))
 
     read(whole, log)
     ends.settle()
@@ -103,7 +104,7 @@ def test_what_ends_meanwhile_counts(whole, log, ends, store):
 
 
 def test_it_says_where_the_log_stands_at_the_end(whole, log, store):
-    log.during = lambda: store.end_client("other")
+    log.during = lambda: end_client(store, "other")
 
     page, _ = read(whole, log)
 

@@ -191,8 +191,7 @@ def test_a_clock_that_was_ahead_makes_none_good_again(wrap, client, store, clock
 
 
 def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monkeypatch):
-    for module in ("memory.store", "sql.log"):
-        monkeypatch.setattr(f"oauth_mw.stores.{module}.MOST_ALONE", 2)
+    monkeypatch.setattr("oauth_mw.tokens.revocation.MAX_LOG_ONLY_PER_CLIENT", 2)
     for _ in range(3):
         revoke(app, issue(app))
 

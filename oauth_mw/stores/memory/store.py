@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from ...credentials import verifiers_of
-from ...model import LOG_KEEP_SECONDS, MOST_ALONE, Client, Clock, Ended, EndsPage, LogPage, TokenRecord
+from ...model import LOG_KEEP_SECONDS, Client, Clock, Ended, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
 from .contents import Contents
 
@@ -57,37 +57,24 @@ class MemoryStore:
             self._all.clients[client.client_id] = client
             return True
 
-    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+    def update_client(
+        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+    ) -> Client | None:
         with self._all.lock:
             known = self._all.clients.get(client_id)
-            if known is not None:
-                known = self._all.clients[client_id] = change(known)
-            return known
-
-    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
-        with self._all.lock:
-            return self._end(client_id, disable, delete)
-
-    def _end(self, client_id: str, disable: bool, delete: bool) -> bool:
-        client = self._all.clients.get(client_id)
-        if client is None:
-            return False
-        self._all.alone.pop(client_id, None)
-        ended = self._all.ended[client_id] = self._append(client_id)
-        self._all.clients[client_id] = replace(client, revoked_before=ended, enabled=client.enabled and not disable)
-        if delete:
-            del self._all.clients[client_id]
-            self._all.gone.add(client_id)
-        return True
-
-    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
-        with self._all.lock:
-            client = self._all.clients.get(client_id)
-            left = tuple(each for each in client.secrets if each.secret_id != secret_id) if client else ()
-            if client is None or len(left) == len(client.secrets):
-                return False
-            self._all.clients[client_id] = replace(client, secrets=left)
-            return self._end(client_id, False, False) if and_tokens else True
+            if known is None:
+                return None
+            client = change(known)
+            if revoke_tokens:
+                self._all.alone.pop(client_id, None)
+                self._all.ended[client_id] = self._append(client_id)
+            if client is None:
+                del self._all.clients[client_id]
+                self._all.gone.add(client_id)
+                return None
+            client = replace(client, revoked_before=self._all.ended.get(client_id, 0))
+            self._all.clients[client_id] = client
+            return client
 
     def add_token(self, key: bytes, token: TokenRecord) -> None:
         with self._all.lock:
@@ -110,16 +97,14 @@ class MemoryStore:
             self._all.revoked[key] = self._append(token.client_id, key)
             return True
 
-    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
         with self._all.lock:
             alone = self._all.alone.setdefault(client_id, {})
             if key in alone or position < self._all.ended.get(client_id, 0):
-                return False
-            if len(alone) >= MOST_ALONE:
-                alone = self._all.alone[client_id] = self._kept(alone)
-            if len(alone) < MOST_ALONE or not self._end(client_id, False, False):
-                alone[key] = self._append(client_id, key, alone=True)
-            return True
+                return 0
+            alone = self._all.alone[client_id] = self._kept(alone)
+            alone[key] = self._append(client_id, key, alone=True)
+            return len(alone)
 
     def sweep(self, now: int, limit: int) -> int:
         swept = 0

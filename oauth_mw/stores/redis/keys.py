@@ -18,7 +18,7 @@ class RedisKeys:
     :param end: makes a change that appends an event, and tells those who watch.
     """
 
-    def __init__(self, steps: Steps, end: Callable[..., bool]) -> None:
+    def __init__(self, steps: Steps, end: Callable[..., int]) -> None:
         self._steps = steps
         self._end = end
 
@@ -42,7 +42,9 @@ class RedisKeys:
         return self._change(scripts.NEED_KEY, kid, str(until))
 
     def remove_signing_key(self, kid: str) -> bool:
-        return self._end(scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline(), more=(self._steps.keys.signing,))
+        return 0 < self._end(
+            scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline(), more=(self._steps.keys.signing,)
+        )
 
     def drop_signing_key(self, kid: str, needed_until: int) -> bool:
         return self._change(scripts.DROP_KEY, kid, str(needed_until))

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...model import MOST_EVENTS, Ended, EndsPage, LogPage
 from ..decoding import blob, decimal
-from .rows import ended_from, in_pairs
+from .rows import ended_from, in_pairs, of_all
 from .rows import read as read_found
 from .scripts.changes import NO_STORE, READ_LOG, VERSION
 from .session import Steps
@@ -29,8 +29,17 @@ def read(steps: Steps, store_id: str, after: int) -> LogPage:
 
 def read_ends(steps: Steps, cursor: bytes = b"0") -> EndsPage:
     scan = ("HSCAN", steps.keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
-    (reply,) = steps.of_primary([scan], steps.deadline())
-    return read_found(_ends, reply)
+    deadline = steps.deadline()
+    (reply,) = steps.of_primary([scan], deadline)
+    page = read_found(_ends, reply)
+    singly = sorted({event.client_id for event in page.events if event.key})
+    if not singly:
+        return page
+    # Those that were revoked with all others since need not be known singly.
+    (found,) = steps.of_primary([("HMGET", steps.keys.revoked, *map(of_all, singly))], deadline)
+    revoked_before = dict(zip(singly, read_found(_positions, found), strict=True))
+    left = [event for event in page.events if event.key is None or event.position > revoked_before[event.client_id]]
+    return page._replace(events=left)
 
 
 def _ends(reply: Any) -> EndsPage:
@@ -38,6 +47,10 @@ def _ends(reply: Any) -> EndsPage:
     events = [ended_from(*pair) for pair in in_pairs(found)]
     alone = [event for event in events if event.key is None or event.alone]
     return EndsPage(alone, None if blob(cursor) == b"0" else (cursor,))
+
+
+def _positions(found: Any) -> list[int]:
+    return [decimal(each or b"0") for each in found]
 
 
 def _page(reply: Any, run: str, store_id: str, after: int) -> LogPage:

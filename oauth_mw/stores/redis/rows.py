@@ -120,6 +120,11 @@ def ended_from(name: bytes, value: bytes) -> Ended:
     return Ended(decimal(position), client_id.decode(), blob(name), bool(alone))
 
 
+def of_all(client_id: str) -> bytes:
+    """The name of a client's last revocation of all tokens, as :func:`ended_from` reads it."""
+    return bytes(4) + client_id.encode()
+
+
 def key_text(key: KeyRecord) -> str:
     return _dump([key.signs_from, key.needed_until, key.algorithm, key.public, key.private, key.created_at])
 
@@ -212,11 +217,6 @@ def verifiers_from(lines: bytes) -> bytes:
 def _verifier_from(line: bytes) -> str:
     _, _, _, salt, _, digest, _ = line.split(b'"', 6)
     return (salt + digest).decode()
-
-
-def secret_start(secret_id: str) -> str:
-    """How the line of this secret begins, and no other."""
-    return _dump([secret_id])[:-1] + ","
 
 
 def _secret_from(line: bytes) -> ClientSecret:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
-from ...model import MOST_ALONE, Client, Clock, EndsPage, LogPage, TokenRecord
+from ...model import Client, Clock, EndsPage, LogPage, TokenRecord
 from ...protocols import KeyStore, Movable
-from ..decoding import maybe
+from ..decoding import decimal, maybe, number
 from . import log
 from .network.nodes import Command, Replies, Servers
 from .network.url import RedisURL, parse_url
@@ -25,7 +25,6 @@ from .rows import (
     position_text,
     read,
     secret_line,
-    secret_start,
     token_from,
     token_text,
     verifiers_from,
@@ -100,28 +99,23 @@ class RedisStore:
     def key_store(self) -> KeyStore:
         from .keys import RedisKeys
 
-        return RedisKeys(self._steps, self._end)
+        return RedisKeys(self._steps, self._append)
 
     def close(self) -> None:
         self._steps.servers.close()
 
-    def _end(
+    def _append(
         self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
-    ) -> bool:
-        """A change that appends an event; those who watch are told unless it certainly did not."""
-        found: int = 1
+    ) -> Any:
+        """The reply of a change that appends an event; the callbacks are called unless it certainly did not."""
+        found: Any = None
         try:
             found = self._steps.reply(script, client_id, *arguments, deadline=deadline, more=more)
         finally:
-            if found:
-                for tell in self._watching:
-                    tell()
-        if found > 1:
-            # All at once would keep Redis from the others. What is left over takes room, and does no harm.
-            with suppress(StoreUnavailable):
-                while self._steps.change(changes.FORGET, client_id, deadline=deadline):
-                    pass
-        return found > 0
+            if found != 0:
+                for call in self._watching:
+                    call()
+        return found
 
     # Clients
 
@@ -176,29 +170,32 @@ class RedisStore:
         fields = _changeable(client)
         return self._steps.change(changes.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
 
-    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
+    def update_client(
+        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+    ) -> Client | None:
         deadline = self._steps.deadline()
+        write = self._append if revoke_tokens else self._steps.reply
         while time.monotonic() < deadline:
             fields = self._fields(client_id, deadline)
-            client = read(client_from, client_id, fields)
-            if client is None:
-                # Its end may be one that no replica confirmed yet.
-                self._steps.change(changes.UPDATE_CLIENT, client_id, *[""] * 6, deadline=deadline)
+            known = read(client_from, client_id, fields)
+            if known is None:
+                self._confirm(client_id, deadline)
                 return None
-            client = change(client)
-            both = (*fields[:3], *_changeable(client))
-            if self._steps.change(changes.UPDATE_CLIENT, client_id, *both, deadline=deadline):
-                return client
-        raise StoreUnavailable("others kept changing the client")
+            try:
+                client = change(known)
+            except Exception:
+                self._confirm(client_id, deadline)
+                raise
+            new = _changeable(client) if client else ("", "0", "")
+            how = (_flag(client is None), _flag(revoke_tokens))
+            ended = write(changes.UPDATE_CLIENT, client_id, *fields, *new, *how, deadline=deadline)
+            if ended:
+                return client and replace(client, revoked_before=read(decimal, ended))
+        raise StoreUnavailable("other workers kept changing the client")
 
-    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
-        how = (_flag(disable), _flag(delete))
-        return self._end(changes.END_CLIENT, client_id, *how, deadline=self._steps.deadline())
-
-    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
-        remove = self._end if and_tokens else self._steps.change
-        line = (secret_start(secret_id), _flag(and_tokens))
-        return remove(changes.REMOVE_SECRET, client_id, *line, deadline=self._steps.deadline())
+    def _confirm(self, client_id: str, deadline: float) -> None:
+        """Change nothing. What was read of a client may be a change that no replica has confirmed yet."""
+        self._steps.change(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
 
     # Tokens
 
@@ -248,17 +245,14 @@ class RedisStore:
         if token.revoked:
             return False
         if not self.marks_tokens:
-            return self._end_token(token.client_id, key, token.position, deadline)
+            return self.revoke_log_only(token.client_id, key, token.position) > 0
         issued = position_text(token.position)
-        return self._end(changes.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline)
+        return bool(self._append(changes.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline))
 
-    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
-        return self._end_token(client_id, key, position, self._steps.deadline())
-
-    def _end_token(self, client_id: str, key: bytes, position: int, deadline: float) -> bool:
-        arguments = (key, position_text(position), str(MOST_ALONE))
-        more = (self._keys.alone(client_id),)
-        return self._end(changes.END_TOKEN, client_id, *arguments, deadline=deadline, more=more)
+    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
+        more, deadline = (self._keys.alone(client_id),), self._steps.deadline()
+        how = (key, position_text(position))
+        return read(number, self._append(changes.REVOKE_LOG_ONLY, client_id, *how, deadline=deadline, more=more))
 
     def sweep(self, now: int, limit: int) -> int:
         """Redis lets expired rows go by itself."""

@@ -11,9 +11,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func
 from ...errors import StoreUnavailable
 from ...model import (
     KEEP_AGAIN_SECONDS,
-    KEEP_ENDED_SECONDS,
     LOG_KEEP_SECONDS,
-    MOST_ALONE,
     MOST_EVENTS,
     Clock,
     Ended,
@@ -55,38 +53,25 @@ class SQLLog:
         self._tokens = engine.compiled(statements.ENDED_TOKENS)
         self._clients = engine.compiled(statements.ENDED_CLIENTS)
 
-    # Within a transaction that ends tokens
+    # Within a transaction that revokes tokens
 
-    def end_client(self, connection: Connection, client_id: str, values: dict[str, object]) -> bool:
-        """End all tokens of a client, and change columns of it; false when there is none.
+    def revoke_all(self, connection: Connection, client_id: str) -> int:
+        """Append the event; the client's tokens that were revoked singly need not be known any more."""
+        connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False))
+        return self.append(connection, client_id)
 
-        Those of its tokens that ended singly need not be known any more.
-
-        :param values: what else is changed.
-        """
-        known = (_client.c.client_id == client_id) & _client.c.deleted.is_(False)
-        if connection.execute(select(_client.c.number).where(known)).first() is None:
-            return False
-        soon = self._microseconds() // 1_000_000 + KEEP_ENDED_SECONDS
-        connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False, keep_until=soon))
-        ended = self.append(connection, client_id)
-        connection.execute(update(_client).where(known).values({**values, "ended": ended}))
-        return True
-
-    def end_token(self, connection: Connection, client_id: str, key: bytes, position: int) -> bool:
-        # Whoever appends has the store's row for himself; only then is it certain what the log holds.
+    def revoke_log_only(self, connection: Connection, client_id: str, key: bytes, position: int) -> int:
+        # With a lock on the store's row, nothing else appends: only then is it certain what the log holds.
         connection.execute(select(_store.c.position).with_for_update())
-        ended = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
+        found = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
+        ended = read(OWN_END, maybe, number, found) or 0
         of_client = _alone_of(client_id)
         known = select(_log.c.position).where(of_client, _log.c.key == key)
-        if position < (read(OWN_END, maybe, number, ended) or 0) or connection.execute(known).first():
-            return False
-        not_due = _log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS)
-        count = connection.execute(select(func.count()).select_from(_log).where(of_client, not_due)).scalar_one()
-        if count >= MOST_ALONE and self.end_client(connection, client_id, {}):
-            return True
+        if position < ended or connection.execute(known).first():
+            return 0
         self.append(connection, client_id, key, alone=True)
-        return True
+        live = (_log.c.position > ended) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
+        return int(connection.execute(select(func.count()).select_from(_log).where(of_client, live)).scalar_one())
 
     def append(self, connection: Connection, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
         """Append an event and return its position; sweep what no follower needs any more."""

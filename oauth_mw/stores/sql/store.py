@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Delete,
     and_,
     delete,
     func,
@@ -152,47 +152,26 @@ class SQLStore:
             if connection.execute(select(_client.c.number).where(_client.c.client_id == client.client_id)).first():
                 return False
             connection.execute(insert(_client).values({**row, "deleted": False, "ended": 0}))
-            for secret in client.secrets:
-                self._insert_secret(connection, client.client_id, secret)
+            _add_secrets(connection, client.client_id, client.secrets)
         return True
 
-    def update_client(self, client_id: str, change: Callable[[Client], Client]) -> Client | None:
-        with self._engine.transaction() as connection:
+    def update_client(
+        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+    ) -> Client | None:
+        with self._engine.transaction(ends_tokens=revoke_tokens) as connection:
             known = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
             if known is None:
                 return None
-            client = change(known)
-            mine = update(_client).where(_client.c.client_id == client_id)
-            connection.execute(mine.values(client_values(client)))
-            for secret in known.secrets:
-                if secret not in client.secrets:
-                    connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret.secret_id))
-            for secret in client.secrets:
-                if secret not in known.secrets:
-                    self._insert_secret(connection, client_id, secret)
-            return client
-
-    def end_client(self, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
-        with self._engine.transaction(ends_tokens=True) as connection:
-            return self._end(connection, client_id, disable, delete)
-
-    def _end(self, connection: Connection, client_id: str, disable: bool, delete: bool) -> bool:
-        values: dict[str, object] = {"enabled": False} if disable else {}
-        if delete:
-            values.update(deleted=True, enabled=False, name="", attributes=None)
-            connection.execute(_delete_secrets(client_id))
-        return self._log.end_client(connection, client_id, values)
-
-    def _insert_secret(self, connection: Connection, client_id: str, secret: ClientSecret) -> None:
-        number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
-        connection.execute(insert(_secret).values({**secret_values(secret), "client": number}))
-
-    def remove_secret(self, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
-        with self._engine.transaction(ends_tokens=and_tokens) as connection:
-            removed = connection.execute(_delete_secrets(client_id).where(_secret.c.secret_id == secret_id)).rowcount
-            if removed and and_tokens:
-                self._end(connection, client_id, False, False)
-            return removed == 1
+            try:
+                client = change(known)
+            except Exception as error:
+                refusal = error
+            else:
+                revoked = {"ended": self._log.revoke_all(connection, client_id)} if revoke_tokens else {}
+                _write_client(connection, known, client, revoked)
+                return client and replace(client, revoked_before=revoked.get("ended", known.revoked_before))
+        # Raised behind the commit: it may tell of what somebody had changed before, unconfirmed.
+        raise refusal
 
     # Tokens
 
@@ -218,9 +197,9 @@ class SQLStore:
             self._log.append(connection, token.client_id, key)
         return True
 
-    def end_token(self, client_id: str, key: bytes, position: int) -> bool:
+    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
         with self._engine.transaction(ends_tokens=True) as connection:
-            return self._log.end_token(connection, client_id, key, position)
+            return self._log.revoke_log_only(connection, client_id, key, position)
 
     def sweep(self, now: int, limit: int) -> int:
         expired = first_key(now)
@@ -248,6 +227,26 @@ class SQLStore:
         return self._log.read_ends(after)
 
 
-def _delete_secrets(client_id: str) -> Delete:
+def _write_client(connection: Connection, known: Client, client: Client | None, revoked: Mapping[str, int]) -> None:
+    """Write what differs from the client that is there; ``None`` deletes it.
+
+    :param revoked: the column ``ended``, where all of its tokens are revoked.
+    """
+    before, gone = client_values(known), {"deleted": True, "enabled": False, "name": "", "attributes": None}
+    after: Mapping[str, object] = client_values(client) if client else gone
+    values = {**{name: value for name, value in after.items() if value != before.get(name)}, **revoked}
+    mine = _client.c.client_id == known.client_id
+    if values:
+        connection.execute(update(_client).where(mine).values(values))
+    secrets = client.secrets if client else ()
+    left_out = [secret.secret_id for secret in known.secrets if secret not in secrets]
+    if left_out:
+        number = select(_client.c.number).where(mine).scalar_subquery()
+        connection.execute(delete(_secret).where(_secret.c.client == number, _secret.c.secret_id.in_(left_out)))
+    _add_secrets(connection, known.client_id, [secret for secret in secrets if secret not in known.secrets])
+
+
+def _add_secrets(connection: Connection, client_id: str, secrets: Sequence[ClientSecret]) -> None:
     number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
-    return delete(_secret).where(_secret.c.client == number)
+    for secret in secrets:
+        connection.execute(insert(_secret).values({**secret_values(secret), "client": number}))

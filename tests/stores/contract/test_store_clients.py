@@ -6,6 +6,7 @@ from types import MappingProxyType
 import pytest
 
 from helpers.builders import API, BILLING, given_secret, is_dead, issued, log_of, registered
+from helpers.changes import end_client, remove_secret
 from oauth_mw.credentials import MAX_SECRETS, hash_secret
 
 FULL = registered(
@@ -63,7 +64,7 @@ def test_the_verifiers_of_a_client_are_those_of_all_its_secrets_and_else_blank(s
 
 @pytest.mark.parametrize("delete", [False, True], ids=["unknown", "deleted"])
 def test_an_id_of_no_client_has_no_verifiers(store, delete):
-    store.end_client("tester", delete=delete)
+    end_client(store, "tester", delete=delete)
 
     assert not any(store.find_verifiers("tester" if delete else "Tester"))
 
@@ -135,9 +136,9 @@ def test_an_update_that_fails_leaves_the_client_as_it_was(store):
 
 def test_every_change_of_a_client_that_does_not_exist_says_so(store):
     assert store.update_client("nobody", lambda client: client) is None
-    assert not store.end_client("nobody")
+    assert not end_client(store, "nobody")
     assert not given_secret(store, "nobody", hash_secret("s"))
-    assert not store.remove_secret("nobody", "0")
+    assert not remove_secret(store, "nobody", "0")
 
 
 def test_a_client_has_several_secrets(store):
@@ -153,23 +154,23 @@ def test_a_removed_secret_is_gone_and_the_others_stay(store):
     second = hash_secret("t" * 16)
     given_secret(store, "tester", second)
 
-    assert store.remove_secret("tester", first.secret_id)
+    assert remove_secret(store, "tester", first.secret_id)
 
     assert store.find_client("tester").secrets == (second,)
 
 
 def test_a_secret_is_removed_once(store):
     secret_id = store.find_client("tester").secrets[0].secret_id
-    store.remove_secret("tester", secret_id)
+    remove_secret(store, "tester", secret_id)
 
-    assert not store.remove_secret("tester", secret_id)
+    assert not remove_secret(store, "tester", secret_id)
 
 
 def test_a_secret_of_another_client_is_not_removed(store):
     store.add_client(registered("other"))
     foreign = store.find_client("other").secrets[0].secret_id
 
-    assert not store.remove_secret("tester", foreign, and_tokens=True)
+    assert not remove_secret(store, "tester", foreign, and_tokens=True)
 
     assert len(store.find_client("other").secrets) == 1
 
@@ -178,7 +179,7 @@ def test_a_secret_of_another_client_is_not_removed(store):
 def test_removing_a_secret_ends_tokens_only_when_asked(store, and_tokens):
     key = issued(store)
 
-    store.remove_secret("tester", store.find_client("tester").secrets[0].secret_id, and_tokens=and_tokens)
+    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=and_tokens)
 
     assert is_dead(store, key) is and_tokens
 
@@ -186,29 +187,29 @@ def test_removing_a_secret_ends_tokens_only_when_asked(store, and_tokens):
 def test_a_secret_that_is_not_there_ends_no_tokens(store):
     key, before = issued(store), log_of(store)
 
-    store.remove_secret("tester", "unknown", and_tokens=True)
+    remove_secret(store, "tester", "unknown", and_tokens=True)
 
     assert not is_dead(store, key)
     assert log_of(store) == before
 
 
 def test_a_deleted_client_is_gone_from_every_view(store):
-    assert store.end_client("tester", delete=True)
+    assert end_client(store, "tester", delete=True)
 
     assert store.find_client("tester") is None
     assert list(store.clients()) == []
 
 
 def test_a_deleted_client_cannot_be_changed_any_more(store):
-    store.end_client("tester", delete=True)
+    end_client(store, "tester", delete=True)
 
     assert store.update_client("tester", lambda client: replace(client, enabled=True)) is None
-    assert not store.end_client("tester")
+    assert not end_client(store, "tester")
     assert not given_secret(store, "tester", hash_secret("s"))
 
 
 def test_the_id_of_a_deleted_client_is_never_used_again(store):
-    store.end_client("tester", delete=True)
+    end_client(store, "tester", delete=True)
 
     assert not store.add_client(registered())
 
@@ -216,7 +217,7 @@ def test_the_id_of_a_deleted_client_is_never_used_again(store):
 
 
 def test_a_disabled_client_is_still_there(store):
-    assert store.end_client("tester", disable=True)
+    assert end_client(store, "tester", disable=True)
 
     assert store.find_client("tester").enabled is False
 
@@ -225,6 +226,6 @@ def test_a_disabled_client_is_still_there(store):
 def test_ending_tokens_keeps_the_secrets(store, how):
     before = store.find_client("tester").secrets
 
-    store.end_client("tester", **how)
+    end_client(store, "tester", **how)
 
     assert store.find_client("tester").secrets == before

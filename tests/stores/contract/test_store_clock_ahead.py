@@ -11,6 +11,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import HOUR, STORE_SUITE, events_of, key_of, registered
+from helpers.changes import end_client
 from oauth_mw import open_store
 
 KINDS = [kind for kind in STORE_SUITE if kind != "memory"]  # which has one process, and no other clock
@@ -42,7 +43,7 @@ def hurry(store_url, monkeypatch):
 def end_jwt(store, left=HOUR, number=0):
     """The key of a JWT that has so many seconds left, and was revoked."""
     key = key_of(number, expires_at=int(time.time()) + left)
-    assert store.end_token("tester", key, store.find_client("tester").revoked_before)
+    assert store.revoke_log_only("tester", key, store.find_client("tester").revoked_before)
     return key
 
 
@@ -51,7 +52,7 @@ def singles(store):
 
 
 WORK = {
-    "ends a client": lambda worker: worker.end_client("other"),
+    "ends a client": lambda worker: end_client(worker, "other"),
     "revokes a JWT": lambda worker: end_jwt(worker, number=int(time.monotonic_ns() % 10**9)),
 }
 
@@ -62,7 +63,7 @@ def test_what_it_does_drops_no_end_that_others_need(store, hurry, work, ahead):
     keys = {end_jwt(store, left, number=left) for left in (1, 60, HOUR, 30 * 24 * HOUR)}
 
     hurry(ahead, work, times=3)
-    store.end_client("other")
+    end_client(store, "other")
 
     assert keys <= singles(store)
 
@@ -71,10 +72,10 @@ def test_ends_that_it_kept_once_more_are_still_those_of_a_client(store, hurry):
     key = end_jwt(store)
     hurry(25 * HOUR, WORK["ends a client"])
 
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert singles(store) == set()
-    assert not store.end_token("tester", key, 0)
+    assert not store.revoke_log_only("tester", key, 0)
 
 
 def test_events_of_a_worker_whose_clock_is_behind_are_followed(store, hurry):

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of, registered
-from oauth_mw import model
-from oauth_mw.model import KEEP_AGAIN_SECONDS, KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
+from helpers.builders import HOUR, NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of, registered
+from helpers.changes import end_client
+from oauth_mw.model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MAX_LOG_ONLY_PER_CLIENT
+from oauth_mw.tokens import revocation
 
 
 @pytest.fixture(autouse=True)
@@ -28,50 +29,50 @@ def now_of(store, client_id="tester"):
 def test_a_token_is_ended_once(store):
     position = now_of(store)
 
-    assert [store.end_token("tester", key_of(), position) for _ in range(2)] == [True, False]
+    assert [store.revoke_log_only("tester", key_of(), position) for _ in range(2)] == [1, 0]
     assert ends_of(store) == [("tester", key_of(), True)]
 
 
 def test_followers_are_told_that_the_log_alone_knows(store):
     before = log_of(store)
 
-    store.end_token("tester", key_of(), now_of(store))
+    store.revoke_log_only("tester", key_of(), now_of(store))
 
     (event,) = store.read_log(before.store_id, before.position).events
     assert event[1:] == ("tester", key_of(), True)
 
 
 def test_a_token_of_a_client_that_a_restored_store_does_not_know_is_ended(store):
-    assert [store.end_token("nobody", key_of(), 0) for _ in range(2)] == [True, False]
-    assert ends_of(store) == [("nobody", key_of(), True)]
+    assert [store.revoke_log_only("unknown", key_of(), 0) for _ in range(2)] == [1, 0]
+    assert ends_of(store) == [("unknown", key_of(), True)]
 
 
 @pytest.mark.parametrize("delete", [False, True])
 def test_a_token_that_ended_with_its_client_is_not_ended_again(store, delete):
     position = now_of(store)
-    store.end_client("tester", delete=delete)
+    end_client(store, "tester", delete=delete)
 
-    assert not store.end_token("tester", key_of(), position)
+    assert not store.revoke_log_only("tester", key_of(), position)
     assert ends_of(store) == [("tester", None, False)]
 
 
 def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, clock):
-    store.end_client("tester")
+    end_client(store, "tester")
     last = now_of(store)
     clock.move(10 * LOG_KEEP_SECONDS)
-    store.end_client("other")
+    end_client(store, "other")
 
     assert {event.position for event in events_of(store)} == {last, now_of(store, "other")}
 
 
 def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
     key = key_of(expires_at=NOW + 100)
-    store.end_token("tester", key, now_of(store))
+    store.revoke_log_only("tester", key, now_of(store))
 
     kept = []
     for step in (100 + LOG_KEEP_SECONDS, 1, KEEP_AGAIN_SECONDS + 100, 1):
         clock.move(step)
-        store.end_client("other")
+        end_client(store, "other")
         kept.append(("tester", key, True) in ends_of(store))
 
     # Where the engine has no clock, a single look at the machine's is not believed.
@@ -80,8 +81,8 @@ def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
 
 def test_all_are_told_in_several_pages(store, pages_of_two):
     for number in range(5):
-        store.end_token("tester", key_of(number), now_of(store))
-    store.end_client("other")
+        store.revoke_log_only("tester", key_of(number), now_of(store))
+    end_client(store, "other")
 
     singles = {key for _, key, alone in ends_of(store) if alone}
     assert singles == set(map(key_of, range(5)))
@@ -101,7 +102,7 @@ def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
 
     complete = []
     for _ in range(3):
-        store.end_client("other")
+        end_client(store, "other")
         complete.append(store.read_log(before.store_id, before.position).complete)
 
     assert complete == [True, True, False]
@@ -116,31 +117,35 @@ def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):
 @pytest.fixture
 def few(monkeypatch):
     """Three tokens instead of ten thousand."""
-    import oauth_mw.stores.memory.store as memory
-    import oauth_mw.stores.redis.store as redis_store
-    import oauth_mw.stores.sql.log as sql_log
+    assert MAX_LOG_ONLY_PER_CLIENT == 10_000
+    monkeypatch.setattr(revocation, "MAX_LOG_ONLY_PER_CLIENT", 3)
 
-    for module in (memory, redis_store, sql_log):
-        assert module.MOST_ALONE == model.MOST_ALONE == 10_000
-        monkeypatch.setattr(module, "MOST_ALONE", 3)
+
+def revoked_singly(store, numbers, position, client_id="tester", *, expires_at=NOW + HOUR):
+    """Whether each was revoked just now."""
+    keys = [key_of(number, expires_at=expires_at) for number in numbers]
+    return [revocation.revoke_log_only(store, client_id, key, position) for key in keys]
 
 
 def test_too_many_ends_of_a_client_become_one(few, store):
     position = now_of(store)
-    store.end_token("other", key_of(9), position)
+    revoked_singly(store, [9], position, "other")
     row = issued(store, "tester", number=8)
 
-    done = [store.end_token("tester", key_of(number), position) for number in range(4)]
-
-    assert done == [True] * 4
+    assert revoked_singly(store, range(4), position) == [True] * 4
     assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
     assert is_dead(store, row) or not store.marks_tokens
 
 
+def test_too_many_of_a_client_that_is_unknown_stay_what_they_are(few, store):
+    revoked_singly(store, range(5), 0, "unknown")
+
+    assert len(ends_of(store)) == 5
+
+
 def test_a_follower_learns_that_too_many_ends_became_one(few, store):
-    before, position = log_of(store), now_of(store)
-    for number in range(4):
-        store.end_token("tester", key_of(number), position)
+    before = log_of(store)
+    revoked_singly(store, range(4), now_of(store))
 
     page = store.read_log(before.store_id, before.position)
 
@@ -149,58 +154,36 @@ def test_a_follower_learns_that_too_many_ends_became_one(few, store):
 
 def test_one_that_has_seen_the_last_single_end_follows_on_too(few, store):
     position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number), position)
+    revoked_singly(store, range(3), position)
     before = log_of(store)
-    store.end_token("tester", key_of(3), position)
+    revoked_singly(store, [3], position)
 
     page = store.read_log(before.store_id, before.position)
 
-    assert page.complete and [event[1:3] for event in page.events] == [("tester", None)]
+    assert page.complete and [event[1:3] for event in page.events] == [("tester", key_of(3)), ("tester", None)]
 
 
 @pytest.mark.parametrize("how", [{}, {"disable": True}, {"delete": True}], ids=["all tokens", "disabled", "deleted"])
 def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
     position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number), position)
-    store.end_token("other", key_of(9), position)
+    revoked_singly(store, range(3), position)
+    revoked_singly(store, [9], position, "other")
 
-    store.end_client("tester", **how)
+    end_client(store, "tester", **how)
 
     assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
 
 
-def test_the_events_of_those_go_soon(store, clock):
-    position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number), position)
-    store.end_client("tester")
-    clock.move(KEEP_ENDED_SECONDS + 1)
-    store.end_client("other")
+def test_those_do_not_count_among_the_many(store):
+    revoked_singly(store, range(3), now_of(store))
+    end_client(store, "tester")
 
-    events = [event for batch in store.movable().read_events(0) for event in batch]
-
-    assert [event.key for event in events] == [None, None] or store.single_process
-
-
-def test_those_do_not_count_among_the_many(few, store):
-    position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number), position)
-    store.end_client("tester")
-    store.end_token("tester", key_of(4), now_of(store))
-
-    assert ("tester", key_of(4), True) in ends_of(store)
+    assert store.revoke_log_only("tester", key_of(4), now_of(store)) == 1
 
 
 def test_after_that_the_client_has_all_its_room_again(few, store):
-    position = now_of(store)
-    for number in range(4):
-        store.end_token("tester", key_of(number), position)
-    position = now_of(store)
-    for number in range(4, 7):
-        store.end_token("tester", key_of(number), position)
+    revoked_singly(store, range(4), now_of(store))
+    revoked_singly(store, range(4, 7), now_of(store))
 
     singles = [key for _, key, alone in ends_of(store) if alone]
     assert set(singles) == set(map(key_of, range(4, 7)))
@@ -208,19 +191,18 @@ def test_after_that_the_client_has_all_its_room_again(few, store):
 
 def test_ends_that_are_swept_make_room(few, store, clock):
     position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
+    revoked_singly(store, range(3), position, expires_at=NOW + 1)
     for step in (2 + LOG_KEEP_SECONDS, 2 + KEEP_AGAIN_SECONDS):
         clock.move(step)
-        store.end_client("other")
+        end_client(store, "other")
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
-    store.end_token("tester", late, position)
+    revocation.revoke_log_only(store, "tester", late, position)
 
     assert ends_of(store) == [("other", None, False), ("tester", late, True)]
 
 
 def test_what_ended_stays_so_for_a_client_that_changes(store):
-    store.end_token("tester", key_of(), now_of(store))
+    store.revoke_log_only("tester", key_of(), now_of(store))
 
     store.update_client("tester", lambda client: replace(client, enabled=False))
 
@@ -230,11 +212,10 @@ def test_what_ended_stays_so_for_a_client_that_changes(store):
 @pytest.mark.parametrize("store_kind", SWEEPING)
 def test_those_that_were_due_once_leave_their_room(few, store, clock):
     position = now_of(store)
-    for number in range(3):
-        store.end_token("tester", key_of(number, expires_at=NOW + 1), position)
+    revoked_singly(store, range(3), position, expires_at=NOW + 1)
     clock.move(2 + LOG_KEEP_SECONDS)
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
 
-    store.end_token("tester", late, position)
+    revocation.revoke_log_only(store, "tester", late, position)
 
     assert ("tester", late, True) in ends_of(store)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from oauth_mw import open_store
 from oauth_mw.model import Ended
 
@@ -27,7 +28,7 @@ def events_since(store, page):
 
 
 def test_who_knows_nothing_is_told_to_forget_and_where_the_log_stands(store):
-    store.end_client("tester")
+    end_client(store, "tester")
 
     page = log_of(store)
 
@@ -45,10 +46,10 @@ def test_each_way_to_end_tokens_is_one_event(store):
     key, before = issued(store), log_of(store)
 
     store.revoke_token(key)
-    store.end_client("tester")
-    store.end_client("tester", disable=True)
-    store.remove_secret("tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True)
-    store.end_client("other", delete=True)
+    end_client(store, "tester")
+    end_client(store, "tester", disable=True)
+    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True)
+    end_client(store, "other", delete=True)
 
     tester = ("tester", None)
     assert events_since(store, before) == [("tester", key), tester, tester, tester, ("other", None)]
@@ -60,16 +61,16 @@ def test_what_ends_no_token_is_no_event(store):
 
     store.add_client(registered("third"))
     store.update_client("tester", lambda client: replace(client, scopes=("less",), lifetime=1))
-    store.remove_secret("tester", store.find_client("tester").secrets[0].secret_id)
+    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id)
     store.sweep(2**32 - 1, 10)
 
     assert log_of(store) == before
 
 
 def test_a_follower_is_told_what_it_has_not_seen_and_nothing_else(store):
-    store.end_client("tester")
+    end_client(store, "tester")
     seen = log_of(store)
-    store.end_client("other")
+    end_client(store, "other")
 
     page = store.read_log(seen.store_id, seen.position)
 
@@ -79,7 +80,7 @@ def test_a_follower_is_told_what_it_has_not_seen_and_nothing_else(store):
 def test_events_are_told_in_the_order_of_their_positions(store, clock):
     before = log_of(store)
     for step in (5, -9, 7, -30):
-        store.end_client("tester")
+        end_client(store, "tester")
         clock.move(step)
 
     page = store.read_log(before.store_id, before.position)
@@ -89,7 +90,7 @@ def test_events_are_told_in_the_order_of_their_positions(store, clock):
 
 
 def test_another_store_is_never_followed_on(store):
-    store.end_client("tester")
+    end_client(store, "tester")
 
     page = store.read_log("another store", log_of(store).position)
 
@@ -103,7 +104,7 @@ def test_two_stores_have_two_ids(store):
 
 
 def test_a_log_that_stands_behind_its_follower_is_another_one(store):
-    store.end_client("tester")
+    end_client(store, "tester")
     page = log_of(store)
 
     assert not store.read_log(page.store_id, page.position + 1).complete
@@ -113,7 +114,7 @@ def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
     key, told, learned = issued(store), [], []
     store.watch(lambda: told.append(True))
 
-    for end in (lambda: store.revoke_token(key), lambda: store.end_client("tester")):
+    for end in (lambda: store.revoke_token(key), lambda: end_client(store, "tester")):
         before = store.generation(), len(told)
         end()
         learned.append(store.generation() != before[0] if store.immediate else len(told) > before[1])
@@ -125,10 +126,10 @@ def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
 
 
 ENDS = {
-    "all tokens ended": lambda store: store.end_client("tester"),
-    "disabled": lambda store: store.end_client("tester", disable=True),
-    "secret revoked with its tokens": lambda store: store.remove_secret(
-        "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
+    "all tokens ended": lambda store: end_client(store, "tester"),
+    "disabled": lambda store: end_client(store, "tester", disable=True),
+    "secret revoked with its tokens": lambda store: remove_secret(
+        store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
     ),
 }
 every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
@@ -167,7 +168,7 @@ def test_a_token_whose_request_was_under_way_is_dead(store, end):
 
 def test_a_token_whose_request_was_under_way_when_the_client_was_deleted_is_dead(store):
     client = store.find_client("tester")
-    store.end_client("tester", delete=True)
+    end_client(store, "tester", delete=True)
 
     store.add_token(key_of(), token_of(client))
 
@@ -185,8 +186,8 @@ def test_the_tokens_of_other_clients_live_on(store, end):
 
 def test_an_event_of_another_client_does_not_save_a_token_under_way(store):
     client = store.find_client("tester")
-    store.end_client("tester")
-    store.end_client("other")
+    end_client(store, "tester")
+    end_client(store, "other")
 
     store.add_token(key_of(), token_of(client))
 
@@ -195,7 +196,7 @@ def test_an_event_of_another_client_does_not_save_a_token_under_way(store):
 
 def test_enabling_a_client_revives_no_token(store):
     key = issued(store)
-    store.end_client("tester", disable=True)
+    end_client(store, "tester", disable=True)
 
     store.update_client("tester", lambda client: replace(client, enabled=True))
 
@@ -206,7 +207,7 @@ def test_enabling_a_client_revives_no_token(store):
 def test_tokens_stay_dead_through_every_later_event(store):
     key = issued(store)
     for _ in range(3):
-        store.end_client("tester")
-        store.end_client("other")
+        end_client(store, "tester")
+        end_client(store, "other")
 
     assert is_dead(store, key)

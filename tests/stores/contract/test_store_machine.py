@@ -19,6 +19,7 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from helpers.builders import HOUR, NOW, STORE_SUITE, SWEEPING, key_of, log_of, registered, token_of
+from helpers.changes import end_client
 from helpers.store_urls import NAMED_BY, why_not
 from helpers.support import HandClock
 from oauth_mw import open_store
@@ -99,7 +100,7 @@ class Stores(RuleBasedStateMachine):
 
     @rule(client_id=ids, disable=strategies.booleans(), delete=strategies.sampled_from([False, False, True]))
     def end_client(self, client_id, disable, delete):
-        ended = self.same(lambda store: store.end_client(client_id, disable=disable, delete=delete))
+        ended = self.same(lambda store: end_client(store, client_id, disable=disable, delete=delete))
         assert ended is (client_id in self.clients)
         if ended:
             self.end_all(client_id)
@@ -143,7 +144,7 @@ class Stores(RuleBasedStateMachine):
     def revoke_jwt(self, number):
         for key in self.remembered()[number : number + 1]:
             owner, positions, alive = self.jwts[key]
-            said = [store.end_token(owner, key, position) for store, position in self.pairs(positions)]
+            said = [store.revoke_log_only(owner, key, position) for store, position in self.pairs(positions)]
             assert said == [alive] * len(KINDS)
             self.jwts[key] = owner, positions, False
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import STORE_SUITE, key_of, registered
+from helpers.changes import end_client, remove_secret
 from helpers.support import SECRET
 from oauth_mw import AdminError, admin
 from oauth_mw.model import TokenRecord
@@ -68,9 +69,9 @@ OPERATIONS = {
     "find_client": lambda store: store.find_client(HALF),
     "add_client": lambda store: store.add_client(registered(HALF)),
     "update_client": lambda store: store.update_client(HALF, lambda client: replace(client, name="x")),
-    "end_client": lambda store: store.end_client(HALF),
-    "remove_secret": lambda store: store.remove_secret(HALF, "0"),
-    "end_token": lambda store: store.end_token(HALF, key_of(), 0),
+    "end_client": lambda store: end_client(store, HALF),
+    "remove_secret": lambda store: remove_secret(store, HALF, "0"),
+    "revoke_log_only": lambda store: store.revoke_log_only(HALF, key_of(), 0),
 }
 
 

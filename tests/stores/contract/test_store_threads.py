@@ -11,6 +11,7 @@ from threading import Barrier
 import pytest
 
 from helpers.builders import NOW, STORE_SUITE, is_dead, issued, key_of, log_of, registered, sweeping, token_of
+from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import AdminError, admin
 from oauth_mw.credentials import MAX_SECRETS
@@ -112,7 +113,7 @@ def test_a_client_has_at_most_so_many_secrets_however_many_processes_add_some(st
 def test_events_at_once_have_positions_of_their_own(store, at_once):
     before = log_of(store)
 
-    at_once(lambda thread: [store.end_client("tester") for _ in range(5)])
+    at_once(lambda thread: [end_client(store, "tester") for _ in range(5)])
 
     page = store.read_log(before.store_id, before.position)
     assert len({event.position for event in page.events}) == 5 * THREADS
@@ -121,7 +122,7 @@ def test_events_at_once_have_positions_of_their_own(store, at_once):
 def test_a_token_is_dead_whenever_an_end_came_after_its_client_was_read(store, at_once):
     def work(thread):
         client = store.find_client("tester")
-        store.end_client("tester")
+        end_client(store, "tester")
         store.add_token(key_of(thread), token_of(client))
         return is_dead(store, key_of(thread))
 

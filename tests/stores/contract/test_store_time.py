@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import issued, log_of, registered
+from helpers.changes import end_client
 
 MICROSECONDS = 1_000_000
 
@@ -15,7 +16,7 @@ def tester(store):
 
 
 def position_after_an_event(store):
-    store.end_client("tester")
+    end_client(store, "tester")
     return log_of(store).position
 
 

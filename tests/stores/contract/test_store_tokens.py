@@ -5,6 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from helpers.builders import API, BILLING, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +90,7 @@ def test_an_unknown_token_is_not_revoked(store):
 
 def test_a_token_that_ended_with_all_of_its_client_is_not_revoked_again(store):
     key = issued(store)
-    store.end_client("tester")
+    end_client(store, "tester")
     before = log_of(store)
 
     assert not store.revoke_token(key)
@@ -115,6 +116,6 @@ def test_tokens_are_counted(store):
 def test_the_tokens_of_a_deleted_client_are_found_and_dead(store):
     key = issued(store)
 
-    store.end_client("tester", delete=True)
+    end_client(store, "tester", delete=True)
 
     assert is_dead(store, key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import issued, key_of, registered
+from helpers.changes import end_client
 from helpers.copying import accepted, changed, contents, each_kind, each_pair, each_target, filled, new_places, states
 from oauth_mw import admin, open_store
 from oauth_mw.errors import StoreUnavailable
@@ -196,7 +197,7 @@ def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then
     filled(source)
 
     def end(source):
-        source.end_client("a")
+        end_client(source, "a")
         return issued(source, "b", 2000)
 
     late(end)
@@ -212,7 +213,7 @@ def test_a_token_that_was_revoked_with_its_client_meanwhile_comes_revoked(stores
 
     def end(source):
         keys.append(issued(source, "a", 2000))
-        source.end_client("a")
+        end_client(source, "a")
         return keys[0]
 
     late(end)
@@ -244,7 +245,7 @@ def test_ends_before_and_after_a_move_are_told_apart(stores, clock):
     copy(*stores, clock)
     clock.move(-3600)
 
-    target.end_client("tester")
+    end_client(target, "tester")
     after = issued(target, number=2)
 
     assert accepted(target, [before, after]) == {after}
@@ -273,7 +274,7 @@ def test_an_outage_says_of_which_store(clock, monkeypatch):
     whole.take_events = fail
     monkeypatch.setattr(target, "movable", lambda: whole)
     source.add_client(registered())
-    source.end_client("tester")
+    end_client(source, "tester")
 
     with pytest.raises(StoreUnavailable, match="^there://: full$"):
         copy(source, target, clock)

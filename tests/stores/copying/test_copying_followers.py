@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import issued, log_of, registered
+from helpers.changes import end_client
 from helpers.copying import accepted, each_target, guarded, new_places
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
@@ -24,9 +25,9 @@ def stores(kinds, request, tmp_path, clock):
 
 ENDS = {
     "revoked": lambda store, key: store.revoke_token(key),
-    "all ended": lambda store, key: store.end_client("real"),
-    "disabled": lambda store, key: store.end_client("real", disable=True),
-    "deleted": lambda store, key: store.end_client("real", delete=True),
+    "all ended": lambda store, key: end_client(store, "real"),
+    "disabled": lambda store, key: end_client(store, "real", disable=True),
+    "deleted": lambda store, key: end_client(store, "real", delete=True),
 }
 
 
@@ -55,7 +56,7 @@ def test_a_follower_is_told_the_events_in_their_order(stores, clock):
         source.revoke_token(issued(source, number=number))
     admin.copy_store(source, target, clock=clock)
     seen = log_of(target)
-    source.end_client("tester")
+    end_client(source, "tester")
     source.revoke_token(issued(source, number=6))
 
     admin.copy_store(source, target, clock=clock)
@@ -70,11 +71,11 @@ def test_a_follower_is_told_the_events_in_their_order(stores, clock):
 def test_a_follower_forgets_all_when_events_were_swept_before_they_were_copied(stores, clock, monkeypatch):
     monkeypatch.setattr("oauth_mw.stores.memory.store.LOG_LENGTH", 4)
     source, target = stores
-    source.end_client("tester")
+    end_client(source, "tester")
     admin.copy_store(source, target, clock=clock)
     seen = log_of(target)
     for _ in range(7):
-        source.end_client("tester")
+        end_client(source, "tester")
 
     admin.copy_store(source, target, clock=clock)
 
@@ -92,7 +93,7 @@ def test_a_revocation_arrives_though_the_log_has_forgotten_it(stores, clock, mon
     source.revoke_token(key)
     source.add_client(registered("other"))
     for _ in range(9):
-        source.end_client("other")
+        end_client(source, "other")
 
     admin.copy_store(source, target, clock=clock)
 
@@ -102,9 +103,9 @@ def test_a_revocation_arrives_though_the_log_has_forgotten_it(stores, clock, mon
 def test_events_swept_in_a_database_are_no_gap_for_the_copy(tmp_path, clock):
     source, target = (open_store(f"sqlite:///{tmp_path}/{name}.db", create=True, clock=clock) for name in "st")
     source.add_client(registered())
-    source.end_client("tester")
+    end_client(source, "tester")
     clock.move(3 * 24 * 3600)
-    source.end_client("tester")
+    end_client(source, "tester")
 
     admin.copy_store(source, target, clock=clock)
 

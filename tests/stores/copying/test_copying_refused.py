@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import given_secret, issued, registered
+from helpers.changes import end_client, remove_secret
 from helpers.copying import changed, contents, each_kind, each_target, filled, new_places
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
@@ -45,7 +46,7 @@ def test_a_store_that_is_in_use(stores, clock):
 def test_a_store_of_which_only_a_deleted_client_is_left(stores, clock):
     source, target = stores
     target.add_client(registered("mine"))
-    target.end_client("mine", delete=True)
+    end_client(target, "mine", delete=True)
 
     assert refused(source, target, clock).startswith(f"{target.url} is not empty")
 
@@ -60,9 +61,9 @@ def test_a_copy_of_another_store(stores, clock):
 
 EVENTS = {
     "a token revoked": lambda store, key: store.revoke_token(key),
-    "all tokens ended": lambda store, key: store.end_client("b"),
-    "a client disabled": lambda store, key: store.end_client("b", disable=True),
-    "a client deleted": lambda store, key: store.end_client("d", delete=True),
+    "all tokens ended": lambda store, key: end_client(store, "b"),
+    "a client disabled": lambda store, key: end_client(store, "b", disable=True),
+    "a client deleted": lambda store, key: end_client(store, "d", delete=True),
 }
 
 
@@ -83,7 +84,7 @@ CHANGES = {
     "renamed": lambda store: store.update_client("b", lambda client: replace(client, name="mine")),
     "enabled": lambda store: store.update_client("d", lambda client: replace(client, enabled=True)),
     "given a secret": lambda store: given_secret(store, "b", hash_secret("u" * 16)),
-    "without a secret": lambda store: store.remove_secret("b", store.find_client("b").secrets[0].secret_id),
+    "without a secret": lambda store: remove_secret(store, "b", store.find_client("b").secrets[0].secret_id),
     "with other scopes": lambda store: store.update_client("b", lambda client: replace(client, scopes=("x",))),
     "with a number for true": lambda store: store.update_client(
         "b", lambda client: replace(client, attributes={"n": 1})
@@ -110,8 +111,8 @@ def test_a_copy_that_begins_a_life_of_its_own_while_it_is_made(stores, clock):
     filled(source)
 
     def use_both(count):
-        source.end_client("a")
-        target.end_client("b")
+        end_client(source, "a")
+        end_client(target, "b")
 
     with pytest.raises(AdminError, match="tokens were ended"):
         admin.copy_store(source, target, clock=clock, told=use_both)
@@ -141,7 +142,7 @@ def test_the_source_after_its_copy_has_gone_on(stores, clock):
     filled(source)
     admin.copy_store(source, target, clock=clock)
     issued(target, "b", 77)
-    target.end_client("b")
+    end_client(target, "b")
 
     assert refused(target, source, clock).startswith(f"{source.url} is not empty")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import issued, log_of, registered
+from helpers.changes import end_client
 from oauth_mw import open_store
 from oauth_mw.stores.memory import store as memory
 
@@ -18,7 +19,7 @@ def store(monkeypatch, clock):
 
 
 def positions_of(store, events):
-    return [(store.end_client("tester"), log_of(store).position)[1] for _ in range(events)]
+    return [(end_client(store, "tester"), log_of(store).position)[1] for _ in range(events)]
 
 
 def follow(store, position):

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import HOUR, log_of, registered
+from helpers.changes import end_client
 from helpers.engines import Postgres
 from helpers.postgres_raw import Raw
 from helpers.relay import Relay
@@ -26,7 +27,7 @@ def test_positions_are_the_time_of_postgresql_and_not_the_workers(postgres_url, 
     with closing(open_store(postgres_url, create=True, clock=time.time)) as store, Raw(postgres_url) as raw:
         store.add_client(registered())
         (before,) = raw(SECONDS)
-        store.end_client("tester")
+        end_client(store, "tester")
         (after,) = raw(SECONDS)
 
         assert before <= log_of(store).position / 1_000_000 <= after

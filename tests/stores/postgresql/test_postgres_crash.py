@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import issued, key_of, log_of
+from helpers.changes import end_client
 from helpers.engines import Postgres, wait_until
 from helpers.engines_postgres_pair import Pair
 from helpers.postgres_raw import Raw
@@ -158,7 +159,7 @@ def test_an_older_state_that_is_restored_is_another_store(engine, store, worker)
 
     assert before == [401, 200]
     assert [worker.check(token), worker.check(late)] == [200, 401]
-    store.end_client("tester")
+    end_client(store, "tester")
     assert log_of(store).position > page.position
 
 

@@ -15,6 +15,7 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, registered
+from helpers.changes import end_client
 from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
 from helpers.processes import Processes, exit_code_of, forked
@@ -107,7 +108,7 @@ def test_a_child_that_ends_like_a_program_ends_no_session_of_the_parent(store, p
 
 
 def test_parent_and_child_both_go_on(store):
-    assert in_child(lambda: store.end_client("other")) == 0
+    assert in_child(lambda: end_client(store, "other")) == 0
     assert store.revoke_token(key_of())
     assert in_child(lambda: is_dead(store, key_of())) == 0
 
@@ -123,7 +124,7 @@ def test_a_child_is_not_kept_by_what_a_thread_of_the_parent_was_at(store):
     thread = Thread(target=hold)
     thread.start()
     inside.wait()
-    child = forked(lambda: store.end_client("other"))  # waits for the parent's turn, in the server
+    child = forked(lambda: end_client(store, "other"))  # waits for the parent's turn, in the server
     go_on.set()
     thread.join()
 
@@ -134,7 +135,7 @@ def test_a_child_is_not_kept_by_what_a_thread_of_the_parent_was_at(store):
 def test_a_lock_that_was_held_at_the_fork_is_not_held_in_the_child(store, lock):
     store.find_client("tester")
     with getattr(store._engine._pool, lock):
-        assert in_child(lambda: store.end_client("other")) == 0
+        assert in_child(lambda: end_client(store, "other")) == 0
 
 
 def test_a_first_contact_that_was_under_way_at_the_fork_is_not_in_the_child(store):

@@ -14,6 +14,7 @@ from threading import Thread
 import pytest
 
 from helpers.builders import issued, key_of, registered
+from helpers.changes import end_client
 from helpers.engines_base import wait_until
 from helpers.postgres_raw import OURS, Raw
 from helpers.processes import Processes
@@ -91,7 +92,7 @@ def test_interruptions_use_no_connection_up(store, raw, postgres_url):
     with locked(postgres_url):
         for _ in range(CONNECTIONS + 2):
             with interrupted_by(KeyboardInterrupt, raw), pytest.raises(KeyboardInterrupt):
-                store.end_client("tester")
+                end_client(store, "tester")
 
     assert store.find_client("tester")
 
@@ -132,7 +133,7 @@ def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_
 def test_those_who_wait_for_their_turn_leave_the_connections_to_those_who_read(store, raw, postgres_url):
     def end():
         with pytest.raises(StoreUnavailable):
-            store.end_client("tester")
+            end_client(store, "tester")
 
     threads = [Thread(target=end) for _ in range(CONNECTIONS + 4)]
     with locked(postgres_url):
@@ -161,7 +162,7 @@ def test_a_statement_that_is_cancelled_is_unavailable_and_leaves_the_connection(
 
     def end():
         try:
-            store.end_client("tester")
+            end_client(store, "tester")
         except StoreUnavailable as error:
             refused.append(error.reason)
 
@@ -173,7 +174,7 @@ def test_a_statement_that_is_cancelled_is_unavailable_and_leaves_the_connection(
         thread.join()
 
     assert refused == ["PostgreSQL: canceling statement due to user request"]
-    assert store.end_client("tester")
+    assert end_client(store, "tester")
 
 
 STOPPED = """
@@ -208,7 +209,7 @@ def test_a_process_that_is_killed_within_a_transaction_has_changed_nothing(store
         assert killed.says() == "inside"
         assert killed.ends() == -signal.SIGKILL
 
-        wait_until(lambda: store.end_client("tester"), "the end of its session", 5)
+        wait_until(lambda: end_client(store, "tester"), "the end of its session", 5)
     assert len(store.read_log(before.store_id, before.position).events) == 1
 
 
@@ -232,13 +233,13 @@ GREENLETS = """
 
     def end():
         try:
-            return store.end_client("tester")
+            return end_client(store, "tester")
         except StoreUnavailable:
             return "unavailable"
 
     def cut_off():
         with gevent.Timeout(0.05, False):
-            store.end_client("tester")
+            end_client(store, "tester")
         return "cut off"
 
     def all_of(work, count):

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import HOUR, registered
+from helpers.changes import end_client
 from helpers.postgres_raw import Raw
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.deadlines import deadline
@@ -50,7 +51,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
     store.watch(ended)
     with Raw(postgres_url) as raw:
         late()
-        assert store.end_client("tester")
+        assert end_client(store, "tester")
 
         assert len(left) == 1 and left[0] <= 0
         assert len(raw.backends()) == 1  # whom nobody asked nobody has to replace
@@ -60,7 +61,7 @@ def test_with_time_left_it_is_what_the_commit_has_left(store):
     left = []
     store.watch(lambda: left.append(deadline(LONG) - time.monotonic()))
 
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert 0 < left[0] < TIMEOUT
 

@@ -23,7 +23,7 @@ APPEND = """
 keys = [bytes.fromhex(each) for each in sys.stdin.readline().split()]
 for key in keys:
     store.revoke_token(key)
-    store.end_client("other")
+    end_client(store, "other")
 print("done", flush=True)
 """
 WRITERS, EACH = 3, 15
@@ -76,7 +76,7 @@ for number, key in enumerate(keys):
     print("revoked", key.hex(), flush=True)
     store.add_client(Client(f"client {number}", "", created_at=0))
     print("added", f"client {number}", flush=True)
-    store.end_client(f"client {number}", delete=number % 2 == 0)
+    end_client(store, f"client {number}", delete=number % 2 == 0)
     print("deleted" if number % 2 == 0 else "ended", f"client {number}", flush=True)
 """
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import given_secret, issued, key_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from helpers.engines import Postgres, wait_until
 from helpers.postgres_raw import Raw
 from helpers.store_urls import why_no_wheel
@@ -77,9 +78,9 @@ def operations(store):
     return reads, {
         "add_client": lambda: store.add_client(registered("other")),
         "update_client": lambda: store.update_client("tester", lambda client: replace(client, name="x")),
-        "end_client": lambda: store.end_client("tester"),
+        "end_client": lambda: end_client(store, "tester"),
         "add_secret": lambda: given_secret(store, "tester", hash_secret("t" * 16)),
-        "remove_secret": lambda: store.remove_secret("tester", "0", and_tokens=True),
+        "remove_secret": lambda: remove_secret(store, "tester", "0", and_tokens=True),
         "add_token": lambda: store.add_token(key, token),
         "revoke_token": lambda: store.revoke_token(key_of()),
         "sweep": lambda: store.sweep(0, 10),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from helpers.builders import HOUR, NOW, key_of, registered, token_of
+from helpers.changes import remove_secret
 from helpers.life import GIVEN, live, serve
 from helpers.postgres_raw import Raw
 from helpers.store_urls import own_postgres_places, why_no_wheel
@@ -16,7 +17,7 @@ from helpers.support import SECRET, HandClock, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
 from oauth_mw.model import LOG_KEEP_SECONDS, KeyRecord
-from oauth_mw.stores.sql import log
+from oauth_mw.tokens import revocation
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
@@ -58,7 +59,7 @@ class Roles:
 
 @pytest.fixture
 def roles(postgres_url, monkeypatch):
-    monkeypatch.setattr(log, "MOST_ALONE", 2)
+    monkeypatch.setattr(revocation, "MAX_LOG_ONLY_PER_CLIENT", 2)
     with Raw(postgres_url) as raw, closing(Roles(postgres_url, raw)) as roles:
         roles.run(MAKE)
         yield roles
@@ -87,11 +88,11 @@ def work(roles):
             store.add_token(key_of(number), token_of(client))
         assert store.find_token(key_of(0)) and store.revoke_token(key_of(0))
         assert store.sweep(NOW + 2 * HOUR, 10) == 2
-        for number in range(log.MOST_ALONE + 1):
-            store.end_token("tester", key_of(number), client.revoked_before)
+        for number in range(revocation.MAX_LOG_ONLY_PER_CLIENT + 1):
+            revocation.revoke_log_only(store, "tester", key_of(number), client.revoked_before)
         store.read_ends()
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)
-        store.end_token("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
+        store.revoke_log_only("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
         assert store.read_log("", -1).position > page.position
         store.has_client_for("jwt")
         store.warnings()
@@ -161,7 +162,7 @@ def test_a_service_without_more_rights_can_change_no_client(roles, owner):
         for change in (
             lambda: store.add_client(registered("other")),
             lambda: store.update_client("tester", lambda client: client),
-            lambda: store.remove_secret("tester", registered().secrets[0].secret_id),
+            lambda: remove_secret(store, "tester", registered().secrets[0].secret_id),
         ):
             with pytest.raises(StoreUnavailable, match="permission denied"):
                 change()

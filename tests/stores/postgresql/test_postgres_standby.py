@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, registered
+from helpers.changes import end_client, remove_secret
 from helpers.engines_base import wait_until
 from helpers.engines_postgres_pair import Pair
 from helpers.postgres_raw import Raw
@@ -82,11 +83,11 @@ def alone(pair):
 
 CHANGES = {
     "revoke": lambda store: store.revoke_token(key_of()),
-    "end": lambda store: store.end_client("tester"),
-    "delete": lambda store: store.end_client("tester", delete=True),
+    "end": lambda store: end_client(store, "tester"),
+    "delete": lambda store: end_client(store, "tester", delete=True),
     "add": lambda store: store.add_client(registered("third")),
     "update": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
-    "remove": lambda store: store.remove_secret("tester", RECORD.secret_id),
+    "remove": lambda store: remove_secret(store, "tester", RECORD.secret_id),
 }
 every_change = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 

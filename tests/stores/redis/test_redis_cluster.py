@@ -11,6 +11,7 @@ import pytest
 from redis.crc import key_slot
 
 from helpers.builders import is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client
 from helpers.engines import Redis, free_port, wait_until
 from helpers.engines_redis_cluster import Cluster, ask
 from helpers.processes import exit_code_of, forked
@@ -237,7 +238,7 @@ def test_all_goes_on_when_the_revocation_log_has_moved_and_while_its_last_keys_d
         assert store.revoke_token(keys[1])
         finish()
         assert store.revoke_token(keys[2])
-        assert store.end_client("tester")
+        assert end_client(store, "tester")
 
     page = store.read_log(log_of(store).store_id, seen.position)  # on another node it is another to its followers
     assert (page.complete, len(page.events)) == (True, 3)

@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 from helpers.builders import issued, log_of, registered
+from helpers.changes import end_client
 from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
@@ -140,7 +141,7 @@ def test_a_store_that_was_changed_to_another_schema_is_not_written_to(redis_url,
         before = raw.client.hgetall(raw.key("client:tester"))
 
         with pytest.raises(StoreUnavailable, match=f"schema version {KNOWN + 1}"):
-            store.end_client("tester")
+            end_client(store, "tester")
 
         assert raw.client.hgetall(raw.key("client:tester")) == before
 
@@ -151,7 +152,7 @@ def test_a_store_that_was_removed_is_not_made_again_by_those_who_use_it(redis_ur
 
         for call in (
             lambda: store.find_client("tester"),
-            lambda: store.end_client("tester"),
+            lambda: end_client(store, "tester"),
             lambda: list(store.clients()),
             lambda: store.read_log("", -1),
         ):
@@ -200,7 +201,7 @@ def use(url):
         store.revoke_token(key)
         store.find_token(key)
         log_of(store)
-        store.end_client("tester", delete=True)
+        end_client(store, "tester", delete=True)
         return [*store.clients(), store.count_tokens()]
 
 

@@ -11,6 +11,7 @@ import pytest
 import redis
 
 from helpers.builders import log_of
+from helpers.changes import end_client
 from helpers.engines_base import wait_until
 from helpers.engines_redis_cluster import Cluster
 from helpers.engines_redis_sentinels import Sentinels
@@ -206,7 +207,7 @@ def lose_tail(engine, end):
 
 def test_a_log_whose_tail_was_lost_empties_every_cache(engine, tail, app):
     seen = []
-    lose_tail(engine, lambda: (tail.end_client("other"), time.sleep(LAG), seen.append(log_of(tail))))
+    lose_tail(engine, lambda: (end_client(tail, "other"), time.sleep(LAG), seen.append(log_of(tail))))
     # Who still has the token in his cache would accept it.
     with redis.Redis(port=engine.primary_of(row_of(app)).port) as client:
         assert client.delete(row_of(app)) == 1

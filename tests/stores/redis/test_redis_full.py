@@ -9,6 +9,7 @@ from types import MappingProxyType
 import pytest
 
 from helpers.builders import given_secret, is_dead, issued, key_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
@@ -42,12 +43,12 @@ def store(server, raw):
 CHANGES = {
     "add_client": lambda store: store.add_client(registered("other")),
     "update_client": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
-    "end_client": lambda store: store.end_client("tester"),
-    "disable": lambda store: store.end_client("tester", disable=True),
-    "delete": lambda store: store.end_client("tester", delete=True),
+    "end_client": lambda store: end_client(store, "tester"),
+    "disable": lambda store: end_client(store, "tester", disable=True),
+    "delete": lambda store: end_client(store, "tester", delete=True),
     "add_secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
-    "remove_secret": lambda store: store.remove_secret(
-        "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
+    "remove_secret": lambda store: remove_secret(
+        store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
     ),
     "add_token": lambda store: store.add_token(key_of(1), token_of(store.find_client("tester"))),
     "revoke_token": lambda store: store.revoke_token(key_of()),

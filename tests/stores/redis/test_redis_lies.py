@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
+from helpers.changes import end_client
 from helpers.damage import OPERATIONS, ask, fill
 from helpers.redis_liar import Liar, Raw, Through
 from helpers.redis_raw import prefix_of
@@ -98,7 +99,7 @@ def test_a_reply_that_is_none_is_an_answer_or_an_outage(lied, command, lie):
 @pytest.mark.parametrize("lie", [lie for lie in NO_REPLIES.values() if lie != 7])
 def test_replicas_that_are_none_have_no_change(lied, lie):
     with closing(lied("WAIT", lie, "replicas=1")) as store, pytest.raises(StoreUnavailable):
-        store.end_client("tester")
+        end_client(store, "tester")
 
 
 # Sentinels and clusters

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from helpers.builders import HOUR, NOW, is_dead, issued, log_of, registered
+from helpers.changes import end_client
 from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
@@ -30,7 +31,7 @@ def store(redis_url, clock):
 
 
 def position_after_an_event(store):
-    store.end_client("tester")
+    end_client(store, "tester")
     return log_of(store).position
 
 

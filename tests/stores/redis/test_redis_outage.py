@@ -12,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import given_secret, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from helpers.engines import Redis, free_port, wait_until
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
@@ -52,9 +53,9 @@ def calls(store):
         "clients": lambda: list(store.clients()),
         "add_client": lambda: store.add_client(registered("other")),
         "update_client": lambda: store.update_client("tester", lambda client: replace(client, name="x")),
-        "end_client": lambda: store.end_client("tester"),
+        "end_client": lambda: end_client(store, "tester"),
         "add_secret": lambda: given_secret(store, "tester", hash_secret("t" * 16)),
-        "remove_secret": lambda: store.remove_secret("tester", "0", and_tokens=True),
+        "remove_secret": lambda: remove_secret(store, "tester", "0", and_tokens=True),
         "add_token": lambda: store.add_token(key, token),
         "find_token": lambda: store.find_token(key),
         "revoke_token": lambda: store.revoke_token(key),
@@ -159,7 +160,7 @@ def test_who_watches_is_told_when_nobody_knows_whether_something_ended(store, se
     store.watch(lambda: told.append(True))
     server.pause()
 
-    outcome(lambda: store.end_client("tester"))
+    outcome(lambda: end_client(store, "tester"))
 
     assert told == [True]
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import given_secret, is_dead, issued, key_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from helpers.engines import Redis, wait_until
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
@@ -59,10 +60,10 @@ def raw(primary):
 CHANGES = {
     "add_client": lambda store: store.add_client(registered("other")),
     "update_client": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
-    "end_client": lambda store: store.end_client("tester"),
-    "delete": lambda store: store.end_client("tester", delete=True),
+    "end_client": lambda store: end_client(store, "tester"),
+    "delete": lambda store: end_client(store, "tester", delete=True),
     "add_secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16, label="second")),
-    "remove_secret": lambda store: store.remove_secret("tester", store.find_client("tester").secrets[0].secret_id),
+    "remove_secret": lambda store: remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id),
     "revoke_token": lambda store: store.revoke_token(key_of()),
 }
 
@@ -92,9 +93,9 @@ def test_a_change_that_no_replica_has_is_refused_in_time(store, request, change)
 NOTHING_TO_DO = {
     "revoke a token that is revoked": ("revoke_token", lambda store: store.revoke_token(key_of())),
     "add a client that is there": ("add_client", lambda store: store.add_client(registered("other"))),
-    "delete a client that is deleted": ("delete", lambda store: store.end_client("tester", delete=True)),
+    "delete a client that is deleted": ("delete", lambda store: end_client(store, "tester", delete=True)),
     "update a client that is deleted": ("delete", lambda store: store.update_client("tester", lambda client: client)),
-    "remove a secret that is removed": ("delete", lambda store: store.remove_secret("tester", "0")),
+    "remove a secret that is removed": ("delete", lambda store: remove_secret(store, "tester", "0")),
 }
 
 
@@ -114,7 +115,7 @@ def test_another_worker_says_that_there_is_nothing_to_do_only_when_the_replica_h
 
 def test_while_no_replica_answers_issues_and_checks_go_on(store, paused):
     with pytest.raises(StoreUnavailable):
-        store.end_client("tester")
+        end_client(store, "tester")
 
     key = issued(store)
 
@@ -140,7 +141,7 @@ def test_a_missing_store_is_not_half_made_by_waiting_for_replicas(store, raw):
     raw.client.flushall()
 
     with pytest.raises(StoreUnavailable):
-        store.end_client("tester")
+        end_client(store, "tester")
 
     assert raw.keys() == set()
 

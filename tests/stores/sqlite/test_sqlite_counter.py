@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import issued, registered
+from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
@@ -69,7 +70,7 @@ def test_the_counter_has_owner_and_group_of_an_existing_database(path, counter):
 
 
 def test_the_counter_is_kept_when_the_store_is_opened_again(path, counter, store):
-    store.end_client("tester")
+    end_client(store, "tester")
     before = counter.stat().st_ino, counter.read_bytes()
 
     open_store(f"sqlite:///{path}", create=True).close()
@@ -80,7 +81,7 @@ def test_the_counter_is_kept_when_the_store_is_opened_again(path, counter, store
 def test_the_counter_has_its_whole_size_and_is_never_rewritten(counter, store):
     before = counter.stat().st_ino
     for _ in range(3):
-        store.end_client("tester")
+        end_client(store, "tester")
 
     assert (counter.stat().st_size, counter.stat().st_ino) == (SIZE, before)
 
@@ -161,5 +162,5 @@ def test_two_names_of_one_database_share_the_counter(path, store, tmp_path):  # 
     with closing(open_store(f"sqlite:///{link}")) as other:
         other.find_client("tester")
         before = other.generation()
-        store.end_client("tester")
+        end_client(store, "tester")
         assert other.generation() != before

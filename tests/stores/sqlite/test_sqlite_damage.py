@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from helpers.changes import end_client
 from helpers.damage import OPERATIONS, ask, fill, issued_text, judge_answers, requests
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.stores.sql.sqlite.change_counter import SUFFIX
@@ -166,6 +167,6 @@ def test_a_counter_at_its_end_goes_on(damaged):
             file.write(b"\xff" * 8)
         before = store.generation()
 
-        store.end_client("tester")
+        end_client(store, "tester")
 
         assert store.generation() != before

@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import given_secret, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client, remove_secret
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
 
@@ -81,10 +82,10 @@ WRITES = {
 }
 ENDS = {
     "revoke": lambda store: store.revoke_token(key_of()),
-    "end all": lambda store: store.end_client("tester"),
-    "disable": lambda store: store.end_client("tester", disable=True),
-    "delete": lambda store: store.end_client("tester", delete=True),
-    "remove secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id, and_tokens=True),
+    "end all": lambda store: end_client(store, "tester"),
+    "disable": lambda store: end_client(store, "tester", disable=True),
+    "delete": lambda store: end_client(store, "tester", delete=True),
+    "remove secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id, and_tokens=True),
 }
 
 
@@ -196,7 +197,7 @@ def test_a_look_goes_over_to_another_counter(store, path, counter, lose):
 
 def test_a_restored_backup_is_another_store(store, path):
     copied(path, store, "backup")
-    store.end_client("tester")
+    end_client(store, "tester")
     seen = log_of(store)
     store.close()
     remove(path)
@@ -209,24 +210,24 @@ def test_a_restored_backup_is_another_store(store, path):
 
 
 def test_a_restored_backup_that_has_moved_on_is_another_store(store, path, clock):
-    store.end_client("tester")
+    end_client(store, "tester")
     copied(path, store, "backup")
     clock.move(1)
-    store.end_client("tester")
+    end_client(store, "tester")
     seen = log_of(store)
     store.close()
     remove(path)
     os.rename(path.with_name("backup"), path)
     clock.move(1)
 
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert not store.read_log(seen.store_id, seen.position).complete
 
 
 def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
     copied(path, store, "backup")
-    store.end_client("tester")
+    end_client(store, "tester")
     lost = log_of(store).position
     store.close()
     remove(path)
@@ -234,7 +235,7 @@ def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
     clock.move(0.001)
 
     store.look()
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert log_of(store).position > lost
 

@@ -13,6 +13,7 @@ from threading import Barrier, Event, Thread
 import pytest
 
 from helpers.builders import HOUR, is_dead, issued, key_of, log_of, registered
+from helpers.changes import end_client
 from helpers.processes import Processes, exit_code_of, forked
 from helpers.support import HandClock
 from oauth_mw import open_store
@@ -76,7 +77,7 @@ def test_parent_and_child_both_go_on(store, close):
     store.add_client(registered("other"))
 
     def work():
-        ended = store.end_client("other")
+        ended = end_client(store, "other")
         if close:
             store.close()
         return ended
@@ -124,7 +125,7 @@ def test_a_child_waits_for_the_turn_that_its_parent_holds(store):
     told, tell = os.pipe()
     os.set_blocking(told, False)
     with store._engine.writing():
-        child = forked(lambda: store.end_client("tester") and os.write(tell, b"x"))
+        child = forked(lambda: end_client(store, "tester") and os.write(tell, b"x"))
         with pytest.raises(BlockingIOError):
             os.read(told, 1)
 
@@ -216,10 +217,10 @@ store.add_client(Client("tester", ""))
 before = store.read_log("", -1)
 child = os.fork()
 if child == 0:
-    store.end_client("tester")
+    end_client(store, "tester")
     sys.exit(0)  # with all that an interpreter tidies up
 os.waitpid(child, 0)
-store.end_client("tester")
+end_client(store, "tester")
 print(len(store.read_log(before.store_id, before.position).events), flush=True)
 """
 
@@ -242,7 +243,7 @@ def test_what_a_child_wrote_outlives_its_parents_connections(store):
         store.find_client("tester")
         child_end.send(b"open")
         child_end.recv(9)
-        return store.end_client("tester")
+        return end_client(store, "tester")
 
     child = forked(work)
     parent.recv(9)

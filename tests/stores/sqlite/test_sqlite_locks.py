@@ -12,6 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from helpers.builders import issued, key_of, log_of, registered, token_of
+from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.sql.sqlite.connections import Held
@@ -202,8 +203,8 @@ def test_a_turn_that_breaks_off_as_it_begins_is_the_next_ones(store, monkeypatch
     with monkeypatch.context() as patch:
         patch.setattr(Held, "is_current", break_off)
         with pytest.raises(KeyboardInterrupt):
-            store.end_client("tester")
+            end_client(store, "tester")
 
     with closing(open_store(store.url, timeout=TIMEOUT)) as other:
-        assert other.end_client("tester")
-    assert store.end_client("tester")
+        assert end_client(other, "tester")
+    assert end_client(store, "tester")

@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, log_of, registered
+from helpers.changes import end_client
 from helpers.mounts import mounted, why_no_mounts
 from helpers.processes import Processes
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, open_store
@@ -19,10 +20,11 @@ mounts = pytest.mark.skipif(bool(why_no_mounts()), reason=why_no_mounts())
 
 OPEN = """
 import sys
+from helpers.changes import end_client
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 try:
     store = open_store(sys.argv[1], create=True)
-    print(store.end_client("tester"))
+    print(end_client(store, "tester"))
 except (ConfigError, StoreUnavailable) as error:
     print(error)
 """
@@ -77,7 +79,7 @@ def test_a_store_is_opened_again_when_the_link_is_removed(store, path, linked):
     linked.unlink()
 
     with closing(open_store(url_of(path))) as again:
-        assert again.end_client("tester")
+        assert end_client(again, "tester")
 
 
 def test_nothing_is_put_beside_the_second_name(linked):

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from helpers.builders import registered
+from helpers.changes import end_client
 from helpers.processes import exit_code_of, forked
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreMissing
@@ -217,7 +218,7 @@ LATER = {
     "call",
     [
         lambda store: store.find_client("tester"),
-        lambda store: store.end_client("tester"),
+        lambda store: end_client(store, "tester"),
         lambda store: store.look(),
         lambda store: store.read_log("", -1),
     ],

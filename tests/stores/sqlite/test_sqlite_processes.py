@@ -36,7 +36,7 @@ def do(verb, argument=""):
         return accepts(argument) is not None
     if verb == "revoke":
         return tokens.revoke(tokens.read(argument))
-    return store.end_client(argument, disable=verb == "disable", delete=verb == "delete")
+    return end_client(store, argument, disable=verb == "disable", delete=verb == "delete")
 
 for line in sys.stdin:
     print(do(*line.split()), flush=True)
@@ -101,7 +101,7 @@ def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_l
     assert verified.find(text, "") is None
 
 
-END = "store.end_client('tester')"
+END = "end_client(store, 'tester')"
 
 
 def test_a_revoker_that_is_killed_before_its_commit_has_revoked_nothing(store, start):

@@ -14,6 +14,7 @@ from pwd import getpwnam
 import pytest
 
 from helpers.builders import issued, key_of, registered, token_of
+from helpers.changes import end_client
 from helpers.processes import Processes, exit_code_of, forked
 from oauth_mw import StoreUnavailable, admin, open_store
 
@@ -185,7 +186,7 @@ def test_a_user_that_may_only_read_the_database_cannot_open_the_queue(readable, 
 
     with closing(open_store(readable)) as store:
         assert exit_code_of(forked(lambda: as_nobody(lambda: is_closed_to_me(counter)))) == 0
-        assert store.end_client("tester")
+        assert end_client(store, "tester")
 
 
 @as_root
@@ -241,7 +242,7 @@ def test_what_was_put_in_the_place_of_the_counter_is_not_written_into(store, cou
     place(counter, victim)
 
     with pytest.raises(StoreUnavailable, match=f"-oauth_mw {message}: remove it"):
-        store.end_client("tester")
+        end_client(store, "tester")
 
     assert victim.read_bytes() == before
 
@@ -254,7 +255,7 @@ def test_a_link_is_noticed_while_the_store_is_open(store, counter, victim, place
     place(counter, victim)
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            store.end_client("tester")
+            end_client(store, "tester")
 
 
 @as_root
@@ -263,11 +264,11 @@ def test_a_counter_of_another_user_counts_only_where_others_may_write_the_databa
     os.chown(path, getpwnam("nobody").pw_uid, -1)
     path.chmod(mode)
     if not message:
-        assert store.end_client("tester")
+        assert end_client(store, "tester")
         return
 
     with pytest.raises(StoreUnavailable, match=message):
-        store.end_client("tester")
+        end_client(store, "tester")
 
 
 def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_removed(store, counter, victim):
@@ -277,5 +278,5 @@ def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_rem
         store.look()
     counter.unlink()
 
-    assert store.end_client("tester")
+    assert end_client(store, "tester")
     assert stat.S_ISREG(counter.lstat().st_mode)

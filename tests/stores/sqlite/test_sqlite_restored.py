@@ -8,6 +8,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, log_of, registered
+from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import open_store
 
@@ -94,7 +95,7 @@ def test_a_copy_is_a_store_of_its_own(store, path, other, copy):
     copy(path, other)
 
     with closing(open_store(url_of(other))) as copied:
-        assert copied.end_client("tester")
+        assert end_client(copied, "tester")
     assert not is_dead(store, key_of())
     assert issued(store, number=1)
 
@@ -118,7 +119,7 @@ def test_a_restored_backup_is_another_store_though_its_log_ends_at_the_same_posi
 
     page = store.read_log(seen.store_id, seen.position)
     assert (page.position, page.complete, store.find_token(lost)) == (seen.position, False, None)
-    assert store.end_client("tester")
+    assert end_client(store, "tester")
     assert store.add_client(registered("new"))
 
 
@@ -130,7 +131,7 @@ def test_a_backup_that_was_used_elsewhere_is_restored_while_a_worker_serves(stor
     copy_by_sqlite(other, path)
     store.look()
 
-    assert store.end_client("tester")
+    assert end_client(store, "tester")
 
 
 @pytest.mark.parametrize("restore", RESTORES_AT_REST.values(), ids=RESTORES_AT_REST)
@@ -143,7 +144,7 @@ def test_a_start_opens_a_restored_backup(store, path, tmp_path, restore, era):
     restore(backup, path)
 
     with closing(open_store(store.url)) as again:
-        assert again.end_client("tester")
+        assert end_client(again, "tester")
 
 
 def test_a_store_of_an_earlier_version_is_opened_and_can_be_by_it(store, path):
@@ -152,7 +153,7 @@ def test_a_store_of_an_earlier_version_is_opened_and_can_be_by_it(store, path):
     path.with_name("oauth.db-oauth_mw").write_bytes(bytes(8).ljust(4096, b"\0"))
 
     with closing(open_store(store.url)) as again:
-        assert again.end_client("tester")
+        assert end_client(again, "tester")
 
     with closing(sqlite3.connect(path)) as database:
         assert database.execute("SELECT version FROM oauth_mw_store").fetchall() == [(2,)]
@@ -181,7 +182,7 @@ def test_a_process_that_is_killed_while_it_writes_the_number_stops_nobody(store)
 
     store.look()
 
-    assert store.end_client("tester")
+    assert end_client(store, "tester")
     assert not store.read_log(seen.store_id, seen.position).complete
 
 

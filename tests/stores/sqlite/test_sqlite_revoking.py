@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import key_of, registered
+from helpers.changes import end_client
 from oauth_mw import open_store
 
 
@@ -37,8 +38,8 @@ def asked(store):
 def ends(store):
     position = store.find_client("tester").revoked_before
     return {
-        "one token": lambda: store.end_token("tester", key_of(), position),
-        "all of a client's": lambda: store.end_client("tester"),
+        "one token": lambda: store.revoke_log_only("tester", key_of(), position),
+        "all of a client's": lambda: end_client(store, "tester"),
     }
 
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from helpers.builders import HOUR, NOW, given_secret, is_dead, issued, key_of, log_of, registered
+from helpers.changes import end_client, remove_secret
 from helpers.support import HandClock
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
@@ -45,10 +46,10 @@ def sql(path):
 
 
 ENDS = {
-    "end all": lambda store: store.end_client("tester"),
-    "disable": lambda store: store.end_client("tester", disable=True),
-    "delete": lambda store: store.end_client("tester", delete=True),
-    "remove secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id, and_tokens=True),
+    "end all": lambda store: end_client(store, "tester"),
+    "disable": lambda store: end_client(store, "tester", disable=True),
+    "delete": lambda store: end_client(store, "tester", delete=True),
+    "remove secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id, and_tokens=True),
 }
 
 
@@ -101,7 +102,7 @@ def test_neither_secret_nor_token_text_reaches_the_files(store, path, clock):  #
 
 
 def test_a_deleted_client_leaves_its_id_and_no_secret(store, sql):
-    store.end_client("tester", delete=True)
+    end_client(store, "tester", delete=True)
 
     assert sql("SELECT client_id, name, deleted FROM oauth_mw_client") == [("tester", "", 1)]
     assert sql("SELECT * FROM oauth_mw_secret") == []
@@ -112,20 +113,20 @@ def test_a_deleted_client_leaves_its_id_and_no_secret(store, sql):
 
 def test_the_log_forgets_after_a_day_and_says_so(store, sql, clock):
     before = log_of(store)
-    store.end_client("tester")
+    end_client(store, "tester")
     clock.move(LOG_KEEP_SECONDS + 1)
 
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert sql("SELECT count(*) FROM oauth_mw_log") == [(1,)]
     assert not store.read_log(before.store_id, before.position).complete
 
 
 def test_who_had_seen_all_that_was_forgotten_goes_on(store, clock):
-    store.end_client("tester")
+    end_client(store, "tester")
     seen = log_of(store)
     clock.move(LOG_KEEP_SECONDS + 1)
-    store.end_client("tester")
+    end_client(store, "tester")
 
     page = store.read_log(seen.store_id, seen.position)
 
@@ -136,7 +137,7 @@ def test_the_log_keeps_a_revocation_until_the_token_would_have_expired(store, sq
     store.revoke_token(issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS))
     clock.move(10 * LOG_KEEP_SECONDS)
 
-    store.end_client("tester")
+    end_client(store, "tester")
 
     assert sql("SELECT count(*) FROM oauth_mw_log WHERE key IS NOT NULL") == [(1,)]
 
@@ -145,32 +146,32 @@ def test_forgetting_is_bounded(store, sql, clock):
     for number in range(SWEPT_AT_ONCE + 50):
         sql("INSERT INTO oauth_mw_log VALUES (?, 'tester', NULL, ?, 0)", number + 1, NOW - 1)
 
-    store.end_client("tester")
+    end_client(store, "tester")
     assert sql("SELECT count(*) FROM oauth_mw_log") == [(51,)]
 
-    store.end_client("tester")
+    end_client(store, "tester")
     assert sql("SELECT count(*) FROM oauth_mw_log") == [(2,)]
 
 
 def test_forgetting_revives_no_token(store, clock):
     key = issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
-    store.end_client("tester")
+    end_client(store, "tester")
     clock.move(3 * LOG_KEEP_SECONDS)
     store.add_client(registered("other"))
-    store.end_client("other")
+    end_client(store, "other")
 
     assert is_dead(store, key)
 
 
 def test_positions_grow_across_restarts_and_empty_logs(path, store, sql, clock):
-    store.end_client("tester")
+    end_client(store, "tester")
     position = log_of(store).position
     sql("DELETE FROM oauth_mw_log")
     slow = HandClock()
     slow.move(-9999)
 
     with closing(open_store(store.url, clock=slow)) as other:
-        other.end_client("tester")
+        end_client(other, "tester")
         assert log_of(other).position == position + 1
 
 
@@ -183,7 +184,7 @@ CHANGES = {
     "register": lambda store: store.add_client(registered("other")),
     "update": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
     "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
-    "remove only a secret": lambda store: store.remove_secret("tester", MINE.secrets[0].secret_id),
+    "remove only a secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id),
 }
 NORMAL, FULL = 1, 2
 
@@ -234,7 +235,7 @@ def test_what_need_not_survive_does_not_wait_for_the_disk(store, synchronous_at,
 
 def test_what_is_forgotten_in_the_middle_of_a_look_is_not_missed(store, clock):
     seen = log_of(store)
-    store.end_client("tester")
+    end_client(store, "tester")
     ended = log_of(store).position
     with closing(open_store(store.url, clock=clock)) as other:
         with store._engine.reading() as connection:
@@ -244,7 +245,7 @@ def test_what_is_forgotten_in_the_middle_of_a_look_is_not_missed(store, clock):
             if "oauth_mw_log" in statement:
                 driver.set_trace_callback(None)
                 clock.move(LOG_KEEP_SECONDS + 1)
-                other.end_client("tester")
+                end_client(other, "tester")
 
         driver.set_trace_callback(forget)
         page = store.read_log(seen.store_id, seen.position)

@@ -42,7 +42,7 @@ def test_the_suites_of_stores_and_cache_pass_there_too():
 
 
 def test_no_counter_file_is_made(start, tmp_path):
-    store = start("store.end_client('x'); print(store.generation() == store.generation(), flush=True)", HIDE)
+    store = start("end_client(store, 'x'); print(store.generation() == store.generation(), flush=True)", HIDE)
 
     assert store.says() == "True"
     assert not (tmp_path / "oauth.db-oauth_mw").exists()
@@ -52,7 +52,7 @@ LOST = """
 from oauth_mw import StoreUnavailable
 store.find_client("x")
 os.rename(store.url.removeprefix("sqlite:///"), store.url.removeprefix("sqlite:///") + ".aside")
-for call in (lambda: store.end_client("x"), store.look, lambda: store.find_client("x")):
+for call in (lambda: end_client(store, "x"), store.look, lambda: store.find_client("x")):
     try:
         print(call(), flush=True)
     except StoreUnavailable:

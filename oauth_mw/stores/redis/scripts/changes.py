@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from hashlib import sha1
 
-from ....model import KEEP_ENDED_SECONDS, LOG_KEEP_SECONDS
+from ....model import LOG_KEEP_SECONDS
 
 VERSION = b"2"
 NO_STORE = -1
 
 # 500: how many old events an append may remove. OF_ALL: no token's key begins so, with an expiry of 0.
 CHANGE = (
-    f"local KEEP, KEEP_ENDED, OF_ALL = {LOG_KEEP_SECONDS}, {KEEP_ENDED_SECONDS}, string.char(0, 0, 0, 0)"
+    f"local KEEP, OF_ALL = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0)"
     + """
 local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, MORE = unpack(KEYS)
 local version, time, fence, id = unpack(ARGV)
@@ -43,9 +43,6 @@ local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0
 
 -- A client's tokens that the log alone knows to be ended: what DUE has of them, less the client's id, by position.
 local function alone(id) return string.gsub(LOG, 'log$', 'alone:') .. id end
-
--- What the script of an end gives: 2 when some of the client's tokens need not be known singly any more.
-local function done() return 1 + redis.call('EXISTS', alone(id)) end
 
 local function drop(members)
   local entries, tokens = {}, {}
@@ -95,8 +92,6 @@ local function append(key, is_alone)
   sweep(string.format('%.0f', now))
   return position
 end
-
-local function known() return redis.call('HGET', CLIENT, 'deleted') == '0' end
 """
 )
 
@@ -109,41 +104,16 @@ redis.call('ZADD', CLIENTS, 0, id)
 return 1
 """
 
-# Nothing was changed by others meanwhile, or the caller reads again.
+# 0: others changed it since it was read. Else the position before which its tokens are revoked. A deleted client keeps
+# its key, so that its id is never used again and its tokens stay dead.
 _UPDATE_CLIENT = """
-local record, enabled, secrets, new_record, new_enabled, new_secrets = unpack(ARGV, 5)
-local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'secrets', 'deleted')
-if here[1] ~= record or here[2] ~= enabled or here[3] ~= secrets or here[4] ~= '0' then return 0 end
-redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled, 'secrets', new_secrets)
-return 1
-"""
-
-# A deleted client keeps its key, so that its id is never used again and its tokens stay dead.
-_END_CLIENT = """
-local disable, delete = unpack(ARGV, 5)
-if not known() then return 0 end
-local changes = {'ended', append('')}
-if disable == '1' or delete == '1' then changes = {'enabled', '0', unpack(changes)} end
-if delete == '1' then
-  changes = {'deleted', '1', 'record', '', 'secrets', '', unpack(changes)}
-end
-redis.call('HSET', CLIENT, unpack(changes))
-return done()
-"""
-
-_REMOVE_SECRET = """
-local start, and_tokens = unpack(ARGV, 5)
-if not known() then return 0 end
-local left, found = {}, false
-for line in string.gmatch(redis.call('HGET', CLIENT, 'secrets'), '[^\\n]+') do
-  if string.sub(line, 1, #start) == start then found = true else left[#left + 1] = line end
-end
-if not found then return 0 end
-local changes = {'secrets', table.concat(left, '\\n')}
-if and_tokens == '1' then changes = {'ended', append(''), unpack(changes)} end
-redis.call('HSET', CLIENT, unpack(changes))
-if and_tokens == '1' then return done() end
-return 1
+local record, enabled, secrets, ended, new_record, new_enabled, new_secrets, deleted, revoke = unpack(ARGV, 5)
+local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'secrets', 'ended', 'deleted')
+if here[1] ~= record or here[2] ~= enabled or here[3] ~= secrets or here[4] ~= ended or here[5] ~= '0' then return 0 end
+if revoke == '1' then ended = append('') end
+redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled, 'secrets', new_secrets,
+           'ended', ended, 'deleted', deleted)
+return ended
 """
 
 _REVOKE_TOKEN = """
@@ -154,33 +124,13 @@ append(key)
 return 1
 """
 
-# Beyond so many that the log alone knows, all of the client's tokens end.
-_END_TOKEN = """
-local key, issued, most = unpack(ARGV, 5)
+# How many live ones the client has then.
+_REVOKE_LOG_ONLY = """
+local key, issued = unpack(ARGV, 5)
 local ended = redis.call('HGET', CLIENT, 'ended')
 if (ended and issued < ended) or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
-if not ended or redis.call('ZLEXCOUNT', MORE, '[' .. ended, '+') < tonumber(most) then
-  append(key, true)
-  return 1
-end
-redis.call('HSET', CLIENT, 'ended', append(''))
-return done()
-"""
-
-# Some of those that ended before all of their client's did: 1 when there may be more. Their events stay a little.
-_FORGET = """
-local ended, members = redis.call('HGET', CLIENT, 'ended'), {}
-if ended then members = redis.call('ZRANGEBYLEX', alone(id), '-', '(' .. ended, 'LIMIT', 0, 500) end
-if #members == 0 then return 0 end
-local due, tokens, soon = {}, {}, string.format('%.0f', tonumber(string.sub(time, 1, 13)) + KEEP_ENDED)
-for n, member in ipairs(members) do
-  due[2 * n - 1], due[2 * n] = soon, member
-  tokens[n] = string.sub(member, 20, 51)
-end
-redis.call('ZADD', DUE, 'XX', unpack(due))
-redis.call('HDEL', REVOKED, unpack(tokens))
-redis.call('ZREM', alone(id), unpack(members))
-return 1
+append(key, true)
+return redis.call('ZLEXCOUNT', MORE, '[' .. (ended or ''), '+')
 """
 
 # What is done shows in the time of an answer. So behind the secrets there are always blank ones.
@@ -240,11 +190,8 @@ TEXTS: dict[str, str] = {}
 
 ADD_CLIENT = named(CHANGE + _ADD_CLIENT)
 UPDATE_CLIENT = named(CHANGE + _UPDATE_CLIENT)
-END_CLIENT = named(CHANGE + _END_CLIENT)
-REMOVE_SECRET = named(CHANGE + _REMOVE_SECRET)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
-END_TOKEN = named(CHANGE + _END_TOKEN)
-FORGET = named(CHANGE + _FORGET)
+REVOKE_LOG_ONLY = named(CHANGE + _REVOKE_LOG_ONLY)
 FIND_VERIFIERS = named(_FIND_VERIFIERS)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)

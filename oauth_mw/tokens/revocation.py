@@ -1,0 +1,37 @@
+"""How a single token is revoked (RFC 7009), whatever tells of it: its row, or the revocation log alone."""
+
+from __future__ import annotations
+
+from ..model import MAX_LOG_ONLY_PER_CLIENT, Client
+from ..protocols import Store
+
+
+def revoke_row(store: Store, key: bytes) -> bool:
+    """Revoke a token that has a row; false when there is none, or it was revoked before.
+
+    :raises StoreUnavailable: it is not known to be revoked.
+    """
+    if store.marks_tokens:
+        return store.revoke_token(key)
+    token = store.find_token(key)
+    if token is None or token.revoked:
+        return False
+    return revoke_log_only(store, token.client_id, key, token.position)
+
+
+def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> bool:
+    """Revoke a token by the log alone; false when it was revoked before.
+
+    Every worker remembers such revocations. When a client has too many, all of its tokens are revoked instead.
+
+    :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
+    :raises StoreUnavailable: it is not known to be revoked.
+    """
+    count = store.revoke_log_only(client_id, key, position)
+    if count > MAX_LOG_ONLY_PER_CLIENT:
+        store.update_client(client_id, _unchanged, revoke_tokens=True)
+    return count > 0
+
+
+def _unchanged(client: Client) -> Client:
+    return client
