@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -194,6 +194,23 @@ class KeyRecord(NamedTuple):
         except (AttributeError, UnicodeEncodeError):
             return False
         return all(type(each) is int and 0 <= each < MAX_NUMBER for each in times)
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """All signing keys of a store, in the order in which they sign."""
+
+    keys: tuple[KeyRecord, ...] = ()
+
+    @classmethod
+    def of(cls, records: Iterable[KeyRecord]) -> KeySet:
+        """
+        :param records: in any order.
+        """
+        return cls(tuple(sorted(records, key=lambda record: (record.signs_from, record.kid))))
+
+    def find(self, kid: str) -> KeyRecord | None:
+        return next((record for record in self.keys if record.kid == kid), None)
 
 
 class ClientRecord(NamedTuple):

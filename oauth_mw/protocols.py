@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-from .model import Client, ClientRecord, EndsPage, Holdings, KeyRecord, LogPage, LogRecord, Standing, TokenRecord
+from .model import (
+    Client,
+    ClientRecord,
+    EndsPage,
+    Holdings,
+    KeyRecord,
+    KeySet,
+    LogPage,
+    LogRecord,
+    Standing,
+    TokenRecord,
+)
 
 
 class ClientReader(Protocol):
@@ -80,23 +91,18 @@ class TokenStore(Protocol):
 class KeyStore(Protocol):
     """Signing keys. Every change survives power loss once the call has returned."""
 
-    def signing_keys(self) -> Sequence[KeyRecord]:
-        """All, in the order in which they sign."""
+    def read_keys(self) -> KeySet: ...
 
-    def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
-        """Add a key, if the one that signs last is still ``latest``, or none is there and it is empty.
+    def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
+        """Read, change and write the keys in one atomic step: what ``change`` sees is what it replaces.
 
-        So of several that see the same need at once, one succeeds.
+        What the keys of a store follow is in :mod:`oauth_mw.keys.schedule`.
+
+        :param change: may be called more than once. What it raises leaves all as it was, and passes through once the
+            state that it saw is known to survive.
+        :param revoke_all: in the same step, append an event to the log that makes every follower forget all it knows.
+        :return: the keys as written.
         """
-
-    def need_signing_key(self, kid: str, until: int) -> bool:
-        """Keep the key until this Unix second at least; false when it is gone."""
-
-    def remove_signing_key(self, kid: str) -> bool:
-        """Remove a key, and make every follower of the log forget all it knows; false when there was none."""
-
-    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
-        """Remove a key of which no token lives, and tell nobody; false when it is needed longer by now, or gone."""
 
 
 class RevocationLog(Protocol):
@@ -144,7 +150,7 @@ class Movable(Protocol):
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         """What the log holds after this position, in order."""
 
-    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+    def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         """Those of the tokens that have not expired, in order where the engine has one."""
 
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
@@ -177,7 +183,7 @@ class Movable(Protocol):
     def holdings(self, now: int) -> Holdings: ...
 
 
-class Store(ClientStore, TokenStore, RevocationLog, Protocol):
+class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
     """All of it, as :func:`oauth_mw.open_store` gives it.
 
     ``single_process`` is true when other processes cannot see what is stored.
@@ -190,8 +196,6 @@ class Store(ClientStore, TokenStore, RevocationLog, Protocol):
     def single_process(self) -> bool: ...
 
     def movable(self) -> Movable: ...
-
-    def key_store(self) -> KeyStore: ...
 
     def warnings(self) -> Sequence[str]:
         """What an operator should know: above all what a crash or a power failure would cost."""

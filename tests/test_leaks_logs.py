@@ -154,7 +154,7 @@ def test_faults_of_a_store_are_told_without_a_secret(heard, secret_url, store_ki
     with closing(open_store(secret_url, create=True)) as store:
         _, secret = admin.add_client(store, "tester", client_id="tester")
         record = admin.import_key(store, pem, secret=STORE_KEY)
-        stored = [each.private for each in store.key_store().signing_keys()]
+        stored = [each.private for each in store.read_keys().keys]
         app = CheckedApp(OAuthMiddleware(echo, store=store))
         token = issue(app, "tester", secret)
         heard.fails(lambda: admin.add_client(store, "twice", client_id="tester", secret=GIVEN))

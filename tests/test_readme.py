@@ -167,7 +167,7 @@ def test_an_expired_token_is_refused_there(signed, clock):
 def test_what_a_key_of_ours_signed_for_something_else_is_no_access_token(signed, store):  # J-07
     check, token_for = signed
     claims = jwt.decode(token_for("https://billing.example.com"), options={"verify_signature": False})
-    key = from_pem(store.key_store().signing_keys()[0].private)
+    key = from_pem(store.read_keys().keys[0].private)
 
     with pytest.raises(jwt.InvalidTokenError, match="no access token"):
         check(sign(header_of(key, "JWT"), claims, key))

@@ -68,7 +68,7 @@ def copy_store(
 class _Copying:
     def __init__(self, source: Store, target: Store) -> None:
         self._source, self._target = source.movable(), target.movable()
-        self._source_keys, self._target_keys = source.key_store(), target.key_store()
+        self._read_keys = source.read_keys, target.read_keys
         self._source_url, self._target_url = source.url, target.url
         self._origin = ""
         self._position = 0  # up to which the target has the source's log
@@ -82,7 +82,7 @@ class _Copying:
         events_there = self._count_events()
         self._copy_all_but_tokens()
         moved = seen = 0
-        for keys in _each(self._source.read_keys(now - CLOCK_MARGIN), self._source_url):
+        for keys in _each(self._source.read_token_keys(now - CLOCK_MARGIN), self._source_url):
             if keys:
                 moved += self._copy_tokens(keys)
                 seen += len(keys)
@@ -142,9 +142,9 @@ class _Copying:
         :param new: also those that are not there yet.
         """
         with _asking(self._source_url):
-            there = self._source_keys.signing_keys()
+            there = self._read_keys[0]().keys
         with _asking(self._target_url):
-            here = {record.kid for record in self._target_keys.signing_keys()}
+            here = {record.kid for record in self._read_keys[1]().keys}
             taken = [record for record in there if new or record.kid in here]
             moved = self._keys.moved + self._target.take_signing_keys(self._origin, taken)
         self._keys = Amount(moved, max(len(there) - moved, 0))

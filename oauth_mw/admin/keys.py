@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..credentials import MIN_SECRET, password_fault
-from ..errors import AdminError, NotFound, StoreUnavailable
+from ..errors import AdminError, StoreUnavailable
 from ..keys import GARBLED, LOOK_SECONDS, check_installed, lead_seconds
-from ..keys.schedule import current, is_encrypted, published
+from ..keys.schedule import current, is_encrypted, named, published, without_key
 from ..model import Clock, KeyRecord
 from ..protocols import Store
 
@@ -41,7 +41,7 @@ class KeyStatus:
 
 def list_keys(store: Store, *, clock: Clock = time.time) -> list[KeyStatus]:
     """All signing keys, in the order in which they sign."""
-    records, now = list(store.key_store().signing_keys()), int(clock())
+    records, now = store.read_keys().keys, int(clock())
     return [_status(record, records, now) for record in records]
 
 
@@ -68,7 +68,7 @@ def rotate_key(
     check_installed()
     from ..keys.keypair import ALGORITHMS, make
 
-    records = list(store.key_store().signing_keys())
+    records = store.read_keys().keys
     following = algorithm or (records[-1].algorithm if records else ALGORITHMS[0])
     if following not in ALGORITHMS:
         raise AdminError(f"an algorithm is one of {', '.join(ALGORITHMS)}")
@@ -105,7 +105,7 @@ def import_key(
         raise AdminError(str(error)) from None
     if algorithm not in (None, key.algorithm):
         raise AdminError(f"the key is for {key.algorithm}, expected one for {algorithm}")
-    records = list(store.key_store().signing_keys())
+    records = store.read_keys().keys
     if any(record.kid == key.kid for record in records):
         raise AdminError(f"the signing key {key.kid} is there already")
     _check_turn(records, secret, at_once, int(clock()))
@@ -131,23 +131,21 @@ def retire_key(
     :raises AdminError: the new one would lie in the clear where others are encrypted, or ``secret`` is weak.
     :raises ConfigError: the extra ``jwt`` is not installed, and a new one is needed.
     """
-    keys = store.key_store()
-    records = list(keys.signing_keys())
-    record = _named(records, kid)
+    keys = store.read_keys()
+    record = named(keys, kid)
     new = None
-    if record == current(records, int(clock())):
+    if record == current(keys.keys, int(clock())):
         new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
         # What a worker signs with the old key from now on would be dead as soon as it is issued.
         wait(LOOK_SECONDS + SIGNING_SECONDS)
-    if not keys.remove_signing_key(kid):
-        raise _unknown(kid)
+    store.update_keys(lambda keys: without_key(keys, kid), revoke_all=True)
     # It may sign in this second only because the other is gone.
     return new and next((each for each in list_keys(store, clock=clock) if each.kid == new.kid), new)
 
 
 def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str]]:
     """The members of the key set that is published (RFC 7517 §5)."""
-    records = list(store.key_store().signing_keys())
+    records = store.read_keys().keys
     return [_public(record) for record in published(records, int(clock()))]
 
 
@@ -156,7 +154,7 @@ def public_key(store: Store, kid: str) -> dict[str, str]:
 
     :raises NotFound: there is no such key.
     """
-    return _public(_named(list(store.key_store().signing_keys()), kid))
+    return _public(named(store.read_keys(), kid))
 
 
 def private_key(store: Store, kid: str, *, password: str, secret: str | None = None) -> str:
@@ -169,7 +167,7 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
     """
     check_installed()
     _check_password("password", password)
-    key = _opened(_named(list(store.key_store().signing_keys()), kid), secret)
+    key = _opened(named(store.read_keys(), kid), secret)
     if key is None:
         raise AdminError(f"the signing key {kid} cannot be read with the key_encryption_secret")
     return key.pem(password)
@@ -194,7 +192,7 @@ def key_warnings(
     found = []
     if secret is None:
         found.append("key_encryption_secret: is not set, so private signing keys lie in the store in the clear")
-    records = list(store.key_store().signing_keys()) if store else []
+    records = store.read_keys().keys if store else ()
     if not records:
         return [*found, "token_format: there is no signing key yet: the first use makes it"]
     clear = [record.kid for record in records if not is_encrypted(record)]
@@ -233,17 +231,6 @@ def _public(record: KeyRecord) -> dict[str, str]:
     return members
 
 
-def _named(records: Sequence[KeyRecord], kid: str) -> KeyRecord:
-    found = [record for record in records if record.kid == kid]
-    if not found:
-        raise _unknown(kid)
-    return found[0]
-
-
-def _unknown(kid: str) -> NotFound:
-    return NotFound(f"there is no signing key {kid!r}")
-
-
 def _check_turn(records: Sequence[KeyRecord], secret: str | None, at_once: bool, now: int) -> None:
     if secret is None and any(map(is_encrypted, records)):
         raise AdminError("other signing keys there are encrypted: without key_encryption_secret this one would not be")
@@ -266,12 +253,11 @@ def _check_password(what: str, password: str) -> None:
 def _added(store: Store, key: Key, secret: str | None, lead: int, at_once: bool, clock: Clock) -> KeyStatus:
     from ..keys.ring import KeyRing
 
-    keys = store.key_store()
-    ring = KeyRing(keys, clock, time.monotonic, algorithm=key.algorithm, lifetime=None, lead=lead, secret=secret)
+    ring = KeyRing(store, clock, time.monotonic, algorithm=key.algorithm, lifetime=None, lead=lead, secret=secret)
     record = ring.add(key, at_once=at_once)
     if record is None:
         raise AdminError("another signing key was added at the same moment")
-    return _status(record, [*keys.signing_keys()], int(clock()))
+    return _status(record, store.read_keys().keys, int(clock()))
 
 
 def _opened(record: KeyRecord, secret: str | None) -> Key | None:

@@ -128,7 +128,7 @@ def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> t
     if files:
         keys = FileKeys(files, secret)
     else:
-        how = store.key_store(), time.time, time.monotonic
+        how = store, time.time, time.monotonic
         keys = KeyRing(*how, algorithm="", lifetime=None, lead=0, secret=secret)
     ends = ends_of(store, time.time)
     tokens = JWTTokens(

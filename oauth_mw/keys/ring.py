@@ -20,7 +20,7 @@ from ..model import Clock, KeyRecord
 from ..protocols import KeyStore
 from . import GARBLED, LOOK_SECONDS, keypair
 from .keypair import Key
-from .schedule import in_turn, published
+from .schedule import in_turn, published, with_key, with_need
 
 # A key is asked to stay for so much longer than its tokens need, so that this is written rarely.
 NEED_SECONDS = 3600
@@ -124,7 +124,8 @@ class KeyRing:
         if turn is None or turn.known is not known or turn.second != int(self._clock()):
             turn = self._next_turn(turn, known)
         if expires_at > turn.record.needed_until:
-            if not self._store.need_signing_key(turn.record.kid, expires_at + NEED_SECONDS):
+            kid, until = turn.record.kid, expires_at + NEED_SECONDS
+            if self._store.update_keys(lambda keys: with_need(keys, kid, until)).find(kid) is None:
                 raise StoreUnavailable("the signing key was removed just now")
             self._look(anew=True)
         return turn.key
@@ -179,20 +180,12 @@ class KeyRing:
         while any(record.signs_from == starts for record in records):
             starts += 1
         record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), key.pem(self._secret), now, starts)
-        added = self._store.add_signing_key(record, latest.kid if latest else "")
+        last = latest.kid if latest else ""
+        added = self._store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
         if added:
             self._private = {**self._private, record.private: key}
-            self._drop(records, now)
         self._look(anew=True)
         return record if added else None
-
-    def _drop(self, records: Sequence[KeyRecord], now: int) -> None:
-        """Remove what nobody needs any more; if not now, then with a later key."""
-        kept = published(records, now)
-        with suppress(StoreUnavailable):
-            for record in records:
-                if record not in kept:
-                    self._store.drop_signing_key(record.kid, record.needed_until)
 
     def _is_due(self, known: _Known, now: int) -> bool:
         if not known.records:
@@ -260,7 +253,7 @@ class KeyRing:
         self._asked = epoch
 
     def _read(self, epoch: object) -> _Known:
-        records = list(self._store.signing_keys())
+        records = self._store.read_keys().keys
         before = self._known.keys
         try:
             good = published(records, int(self._clock()))

@@ -1,10 +1,11 @@
-"""How signing keys follow each other, from their records alone."""
+"""How signing keys follow each other: what a store's keys say, and what each change makes of them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..model import KeyRecord
+from ..errors import NotFound
+from ..model import KeyRecord, KeySet
 
 # For clocks that differ.
 MARGIN_SECONDS = 24 * 3600
@@ -36,3 +37,40 @@ def last_second(record: KeyRecord, following: KeyRecord) -> int:
 
 def is_encrypted(record: KeyRecord) -> bool:
     return "ENCRYPTED" in record.private.partition("\n")[0]
+
+
+def named(keys: KeySet, kid: str) -> KeyRecord:
+    """
+    :raises NotFound: there is no such key.
+    """
+    record = keys.find(kid)
+    if record is None:
+        raise NotFound(f"there is no signing key {kid!r}")
+    return record
+
+
+def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
+    """Add a key if the one that signs last is ``latest`` (empty: there is none), and drop those that are over.
+
+    So of several workers that see the same need at once, one succeeds; for the others the keys stay as they are.
+    """
+    last = keys.keys[-1].kid if keys.keys else ""
+    if last != latest or keys.find(record.kid):
+        return keys
+    return KeySet.of([*published(keys.keys, now), record])
+
+
+def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
+    """Keep a key, if it is there, until this Unix second at least."""
+    return KeySet.of(
+        record._replace(needed_until=max(record.needed_until, until)) if record.kid == kid else record
+        for record in keys.keys
+    )
+
+
+def without_key(keys: KeySet, kid: str) -> KeySet:
+    """
+    :raises NotFound: there is no such key.
+    """
+    gone = named(keys, kid)
+    return KeySet.of(record for record in keys.keys if record != gone)

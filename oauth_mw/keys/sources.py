@@ -25,7 +25,7 @@ def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | Fi
     from .ring import KeyRing
 
     return KeyRing(
-        store.key_store(),
+        store,
         clock,
         time.monotonic,
         algorithm=settings.signing_algorithm,

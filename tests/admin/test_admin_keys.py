@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from helpers.builders import NOW, log_of
+from helpers.changes import add_key
 from oauth_mw import AdminError, ConfigError, NotFound, admin
 from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
 from oauth_mw.keys.keypair import from_pem, make
@@ -30,7 +31,7 @@ def signs(store, clock):
     """The id of the key that a worker signs with."""
 
     def signs(secret=None):
-        ring = KeyRing(store.key_store(), clock, clock, algorithm="ES256", lifetime=None, lead=LEAD, secret=secret)
+        ring = KeyRing(store, clock, clock, algorithm="ES256", lifetime=None, lead=LEAD, secret=secret)
         return ring.signing(int(clock()) + 60).kid
 
     return signs
@@ -257,7 +258,7 @@ def test_public_halves_are_those_of_keys_whose_tokens_are_good(store, rotate, cl
 
 def test_nothing_private_is_in_what_is_told(store, rotate):
     made = rotate()
-    (record,) = store.key_store().signing_keys()
+    (record,) = store.read_keys().keys
 
     told = repr(made) + repr(record) + json.dumps(admin.public_keys(store)) + repr(admin.list_keys(store))
 
@@ -277,7 +278,7 @@ def test_a_weak_secret_encrypts_no_new_key(store, attempt):
 
 
 def test_without_joserfc_keys_can_be_seen_and_the_extra_is_named(store, monkeypatch, clock):
-    store.key_store().add_signing_key(KeyRecord("one", "ES256", "{}", "-----BEGIN", NOW, NOW), "")
+    add_key(store, KeyRecord("one", "ES256", "{}", "-----BEGIN", NOW, NOW), "")
     monkeypatch.setitem(sys.modules, "joserfc", None)
 
     assert [key.kid for key in admin.list_keys(store, clock=clock)] == ["one"]

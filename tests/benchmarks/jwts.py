@@ -106,7 +106,7 @@ def issued(app: App) -> str:
 
 def key_of(store: Store) -> Key:
     """The pair that signs."""
-    (record,) = store.key_store().signing_keys()
+    (record,) = store.read_keys().keys
     return from_pem(record.private)
 
 

@@ -72,7 +72,7 @@ def test_the_secret_and_the_algorithm_come_from_the_ini(cli, registered, opened,
     for _ in range(2):
         assert cli("--config", place, "key", "rotate", store=None).exit_code == 0
 
-    first, second = opened.key_store().signing_keys()
+    first, second = opened.read_keys().keys
     assert from_pem(first.private, SECRET).algorithm == "EdDSA"
     assert second.signs_from - second.created_at == lead_seconds(100)
 

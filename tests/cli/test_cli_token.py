@@ -7,6 +7,7 @@ import pytest
 from webtest import TestApp
 
 from helpers.builders import API, BILLING
+from helpers.changes import remove_key
 from helpers.jwts import ISSUER, signed_elsewhere
 from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware, admin
@@ -199,8 +200,8 @@ def test_a_jwt_that_was_signed_elsewhere_is_revoked_whenever_it_is_good(cli, jwt
 
 
 def test_a_jwt_that_nobody_here_has_signed_is_not_found(cli, jwt, opened):
-    keys = opened.key_store()
-    keys.remove_signing_key(keys.signing_keys()[0].kid)
+
+    remove_key(opened, opened.read_keys().keys[0].kid)
 
     assert cli("token", "inspect", input=jwt).exit_code == 3
 

@@ -201,7 +201,7 @@ def test_nothing_of_a_request_is_told(wrap, path):  # M-02, M-03, G-01, G-03
 
 @pytest.fixture
 def ring(store, clock):
-    return KeyRing(store.key_store(), clock, clock, algorithm="ES256", lifetime=None, lead=300, secret=None)
+    return KeyRing(store, clock, clock, algorithm="ES256", lifetime=None, lead=300, secret=None)
 
 
 PUBLIC = {

@@ -18,7 +18,7 @@ PATHS = ["/.well-known/oauth-authorization-server", "/.well-known/oauth-protecte
 
 @pytest.fixture
 def ring(store, clock):
-    return KeyRing(store.key_store(), clock, clock, algorithm="ES256", lifetime=None, lead=300, secret=None)
+    return KeyRing(store, clock, clock, algorithm="ES256", lifetime=None, lead=300, secret=None)
 
 
 @pytest.fixture
@@ -114,20 +114,19 @@ def test_nobody_keeps_a_set_without_keys(wrap):
     assert (answer.json, answer.headers["Cache-Control"]) == ({"keys": []}, "no-cache")
 
 
-class Down:
-    def signing_keys(self):
-        raise StoreUnavailable("down")
+def down():
+    raise StoreUnavailable("down")
 
 
 def test_a_key_set_that_cannot_be_read_is_an_outage(wrap, store, monkeypatch):
-    monkeypatch.setattr(store, "key_store", Down)
+    monkeypatch.setattr(store, "read_keys", down)
     answer = wrap(issuer=ISSUER).get("/oauth/jwks", status=503)
 
     assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
 
 
 def test_metadata_need_no_store(wrap, store, monkeypatch):
-    monkeypatch.setattr(store, "key_store", Down)
+    monkeypatch.setattr(store, "read_keys", down)
     app = wrap(issuer=ISSUER)
 
     assert [app.get(path).status_int for path in PATHS[:2]] == [200, 200]

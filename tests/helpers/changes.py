@@ -1,11 +1,12 @@
-"""What operators do to the clients of a store, told by whether there was something to do."""
+"""What operators do to the clients and keys of a store, told by whether there was something to do."""
 
 from __future__ import annotations
 
 from oauth_mw.admin.clients import disabled, without_secret
 from oauth_mw.errors import NotFound
-from oauth_mw.model import Client
-from oauth_mw.protocols import Store
+from oauth_mw.keys.schedule import with_key, without_key
+from oauth_mw.model import Client, KeyRecord
+from oauth_mw.protocols import KeyStore, Store
 
 
 def end_client(store: Store, client_id: str, *, disable: bool = False, delete: bool = False) -> bool:
@@ -25,3 +26,15 @@ def remove_secret(store: Store, client_id: str, secret_id: str, *, and_tokens: b
         return bool(store.update_client(client_id, lambda c: without_secret(c, secret_id), revoke_tokens=and_tokens))
     except NotFound:
         return False
+
+
+def add_key(keys: KeyStore, record: KeyRecord, latest: str = "", now: int = 0) -> bool:
+    return keys.update_keys(lambda found: with_key(found, record, latest, now)).find(record.kid) == record
+
+
+def remove_key(keys: KeyStore, kid: str) -> bool:
+    try:
+        keys.update_keys(lambda found: without_key(found, kid), revoke_all=True)
+    except NotFound:
+        return False
+    return True

@@ -125,7 +125,7 @@ def contents(store: Store) -> dict[str, Any]:
     whole = store.movable()
     clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
     events = [event[:3] for page in whole.read_events(0) for event in page]
-    keys = [key for page in whole.read_keys(0) for key in page]
+    keys = [key for page in whole.read_token_keys(0) for key in page]
     found = dict(whole.read_tokens(keys)) if keys else {}
     # Once all of a client's tokens have ended, a store may forget which of them had ended by themselves.
     tokens = {

@@ -66,12 +66,12 @@ def _all(pages: Any) -> Any:
 
 def _ring(store: Store) -> KeyRing:
     options: dict[str, Any] = {"algorithm": "ES256", "lifetime": None, "lead": 300, "secret": None}
-    return KeyRing(store.key_store(), time.time, time.monotonic, **options)
+    return KeyRing(store, time.time, time.monotonic, **options)
 
 
 def _tokens(store: Store) -> Any:
     moving = store.movable()
-    return [moving.read_tokens(page) for page in moving.read_keys(0) if page]
+    return [moving.read_tokens(page) for page in moving.read_token_keys(0) if page]
 
 
 def _follow(store: Store) -> Any:
@@ -87,7 +87,7 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "issue": lambda store: _issue(store),
     "read log": _follow,
     "read ends": lambda store: ends_of(store, time.time),
-    "read signing keys": lambda store: store.key_store().signing_keys(),
+    "read signing keys": lambda store: store.read_keys().keys,
     "sign": lambda store: _ring(store).signing(int(time.time()) + 60).sign(b"message"),
     "publish keys": lambda store: _ring(store).public(),
     "list keys": lambda store: (admin.list_keys(store), admin.public_keys(store)),

@@ -56,6 +56,6 @@ def signed(key: SigningKey, header: str, payload: str) -> str:
 
 def signed_elsewhere(store: Store, token: str, **claims: object) -> str:
     """By PyJWT, with our key: what a token of ours says, under another ``jti``, and ``claims``."""
-    key = store.key_store().signing_keys()[0]
+    key = store.read_keys().keys[0]
     said = {**jwt.decode(token, options={"verify_signature": False}), "jti": "elsewhere", **claims}
     return jwt.encode(said, key.private, key.algorithm, headers={"typ": "at+jwt", "kid": key.kid})

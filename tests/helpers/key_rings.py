@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.ring import KeyRing
-from oauth_mw.model import Clock, KeyRecord
+from oauth_mw.model import Clock, KeySet
 from oauth_mw.protocols import KeyStore
 
 LEAD = 300
@@ -27,11 +27,11 @@ class Counted:
             raise StoreUnavailable("down")
         return getattr(self._keys, name)
 
-    def signing_keys(self) -> Sequence[KeyRecord]:
+    def read_keys(self) -> KeySet:
         self.asked += 1
         if self.down:
             raise StoreUnavailable("down")
-        return self._keys.signing_keys()
+        return self._keys.read_keys()
 
 
 def rings_of(keys: Any, clock: HandClock, monotonic: Clock | None = None) -> Callable[..., KeyRing]:

@@ -54,7 +54,7 @@ def become_copy(store: Store) -> list[bytes]:
         pem = admin.private_key(other, key.kid, password=PEM_PASSWORD, secret=STORE_KEY)
         for _ in range(2):
             admin.copy_store(other, store)
-        hidden = [secret, pem, *(record.private for record in other.key_store().signing_keys())]
+        hidden = [secret, pem, *(record.private for record in other.read_keys().keys)]
         return [*_hashes(other), *(form for text in hidden for form in spellings(text.encode()))]
 
 
@@ -74,10 +74,10 @@ def _keys(store: Store) -> Iterator[str]:
     admin.rotate_key(store, secret=STORE_KEY, at_once=True)
     admin.list_keys(store)
     admin.key_warnings(store, secret=STORE_KEY)
-    yield from [record.private for record in store.key_store().signing_keys()]
+    yield from [record.private for record in store.read_keys().keys]
     admin.retire_key(store, made.kid, secret=STORE_KEY, wait=lambda seconds: None)
     admin.rotate_key(store, secret=STORE_KEY, at_once=True)
-    yield from [record.private for record in store.key_store().signing_keys()]
+    yield from [record.private for record in store.read_keys().keys]
 
 
 def serve(store: Store, client_id: str, secret: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from operator import gt
 from typing import Any
 
 from helpers import load
+from helpers.changes import remove_key
 from helpers.engines import wait_until
 from helpers.load import Use
 from helpers.support import SECRET
@@ -134,9 +135,8 @@ class Team:
     def retire(self) -> None:
         """Remove the key that signed all tokens: none is kept."""
         store = open_store(self.url)
-        keys = store.key_store()
-        for record in keys.signing_keys():
-            assert keys.remove_signing_key(record.kid)
+        for record in store.read_keys().keys:
+            assert remove_key(store, record.kid)
         store.close()
         self.acknowledged.update((token, time.monotonic()) for each in self.tokens.values() for token in each)
         self.tokens["kept"] = []

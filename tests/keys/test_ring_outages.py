@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from helpers.changes import add_key
 from helpers.key_rings import LEAD, Counted, rings_of
 from oauth_mw import StoreUnavailable
 from oauth_mw.model import KeyRecord
@@ -11,7 +12,7 @@ from oauth_mw.model import KeyRecord
 
 @pytest.fixture
 def keys(store):
-    return Counted(store.key_store())
+    return Counted(store)
 
 
 @pytest.fixture
@@ -117,7 +118,7 @@ def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
     ids=["empty", "cut", "a list", "an odd kind", "an odd curve", "deep", "a secret key"],
 )
 def test_a_record_that_is_garbled_is_an_outage(ring, keys, clock, soon, public):
-    keys.add_signing_key(KeyRecord("one", "ES256", public, "", 0, 0), "")
+    add_key(keys, KeyRecord("one", "ES256", public, "", 0, 0), "")
 
     with pytest.raises(StoreUnavailable):
         ring().find("one")

@@ -24,7 +24,7 @@ from oauth_mw.keys.ring import KeyRing
 
 now = 0.0
 options = {{"algorithm": "ES256", "lifetime": {LIFETIME}, "lead": {LEAD}, "secret": None}}
-rings = [KeyRing(store.key_store(), lambda: now, lambda: now, **options) for _ in range(4)]
+rings = [KeyRing(store, lambda: now, lambda: now, **options) for _ in range(4)]
 
 def sign(ring):
     kids.append(ring.signing(int(now) + 60).kid)
@@ -48,7 +48,6 @@ def test_each_turn_makes_exactly_one_key_and_nobody_meets_one_that_he_does_not_k
     used, counts = [], []
     begun = time.time()
     with closing(open_store(store_url, create=True)) as store, Processes(store_url) as start:
-        keys = store.key_store()
         workers = [start(WORKER) for _ in range(4)]
         assert {worker.says() for worker in workers} == {"ready"}
         for turn in range(TURNS):
@@ -59,7 +58,7 @@ def test_each_turn_makes_exactly_one_key_and_nobody_meets_one_that_he_does_not_k
                     worker.hears(f"{now} {told}")
                 said = [worker.says().partition("|") for worker in workers]
                 used.append({kid for kids, _, _ in said for kid in kids.split()})
-                counts.append(len(keys.signing_keys()))
+                counts.append(len(store.read_keys().keys))
                 assert [missing.strip() for _, _, missing in said] == [""] * len(workers)
 
     # The next key of each turn is made in its third step, and signs from the next turn on.

@@ -6,11 +6,12 @@ import time
 
 import pytest
 
+from helpers.changes import remove_key
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.keys.keypair import make
 from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
-from oauth_mw.keys.schedule import MARGIN_SECONDS
+from oauth_mw.keys.schedule import MARGIN_SECONDS, with_need
 
 LEAD = 300
 HOUR = 3600
@@ -19,7 +20,7 @@ OLD, NEW = "o" * 32, "n" * 32
 
 @pytest.fixture
 def keys(store):
-    return store.key_store()
+    return store
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_who_has_another_secret_makes_no_key_for_those_who_cannot_read_it(ring, 
     for secret in (NEW, None):
         with pytest.raises(StoreUnavailable, match="key_encryption_secret"):
             signs(ring(secret, **options))
-    assert len(keys.signing_keys()) == 1
+    assert len(keys.read_keys().keys) == 1
 
 
 def test_a_key_that_cannot_be_read_is_tried_once(ring, signs, clock, monkeypatch):
@@ -125,7 +126,7 @@ def test_no_two_keys_begin_to_sign_in_the_same_second(ring, keys, signs):
     for at_once in (True, True, False, False):
         worker.add(make("ES256"), at_once=at_once)
 
-    assert len({record.signs_from for record in keys.signing_keys()}) == 5
+    assert len({record.signs_from for record in keys.read_keys().keys}) == 5
 
 
 def test_workers_of_two_minds_about_the_algorithm_do_not_make_key_after_key(ring, keys, signs, clock):
@@ -135,7 +136,7 @@ def test_workers_of_two_minds_about_the_algorithm_do_not_make_key_after_key(ring
             signs(worker)
         clock.move(LEAD)
 
-    assert [record.algorithm for record in keys.signing_keys()] == ["ES256", "EdDSA"]
+    assert [record.algorithm for record in keys.read_keys().keys] == ["ES256", "EdDSA"]
 
 
 def test_what_nobody_needs_any_more_goes_when_the_next_key_comes(ring, keys, signs, clock):
@@ -144,7 +145,7 @@ def test_what_nobody_needs_any_more_goes_when_the_next_key_comes(ring, keys, sig
     for seconds in (LEAD, 60 + NEED_SECONDS + MARGIN_SECONDS - LEAD, LEAD + 1):
         clock.move(seconds)
         kids.append(worker.add(make("ES256")).kid)
-        found.append([record.kid for record in keys.signing_keys()])
+        found.append([record.kid for record in keys.read_keys().keys])
 
     # The second never signed.
     assert found == [kids[:3], [kids[0], *kids[2:4]], kids[2:]]
@@ -156,9 +157,9 @@ def test_a_key_that_is_needed_again_meanwhile_stays(ring, keys, signs, clock, mo
     worker.add(make("ES256"))
     clock.move(3 * MARGIN_SECONDS)
     signs(worker)
-    add = keys.add_signing_key
+    update, until = keys.update_keys, int(clock()) + 60
     monkeypatch.setattr(
-        keys, "add_signing_key", lambda *given: keys.need_signing_key(first, int(clock()) + 60) and add(*given)
+        keys, "update_keys", lambda change: (update(lambda found: with_need(found, first, until)), update(change))[1]
     )
 
     worker.add(make("ES256"))
@@ -173,7 +174,7 @@ def test_once_told_a_worker_finds_a_removed_key_no_more(ring, keys, signs):
     worker = ring()
     kid = signs(worker)
     worker.find(kid)
-    keys.remove_signing_key(kid)
+    remove_key(keys, kid)
 
     worker.forget()
 
@@ -184,7 +185,7 @@ def test_while_the_store_is_down_a_worker_that_was_told_believes_no_key(ring, ke
     worker = ring()
     kid = signs(worker)
     asked = []
-    monkeypatch.setattr(keys, "signing_keys", lambda: asked.append(1) or _down())
+    monkeypatch.setattr(keys, "read_keys", lambda: asked.append(1) or _down())
 
     worker.forget()
 
@@ -204,7 +205,7 @@ MAKER = """
 import time
 from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
 options = {"algorithm": "ES256", "lifetime": 3600, "lead": 300, "secret": None}
-rings = [KeyRing(store.key_store(), time.time, time.monotonic, **options) for _ in range(20)]
+rings = [KeyRing(store, time.time, time.monotonic, **options) for _ in range(20)]
 print("ready", flush=True)
 sys.stdin.readline()
 print(*{ring.signing(int(time.time()) + 60).kid for ring in rings}, flush=True)
@@ -213,9 +214,8 @@ print(*{ring.signing(int(time.time()) + 60).kid for ring in rings}, flush=True)
 
 def test_of_processes_that_see_it_due_at_once_one_makes_the_next(tmp_path):
     store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True)
-    keys = store.key_store()
     past = time.time() - HOUR
-    first = KeyRing(keys, lambda: past, time.monotonic, algorithm="ES256", lifetime=None, lead=LEAD, secret=None)
+    first = KeyRing(store, lambda: past, time.monotonic, algorithm="ES256", lifetime=None, lead=LEAD, secret=None)
     kid = first.signing(int(past) + HOUR).kid
     with Processes(store.url) as start:
         workers = [start(MAKER) for _ in range(3)]
@@ -225,5 +225,5 @@ def test_of_processes_that_see_it_due_at_once_one_makes_the_next(tmp_path):
         used = {worker.says() for worker in workers}
 
     assert used == {kid}
-    assert len(keys.signing_keys()) == 2
+    assert len(store.read_keys().keys) == 2
     store.close()

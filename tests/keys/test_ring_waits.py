@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from helpers.changes import remove_key
 from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock, one_store
 from oauth_mw import StoreUnavailable
@@ -30,18 +31,20 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._keys, name)
 
-    def signing_keys(self):
+    def read_keys(self):
         self.during()
-        return self._keys.signing_keys()
+        return self._keys.read_keys()
 
-    def add_signing_key(self, *given):
-        self.adding()
-        return self._keys.add_signing_key(*given)
+    def update_keys(self, change, **how):
+        before = self._keys.read_keys()
+        if len(change(before).keys) > len(before.keys):
+            self.adding()
+        return self._keys.update_keys(change, **how)
 
 
 @pytest.fixture
 def keys(store):
-    return Slow(store.key_store())
+    return Slow(store)
 
 
 @pytest.fixture
@@ -113,13 +116,13 @@ def test_after_a_fork_in_the_middle_of_a_look_the_child_looks_for_itself(ring, k
 
 
 def test_the_child_of_that_fork_does_not_believe_what_was_known_before(ring, keys, kid, look_under_way):
-    keys.remove_signing_key(kid)
+    remove_key(keys, kid)
 
     assert exit_code_of(forked(lambda: ring.find(kid) is None)) == 0
 
 
 def test_who_was_told_to_forget_does_not_believe_what_was_known_before_a_look_that_was_interrupted(ring, keys, kid):
-    keys.remove_signing_key(kid)
+    remove_key(keys, kid)
     ring.forget()
     keys.during = _interrupt
     with pytest.raises(KeyboardInterrupt):

@@ -7,6 +7,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
+from helpers.changes import remove_key
 from oauth_mw import admin, open_store
 
 
@@ -44,9 +45,8 @@ def serve(store_url: str) -> None:
             case ["delete", client_id]:
                 admin.delete_client(store, client_id)
             case ["retire"]:
-                keys = store.key_store()
-                for record in keys.signing_keys():
-                    keys.remove_signing_key(record.kid)
+                for record in store.read_keys().keys:
+                    remove_key(store, record.kid)
         print("done", flush=True)
 
 

@@ -77,9 +77,7 @@ def test_jose_sees_that_another_key_signs(installed: Path, issuer: Server) -> No
 
 def add_key(server: Server, algorithm: str) -> None:
     store = open_store(server.store_url)
-    ring = KeyRing(
-        store.key_store(), time.time, time.monotonic, algorithm=algorithm, lifetime=None, lead=0, secret=None
-    )
+    ring = KeyRing(store, time.time, time.monotonic, algorithm=algorithm, lifetime=None, lead=0, secret=None)
     assert ring.add(make(algorithm), at_once=True)
     store.close()
 

@@ -71,7 +71,7 @@ def test_of_parallel_first_requests_one_makes_the_key_and_every_worker_has_it(se
 
         wait_until(asked_everywhere)
     store = open_store(server.store_url)
-    kids = {record.kid for record in store.key_store().signing_keys()}
+    kids = {record.kid for record in store.read_keys().keys}
     store.close()
 
     assert {token.partition(".")[0] for token in tokens} == {tokens[0].partition(".")[0]}

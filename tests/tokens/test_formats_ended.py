@@ -8,6 +8,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import pytest
 
 from helpers.builders import events_of, log_of
+from helpers.changes import remove_key
 from helpers.jwts import JWT, TESTER, introspected, opens, signed_elsewhere
 from helpers.support import SECRET, basic, bearer, issue
 from oauth_mw import admin
@@ -201,9 +202,8 @@ def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monk
 def test_a_key_that_was_removed_takes_its_tokens_with_it(wrap, app, token, store):
     other = wrap(**JWT)
     assert opens(other, token)
-    keys = store.key_store()
 
-    keys.remove_signing_key(keys.signing_keys()[0].kid)
+    remove_key(store, store.read_keys().keys[0].kid)
 
     assert [opens(each, token) for each in (app, other)] == [False, False]
 

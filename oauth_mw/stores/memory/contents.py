@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from threading import Lock
 
-from ...model import Client, Ended, KeyRecord, TokenRecord
+from ...model import Client, Ended, KeySet, TokenRecord
 
 
 @dataclass
@@ -34,4 +34,4 @@ class Contents:
     origin: tuple[str, int] | None = None
     copied: dict[str, bytes] = field(default_factory=dict)
     copied_keys: set[str] = field(default_factory=set)
-    signing: dict[str, KeyRecord] = field(default_factory=dict)
+    keys: KeySet = KeySet()

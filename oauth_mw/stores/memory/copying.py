@@ -6,7 +6,17 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ...model import LOG_KEEP_SECONDS, ClientRecord, Ended, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
+from ...model import (
+    LOG_KEEP_SECONDS,
+    ClientRecord,
+    Ended,
+    Holdings,
+    KeyRecord,
+    KeySet,
+    LogRecord,
+    Standing,
+    TokenRecord,
+)
 from ..copying import (
     CLIENTS_AT_ONCE,
     ROWS_AT_ONCE,
@@ -53,7 +63,7 @@ class MemoryMoving:
         found = [events[position] for position in sorted(events) if position > after]
         return batches([LogRecord(*event[:3], _keep_until(event), event.alone) for event in found], ROWS_AT_ONCE)
 
-    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+    def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         live = (now + 1).to_bytes(4)
         with self._all.lock:
             keys = sorted(key for key in self._all.tokens if key > live)
@@ -138,13 +148,14 @@ class MemoryMoving:
         there = {record.kid: record for record in records}
         with self._all.lock:
             self._check(origin)
-            here = self._all.signing
+            here = {record.kid: record for record in self._all.keys.keys}
             new = there.keys() - here.keys()
             for kid in self._all.copied_keys - there.keys():
                 here.pop(kid, None)
             for kid, record in there.items():
                 until = max(record.needed_until, here.get(kid, record).needed_until)
                 here[kid] = record._replace(needed_until=until)
+            self._all.keys = KeySet.of(here.values())
             self._all.copied_keys = set(there)
             return len(new)
 
@@ -176,7 +187,7 @@ class MemoryMoving:
                 unexpired=unexpired,
                 expired=len(self._all.tokens) - unexpired,
                 events=len(self._all.log),
-                keys=len(self._all.signing),
+                keys=len(self._all.keys.keys),
             )
 
 

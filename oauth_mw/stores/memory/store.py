@@ -10,8 +10,18 @@ from functools import partial
 from typing import Any
 
 from ...credentials import verifiers_of
-from ...model import LOG_KEEP_SECONDS, Client, Clock, Ended, EndsPage, LogPage, TokenRecord
-from ...protocols import KeyStore, Movable
+from ...model import (
+    LOG_KEEP_SECONDS,
+    MAX_LOG_ONLY_PER_CLIENT,
+    Client,
+    Clock,
+    Ended,
+    EndsPage,
+    KeySet,
+    LogPage,
+    TokenRecord,
+)
+from ...protocols import Movable
 from .contents import Contents
 
 LOG_LENGTH = 10_000
@@ -102,9 +112,22 @@ class MemoryStore:
             alone = self._all.alone.setdefault(client_id, {})
             if key in alone or position < self._all.ended.get(client_id, 0):
                 return 0
-            alone = self._all.alone[client_id] = self._kept(alone)
             alone[key] = self._append(client_id, key, alone=True)
-            return len(alone)
+            live = self._kept(alone)
+            if len(alone) > MAX_LOG_ONLY_PER_CLIENT:
+                self._all.alone[client_id] = live  # not earlier: the clock may be ahead for a while
+            return len(live)
+
+    def read_keys(self) -> KeySet:
+        return self._all.keys
+
+    def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
+        with self._all.lock:
+            keys = change(self._all.keys)
+            if revoke_all:
+                self._append("")
+            self._all.keys = keys
+            return keys
 
     def sweep(self, now: int, limit: int) -> int:
         swept = 0
@@ -158,11 +181,6 @@ class MemoryStore:
         from .copying import MemoryMoving
 
         return MemoryMoving(self._all, self.url)
-
-    def key_store(self) -> KeyStore:
-        from .keys import MemoryKeys
-
-        return MemoryKeys(self._all, self._append)
 
     def warnings(self) -> Sequence[str]:
         return ["memory:// serves one process only, and everything in it ends with the process"]

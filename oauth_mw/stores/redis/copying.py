@@ -85,7 +85,7 @@ class RedisMoving:
             yield read(_records, events, until)
             after = events[-1][0]
 
-    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+    def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         start = len(self._keys.any_token)
         for found in self._steps.scan(self._keys.any_token + "*"):
             keys = [read(_key, name[start:]) for name in found]

@@ -2,53 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable
 from typing import Any
 
-from ...model import KeyRecord
+from ...errors import StoreUnavailable
+from ...model import KeySet
 from .rows import in_pairs, key_from, key_text, read
-from .scripts import keys as scripts
-from .scripts.changes import NO_STORE, VERSION
+from .scripts.changes import NO_STORE, UPDATE_KEYS, VERSION
 from .session import Steps
 
+Pairs = list[tuple[Any, Any]]
 
-class RedisKeys:
+
+def read_keys(steps: Steps) -> KeySet:
+    return _key_set(_read(steps, steps.deadline()))
+
+
+def update_keys(
+    steps: Steps, write: Callable[..., Any], change: Callable[[KeySet], KeySet], *, revoke_all: bool
+) -> KeySet:
     """See :class:`~oauth_mw.protocols.KeyStore`.
 
-    :param end: makes a change that appends an event, and tells those who watch.
+    :param write: runs the script of a change that may append an event.
     """
+    deadline, more = steps.deadline(), (steps.keys.signing,)
+    while time.monotonic() < deadline:
+        found = _read(steps, deadline)
+        before = _key_set(found)
+        try:
+            after = change(before)
+        except Exception:
+            # What was read may be a change that no replica has confirmed yet. No hash has -1 fields.
+            steps.reply(UPDATE_KEYS, "", "0", "-1", deadline=deadline, more=more)
+            raise
+        changed = [text for key in after.keys if key not in before.keys for text in (key.kid, key_text(key))]
+        gone = [text for key in before.keys if after.find(key.kid) is None for text in (key.kid, "")]
+        seen = [text for pair in found for text in pair]
+        how = ("1" if revoke_all else "0", str(len(found)), *seen, *changed, *gone)
+        if write(UPDATE_KEYS, "", *how, deadline=deadline, more=more):
+            return after
+    raise StoreUnavailable("other workers kept changing the signing keys")
 
-    def __init__(self, steps: Steps, end: Callable[..., int]) -> None:
-        self._steps = steps
-        self._end = end
 
-    def signing_keys(self) -> Sequence[KeyRecord]:
-        names, deadline = self._steps.keys, self._steps.deadline()
+def _read(steps: Steps, deadline: float) -> Pairs:
+    names = steps.keys
 
-        def ask() -> Any:
-            version, found = self._steps.of_primary(
-                [("HGET", names.store, "version"), ("HGETALL", names.signing)], deadline
-            )
-            return found if version == VERSION else NO_STORE
+    def ask() -> Any:
+        version, found = steps.of_primary([("HGET", names.store, "version"), ("HGETALL", names.signing)], deadline)
+        return found if version == VERSION else NO_STORE
 
-        found = self._steps.here(ask, deadline)
-        records = [read(key_from, *pair) for pair in read(in_pairs, found)]
-        return sorted(records, key=lambda record: (record.signs_from, record.kid))
+    return read(in_pairs, steps.here(ask, deadline))
 
-    def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
-        return self._change(scripts.ADD_KEY, record.kid, key_text(record), latest)
 
-    def need_signing_key(self, kid: str, until: int) -> bool:
-        return self._change(scripts.NEED_KEY, kid, str(until))
-
-    def remove_signing_key(self, kid: str) -> bool:
-        return 0 < self._end(
-            scripts.REMOVE_KEY, "", kid, deadline=self._steps.deadline(), more=(self._steps.keys.signing,)
-        )
-
-    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
-        return self._change(scripts.DROP_KEY, kid, str(needed_until))
-
-    def _change(self, script: str, *arguments: str) -> bool:
-        more = (self._steps.keys.signing,)
-        return self._steps.change(script, "", *arguments, deadline=self._steps.deadline(), more=more)
+def _key_set(found: Pairs) -> KeySet:
+    return KeySet.of(read(key_from, *pair) for pair in found)

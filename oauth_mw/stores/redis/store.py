@@ -9,10 +9,10 @@ from typing import Any
 
 from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
-from ...model import Client, Clock, EndsPage, LogPage, TokenRecord
-from ...protocols import KeyStore, Movable
+from ...model import Client, Clock, EndsPage, KeySet, LogPage, TokenRecord
+from ...protocols import Movable
 from ..decoding import decimal, maybe, number
-from . import log
+from . import keys, log
 from .network.nodes import Command, Replies, Servers
 from .network.url import RedisURL, parse_url
 from .rows import (
@@ -95,11 +95,6 @@ class RedisStore:
         from .copying import RedisMoving
 
         return RedisMoving(self._steps, self.url, self._clock, self._watching)
-
-    def key_store(self) -> KeyStore:
-        from .keys import RedisKeys
-
-        return RedisKeys(self._steps, self._append)
 
     def close(self) -> None:
         self._steps.servers.close()
@@ -264,6 +259,15 @@ class RedisStore:
         for found in self._steps.scan(self._keys.any_token + "*"):
             count += sum(before is None or read(int, key[start : start + 8], 16) < before for key in found)
         return count
+
+    # Signing keys
+
+    def read_keys(self) -> KeySet:
+        return keys.read_keys(self._steps)
+
+    def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
+        write = self._append if revoke_all else self._steps.reply
+        return keys.update_keys(self._steps, write, change, revoke_all=revoke_all)
 
     # Revocation log
 

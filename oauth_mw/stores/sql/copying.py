@@ -88,7 +88,7 @@ class SQLMoving:
                 return
             after = page[-1].position
 
-    def read_keys(self, now: int) -> Iterator[Sequence[bytes]]:
+    def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         after = (now + 1).to_bytes(4)
         while True:
             with self._engine.reading() as link:

@@ -6,73 +6,42 @@ parameters of all of its statements.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, case, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 
 from ...errors import StoreUnavailable
-from ...model import KeyRecord
+from ...model import KeyRecord, KeySet
 from . import schema
-from .engine import SQLEngine
 
 _key = schema.signing_key
 
-_ALL = select(
-    _key.c.kid,
-    _key.c.algorithm,
-    _key.c.public,
-    _key.c.private,
-    _key.c.created_at,
-    _key.c.signs_from,
-    _key.c.needed_until,
-).order_by(_key.c.signs_from, _key.c.kid)
+READ = select(*(_key.c[name] for name in KeyRecord._fields))
 ADD = insert(_key)
-_LATEST = select(_key.c.kid).order_by(_key.c.signs_from.desc()).limit(1)
 
 
-class SQLKeys:
-    """See :class:`~oauth_mw.protocols.KeyStore`.
-
-    :param append: appends an event to the log, for a client or, by ``""``, for all of them.
+def key_set_from(rows: Sequence[Sequence[Any]]) -> KeySet:
     """
+    :raises StoreUnavailable: they hold what was never written there.
+    """
+    records = [KeyRecord(*row) for row in rows]
+    if not all(record.is_whole() for record in records):
+        raise StoreUnavailable("a signing key's record is garbled")
+    return KeySet.of(records)
 
-    def __init__(self, engine: SQLEngine, append: Callable[[Connection, str], int]) -> None:
-        self._engine = engine
-        self._append = append
-        self._all = engine.compiled(_ALL)
-        self._add = engine.compiled(ADD)
 
-    def signing_keys(self) -> Sequence[KeyRecord]:
-        with self._engine.reading() as link:
-            records = [KeyRecord(*row) for row in link.driver.execute(self._all).fetchall()]
-        if not all(record.is_whole() for record in records):
-            raise StoreUnavailable("a signing key's record is garbled")
-        return records
+def write_keys(connection: Connection, add: str, before: KeySet, after: KeySet) -> None:
+    """Write what differs.
 
-    def add_signing_key(self, record: KeyRecord, latest: str) -> bool:
-        with self._engine.transaction() as connection:
-            if (connection.scalar(_LATEST) or "") != latest:
-                return False
-            add_record(connection, self._add, record)
-        return True
-
-    def need_signing_key(self, kid: str, until: int) -> bool:
-        longer = case((_key.c.needed_until < until, until), else_=_key.c.needed_until)
-        with self._engine.transaction() as connection:
-            changed = connection.execute(update(_key).where(_key.c.kid == kid).values(needed_until=longer))
-            return changed.rowcount == 1
-
-    def remove_signing_key(self, kid: str) -> bool:
-        with self._engine.transaction(ends_tokens=True) as connection:
-            removed = connection.execute(delete(_key).where(_key.c.kid == kid)).rowcount == 1
-            if removed:
-                self._append(connection, "")
-        return removed
-
-    def drop_signing_key(self, kid: str, needed_until: int) -> bool:
-        unneeded = delete(_key).where(_key.c.kid == kid, _key.c.needed_until <= needed_until)
-        with self._engine.transaction() as connection:
-            return connection.execute(unneeded).rowcount == 1
+    :param add: :data:`ADD`, compiled.
+    """
+    gone = [record.kid for record in before.keys if record not in after.keys]
+    if gone:
+        connection.execute(delete(_key).where(_key.c.kid.in_(gone)))
+    for record in after.keys:
+        if record not in before.keys:
+            add_record(connection, add, record)
 
 
 def add_record(connection: Connection, add: str, record: KeyRecord) -> None:

@@ -20,10 +20,10 @@ from sqlalchemy import (
 
 from ...credentials import VERIFIERS_BYTES, verifiers_of
 from ...errors import ConfigError, StoreMissing
-from ...model import Client, ClientSecret, Clock, EndsPage, LogPage, TokenRecord
-from ...protocols import KeyStore, Movable
+from ...model import Client, ClientSecret, Clock, EndsPage, KeySet, LogPage, TokenRecord
+from ...protocols import Movable
 from ..versions import other_version
-from . import schema, statements
+from . import keys, schema, statements
 from .engine import SQLEngine
 from .log import SQLLog
 from .rows import (
@@ -87,11 +87,6 @@ class SQLStore:
 
     def warnings(self) -> Sequence[str]:
         return self._engine.warnings()
-
-    def key_store(self) -> KeyStore:
-        from .keys import SQLKeys
-
-        return SQLKeys(self._engine, self._log.append)
 
     def close(self) -> None:
         self._engine.close()
@@ -217,6 +212,29 @@ class SQLStore:
             count = count.where(_token.c.key < first_key(before))
         with self._engine.reading() as link:
             return int(link.core.execute(count).scalar_one())
+
+    # Signing keys
+
+    def read_keys(self) -> KeySet:
+        with self._engine.reading() as link:
+            rows = link.driver.execute(self._engine.compiled(keys.READ)).fetchall()
+        return keys.key_set_from(rows)
+
+    def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
+        with self._engine.transaction(ends_tokens=revoke_all) as connection:
+            cursor = connection.connection.cursor()
+            cursor.execute(self._engine.compiled(keys.READ))
+            before = keys.key_set_from(cursor.fetchall())
+            try:
+                after = change(before)
+            except Exception as error:
+                refusal = error
+            else:
+                if revoke_all:
+                    self._log.append(connection, "")
+                keys.write_keys(connection, self._engine.compiled(keys.ADD), before, after)
+                return after
+        raise refusal  # as in update_client
 
     # Revocation log
 

@@ -7,90 +7,92 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers.builders import NOW, log_of
-from oauth_mw.model import KeyRecord
-
-
-@pytest.fixture
-def keys(store):
-    return store.key_store()
+from helpers.changes import add_key
+from oauth_mw.keys.schedule import with_need
+from oauth_mw.model import KeyRecord, KeySet
 
 
 def record(kid="one", signs_from=NOW, **changes):
     return KeyRecord(kid, "ES256", '{"kty": "EC"}', "-----BEGIN\n/+=é", NOW, signs_from)._replace(**changes)
 
 
+FIRST, SECOND, THIRD = record(), record("two", NOW + 60), record("three", NOW + 120)
+
+
+def put(store, *records, **how):
+    """Make these, in any order, the keys of the store."""
+    return store.update_keys(lambda keys: KeySet.of(records), **how).keys
+
+
 @pytest.fixture
-def two(keys):
-    """Added in this order; the second signs later."""
-    found = [record(), record("two", NOW + 60)]
-    keys.add_signing_key(found[0], "")
-    keys.add_signing_key(found[1], "one")
-    return found
+def two(store):
+    return put(store, SECOND, FIRST)
 
 
-def test_there_is_none_at_first(keys):
-    assert list(keys.signing_keys()) == []
+def test_there_is_none_at_first(store):
+    assert store.read_keys() == KeySet()
 
 
-def test_they_come_back_as_they_were_in_the_order_in_which_they_sign(keys, two):
-    assert list(keys.signing_keys()) == two
+def test_they_come_back_as_they_were_in_the_order_in_which_they_sign(store, two):
+    assert two == store.read_keys().keys == (FIRST, SECOND)
 
 
-@pytest.mark.parametrize("latest", ["", "other", "one"])
-def test_another_than_the_latest_was_seen_and_none_is_added(keys, two, latest):
-    assert not keys.add_signing_key(record("three", NOW + 120), latest)
-
-    assert list(keys.signing_keys()) == two
+@pytest.mark.parametrize("after", [(), (FIRST,), (FIRST, SECOND), (FIRST, SECOND, THIRD), (THIRD,), (SECOND, THIRD)])
+def test_an_update_adds_and_removes(store, two, after):
+    assert put(store, *after) == store.read_keys().keys == after
 
 
-def test_of_many_that_race_one_succeeds(keys):
+def test_an_update_changes_one_and_leaves_the_other(store, two):
+    longer = FIRST._replace(needed_until=NOW + 10**6)
+
+    assert put(store, longer, SECOND) == store.read_keys().keys == (longer, SECOND)
+
+
+def test_an_update_sees_what_it_replaces(store, two):
+    seen = []
+
+    store.update_keys(lambda keys: seen.append(keys) or keys)
+
+    assert seen == [store.read_keys()]
+
+
+def test_an_update_that_fails_leaves_the_keys_as_they_were(store, two):
+    with pytest.raises(ZeroDivisionError):
+        store.update_keys(lambda keys: KeySet(keys.keys[: 1 // 0]), revoke_all=True)
+
+    assert store.read_keys().keys == two
+
+
+def test_of_many_that_race_one_succeeds(store):
     with ThreadPoolExecutor(8) as threads:
-        added = list(threads.map(lambda number: keys.add_signing_key(record(f"k{number}"), ""), range(8)))
+        added = list(threads.map(lambda number: add_key(store, record(f"k{number}")), range(8)))
 
-    assert sum(added) == len(keys.signing_keys()) == 1
-
-
-@pytest.mark.parametrize(("asked", "kept"), [([5], 5), ([5, 3], 5), ([NOW, NOW + 10**6], NOW + 10**6)])
-def test_a_key_is_kept_until_the_last_that_was_asked_for(keys, two, asked, kept):
-    assert all(keys.need_signing_key("one", until) for until in asked)
-
-    assert list(keys.signing_keys()) == [two[0]._replace(needed_until=kept), two[1]]
+    assert sum(added) == len(store.read_keys().keys) == 1
 
 
-def test_a_key_that_is_gone_cannot_be_needed(keys, two):
-    assert not keys.need_signing_key("three", NOW)
+def test_no_update_of_many_at_once_is_lost(store, two):
+    def longer(number):
+        return store.update_keys(lambda keys: with_need(keys, ("one", "two")[number % 2], NOW + number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(longer, range(16)))
+
+    assert [each.needed_until for each in store.read_keys().keys] == [NOW + 14, NOW + 15]
 
 
-def test_a_key_that_is_removed_is_gone(keys, two):
-    assert [keys.remove_signing_key("two") for _ in range(2)] == [True, False]
-
-    assert list(keys.signing_keys()) == two[:1]
-    assert keys.add_signing_key(two[1], "one")
-
-
-@pytest.mark.parametrize("seen", [9, 10])
-def test_a_key_goes_when_nobody_needs_it_longer_than_was_seen(keys, two, seen):
-    keys.need_signing_key("one", 10)
-
-    assert [keys.drop_signing_key("one", seen) for _ in range(2)] == [seen == 10, False]
-    assert [each.kid for each in keys.signing_keys()] == ["one", "two"][seen == 10 :]
-
-
-def test_a_removal_is_an_event_for_all(store, keys, two):
+@pytest.mark.parametrize("after", [(), (FIRST,), (FIRST, SECOND)])
+def test_what_revokes_all_is_an_event_for_all(store, two, after):
     before = log_of(store)
 
-    keys.remove_signing_key("one")
+    put(store, *after, revoke_all=True)
 
     page = store.read_log(before.store_id, before.position)
     assert [event[1:3] for event in page.events] == [("", None)]
 
 
-def test_what_ends_nothing_is_no_event(store, keys, two):
+def test_any_other_update_is_no_event(store, two):
     before = log_of(store)
 
-    keys.need_signing_key("one", NOW)
-    keys.remove_signing_key("three")
-    keys.add_signing_key(record("three", NOW + 120), "two")
-    keys.drop_signing_key("one", NOW)
+    put(store, FIRST._replace(needed_until=NOW), THIRD)
 
     assert store.read_log(before.store_id, before.position).events == []

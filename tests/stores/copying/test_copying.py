@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from helpers.builders import API, BILLING, key_of, log_of, token_of
+from helpers.changes import add_key
 from helpers.copying import PAIRS, PRIVATE, PUBLIC, SECRETS, SLOW, contents, guarded, judged, lived, new_places, pairs
 from helpers.support import basic
 from oauth_mw import admin, open_store
@@ -39,7 +40,7 @@ def moved(request, tmp_path_factory):
         source, target = (open_store(place(kind), create=True) for kind in request.param)
         tokens = lived(source)
         source.add_token(key_of(expires_at=OVER), token_of(source.find_client("tester")))
-        assert [source.key_store().add_signing_key(*each) for each in ((KEYS[0], ""), (KEYS[1], "one"))] == [True, True]
+        assert [add_key(source, *each) for each in ((KEYS[0], ""), (KEYS[1], "one"))] == [True, True]
         copied = admin.copy_store(source, target)
         yield Moved(source, target, tokens, copied, (admin.holdings(source), admin.holdings(target)))
         source.close()
@@ -112,7 +113,7 @@ def test_events_are_kept_as_long(moved):
 
 
 def test_signing_keys_are_those_that_they_were(moved):
-    assert list(moved.target.key_store().signing_keys()) == KEYS
+    assert list(moved.target.read_keys().keys) == KEYS
 
 
 def test_a_copy_is_another_store(moved):

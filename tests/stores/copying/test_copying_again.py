@@ -163,11 +163,11 @@ def late(stores, clock, monkeypatch):
     whole = stores[0].movable()
 
     def copy_with(work):
-        def read_keys(now):
+        def read_token_keys(now):
             yield [work(stores[0])]
             raise Cut
 
-        whole.read_keys = read_keys
+        whole.read_token_keys = read_token_keys
         monkeypatch.setattr(stores[0], "movable", lambda: whole)
         with pytest.raises(Cut):
             copy(*stores, clock)

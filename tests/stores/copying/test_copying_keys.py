@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import NOW
+from helpers.changes import add_key, remove_key
 from helpers.copying import contents, each_kind, filled, new_places
 from oauth_mw import AdminError, admin, open_store
+from oauth_mw.keys.schedule import with_need
 from oauth_mw.model import KeyRecord
 
 
@@ -21,14 +23,13 @@ def stores(request, kinds, tmp_path, clock):
 
 
 def add(store, kid, signs_from=NOW):
-    known = [record.kid for record in store.key_store().signing_keys()]
-    assert store.key_store().add_signing_key(
-        KeyRecord(kid, "ES256", "{}", "-----BEGIN", NOW, signs_from), known[-1] if known else ""
-    )
+    known = [record.kid for record in store.read_keys().keys]
+    record = KeyRecord(kid, "ES256", "{}", "-----BEGIN", NOW, signs_from)
+    assert add_key(store, record, known[-1] if known else "")
 
 
 def kids(store):
-    return [record.kid for record in store.key_store().signing_keys()]
+    return [record.kid for record in store.read_keys().keys]
 
 
 @each_kind
@@ -39,12 +40,12 @@ def test_what_happened_to_keys_meanwhile_arrives(stores, clock):
     first = admin.copy_store(*stores, clock=clock)
     again = admin.copy_store(*stores, clock=clock)
 
-    source.key_store().need_signing_key("two", NOW + 99)
-    source.key_store().remove_signing_key("one")
+    source.update_keys(lambda keys: with_need(keys, "two", NOW + 99))
+    remove_key(source, "one")
     add(source, "three", NOW + 3)
     last = admin.copy_store(*stores, clock=clock)
 
-    assert list(target.key_store().signing_keys()) == list(source.key_store().signing_keys())
+    assert list(target.read_keys().keys) == list(source.read_keys().keys)
     assert [copied.keys for copied in (first, again, last)] == [(2, 0), (0, 2), (1, 1)]
     assert not again.changed
     assert contents(target) == contents(source)
@@ -56,12 +57,12 @@ def test_what_a_copy_did_to_its_keys_stays(stores, clock):
     add(source, "theirs")
     admin.copy_store(*stores, clock=clock)
     add(target, "mine", NOW + 1)
-    target.key_store().need_signing_key("theirs", NOW + 99)
+    target.update_keys(lambda keys: with_need(keys, "theirs", NOW + 99))
 
     admin.copy_store(*stores, clock=clock)
 
     assert kids(target) == ["theirs", "mine"]
-    assert target.key_store().signing_keys()[0].needed_until == NOW + 99
+    assert target.read_keys().keys[0].needed_until == NOW + 99
 
 
 @each_kind
@@ -69,7 +70,7 @@ def test_a_copy_that_removed_a_key_goes_its_own_way(stores, clock):
     source, target = stores
     add(source, "theirs")
     admin.copy_store(*stores, clock=clock)
-    target.key_store().remove_signing_key("theirs")
+    remove_key(target, "theirs")
 
     with pytest.raises(AdminError, match="tokens were ended"):
         admin.copy_store(*stores, clock=clock)
@@ -108,7 +109,7 @@ def test_a_key_goes_before_followers_learn_of_it(stores, clock, order):
     source, target = stores
     add(source, "one")
     admin.copy_store(*stores, clock=clock)
-    source.key_store().remove_signing_key("one")
+    remove_key(source, "one")
 
     admin.copy_store(*stores, clock=clock)
 

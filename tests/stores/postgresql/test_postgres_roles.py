@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from helpers.builders import HOUR, NOW, key_of, registered, token_of
-from helpers.changes import remove_secret
+from helpers.changes import add_key, remove_secret
 from helpers.life import GIVEN, live, serve
 from helpers.postgres_raw import Raw
 from helpers.store_urls import own_postgres_places, why_no_wheel
 from helpers.support import SECRET, HandClock, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
+from oauth_mw.keys.schedule import with_need, without_key
 from oauth_mw.model import LOG_KEEP_SECONDS, KeyRecord
 from oauth_mw.tokens import revocation
 
@@ -80,9 +81,9 @@ def work(roles):
         roles.run("DELETE FROM oauth.oauth_mw_mark")  # as a crash does
         page = store.read_log("", -1)
         assert page.store_id, "permission denied to make another mark"
-        keys = store.key_store()
-        keys.add_signing_key(KeyRecord("kid", "ES256", "{}", "private", NOW, NOW, NOW), "")
-        assert keys.need_signing_key("kid", NOW + 1) and keys.drop_signing_key("kid", NOW + 1)
+        assert add_key(store, KeyRecord("kid", "ES256", "{}", "private", NOW, NOW, NOW))
+        assert store.update_keys(lambda keys: with_need(keys, "kid", NOW + 1)).keys
+        assert not store.update_keys(lambda keys: without_key(keys, "kid")).keys
         client = store.find_client("tester")
         for number in range(2):
             store.add_token(key_of(number), token_of(client))

@@ -154,7 +154,7 @@ def test_what_is_not_utf8_is_not_told_in_the_log(damaged, caplog):
     url = damaged("UPDATE oauth_mw_signing_key SET private = CAST(private || x'ff' AS TEXT)")
 
     with closing(open_store(url)) as store, pytest.raises(StoreUnavailable, match="^SQLite: a text is not UTF-8$"):
-        store.key_store().signing_keys()
+        store.read_keys()
     assert "PRIVATE KEY" not in caplog.text
 
 

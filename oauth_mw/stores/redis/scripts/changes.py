@@ -116,6 +116,22 @@ redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled, 'secret
 return ended
 """
 
+# The same for the signing keys, the hash MORE: what was seen of it, then what to write; an empty record removes a key.
+# The event names no client: all that followers know may have been signed by a key that went.
+_UPDATE_KEYS = """
+local revoke_all, count = unpack(ARGV, 5)
+if redis.call('HLEN', MORE) ~= tonumber(count) then return 0 end
+local first = 7 + 2 * count
+for n = 7, first - 2, 2 do
+  if redis.call('HGET', MORE, ARGV[n]) ~= ARGV[n + 1] then return 0 end
+end
+if revoke_all == '1' then append('') end
+for n = first, #ARGV, 2 do
+  if ARGV[n + 1] == '' then redis.call('HDEL', MORE, ARGV[n]) else redis.call('HSET', MORE, ARGV[n], ARGV[n + 1]) end
+end
+return 1
+"""
+
 _REVOKE_TOKEN = """
 local key, issued = unpack(ARGV, 5)
 local ended = redis.call('HGET', CLIENT, 'ended')
@@ -190,6 +206,7 @@ TEXTS: dict[str, str] = {}
 
 ADD_CLIENT = named(CHANGE + _ADD_CLIENT)
 UPDATE_CLIENT = named(CHANGE + _UPDATE_CLIENT)
+UPDATE_KEYS = named(CHANGE + _UPDATE_KEYS)
 REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
 REVOKE_LOG_ONLY = named(CHANGE + _REVOKE_LOG_ONLY)
 FIND_VERIFIERS = named(_FIND_VERIFIERS)
