@@ -32,7 +32,7 @@ def hello() -> str:
 
 def demo_client() -> tuple[str, str]:
     """Its id and a fresh secret: the store keeps only hashes, so an earlier one cannot be shown again."""
-    for client in store.clients():
+    for client in admin.list_clients(store):
         if client.name == NAME:
             for earlier in client.secrets:
                 admin.revoke_secret(store, client.client_id, earlier.secret_id)

@@ -20,7 +20,7 @@ from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
 from .errors import EMPTY, Faults, OAuthError, StoreMissing, StoreUnavailable
-from .events import FormatIgnored, Refusals, Sink, StoreFailed, log_sink, tell
+from .events import Refusals, Sink, StoreFailed, log_sink, tell
 from .guard import Guard
 from .keys.sources import judge_keys, signing_keys
 from .model import AccessToken, Clock
@@ -29,7 +29,7 @@ from .stores import open_store
 from .stores.sql.sqlite.files import check_folder
 from .tokens.cache import VerifiedTokens
 from .tokens.denylist import Ends
-from .tokens.formats import JWT, Formats
+from .tokens.formats import Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.revocation import revoke_log_only
 from .tokens.sharing import Sharing
@@ -127,28 +127,14 @@ def _judge_store(settings: Settings) -> None:
 
 def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
     """The store, made when it is missing. One that does not answer yet is no reason not to start."""
-    failures: list[StoreUnavailable] = []
     if not isinstance(settings.store, str):
-        store = settings.store
-    else:
-        store = open_store(
-            settings.store,
-            create=True,
-            timeout=settings.store_timeout_seconds,
-            clock=clock,
-            unavailable=failures.append,
-        )
-    try:
-        if not failures and not settings.issuer:
-            if store.has_client_for(JWT):
-                emit(FormatIgnored(""))
-            # A server that forks from here takes no connection along.
-            store.close()
-    except StoreUnavailable as error:
-        failures.append(error)
-    for failure in failures:
-        emit(StoreFailed("", failure.reason))
-    return store
+        return settings.store
+
+    def unavailable(error: StoreUnavailable) -> None:
+        emit(StoreFailed("", error.reason))
+
+    timeout = settings.store_timeout_seconds
+    return open_store(settings.store, create=True, timeout=timeout, clock=clock, unavailable=unavailable)
 
 
 def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, clock: Clock, challenge: str) -> Formats:

@@ -56,16 +56,9 @@ class StoreFailed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class FormatIgnored(Event):
-    """There are clients that should get JWTs, and no ``issuer``: they get opaque tokens."""
-
-    reason: str = "clients have the token format jwt, but issuer is not set"
-
-
 Sink = Callable[[Event], None]
 
-_WARNINGS = (ForeignRevocation, StoreFailed, FormatIgnored)
+_WARNINGS = (ForeignRevocation, StoreFailed)
 
 
 def log_sink(event: Event) -> None:

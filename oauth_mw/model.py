@@ -38,6 +38,7 @@ MAX_LOG_ONLY_PER_CLIENT = 10_000
 # Where the machine's clock alone says that such an event is over, it stays for so many seconds more, and as many as its
 # token had left. A clock that is ahead for less than that makes no revoked token good again.
 KEEP_AGAIN_SECONDS = 3600
+CLIENTS_AT_ONCE = 200  # in a page
 # Who has missed more events than so many forgets all that he knows instead.
 MOST_EVENTS = 20_000
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 from .model import (
@@ -34,10 +34,8 @@ class ClientReader(Protocol):
 class ClientStore(ClientReader, Protocol):
     """Registration. Every change survives power loss once the call has returned."""
 
-    def clients(self) -> Iterable[Client]: ...
-
-    def has_client_for(self, token_format: str) -> bool:
-        """Whether some client has this token format."""
+    def clients(self, after: str = "") -> Sequence[Client]:
+        """Some of the clients that follow the id ``after``, in order of their ids; none when there are no more."""
 
     def add_client(self, client: Client) -> bool:
         """False when the id exists or ever existed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
@@ -98,6 +98,17 @@ def get_client(store: ClientStore, client_id: str) -> Client:
     return _there(store.find_client(_known(client_id)), client_id)
 
 
+def list_clients(store: ClientStore) -> Iterator[Client]:
+    """All clients, by id; read in pages, so that there may be many.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
+    after = ""
+    while page := store.clients(after):
+        yield from page
+        after = page[-1].client_id
+
+
 def client_warnings(store: ClientStore) -> list[str]:
     """Name the clients that were registered with more than is allowed now.
 
@@ -106,7 +117,7 @@ def client_warnings(store: ClientStore) -> list[str]:
     return [
         f"client {client.client_id!r} has {len(client.scopes)} scopes, and a client is given at most {MAX_SCOPES}: "
         "its tokens go on working; give it fewer, or divide them among several clients"
-        for client in store.clients()
+        for client in list_clients(store)
         if len(client.scopes) > MAX_SCOPES
     ]
 

@@ -12,7 +12,6 @@ from .. import admin
 from ..assembly import judge
 from ..config import Settings, own_paths
 from ..errors import Faults, StoreMissing
-from ..events import FormatIgnored
 from ..paste import COMMENT, SECRET, VARIABLE
 from ..permissions import open_to_others
 from ..protocols import Store
@@ -131,5 +130,6 @@ def _in_file(section: Section, name: str) -> str:
 def _judge_keys(settings: Settings, store: Store | None) -> list[str]:
     """What to know about the signing keys, where tokens may be signed."""
     if not settings.issuer:
-        return [FormatIgnored("").reason] if store and store.has_client_for("jwt") else []
+        wanted = store is not None and any(client.token_format == "jwt" for client in admin.list_clients(store))
+        return ["clients have the token format jwt, but issuer is not set: they get opaque tokens"] if wanted else []
     return admin.key_warnings(store, secret=settings.key_encryption_secret, files=settings.signing_key_files)

@@ -176,7 +176,7 @@ def add(
 def list_(target: Target, as_json: bool) -> None:
     """List all clients."""
     with target.store() as store:
-        clients = list(store.clients())
+        clients = list(admin.list_clients(store))
     if as_json:
         print_json([client_view(each) for each in clients])
         return

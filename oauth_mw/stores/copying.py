@@ -10,7 +10,6 @@ from typing import TypeVar
 from ..errors import AdminError
 from ..model import Client, ClientRecord
 
-CLIENTS_AT_ONCE = 200
 ROWS_AT_ONCE = 2000
 
 T = TypeVar("T")

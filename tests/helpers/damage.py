@@ -81,8 +81,7 @@ def _follow(store: Store) -> Any:
 
 OPERATIONS: dict[str, Callable[[Store], object]] = {
     "find client": lambda store: store.find_client("tester"),
-    "list clients": lambda store: list(store.clients()),
-    "look for a format": lambda store: store.has_client_for("jwt"),
+    "list clients": lambda store: store.clients(),
     "find token": lambda store: store.find_token(KEY),
     "issue": lambda store: _issue(store),
     "read log": _follow,

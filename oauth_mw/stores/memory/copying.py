@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...model import (
+    CLIENTS_AT_ONCE,
     LOG_KEEP_SECONDS,
     ClientRecord,
     Ended,
@@ -18,7 +19,6 @@ from ...model import (
     TokenRecord,
 )
 from ..copying import (
-    CLIENTS_AT_ONCE,
     ROWS_AT_ONCE,
     batches,
     digest,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import operator
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ...credentials import verifiers_of
 from ...model import (
+    CLIENTS_AT_ONCE,
     LOG_KEEP_SECONDS,
     MAX_LOG_ONLY_PER_CLIENT,
     Client,
@@ -53,12 +54,10 @@ class MemoryStore:
         with self._all.lock:
             return self._all.clients.get(client_id)
 
-    def clients(self) -> Iterable[Client]:
+    def clients(self, after: str = "") -> Sequence[Client]:
         with self._all.lock:
-            return sorted(self._all.clients.values(), key=lambda client: client.client_id)
-
-    def has_client_for(self, token_format: str) -> bool:
-        return any(client.token_format == token_format for client in self.clients())
+            ids = heapq.nsmallest(CLIENTS_AT_ONCE, (client_id for client_id in self._all.clients if client_id > after))
+            return [self._all.clients[client_id] for client_id in ids]
 
     def add_client(self, client: Client) -> bool:
         with self._all.lock:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...model import ClientRecord, Clock, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
-from ..copying import CLIENTS_AT_ONCE, ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
+from ...model import CLIENTS_AT_ONCE, ClientRecord, Clock, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
+from ..copying import ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
 from ..decoding import blob, decimal
 from .network.checks import read_info
 from .network.nodes import Command, Replies

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
-from ...model import Client, Clock, EndsPage, KeySet, LogPage, TokenRecord
+from ...model import CLIENTS_AT_ONCE, Client, Clock, EndsPage, KeySet, LogPage, TokenRecord
 from ...protocols import Movable
 from ..decoding import decimal, maybe, number
 from . import keys, log
@@ -32,8 +32,6 @@ from .rows import (
 from .scripts import changes
 from .scripts.changes import NO_STORE, VERSION
 from .session import Steps
-
-CLIENTS_AT_ONCE = 100
 
 
 class RedisStore:
@@ -131,18 +129,16 @@ class RedisStore:
         command = ("EVALSHA", script, len(keys), *keys, *arguments)
         return self._steps.here(lambda: self._steps.run(keys[0], [command], deadline)[0], deadline)
 
-    def clients(self) -> Iterable[Client]:
-        return [client for page in self._pages() for client in page]
-
-    def _pages(self) -> Iterator[Sequence[Client]]:
-        names, last = self._keys, b"-"
+    def clients(self, after: str = "") -> Sequence[Client]:
+        first = "(" + after if after else "-"
         while True:
-            page: list[Command] = [("ZRANGEBYLEX", names.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
-            (ids,) = self._steps.run(names.store, page, self._steps.deadline())
-            yield self._clients(read(ids_from, ids))
-            if len(ids) < CLIENTS_AT_ONCE:
-                return
-            last = b"(" + ids[-1]
+            page: list[Command] = [("ZRANGEBYLEX", self._keys.clients, first, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
+            (found,) = self._steps.run(self._keys.store, page, self._steps.deadline())
+            ids = read(ids_from, found)
+            clients = self._clients(ids)
+            if clients or len(ids) < CLIENTS_AT_ONCE:
+                return clients
+            first = "(" + ids[-1]  # all of them were deleted
 
     def _clients(self, ids: list[str]) -> list[Client]:
         """Those of ``ids`` that were not deleted."""
@@ -157,9 +153,6 @@ class RedisStore:
         rows = self._steps.here(ask, deadline)
         found = (read(client_from, client_id, fields) for client_id, fields in zip(ids, rows, strict=True))
         return [client for client in found if client]
-
-    def has_client_for(self, token_format: str) -> bool:
-        return any(client.token_format == token_format for page in self._pages() for client in page)
 
     def add_client(self, client: Client) -> bool:
         fields = _changeable(client)

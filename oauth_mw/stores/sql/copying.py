@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
 
-from ...model import ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
-from ..copying import CLIENTS_AT_ONCE, ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
+from ...model import CLIENTS_AT_ONCE, ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
+from ..copying import ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
 from ..decoding import blob, flag, maybe, number, read, text
 from . import copy_tables, keys, schema
 from .engine import SQLEngine

@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 
 from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES
+from ...model import CLIENTS_AT_ONCE
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
@@ -30,12 +31,19 @@ _store, _client, _secret, _token, _log = schema.store, schema.client, schema.sec
 # Said outright: SQLAlchemy would make a parameter of it.
 _NONE: ColumnElement[int] = literal_column("0")
 
-CLIENTS = (
+_CLIENTS = (
     select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _client.c.ended)
     .select_from(_client.outerjoin(_secret, _secret.c.client == _client.c.number))
     .where(_client.c.deleted.is_(False))
 )
-FIND_CLIENT = CLIENTS.where(_client.c.client_id == bindparam("client_id"))
+_PAGE = (
+    select(_client.c.client_id)
+    .where(_client.c.client_id > bindparam("after"), _client.c.deleted.is_(False))
+    .order_by(_client.c.client_id)
+    .limit(CLIENTS_AT_ONCE)
+)
+CLIENTS_AFTER = _CLIENTS.where(_client.c.client_id.in_(_PAGE)).order_by(_client.c.client_id, _secret.c.created_at)
+FIND_CLIENT = _CLIENTS.where(_client.c.client_id == bindparam("client_id"))
 _NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
 # The size of a result shows in the time of an answer. So there are always as many verifiers as a client may have
 # secrets, blank ones at the end: where bytes can be joined, in one row. SQLite has a row for each, and one more, which

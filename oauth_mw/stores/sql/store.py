@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from sqlalchemy import (
     Connection,
-    and_,
     delete,
     func,
     insert,
@@ -130,16 +129,11 @@ class SQLStore:
             rows = link.driver.execute(self._find_client, (client_id,)).fetchall()
         return client_from_rows(rows)
 
-    def clients(self) -> Iterable[Client]:
+    def clients(self, after: str = "") -> Sequence[Client]:
         with self._engine.reading() as link:
-            rows = link.core.execute(statements.CLIENTS.order_by(_client.c.client_id, _secret.c.created_at)).all()
+            rows = link.core.execute(statements.CLIENTS_AFTER, {"after": after}).all()
         found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
         return [client for client in found if client]
-
-    def has_client_for(self, token_format: str) -> bool:
-        wanted = and_(_client.c.token_format == token_format, _client.c.deleted.is_(False))
-        with self._engine.reading() as link:
-            return link.core.execute(select(_client.c.number).where(wanted).limit(1)).first() is not None
 
     def add_client(self, client: Client) -> bool:
         row = {**client_values(client), "client_id": client.client_id, "created_at": client.created_at}

@@ -7,7 +7,9 @@ import pytest
 
 from helpers.builders import API, BILLING, given_secret, is_dead, issued, log_of, registered
 from helpers.changes import end_client, remove_secret
+from oauth_mw import admin
 from oauth_mw.credentials import MAX_SECRETS, hash_secret
+from oauth_mw.model import CLIENTS_AT_ONCE, Client
 
 FULL = registered(
     "full id: +%",
@@ -86,6 +88,19 @@ def test_clients_are_listed_by_id_with_all_their_secrets(store):
         ("full id: +%", 2),
         ("tester", 1),
     ]
+
+
+def test_clients_come_in_pages(store):
+    ids = [f"c{number:03}" for number in range(CLIENTS_AT_ONCE + 1)]
+    for client_id in ids:
+        store.add_client(Client(client_id, ""))
+
+    pages = [
+        [client.client_id for client in store.clients(after)] for after in ("", ids[CLIENTS_AT_ONCE - 1], "tester")
+    ]
+
+    assert pages == [ids[:CLIENTS_AT_ONCE], [ids[-1], "tester"], []]
+    assert [client.client_id for client in admin.list_clients(store)] == [*ids, "tester"]
 
 
 def test_an_update_changes_what_it_is_given(store):

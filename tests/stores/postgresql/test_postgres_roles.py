@@ -95,7 +95,7 @@ def work(roles):
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)
         store.revoke_log_only("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
         assert store.read_log("", -1).position > page.position
-        store.has_client_for("jwt")
+        store.clients()
         store.warnings()
 
 

@@ -13,6 +13,7 @@ from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.errors import StoreUnavailable
+from oauth_mw.model import CLIENTS_AT_ONCE
 from oauth_mw.stores.redis.network.routing import OneServer
 
 MARGIN = 60
@@ -86,6 +87,12 @@ def test_an_id_may_have_any_characters(store, client_id):
     end_client(store, client_id)
 
     assert is_dead(store, key) and store.find_client(client_id)
+
+
+def test_a_page_of_deleted_clients_is_not_the_last(store, raw):
+    raw.client.zadd(raw.key("clients"), {f"a{number}": 0 for number in range(2 * CLIENTS_AT_ONCE)})
+
+    assert [client.client_id for client in store.clients()] == ["tester"]
 
 
 def test_a_token_of_a_client_that_was_lost_is_dead(store, raw):
