@@ -79,6 +79,16 @@ class TokenStore(Protocol):
             revoked with all others since; 0 when the token was revoked before.
         """
 
+    def remember_once(self, key: bytes, until: int) -> bool:
+        """Remember an id that may be used once; false when it is remembered already. Of many at once, one gets true.
+
+        What is over goes by itself. As with a token, a power failure may lose the last of them.
+
+        :param key: at most 32 bytes.
+        :param until: the last Unix second for which it is remembered, by this machine's clock: the caller adds what
+            clocks may differ by.
+        """
+
     def sweep(self, now: int, limit: int) -> int:
         """Remove at most ``limit`` rows that expired before ``now``; how many went."""
 

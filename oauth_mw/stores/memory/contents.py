@@ -17,6 +17,7 @@ class Contents:
     has the positions of a client's tokens that lie nowhere else.
     Of a copy, ``origin`` says of which store and where its log then stood, ``copied`` has a digest
     of each client as it was written, ``copied_keys`` the ids of the signing keys that came from there.
+    ``remembered`` is a heap of the ids in ``once`` by their last seconds.
     """
 
     lock: Lock = field(default_factory=Lock)
@@ -35,3 +36,5 @@ class Contents:
     copied: dict[str, bytes] = field(default_factory=dict)
     copied_keys: set[str] = field(default_factory=set)
     keys: KeySet = KeySet()
+    once: set[bytes] = field(default_factory=set)
+    remembered: list[tuple[int, bytes]] = field(default_factory=list)

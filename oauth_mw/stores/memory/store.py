@@ -117,6 +117,17 @@ class MemoryStore:
                 self._all.alone[client_id] = live  # not earlier: the clock may be ahead for a while
             return len(live)
 
+    def remember_once(self, key: bytes, until: int) -> bool:
+        with self._all.lock:
+            remembered, now = self._all.remembered, int(self._clock())
+            while remembered and remembered[0][0] < now:
+                self._all.once.discard(heapq.heappop(remembered)[1])
+            if key in self._all.once:
+                return False
+            heapq.heappush(remembered, (until, key))
+            self._all.once.add(key)
+            return True
+
     def read_keys(self) -> KeySet:
         return self._all.keys
 

@@ -46,6 +46,9 @@ class Keys:
     def alone(self, client_id: str) -> str:
         return self.any_alone + client_id
 
+    def once(self, key: bytes) -> str:
+        return f"{self.prefix}:once:{key.hex()}"
+
     def token(self, key: bytes) -> str:
         return self.any_token + key.hex()
 

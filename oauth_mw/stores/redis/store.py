@@ -242,6 +242,10 @@ class RedisStore:
         how = (key, position_text(position))
         return read(number, self._append(changes.REVOKE_LOG_ONLY, client_id, *how, deadline=deadline, more=more))
 
+    def remember_once(self, key: bytes, until: int) -> bool:
+        name, left = self._keys.once(key), max(until - int(self._clock()) + 1, 1)
+        return self._steps.run(name, [("SET", name, b"", "NX", "EX", left)], self._steps.deadline()) == [b"OK"]
+
     def sweep(self, now: int, limit: int) -> int:
         """Redis lets expired rows go by itself."""
         return 0

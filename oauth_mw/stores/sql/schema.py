@@ -100,6 +100,16 @@ log = Table(
 # Of each client, the tokens that end by what the log says alone. SQLite uses it only for the very same words.
 Index("oauth_mw_log_alone", log.c.client_id, log.c.key, sqlite_where=text("alone = 1"), postgresql_where=log.c.alone)
 
+# Ids that may be used once, until they are over.
+remembered = Table(
+    "oauth_mw_remembered",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Index("oauth_mw_remembered_until", "until"),
+    sqlite_with_rowid=False,
+)
+
 signing_key = Table(
     "oauth_mw_signing_key",
     metadata,

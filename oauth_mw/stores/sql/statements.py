@@ -20,6 +20,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES
 from ...model import CLIENTS_AT_ONCE
@@ -27,6 +28,7 @@ from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
 _store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+_once = schema.remembered
 
 # Said outright: SQLAlchemy would make a parameter of it.
 _NONE: ColumnElement[int] = literal_column("0")
@@ -79,6 +81,14 @@ FIND_TOKEN = (
     .where(_token.c.key == bindparam("key"))
 )
 
+# The words are the same in SQLite.
+_REMEMBER = upsert(_once).values(key=bindparam("key"), until=bindparam("until"))
+REMEMBER_ONCE = _REMEMBER.on_conflict_do_update(
+    index_elements=["key"], set_={"until": _REMEMBER.excluded.until}, where=_once.c.until < bindparam("now")
+)
+_OVER = select(_once.c.key).where(_once.c.until < bindparam("now")).order_by(_once.c.until).limit(literal_column("10"))
+# With each that comes a few go, so that there are never many that are over.
+FORGET = delete(_once).where(_once.c.key.in_(_OVER.offset(_NONE).with_for_update(skip_locked=True)))
 
 _EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.alone)
 # In the order of the index that has these alone.

@@ -190,6 +190,12 @@ class SQLStore:
         with self._engine.transaction(ends_tokens=True) as connection:
             return self._log.revoke_log_only(connection, client_id, key, position)
 
+    def remember_once(self, key: bytes, until: int) -> bool:
+        now, engine = int(self._clock()), self._engine
+        with engine.writing() as link:
+            link.driver.execute(engine.compiled(statements.FORGET), (now,))
+            return bool(link.driver.execute(engine.compiled(statements.REMEMBER_ONCE), (key, until, now)).rowcount)
+
     def sweep(self, now: int, limit: int) -> int:
         expired = first_key(now)
         with self._engine.writing() as link:
@@ -226,7 +232,8 @@ class SQLStore:
             else:
                 if revoke_all:
                     self._log.append(connection, "")
-                keys.write_keys(connection, self._engine.compiled(keys.ADD), before, after)
+                compiled = self._engine.compiled
+                keys.write_keys(connection, compiled(keys.ADD), compiled(keys.CHANGE), before, after)
                 return after
         raise refusal  # as in update_client
 

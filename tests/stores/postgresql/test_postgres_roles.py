@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,8 +163,8 @@ def test_a_service_without_more_rights_can_change_no_client(roles, owner):
     with closing(open_store(roles.url("oauth_service"))) as store:
         for change in (
             lambda: store.add_client(registered("other")),
-            lambda: store.update_client("tester", lambda client: client),
-            lambda: remove_secret(store, "tester", registered().secrets[0].secret_id),
+            lambda: store.update_client("tester", lambda client: replace(client, name="x")),
+            lambda: remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id),
         ):
             with pytest.raises(StoreUnavailable, match="permission denied"):
                 change()

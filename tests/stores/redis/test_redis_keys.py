@@ -89,6 +89,12 @@ def test_an_id_may_have_any_characters(store, client_id):
     assert is_dead(store, key) and store.find_client(client_id)
 
 
+def test_redis_forgets_what_is_remembered_once(store, raw, clock):
+    store.remember_once(b"k", int(clock()) + 60)
+
+    assert raw.client.ttl(f"{raw.prefix}:once:6b") in (60, 61)
+
+
 def test_a_page_of_deleted_clients_is_not_the_last(store, raw):
     raw.client.zadd(raw.key("clients"), {f"a{number}": 0 for number in range(2 * CLIENTS_AT_ONCE)})
 

@@ -259,3 +259,14 @@ def test_a_secret_that_is_none_of_ours_is_an_outage(store, sql, change):
 
     with pytest.raises(StoreUnavailable, match="garbled"):
         store.find_verifiers("tester")
+
+
+def test_ids_that_are_over_make_room_for_those_that_come(store, sql, clock):
+    for number in range(30):
+        store.remember_once(bytes([number]), NOW + number % 2)
+    clock.move(60)
+
+    for number in range(30, 34):
+        store.remember_once(bytes([number]), NOW + HOUR)
+
+    assert sql("SELECT count(*) FROM oauth_mw_remembered") == [(4,)]
