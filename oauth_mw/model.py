@@ -205,9 +205,6 @@ class KeySet:
 
     @classmethod
     def of(cls, records: Iterable[KeyRecord]) -> KeySet:
-        """
-        :param records: in any order.
-        """
         return cls(tuple(sorted(records, key=lambda record: (record.signs_from, record.kid))))
 
     def find(self, kid: str) -> KeyRecord | None:

@@ -1,4 +1,19 @@
-"""The narrow protocols between the rooms of oauth_mw and its stores, by caller."""
+"""What a store is, in narrow protocols by caller. The suite in tests/stores/contract holds each store to it.
+
+- **Errors.** What cannot be done or be known now is :exc:`~oauth_mw.errors.StoreUnavailable`, and nothing else: an
+  engine that does not answer, a record that holds what was never written there, a change that may not have been kept.
+  Its text holds no secret, token or password. A text that cannot be stored is
+  :exc:`~oauth_mw.errors.AdminError`, and what a ``change`` raises passes through.
+- **Time.** Each call is over by :func:`~oauth_mw.deadlines.deadline` of the store's timeout, waits for locks included.
+- **Threads and forks.** All methods may be called from all threads at once. After a fork, parent and child each go on
+  without the other noticing; nothing that was open before is shared.
+- **Atomicity.** Each call takes effect at one moment or not at all, for every process that uses the store; also when
+  the process is killed. A call that raised ``StoreUnavailable`` may have taken effect, and can be repeated.
+- **Durability.** What revokes tokens, and every change of clients and keys, survives power loss as well as the engine
+  is configured for, before the call returns. So does what a call reports as already done. New tokens may be lost.
+- **Rules.** A store knows none about clients, keys and revocations: those are functions above it, which it runs within
+  its atomic step. They are quick, and ask the store nothing.
+"""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from ..credentials import (
 from ..errors import AdminError, NotFound
 from ..model import EMPTY, LAST_SECOND, MAX_SCOPES, Client, ClientSecret, Clock, Value
 from ..protocols import ClientStore
+from ..tokens.revocation import revoke_all
 from .fields import CLEARED, check_client, read_fields, read_name
 
 Found = TypeVar("Found")
@@ -165,7 +166,7 @@ def enable_client(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(_known(client_id), enabled), client_id)
+    _there(store.update_client(_known(client_id), lambda client: replace(client, enabled=True)), client_id)
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
@@ -182,11 +183,7 @@ def delete_client(store: ClientStore, client_id: str) -> None:
     :raises NotFound: there is no such client.
     """
     deleted: list[Client] = []
-
-    def change(client: Client) -> None:
-        deleted.append(client)
-
-    store.update_client(_known(client_id), change, revoke_tokens=True)
+    store.update_client(_known(client_id), deleted.append, revoke_tokens=True)  # None is left of it
     _there(deleted, client_id)
 
 
@@ -231,7 +228,7 @@ def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(_known(client_id), unchanged, revoke_tokens=True), client_id)
+    _there(revoke_all(store, _known(client_id)), client_id)
 
 
 def _checked_id(given: str | None) -> str:
@@ -250,14 +247,6 @@ def _secret(
 
 
 # What a change makes of a client.
-
-
-def unchanged(client: Client) -> Client:
-    return client
-
-
-def enabled(client: Client) -> Client:
-    return replace(client, enabled=True)
 
 
 def disabled(client: Client) -> Client:

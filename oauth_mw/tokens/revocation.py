@@ -1,9 +1,9 @@
-"""How a single token is revoked (RFC 7009), whatever tells of it: its row, or the revocation log alone."""
+"""How tokens are revoked (RFC 7009), whatever tells of it: their rows, or the revocation log alone."""
 
 from __future__ import annotations
 
 from ..model import MAX_LOG_ONLY_PER_CLIENT, Client
-from ..protocols import Store
+from ..protocols import ClientStore, Store
 
 
 def revoke_row(store: Store, key: bytes) -> bool:
@@ -29,9 +29,13 @@ def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> 
     """
     count = store.revoke_log_only(client_id, key, position)
     if count > MAX_LOG_ONLY_PER_CLIENT:
-        store.update_client(client_id, _unchanged, revoke_tokens=True)
+        revoke_all(store, client_id)
     return count > 0
 
 
-def _unchanged(client: Client) -> Client:
-    return client
+def revoke_all(store: ClientStore, client_id: str) -> Client | None:
+    """Revoke all tokens of a client, and change nothing else of it; ``None`` when there is no such client.
+
+    :raises StoreUnavailable: they are not known to be revoked.
+    """
+    return store.update_client(client_id, lambda client: client, revoke_tokens=True)

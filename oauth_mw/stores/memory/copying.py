@@ -18,16 +18,7 @@ from ...model import (
     Standing,
     TokenRecord,
 )
-from ..copying import (
-    ROWS_AT_ONCE,
-    batches,
-    digest,
-    gone,
-    occupied,
-    other_copy,
-    own_client,
-    own_events,
-)
+from ..copying import ROWS_AT_ONCE, batches, digest, gone, occupied, other_copy, own_client, own_events
 from .contents import Contents
 
 

@@ -35,11 +35,10 @@ def read_ends(steps: Steps, cursor: bytes = b"0") -> EndsPage:
     singly = sorted({event.client_id for event in page.events if event.key})
     if not singly:
         return page
-    # Those that were revoked with all others since need not be known singly.
     (found,) = steps.of_primary([("HMGET", steps.keys.revoked, *map(of_all, singly))], deadline)
-    revoked_before = dict(zip(singly, read_found(_positions, found), strict=True))
-    left = [event for event in page.events if event.key is None or event.position > revoked_before[event.client_id]]
-    return page._replace(events=left)
+    last = dict(zip(singly, read_found(_positions, found), strict=True))
+    # Those that were revoked with all others since need not be known singly.
+    return page._replace(events=[each for each in page.events if not each.key or each.position > last[each.client_id]])
 
 
 def _ends(reply: Any) -> EndsPage:

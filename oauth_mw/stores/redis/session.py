@@ -148,12 +148,6 @@ class Steps:
                 raise StoreUnavailable("the store's own key is gone")
         return found
 
-    def change(
-        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
-    ) -> bool:
-        """Run the script of a change; whether it changed something."""
-        return bool(self.reply(script, client_id, *arguments, deadline=deadline, more=more) == 1)
-
     def reply(
         self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
     ) -> Any:

@@ -97,13 +97,11 @@ class RedisStore:
     def close(self) -> None:
         self._steps.servers.close()
 
-    def _append(
-        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
-    ) -> Any:
+    def _append(self, script: str, client_id: str, *arguments: bytes | str, **how: Any) -> Any:
         """The reply of a change that appends an event; the callbacks are called unless it certainly did not."""
         found: Any = None
         try:
-            found = self._steps.reply(script, client_id, *arguments, deadline=deadline, more=more)
+            found = self._steps.reply(script, client_id, *arguments, **how)
         finally:
             if found != 0:
                 for call in self._watching:
@@ -156,7 +154,8 @@ class RedisStore:
 
     def add_client(self, client: Client) -> bool:
         fields = _changeable(client)
-        return self._steps.change(changes.ADD_CLIENT, client.client_id, *fields, deadline=self._steps.deadline())
+        script, deadline = changes.ADD_CLIENT, self._steps.deadline()
+        return bool(self._steps.reply(script, client.client_id, *fields, deadline=deadline))
 
     def update_client(
         self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
@@ -183,7 +182,7 @@ class RedisStore:
 
     def _confirm(self, client_id: str, deadline: float) -> None:
         """Change nothing. What was read of a client may be a change that no replica has confirmed yet."""
-        self._steps.change(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
+        self._steps.reply(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
 
     # Tokens
 

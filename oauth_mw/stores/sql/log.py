@@ -9,15 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ...errors import StoreUnavailable
-from ...model import (
-    KEEP_AGAIN_SECONDS,
-    LOG_KEEP_SECONDS,
-    MOST_EVENTS,
-    Clock,
-    Ended,
-    EndsPage,
-    LogPage,
-)
+from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
 from ..decoding import blob, flag, maybe, number, read, text
 from . import schema, statements
 from .engine import SQLEngine

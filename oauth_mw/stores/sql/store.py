@@ -8,14 +8,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    delete,
-    func,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ...credentials import VERIFIERS_BYTES, verifiers_of
 from ...errors import ConfigError, StoreMissing
