@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import MappingProxyType
 
@@ -147,6 +148,54 @@ def test_an_update_that_fails_leaves_the_client_as_it_was(store):
         store.update_client("tester", lambda client: replace(client, lifetime=1 // 0))
 
     assert store.find_client("tester") == before
+
+
+def test_an_update_that_revokes_tokens_gives_the_client_with_their_end(store):
+    key = issued(store)
+
+    changed = store.update_client("tester", lambda client: replace(client, name="other"), revoke_tokens=True)
+
+    assert changed == store.find_client("tester")
+    assert (changed.name, changed.revoked_before) == ("other", log_of(store).position)
+    assert is_dead(store, key)
+
+
+def test_an_update_that_fails_revokes_nothing(store):
+    key, before = issued(store), log_of(store)
+
+    with pytest.raises(ZeroDivisionError):
+        store.update_client("tester", lambda client: replace(client, lifetime=1 // 0), revoke_tokens=True)
+
+    assert not is_dead(store, key)
+    assert log_of(store) == before
+
+
+@pytest.mark.parametrize("position", [0, 2**60])
+def test_an_update_cannot_change_which_tokens_are_revoked(store, position):
+    before = end_client(store, "tester") and store.find_client("tester")
+
+    changed = store.update_client("tester", lambda client: replace(client, revoked_before=position))
+
+    assert changed == store.find_client("tester") == before
+
+
+def test_a_client_is_deleted_by_an_update_that_leaves_nothing_of_it(store):
+    before = log_of(store)
+
+    assert store.update_client("tester", lambda client: None) is None
+
+    assert store.find_client("tester") is None and not store.add_client(registered())
+    assert log_of(store) == before
+
+
+def test_no_update_of_many_at_once_is_lost(store):
+    def longer(number):
+        return store.update_client("tester", lambda client: replace(client, lifetime=(client.lifetime or 0) + number))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(longer, range(1, 17)))
+
+    assert store.find_client("tester").lifetime == sum(range(1, 17))
 
 
 def test_every_change_of_a_client_that_does_not_exist_says_so(store):

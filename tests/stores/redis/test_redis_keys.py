@@ -149,6 +149,14 @@ def test_secrets_that_are_none_of_ours_are_an_outage(store, raw, lines):
         store.find_verifiers("tester")
 
 
+@pytest.mark.parametrize("field", ["enabled", "secrets", "ended"])
+def test_a_client_that_lacks_a_part_is_an_outage(store, raw, field):
+    raw.client.hdel(raw.key("client:tester"), field)
+
+    with pytest.raises(StoreUnavailable):
+        end_client(store, "tester")
+
+
 COSTS = {
     "find_client": (1, lambda store, key: store.find_client("tester")),
     "add_token": (1, lambda store, key: store.add_token(key_of(5), token_of(registered()))),
