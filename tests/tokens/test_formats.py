@@ -61,15 +61,6 @@ def test_without_an_issuer_a_client_of_jwts_gets_opaque_tokens(wrap, client, sto
     assert not is_compact(issue(wrap()))
 
 
-def test_the_start_warns_of_clients_that_do_not_get_their_format(wrap, client, store, caplog):
-    admin.update_client(store, "tester", token_format="jwt")
-
-    wrap()
-
-    assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "issuer" in caplog.text
-
-
 @pytest.mark.parametrize("options", [JWT, {}], ids=["with an issuer", "nobody asks"])
 def test_the_start_warns_of_nothing_else(wrap, client, options, caplog):
     wrap(**options)
