@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from contextlib import closing
 from pwd import getpwnam
 from tempfile import TemporaryDirectory
@@ -99,3 +100,16 @@ told = []
 store = open_store(sys.argv[1], create=True, unavailable=told.append)
 print(told[0].reason)
 """
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
+def test_what_is_refused_for_a_garbled_number_leaves_nothing_open(path, store):
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE oauth_mw_nonce SET nonce = 'x'")
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(10):
+        with pytest.raises(StoreUnavailable):
+            store.look()
+
+    assert len(os.listdir("/proc/self/fd")) <= before + 3

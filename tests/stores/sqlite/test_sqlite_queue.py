@@ -97,6 +97,18 @@ def test_a_child_that_ends_does_not_free_the_queue_of_its_parent(store):
         assert exit_code_of(child) == 0
 
 
+def test_a_store_that_a_child_inherited_and_closes_does_not_free_the_queue_of_another(store):
+    inherited = [open_store(store.url)]
+    inherited[0].find_client("tester")
+
+    def work():
+        with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
+            inherited.pop().close()
+            return exit_code_of(forked(lambda: refused(other))) == 0
+
+    assert exit_code_of(forked(work)) == 0
+
+
 def refused(store):
     with pytest.raises(StoreUnavailable, match="no writer's turn"):
         store.add_token(key_of(1), token_of(registered()))

@@ -115,10 +115,12 @@ class _Mapped(mmap.mmap):
 
     fd: int
     identity: Identity
+    pid: int
     turn: threading.Lock
 
 
 _all_mapped: weakref.WeakValueDictionary[tuple[int, Identity], _Mapped] = weakref.WeakValueDictionary()
+_inherited: set[_Mapped] = set()  # kept, because to close them would drop this process's own locks, too
 
 
 def _mapped(path: str, database: str) -> _Mapped:
@@ -126,6 +128,8 @@ def _mapped(path: str, database: str) -> _Mapped:
     mapped = _all_mapped.get((os.getpid(), identity_of(named)))
     if mapped is not None:
         return mapped
+    others = [found() for found in _all_mapped.valuerefs()]
+    _inherited.update(each for each in others if each is not None and each.pid != os.getpid())
     _judge(path, named, os.stat(database))
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -139,8 +143,8 @@ def _mapped(path: str, database: str) -> _Mapped:
         os.close(fd)
         raise
     weakref.finalize(mapped, os.close, fd)
-    mapped.fd, mapped.identity, mapped.turn = fd, identity_of(named), threading.Lock()
-    _all_mapped[os.getpid(), mapped.identity] = mapped
+    mapped.fd, mapped.identity, mapped.pid, mapped.turn = fd, identity_of(named), os.getpid(), threading.Lock()
+    _all_mapped[mapped.pid, mapped.identity] = mapped
     return mapped
 
 

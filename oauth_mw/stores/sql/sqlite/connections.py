@@ -9,14 +9,13 @@ import time
 import weakref
 from collections.abc import Callable
 from functools import partial
-from typing import SupportsIndex
 
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from ....errors import StoreUnavailable, not_text
 from .change_counter import LATE, CounterFile, queueing
 from .files import Identity, identity_of
-from .fork import Link, holders, inherited
+from .fork import Link
 from .nonce import read_nonce
 
 LOOK_SECONDS = 1.0
@@ -61,23 +60,20 @@ class Held:
         self._dial = dial
         # By value: SQLite would keep what it calls, and with it this object.
         self._name_file = partial(_named, f"{database[0]:x}:{database[1]:x}:{number}", self.counter)
-        self._free = self._idle = list[Link]()
+        self._free: list[Link] = []
         self._writer = threading.Lock()
         self._watching = threading.Lock()
         self._watch: list[Link] = []
-        weakref.finalize(self, _close, self.pid, self._idle, self._watch).atexit = False
-        holders.add(self)
+        weakref.finalize(self, _close, self._free, self._watch).atexit = False
+        _all_held.add(self)
 
     def begin_with(self, link: Link) -> None:
         """Keep the first connection."""
-        self._note_companions()
-        link.driver.create_function(FILE, 0, self._name_file)
-        self._free.append(link)
-
-    def _note_companions(self) -> None:
-        """As long as a connection is open, SQLite's own files beside the database stay the same."""
+        # As long as a connection is open, SQLite's own files beside the database stay the same.
         found = {name: _found(name) for name in self._names}
         self._companions = {name: identity_of(file) for name, file in found.items() if file}
+        link.driver.create_function(FILE, 0, self._name_file)
+        self._free.append(link)
 
     def take(self, until: float) -> Link:
         """
@@ -92,8 +88,6 @@ class Held:
         except (sqlite3.Error, DBAPIError) as error:
             raise unavailable(error) from None
         link.driver.create_function(FILE, 0, self._name_file)
-        if not self._companions:  # after a rest
-            self._note_companions()
         return link
 
     def put_back(self, link: Link, error: BaseException | None) -> None:
@@ -110,15 +104,13 @@ class Held:
                 self.put_back(link, None)
             else:
                 # The other connections may have read the same pages.
-                link.drop()
+                link.close(broken=True)
                 self.close()
             raise unavailable(error) from None
-        if not self.closed:
-            self._free.append(link)
-        elif self.pid == os.getpid():
+        if self.closed:
             link.close()
         else:
-            inherited.append(link)
+            self._free.append(link)
 
     def begin_turn(self, until: float, *, all_files: bool = True) -> None:
         """One writer at a time: within the process by a lock, between processes by the queue.
@@ -173,7 +165,8 @@ class Held:
         # After SQLite's log was removed the next connection begins another one, and they write past each other.
         found = [(_found(name), file) for name, file in self._companions.items()]
         mine = all(now is not None and identity_of(now) == file for now, file in found)
-        return mine and (self.counter is None or self.counter.is_there())
+        # None are noted once they may go: looked at last, since that may be meanwhile.
+        return (mine or not self._companions) and (self.counter is None or self.counter.is_there())
 
     def _has_nonce(self, changed: int, until: float) -> bool:
         """Whether database and counter still belong together.
@@ -184,7 +177,7 @@ class Held:
             link = self.take(until)
             try:
                 found = read_nonce(link.driver)
-            except sqlite3.Error as error:
+            except BaseException as error:
                 self.put_back(link, error)
                 raise
             self.put_back(link, None)
@@ -215,30 +208,29 @@ class Held:
                 self.close()
             return object()  # equal to nothing
 
-    def rest(self, until: float) -> bool:
-        """Let nobody begin to write, nor take a connection that comes back, see :mod:`.fork`."""
-        self._companions = {}
-        self._free = _OneWay()
-        return self._writer.acquire(timeout=max(until - time.monotonic(), 0))
-
-    def give_up_idle(self) -> list[Link]:
-        with self._watching:
-            return _taken(self._idle, self._watch) + _taken(self._free)
-
-    def wake(self, quiet: bool) -> None:
-        """End the rest, with what :meth:`rest` gave."""
-        late, self._free = self._free, self._idle
-        self._idle.extend(_taken(late))
-        if quiet:
-            self._writer.release()
+    def close_for_fork(self) -> None:
+        """Close what is idle, see :mod:`.fork`. What is in use is closed when it is returned."""
+        if not self.exchanged:
+            self._companions = {}  # SQLite removes them with its last connection
+        self.close()
 
     def close(self) -> None:
         self.closed = True
-        self._close_idle()
+        if self.pid == os.getpid():
+            with self._watching:
+                _close(self._free, self._watch)
 
-    def _close_idle(self) -> None:
-        with self._watching:
-            _close(self.pid, self._idle, self._free, self._watch)
+
+_all_held: weakref.WeakSet[Held] = weakref.WeakSet()
+
+
+def _before_fork() -> None:
+    for held in list(_all_held):
+        held.close_for_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)
 
 
 def _named(files: str, counter: CounterFile | None) -> str:
@@ -252,27 +244,13 @@ def _found(path: str) -> os.stat_result | None:
         return None
 
 
-class _OneWay(list[Link]):
-    """Takes connections, and gives none to who would use it."""
-
-    def pop(self, index: SupportsIndex = -1) -> Link:
-        raise IndexError
-
-
-def _taken(*lists: list[Link]) -> list[Link]:
-    taken = []
+def _close(*lists: list[Link]) -> None:
     for links in lists:
         while True:
             try:
-                taken.append(list.pop(links))
+                link = links.pop()
             except IndexError:  # others take from it too
                 break
-    return taken
-
-
-def _close(pid: int, *lists: list[Link]) -> None:
-    if pid == os.getpid():
-        for link in _taken(*lists):
             link.close()
 
 

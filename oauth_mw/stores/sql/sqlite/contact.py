@@ -36,7 +36,7 @@ def dialling(path: str, timeout: float) -> Dial:
             link.wait_at_most(timeout)
             return link
         except BaseException:
-            link.drop()
+            link.close(broken=True)
             raise
 
     return dial

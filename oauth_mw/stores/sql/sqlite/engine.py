@@ -29,7 +29,7 @@ from .change_counter import has_counter
 from .connections import FILE, Held, unavailable
 from .contact import dialling, make_tables, schema_version, settle
 from .files import Identity, check_names, identity, make_database
-from .fork import Link, inherited
+from .fork import Link
 from .sessions import Reading, Writing
 
 # Some 500 pages of its log; SQLite itself waits for 1,000.
@@ -126,9 +126,7 @@ class SQLiteEngine:
             held = self._usable()
             if held is not None:
                 return held
-            if self._held is not None and self._held.pid != os.getpid():
-                inherited.append(self._held)
-            elif self._held is not None and self._held.exchanged:
+            if self._held is not None and self._held.exchanged:
                 self._exchanges += 1
             held = self._prepared(until)
             self.generation = held.counter.read if held.counter else self._data_version
@@ -162,7 +160,7 @@ class SQLiteEngine:
             link.wait_at_most(self.timeout)
             held.begin_with(link)
         except BaseException:
-            link.drop()
+            link.close(broken=True)
             raise
         if not held.is_current(until):
             raise StoreUnavailable("the store's files were exchanged")
@@ -214,7 +212,7 @@ class SQLiteEngine:
     def close(self) -> None:
         held, self._held = self._held, None
         self.generation = object  # the counter's would keep its file open
-        if held and held.pid == os.getpid():
+        if held:
             held.close()
 
     def _data_version(self) -> object:
