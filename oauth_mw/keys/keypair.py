@@ -1,4 +1,4 @@
-"""A key and the one algorithm that it is used with (RFC 8725 §3.1): joserfc and cryptography do the mathematics."""
+"""A key and the one algorithm that it is used with (RFC 8725 §3.1); joserfc reads and writes keys."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
@@ -19,17 +19,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
-from joserfc.jws import JWSRegistry
 
-from .algorithms import SIGNERS
+from .algorithms import BY_NAME
 from .pkcs8 import encrypted_pem
 
 RSA_BITS = 2048
 P_256 = "secp256r1"  # as cryptography calls it
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
 
-# By what RFC 7518 §3.1 and RFC 8037 §3.1 call them.
-ALGORITHMS = ("ES256", "EdDSA", "RS256")
+ALGORITHMS = tuple(BY_NAME)
 
 _KINDS: Mapping[type, Any] = {
     EllipticCurvePrivateKey: ECKey,
@@ -39,13 +37,12 @@ _KINDS: Mapping[type, Any] = {
     RSAPrivateKey: RSAKey,
     RSAPublicKey: RSAKey,
 }
-_MODELS: Mapping[str, Any] = {name: JWSRegistry.algorithms[name] for name in ALGORITHMS}
 
 
 class Key:
     """A key pair, or its public half. Its id is its thumbprint (RFC 7638)."""
 
-    __slots__ = ("_key", "_model", "_signer", "algorithm", "kid")
+    __slots__ = ("_key", "_private", "_public", "_sign", "_verify", "algorithm", "kid")
 
     def __init__(self, key: ECKey | OKPKey | RSAKey) -> None:
         """
@@ -53,8 +50,8 @@ class Key:
         """
         self._key: Any = key
         self.algorithm = _algorithm_of(key)
-        self._model = _MODELS[self.algorithm]
-        self._signer = SIGNERS[self.algorithm](key.private_key) if key.is_private else None
+        self._sign, self._verify = BY_NAME[self.algorithm]
+        self._private, self._public = key.private_key if key.is_private else None, key.public_key
         self.kid = key.thumbprint()
 
     def __repr__(self) -> str:
@@ -68,14 +65,15 @@ class Key:
         """
         :raises TypeError: it is a public half.
         """
-        if self._signer is None:
+        if self._private is None:
             raise TypeError("a public key signs nothing")
-        return self._signer(message)
+        return self._sign(self._private, message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
         try:
-            return bool(self._model.verify(message, signature, self._key))
-        except ValueError:  # cryptography's word for a signature of another length
+            self._verify(self._public, signature, message)
+            return True
+        except (InvalidSignature, ValueError):
             return False
 
     def jwk(self) -> dict[str, str]:
