@@ -11,12 +11,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from os import getpid
 from typing import NamedTuple
 
 from ..deadlines import deadline
 from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
+from ..processes import PerProcess
 from ..protocols import KeyStore
 from . import GARBLED, LOOK_SECONDS, keypair
 from .keypair import Key
@@ -75,8 +75,8 @@ class KeyRing:
         self._lifetime = lifetime
         self._lead = lead
         self._secret = secret
-        self._looking: dict[int, threading.Lock] = {}
-        self._turning: dict[int, threading.Lock] = {}
+        self._looking = PerProcess(threading.Lock)
+        self._turning = PerProcess(threading.Lock)
         self._epoch = object()
         self._asked: object = None
         self._known = _Known((), {}, None)
@@ -138,7 +138,7 @@ class KeyRing:
         :raises StoreUnavailable: there is no key yet, and none in time.
         """
         goes_on = last is not None and last.record.kid in known.keys
-        lock = _own(self._turning)
+        lock = self._turning.get()
         if not lock.acquire(timeout=0 if goes_on else _left()):
             if last is not None and goes_on:
                 return last
@@ -218,7 +218,7 @@ class KeyRing:
         # In this order: who asks in vain says so before he says that he has asked.
         if not anew and self._is_fresh(self._epoch) and self._failed is None and not self._is_sought(wanted):
             return self._known
-        lock = _own(self._looking)
+        lock = self._looking.get()
         if not lock.acquire(timeout=_left()):
             raise StoreUnavailable("others still look for the signing keys")
         try:
@@ -276,11 +276,6 @@ class KeyRing:
         # Not read again: another thread may have put its own in this one's place.
         self._private = {**self._private, text: key}
         return key
-
-
-def _own(locks: dict[int, threading.Lock]) -> threading.Lock:
-    """This process's lock: one that came with a fork may have been held."""
-    return locks.get(getpid()) or locks.setdefault(getpid(), threading.Lock())
 
 
 def _left() -> float:

@@ -13,13 +13,12 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from hashlib import sha256
-from os import getpid
-from typing import NamedTuple
 from weakref import WeakMethod
 
 from ..deadlines import Patience, deadline
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, Ended, LogPage
+from ..processes import PerProcess
 from ..protocols import RevocationLog
 from .denylist import Ends
 from .denylist_loader import Unread, Whole
@@ -30,11 +29,12 @@ LOOK_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 
 
-class _Locks(NamedTuple):
-    """Who looks at the log may wait for it long; who changes the cache never waits."""
+class _Locks:
+    """``looking`` is held during a read of the log, which may be slow; ``changing`` only for changes in memory."""
 
-    looking: threading.Lock
-    changing: threading.Lock
+    def __init__(self) -> None:
+        self.looking = threading.Lock()
+        self.changing = threading.Lock()
 
 
 class VerifiedTokens:
@@ -85,7 +85,7 @@ class VerifiedTokens:
         self._missed = float("-inf")
         self._epoch = 0
         self._store_id, self._position = "", -1
-        self._locks: dict[int, _Locks] = {}
+        self._here = PerProcess(_Locks).get
         self._ahead = LookingAhead(self._look_ahead) if lag and not log.immediate else None
         log.watch(_weakly(self._learn_own))
 
@@ -151,10 +151,6 @@ class VerifiedTokens:
         if len(self._young.by_digest) >= self._size:
             self._old, self._young = self._young, Generation()
         self._young.add(digest, token)
-
-    def _here(self) -> _Locks:
-        """This process's locks: those that came with a fork may have been held."""
-        return self._locks.get(getpid()) or self._locks.setdefault(getpid(), _Locks(threading.Lock(), threading.Lock()))
 
     def _catch_up(self) -> str:
         """Learn from the log what ended, before a request is judged; why that failed, if cached tokens are good still.

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from itertools import count
 from math import ceil, floor
-from os import getpid
 
 from ..errors import StoreUnavailable
 from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
+from ..processes import PerProcess
 from ..protocols import Store
 from .revocation import revoke_row
 from .sharing import Sharing
@@ -71,7 +71,7 @@ class OpaqueTokens:
         self._has_ended = has_ended
         self._leeway = leeway
         self._sharing = sharing or Sharing()
-        self._issued: dict[int, count[int]] = {}
+        self._issued = PerProcess(_count)
 
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str] = ()
@@ -104,9 +104,7 @@ class OpaqueTokens:
         The count starts at random, because workers may live for fewer tokens than that; anew in each process, because
         those that were forked from one would all start where it did.
         """
-        pid = getpid()
-        issued = self._issued.get(pid) or self._issued.setdefault(pid, count(secrets.randbelow(SWEEP_EVERY)))
-        return next(issued) % SWEEP_EVERY == 0
+        return next(self._issued.get()) % SWEEP_EVERY == 0
 
     def _sweep(self, now: int) -> None:
         try:
@@ -163,6 +161,10 @@ class OpaqueTokens:
             challenge=self._challenge,
             position=record.position,
         )
+
+
+def _count() -> count[int]:
+    return count(secrets.randbelow(SWEEP_EVERY))
 
 
 def times(now: float, lifetime: int) -> tuple[int, int]:

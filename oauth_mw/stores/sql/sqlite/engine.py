@@ -24,6 +24,7 @@ from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import deadline
 from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
+from ....processes import PerProcess
 from .. import schema
 from .change_counter import has_counter
 from .connections import FILE, Held, unavailable
@@ -67,7 +68,7 @@ class SQLiteEngine:
         self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
         self._exchanges = 0
         self._swept = 0
-        self._opening: dict[int, threading.Lock] = {}
+        self._opening = PerProcess(threading.Lock)
         self._dial = dialling(self.path, timeout)
 
     @staticmethod
@@ -118,8 +119,7 @@ class SQLiteEngine:
             raise StoreUnavailable(str(error)) from None
 
     def _contact(self, until: float) -> Held:
-        # Each process has a lock of its own: one that came with a fork may have been held.
-        opening = self._opening.setdefault(os.getpid(), threading.Lock())
+        opening = self._opening.get()
         if not opening.acquire(timeout=max(until - monotonic(), 0)):
             raise StoreUnavailable("the store is being opened")
         try:

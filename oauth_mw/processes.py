@@ -1,0 +1,46 @@
+"""What each process has of its own, though a fork copies all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+_forks = 0
+
+
+class PerProcess(Generic[T]):
+    """A value that each process makes for itself: a lock, for one, may have been held at the fork by another thread.
+
+    A process is told from others by its id, because servers in C fork past Python's hooks, and by how many forks came
+    before it, because ids come again.
+
+    :param make: may be called more often than there are processes; all threads of one get the same value.
+    """
+
+    __slots__ = ("_make", "_values")
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._values: dict[tuple[int, int], T] = {}
+
+    def get(self) -> T:
+        process = os.getpid(), _forks
+        try:
+            return self._values[process]
+        except KeyError:
+            for other in list(self._values):
+                if other != process:
+                    self._values.pop(other, None)
+            return self._values.setdefault(process, self._make())
+
+
+def _count() -> None:
+    global _forks
+    _forks += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_count)
