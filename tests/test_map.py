@@ -13,6 +13,7 @@ UNNAMED = {
     "__init__.py",
     "__main__.py",
     "version.py",
+    "processes.py",
     "deadlines.py",
     "threads.py",
     "urls.py",
