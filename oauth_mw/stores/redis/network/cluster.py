@@ -15,7 +15,6 @@ from redis.exceptions import ResponseError
 from ....errors import ConfigError, StoreUnavailable
 from ..rows import read
 from .checks import judge, judge_node, read_info
-from .connect import Dials
 from .connections import Server
 from .errors import Elsewhere, Unsent
 from .nodes import Command, Replies, Run
@@ -47,7 +46,6 @@ class Cluster:
 
     def __init__(self, place: RedisURL) -> None:
         self._place = place
-        self._dials = Dials(place.max_connections)
         self._servers: dict[Address, Server] = {}
         self._known = Known(self._find)
 
@@ -103,14 +101,14 @@ class Cluster:
     def _server(self, address: Address) -> Server:
         found = self._servers.get(address)
         if found is None:
-            found = self._servers.setdefault(address, Server(self._place, at(address), _judge, self._dials))
+            found = self._servers.setdefault(address, Server(self._place, at(address), _judge))
         return found
 
     def _find(self, deadline: float) -> _Map:
         before = self._known.last.nodes if self._known.last else []
         place = replace(self._place, max_connections=1)
         addresses = dict.fromkeys([*before, *self._place.hosts])
-        nodes = {Server(place, at(each), judge_node, self._dials): each for each in addresses}
+        nodes = {Server(place, at(each), judge_node): each for each in addresses}
         try:
             found = _ask(nodes, deadline)
         finally:

@@ -1,7 +1,8 @@
 """Connections to one Redis server: redis-py's own, in its own pool, which makes them anew after a fork.
 
 What redis-py lacks is one limit for all that an operation may wait for: a free connection, the
-connect, the handshake and the replies. Here each of these waits until the operation's deadline.
+connect, the handshake and the replies. Here each of these waits until the operation's deadline,
+but the look-up of a host's name, which the system alone bounds.
 Nothing is sent twice: only redis-py's look whether a pooled connection is still good comes before.
 """
 
@@ -15,7 +16,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from functools import partial
 from queue import Empty
 from typing import Any
 
@@ -26,7 +26,6 @@ from redis.retry import Retry
 
 from ....errors import ConfigError, StoreUnavailable
 from ..scripts.changes import TEXTS
-from .connect import Dials
 from .errors import PASSING, Unsent, state_of, unavailable
 from .nodes import Command, Replies, Run
 from .url import RedisURL
@@ -76,22 +75,15 @@ _left = property(lambda self: seconds_left(), lambda self, seconds: None)
 def _limited(kind: Any) -> Any:
     """The same class of connections, each of whose waits ends by the deadline."""
 
-    def begin(self: Any, *, dials: Dials, **options: object) -> None:
-        self._dials = dials
-        kind.__init__(self, **options)
-
     def connect(self: Any) -> _Socket:
-        dial = partial(kind._connect, self)
-        if kind is UnixDomainSocketConnection:
-            return _Socket(dial())
         try:
-            return _Socket(self._dials.dial((self.host, self.port), dial, seconds_left))
+            return _Socket(kind._connect(self))
         except OSError:  # some are ValueErrors too
             raise
         except (OverflowError, ValueError):  # a server named a host or a port that no socket takes
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
 
-    members = {"__init__": begin, "_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
+    members = {"_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
     return type(kind.__name__, (kind,), members)
 
 
@@ -105,15 +97,13 @@ class Server:
     :param place: what the URL says; its hosts and path do not count here.
     :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
     :param judge: asked once for each new connection, with a way to run commands on it; refuses by raising.
-    :param dials: those under way, of all servers of a store.
     """
 
-    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None], dials: Dials) -> None:
+    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
         self._judge = judge
         self._db = place.db
         self._closings = 0
         self._pool: Any = _Pool(
-            dials=dials,
             connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
             max_connections=place.max_connections,
             username=place.username,

@@ -12,7 +12,6 @@ from functools import partial
 
 from .checks import judge
 from .cluster import Cluster
-from .connect import Dials
 from .connections import Server, check_files
 from .nodes import Command, Replies, Servers
 from .sentinels import Sentinels
@@ -27,7 +26,7 @@ class OneServer:
 
     def __init__(self, place: RedisURL) -> None:
         where: dict[str, object] = at(place.hosts[0]) if place.hosts else {"path": place.path}
-        self._server = Server(place, where, partial(judge, cluster=False), Dials(place.max_connections))
+        self._server = Server(place, where, partial(judge, cluster=False))
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         return self._server.run(commands, deadline)

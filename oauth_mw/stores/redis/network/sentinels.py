@@ -12,7 +12,6 @@ from ....errors import ConfigError, StoreUnavailable
 from ...decoding import decimal
 from ..rows import in_pairs, read
 from .checks import judge, judge_sentinel
-from .connect import Dials
 from .connections import Server
 from .nodes import Command, Replies
 from .topology import LOOK_SECONDS, Address, Known, address_of, at, in_turn
@@ -40,8 +39,7 @@ class Sentinels:
         self._place = place
         username = place.sentinel_username if place.sentinel_password else None
         asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
-        self._dials = Dials(place.max_connections)
-        self._sentinels = [Server(asked, at(host), judge_sentinel, self._dials) for host in place.hosts]
+        self._sentinels = [Server(asked, at(host), judge_sentinel) for host in place.hosts]
         self._answering = len(self._sentinels)
         self._known = Known(self._find)
 
@@ -70,7 +68,7 @@ class Sentinels:
             return replace(before, since=since)
         if before is not None:
             before.server.close()
-        server = Server(self._place, at(address), partial(judge, cluster=False), self._dials)
+        server = Server(self._place, at(address), partial(judge, cluster=False))
         return _Primary(address, server, since)
 
     def _address(self, deadline: float) -> Address:
