@@ -14,7 +14,7 @@ from helpers.damage import judge
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
 from oauth_mw.stores.redis import rows as redis_rows
-from oauth_mw.stores.redis.network.checks import no_primary, read_info, run_of
+from oauth_mw.stores.redis.network.checks import read_info, run_id, why_not_primary
 from oauth_mw.stores.redis.network.errors import unavailable
 from oauth_mw.stores.sql.rows import (
     CLIENT_COLUMNS,
@@ -136,8 +136,8 @@ def test_an_event_in_redis(name, value):
 def test_what_a_server_says_of_itself(reply):
     for decode in (
         read_info,
-        lambda reply: run_of([reply], reply),
-        lambda reply: no_primary(reply, b""),
+        lambda reply: run_id([reply], reply),
+        lambda reply: why_not_primary(reply, b""),
         redis_rows.scanned,
     ):
         outage(redis_rows.read, decode, reply)

@@ -26,7 +26,7 @@ from .rows import (
 )
 from .scripts import copy as scripts
 from .scripts.changes import NO_STORE, VERSION
-from .session import Steps
+from .session import RedisSession
 
 _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scripts.OCCUPIED: occupied}
 
@@ -37,7 +37,7 @@ class RedisMoving:
     :param watching: called after events were taken, see :class:`~oauth_mw.protocols.RevocationLog`.
     """
 
-    def __init__(self, steps: Steps, url: str, clock: Clock, watching: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, steps: RedisSession, url: str, clock: Clock, watching: Sequence[Callable[[], None]]) -> None:
         self._steps = steps
         self._keys = steps.keys
         self._url = url
@@ -55,7 +55,7 @@ class RedisMoving:
             version, *found = read(several, 4, *self._steps.run(self._keys.store, [fields], deadline))
             return found if version == VERSION else NO_STORE
 
-        return read(_standing, *self._steps.here(ask, deadline))
+        return read(_standing, *self._steps.with_store(ask, deadline))
 
     def _client_ids(self) -> Iterator[list[str]]:
         last = b"-"
@@ -107,7 +107,7 @@ class RedisMoving:
 
     def _of_tokens(self, keys: Sequence[bytes], commands: Sequence[Command]) -> Replies:
         """The replies to one command on each of these tokens."""
-        if self._steps.servers.one:
+        if self._steps.servers.single_node:
             return self._ask(*commands)
         names, run = map(self._keys.token, keys), self._steps.run
         return [run(*each, self._steps.deadline())[0] for each in zip(names, [[one] for one in commands], strict=True)]
@@ -171,7 +171,7 @@ class RedisMoving:
             return
         arguments: list[bytes | str] = [position_text(position), position_text(floor)]
         for event in events:
-            alone = event.key is not None and (event.alone or not self._steps.servers.one)
+            alone = event.key is not None and (event.alone or not self._steps.servers.single_node)
             arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
             arguments.append("1" if alone else "0")
         try:

@@ -10,17 +10,17 @@ from ...errors import StoreUnavailable
 from ...model import KeySet
 from .rows import in_pairs, key_from, key_text, read
 from .scripts.changes import NO_STORE, UPDATE_KEYS, VERSION
-from .session import Steps
+from .session import RedisSession
 
 Pairs = list[tuple[Any, Any]]
 
 
-def read_keys(steps: Steps) -> KeySet:
+def read_keys(steps: RedisSession) -> KeySet:
     return _key_set(_read(steps, steps.deadline()))
 
 
 def update_keys(
-    steps: Steps, write: Callable[..., Any], change: Callable[[KeySet], KeySet], *, revoke_all: bool
+    steps: RedisSession, write: Callable[..., Any], change: Callable[[KeySet], KeySet], *, revoke_all: bool
 ) -> KeySet:
     """See :class:`~oauth_mw.protocols.KeyStore`.
 
@@ -45,14 +45,14 @@ def update_keys(
     raise StoreUnavailable("other workers kept changing the signing keys")
 
 
-def _read(steps: Steps, deadline: float) -> Pairs:
+def _read(steps: RedisSession, deadline: float) -> Pairs:
     names = steps.keys
 
     def ask() -> Any:
         version, found = steps.of_primary([("HGET", names.store, "version"), ("HGETALL", names.signing)], deadline)
         return found if version == VERSION else NO_STORE
 
-    return read(in_pairs, steps.here(ask, deadline))
+    return read(in_pairs, steps.with_store(ask, deadline))
 
 
 def _key_set(found: Pairs) -> KeySet:

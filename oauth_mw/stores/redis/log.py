@@ -9,25 +9,25 @@ from ..decoding import blob, decimal
 from .rows import ended_from, in_pairs, of_all
 from .rows import read as read_found
 from .scripts.changes import NO_STORE, READ_LOG, VERSION
-from .session import Steps
+from .session import RedisSession
 
 ENDS_AT_ONCE = 1000
 
 
-def read(steps: Steps, store_id: str, after: int) -> LogPage:
+def read(steps: RedisSession, store_id: str, after: int) -> LogPage:
     deadline = steps.deadline()
     follow = f"{after}-0" if after >= 0 else ""
     known = store_id.partition("/")[0]
     script = ("EVALSHA", READ_LOG, 2, steps.keys.store, steps.keys.log, VERSION, known, follow, MOST_EVENTS + 1)
 
     def ask() -> Any:
-        found, run = steps.of_run(script, deadline)
+        found, run = steps.with_run_id(script, deadline)
         return found if found == NO_STORE else (found, run)
 
-    return read_found(_page, *steps.here(ask, deadline), store_id, after)
+    return read_found(_page, *steps.with_store(ask, deadline), store_id, after)
 
 
-def read_ends(steps: Steps, cursor: bytes = b"0") -> EndsPage:
+def read_ends(steps: RedisSession, cursor: bytes = b"0") -> EndsPage:
     scan = ("HSCAN", steps.keys.revoked, cursor, "COUNT", ENDS_AT_ONCE)
     deadline = steps.deadline()
     (reply,) = steps.of_primary([scan], deadline)

@@ -1,4 +1,4 @@
-"""Steps of an operation: commands on the store's keys, for a store that is there and as durable as asked for."""
+"""Commands on the store's keys, for a store that is there and as durable as asked for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ... import deadlines
 from ...errors import ConfigError, StoreUnavailable, not_text
 from ...model import Clock
 from ..decoding import number
-from .network.checks import SCAN_COUNT, look_or_make, no_primary, persistence, replication, run_of
+from .network.checks import SCAN_COUNT, find_or_create, persistence, replication, run_id, why_not_primary
 from .network.nodes import Command, Replies, Servers
 from .network.url import RedisURL
 from .rows import Keys, position_text, read, scanned
@@ -20,7 +20,7 @@ from .scripts.changes import NO_STORE, TEXTS, VERSION
 WAIT_GRAIN = 0.15
 
 
-class Steps:
+class RedisSession:
     """
     :param timeout: seconds that one operation may take in all.
     :param clock: positions are Redis's own time, unless this is another than ``time.time``.
@@ -54,7 +54,7 @@ class Steps:
 
     def _contact(self, deadline: float, *, first: bool = False) -> None:
         shown, create = self._place.shown, self._create
-        look_or_make(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
+        find_or_create(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
         self._create = False
 
     def warnings(self) -> list[str]:
@@ -83,37 +83,37 @@ class Steps:
         :raises StoreUnavailable: it is none, or there is no answer.
         """
         *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
-        self._believe(role)
+        self._check_primary(role)
         return replies
 
-    def of_run(self, command: Command, deadline: float) -> tuple[Any, str]:
+    def with_run_id(self, command: Command, deadline: float) -> tuple[Any, str]:
         """The same for one command, and what changes when any server starts anew or is replaced.
 
         Such a server may have lost the last tokens, which workers would keep. All are asked before the command
         is sent: what happens to them after that, the next call shows.
         """
         about: Command = ("INFO", "server")
-        if self.servers.one:
+        if self.servers.single_node:
             found, info = self.of_primary([command, about], deadline)
-            return found, read(run_of, [info])
-        ask: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
+            return found, read(run_id, [info])
+        standing: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
         infos = []
-        for info, role, state in self._of_each([about, *ask], deadline):
-            self._believe(role, state)
+        for info, role, state in self._of_each([about, *standing], deadline):
+            self._check_primary(role, state)
             infos.append(info)
-        found, role, state = self.run(self.keys.store, [command, *ask], deadline)
-        self._believe(role, state)
-        return found, read(run_of, infos, state)
+        found, role, state = self.run(self.keys.store, [command, *standing], deadline)
+        self._check_primary(role, state)
+        return found, read(run_id, infos, state)
 
     def _of_each(self, commands: list[Command], deadline: float) -> Iterator[Replies]:
         try:
-            for run in self.servers.each(deadline):
+            for run in self.servers.primaries(deadline):
                 yield run(commands, deadline)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _believe(self, role: Any, state: bytes = b"") -> None:
-        if why := read(no_primary, role, state):
+    def _check_primary(self, role: Any, state: bytes = b"") -> None:
+        if why := read(why_not_primary, role, state):
             self.servers.close()
             raise StoreUnavailable(why)
 
@@ -123,7 +123,7 @@ class Steps:
         :raises StoreUnavailable: there is no answer.
         """
         try:
-            for run in self.servers.each(self.deadline()):
+            for run in self.servers.primaries(self.deadline()):
                 cursor: bytes | str = "0"
                 while cursor != b"0":
                     scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
@@ -132,18 +132,18 @@ class Steps:
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def here(self, ask: Callable[[], Any], deadline: float) -> Any:
+    def with_store(self, operation: Callable[[], Any], deadline: float) -> Any:
         """What ``ask`` gives, after a first contact if there was none yet.
 
         :raises StoreUnavailable: the store is not there.
         """
-        found = ask()
+        found = operation()
         if found == NO_STORE:
             try:
                 self._contact(deadline)
             except ConfigError as error:
                 raise StoreUnavailable(str(error)) from None
-            found = ask()
+            found = operation()
             if found == NO_STORE:
                 raise StoreUnavailable("the store's own key is gone")
         return found
@@ -164,7 +164,7 @@ class Steps:
         now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
         fence = "1" if self._replicas else "0"
 
-        def ask() -> Any:
+        def operation() -> Any:
             rest = (len(keys), *keys, VERSION, now, fence, client_id, *arguments)
             commands: list[Command] = [("EVALSHA", script, *rest)]
             if self._replicas:
@@ -177,4 +177,4 @@ class Steps:
                 raise StoreUnavailable("too few replicas of Redis have the change")
             return changed
 
-        return self.here(ask, deadline)
+        return self.with_store(operation, deadline)

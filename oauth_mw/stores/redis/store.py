@@ -31,7 +31,7 @@ from .rows import (
 )
 from .scripts import changes
 from .scripts.changes import NO_STORE, VERSION
-from .session import Steps
+from .session import RedisSession
 
 
 class RedisStore:
@@ -50,8 +50,8 @@ class RedisStore:
         self.url = place.shown
         self._clock = clock
         # Of a cluster, a token and the log lie on two nodes.
-        self.marks_tokens = servers.one
-        self._steps = Steps(place, servers, timeout, clock)
+        self.marks_tokens = servers.single_node
+        self._steps = RedisSession(place, servers, timeout, clock)
         self._keys = self._steps.keys
         self._watching: list[Callable[[], None]] = []
 
@@ -125,7 +125,7 @@ class RedisStore:
     def _of_client(self, script: str, client_id: str, arguments: Sequence[bytes | str | int], deadline: float) -> Any:
         keys = (self._keys.store, self._keys.client(client_id))
         command = ("EVALSHA", script, len(keys), *keys, *arguments)
-        return self._steps.here(lambda: self._steps.run(keys[0], [command], deadline)[0], deadline)
+        return self._steps.with_store(lambda: self._steps.run(keys[0], [command], deadline)[0], deadline)
 
     def clients(self, after: str = "") -> Sequence[Client]:
         first = "(" + after if after else "-"
@@ -148,7 +148,7 @@ class RedisStore:
             version, *rows = self._steps.run(self._keys.store, commands, deadline)
             return rows if version == VERSION else NO_STORE
 
-        rows = self._steps.here(ask, deadline)
+        rows = self._steps.with_store(ask, deadline)
         found = (read(client_from, client_id, fields) for client_id, fields in zip(ids, rows, strict=True))
         return [client for client in found if client]
 
@@ -192,7 +192,7 @@ class RedisStore:
             return
         name, deadline = self._keys.token(key), self._steps.deadline()
         commands: list[Command] = [("SET", name, token_text(token), "EX", left)]
-        if self._steps.servers.one:
+        if self._steps.servers.single_node:
             commands.append(("HGET", self._keys.store, "version"))
         _, *version = self._steps.run(name, commands, deadline)
         if version not in ([], [VERSION]):
@@ -208,7 +208,7 @@ class RedisStore:
             return self._steps.of_primary([("EVALSHA", changes.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
         if self.marks_tokens:
-            found = self._steps.here(ask, deadline)
+            found = self._steps.with_store(ask, deadline)
         else:
             row = self._row(key, deadline)
             found = row and (row, b"0", 0)

@@ -22,7 +22,7 @@ from helpers.support import SECRET, basic, echo
 from helpers.support import issue as issued_by
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.stores.redis.network.topology import LOOK_SECONDS
+from oauth_mw.stores.redis.network.topology import LOOKUP_SECONDS
 from oauth_mw.tokens.opaque import storage_key
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))]
@@ -89,7 +89,7 @@ def times(engine, workers, idle):
     start = time.monotonic()
     with workers.at_work():
         wait_until(lambda: len(workers.revoked) >= 20, "revocations")
-        time.sleep(LOOK_SECONDS)
+        time.sleep(LOOKUP_SECONDS)
         assert idle.find_client("tester")
         primary = engine.primary_of(LOG)
         killed = time.monotonic()

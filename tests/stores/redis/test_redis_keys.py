@@ -14,7 +14,7 @@ from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.errors import StoreUnavailable
 from oauth_mw.model import CLIENTS_AT_ONCE
-from oauth_mw.stores.redis.network.routing import OneServer
+from oauth_mw.stores.redis.network.routing import SingleServer
 
 MARGIN = 60
 
@@ -208,7 +208,7 @@ def test_what_only_reads_writes_nothing(store, raw, name):
 @pytest.fixture
 def spread(store, monkeypatch):
     """The same store, asked as where its keys may lie on several servers."""
-    monkeypatch.setattr(OneServer, "one", False)
+    monkeypatch.setattr(SingleServer, "single_node", False)
     return store
 
 

@@ -104,8 +104,8 @@ def test_another_database_may_be_used(sentinels, servers):
 
 def has_to_look(store):
     """What is known of the primary is too old from now on."""
-    known = store._steps.servers._known
-    known._next, known.last = 0, replace(known.last, since=0)
+    known = store._steps.servers._topology
+    known._next, known.current = 0, replace(known.current, since=0)
 
 
 @pytest.mark.parametrize("stuck", [False, True], ids=["down", "stuck"])
@@ -171,7 +171,7 @@ def test_one_that_has_seen_a_later_failover_knows_better(servers, sentinels):
 
 
 def test_sentinels_are_asked_at_most_twice_a_second_however_much_there_is_to_do(store):
-    known = store._steps.servers._known
+    known = store._steps.servers._topology
     asked, find = [], known._find
     known._find = lambda deadline: asked.append(True) or find(deadline)
 

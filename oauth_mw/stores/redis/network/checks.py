@@ -35,14 +35,14 @@ def _info(run: Run, *sections: str) -> dict[str, str]:
     return read(lambda: read_info(b"\n".join(replies)))
 
 
-def run_of(infos: Iterable[bytes], state: bytes = b"") -> str:
+def run_id(infos: Iterable[bytes], state: bytes = b"") -> str:
     """What changes when one of the servers starts anew, and when any primary of their cluster is replaced."""
     runs = sorted(read_info(info).get("run_id", "") for info in infos)
     # A server that is not known here yet has its slots since a later epoch.
     return f"{','.join(runs)}/{read_info(state).get('cluster_current_epoch', '')}"
 
 
-def no_primary(role: Sequence[Any], infos: bytes) -> str:
+def why_not_primary(role: Sequence[Any], infos: bytes) -> str:
     """Why what a server says may be old; empty when it is not.
 
     :param role: the reply to ROLE.
@@ -54,7 +54,7 @@ def no_primary(role: Sequence[Any], infos: bytes) -> str:
     return "the Redis cluster is down" if read_info(infos).get("cluster_state", "ok") != "ok" else ""
 
 
-def judge(run: Run, *, cluster: bool) -> None:
+def check_server(run: Run, *, cluster: bool) -> None:
     """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
 
     :raises ConfigError: nothing will change that by itself.
@@ -78,7 +78,7 @@ def judge(run: Run, *, cluster: bool) -> None:
         raise StoreUnavailable("Redis is a replica there")
 
 
-def judge_node(run: Run) -> None:
+def check_node(run: Run) -> None:
     """Refuse what is no node of a cluster; a replica will do.
 
     :raises ConfigError: nothing will change that by itself.
@@ -87,7 +87,7 @@ def judge_node(run: Run) -> None:
         raise ConfigError("store", "the Redis server is no node of a cluster")
 
 
-def judge_sentinel(run: Run) -> None:
+def check_sentinel(run: Run) -> None:
     """Refuse what is no Sentinel.
 
     :raises ConfigError: nothing will change that by itself.
@@ -96,7 +96,7 @@ def judge_sentinel(run: Run) -> None:
         raise ConfigError("store", "the Redis server is no Sentinel")
 
 
-def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
+def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
     """Find the store; make it where it is missing and ``create`` is true, if nobody else has keys there.
 
     :param shown: the URL for people.
@@ -116,7 +116,7 @@ def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, firs
         _visit(servers, deadline)
     if found:
         return
-    if first and _holds_others(servers, keys, deadline):
+    if first and _has_foreign_keys(servers, keys, deadline):
         # Somebody else may just have made it, and what was found is that.
         if look():
             return
@@ -128,7 +128,7 @@ def look_or_make(servers: Servers, keys: Keys, shown: str, *, create: bool, firs
 
 def _visit(servers: Servers, deadline: float) -> None:
     """Have every server judged. One that does not answer is judged when it is needed."""
-    runs = [] if servers.one else list(servers.each(deadline))
+    runs = [] if servers.single_node else list(servers.primaries(deadline))
     for left, run in zip(range(len(runs) + 1, 1, -1), runs, strict=True):
         now = time.monotonic()
         with suppress(StoreUnavailable):
@@ -152,9 +152,9 @@ def _foreign(shown: str, prefix: str) -> ConfigError:
     )
 
 
-def _holds_others(servers: Servers, keys: Keys, deadline: float) -> bool:
+def _has_foreign_keys(servers: Servers, keys: Keys, deadline: float) -> bool:
     """Whether a bounded search finds any key with the prefix."""
-    for run in servers.each(deadline):
+    for run in servers.primaries(deadline):
         cursor: bytes | str = "0"
         for _ in range(SCAN_ROUNDS):
             scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
@@ -172,7 +172,7 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
     :raises StoreUnavailable: Redis does not answer.
     """
     lost: dict[str, None] = {}
-    for run in servers.each(deadline):
+    for run in servers.primaries(deadline):
         info = read(read_info, *run([("INFO", "persistence")], deadline))
         if info.get("aof_enabled") != "1":
             lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None

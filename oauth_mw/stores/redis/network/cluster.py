@@ -14,11 +14,11 @@ from redis.exceptions import ResponseError
 
 from ....errors import ConfigError, StoreUnavailable
 from ..rows import read
-from .checks import judge, judge_node, read_info
+from .checks import check_node, check_server, read_info
 from .connections import Server
-from .errors import Elsewhere, Unsent
+from .errors import NotSent, Redirected
 from .nodes import Command, Replies, Run
-from .topology import Address, Known, address_of, at, in_turn
+from .topology import Address, Topology, address_of, ask_each, at
 from .url import RedisURL
 
 # A command is sent to one node after another at most so often.
@@ -27,88 +27,88 @@ READS_WHEN_DOWN = "cluster-allow-reads-when-down"
 
 
 @dataclass(eq=False)
-class _Map:
+class _SlotMap:
     """Who has which slot, as one node knew it.
 
     :param nodes: primaries and replicas; first the one that told.
-    :param doubted: something was different since.
+    :param stale: something was different since.
     """
 
     slots: list[Address | None]
     nodes: list[Address]
-    doubted: bool = False
+    stale: bool = False
 
 
 class Cluster:
     """For each key the node that has it. Where something fails, the nodes are asked before the next operation."""
 
-    one = False
+    single_node = False
 
     def __init__(self, place: RedisURL) -> None:
         self._place = place
         self._servers: dict[Address, Server] = {}
-        self._known = Known(self._find)
+        self._topology = Topology(self._find)
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         slot = key_slot(key.encode())
-        known = self._map(deadline)
-        address, once = known.slots[slot], False
+        slot_map = self._slot_map(deadline)
+        address, asking = slot_map.slots[slot], False
         for _ in range(HOPS):
             if address is None:
-                known.doubted = True
+                slot_map.stale = True
                 raise StoreUnavailable("the Redis cluster is down")
             run = self._server(address).run
             try:
-                return _asked(run, commands, deadline) if once else run(commands, deadline)
-            except Elsewhere as error:
+                return _run_asking(run, commands, deadline) if asking else run(commands, deadline)
+            except Redirected as error:
                 # No batch of commands writes before the one that was sent elsewhere.
-                address, once = (error.host or address[0], error.port), error.once
-                if not once:
-                    known.slots[slot], known.doubted = address, True
-            except Unsent:
-                before, known.doubted = known, True
+                address, asking = (error.host or address[0], error.port), error.asking
+                if not asking:
+                    slot_map.slots[slot], slot_map.stale = address, True
+            except NotSent:
+                before, slot_map.stale = slot_map, True
                 if time.monotonic() < deadline:
-                    known = self._known.better(known, deadline)
-                if known is before:
+                    slot_map = self._topology.refreshed(slot_map, deadline)
+                if slot_map is before:
                     raise
-                address, once = known.slots[slot], False
+                address, asking = slot_map.slots[slot], False
             except StoreUnavailable:
-                known.doubted = True
+                slot_map.stale = True
                 raise
         raise StoreUnavailable("the nodes of the Redis cluster do not agree")
 
-    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
-        known = self._map(deadline)
-        return [partial(self._run, known, address) for address in _primaries(known)]
+    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+        slot_map = self._slot_map(deadline)
+        return [partial(self._run, slot_map, address) for address in _primaries(slot_map)]
 
-    def _run(self, known: _Map, address: Address, commands: Sequence[Command], deadline: float) -> Replies:
+    def _run(self, slot_map: _SlotMap, address: Address, commands: Sequence[Command], deadline: float) -> Replies:
         try:
             return self._server(address).run(commands, deadline)
         except StoreUnavailable:
-            known.doubted = True
+            slot_map.stale = True
             raise
 
     def close(self) -> None:
-        if self._known.last is not None:
-            self._known.last.doubted = True
+        if self._topology.current is not None:
+            self._topology.current.stale = True
         for server in list(self._servers.values()):
             server.close()
 
-    def _map(self, deadline: float) -> _Map:
-        known = self._known.last
-        return self._known.better(known, deadline) if known is None or known.doubted else known
+    def _slot_map(self, deadline: float) -> _SlotMap:
+        slot_map = self._topology.current
+        return self._topology.refreshed(slot_map, deadline) if slot_map is None or slot_map.stale else slot_map
 
     def _server(self, address: Address) -> Server:
         found = self._servers.get(address)
         if found is None:
-            found = self._servers.setdefault(address, Server(self._place, at(address), _judge))
+            found = self._servers.setdefault(address, Server(self._place, at(address), _check))
         return found
 
-    def _find(self, deadline: float) -> _Map:
-        before = self._known.last.nodes if self._known.last else []
+    def _find(self, deadline: float) -> _SlotMap:
+        before = self._topology.current.nodes if self._topology.current else []
         place = replace(self._place, max_connections=1)
         addresses = dict.fromkeys([*before, *self._place.hosts])
-        nodes = {Server(place, at(each), judge_node): each for each in addresses}
+        nodes = {Server(place, at(each), check_node): each for each in addresses}
         try:
             found = _ask(nodes, deadline)
         finally:
@@ -121,8 +121,8 @@ class Cluster:
         return found
 
 
-def _judge(run: Run) -> None:
-    judge(run, cluster=True)
+def _check(run: Run) -> None:
+    check_server(run, cluster=True)
     with suppress(ResponseError):  # not everybody may ask that
         (setting,) = run([("CONFIG", "GET", READS_WHEN_DOWN)])
         if setting == [READS_WHEN_DOWN.encode(), b"yes"]:
@@ -133,43 +133,45 @@ def _judge(run: Run) -> None:
             )
 
 
-def _ask(nodes: dict[Server, Address], deadline: float) -> _Map:
+def _ask(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
     """What the first node says that sees the whole cluster at work."""
     commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
     failed = ""
-    for node, found in in_turn(list(nodes), commands, deadline):
+    for node, found in ask_each(list(nodes), commands, deadline):
         try:
             if isinstance(found, StoreUnavailable):
                 raise found
             # One that is cut off from most of the others knows that, but not what they decide.
             if read(read_info, found[0]).get("cluster_state") == "ok":
-                return read(_read_map, found[1], nodes[node])
+                return read(_read_slot_map, found[1], nodes[node])
             failed = "the Redis cluster is down"
         except StoreUnavailable as error:
             failed = error.reason
     raise StoreUnavailable(failed)
 
 
-def _read_map(ranges: Any, teller: Address) -> _Map:
+def _read_slot_map(ranges: Any, source: Address) -> _SlotMap:
     """
     :param ranges: the reply to CLUSTER SLOTS: first and last slot, and the nodes that have them.
     """
     slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
-    nodes = {teller: None}
+    nodes = {source: None}
     for first, last, *members in ranges:
         # Without a host it is the one that tells.
-        addresses = [address_of(member[0] or teller[0].encode(), member[1]) for member in members]
+        addresses = [address_of(member[0] or source[0].encode(), member[1]) for member in members]
         if not 0 <= first <= last < REDIS_CLUSTER_HASH_SLOTS:
             raise ValueError("no slots")
         slots[first : last + 1] = [addresses[0]] * (last + 1 - first)
         nodes |= dict.fromkeys(addresses)
-    return _Map(slots, list(nodes))
+    return _SlotMap(slots, list(nodes))
 
 
-def _primaries(known: _Map) -> list[Address]:
-    return [address for address in dict.fromkeys(known.slots) if address is not None]
+def _primaries(slot_map: _SlotMap) -> list[Address]:
+    return [address for address in dict.fromkeys(slot_map.slots) if address is not None]
 
 
-def _asked(run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float) -> Replies:
-    """Run on a node what it answers only to who was sent there, and to him but once."""
+def _run_asking(
+    run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float
+) -> Replies:
+    """Run on a node what it answers only to who was sent there, and to him but asking."""
     return run([each for command in commands for each in (("ASKING",), command)], deadline)[1::2]

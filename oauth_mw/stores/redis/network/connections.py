@@ -26,7 +26,7 @@ from redis.retry import Retry
 
 from ....errors import ConfigError, StoreUnavailable
 from ..scripts.changes import TEXTS
-from .errors import PASSING, Unsent, state_of, unavailable
+from .errors import HARMLESS, NotSent, error_code, unavailable
 from .nodes import Command, Replies, Run
 from .url import RedisURL
 
@@ -96,11 +96,11 @@ class Server:
 
     :param place: what the URL says; its hosts and path do not count here.
     :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
-    :param judge: asked once for each new connection, with a way to run commands on it; refuses by raising.
+    :param check: asked once for each new connection, with a way to run commands on it; refuses by raising.
     """
 
-    def __init__(self, place: RedisURL, where: dict[str, object], judge: Callable[[Run], None]) -> None:
-        self._judge = judge
+    def __init__(self, place: RedisURL, where: dict[str, object], check: Callable[[Run], None]) -> None:
+        self._check = check
         self._db = place.db
         self._closings = 0
         self._pool: Any = _Pool(
@@ -110,7 +110,7 @@ class Server:
             password=place.password,
             protocol=2,
             retry=Retry(NoBackoff(), 0),
-            redis_connect_func=self._greet,
+            redis_connect_func=self._on_connect,
             **where,
             **(place.tls or {}),
         )
@@ -119,7 +119,7 @@ class Server:
         """The replies to ``commands``, sent together on one connection.
 
         :raises StoreUnavailable: Redis did not answer them all, or answered one of them with an error;
-            :class:`Unsent` when it got none of them.
+            :class:`NotSent` when it got none of them.
         :raises ConfigError: the server cannot be used.
         """
         token = _deadline.set(deadline)
@@ -127,9 +127,9 @@ class Server:
         try:
             connection = self._connection()
             try:
-                return _exchanged(connection, commands)
+                return _exchange(connection, commands)
             except BaseException as error:
-                if state_of(error) not in PASSING:
+                if error_code(error) not in HARMLESS:
                     # The next operation asks a server that was judged anew.
                     connection.disconnect()
                 raise
@@ -138,7 +138,7 @@ class Server:
                     connection.disconnect()
                 self._pool.release(connection)
         except (RedisError, OSError) as error:
-            if state_of(error) == "READONLY":
+            if error_code(error) == "READONLY":
                 self.close()
             raise unavailable(error) from None
         finally:
@@ -148,9 +148,9 @@ class Server:
         try:
             return self._pool.get_connection()
         except StoreUnavailable as error:
-            raise Unsent(error.reason) from None
+            raise NotSent(error.reason) from None
         except (RedisError, OSError, ChildDeadlockedError) as error:
-            raise Unsent(unavailable(error).reason) from None
+            raise NotSent(unavailable(error).reason) from None
 
     def close(self) -> None:
         """Let go of the connections that are free, and of the others when they come back."""
@@ -169,12 +169,12 @@ class Server:
                     connection.disconnect()
                 self._pool.pool.put_nowait(connection)
 
-    def _greet(self, connection: Any) -> None:
+    def _on_connect(self, connection: Any) -> None:
         try:
             connection.on_connect()
             if self._db:
                 self._select(connection)
-            self._judge(lambda commands: _exchanged(connection, commands))
+            self._check(lambda commands: _exchange(connection, commands))
         except BaseException:
             connection.disconnect()
             raise
@@ -184,9 +184,9 @@ class Server:
         :raises ConfigError: there is no such database.
         """
         try:
-            _exchanged(connection, [("SELECT", self._db)])
+            _exchange(connection, [("SELECT", self._db)])
         except ResponseError as error:
-            if state_of(error):
+            if error_code(error):
                 raise
             raise ConfigError("store", f"the Redis server has no database {self._db}") from None
 
@@ -210,11 +210,11 @@ def check_files(
         raise ConfigError("store", f"Redis URL: {name}: {error.strerror or 'no such certificate'}") from None
 
 
-def _exchanged(connection: Any, commands: Sequence[Command]) -> Replies:
+def _exchange(connection: Any, commands: Sequence[Command]) -> Replies:
     """The replies to ``commands``; scripts that the server does not know are sent in full, and all commands again."""
-    replies = _sent(connection, commands)
+    replies = _send(connection, commands)
     if any(isinstance(reply, NoScriptError) for reply in replies):
-        replies = _sent(connection, [_in_full(command) for command in commands])
+        replies = _send(connection, [_in_full(command) for command in commands])
     for reply in replies:
         # EXEC gives errors within its reply.
         for error in reply if isinstance(reply, list) else [reply]:
@@ -223,7 +223,7 @@ def _exchanged(connection: Any, commands: Sequence[Command]) -> Replies:
     return replies
 
 
-def _sent(connection: Any, commands: Sequence[Command]) -> Replies:
+def _send(connection: Any, commands: Sequence[Command]) -> Replies:
     connection.send_packed_command(connection.pack_commands(commands))
     return [_reply(connection) for _ in commands]
 

@@ -61,25 +61,25 @@ _MESSAGES = {
     "max number of clients reached": "Redis has no connection left",
 }
 # After these the connection is as good as before.
-PASSING = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED", "ASK"}
+HARMLESS = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED", "ASK"}
 
 
-class Unsent(StoreUnavailable):
+class NotSent(StoreUnavailable):
     """No command was sent: there was no connection, or none that can be used."""
 
 
-class Elsewhere(StoreUnavailable):
-    """A node of a cluster did nothing, and names the one that has the key: from now on, or ``once``.
+class Redirected(StoreUnavailable):
+    """A node of a cluster did nothing, and names the one that has the key: from now on, or ``asking``.
 
     :param host: empty when it is the node's own.
     """
 
-    def __init__(self, reason: str, host: str, port: int, *, once: bool) -> None:
+    def __init__(self, reason: str, host: str, port: int, *, asking: bool) -> None:
         super().__init__(reason)
-        self.host, self.port, self.once = host, port, once
+        self.host, self.port, self.asking = host, port, asking
 
 
-def state_of(error: BaseException) -> str | None:
+def error_code(error: BaseException) -> str | None:
     for kind, state in _CLASSES.items():
         if isinstance(error, kind):
             return state
@@ -91,11 +91,11 @@ def state_of(error: BaseException) -> str | None:
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """In our own words: Redis's may name keys, redis-py's hosts."""
-    state = state_of(error)
+    state = error_code(error)
     # Older redis-py has a class for it only within its own client for clusters.
     elsewhere = _ADDRESS.search(str(error)) if state in ("MOVED", "ASK") else None
     if elsewhere:
-        return Elsewhere(_STATES["MOVED"], elsewhere[1], int(elsewhere[2]), once=state == "ASK")
+        return Redirected(_STATES["MOVED"], elsewhere[1], int(elsewhere[2]), asking=state == "ASK")
     if state:
         return StoreUnavailable(_STATES[state])
     if isinstance(error, TimeoutError):

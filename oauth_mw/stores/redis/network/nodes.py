@@ -11,10 +11,10 @@ Run = Callable[[Sequence[Command]], Replies]
 
 
 class Servers(Protocol):
-    """One Redis server, or several. ``one`` is true when no two keys can lie on two of them."""
+    """One Redis server, or several. ``single_node`` is true when no two keys can lie on two of them."""
 
     @property
-    def one(self) -> bool: ...
+    def single_node(self) -> bool: ...
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         """The replies of the server that has ``key`` to ``commands``, sent together on one connection.
@@ -24,7 +24,7 @@ class Servers(Protocol):
         :raises ConfigError: it cannot be used.
         """
 
-    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
         """A way to run commands on each server that has keys of its own.
 
         :raises StoreUnavailable: nobody says in time which ones they are.

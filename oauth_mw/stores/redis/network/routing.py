@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
-from .checks import judge
+from .checks import check_server
 from .cluster import Cluster
 from .connections import Server, check_files
 from .nodes import Command, Replies, Servers
@@ -19,19 +19,19 @@ from .topology import at
 from .url import RedisURL
 
 
-class OneServer:
+class SingleServer:
     """The same server for every key."""
 
-    one = True
+    single_node = True
 
     def __init__(self, place: RedisURL) -> None:
         where: dict[str, object] = at(place.hosts[0]) if place.hosts else {"path": place.path}
-        self._server = Server(place, where, partial(judge, cluster=False))
+        self._server = Server(place, where, partial(check_server, cluster=False))
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         return self._server.run(commands, deadline)
 
-    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
         return [self._server.run]
 
     def close(self) -> None:
@@ -47,4 +47,4 @@ def connect(place: RedisURL) -> Servers:
         check_files(**place.tls)
     if place.cluster:
         return Cluster(place)
-    return Sentinels(place) if place.service else OneServer(place)
+    return Sentinels(place) if place.service else SingleServer(place)

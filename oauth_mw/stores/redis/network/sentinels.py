@@ -11,10 +11,10 @@ from typing import Any
 from ....errors import ConfigError, StoreUnavailable
 from ...decoding import decimal
 from ..rows import in_pairs, read
-from .checks import judge, judge_sentinel
+from .checks import check_sentinel, check_server
 from .connections import Server
 from .nodes import Command, Replies
-from .topology import LOOK_SECONDS, Address, Known, address_of, at, in_turn
+from .topology import LOOKUP_SECONDS, Address, Topology, address_of, ask_each, at
 from .url import RedisURL
 
 
@@ -33,42 +33,42 @@ class Sentinels:
     So who is cut off from the others together with a primary that was replaced does not go on with it.
     """
 
-    one = True
+    single_node = True
 
     def __init__(self, place: RedisURL) -> None:
         self._place = place
         username = place.sentinel_username if place.sentinel_password else None
         asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
-        self._sentinels = [Server(asked, at(host), judge_sentinel) for host in place.hosts]
+        self._sentinels = [Server(asked, at(host), check_sentinel) for host in place.hosts]
         self._answering = len(self._sentinels)
-        self._known = Known(self._find)
+        self._topology = Topology(self._find)
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         return self._primary(deadline).run(commands, deadline)
 
-    def each(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
         return [self._primary(deadline).run]
 
     def close(self) -> None:
         for sentinel in self._sentinels:
             sentinel.close()
-        if self._known.last is not None:
-            self._known.last.server.close()
+        if self._topology.current is not None:
+            self._topology.current.server.close()
 
     def _primary(self, deadline: float) -> Server:
-        primary = self._known.last
-        if primary is None or time.monotonic() >= primary.since + LOOK_SECONDS:
-            primary = self._known.better(primary, deadline)
+        primary = self._topology.current
+        if primary is None or time.monotonic() >= primary.since + LOOKUP_SECONDS:
+            primary = self._topology.refreshed(primary, deadline)
         return primary.server
 
     def _find(self, deadline: float) -> _Primary:
-        since, before = time.monotonic(), self._known.last
+        since, before = time.monotonic(), self._topology.current
         address = self._address(deadline)
         if before is not None and before.address == address:
             return replace(before, since=since)
         if before is not None:
             before.server.close()
-        server = Server(self._place, at(address), partial(judge, cluster=False))
+        server = Server(self._place, at(address), partial(check_server, cluster=False))
         return _Primary(address, server, since)
 
     def _address(self, deadline: float) -> Address:
@@ -77,7 +77,7 @@ class Sentinels:
         answered: list[Server] = []
         failed, service = "", self._place.service
         commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
-        for number, (sentinel, found) in enumerate(in_turn(self._sentinels, commands, deadline), 1):
+        for number, (sentinel, found) in enumerate(ask_each(self._sentinels, commands, deadline), 1):
             try:
                 if isinstance(found, StoreUnavailable):
                     raise found

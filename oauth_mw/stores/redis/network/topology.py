@@ -13,7 +13,7 @@ from ...decoding import blob, number
 from .connections import Server
 from .nodes import Command, Replies
 
-LOOK_SECONDS = 0.5
+LOOKUP_SECONDS = 0.5
 
 Address = tuple[str, int]
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def at(address: Address) -> dict[str, object]:
     return dict(zip(("host", "port"), address, strict=True))
 
 
-class Known(Generic[T]):
+class Topology(Generic[T]):
     """What was found out about the servers. One thread at a time finds out anew, and not too often.
 
     :param find: asks the servers, until a deadline.
@@ -45,9 +45,9 @@ class Known(Generic[T]):
         self._failed: StoreUnavailable | ConfigError | None = None
         self._next = float("-inf")
         self._locks: dict[int, threading.Lock] = {}
-        self.last: T | None = None
+        self.current: T | None = None
 
-    def better(self, doubted: T | None, deadline: float) -> T:
+    def refreshed(self, stale: T | None, deadline: float) -> T:
         """What is known by now. If that is what is in doubt, it is found out anew, unless it just was.
 
         :raises StoreUnavailable: it could not be found out.
@@ -58,29 +58,29 @@ class Known(Generic[T]):
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise StoreUnavailable("others still look for the Redis servers")
         try:
-            if self.last is None or self.last is doubted:
-                self._look(deadline)
-            if self._failed is not None or self.last is None:
+            if self.current is None or self.current is stale:
+                self._look_up(deadline)
+            if self._failed is not None or self.current is None:
                 raise self._failed or StoreUnavailable("the Redis servers are not known yet")
-            return self.last
+            return self.current
         finally:
             lock.release()
 
-    def _look(self, deadline: float) -> None:
+    def _look_up(self, deadline: float) -> None:
         now = time.monotonic()
         if now < self._next:
             return
         if now >= deadline:
             raise StoreUnavailable("no time is left to look for the Redis servers")
-        self._next = now + LOOK_SECONDS
+        self._next = now + LOOKUP_SECONDS
         try:
-            self.last, self._failed = self._find(deadline), None
+            self.current, self._failed = self._find(deadline), None
         except (StoreUnavailable, ConfigError) as error:
             self._failed = error
-            self._next = time.monotonic() + LOOK_SECONDS
+            self._next = time.monotonic() + LOOKUP_SECONDS
 
 
-def in_turn(
+def ask_each(
     servers: Sequence[Server], commands: Sequence[Command], deadline: float
 ) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
     """What each answers in its part of the time, or why it does not.
