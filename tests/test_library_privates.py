@@ -24,7 +24,7 @@ SETUP.read(Path(__file__).parent.parent / "setup.cfg", encoding="utf-8")
     ("extra", "library"), [("redis", "redis"), ("jwt", "joserfc"), ("postgres", "psycopg"), ("paste", "PasteDeploy")]
 )
 def test_the_version_is_bounded_above(extra, library):
-    assert re.search(rf"^{library}(\[\w+\])?>=[\d.]+,<\d+$", SETUP["options.extras_require"][extra], re.MULTILINE)
+    assert re.search(rf"^{library}(\[\w+\])?>=[\d.]+,<[\d.]+$", SETUP["options.extras_require"][extra], re.MULTILINE)
 
 
 @pytest.mark.parametrize("kind", [Connection, SSLConnection, UnixDomainSocketConnection])

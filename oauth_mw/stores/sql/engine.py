@@ -18,19 +18,19 @@ def _is_no_row(record: logging.LogRecord) -> bool:
 
 
 def make_engine(url: str, creator: Callable[[], Any], **options: Any) -> Engine:
-    """An engine that pools nothing, in autocommit, whose log holds no values, at whatever level.
+    """An engine in autocommit whose log holds no values, at whatever level.
 
     :param url: names the driver.
     :param creator: opens a connection of the driver.
+    :param options: SQLAlchemy's; without a ``poolclass`` it pools nothing.
     """
     engine = create_engine(
         url,
         creator=creator,
-        poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
         logging_name="oauth_mw",  # a logger of our own: others' engines are not ours to silence
-        **options,
+        **{"poolclass": NullPool, **options},
     )
     assert isinstance(engine.logger, logging.Logger)
     engine.logger.addFilter(_is_no_row)

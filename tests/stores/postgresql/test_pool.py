@@ -1,298 +1,300 @@
-"""The pool of connections, over connections made of air."""
+"""The pool of connections to PostgreSQL: its limit, its waits, and what becomes of a connection that is not usable."""
 
 from __future__ import annotations
 
 import gc
 import time
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
 from threading import Event, Lock, Thread
 
 import pytest
 
-from oauth_mw.errors import StoreUnavailable
-from oauth_mw.stores.sql.postgresql.pool import Pool
+from helpers.engines import wait_until
+from helpers.postgres_raw import Raw
+from oauth_mw import StoreUnavailable
+from oauth_mw.deadlines import deadline
 
 LONG = 20.0  # no test waits so long, unless it fails
-
-
-class Air:
-    stale = unanswered = closed = False
-    idle = True
-
-    def is_stale(self):
-        return self.stale
-
-    def is_idle(self):
-        return self.idle
-
-    def is_unanswered(self):
-        return self.unanswered
-
-    def close(self):
-        self.closed = True
+TIMEOUT = 5.0
+LIMIT = 2
 
 
 class Dialler:
-    """Counts, and may be told to wait or to fail."""
+    """Opens connections, and counts the attempts; it may be made to wait, or to fail."""
 
-    def __init__(self):
-        self.made = 0
+    def __init__(self, dial):
+        self._dial = dial
+        self._lock = Lock()
+        self.attempts = 0
         self.failure = None
         self.may_go_on = Event()
         self.may_go_on.set()
-        self._lock = Lock()
 
     def __call__(self):
-        assert self.may_go_on.wait(LONG)
         with self._lock:
-            self.made += 1
-        if self.failure:
-            raise self.failure
-        return Air()
+            self.attempts += 1
+        if not self.may_go_on.wait(deadline(LONG) - time.monotonic()) or self.failure:
+            raise self.failure or StoreUnavailable("no connection in time")
+        return self._dial()
 
 
 @pytest.fixture
-def dial():
-    dial = Dialler()
+def dial(postgres_url):
+    pytest.importorskip("psycopg")
+    from oauth_mw.stores.sql.postgresql.driver import dialling
+    from oauth_mw.stores.sql.postgresql.url import arguments, parsed
+
+    dial = Dialler(dialling(arguments(parsed(postgres_url), TIMEOUT), TIMEOUT, TIMEOUT))
     yield dial
     dial.may_go_on.set()
 
 
 @pytest.fixture
 def pool(dial):
-    return Pool(dial, 2)
+    from oauth_mw.stores.sql.postgresql.driver import pooling
+    from oauth_mw.stores.sql.postgresql.pool import Pool
+
+    with closing(Pool(pooling(dial, LIMIT), LIMIT)) as pool:
+        yield pool
 
 
-def soon(seconds=LONG):
-    return time.monotonic() + seconds
+@pytest.fixture
+def use(pool):
+    """``with`` it, a connection is in use."""
+    from oauth_mw.stores.sql.postgresql.pool import Link
+
+    return lambda seconds=LONG: Link(pool, time.monotonic() + seconds)
 
 
-def waiting(pool, count=1):
-    """Whether so many wait for a connection."""
-    deadline = soon()
-    while pool._waiting < count and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return pool._waiting == count
+@pytest.fixture
+def raw(postgres_url):
+    with Raw(postgres_url) as raw:
+        yield raw
 
 
-def test_what_was_put_back_is_taken_again(pool, dial):
-    used = pool.take(soon())
-    pool.put_back(used)
-
-    assert (pool.take(soon()), dial.made) == (used, 1)
-
-
-def test_there_are_never_more_than_the_limit(pool, dial):
-    taken = [pool.take(soon()) for _ in range(2)]
-
-    with pytest.raises(StoreUnavailable, match="in time"):
-        pool.take(soon(0.05))
-    assert (len(set(map(id, taken))), dial.made) == (2, 2)
+@contextmanager
+def all_in_use(use):
+    with ExitStack() as stack:
+        yield [stack.enter_context(use()) for _ in range(LIMIT)]
 
 
-def test_many_threads_share_the_few(pool, dial):
-    used = set()
+def backend(link):
+    return link.driver.info.backend_pid
 
-    def use(number):
-        for _ in range(50):
-            connection = pool.take(soon())
-            assert connection not in used
-            used.add(connection)
-            used.discard(connection)
-            pool.put_back(connection)
+
+def used(use):
+    with use() as link:
+        assert link.driver.execute("SELECT 1").fetchone() == (1,)
+        return backend(link)
+
+
+def test_a_connection_that_was_put_back_is_taken_again(use, dial):
+    assert used(use) == used(use)
+    assert dial.attempts == 1
+
+
+def test_there_are_never_more_than_the_limit(use, dial):
+    with all_in_use(use) as links, pytest.raises(StoreUnavailable, match="free in time"), use(0.05):
+        pass
+
+    assert (len({backend(link) for link in links}), dial.attempts) == (LIMIT, LIMIT)
+
+
+def test_many_threads_share_the_few_and_none_fails(use, dial):
+    busy = set()
+
+    def work(_):
+        for _ in range(100):
+            with use() as link:
+                assert backend(link) not in busy
+                busy.add(backend(link))
+                busy.discard(backend(link))
 
     with ThreadPoolExecutor(8) as threads:
-        list(threads.map(use, range(8)))
-
-    assert dial.made <= 2
-
-
-def test_who_waits_gets_what_another_gives_back(pool):
-    taken = [pool.take(soon()) for _ in range(2)]
-    with ThreadPoolExecutor(1) as threads:
-        waiter = threads.submit(pool.take, soon())
-        assert waiting(pool)
-        pool.put_back(taken[0])
-
-        assert waiter.result(LONG) is taken[0]
+        list(threads.map(work, range(8)))
+    assert dial.attempts <= LIMIT
 
 
-def test_who_waits_dials_when_another_gives_a_broken_one_back(pool, dial):
-    taken = [pool.take(soon()) for _ in range(2)]
-    taken[0].idle = False
-    with ThreadPoolExecutor(1) as threads:
-        waiter = threads.submit(pool.take, soon())
-        assert waiting(pool)
-        pool.put_back(taken[0])
+def test_a_waiter_gets_the_connection_that_another_puts_back(use):
+    with ThreadPoolExecutor(1) as threads, ExitStack() as other:
+        with use() as first:
+            other.enter_context(use())
+            waiter = threads.submit(used, use)
 
-        assert waiter.result(LONG) not in taken
-    assert taken[0].closed and dial.made == 3
+        assert waiter.result(LONG) == backend(first)
 
 
-def test_a_broken_one_is_closed_and_leaves_room(pool, dial):
-    for _ in range(3):
-        broken = pool.take(soon())
-        broken.idle = False
-        pool.put_back(broken)
+def test_a_caller_without_time_takes_nothing(use, dial):
+    with pytest.raises(StoreUnavailable, match="free in time"), use(0):
+        pass
 
-    assert (broken.closed, dial.made) == (True, 3)
+    assert dial.attempts == 0
 
 
-def test_a_stale_one_is_closed_and_leaves_room(pool, dial):
-    for _ in range(3):
-        stale = pool.take(soon())
-        pool.put_back(stale)
-        stale.stale = True
-    pool.take(soon())
-
-    assert (stale.closed, dial.made) == (True, 4)
+def break_off(link):
+    """Leave it in the middle of a statement."""
+    with suppress(ZeroDivisionError):
+        link.driver.pgconn.send_query(b"SELECT pg_sleep(60)")
 
 
-def test_the_others_are_not_trusted_when_one_was_not_answered(pool):
-    resting, asked = pool.take(soon()), pool.take(soon())
-    pool.put_back(resting)
-    asked.idle, asked.unanswered = False, True
-    pool.put_back(asked)
-
-    assert resting.closed and asked.closed
+BROKEN = {
+    "closed": lambda link: link.driver.close(),
+    "ended by the server": lambda link: link.driver.execute("SELECT pg_terminate_backend(pg_backend_pid())"),
+    "in the middle of a statement": break_off,
+}
 
 
-def test_one_that_an_interrupted_thread_lost_leaves_room(pool):
-    for _ in range(3):
-        pool.take(soon())
-        gc.collect()
+@pytest.mark.parametrize("break_it", BROKEN.values(), ids=BROKEN)
+def test_a_broken_connection_is_closed_and_leaves_room(use, raw, break_it):
+    for _ in range(LIMIT + 1):
+        with suppress(StoreUnavailable), use() as link:
+            broken = backend(link)
+            break_it(link)
+        raw("SELECT pg_cancel_backend(%s)", broken)
+        wait_until(lambda: broken not in raw.backends(), "the end of the connection")  # noqa: B023
 
-    assert pool.take(soon())
+    assert used(use) and used(use)
 
 
-def test_an_interruption_within_take_leaves_room(pool):
-    class Interrupting(Air):
-        def is_stale(self):
-            raise KeyboardInterrupt
+def test_a_transaction_that_was_left_open_is_rolled_back(use):
+    with use() as link:
+        link.driver.execute("BEGIN")
+        first = backend(link)
 
-    for _ in range(3):
-        used = pool.take(soon())
-        used.__class__ = Interrupting
-        pool.put_back(used)
-        del used
-        with pytest.raises(KeyboardInterrupt):
-            pool.take(soon())
+    with use() as link:
+        assert backend(link) == first and link.driver.is_idle()
+
+
+def test_a_connection_that_ended_at_rest_is_replaced(use, raw, dial):
+    for _ in range(LIMIT + 1):
+        before = used(use)
+        raw("SELECT pg_terminate_backend(%s)", before)
+        wait_until(lambda: before not in raw.backends(), "the end of the connection")  # noqa: B023
+    used(use)
+
+    assert dial.attempts == LIMIT + 2
+
+
+def test_the_idle_ones_are_not_trusted_when_another_was_not_answered(use, raw):
+    with all_in_use(use) as links:
+        resting = {backend(link) for link in links}
+    with use() as link:
+        asked = backend(link)
+        break_off(link)
+
+    raw("SELECT pg_cancel_backend(%s)", asked)
+    wait_until(lambda: not resting & raw.backends(), "the end of both connections")
+
+
+def test_a_connection_that_sqlalchemy_finds_lost_is_put_back_once(use, raw):
+    for _ in range(LIMIT + 1):
+        with pytest.raises(StoreUnavailable), use() as link:
+            raw("SELECT pg_terminate_backend(%s)", backend(link))
+            link.core.exec_driver_sql("SELECT 1")
+
+    with all_in_use(use):
+        pass
+
+
+class Interrupted(BaseException):
+    pass
+
+
+def test_an_interruption_while_dialling_leaves_room(use, dial):
+    dial.failure = Interrupted()
+    for _ in range(LIMIT + 1):
+        with pytest.raises(Interrupted), use():
+            pass
+    dial.failure = None
+
+    with all_in_use(use):
+        pass
+
+
+def test_one_that_an_interrupted_thread_lost_is_not_handed_on_as_it_was(pool, use):
+    lost = pool.engine.raw_connection()  # it never comes back
+    lost.driver_connection.execute("BEGIN")
+    del lost
     gc.collect()
 
-    assert pool.take(soon()) and pool._waiting == 0
+    with use() as link:
+        assert link.driver.is_idle()
 
 
-def test_a_failed_dial_is_told_at_once(pool, dial):
-    dial.failure = StoreUnavailable("nobody there")
+def test_a_failed_dial_is_told_at_once_and_leaves_room(use, dial):
+    dial.failure = StoreUnavailable("the server is down")
+    started = time.monotonic()
+    for _ in range(LIMIT + 1):
+        with pytest.raises(StoreUnavailable, match="the server is down"), use():
+            pass
+    dial.failure = None
+
+    assert time.monotonic() - started < LONG / 2
+    with all_in_use(use):
+        pass
+
+
+def fails_as_when_full():
+    import psycopg
+
+    return psycopg.OperationalError("no more than one")
+
+
+def test_where_no_other_can_be_opened_a_caller_waits_for_the_one_in_use(use, dial):
+    with ThreadPoolExecutor(1) as threads:
+        with use() as link:
+            dial.failure = fails_as_when_full()
+            waiter = threads.submit(used, use)
+            wait_until(lambda: dial.attempts > 1, "an attempt")
+
+        assert waiter.result(LONG) == backend(link)
+    dial.failure = None
+    with all_in_use(use):
+        pass
+
+
+def test_where_the_one_in_use_is_lost_the_others_fail_at_once(use, dial):
+    with ThreadPoolExecutor(1) as threads:
+        with use() as link:
+            dial.failure = fails_as_when_full()
+            waiter = threads.submit(used, use)
+            wait_until(lambda: dial.attempts > 1, "an attempt")
+            link.driver.close()
+
+        assert waiter.exception(LONG).reason == "PostgreSQL: no more than one"
+
+
+def test_a_dial_that_hangs_holds_a_caller_no_longer_than_its_deadline(use, dial):
+    dial.may_go_on.clear()
     started = time.monotonic()
 
-    with pytest.raises(StoreUnavailable, match="nobody there"):
-        pool.take(soon())
+    with pytest.raises(StoreUnavailable, match="in time"), use(0.1):
+        pass
     assert time.monotonic() - started < LONG / 2
 
 
-@pytest.mark.parametrize("failure", [OSError("secret"), SystemExit("secret"), MemoryError()])
-def test_whatever_a_dial_raises_is_told_by_its_name_alone(pool, dial, failure):
-    dial.failure = failure
-
-    with pytest.raises(StoreUnavailable, match=f"^no connection to the store: {type(failure).__name__}$"):
-        pool.take(soon())
-
-
-def test_a_failed_dial_leaves_room(pool, dial):
-    dial.failure = StoreUnavailable("nobody there")
-    for _ in range(3):
-        with pytest.raises(StoreUnavailable):
-            pool.take(soon())
-    dial.failure = None
-
-    assert pool.take(soon()) and pool.take(soon())
-
-
-def test_a_failed_dial_fails_nobody_while_another_connection_may_come_back(pool, dial):
-    used = pool.take(soon())
-    dial.failure = StoreUnavailable("no more than one")
-    with ThreadPoolExecutor(1) as threads:
-        waiter = threads.submit(pool.take, soon())
-        while dial.made < 2:
-            time.sleep(0.001)
-        pool.put_back(used)
-
-        assert waiter.result(LONG) is used
-
-
-def test_who_comes_while_a_dial_is_about_to_fail_tries_himself(pool, dial):
-    dial.failure = StoreUnavailable("nobody there")
-    dial.may_go_on.clear()
-    with pytest.raises(StoreUnavailable, match="in time"):
-        pool.take(soon(0.01))
-    with ThreadPoolExecutor(1) as threads:
-        waiter = threads.submit(pool.take, soon())
-        assert waiting(pool)
-        dial.may_go_on.set()
-
-    assert (waiter.exception().reason, dial.made) == ("nobody there", 2)
-
-
-def test_a_dial_that_hangs_holds_nobody_beyond_his_deadline(pool, dial):
-    dial.may_go_on.clear()
-    started = time.monotonic()
-
-    with pytest.raises(StoreUnavailable, match="in time"):
-        pool.take(soon(0.1))
-    assert time.monotonic() - started < 1
-
-
-def test_who_waits_no_longer_leaves_his_connection_to_the_next(pool, dial):
-    dial.may_go_on.clear()
-    with pytest.raises(StoreUnavailable):
-        pool.take(soon(0.01))
-    dial.may_go_on.set()
-
-    assert pool.take(soon()) and dial.made == 1
-
-
-def test_dials_that_hang_are_no_more_than_the_limit(pool, dial):
-    dial.may_go_on.clear()
-    with ThreadPoolExecutor(5) as threads:
-        waiters = [threads.submit(pool.take, soon()) for _ in range(5)]
-        assert waiting(pool, 5)
-        dialling = pool._dialling
-        dial.may_go_on.set()
-        for waiter in as_completed(waiters, LONG):
-            pool.put_back(waiter.result())
-
-    assert (dialling, dial.made) == (2, 2)
-
-
-def test_where_no_thread_can_be_started_there_is_no_connection(pool, monkeypatch):
-    def cannot(thread):
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(Thread, "start", cannot)
-    with pytest.raises(StoreUnavailable, match="can't start new thread"):
-        pool.take(soon())
-
-    monkeypatch.undo()
-    assert pool.take(soon()) and pool.take(soon())
-
-
-def test_after_the_end_nothing_stays_open(pool):
-    free, used = pool.take(soon()), pool.take(soon())
-    pool.put_back(free)
-    pool.close()
-    pool.put_back(used)
-
-    assert free.closed and used.closed
-
-
-def test_who_was_waiting_at_the_end_is_told(pool, dial):
-    dial.may_go_on.clear()
-    with ThreadPoolExecutor(1) as threads:
-        waiter = threads.submit(pool.take, soon())
-        assert waiting(pool)
+def test_after_the_end_nothing_stays_open(pool, use, raw):
+    used(use)
+    before = {used(use)}
+    with use() as link:
+        before.add(backend(link))
         pool.close()
-        dial.may_go_on.set()
 
-        with pytest.raises(StoreUnavailable, match="closed"):
-            waiter.result(LONG)
+    wait_until(lambda: not before & raw.backends(), "the end of the connections")
+
+
+def test_a_waiter_whose_time_is_over_takes_no_slot_along(use):
+    def wait():
+        with suppress(StoreUnavailable), use(0.05):
+            pass
+
+    with all_in_use(use):
+        threads = [Thread(target=wait) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    with all_in_use(use):
+        pass

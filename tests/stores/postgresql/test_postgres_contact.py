@@ -226,3 +226,13 @@ def test_what_would_refuse_a_start_is_503_once_the_server_comes_up(engine):
 
         with pytest.raises(StoreUnavailable, match="holds no oauth_mw store"):
             store.find_client("tester")
+
+
+def test_psycopg_still_makes_each_attempt_to_connect_by_the_method_that_we_bound():
+    """``Connection._connect_gen`` is private: setup.cfg bounds psycopg's version because of it."""
+    import inspect
+
+    from psycopg import Connection
+
+    assert "cls._connect_gen(conninfo" in inspect.getsource(Connection.connect)
+    assert inspect.isgeneratorfunction(Connection._connect_gen.__func__)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from threading import Barrier, Event, Thread
 
 import pytest
@@ -20,6 +20,7 @@ from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
 from helpers.processes import Processes, exit_code_of, forked
 from oauth_mw import open_store
+from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
 
@@ -131,10 +132,16 @@ def test_a_child_is_not_kept_by_what_a_thread_of_the_parent_was_at(store):
     assert exit_code_of(child) == 0
 
 
-@pytest.mark.parametrize("lock", ["_lock", "turn"])
-def test_a_lock_that_was_held_at_the_fork_is_not_held_in_the_child(store, lock):
+def test_a_turn_that_was_taken_at_the_fork_is_not_taken_in_the_child(store):
     store.find_client("tester")
-    with getattr(store._engine._pool, lock):
+    with store._engine._pool.turn:
+        assert in_child(lambda: end_client(store, "other")) == 0
+
+
+def test_connections_that_were_all_in_use_at_the_fork_are_not_missed_in_the_child(store):
+    with ExitStack() as stack:
+        for _ in range(CONNECTIONS):
+            stack.enter_context(store._engine.reading())
         assert in_child(lambda: end_client(store, "other")) == 0
 
 

@@ -8,15 +8,19 @@ import re
 import select
 import time
 import weakref
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, TimeoutError
+from sqlalchemy.pool import QueuePool
 
+from ....deadlines import deadline
 from ....errors import ConfigError, StoreUnavailable
 from ..engine import make_engine
+from ..schema import PLACE
 from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, placed
 
 try:
@@ -30,12 +34,14 @@ except ImportError:
 if _version < [3, 3, 6]:  # the first one that waits for a limited time
     raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
-# What one of them raises: SQLAlchemy's second is about a connection, or a row, that is gone.
-ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, UnicodeEncodeError)
+# What one of them raises. SQLAlchemy's second is about a connection, or a row, that is gone, and its third about one
+# that an interrupted thread took along.
+ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, TimeoutError, UnicodeEncodeError)
 
 _POOLER = "a connection pooler (PgBouncer or the like) answers: name PostgreSQL itself, the store has a pool of its own"
 
 _open: weakref.WeakSet[Driver] = weakref.WeakSet()
+_for_each_host: ContextVar[float] = ContextVar("_for_each_host", default=math.inf)  # seconds
 
 
 class Placed(psycopg.Cursor[Any]):
@@ -62,9 +68,42 @@ class Driver(psycopg.Connection[Any]):
     durable = "on"  # what a transaction sets synchronous_commit to
     warned = False
 
+    @classmethod
+    def _connect_gen(cls, *arguments: Any, **options: Any) -> Any:
+        """One attempt to connect, to one host. psycopg's own limit is two seconds at least."""
+        until = deadline(_for_each_host.get())
+        attempt = super()._connect_gen(*arguments, **options)
+        try:
+            waiting_for = next(attempt)
+            while True:
+                ready = yield waiting_for
+                if time.monotonic() >= until:
+                    raise psycopg.errors.ConnectionTimeout("no connection in time")
+                waiting_for = attempt.send(ready)
+        except StopIteration as done:
+            return done.value
+
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         # Without psycopg's own way with Ctrl-C, which waits anew; a connection that was interrupted is closed.
         return waiting.wait(gen, self.pgconn.socket, interval, max(self.deadline - time.monotonic(), 0.001))
+
+    def is_stale(self) -> bool:
+        """Whether the server has closed it, as far as can be known without asking, or it is in the middle of something.
+
+        No statement is under way, so what can be read is the end, or a notice that is not worth telling from it.
+        """
+        try:
+            return not self.is_idle() or is_readable(self.fileno(), 0)
+        except psycopg.Error:
+            return True
+
+    def is_idle(self) -> bool:
+        """False within a transaction, and when it is closed or broken."""
+        return self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    def is_unanswered(self) -> bool:
+        """Whether a statement was sent whose answer has not come."""
+        return self.pgconn.transaction_status == TransactionStatus.ACTIVE
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
@@ -80,40 +119,13 @@ class Driver(psycopg.Connection[Any]):
         pass
 
 
-@dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
-class Link:
-    """A connection: SQLAlchemy's, and the driver's under it for the hot statements."""
-
-    core: Connection
-    driver: Driver
-
-    def is_stale(self) -> bool:
-        if self.driver.closed:
-            return True
-        # Nobody asked anything, so what can be read is the end, or a notice that is not worth telling from it.
-        try:
-            return _is_readable(self.driver.fileno())
-        except psycopg.Error:
-            return True
-
-    def is_idle(self) -> bool:
-        return self.driver.pgconn.transaction_status == TransactionStatus.IDLE
-
-    def is_unanswered(self) -> bool:
-        return self.driver.pgconn.transaction_status == TransactionStatus.ACTIVE
-
-    def close(self) -> None:
-        with suppress(Exception):
-            self.core.invalidate()
-            self.core.close()
-
-
-def _is_readable(socket: int) -> bool:
+def is_readable(socket: int, seconds: float) -> bool:
+    """Wait until there is something to read; false when the time is over."""
     if not hasattr(select, "poll"):  # Windows, which has no limit for the other way
-        return bool(select.select([socket], [], [], 0)[0])
+        return bool(select.select([socket], [], [], seconds)[0])
     watch = select.poll()
     watch.register(socket, select.POLLIN)
-    return bool(watch.poll(0))
+    return bool(watch.poll(math.ceil(seconds * 1000)))
 
 
 def original(error: BaseException) -> BaseException:
@@ -127,7 +139,7 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     inner = original(error)
     said = str(inner).strip()
     # What is wrong with a value would be told with the value.
-    if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | UnicodeError):
+    if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | TimeoutError | UnicodeError):
         said = type(inner).__name__
     return StoreUnavailable("PostgreSQL: " + said.splitlines()[0])
 
@@ -154,8 +166,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=let_go)
 
 
-def connecting(arguments: dict[str, Any], timeout: float) -> Engine:
-    """Connections as the store needs them; nobody but :class:`Link` keeps them."""
+def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) -> Callable[[], Driver]:
+    """What opens a connection as the store needs it.
+
+    :param timeout: seconds for a statement, and for opening a connection where its request has no less left.
+    :param for_each_host: seconds after which the next host is tried.
+    """
     milliseconds = max(int(timeout * 1000), 1)
     settings = (
         f"{SAFE_PATH}; "
@@ -169,13 +185,15 @@ def connecting(arguments: dict[str, Any], timeout: float) -> Engine:
         "SET default_transaction_isolation TO 'read committed'"
     )
 
-    def connect() -> Driver:
+    def dial() -> Driver:
+        until = deadline(timeout)
+        _for_each_host.set(for_each_host)
         driver = Driver.connect(**arguments, autocommit=True)
         try:
             driver.cursor_factory = Placed
             driver.pid = os.getpid()
             _open.add(driver)
-            driver.deadline = time.monotonic() + timeout
+            driver.deadline = until
             driver.add_notice_handler(driver.note)
             process, configured, path = driver.execute(FIRST).fetchone() or (0, "off", [])
             # A pooler has told a process number of its own, to know its client by when he cancels. In its sessions,
@@ -190,4 +208,22 @@ def connecting(arguments: dict[str, Any], timeout: float) -> Engine:
             raise
         return driver
 
-    return make_engine("postgresql+psycopg://", connect, pool_reset_on_return=None, use_native_hstore=False)
+    return dial
+
+
+def pooling(dial: Callable[[], Driver], limit: int) -> Engine:
+    """SQLAlchemy's engine and pool, which never waits for a connection: :class:`~oauth_mw.stores.sql.postgresql.pool.Pool` does."""
+    engine = make_engine(
+        "postgresql+psycopg://",
+        dial,
+        use_native_hstore=False,
+        poolclass=QueuePool,
+        pool_size=limit,
+        max_overflow=0,
+        pool_timeout=0,
+        pool_use_lifo=True,
+        pool_reset_on_return=None,
+    )
+    # The driver puts the schema in its place, which is known once there is a connection.
+    engine.update_execution_options(schema_translate_map={None: PLACE.strip('"')})
+    return engine

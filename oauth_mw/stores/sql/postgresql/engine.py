@@ -8,20 +8,19 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from types import TracebackType
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, cast, func
 from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import Patience, deadline
-from ....errors import ConfigError, StoreUnavailable, not_text
+from ....errors import ConfigError, StoreUnavailable
 from ..schema import PLACE
 from .crash_marker import MARKED_ID, mark, new_mark
-from .driver import ERRORS, Driver, Link, connecting, let_go, unavailable, unsuitable
-from .pool import Pool
+from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
+from .pool import Link, Pool, driver_of
 from .search_path import Unusable, has_table, warnings
-from .url import arguments, dialect, parsed, shown
+from .url import arguments, dialect, hosts, parsed, shown
 
 OLDEST = 14
 CONNECTIONS = 16
@@ -56,10 +55,10 @@ class PostgresEngine:
         self.timeout = timeout
         self.generation: Callable[[], object] = int
         self.check: Callable[[Connection], None] = lambda connection: None
-        self._engine = connecting(arguments(address, timeout), timeout)
+        given = arguments(address, timeout)
+        self._dial = dialling(given, timeout, timeout / hosts(given))
         self._create: Callable[[Connection], None] | None = None
-        self._pool = Pool(self._dial, CONNECTIONS)
-        self._judged: Pool[Link] | None = None
+        self._pool: Pool | None = None
         self._opening: dict[int, threading.Lock] = {}
         self._watching: list[Callable[[], None]] = []
 
@@ -83,34 +82,35 @@ class PostgresEngine:
         finally:
             self.close()
 
-    def _here(self, until: float) -> Pool[Link]:
+    def _here(self, until: float) -> Pool:
         """This process's connections, to a store that was judged.
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        pool = self._judged
-        if pool is not None and pool.pid == os.getpid():
+        pool = self._pool
+        if pool is not None and pool.judged and pool.pid == os.getpid():
             return pool
         try:
             return self._contact(until)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _contact(self, until: float) -> Pool[Link]:
+    def _contact(self, until: float) -> Pool:
         # Each process has a lock of its own: one that came with a fork may have been held.
         opening = self._opening.setdefault(os.getpid(), threading.Lock())
         with _turn(opening, until):
-            if self._pool.pid != os.getpid():
+            pool = self._pool
+            if pool is None or pool.pid != os.getpid():
                 let_go()  # where a server forks past Python
-                self._pool = Pool(self._dial, CONNECTIONS)
-            if self._judged is not self._pool:
+                pool = self._pool = Pool(pooling(self._dial, CONNECTIONS), CONNECTIONS)
+            if not pool.judged:
                 try:
-                    with Using(self._pool, until) as link:
+                    with Link(pool, until) as link:
                         self._judge(link, until)
                 except Unusable as error:
                     raise ConfigError("store", f"{self.url}: {error}") from None
-                self._judged = self._pool
-            return self._pool
+                pool.judged = True
+            return pool
 
     def _judge(self, link: Link, until: float) -> None:
         """Make the tables, if this is the start that may, and judge what is there."""
@@ -142,20 +142,8 @@ class PostgresEngine:
             raise
         self._create = None
 
-    def _dial(self) -> Link:
-        try:
-            core = self._engine.connect()
-        except ERRORS as error:
-            raise unavailable(error) from None
-        driver = core.connection.driver_connection
-        assert isinstance(driver, Driver)
-        core.execution_options(schema_translate_map={None: driver.schema})
-        return Link(core, driver)
-
     def has_table(self, connection: Connection, name: str) -> bool:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, Driver)
-        return has_table(driver, name)
+        return has_table(driver_of(connection.connection), name)
 
     def look(self) -> None:
         """A connection that was lost shows by itself."""
@@ -184,16 +172,16 @@ class PostgresEngine:
         return [*(f"PostgreSQL has {name} off: {loses}" for (name,) in off), *by_roles]
 
     def close(self) -> None:
-        if self._pool.pid == os.getpid():
-            self._pool.close()
-            self._pool, self._judged = Pool(self._dial, CONNECTIONS), None
+        pool, self._pool = self._pool, None
+        if pool is not None and pool.pid == os.getpid():
+            pool.close()
 
-    def reading(self) -> Using:
+    def reading(self) -> Link:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline(self.timeout)
-        return Using(self._here(until), until)
+        return Link(self._here(until), until)
 
     writing = reading
 
@@ -209,46 +197,17 @@ class PostgresEngine:
         until = deadline(self.timeout)
         pool = self._here(until)
         # Those that wait for their turn leave the other connections to those who read.
-        with _turn(pool.turn, until), Using(pool, until) as link:
+        with _turn(pool.turn, until), Link(pool, until) as link:
             driver = link.driver
             begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
-            try:
-                driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
-                yield link.core
-                _commit(driver)
-            except BaseException:
-                driver.roll_back()
-                raise
+            driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
+            yield link.core
+            _commit(driver)
         if ends_tokens:
             left = until - time.monotonic()
             with Patience(left if left > self.timeout * LATE else 0):
                 for told in self._watching:
                     told()
-
-
-class Using:
-    """``with`` a connection, until a time of the monotonic clock.
-
-    :raises StoreUnavailable: PostgreSQL does not answer in time, or cannot do what it was asked.
-    """
-
-    __slots__ = ("_link", "_pool", "_until")
-
-    def __init__(self, pool: Pool[Link], until: float) -> None:
-        self._pool = pool
-        self._until = until
-
-    def __enter__(self) -> Link:
-        self._link = self._pool.take(self._until)
-        self._link.driver.deadline = self._until
-        return self._link
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._pool.put_back(self._link)
-        if isinstance(error, UnicodeEncodeError):
-            raise not_text() from None
-        if isinstance(error, ERRORS):
-            raise unavailable(error) from None
 
 
 def _commit(driver: Driver) -> None:

@@ -1,8 +1,4 @@
-"""Connections over a network: a free list for each process, and nobody who waits longer than he may.
-
-A connection is dialled in a thread of its own. Who needs one waits for the first that comes free,
-dialled or given back, until his deadline; one that was dialled too late for him serves the next.
-"""
+"""The connections to PostgreSQL that a process has: SQLAlchemy's pool, and a bound on waiting for it."""
 
 from __future__ import annotations
 
@@ -10,148 +6,144 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from types import TracebackType
 
-from ....errors import StoreUnavailable
-from ....threads import begin
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.pool import PoolProxiedConnection
 
+from ....deadlines import Patience
+from ....errors import StoreUnavailable, not_text
+from .driver import ERRORS, Driver, unavailable
 
-class Pooled(Protocol):
-    def is_stale(self) -> bool:
-        """True when the other side has closed it, as far as can be told without asking."""
-
-    def is_idle(self) -> bool:
-        """False in the middle of something, or when it is broken."""
-
-    def is_unanswered(self) -> bool:
-        """True when it was asked something, and the answer has not come."""
-
-    def close(self) -> None:
-        """Nothing but the end of the process may come out of it."""
+_GLANCE = 0.25
 
 
-LATE = "no connection to the store in time"
+class Pool:
+    """The connections of one process; a forked child makes a pool of its own.
 
-T = TypeVar("T", bound=Pooled)
-
-
-class Pool(Generic[T]):
-    """What one process holds; after a fork the child makes its own.
-
-    :param dial: opens a connection, or raises :class:`StoreUnavailable`.
-    :param limit: how many there are at most.
+    :param engine: SQLAlchemy's, with a pool that never waits.
+    :param limit: the number of connections at most.
     """
 
-    def __init__(self, dial: Callable[[], T], limit: int) -> None:
+    def __init__(self, engine: Engine, limit: int) -> None:
         self.pid = os.getpid()
         # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
-        self.turn = threading.Lock()  # for what only one of them may do at a time
-        self._dial = dial
-        self._limit = limit
-        # Held weakly: one that an interrupted thread or greenlet has lost counts no longer.
-        self._made: weakref.WeakSet[T] = weakref.WeakSet()
-        self._free: list[T] = []
-        self._dialling = 0
-        self._waiting = 0
-        self._begun = 0  # dials, counted
-        self._failed = 0  # the last begun of those that failed
-        self._failure = StoreUnavailable("")
-        self._closed = False
-        # A signal's exception cannot come between taking a plain lock and the block that gives it back.
-        self._lock = threading.Lock()
-        self._changed = threading.Condition(self._lock)
-
-    def take(self, deadline: float) -> T:
-        """
-        :raises StoreUnavailable: none came until ``deadline`` (of the monotonic clock).
-        """
-        # Who cannot wait for an answer would only lose the connection over his question.
-        if deadline <= time.monotonic():
-            raise StoreUnavailable(LATE)
-        with self._lock:
-            # What was begun before he came says nothing about how it is now.
-            begun = self._begun
-            self._waiting += 1
-            try:
-                while (found := self._fresh()) is None:
-                    self._dial_unless(self._failed > begun)
-                    if not self._changed.wait(max(deadline - time.monotonic(), 0)):
-                        raise StoreUnavailable(LATE)
-                return found
-            finally:
-                self._waiting -= 1
-
-    def put_back(self, used: T) -> None:
-        with self._lock:
-            if used.is_idle() and not self._closed:
-                self._free.append(used)
-            else:
-                # The others lead to the same server. To find that out one by one would take a timeout each.
-                if used.is_unanswered():
-                    self._drop_free()
-                self._drop(used)
-            self._changed.notify_all()
+        self.turn = threading.Lock()  # for what only one caller may do at a time
+        self.slots = threading.Semaphore(limit)
+        self.engine = engine
+        # Weak: one that an interrupted thread has lost is in use no longer.
+        self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
+        self.returned = object()  # another one after each connection that came back usable
+        self.judged = False
+        self.closed = False
+        event.listen(engine, "checkout", _refuse_stale)
 
     def close(self) -> None:
-        """Close what is free now, and the rest when it comes back."""
-        with self._lock:
-            self._closed = True
-            self._drop_free()
+        """Close the idle connections now, and the others when they are put back."""
+        self.closed = True
+        self.engine.dispose()
 
-    def _fresh(self) -> T | None:
-        while self._free:
-            found = self._free.pop()
-            if not found.is_stale():
-                return found
-            self._drop(found)
-        return None
 
-    def _drop_free(self) -> None:
-        while self._free:
-            self._drop(self._free.pop())
+class Link:
+    """``with`` it, a connection: the driver's for the hot statements, and SQLAlchemy's around it.
 
-    def _drop(self, gone: T) -> None:
-        self._made.discard(gone)
-        gone.close()
+    :param until: a time of the monotonic clock, by which all waits end.
+    :raises StoreUnavailable: PostgreSQL does not answer in time, or cannot do what it was asked.
+    """
 
-    def _dial_unless(self, failed: bool) -> None:
-        """
-        :param failed: somebody has tried in vain, since the one who asks for a connection came.
-        :raises StoreUnavailable: there is nothing to wait for.
-        """
-        count = len(self._made) + self._dialling
-        # While others are in use, one of them may yet come back.
-        if failed and not count:
-            raise type(self._failure)(self._failure.reason)
-        if not failed and self._dialling < self._waiting and count < self._limit:
-            self._dialling += 1
-            self._begun += 1
-            try:
-                begin(self._run, self._begun, name="oauth_mw dials")
-            except BaseException as error:
-                self._dialling -= 1
-                if isinstance(error, RuntimeError):
-                    raise StoreUnavailable(f"no connection to the store: {error}") from None
-                raise
+    __slots__ = ("__weakref__", "_core", "_pool", "_proxy", "_slots", "_source", "_until", "driver")
 
-    def _run(self, number: int) -> None:
-        made, failure = None, StoreUnavailable("the store was closed")
+    driver: Driver
+
+    def __init__(self, pool: Pool, until: float) -> None:
+        self._pool = pool
+        self._until = until
+        self._slots = 0
+        self._proxy: PoolProxiedConnection | None = None
+        self._core: Connection | None = None
+
+    @property
+    def core(self) -> Connection:
+        if self._core is None:
+            self._core = Connection(self._pool.engine, self._proxy)
+        return self._core
+
+    def __enter__(self) -> Link:
         try:
-            made = self._dial()
-        except StoreUnavailable as error:
-            failure = error
-        except BaseException as error:  # a thread has nobody above it to tell
-            failure = StoreUnavailable(f"no connection to the store: {type(error).__name__}")
-        with self._lock:
-            self._dialling -= 1
-            if made is not None and self._closed:
-                made.close()
-                made = None
-            if made is None:
-                self._failed = max(self._failed, number)
-                self._failure = failure
-            else:
-                self._made.add(made)
-                self._free.append(made)
-            self._changed.notify_all()
+            self._take()
+        except BaseException:
+            self._put_back()
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._put_back()
+        if isinstance(error, UnicodeEncodeError):
+            raise not_text() from None
+        if isinstance(error, ERRORS):
+            raise unavailable(error) from None
+
+    def _take(self) -> None:
+        """Take a connection out of the pool, or open one."""
+        pool, returned = self._pool, self._pool.returned
+        while self._proxy is None:
+            self._wait_for_slot()
+            self._slots += 1
+            self._source = pool.engine.pool
+            try:
+                with Patience(max(self._until - time.monotonic(), 0)):
+                    self._proxy = pool.engine.raw_connection()
+            except ERRORS as error:
+                # A server that has no room for one more still answers those in use: wait for the next to be free.
+                if not pool.in_use and returned is pool.returned:
+                    raise unavailable(error) from None
+                returned = pool.returned
+        pool.in_use.add(self)
+        self.driver = driver_of(self._proxy)
+        self.driver.deadline = self._until
+
+    def _wait_for_slot(self) -> None:
+        # An operation that has no time left would only lose the connection over its statement.
+        left = self._until - time.monotonic()
+        # By glances: a waiter that is interrupted just as it is woken leaves the slot free and wakes no other.
+        while left <= 0 or not self._pool.slots.acquire(timeout=min(left, _GLANCE)):
+            left = self._until - time.monotonic()
+            if left <= 0:
+                raise StoreUnavailable("no connection to PostgreSQL became free in time")
+
+    def _put_back(self) -> None:
+        """Return the connection to the pool, or close it where it cannot be used again."""
+        pool = self._pool
+        try:
+            pool.in_use.discard(self)
+            # It is not valid where SQLAlchemy found out by itself that it was lost.
+            if self._proxy is not None and self._proxy.is_valid:
+                driver = driver_of(self._proxy)
+                driver.roll_back()
+                if driver.is_unanswered():
+                    # The others lead to the same server. To find that out one by one would take a timeout each.
+                    pool.engine.dispose()
+                if pool.closed or self._source is not pool.engine.pool or not driver.is_idle():
+                    self._proxy.invalidate()
+                else:
+                    self._proxy.close()
+                    pool.returned = object()
+        finally:
+            # Only now: a caller that has a slot must find a connection in the pool, or room for one.
+            if self._slots:
+                pool.slots.release(self._slots)
+
+
+def driver_of(proxy: PoolProxiedConnection) -> Driver:
+    """The driver's connection under one of SQLAlchemy's pool."""
+    driver = proxy.driver_connection
+    assert isinstance(driver, Driver)
+    return driver
+
+
+def _refuse_stale(driver: object, record: object, proxy: object) -> None:
+    """Let SQLAlchemy open another connection in the place of one that ended, or was lost in the middle of something."""
+    assert isinstance(driver, Driver)
+    if driver.is_stale():
+        raise DisconnectionError

@@ -70,7 +70,7 @@ def arguments(url: URL, timeout: float) -> dict[str, Any]:
     return {
         "target_session_attrs": _PRIMARY[0],
         "fallback_application_name": "oauth_mw",
-        "connect_timeout": math.ceil(timeout / _hosts(given)),
+        "connect_timeout": math.ceil(timeout / hosts(given)),
         "tcp_user_timeout": int(timeout * 1000),
         **_SECONDS,
         **given,
@@ -78,7 +78,8 @@ def arguments(url: URL, timeout: float) -> dict[str, Any]:
     }
 
 
-def _hosts(given: dict[str, Any]) -> int:
+def hosts(given: dict[str, Any]) -> int:
+    """How many hosts are tried in turn."""
     return str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
 
 
@@ -90,7 +91,7 @@ def _wrong(given: dict[str, Any]) -> str:
     if given.get("target_session_attrs", _PRIMARY[0]) not in _PRIMARY:
         return f"target_session_attrs must be {' or '.join(_PRIMARY)}"
     # libpq judges most values when it connects. So it is sent where nobody can be.
-    nowhere = ",".join([os.devnull] * _hosts(given))
+    nowhere = ",".join([os.devnull] * hosts(given))
     try:
         tried = PGconn.connect_start(make_conninfo(**{**given, "host": nowhere, "hostaddr": ""}).encode())
     except psycopg.Error as error:
