@@ -128,6 +128,15 @@ class KeyStore(Protocol):
         """
 
 
+class Waiter(Protocol):
+    """What wakes one follower of a log. One thread at a time uses it."""
+
+    def wait(self, seconds: float) -> None:
+        """Return after ``seconds``, or sooner when another worker may have appended to the log. It raises nothing."""
+
+    def close(self) -> None: ...
+
+
 class RevocationLog(Protocol):
     """One ordered log of all that ends tokens early.
 
@@ -156,6 +165,9 @@ class RevocationLog(Protocol):
 
     def watch(self, ended: Callable[[], None]) -> None:
         """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""
+
+    def waiter(self) -> Waiter | None:
+        """What wakes a follower before its time; ``None`` where nothing does."""
 
 
 class Movable(Protocol):

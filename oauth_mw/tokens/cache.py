@@ -86,7 +86,7 @@ class VerifiedTokens:
         self._epoch = 0
         self._store_id, self._position = "", -1
         self._here = PerProcess(_Locks).get
-        self._ahead = LookingAhead(self._look_ahead) if lag and not log.immediate else None
+        self._ahead = LookingAhead(self._look_ahead, log.waiter) if lag and not log.immediate else None
         log.watch(_weakly(self._learn_own))
 
     def hit(self, value: str) -> AccessToken | None:

@@ -9,7 +9,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
 
+from ..protocols import Waiter
 from ..threads import begin
+
+REST_SECONDS = 0.02
 
 
 class LookingAhead:
@@ -19,10 +22,12 @@ class LookingAhead:
     time. Where no thread may run he goes on to look himself, and nothing is lost.
 
     :param look: a method; it gives the seconds until its next turn. It is held weakly.
+    :param waiter: makes what wakes the thread before that, if anything does.
     """
 
-    def __init__(self, look: Callable[[], float]) -> None:
+    def __init__(self, look: Callable[[], float], waiter: Callable[[], Waiter | None]) -> None:
         self._look = weakref.WeakMethod(look)
+        self._waiter = waiter
         self._threads: dict[int, Thread] = {}
 
     def start(self) -> None:
@@ -30,14 +35,23 @@ class LookingAhead:
         thread = self._threads.get(os.getpid())
         if thread is None or not thread.is_alive():
             with suppress(RuntimeError):
-                self._threads[os.getpid()] = begin(_run, self._look, name="oauth_mw follows the log")
+                self._threads[os.getpid()] = begin(_run, self._look, self._waiter, name="oauth_mw follows the log")
 
 
-def _run(method: weakref.WeakMethod[Callable[[], float]]) -> None:
-    while True:
-        look = method()
-        if look is None:
-            return
-        pause = look()
-        del look
-        time.sleep(pause)
+def _run(method: weakref.WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
+    waiter = open_waiter()
+    try:
+        while True:
+            look = method()
+            if look is None:
+                return
+            pause = look()
+            del look
+            # However many events wake it, they are read no more often than this.
+            rest = pause if waiter is None else min(pause, REST_SECONDS)
+            time.sleep(rest)
+            if waiter is not None:
+                waiter.wait(pause - rest)
+    finally:
+        if waiter is not None:
+            waiter.close()

@@ -30,6 +30,13 @@ class Postgres:
         with _connected(self._url) as connection:
             return f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
 
+    def transactions(self) -> int:
+        """How many the database has seen so far."""
+        with _connected(self._url) as connection:
+            connection.execute("SELECT pg_stat_clear_snapshot()")
+            found = connection.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
+            return int(found.fetchone()[0])
+
     @contextmanager
     def place(self, name: str) -> Iterator[str]:
         schema_name = f"scale_{name.replace('-', '_')}_{os.urandom(3).hex()}"

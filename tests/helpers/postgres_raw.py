@@ -9,7 +9,8 @@ import psycopg
 
 from helpers.engines_base import wait_until
 
-OURS = "FROM pg_stat_activity WHERE application_name = 'oauth_mw'"
+_ALL = "FROM pg_stat_activity WHERE application_name = 'oauth_mw' AND query"
+OURS = f"{_ALL} !~ '^LISTEN'"
 
 
 class Raw:
@@ -30,6 +31,10 @@ class Raw:
     def backends(self) -> set[int]:
         """The server's processes that serve a store."""
         return set(self(f"SELECT pid {OURS}"))
+
+    def listeners(self) -> set[int]:
+        """The server's processes that serve nothing but to wake a worker."""
+        return set(self(f"SELECT pid {_ALL} ~ '^LISTEN'"))
 
     def waiting(self, *events: str) -> set[int]:
         """The server's processes that serve a store and wait: for a lock, or for what else is named."""

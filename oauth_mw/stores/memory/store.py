@@ -170,6 +170,9 @@ class MemoryStore:
     def watch(self, ended: Callable[[], None]) -> None:
         """The generation says it all."""
 
+    def waiter(self) -> None:
+        """Nothing wakes a follower."""
+
     def read_log(self, store_id: str, after: int) -> LogPage:
         with self._all.lock:
             complete = store_id == self._all.store_id and self._all.floor <= after <= self._all.head[0]

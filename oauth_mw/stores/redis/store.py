@@ -89,6 +89,9 @@ class RedisStore:
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
 
+    def waiter(self) -> None:
+        """Nothing wakes a follower."""
+
     def movable(self) -> Movable:
         from .copying import RedisMoving
 

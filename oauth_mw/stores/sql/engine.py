@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, Engine, create_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
+from ...protocols import Waiter
+
 
 def _is_no_row(record: logging.LogRecord) -> bool:
     """At DEBUG, SQLAlchemy logs each row that it reads: in ours are hashes of secrets, and private keys."""
@@ -89,6 +91,8 @@ class SQLEngine(Protocol):
     def look(self) -> None: ...
 
     def watch(self, ended: Callable[[], None]) -> None: ...
+
+    def waiter(self) -> Waiter | None: ...
 
     def warnings(self) -> Sequence[str]: ...
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from ...credentials import VERIFIERS_BYTES, verifiers_of
 from ...errors import ConfigError, StoreMissing
 from ...model import Client, ClientSecret, Clock, EndsPage, KeySet, LogPage, TokenRecord
-from ...protocols import Movable
+from ...protocols import Movable, Waiter
 from ..versions import other_version
 from . import keys, schema, statements
 from .engine import SQLEngine
@@ -71,6 +71,9 @@ class SQLStore:
 
     def watch(self, ended: Callable[[], None]) -> None:
         self._engine.watch(ended)
+
+    def waiter(self) -> Waiter | None:
+        return self._engine.waiter()
 
     def movable(self) -> Movable:
         from .copying import SQLMoving

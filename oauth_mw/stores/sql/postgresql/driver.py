@@ -212,7 +212,7 @@ def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) ->
 
 
 def pooling(dial: Callable[[], Driver], limit: int) -> Engine:
-    """SQLAlchemy's engine and pool, which never waits for a connection: :class:`~oauth_mw.stores.sql.postgresql.pool.Pool` does."""
+    """SQLAlchemy's engine and pool, which never waits for a connection: :class:`~.pool.Pool` does."""
     engine = make_engine(
         "postgresql+psycopg://",
         dial,

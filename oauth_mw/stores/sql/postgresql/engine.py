@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -18,6 +19,7 @@ from ....errors import ConfigError, StoreUnavailable
 from ..schema import PLACE
 from .crash_marker import MARKED_ID, mark, new_mark
 from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
+from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
 from .search_path import Unusable, has_table, warnings
 from .url import arguments, dialect, hosts, parsed, shown
@@ -61,6 +63,7 @@ class PostgresEngine:
         self._pool: Pool | None = None
         self._opening: dict[int, threading.Lock] = {}
         self._watching: list[Callable[[], None]] = []
+        self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     @staticmethod
     @cache  # SQLAlchemy takes a millisecond for each
@@ -161,6 +164,15 @@ class PostgresEngine:
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
 
+    def waiter(self) -> Listener:
+        listener = Listener(self._dial, self._notify)
+        self._listeners.add(listener)
+        return listener
+
+    def _notify(self, payload: str) -> None:
+        with self.writing() as link:
+            notify(link.driver, payload)
+
     def warnings(self) -> Sequence[str]:
         """
         :raises StoreUnavailable: PostgreSQL does not answer.
@@ -175,6 +187,8 @@ class PostgresEngine:
         pool, self._pool = self._pool, None
         if pool is not None and pool.pid == os.getpid():
             pool.close()
+        for listener in list(self._listeners):
+            listener.interrupt()
 
     def reading(self) -> Link:
         """
@@ -203,9 +217,13 @@ class PostgresEngine:
             driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
             yield link.core
             _commit(driver)
-        if ends_tokens:
+            # A caller with less time left than that would lose the connection over another statement.
             left = until - time.monotonic()
-            with Patience(left if left > self.timeout * LATE else 0):
+            left = left if left > self.timeout * LATE else 0
+            if ends_tokens and left:
+                notify(driver)
+        if ends_tokens:
+            with Patience(left):
                 for told in self._watching:
                     told()
 

@@ -206,6 +206,9 @@ class SQLiteEngine:
     def watch(self, ended: Callable[[], None]) -> None:
         """The generation says it all."""
 
+    def waiter(self) -> None:
+        """Nothing wakes a follower."""
+
     def warnings(self) -> Sequence[str]:
         return ()
 

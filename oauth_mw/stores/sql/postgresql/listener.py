@@ -1,0 +1,133 @@
+"""Waking the workers that follow the revocation log of a PostgreSQL store, by LISTEN and NOTIFY.
+
+A notification is no evidence of anything: it only makes a worker read the log before its time. One that is lost costs
+time, and never more than the worker's poll allows.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+
+from ....deadlines import Patience
+from ....errors import ConfigError, StoreUnavailable
+from .driver import ERRORS, Driver, is_readable
+
+DIAL_SECONDS = 1.0  # that opening the connection, and the trial of it, may take
+REDIAL_SECONDS = 5.0
+DEAF_SECONDS = 300.0
+# Other applications' notifications may wait for a standby that is missing, and ours behind them.
+_LOCK_MILLISECONDS = 50
+
+
+def notify(driver: Driver, payload: str = "") -> None:
+    """Wake the followers of the log. It is tried once, and fails silently.
+
+    A transaction of its own, which waits for no standby: it holds a lock that any other notification needs.
+    """
+    with suppress(*ERRORS):
+        driver.execute(
+            "BEGIN; SET LOCAL synchronous_commit TO off; "
+            f"SET LOCAL lock_timeout TO {_LOCK_MILLISECONDS}; NOTIFY {_channel(driver)}, '{payload}'; COMMIT"
+        )
+
+
+def _channel(driver: Driver) -> str:
+    """The name of the store's channel; a database has as many stores as schemas."""
+    return "oauth_mw_" + sha256(driver.schema.encode()).hexdigest()[:16]
+
+
+class Listener:
+    """See :class:`~oauth_mw.protocols.Waiter`. It has a connection of its own.
+
+    :param dial: opens a connection.
+    :param notify: sends a notification with this payload over another connection.
+    :param redial: seconds until a connection that was lost, or could not be opened, is tried again.
+    :param deaf: the same for one over which nothing was delivered.
+    """
+
+    def __init__(
+        self,
+        dial: Callable[[], Driver],
+        notify: Callable[[str], None],
+        *,
+        redial: float = REDIAL_SECONDS,
+        deaf: float = DEAF_SECONDS,
+    ) -> None:
+        self._dial = dial
+        self._notify = notify
+        self._redial = redial
+        self._deaf = deaf
+        self._driver: Driver | None = None
+        self._next_dial = 0.0
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        try:
+            if self._driver is not None:
+                if is_readable(self._driver.fileno(), seconds):
+                    _received(self._driver)
+                return
+        except (OSError, *ERRORS):
+            self._lose(self._redial)
+            return  # at once: a look shows what happened to the server
+        if time.monotonic() < self._next_dial or not self._listen():
+            time.sleep(max(until - time.monotonic(), 0))
+
+    def close(self) -> None:
+        driver, self._driver = self._driver, None
+        if driver is not None:
+            driver.close()
+
+    def interrupt(self) -> None:
+        """From another thread: end the connection, and with it a wait. The listening thread closes it."""
+        driver = self._driver
+        if driver is not None and driver.pid == os.getpid():
+            with suppress(OSError, *ERRORS), socket.socket(fileno=os.dup(driver.fileno())) as shared:
+                shared.shutdown(socket.SHUT_RDWR)
+
+    def _listen(self) -> bool:
+        """Open the connection; true when notifications arrive over it."""
+        try:
+            with Patience(DIAL_SECONDS):
+                self._driver = self._dial()
+                self._driver.execute(f"LISTEN {_channel(self._driver)}")
+                if self._hears(time.monotonic() + DIAL_SECONDS):
+                    return True
+        except (ConfigError, StoreUnavailable, OSError, *ERRORS):
+            self._lose(self._redial)
+        else:
+            self._lose(self._deaf)
+        return False
+
+    def _hears(self, until: float) -> bool:
+        """Whether a notification from another connection arrives: a pooler accepts LISTEN, and delivers nothing."""
+        assert self._driver is not None
+        own = secrets.token_hex(8)
+        self._notify(own)
+        while is_readable(self._driver.fileno(), max(until - time.monotonic(), 0)):
+            if own in _received(self._driver):
+                return True
+        return False
+
+    def _lose(self, pause: float) -> None:
+        self.close()
+        self._next_dial = time.monotonic() + pause
+
+
+def _received(driver: Driver) -> list[str]:
+    """The payloads of the notifications that have arrived.
+
+    :raises psycopg.Error: the connection was lost.
+    """
+    driver.pgconn.consume_input()
+    payloads = []
+    while notification := driver.pgconn.notifies():
+        payloads.append(notification.extra.decode())
+    driver.fileno()  # raises where it was closed
+    return payloads

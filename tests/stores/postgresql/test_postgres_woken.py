@@ -1,0 +1,199 @@
+"""Workers on a PostgreSQL learn at once what others revoke, and lose nothing but time where they do not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import registered
+from helpers.engines import Postgres, wait_until
+from helpers.postgres_raw import Raw
+from helpers.processes import exit_code_of, forked
+from helpers.relay import Relay
+from helpers.store_urls import why_no_wheel
+from helpers.woken import Worker
+from oauth_mw import open_store
+
+own_server = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+
+
+@pytest.fixture
+def raw(postgres_url):
+    with Raw(postgres_url) as raw:
+        yield raw
+
+
+@pytest.fixture
+def elsewhere(postgres_url):
+    """A store in another process, as good as."""
+    with closing(open_store(postgres_url, create=True)) as store:
+        store.add_client(registered())
+        yield store
+
+
+@pytest.fixture
+def listeners(raw):
+    before = raw.listeners()  # of other tests: they end with their threads
+    return lambda: raw.listeners() - before
+
+
+@pytest.fixture
+def worker(postgres_url, elsewhere, listeners):
+    with closing(Worker(postgres_url)) as worker:
+        worker.issue()
+        wait_until(listeners, "a listener")
+        yield worker
+
+
+def test_what_another_process_revokes_is_seen_long_before_the_next_poll(worker, elsewhere):
+    for _ in range(5):
+        text, key = worker.issue()
+        elsewhere.revoke_token(key)
+
+        wait_until(lambda: not worker.accepts(text), "the revocation")  # noqa: B023
+
+
+def test_so_is_what_ends_all_tokens_of_a_client(worker, elsewhere):
+    text, _ = worker.issue()
+    elsewhere.end_client("tester")
+
+    wait_until(lambda: not worker.accepts(text), "the revocation")
+
+
+def test_a_worker_has_one_connection_more(worker, listeners):
+    for _ in range(3):
+        worker.issue()
+
+    assert len(listeners()) == 1
+
+
+def test_a_store_that_nobody_follows_does_not_listen(elsewhere, listeners):
+    elsewhere.end_client("tester")
+
+    assert listeners() == set()
+
+
+def test_stores_in_other_schemas_wake_nobody(worker, postgres, listeners, raw):
+    (listener,) = listeners()
+    (before,) = raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener)
+    with postgres.fresh() as url, closing(open_store(url, create=True)) as other:
+        other.add_client(registered())
+        other.end_client("tester")
+
+    assert raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener) == [before]
+
+
+def deliver_nothing(data):
+    """As a pooler, which accepts LISTEN for a session that it then gives to others."""
+    return b"" if data.startswith(b"A") and b"oauth_mw_" in data else data
+
+
+@own_server
+def test_where_nothing_is_delivered_there_is_no_listener_and_the_polls_go_on():
+    with Postgres() as engine, Relay(engine.port, deliver_nothing) as relay, Raw(engine.url) as raw:
+        with closing(open_store(engine.url, create=True)) as elsewhere:
+            elsewhere.add_client(registered())
+            with closing(Worker(engine.url.replace(str(engine.port), str(relay.port)), lag=0.4)) as worker:
+                text, key = worker.issue()
+                wait_until(lambda: any(b"LISTEN" in each for each in relay.asked), "a try")
+                wait_until(lambda: not raw.listeners(), "the end of the try")
+                elsewhere.revoke_token(key)
+
+                wait_until(lambda: not worker.accepts(text), "the next poll", 5)
+                assert sum(each.count(b"LISTEN") for each in relay.asked) == 1
+
+
+@own_server
+@pytest.mark.slow
+def test_an_idle_worker_asks_no_more_than_its_polls():
+    with Postgres() as engine, Relay(engine.port) as relay, Raw(engine.url) as raw:
+        with closing(Worker(engine.url.replace(str(engine.port), str(relay.port)), lag=0.5)) as worker:
+            worker.store.add_client(registered())
+            worker.issue()
+            wait_until(lambda: raw.listeners(), "a listener")
+            time.sleep(1)
+            relay.asked.clear()
+            time.sleep(2)
+
+            assert 0 < len(relay.asked) <= 9
+
+
+def test_a_burst_of_revocations_is_read_in_few_looks(worker, elsewhere, monkeypatch):
+    looks = []
+    read = worker.store.read_log
+    monkeypatch.setattr(worker.store, "read_log", lambda *after: looks.append(after) or read(*after))
+    text, _ = worker.issue()
+    started = time.monotonic()
+    for _ in range(100):
+        elsewhere.end_client("tester")
+    took = time.monotonic() - started
+    wait_until(lambda: not worker.accepts(text), "the revocation")
+
+    assert 0 < len(looks) <= took / 0.02 + 2
+
+
+# Forks, greenlets
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_listens_by_itself_and_leaves_its_parents_connection_alone(worker, elsewhere, postgres_url, listeners):
+    before = listeners()
+    text, key = worker.issue()
+
+    def work():
+        own, _ = worker.issue()
+        worker.store.end_client("unknown")  # makes it look at the log, as the end of the lag would
+        with Raw(postgres_url) as raw, closing(open_store(postgres_url)) as other:
+            wait_until(lambda: raw.listeners() > before, "a listener of the child's own")
+            other.end_client("tester")
+        wait_until(lambda: not worker.accepts(own), "the revocation")
+        return True
+
+    assert exit_code_of(forked(work)) == 0
+    wait_until(lambda: not worker.accepts(text), "the revocation")
+    assert listeners() >= before
+
+
+GREENLETS = """
+    import sys, time
+    early = sys.argv[2] == "early"
+    if early:
+        from gevent import monkey; monkey.patch_all()
+    sys.path.insert(0, sys.argv[3])
+    from helpers.woken import Worker
+    import oauth_mw.stores.sql.postgresql.engine
+    from oauth_mw import open_store
+    if not early:
+        from gevent import monkey; monkey.patch_all()
+    import gevent
+    worker, elsewhere = Worker(sys.argv[1], lag=4.0), open_store(sys.argv[1])
+    longest = 0.0
+    text, key = worker.issue()
+    until = time.monotonic() + 1.5
+    while time.monotonic() < until:  # the follower waits for two seconds
+        started = time.monotonic()
+        gevent.sleep(0.01)
+        longest = max(longest, time.monotonic() - started)
+    text, key = worker.issue()
+    elsewhere.revoke_token(key)
+    started = time.monotonic()
+    while worker.accepts(text) and time.monotonic() < started + 30:
+        gevent.sleep(0.01)
+    print(longest < 0.7, time.monotonic() - started < 30)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("patched", ["early", "late"])
+def test_a_greenlet_that_waits_lets_the_others_run(elsewhere, postgres_url, patched):
+    pytest.importorskip("gevent")
+    command = [sys.executable, "-c", textwrap.dedent(GREENLETS), postgres_url, patched, os.path.dirname(__file__)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    assert (done.stdout, done.returncode) == ("True True\n", 0), done.stderr
