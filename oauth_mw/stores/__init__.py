@@ -37,7 +37,8 @@ def open_store(
 ) -> Store:
     """Open the store that ``url`` names.
 
-    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database``, ``redis://host:port/0`` (also
+    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database`` (also
+        ``postgresql://`` and ``postgres://``), ``redis://host:port/0`` (also
         ``rediss://``, ``unix://``, ``redis+sentinel://host:port,host:port/service`` and
         ``redis+cluster://host:port,host:port``) or ``memory://``.
     :param create: make the store when it is not there yet.
@@ -99,6 +100,8 @@ _OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | Re
     "memory": _memory,
     "sqlite": _sqlite,
     "postgresql+psycopg": _postgresql,
+    "postgresql": _postgresql,
+    "postgres": _postgresql,
     "redis": _redis,
     "rediss": _redis,
     "unix": _redis,

@@ -45,12 +45,10 @@ def of_redis(url):
 
 
 SCHEMES = {
-    "postgresql+psycopg://": of_postgresql,
+    **dict.fromkeys(("postgresql+psycopg://", "postgresql://", "postgres://"), of_postgresql),
     **dict.fromkeys(("redis://", "rediss://", "unix://", "redis+sentinel://", "redis+cluster://"), of_redis),
     # Those that no store has.
-    **dict.fromkeys(
-        ("postgresql://", "postgres://", "mysql:", "memory://", "redis:/", "jdbc:postgresql://", ""), open_store
-    ),
+    **dict.fromkeys(("mysql:", "memory://", "redis:/", "jdbc:postgresql://", ""), open_store),
     **dict.fromkeys(("sqlite://", "redis+ssl://", "postgresql+psycopg:", "postgresql+psycopg2://"), open_store),
 }
 

@@ -65,6 +65,12 @@ def test_what_one_has_made_another_opens(postgres_url):
         assert store.find_client("tester")
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_any_of_its_schemes_will_do(postgres_url, made, scheme):
+    with closing(open_store(postgres_url.replace("postgresql+psycopg", scheme))) as store:
+        assert store.url == postgres_url
+
+
 def test_a_second_start_makes_nothing_anew(postgres_url, made):
     with closing(open_store(postgres_url)) as store:
         before = store.read_log("", -1).store_id

@@ -1,16 +1,22 @@
-"""A pooler between the store and PostgreSQL is found out before anything is set in a session that others share."""
+"""Behind a connection pooler nothing is set that stays, and each statement shows by itself that it is on a primary.
+
+The pooler is a relay that tells a process number of its own. tests/test_postgres_pgbouncer.py has a real one.
+"""
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
-from helpers.engines import Postgres, free_port
+from helpers.builders import issued, registered
+from helpers.engines import Postgres
+from helpers.life import live
+from helpers.postgres_raw import Raw
 from helpers.relay import Relay
 from helpers.store_urls import why_no_wheel
-from oauth_mw import ConfigError, StoreUnavailable, open_store
+from oauth_mw import ConfigError, open_store
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
@@ -23,50 +29,99 @@ def engine():
         yield engine
 
 
+@pytest.fixture
+def pooler(engine):
+    with Relay(engine.port, as_a_pooler) as relay:
+        relay.url = engine.url.replace(str(engine.port), str(relay.port))
+        yield relay
+
+
+@pytest.fixture
+def store(pooler, engine):
+    with closing(open_store(pooler.url, create=True)) as store:
+        yield store
+    with Raw(engine.url) as raw:
+        raw("DROP SCHEMA public CASCADE")
+        raw("CREATE SCHEMA public")
+
+
 def as_a_pooler(data):
     """The process number that a pooler tells is its own."""
     before, key, rest = data.partition(KEY)
     return before + key + rest[:1] + bytes(byte ^ 0x55 for byte in rest[1:5]) + rest[5:]
 
 
-def at(engine, relay):
-    return engine.url.replace(str(engine.port), str(relay.port))
+def test_a_store_does_all_that_it_does_without_a_pooler(store):
+    live(store)
 
 
-def test_a_pooler_is_refused_before_anything_is_set(engine):
-    with Relay(engine.port, as_a_pooler) as pooler:
-        with pytest.raises(ConfigError, match="connection pooler .* answers: name PostgreSQL itself") as refused:
-            open_store(at(engine, pooler), create=True)
+def test_nothing_is_set_that_outlives_its_transaction(store, pooler):
+    live(store)
 
-    assert refused.value.option == "store" and str(pooler.port) in str(refused.value)
     said = b"".join(pooler.asked)
-    assert b"pg_backend_pid" in said and b"SET " not in said and b"CREATE" not in said
+    assert b", True)" in said and b", False)" not in said
+    assert b"SET LOCAL " in said and not re.search(rb"SET \w+ TO", said)
 
 
-def test_what_is_no_pooler_is_not_refused(engine):
-    with Relay(engine.port) as relay, closing(open_store(at(engine, relay), create=True)):
-        assert b"SET synchronous_commit" in b"".join(relay.asked)
+def test_nothing_is_prepared(store, pooler, engine):
+    store.add_client(registered())
+    for _ in range(20):
+        store.find_client("tester")
+
+    with store._engine.reading() as link:
+        assert link.driver.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
-def test_a_pooler_that_comes_later_is_503(engine):
+def test_a_statement_and_all_around_it_is_one_round_trip(store, pooler):
+    store.add_client(registered())
+    key = issued(store)
+    pooler.asked.clear()
+    store.find_token(key)
+
+    assert len(pooler.asked) == 1
+
+
+def test_a_statement_that_fails_leaves_no_transaction_behind(store):
+    import psycopg
+
+    with store._engine.reading() as link:
+        first = link.driver.fileno()
+        with pytest.raises(psycopg.Error):
+            link.driver.execute("SELECT 1/0")
+    with store._engine.reading() as link:
+        assert link.driver.fileno() == first and link.driver.is_idle()
+        assert link.driver.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_pooler_that_comes_later_is_found_out(engine):
     answers = [bytes]
     with Relay(engine.port, lambda data: answers[-1](data)) as relay:
-        with closing(open_store(at(engine, relay), create=True)) as store:
-            store.add_client(registered())
+        with closing(open_store(engine.url.replace(str(engine.port), str(relay.port)), create=True)) as store:
+            store.add_client(registered("later"))
             answers.append(as_a_pooler)
             relay.cut()
+            relay.asked.clear()
 
-            with pytest.raises(StoreUnavailable, match="connection pooler"):
-                store.find_client("tester")
-            answers.append(bytes)
-            relay.cut()
-            assert store.find_client("tester")
+            assert store.find_client("later")
+            assert b", False)" not in b"".join(relay.asked)
 
 
-def test_what_would_refuse_a_start_is_503_once_the_pooler_comes_up(engine):
-    with Relay(free_port(), as_a_pooler) as pooler:
-        with closing(open_store(at(engine, pooler), create=True, unavailable=lambda error: None)) as store:
-            pooler.server = engine.port
+def test_options_that_no_pooler_hands_on_are_refused(store, pooler):
+    with pytest.raises(ConfigError, match="connection pooler .* options: take them out of the URL"):
+        open_store(f"{pooler.url}?options=-csearch_path%3Dpublic")
 
-            with pytest.raises(StoreUnavailable, match="connection pooler"):
-                store.find_client("tester")
+
+def test_psycopg_still_has_the_private_names_that_one_round_trip_is_made_of():
+    """setup.cfg bounds psycopg's version because of them."""
+    from psycopg import Cursor
+
+    private = ("_start_query", "_convert_query", "_check_results", "_set_results")
+    assert [name for name in private if not callable(getattr(Cursor, name, None))] == []
+
+
+def test_a_worker_does_not_listen_through_a_pooler(store, pooler):
+    waiter = store.waiter()
+    with closing(waiter):
+        waiter.wait(0.1)
+
+    assert b"LISTEN" not in b"".join(pooler.asked)

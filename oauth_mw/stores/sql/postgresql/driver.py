@@ -28,6 +28,8 @@ try:
     from psycopg import waiting
     from psycopg.pq import TransactionStatus
 
+    from .pipeline import in_transaction
+
     _version = [int(part) for part in re.findall("[0-9]+", psycopg.__version__)]
 except ImportError:
     _version = []
@@ -38,7 +40,12 @@ if _version < [3, 3, 6]:  # the first one that waits for a limited time
 # that an interrupted thread took along.
 ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, TimeoutError, UnicodeEncodeError)
 
-_POOLER = "a connection pooler (PgBouncer or the like) answers: name PostgreSQL itself, the store has a pool of its own"
+_NO_OPTIONS = (
+    "a connection pooler (PgBouncer or the like) answers, which hands on no options: take them out of the URL, and set "
+    "what they set for the role, as in ALTER ROLE … SET search_path TO …"
+)
+_REFUSED_OPTIONS = "unsupported startup parameter: options"  # PgBouncer's words
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 _open: weakref.WeakSet[Driver] = weakref.WeakSet()
 _for_each_host: ContextVar[float] = ContextVar("_for_each_host", default=math.inf)  # seconds
@@ -52,8 +59,16 @@ class Placed(psycopg.Cursor[Any]):
     def execute(
         self, query: Any, params: Any = None, *, prepare: bool | None = None, binary: bool | None = None
     ) -> Any:
-        text = placed(query, self.connection.schema, params is None)
-        return super().execute(text, params, prepare=prepare, binary=binary)
+        driver = self.connection
+        text = placed(query, driver.schema, params is None)
+        if not driver.pooled or not driver.is_idle() or text.startswith(b"BEGIN"):
+            return super().execute(text, params, prepare=prepare, binary=binary)
+        # Between two transactions a pooler may give the session to others, or lead to another server.
+        with driver.lock:
+            standing = driver.wait(in_transaction(self, (BEGIN.encode(), driver.settings.encode()), text, params))
+        if standing.get_value(0, 0) != b"f":
+            raise StoreUnavailable("PostgreSQL: the connection pooler leads to a standby, which knows revocations late")
+        return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
         super().executemany(placed(query, self.connection.schema, False), params_seq, **options)
@@ -65,7 +80,8 @@ class Driver(psycopg.Connection[Any]):
     pid = 0
     deadline = math.inf
     schema = ""  # of the store
-    durable = "on"  # what a transaction sets synchronous_commit to
+    pooled = False  # a pooler is in between
+    settings = ""  # behind a pooler, what sets the session up for one transaction, and says whether it is on a standby
     warned = False
 
     @classmethod
@@ -96,6 +112,10 @@ class Driver(psycopg.Connection[Any]):
             return not self.is_idle() or is_readable(self.fileno(), 0)
         except psycopg.Error:
             return True
+
+    def begin(self, *statements: str) -> None:
+        """Begin a transaction with these statements."""
+        self.execute("; ".join(filter(None, (BEGIN, self.settings, *statements))))
 
     def is_idle(self) -> bool:
         """False within a transaction, and when it is closed or broken."""
@@ -172,43 +192,64 @@ def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) ->
     :param timeout: seconds for a statement, and for opening a connection where its request has no less left.
     :param for_each_host: seconds after which the next host is tried.
     """
-    milliseconds = max(int(timeout * 1000), 1)
-    settings = (
-        f"{SAFE_PATH}; "
-        f"SET statement_timeout TO {milliseconds}; "
-        # A process that is stopped within a transaction must not keep all others from theirs.
-        f"SET idle_in_transaction_session_timeout TO {milliseconds}; "
-        # An issued token may be lost with the power; what may not is written in a transaction.
-        "SET synchronous_commit TO off; "
-        # A commit that a standby has not confirmed is known by a warning alone.
-        "SET client_min_messages TO warning; "
-        "SET default_transaction_isolation TO 'read committed'"
-    )
 
     def dial() -> Driver:
         until = deadline(timeout)
         _for_each_host.set(for_each_host)
-        driver = Driver.connect(**arguments, autocommit=True)
+        try:
+            driver = Driver.connect(**arguments, autocommit=True)
+        except psycopg.OperationalError as error:
+            if _REFUSED_OPTIONS in str(error):
+                raise Unusable(_NO_OPTIONS) from None
+            raise
         try:
             driver.cursor_factory = Placed
             driver.pid = os.getpid()
             _open.add(driver)
             driver.deadline = until
             driver.add_notice_handler(driver.note)
-            process, configured, path = driver.execute(FIRST).fetchone() or (0, "off", [])
-            # A pooler has told a process number of its own, to know its client by when he cancels. In its sessions,
-            # which it gives to many clients in turn, our settings would count for others.
-            if process != driver.info.backend_pid:
-                raise Unusable(_POOLER)
-            driver.durable = configured if configured != "off" else "on"
-            driver.execute(settings)
-            driver.schema = find_schema(driver, path)
+            _set_up(driver, str(max(int(timeout * 1000), 1)))
         except BaseException:
             driver.close()
             raise
         return driver
 
     return dial
+
+
+def _set_up(driver: Driver, milliseconds: str) -> None:
+    """Find out what answers, and where the store is."""
+    settings = {
+        "search_path": SAFE_PATH,
+        "statement_timeout": milliseconds,
+        # A process that is stopped within a transaction must not keep all others from theirs.
+        "idle_in_transaction_session_timeout": milliseconds,
+        # An issued token may be lost with the power; what may not is written in a transaction.
+        "synchronous_commit": "off",
+        # A commit that a standby has not confirmed is known by a warning alone.
+        "client_min_messages": "warning",
+    }
+    first = driver.execute(FIRST)
+    first.nextset(), first.nextset()
+    process, path = first.fetchone() or (0, [])
+    # A pooler has told a process number of its own, to know its client by when that cancels. In its sessions, which it
+    # gives to many clients in turn, settings that stay would count for others.
+    driver.pooled = process != driver.info.backend_pid
+    if driver.pooled:
+        if driver.info.options:
+            raise Unusable(_NO_OPTIONS)
+        driver.prepare_threshold = None
+        driver.settings = f"SELECT pg_catalog.pg_is_in_recovery(), {_set(settings, local=True)}"
+    else:
+        driver.execute(f"SELECT {_set({**settings, 'default_transaction_isolation': 'read committed'}, local=False)}")
+    driver.schema = find_schema(driver, path)
+
+
+def _set(settings: dict[str, str], *, local: bool) -> str:
+    """
+    :param local: for the transaction alone.
+    """
+    return ", ".join(f"pg_catalog.set_config('{name}', '{value}', {local})" for name, value in settings.items())
 
 
 def pooling(dial: Callable[[], Driver], limit: int) -> Engine:

@@ -32,6 +32,11 @@ LATE = 0.1  # of the timeout: who has less of it left after his commit asks noth
 # Who makes the tables holds this lock: of several starts one makes them.
 _MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 _UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
+# As the server is configured, but never less than on its own disk.
+_DURABLE = (
+    "SET LOCAL synchronous_commit TO DEFAULT",
+    "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
+)
 # One row stands for the right to change clients and to append to the log, so that events become
 # visible in the order of their positions. A lock on it is written down like a change, so that every
 # commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
@@ -123,7 +128,7 @@ class PostgresEngine:
             raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
         try:
             if self._create:
-                link.driver.execute(f"BEGIN; {_lock_timeout(until)}; {_MAKING}")
+                link.driver.begin(_lock_timeout(until), _MAKING)
                 self._create(link.core)
                 try:
                     self.check(link.core)
@@ -213,8 +218,7 @@ class PostgresEngine:
         # Those that wait for their turn leave the other connections to those who read.
         with _turn(pool.turn, until), Link(pool, until) as link:
             driver = link.driver
-            begin = f"BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit TO {driver.durable}"
-            driver.execute(f"{begin}; {_lock_timeout(until)}; {_TURN}")
+            driver.begin(*_DURABLE, _lock_timeout(until), _TURN)
             yield link.core
             _commit(driver)
             # A caller with less time left than that would lose the connection over another statement.

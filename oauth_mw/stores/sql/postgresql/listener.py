@@ -96,14 +96,14 @@ class Listener:
         try:
             with Patience(DIAL_SECONDS):
                 self._driver = self._dial()
+                if self._driver.pooled:
+                    return self._lose(self._deaf)
                 self._driver.execute(f"LISTEN {_channel(self._driver)}")
                 if self._hears(time.monotonic() + DIAL_SECONDS):
                     return True
         except (ConfigError, StoreUnavailable, OSError, *ERRORS):
-            self._lose(self._redial)
-        else:
-            self._lose(self._deaf)
-        return False
+            return self._lose(self._redial)
+        return self._lose(self._deaf)
 
     def _hears(self, until: float) -> bool:
         """Whether a notification from another connection arrives: a pooler accepts LISTEN, and delivers nothing."""
@@ -115,9 +115,10 @@ class Listener:
                 return True
         return False
 
-    def _lose(self, pause: float) -> None:
+    def _lose(self, pause: float) -> bool:
         self.close()
         self._next_dial = time.monotonic() + pause
+        return False
 
 
 def _received(driver: Driver) -> list[str]:

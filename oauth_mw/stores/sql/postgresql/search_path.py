@@ -17,10 +17,11 @@ from .. import schema
 if TYPE_CHECKING:
     from .driver import Driver
 
-# The first statement of a session runs under a path that is not ours yet: each name in it has its schema.
-FIRST = """SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('synchronous_commit'),
-pg_catalog.current_schemas(false)"""
-SAFE_PATH = "SET search_path TO pg_catalog, pg_temp"
+# The first statement of a session runs under a path that is not ours yet: each name in it has its schema. Behind a
+# pooler it may be another client's path; its default is that of server, role and URL.
+FIRST = """BEGIN; SET LOCAL search_path TO DEFAULT;
+SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_schemas(false); COMMIT"""
+SAFE_PATH = "pg_catalog, pg_temp"
 
 # By functions, since not every role may read the list of all roles. Superusers and the owner of the database, who are
 # members of a role of that name, could do anything with the store in any case.

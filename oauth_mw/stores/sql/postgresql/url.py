@@ -33,11 +33,12 @@ _PRIMARY = ("primary", "read-write")
 
 
 def parsed(url: str) -> URL:
-    """
+    """The URL for psycopg, whichever of PostgreSQL's schemes it has.
+
     :raises ConfigError: it cannot be read.
     """
     try:
-        address = make_url(url)
+        address = make_url(url).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         raise ConfigError("store", _EXPECTED) from None
     # Else a part of a password would be shown as one of a user, a host or a database.

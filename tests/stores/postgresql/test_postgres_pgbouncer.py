@@ -1,0 +1,276 @@
+"""A store behind PgBouncer in transaction mode, which gives one session to many clients in turn."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import is_dead, issued, key_of, registered
+from helpers.engines import Postgres, wait_until
+from helpers.engines_pgbouncer import WHY_NONE, PgBouncer
+from helpers.engines_postgres_pair import Pair
+from helpers.life import live
+from helpers.postgres_raw import Raw
+from helpers.store_urls import why_no_wheel
+from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.wsgi_client import CheckedApp
+from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open_store
+
+REASON = WHY_NONE or why_no_wheel("postgresql")
+pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(REASON), reason=REASON)]
+
+TIMEOUT = 1.0
+SLACK = 1.0  # for a machine that is busy
+
+
+@pytest.fixture(scope="module")
+def pair():
+    with Pair(synchronous_commit="on") as pair:
+        yield pair
+
+
+@pytest.fixture(scope="module")
+def bouncer(pair):
+    # One session, so that whatever another client leaves in it is met by ours.
+    with PgBouncer(pair.primary, default_pool_size=1) as bouncer:
+        yield bouncer
+
+
+@pytest.fixture
+def raw(pair):
+    with Raw(pair.primary.url) as raw:
+        yield raw
+
+
+@pytest.fixture
+def store(bouncer, raw):
+    with closing(open_store(bouncer.url(), create=True, timeout=TIMEOUT)) as store:
+        store.add_client(registered())
+        issued(store)
+        yield store
+    raw("DROP SCHEMA public CASCADE")
+    raw("CREATE SCHEMA public")
+
+
+def works(store):
+    try:
+        return store.find_client("tester") is not None
+    except StoreUnavailable:
+        return False
+
+
+def attempt(do):
+    """What becomes of it; it ends in time."""
+    started = time.monotonic()
+    try:
+        return do()
+    except StoreUnavailable as error:
+        return error.reason
+    finally:
+        assert time.monotonic() - started < TIMEOUT + SLACK
+
+
+# All is well
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_a_service_issues_checks_and_revokes(bouncer, store, scheme):
+    admin.add_client(store, "service", client_id="service", secret=SECRET)
+    app = CheckedApp(OAuthMiddleware(echo, store=bouncer.url(scheme=scheme), revocation_lag_seconds=0))
+    token = issue(app, "service")
+    app.get("/", headers=bearer(token), status=200)
+    app.post("/oauth/revoke", {"token": token}, headers=basic("service", SECRET), status=200)
+
+    app.get("/", headers=bearer(token), status=401)
+
+
+def test_a_store_does_all_that_it_does_without_a_pooler(store):
+    live(store)
+
+
+@pytest.mark.parametrize("size", [1, 5])
+def test_many_threads_share_the_sessions(pair, store, size):
+    with PgBouncer(pair.primary, default_pool_size=size) as bouncer:
+        with closing(open_store(bouncer.url())) as crowded, ThreadPoolExecutor(16) as threads:
+            found = list(threads.map(lambda number: crowded.find_token(issued(crowded, number=number)), range(1, 300)))
+
+    assert None not in found
+
+
+def test_what_another_worker_revokes_is_seen_within_the_lag(bouncer, store):
+    admin.add_client(store, "service", client_id="service", secret=SECRET)
+    app = CheckedApp(OAuthMiddleware(echo, store=bouncer.url(), revocation_lag_seconds=0.3))
+    token = issue(app, "service")
+    app.get("/", headers=bearer(token), status=200)
+    store.end_client("service")
+    time.sleep(0.3)
+
+    app.get("/", headers=bearer(token), status=401)
+
+
+# The session is others' too
+
+
+def client_of(bouncer):
+    return Raw(bouncer.url())
+
+
+SETTINGS = ("search_path", "statement_timeout", "synchronous_commit", "client_min_messages", "lock_timeout")
+
+
+def test_others_find_the_session_as_it_was(bouncer, store):
+    with client_of(bouncer) as other:
+        before = [other(f"SHOW {name}") for name in SETTINGS]
+        live(store)
+
+        assert [other(f"SHOW {name}") for name in SETTINGS] == before
+        assert other("SELECT count(*) FROM pg_prepared_statements") == [0]
+        assert other("SELECT count(*) FROM pg_listening_channels()") == [0]
+
+
+LEFT_BEHIND = (
+    "SET search_path TO nowhere; SET synchronous_commit TO off; SET client_min_messages TO error; "
+    "SET statement_timeout TO 0; SET lock_timeout TO 0; SET default_transaction_isolation TO serializable; "
+    "SET idle_in_transaction_session_timeout TO 0"
+)
+
+
+@pytest.fixture
+def spoilt(bouncer):
+    """Another client has left its settings in the session."""
+    with client_of(bouncer) as other:
+        other(LEFT_BEHIND)
+        assert other("SHOW search_path") == ["nowhere"]
+        yield
+        other("DISCARD ALL")
+
+
+def test_what_another_client_has_set_changes_nothing(store, bouncer, spoilt):
+    live(store)
+    with closing(open_store(bouncer.url(), create=True)) as late:
+        assert late.find_client("tester")
+
+
+def test_a_revocation_waits_for_its_standby_whatever_another_client_has_set(pair, store, spoilt):
+    pair.standby.pause()
+    try:
+        reason = attempt(lambda: store.revoke_token(key_of()))
+    finally:
+        pair.standby.resume()
+
+    assert reason == "PostgreSQL: wait timeout expired"
+    wait_until(lambda: works(store) and is_dead(store, key_of()), "the standby")
+
+
+def test_a_commit_that_only_warns_is_not_taken_for_done_whatever_another_client_has_set(pair, raw, store, spoilt):
+    with ThreadPoolExecutor(1) as threads:
+        pair.standby.pause()
+        try:
+            revoking = threads.submit(attempt, lambda: store.revoke_token(key_of()))
+            waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            wait_until(lambda: raw(waiting), "the wait for the standby")
+            raw("SELECT pg_cancel_backend(%s)", *raw(waiting))
+
+            assert revoking.result() == "PostgreSQL did not confirm the commit"
+        finally:
+            pair.standby.resume()
+
+
+# Timeouts and outages
+
+
+def test_a_wait_for_a_lock_ends_in_time_and_the_next_operation_works(store, raw):
+    raw("BEGIN")
+    raw("SELECT 1 FROM oauth_mw_store FOR UPDATE")
+    reason = attempt(lambda: store.revoke_token(key_of()))
+    raw("ROLLBACK")
+
+    assert "lock timeout" in reason
+    assert store.revoke_token(key_of())
+
+
+def test_a_statement_that_takes_too_long_ends_in_the_server_too(store, raw):
+    raw("BEGIN")
+    raw("LOCK TABLE oauth_mw_token")
+    reason = attempt(lambda: store.find_token(key_of()))
+    wait_until(lambda: not raw("SELECT 1 FROM pg_locks WHERE NOT granted"), "the end of the statement", 3 * TIMEOUT)
+    raw("ROLLBACK")
+
+    assert reason.startswith("PostgreSQL: ")
+    wait_until(lambda: works(store), "a session", 10)
+
+
+def test_a_pooler_that_is_gone_is_503_and_then_all_goes_on(pair, store):
+    with PgBouncer(pair.primary) as bouncer, closing(open_store(bouncer.url(), timeout=TIMEOUT)) as through:
+        assert works(through)
+        bouncer.kill()
+        while_down = attempt(lambda: through.find_client("tester"))
+        bouncer.start()
+
+        assert while_down.startswith("PostgreSQL: ")
+        wait_until(lambda: works(through), "the pooler", 10)
+
+
+def test_a_server_that_is_gone_behind_the_pooler_is_503_and_then_all_goes_on():
+    with Postgres() as engine, PgBouncer(engine) as bouncer:
+        with closing(open_store(bouncer.url(), create=True, timeout=TIMEOUT)) as store:
+            store.add_client(registered())
+            engine.kill()
+            while_down = [attempt(lambda: store.find_client("tester")) for _ in range(3)]
+            engine.start()
+
+            assert all(isinstance(each, str) for each in while_down)
+            wait_until(lambda: works(store), "the server", 10)
+
+
+def test_a_pooler_that_is_led_to_a_standby_under_a_live_connection_is_503_until_it_is_led_back(pair, store):
+    reads = {
+        "find_token": lambda: through.find_token(key_of()),
+        "find_client": lambda: through.find_client("tester"),
+        "read_log": lambda: through.read_log("", -1),
+        "read_ends": lambda: through.read_ends(),
+        "signing_keys": lambda: through.key_store().signing_keys(),
+        "clients": lambda: list(through.clients()),
+        "revoke": lambda: through.revoke_token(key_of()),
+    }
+    with PgBouncer(pair.primary) as bouncer, closing(open_store(bouncer.url(), timeout=TIMEOUT)) as through:
+        assert works(through)
+        bouncer.lead_to(pair.standby)
+        wait_until(lambda: not works(through), "the standby", 10)
+        found = {name: attempt(do) for name, do in reads.items()}
+        bouncer.lead_to(pair.primary)
+
+        assert [name for name, reason in found.items() if not isinstance(reason, str)] == []
+        assert "leads to a standby" in found["find_token"] and "leads to a standby" in found["find_client"]
+        wait_until(lambda: works(through), "the primary", 10)
+
+
+# What cannot work
+
+
+def test_options_in_the_url_are_refused_with_the_way_out(bouncer, store):
+    with pytest.raises(ConfigError, match="ALTER ROLE … SET search_path"):
+        open_store(f"{bouncer.url()}?options=-csearch_path%3Dpublic")
+
+
+def test_a_pooler_that_ignores_options_is_found_out_too(pair, store):
+    with PgBouncer(pair.primary, ignore_startup_parameters="options") as bouncer:
+        with pytest.raises(ConfigError, match="ALTER ROLE … SET search_path"):
+            open_store(f"{bouncer.url()}?options=-csearch_path%3Dpublic")
+
+
+def test_a_pooler_that_parts_transactions_is_503_for_each_change(pair, store):
+    with PgBouncer(pair.primary, pool_mode="statement") as bouncer:
+        with closing(open_store(bouncer.url(), timeout=TIMEOUT)) as through:
+            assert "transaction" in attempt(lambda: through.revoke_token(key_of()))
+
+    assert not is_dead(store, key_of())
+
+
+def test_in_session_mode_it_works_too(pair, store):
+    with PgBouncer(pair.primary, pool_mode="session", default_pool_size=20) as bouncer:
+        with closing(open_store(bouncer.url(), timeout=TIMEOUT)) as through:
+            assert through.revoke_token(key_of()) and is_dead(through, key_of())
