@@ -96,7 +96,7 @@ class VerifiedTokens:
         """
         if self._generation() != self._seen or self._monotonic() >= self._next_look:
             return None
-        return self._kept(value)
+        return self._kept(sha256(value.encode()).digest())
 
     def find(self, value: str, text: str) -> AccessToken | None:
         """The token ``text``: from the cache, once it is known what ended meanwhile; else from the store, and kept.
@@ -107,10 +107,11 @@ class VerifiedTokens:
             failure = ""
             if self._generation() != self._seen or self._monotonic() >= self._next_look:
                 failure = self._catch_up()
-            kept = self._kept(value)
+            digest = sha256(value.encode()).digest()
+            kept = self._kept(digest)
             if kept is None and failure:
                 raise StoreUnavailable(failure)
-            return kept or self._found(value, text)
+            return kept or self._found(digest, text)
 
     def refresh(self) -> None:
         """Learn all that ended until now.
@@ -123,15 +124,13 @@ class VerifiedTokens:
         with Patience(self._timeout):
             self._look(arrived, wait=self._timeout, ahead=True)
 
-    def _kept(self, value: str) -> AccessToken | None:
-        digest = sha256(value.encode()).digest()
+    def _kept(self, digest: bytes) -> AccessToken | None:
         return self._young.by_digest.get(digest) or self._promoted(digest)
 
-    def _found(self, value: str, text: str) -> AccessToken | None:
+    def _found(self, digest: bytes, text: str) -> AccessToken | None:
         epoch = self._epoch
         token = self._read(text)
         if token is not None:
-            digest = sha256(value.encode()).digest()
             with self._here().changing:
                 # What the log told since before the read may have been about this token.
                 if self._epoch == epoch:

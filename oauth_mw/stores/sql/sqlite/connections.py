@@ -113,20 +113,16 @@ class Held:
             self._free.append(link)
 
     def begin_turn(self, until: float, *, all_files: bool = True) -> None:
-        """One writer at a time: within the process by a lock, between processes by the queue.
+        """One writer at a time, of all processes; where there is no counter, of this one.
 
         :param all_files: what is written must last, so nothing of the store may have gone. Otherwise the database alone
             must still be the same.
         :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
         """
-        if not self._writer.acquire(False) and not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
+        if self.counter:
+            self.counter.lock(until)
+        elif not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
             raise StoreUnavailable(LATE)
-        try:
-            if self.counter:
-                self.counter.lock(until)
-        except BaseException:
-            self._writer.release()
-            raise
         try:
             if not (self.is_current(until) if all_files else self._is_there(until)):
                 raise StoreUnavailable("the store's files were exchanged")
@@ -135,10 +131,9 @@ class Held:
             raise
 
     def end_turn(self) -> None:
-        try:
-            if self.counter:
-                self.counter.unlock()
-        finally:
+        if self.counter:
+            self.counter.unlock()
+        else:
             self._writer.release()
 
     def is_current(self, until: float) -> bool:

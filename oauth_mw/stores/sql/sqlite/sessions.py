@@ -48,7 +48,7 @@ class Reading:
         self._held.put_back(self._link, error)
 
 
-class Writing:
+class Writing(Reading):
     """``with`` a held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
 
     :param until: for the queue and SQLite's own waiting together, on the monotonic clock.
@@ -56,24 +56,23 @@ class Writing:
     :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
     """
 
-    __slots__ = ("_all_files", "_until", "_held", "_reading")
+    __slots__ = ("_all_files",)
 
     def __init__(self, held: Held, until: float, *, all_files: bool = False) -> None:
         self._held = held
         self._until = until
         self._all_files = all_files
-        self._reading = Reading(held, until)
 
     def __enter__(self) -> Link:
         self._held.begin_turn(self._until, all_files=self._all_files)
         try:
-            return self._reading.__enter__()
+            return Reading.__enter__(self)
         except BaseException:
             self._held.end_turn()
             raise
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            self._reading.__exit__(kind, error, trace)
+            Reading.__exit__(self, kind, error, trace)
         finally:
             self._held.end_turn()
