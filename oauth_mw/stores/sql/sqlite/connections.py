@@ -65,7 +65,7 @@ class Held:
         self._watching = threading.Lock()
         self._watch: list[Link] = []
         weakref.finalize(self, _close, self._free, self._watch).atexit = False
-        _all_held.add(self)
+        _all_held[id(self)] = self
 
     def begin_with(self, link: Link) -> None:
         """Keep the first connection."""
@@ -216,12 +216,14 @@ class Held:
                 _close(self._free, self._watch)
 
 
-_all_held: weakref.WeakSet[Held] = weakref.WeakSet()
+_all_held: weakref.WeakValueDictionary[int, Held] = weakref.WeakValueDictionary()
 
 
 def _before_fork() -> None:
-    for held in list(_all_held):
-        held.close_for_fork()
+    for found in _all_held.valuerefs():  # a list, unlike values(): other threads may open a store meanwhile
+        held = found()
+        if held is not None:
+            held.close_for_fork()
 
 
 if hasattr(os, "register_at_fork"):
