@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from .challenge_app import ChallengingApp
+from .cherrypy import REFUSE, CherryPyGuard, Judge
 from .client_auth import ClientAuthentication
 from .config import Settings, own_paths, read_options
 from .deadlines import Patience
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
 SQLITE = "sqlite:///"
 
 Read = Callable[[str], AccessToken | None]
-Check = Callable[["WSGIEnvironment"], None]
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Parts:
     """What the facade routes between."""
 
     endpoints: Mapping[str, WSGIApplication]
-    guard: Guard
+    guard: Judge
     app: WSGIApplication
     refused: Callable[[OAuthError], None]
 
@@ -160,11 +160,12 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
-def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str) -> Guard:
-    return (SingleProcessGuard if store.single_process else Guard)(
-        settings.path_rules,
-        verified,
-        _late(clock, settings.leeway_seconds),
+def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str) -> Judge:
+    rules = settings.path_rules
+    make = partial(
+        SingleProcessGuard if store.single_process else Guard,
+        tokens=verified,
+        clock=_late(clock, settings.leeway_seconds),
         challenge=challenge,
         delay=settings.delay_auth_decision,
         remote_user=settings.remote_user,
@@ -172,6 +173,9 @@ def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Cl
         preflight=settings.preflight,
         trust_vhm_root=settings.trust_vhm_root,
     )
+    if settings.ambiguous_paths != REFUSE:
+        return make(rules.decide)
+    return CherryPyGuard(make(rules.decide), make(lambda method, path: rules.ambiguous))
 
 
 def _late(clock: Clock, leeway: float) -> Clock:
@@ -213,7 +217,7 @@ def _endpoints(
     }
 
 
-def _as_app(endpoint: Endpoint, check: Check | None, timeout: float) -> WSGIApplication:
+def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIApplication:
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if check:
             check(environ)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError, Faults
 from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+Judge = Callable[["WSGIEnvironment"], None]
 
 REFUSE = "refuse cherrypy"
 
@@ -56,7 +62,30 @@ class CherryPyRules(Rules):
     def decide(self, method: str, path: str) -> Access:
         access, folded = super().decide(method, path), path.translate(_PUNCTUATION)
         is_one = not _DETOUR.search(folded) and self._folded.decide(method, folded) == access
-        return access if is_one else self._ambiguous
+        return access if is_one else self.ambiguous
+
+
+class CherryPyGuard:
+    """Hand a request on to one of two guards, by its ``SCRIPT_NAME``.
+
+    An app with ``script_name=None`` joins ``SCRIPT_NAME`` and ``PATH_INFO``, reduces doubled slashes, decodes UTF-8,
+    and then cuts off as many characters as ``SCRIPT_NAME`` had before. Where fewer are left of it, the beginning of
+    ``PATH_INFO`` is cut off too.
+
+    :param guard: judges a request by its method and path.
+    :param ambiguous: judges a request of whose path CherryPy would cut off more or less than ``SCRIPT_NAME``.
+    """
+
+    def __init__(self, guard: Judge, ambiguous: Judge) -> None:
+        self._guard = guard
+        self._ambiguous = ambiguous
+
+    def __call__(self, environ: WSGIEnvironment) -> None:
+        """
+        :raises OAuthError: as the guards do.
+        """
+        mount = environ.get("SCRIPT_NAME", "").rstrip("/")
+        (self._guard if mount.isascii() and "//" not in mount else self._ambiguous)(environ)
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
 from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
 from .model import AccessToken, Clock
-from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules
+from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access
 from .tokens.cache import VerifiedTokens
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ MEMO_LENGTH = 512
 class Guard:
     """Let a request pass, with its identity in the environ, or raise a refusal.
 
+    :param decide: what a method and a raw ``PATH_INFO`` need, by the rules.
     :param challenge: how every challenge of this server begins.
     :param delay: pass a request without a good token where no scope rule names the path, with the
         error code in the environ.
@@ -51,7 +52,7 @@ class Guard:
 
     def __init__(
         self,
-        rules: Rules,
+        decide: Callable[[str, str], Access],
         tokens: VerifiedTokens,
         clock: Clock,
         *,
@@ -63,7 +64,7 @@ class Guard:
         trust_vhm_root: bool = False,
         checks: Sequence[Check] = (),
     ) -> None:
-        self._rules = rules
+        self._access_for = decide
         self._tokens = tokens
         self._cached = tokens.hit
         self._clock = clock
@@ -122,7 +123,7 @@ class Guard:
 
     def _decide(self, target: tuple[str, str]) -> Access:
         """Ask the rules, and remember what they said; within bounds, because paths are anybody's to invent."""
-        access = self._rules.decide(*target)
+        access = self._access_for(*target)
         if len(target[0]) + len(target[1]) <= MEMO_LENGTH:
             if len(self._memo) >= MEMO_ENTRIES:
                 self._memo = {}

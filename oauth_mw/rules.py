@@ -176,6 +176,7 @@ def _show_methods(methods: frozenset[str] | None) -> str:
 class Rules:
     """What each request needs. ``own_paths`` maps the option of an own path to the path.
 
+    :ivar ambiguous: the verdict on every ambiguous path.
     :raises ConfigError: rules or public paths that are exactly an own path, or that others leave nothing to.
     """
 
@@ -196,7 +197,7 @@ class Rules:
                     self._entries.append(entry)
         faults.raise_all()
         self._walkable = bool(rules) and ambiguous_paths == "pass"
-        self._ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
+        self.ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
         methods = {"*"}.union(*(rule.methods or () for rule in rules))
         self._lookups = {method: _compile(self._entries, method) for method in methods}
 
@@ -204,7 +205,7 @@ class Rules:
         """The verdict on a request; ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
         path = path or "/"
         if is_ambiguous(path):
-            return self._ambiguous
+            return self.ambiguous
         access = self._find(method, path)
         # Some frameworks take "post" for POST, others do not. Where that makes a difference, neither reading is safe.
         folded = method.upper()

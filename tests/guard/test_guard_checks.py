@@ -31,7 +31,7 @@ def guard(store, clock, seen):
     tokens = OpaqueTokens(store, clock, "", CHALLENGE)
     cache = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
     rules = Rules([parse_rule(("*", "/write", "write"))], [], {}, "refuse")
-    return Guard(rules, cache, clock, challenge=CHALLENGE, checks=[lambda *given: seen.append(given), only_get])
+    return Guard(rules.decide, cache, clock, challenge=CHALLENGE, checks=[lambda *given: seen.append(given), only_get])
 
 
 def only_get(environ, token):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import string
+from itertools import product
 
 import pytest
 
@@ -90,6 +91,74 @@ def test_punctuation_that_changes_no_verdict_is_let_through(make, path):
 def test_the_mount_is_not_put_before_the_path_again(make, mount):  # P-06
     assert make()("/secret", SCRIPT_NAME=mount).status == 404
     assert make()("/my_admin/secret", SCRIPT_NAME=mount).status == 403
+
+
+def wire(text):
+    """As a server shows it in the environ (PEP 3333)."""
+    return text.encode().decode("latin-1")
+
+
+MISMEASURED = {
+    "doubled slashes": "/a////////////b",
+    "doubled at the beginning": "//////////////b",
+    "UTF-8": "/" + wire("é" * 14),
+    "UTF-8 below a folder": "/a/" + wire("é" * 14),
+    "not UTF-8": "/\xff",
+    "doubled before a slash at the end": "/a////////////b/",
+    "doubled before ..": "/a////////////..",
+    "without a first slash": "a/////////////b",
+}
+
+
+@pytest.mark.parametrize("mount", MISMEASURED.values(), ids=MISMEASURED)
+@pytest.mark.parametrize("path", ["/files/x/my_reports", "/my_reports", "", "files/x"])
+def test_a_mount_that_cherrypy_measures_otherwise_is_refused(make, mount, path):  # P-06, P-09
+    get = make(public_paths=["/files/*"])
+
+    assert (get(path, None, SCRIPT_NAME=mount).status, get(path, SCRIPT_NAME=mount).status) == (400, 400)
+
+
+@pytest.mark.parametrize("mount", ["/a/////////b", "/" + wire("é" * 8)])
+def test_cherrypy_cuts_off_the_beginning_of_a_path_below_such_a_mount(make, mount):
+    """Were it otherwise, the refusal would be for nothing."""
+    get = make(public_paths=["/files/*"], ambiguous_paths="refuse")
+
+    assert get("/files/x/my_reports", None, SCRIPT_NAME=mount).body.startswith(b"VIEW reports")
+
+
+def test_under_such_a_mount_nothing_is_public_without_rules_either(make):  # P-06, P-09
+    get, mount = make(required_scopes=[], public_paths=["/files/*"]), "/a////b"
+
+    assert get("/files/x", None, SCRIPT_NAME=mount).status == 401
+    assert get("/files/x", SCRIPT_NAME=mount).status == 404  # CherryPy's own
+    assert get("/files/x", None, SCRIPT_NAME="/a").body == b"VIEW file 'x'"
+
+
+def test_the_decision_about_another_mount_is_not_remembered(make):  # P-06, P-09
+    get = make(public_paths=["/files/*"])
+
+    mounts = ["/a", "/a//b", "/a", "/a//b", ""]
+
+    assert [get("/files/x", None, SCRIPT_NAME=mount).status for mount in mounts] == [200, 400, 200, 400, 200]
+
+
+@pytest.mark.parametrize("delay", [False, True])
+def test_such_a_mount_is_refused_under_delay_too(make, delay):  # P-06, P-09
+    get = make(delay_auth_decision=delay)
+
+    assert get("/other", None, SCRIPT_NAME="/a//b").status == 400
+
+
+SEGMENTS = ["", "a", "..", ".", "%2f", wire("é"), "\xff", "index", "my_admin", "a;b", "@@x"]
+
+
+@pytest.mark.parametrize("first", SEGMENTS)
+def test_no_mount_opens_what_a_rule_protects(make, first):  # P-06, P-09
+    """Whatever is let through, CherryPy reads as the path that was judged."""
+    get = make(public_paths=["/files/*"])
+    for second, third in product(SEGMENTS, ["", "/", "x", "x//"]):
+        answer = get("/files/x/my_reports", None, SCRIPT_NAME=f"/{first}/{second}{third}")
+        assert answer.status == 400 or answer.body == b"VIEW file 'x/my_reports'"
 
 
 def test_a_rule_may_have_the_other_spelling(make):

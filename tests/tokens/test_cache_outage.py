@@ -134,7 +134,7 @@ def test_failed_looks_do_not_prolong_the_grace(make, log, ticks, text):
 def test_no_grace_goes_past_the_expiry(make, store, log, tokens, ticks, clock, before_expiry, refused):
     cache = make(GRACE)
     text = tokens.issue(store.find_client("tester"), (), HOUR)[0]
-    guard = Guard(Rules((), (), {}, "refuse"), cache, clock, challenge="Bearer")
+    guard = Guard(Rules((), (), {}, "refuse").decide, cache, clock, challenge="Bearer")
     request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {text}"}
     guard(request)
     log.up = False
