@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from helpers.processes import exit_code_of, forked
 from helpers.support import bearer, created, echo, issue
 from helpers.wsgi_client import CheckedApp
-from oauth_mw import OAuthMiddleware, admin, open_store
+from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
 
@@ -73,12 +74,55 @@ def test_the_start_of_a_service_as_root_does_the_same(folder, service):
     assert {each.stat().st_uid for each in folder.iterdir()} == {service.pw_uid}
 
 
-def test_a_database_that_is_there_keeps_its_owner(folder):
+def test_a_database_of_root_in_the_folder_of_another_user_is_refused(folder):
+    """That user may have renamed a file of root to it."""
     (folder / "oauth.db").touch(0o600)
 
-    open_store(f"sqlite:///{folder}/oauth.db", create=True).close()
+    with pytest.raises(ConfigError, match="belongs to root, its folder to user .* give the database"):
+        open_store(f"sqlite:///{folder}/oauth.db", create=True)
 
-    assert (folder / "oauth.db").stat().st_uid == 0
+    assert ((folder / "oauth.db").stat().st_uid, os.listdir(folder)) == (0, ["oauth.db"])
+
+
+PLANTED = ["-oauth_mw", "-wal", "-shm", "-journal"]
+PLANTS = {
+    "a hard link": os.link,
+    "renamed": lambda victim, planted: shutil.copy(victim, victim.with_name("x")) and os.rename(victim, planted),
+    "a link": lambda victim, planted: planted.symlink_to(victim),
+}
+
+
+@pytest.fixture
+def victim(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_bytes(b"precious" * 1024)
+    return victim
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o666])
+@pytest.mark.parametrize("suffix", PLANTED)
+@pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
+def test_root_writes_into_nothing_that_the_service_planted(cli, filled, folder, victim, suffix, plant, mode):
+    planted, before = folder / f"oauth.db{suffix}", victim.read_bytes()
+    planted.unlink(missing_ok=True)
+    (folder / "oauth.db").chmod(mode)
+    plant(victim, planted)
+
+    answer = cli("client", "disable", "tester", store=filled)
+
+    assert answer.exit_code != 0 and str(planted) in answer.stderr
+    assert planted.read_bytes() == before
+
+
+def test_root_follows_no_link_of_the_service_to_a_database_of_root(cli, folder, tmp_path, service):
+    url = f"sqlite:///{tmp_path}/theirs.db"
+    cli("client", "add", "tester", "--id", "tester", store=url)
+    (folder / "oauth.db").symlink_to(tmp_path / "theirs.db")
+    os.chown(folder / "oauth.db", service.pw_uid, -1, follow_symlinks=False)
+
+    answer = cli("client", "disable", "tester", store=f"sqlite:///{folder}/oauth.db")
+
+    assert answer.exit_code != 0 and "is a link of user" in answer.stderr
 
 
 def test_in_a_folder_of_root_it_is_said_that_no_other_user_can_open_it(cli, tmp_path):

@@ -243,6 +243,7 @@ PLACED = {
     "a link to nothing": (lambda counter, victim: counter.symlink_to("nowhere"), "is a link or no regular file"),
     "a folder": (lambda counter, victim: counter.mkdir(), "is a link or no regular file"),
     "a pipe": (lambda counter, victim: os.mkfifo(counter), "is a link or no regular file"),
+    "a hard link": (lambda counter, victim: os.link(victim, counter), r"has a second name \(a hard link\)"),
     "a short file": (lambda counter, victim: counter.touch(), "is too short"),
 }
 
@@ -271,16 +272,45 @@ def test_a_link_is_noticed_while_the_store_is_open(store, counter, victim, place
 
 
 @as_root
-@pytest.mark.parametrize(("mode", "message"), [(0o600, "belongs to user 0, the database to user"), (0o660, "")])
-def test_a_counter_of_another_user_counts_only_where_others_may_write_the_database(store, path, counter, mode, message):
+@pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
+def test_root_takes_no_counter_of_another_user_than_the_database(store, path, counter, mode):
     os.chown(path, getpwnam("nobody").pw_uid, -1)
     path.chmod(mode)
-    if not message:
-        assert end_client(store, "tester")
-        return
 
-    with pytest.raises(StoreUnavailable, match=message):
+    with pytest.raises(StoreUnavailable, match="belongs to user 0, the database to user"):
         end_client(store, "tester")
+
+
+def ends(url):
+    with closing(open_store(url)) as store:
+        return end_client(store, "tester")
+
+
+@as_root
+@pytest.mark.parametrize("mode", [0o600, 0o660])
+def test_others_take_one_only_where_others_may_write_the_database(mode):
+    """The first of them that needed a counter made it."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
+        path = Path(folder, "oauth.db")
+        with closing(open_store(f"sqlite:///{path}", create=True)) as store:
+            store.add_client(registered())
+        user = getpwnam("nobody")
+        for each, owner in ((folder, user.pw_uid), (path, user.pw_uid), (f"{path}-oauth_mw", 12345)):
+            os.chown(each, owner, user.pw_gid)
+        path.chmod(mode)
+        os.chmod(f"{path}-oauth_mw", 0o666)
+
+        assert exit_code_of(forked(lambda: as_nobody(lambda: ends(f"sqlite:///{path}")))) == (0 if mode == 0o660 else 1)
+
+
+def test_a_draft_of_the_counter_that_a_killed_maker_left_is_removed(store, counter):
+    draft = counter.with_name(counter.name + ".1.2")
+    os.link(counter, draft)
+
+    with closing(open_store(store.url)) as again:
+        assert end_client(again, "tester")
+
+    assert not draft.exists()
 
 
 def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_removed(store, counter, victim):

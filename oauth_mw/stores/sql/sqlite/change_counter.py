@@ -130,6 +130,9 @@ def _mapped(path: str, database: str) -> _Mapped:
         return mapped
     others = [found() for found in _all_mapped.valuerefs()]
     _inherited.update(each for each in others if each is not None and each.pid != os.getpid())
+    if named.st_nlink > 1:
+        _remove_drafts(path, identity_of(named))
+        named = os.lstat(path)
     _judge(path, named, os.stat(database))
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
@@ -151,12 +154,18 @@ def _mapped(path: str, database: str) -> _Mapped:
 def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
     """What is written into must be a counter file: root would write into whatever another user put in its place.
 
+    That user may own the folder, and so rename or hard-link any file to this name.
+
     :raises StoreUnavailable: it is not one.
     """
     if not stat.S_ISREG(found.st_mode):
         wrong = "is a link or no regular file"
-    elif found.st_uid != database.st_uid and not database.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    elif found.st_nlink > 1:
+        wrong = "has a second name (a hard link)"
+    elif found.st_uid != database.st_uid and (
         # Where others may write the database, any of them may have been the first to need a counter.
+        os.geteuid() == 0 or not database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    ):
         wrong = f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
     elif found.st_size < _SIZE:
         wrong = "is too short"
@@ -213,6 +222,16 @@ def _make(path: str, database: str) -> None:
         os.close(fd)
         with suppress(FileNotFoundError):
             os.unlink(draft)
+
+
+def _remove_drafts(path: str, counter: Identity) -> None:
+    """Remove the draft's name of a counter file that has it still: its maker is at that, or was killed before."""
+    folder, name = os.path.split(path)
+    for each in os.listdir(folder):
+        draft = os.path.join(folder, each)
+        with suppress(FileNotFoundError):
+            if each.startswith(f"{name}.") and identity_of(os.lstat(draft)) == counter:
+                os.unlink(draft)
 
 
 def _publish(draft: str, path: str) -> None:

@@ -29,7 +29,7 @@ from .. import schema
 from .change_counter import has_counter
 from .connections import FILE, Held, unavailable
 from .contact import dialling, make_tables, schema_version, settle
-from .files import Identity, check_names, identity, make_database
+from .files import Identity, check_names, check_planted, identity, make_database
 from .fork import Link
 from .sessions import Reading, Writing
 
@@ -145,6 +145,7 @@ class SQLiteEngine:
         """Judge what is there before touching anything; make the tables, if this is the start that may."""
         database = identity(self.path)
         check_names(self.path)
+        check_planted(self.path)
         link = self._dial(until)
         try:
             link.wait_at_most(until - monotonic())
@@ -158,6 +159,7 @@ class SQLiteEngine:
                 settle(self.path, held.counter, link, self._served == (database, schema_version(link)), until)
             served = database, schema_version(link)
             link.wait_at_most(self.timeout)
+            check_planted(self.path)  # once more: SQLite has opened its files by now
             held.begin_with(link)
         except BaseException:
             link.close(broken=True)

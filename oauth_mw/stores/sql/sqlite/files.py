@@ -15,7 +15,8 @@ MOUNTS = "/proc/self/mountinfo"
 Identity = tuple[int, int]
 
 # What lies beside a database: SQLite's own files, and the counter.
-COMPANIONS = ("-wal", "-shm", "-journal", "-oauth_mw")
+SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
+COMPANIONS = (*SQLITE_COMPANIONS, "-oauth_mw")
 
 
 def identity_of(found: os.stat_result) -> Identity:
@@ -48,6 +49,45 @@ def check_names(path: str) -> None:
         return
     if os.fsencode(os.path.realpath(path)) in mounts:
         raise ConfigError("store", f"{path} is mounted by itself: mount the folder that it lies in, not the file")
+
+
+def check_planted(path: str) -> None:
+    """As root, refuse files that the database's owner may have put in the place of the store's.
+
+    That user may have renamed a file of root to the name of one, or linked to it, and root would write into it.
+
+    :raises ConfigError: the link to the database, or a file of SQLite's beside it, is not its owner's; or root's
+        database lies in the folder of another user.
+    :raises OSError: there is no database.
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    real = os.path.realpath(path)
+    database, named, folder = os.stat(real), os.lstat(path), os.stat(os.path.dirname(real))
+    if stat.S_ISLNK(named.st_mode) and named.st_uid not in (0, database.st_uid):
+        raise ConfigError("store", f"{path} is a link of user {named.st_uid} to a file of user {database.st_uid}")
+    if database.st_uid == 0 != folder.st_uid:
+        raise ConfigError(
+            "store",
+            f"{real} belongs to root, its folder to user {folder.st_uid}: give the database and the files beside it"
+            " to that user",
+        )
+    for suffix in SQLITE_COMPANIONS:
+        with suppress(FileNotFoundError):
+            _check_companion(real + suffix, database)
+
+
+def _check_companion(path: str, database: os.stat_result) -> None:
+    found = os.lstat(path)
+    # Where others may write the database, SQLite's files belong to the first that needed them.
+    shared = database.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and found.st_uid != 0
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        wrong = "is a link, has a second name or is no regular file"
+    elif found.st_uid != database.st_uid and not shared:
+        wrong = f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
+    else:
+        return
+    raise ConfigError("store", f"{path} {wrong}: root does not write into it; run this as the user of the service")
 
 
 def _unescaped(text: bytes) -> bytes:
