@@ -13,7 +13,7 @@ from .challenge_app import ChallengingApp
 from .cherrypy import REFUSE, CherryPyGuard, Judge
 from .client_auth import ClientAuthentication
 from .config import Settings, own_paths, read_options
-from .deadlines import Patience
+from .deadlines import RequestDeadline
 from .discovery import challenge as challenge_of
 from .discovery import documents
 from .endpoints import Endpoint
@@ -221,7 +221,7 @@ def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIAppl
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if check:
             check(environ)
-        with Patience(timeout):
+        with RequestDeadline(timeout):
             response = endpoint(Request(environ))
         body = response(environ, start_response)
         return EMPTY if environ["REQUEST_METHOD"] == "HEAD" else body

@@ -7,7 +7,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 
 
-class Patience:
+class RequestDeadline:
     """``with`` this, all questions of one thread or greenlet end within ``seconds`` of the first.
 
     The time begins with the first question, not with the request: who sends slowly has his own.
@@ -18,7 +18,7 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self._until: float | None = None
-        self._before: Token[Patience | None]
+        self._before: Token[RequestDeadline | None]
 
     def __enter__(self) -> None:
         self._before = _current.set(self)
@@ -33,11 +33,11 @@ class Patience:
 
 
 # A context is a greenlet's own also where gevent came too late to patch threads.
-_current: ContextVar[Patience | None] = ContextVar("_current", default=None)
+_current: ContextVar[RequestDeadline | None] = ContextVar("_current", default=None)
 
 
-def deadline(seconds: float) -> float:
+def deadline_in(seconds: float) -> float:
     """When a question that may take ``seconds`` must be over, on the monotonic clock; sooner where its request must."""
     now = time.monotonic()
-    patience = _current.get()
-    return now + seconds if patience is None else min(now + seconds, patience.until(now))
+    current = _current.get()
+    return now + seconds if current is None else min(now + seconds, current.until(now))

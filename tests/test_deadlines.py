@@ -8,7 +8,7 @@ from contextvars import copy_context
 
 import pytest
 
-from oauth_mw.deadlines import Patience, deadline
+from oauth_mw.deadlines import RequestDeadline, deadline_in
 
 LONG, SHORT = 1000.0, 100.0
 
@@ -22,58 +22,58 @@ def now(monkeypatch):
 
 
 def test_without_a_request_a_question_has_its_own_time(now):
-    assert deadline(LONG) == LONG
+    assert deadline_in(LONG) == LONG
 
 
 def test_a_request_has_one_time_for_all_its_questions(now):
-    with Patience(SHORT):
-        first = deadline(LONG)
+    with RequestDeadline(SHORT):
+        first = deadline_in(LONG)
         now(30)
-        second = deadline(LONG)
+        second = deadline_in(LONG)
 
     assert (first, second) == (SHORT, SHORT)
 
 
 def test_a_question_may_have_less_time_than_its_request(now):
-    with Patience(LONG):
-        assert deadline(SHORT) == SHORT
+    with RequestDeadline(LONG):
+        assert deadline_in(SHORT) == SHORT
 
 
 def test_the_time_begins_with_the_first_question(now):
-    with Patience(SHORT):
+    with RequestDeadline(SHORT):
         now(30)
-        assert deadline(LONG) == 30 + SHORT
+        assert deadline_in(LONG) == 30 + SHORT
 
 
 def test_the_next_request_has_a_time_of_its_own(now):
-    with Patience(SHORT):
-        deadline(LONG)
+    with RequestDeadline(SHORT):
+        deadline_in(LONG)
     now(200)
-    with Patience(SHORT):
-        assert deadline(LONG) == 200 + SHORT
-    assert deadline(LONG) == 200 + LONG
+    with RequestDeadline(SHORT):
+        assert deadline_in(LONG) == 200 + SHORT
+    assert deadline_in(LONG) == 200 + LONG
 
 
 def test_a_request_within_another_leaves_it_its_time(now):
-    with Patience(SHORT):
-        deadline(LONG)
-        with Patience(LONG):
-            inner = deadline(LONG)
+    with RequestDeadline(SHORT):
+        deadline_in(LONG)
+        with RequestDeadline(LONG):
+            inner = deadline_in(LONG)
 
-        assert (inner, deadline(LONG)) == (LONG, SHORT)
+        assert (inner, deadline_in(LONG)) == (LONG, SHORT)
 
 
 def test_other_threads_are_not_hurried(now):
-    with Patience(SHORT), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(deadline, LONG).result() == LONG
+    with RequestDeadline(SHORT), ThreadPoolExecutor(1) as pool:
+        assert pool.submit(deadline_in, LONG).result() == LONG
 
 
 def test_requests_that_take_turns_in_one_thread_do_not_mix(now):
     # As greenlets do, each in a context of its own.
     one, other = copy_context(), copy_context()
-    first = Patience(SHORT)
+    first = RequestDeadline(SHORT)
     one.run(first.__enter__)
-    one.run(deadline, LONG)
+    one.run(deadline_in, LONG)
     now(30)
 
-    assert other.run(deadline, LONG) == 30 + LONG
+    assert other.run(deadline_in, LONG) == 30 + LONG

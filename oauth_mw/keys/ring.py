@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..deadlines import deadline
+from ..deadlines import deadline_in
 from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
 from ..processes import PerProcess
@@ -280,4 +280,4 @@ class KeyRing:
 
 def _left() -> float:
     """Seconds that the operation under way may still wait."""
-    return max(deadline(WAIT_SECONDS) - time.monotonic(), 0)
+    return max(deadline_in(WAIT_SECONDS) - time.monotonic(), 0)

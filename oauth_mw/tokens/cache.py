@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from hashlib import sha256
 from weakref import WeakMethod
 
-from ..deadlines import Patience, deadline
+from ..deadlines import RequestDeadline, deadline_in
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, Ended, LogPage
 from ..processes import PerProcess
@@ -103,7 +103,7 @@ class VerifiedTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        with Patience(self._timeout):
+        with RequestDeadline(self._timeout):
             failure = ""
             if self._generation() != self._seen or self._monotonic() >= self._next_look:
                 failure = self._catch_up()
@@ -121,7 +121,7 @@ class VerifiedTokens:
         arrived = self._monotonic()
         if self._log.immediate and self._generation() == self._seen and arrived < self._next_look:
             return
-        with Patience(self._timeout):
+        with RequestDeadline(self._timeout):
             self._look(arrived, wait=self._timeout, ahead=True)
 
     def _kept(self, digest: bytes) -> AccessToken | None:
@@ -172,7 +172,7 @@ class VerifiedTokens:
         """Look before a request has to; the seconds until the next time."""
         started = self._monotonic()
         try:
-            with Patience(self._timeout):
+            with RequestDeadline(self._timeout):
                 self._look(started, wait=self._timeout, ahead=True)
         except StoreUnavailable:
             return max(started + RETRY_SECONDS - self._monotonic(), 0)
@@ -194,7 +194,7 @@ class VerifiedTokens:
         :param ahead: although nothing is due.
         """
         lock = self._here().looking
-        if not lock.acquire(timeout=max(deadline(wait) - time.monotonic(), 0)):
+        if not lock.acquire(timeout=max(deadline_in(wait) - time.monotonic(), 0)):
             raise StoreUnavailable("no look at the revocation log in time")
         try:
             if self._ahead is not None:
@@ -244,7 +244,7 @@ class VerifiedTokens:
         """One look at the log, and the generation from before it; not again right after a failure."""
         if started < self._failed + RETRY_SECONDS:
             raise StoreUnavailable(self._failure)
-        in_a_hurry = deadline(self._timeout) < time.monotonic() + self._timeout / 2
+        in_a_hurry = deadline_in(self._timeout) < time.monotonic() + self._timeout / 2
         try:
             try:
                 return self._asked()

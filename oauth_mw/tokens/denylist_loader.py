@@ -6,7 +6,7 @@ import math
 import time
 from typing import Any
 
-from ..deadlines import deadline
+from ..deadlines import deadline_in
 from ..errors import StoreUnavailable
 from ..model import Clock, LogPage
 from ..protocols import RevocationLog
@@ -43,7 +43,7 @@ class Whole:
             self._ends.begin()
             self._left = ()
             begun = self._begun = page
-        until = deadline(self._timeout / 2)
+        until = deadline_in(self._timeout / 2)
         while self._left is not None:
             part = self._log.read_ends(self._left)
             self._ends.gather(part.events)

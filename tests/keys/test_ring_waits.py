@@ -12,12 +12,12 @@ from helpers.changes import remove_key
 from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock, one_store
 from oauth_mw import StoreUnavailable
-from oauth_mw.deadlines import Patience
+from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.keys import LOOK_SECONDS
 from oauth_mw.keys.ring import KeyRing
 
 pytestmark = one_store
-PATIENCE = 0.2
+LIMIT = 0.2
 SLACK = 0.3  # for a machine that is busy
 
 
@@ -79,22 +79,22 @@ def look_under_way(ring, keys):
 
 
 def took(ring, kid):
-    """How long a request waits that may wait for ``PATIENCE``, and that is told nothing."""
+    """How long a request waits that may wait for ``LIMIT``, and that is told nothing."""
     started = time.monotonic()
-    with Patience(PATIENCE), pytest.raises(StoreUnavailable):
+    with RequestDeadline(LIMIT), pytest.raises(StoreUnavailable):
         ring.find(kid)
     return time.monotonic() - started
 
 
 def test_who_waits_for_the_look_of_another_does_not_wait_longer_than_he_may(ring, kid, look_under_way):
-    assert PATIENCE <= took(ring, kid) < PATIENCE + SLACK
+    assert LIMIT <= took(ring, kid) < LIMIT + SLACK
 
 
 def test_who_waited_for_a_look_that_failed_does_not_wait_for_another(ring, keys, kid, ticks):
     """Else the last of many would wait for all of them, one after the other."""
 
     def fail():
-        time.sleep(PATIENCE / 2)
+        time.sleep(LIMIT / 2)
         ticks.move(LOOK_SECONDS)
         raise StoreUnavailable("it does not answer in time")
 
@@ -104,12 +104,12 @@ def test_who_waited_for_a_look_that_failed_does_not_wait_for_another(ring, keys,
     with ThreadPoolExecutor(6) as pool:
         waited = list(pool.map(lambda _: took(ring, kid), range(6)))
 
-    assert max(waited) < PATIENCE
+    assert max(waited) < LIMIT
 
 
 def test_after_a_fork_in_the_middle_of_a_look_the_child_looks_for_itself(ring, kid, look_under_way):
     def work():
-        with Patience(5):
+        with RequestDeadline(5):
             return ring.find(kid) is not None
 
     assert exit_code_of(forked(work)) == 0
@@ -163,7 +163,7 @@ def test_while_one_thread_makes_the_next_key_the_others_sign_with_the_last(keys,
 def test_without_a_key_the_others_wait_no_longer_than_they_may(ring, clock, making):
     making(ring, int(clock()) + 60)
 
-    with Patience(PATIENCE), pytest.raises(StoreUnavailable, match="in time"):
+    with RequestDeadline(LIMIT), pytest.raises(StoreUnavailable, match="in time"):
         ring.signing(int(clock()) + 60)
 
 

@@ -10,7 +10,7 @@ from helpers.builders import HOUR
 from helpers.remote_log import LAG, Scene
 from helpers.support import HandClock, one_store
 from oauth_mw import StoreUnavailable
-from oauth_mw.deadlines import Patience
+from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.follower import LookingAhead
 
@@ -138,7 +138,7 @@ def test_the_request_after_an_own_revocation_does_not_look(make):
 def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_request(make):
     scene = make()
     scene.log.failures = 2
-    with Patience(0):
+    with RequestDeadline(0):
         scene.end(scene.log)
 
     assert not scene.accepts()

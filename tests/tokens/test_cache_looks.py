@@ -13,7 +13,7 @@ from helpers.engines import wait_until
 from helpers.remote_log import LAG, TIMEOUT, Scene
 from helpers.support import HandClock, one_store
 from oauth_mw import StoreUnavailable
-from oauth_mw.deadlines import Patience
+from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import RETRY_SECONDS
 from oauth_mw.tokens.follower import LookingAhead
@@ -73,7 +73,7 @@ def test_who_was_paused_over_a_failing_look_asks_again_at_once(make):
 def test_who_had_no_time_left_has_not_found_an_outage(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
-    with Patience(0):
+    with RequestDeadline(0):
         scene.cache._learn_own()
     scene.end(scene.elsewhere)
 

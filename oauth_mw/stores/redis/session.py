@@ -37,7 +37,7 @@ class RedisSession:
 
     def deadline(self) -> float:
         """When an operation that begins now must be over."""
-        return deadlines.deadline(self._timeout)
+        return deadlines.deadline_in(self._timeout)
 
     def open(self, *, create: bool) -> None:
         """First contact, and no connection held afterwards.

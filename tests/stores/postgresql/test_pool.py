@@ -13,7 +13,7 @@ import pytest
 from helpers.engines import wait_until
 from helpers.postgres_raw import Raw
 from oauth_mw import StoreUnavailable
-from oauth_mw.deadlines import deadline
+from oauth_mw.deadlines import deadline_in
 
 LONG = 20.0  # no test waits so long, unless it fails
 TIMEOUT = 5.0
@@ -34,7 +34,7 @@ class Dialler:
     def __call__(self):
         with self._lock:
             self.attempts += 1
-        if not self.may_go_on.wait(deadline(LONG) - time.monotonic()) or self.failure:
+        if not self.may_go_on.wait(deadline_in(LONG) - time.monotonic()) or self.failure:
             raise self.failure or StoreUnavailable("no connection in time")
         return self._dial()
 
@@ -265,7 +265,7 @@ def test_where_the_one_in_use_is_lost_the_others_fail_at_once(use, dial):
         assert waiter.exception(LONG).reason == "PostgreSQL: no more than one"
 
 
-def test_a_dial_that_hangs_holds_a_caller_no_longer_than_its_deadline(use, dial):
+def test_a_dial_that_hangs_holds_a_caller_no_longer_than_its_deadline_in(use, dial):
     dial.may_go_on.clear()
     started = time.monotonic()
 

@@ -11,7 +11,7 @@ from helpers.builders import HOUR, registered
 from helpers.changes import end_client
 from helpers.postgres_raw import Raw
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.deadlines import deadline
+from oauth_mw.deadlines import deadline_in
 from oauth_mw.stores.sql.postgresql import engine
 from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens
@@ -44,7 +44,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
     left = []
 
     def ended():
-        left.append(deadline(LONG) - time.monotonic())
+        left.append(deadline_in(LONG) - time.monotonic())
         with pytest.raises(StoreUnavailable, match="in time"):
             store.find_client("tester")
 
@@ -59,7 +59,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
 
 def test_with_time_left_it_is_what_the_commit_has_left(store):
     left = []
-    store.watch(lambda: left.append(deadline(LONG) - time.monotonic()))
+    store.watch(lambda: left.append(deadline_in(LONG) - time.monotonic()))
 
     end_client(store, "tester")
 

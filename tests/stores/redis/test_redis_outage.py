@@ -17,7 +17,7 @@ from helpers.engines import Redis, free_port, wait_until
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
-from oauth_mw.deadlines import Patience
+from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.errors import StoreUnavailable
 
 pytestmark = pytest.mark.slow
@@ -140,7 +140,7 @@ def test_who_finds_all_connections_in_use_waits_no_longer_either(server):
         with ThreadPoolExecutor(2) as pool:
             holder = pool.submit(outcome, lambda: store.find_client("tester"))
             wait_until(lambda: store._steps.servers._server._pool.pool.empty(), "the connection to be taken")
-            with Patience(TIMEOUT):
+            with RequestDeadline(TIMEOUT):
                 said, seconds = outcome(lambda: store.find_client("tester"))
 
     assert (said, holder.result()[0]) == ("no connection to Redis became free in time", "Redis did not answer in time")

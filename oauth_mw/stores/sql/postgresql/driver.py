@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, TimeoutError
 from sqlalchemy.pool import QueuePool
 
-from ....deadlines import deadline
+from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreUnavailable
 from ..engine import make_engine
 from ..schema import PLACE
@@ -87,7 +87,7 @@ class Driver(psycopg.Connection[Any]):
     @classmethod
     def _connect_gen(cls, *arguments: Any, **options: Any) -> Any:
         """One attempt to connect, to one host. psycopg's own limit is two seconds at least."""
-        until = deadline(_for_each_host.get())
+        until = deadline_in(_for_each_host.get())
         attempt = super()._connect_gen(*arguments, **options)
         try:
             waiting_for = next(attempt)
@@ -194,7 +194,7 @@ def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) ->
     """
 
     def dial() -> Driver:
-        until = deadline(timeout)
+        until = deadline_in(timeout)
         _for_each_host.set(for_each_host)
         try:
             driver = Driver.connect(**arguments, autocommit=True)

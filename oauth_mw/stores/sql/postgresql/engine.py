@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, cast, func
 from sqlalchemy.sql import ClauseElement
 
-from ....deadlines import Patience, deadline
+from ....deadlines import RequestDeadline, deadline_in
 from ....errors import ConfigError, StoreUnavailable
 from ..schema import PLACE
 from .crash_marker import MARKED_ID, mark, new_mark
@@ -86,7 +86,7 @@ class PostgresEngine:
         """
         self._create = create
         try:
-            self._contact(deadline(self.timeout))
+            self._contact(deadline_in(self.timeout))
         finally:
             self.close()
 
@@ -199,7 +199,7 @@ class PostgresEngine:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         return Link(self._here(until), until)
 
     writing = reading
@@ -213,7 +213,7 @@ class PostgresEngine:
 
         :raises StoreUnavailable: it may or may not have been kept: the caller repeats it.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         pool = self._here(until)
         # Those that wait for their turn leave the other connections to those who read.
         with _turn(pool.turn, until), Link(pool, until) as link:
@@ -227,7 +227,7 @@ class PostgresEngine:
             if ends_tokens and left:
                 notify(driver)
         if ends_tokens:
-            with Patience(left):
+            with RequestDeadline(left):
                 for told in self._watching:
                     told()
 

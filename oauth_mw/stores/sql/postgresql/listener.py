@@ -14,7 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
 
-from ....deadlines import Patience
+from ....deadlines import RequestDeadline
 from ....errors import ConfigError, StoreUnavailable
 from .driver import ERRORS, Driver, is_readable
 
@@ -94,7 +94,7 @@ class Listener:
     def _listen(self) -> bool:
         """Open the connection; true when notifications arrive over it."""
         try:
-            with Patience(DIAL_SECONDS):
+            with RequestDeadline(DIAL_SECONDS):
                 self._driver = self._dial()
                 if self._driver.pooled:
                     return self._lose(self._deaf)

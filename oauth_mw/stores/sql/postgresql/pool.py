@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import PoolProxiedConnection
 
-from ....deadlines import Patience
+from ....deadlines import RequestDeadline
 from ....errors import StoreUnavailable, not_text
 from .driver import ERRORS, Driver, unavailable
 
@@ -92,7 +92,7 @@ class Link:
             self._slots += 1
             self._source = pool.engine.pool
             try:
-                with Patience(max(self._until - time.monotonic(), 0)):
+                with RequestDeadline(max(self._until - time.monotonic(), 0)):
                     self._proxy = pool.engine.raw_connection()
             except ERRORS as error:
                 # A server that has no room for one more still answers those in use: wait for the next to be free.

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
-from ....deadlines import deadline
+from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ....processes import PerProcess
 from .. import schema
@@ -90,7 +90,7 @@ class SQLiteEngine:
             elif not os.path.isfile(self.path):
                 raise StoreMissing(f"there is no store at {self.url}")
             self._create = create
-            self._contact(deadline(self.timeout))
+            self._contact(deadline_in(self.timeout))
         except StoreBroken as error:
             self._create = None
             if not create or not has_counter(self.path):
@@ -190,7 +190,7 @@ class SQLiteEngine:
 
         :raises StoreUnavailable: they are not there.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         if not self._here(until).is_current(until):
             self._here(until)
 
@@ -228,14 +228,14 @@ class SQLiteEngine:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         return Reading(self._here(until), until)
 
     def writing(self) -> Writing:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         return Writing(self._here(until), until)
 
     @contextmanager
@@ -244,7 +244,7 @@ class SQLiteEngine:
 
         :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
         """
-        until = deadline(self.timeout)
+        until = deadline_in(self.timeout)
         held = self._here(until)
         with Writing(held, until, all_files=True) as (connection, driver):
             try:
