@@ -1,4 +1,4 @@
-"""Put the parts together: the only place that knows them all, and the wiring diagram of the product."""
+"""The composition root: builds all parts from the settings and connects them. No other module imports them all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
 from .errors import EMPTY, Faults, OAuthError, StoreMissing, StoreUnavailable
-from .events import Refusals, Sink, StoreFailed, log_sink, tell
+from .events import Refusals, Sink, StoreFailed, combine, log_sink
 from .guard import Guard
 from .keys.sources import judge_keys, signing_keys
 from .model import AccessToken, Clock
@@ -48,7 +48,7 @@ Read = Callable[[str], AccessToken | None]
 
 @dataclass(frozen=True)
 class Parts:
-    """What the facade routes between."""
+    """The parts that the facade calls."""
 
     endpoints: Mapping[str, WSGIApplication]
     guard: Judge
@@ -57,17 +57,19 @@ class Parts:
 
 
 def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = time.time) -> Parts:
-    """
-    :raises ConfigError: naming the option that cannot work.
+    """Build the middleware's parts in front of ``app``.
+
+    :param clock: Unix seconds.
+    :raises ConfigError: an option cannot work; the error names each one.
     """
     settings = judge(options, Faults())
-    emit = tell((log_sink,))
+    emit = combine((log_sink,))
     store = _open(settings, clock, emit)
     keys = signing_keys(settings, store, clock) if settings.issuer else None
     ends = Ends(clock)
     challenge = challenge_of(settings)
     tokens = _formats(settings, store, keys, ends, clock, challenge)
-    told_by_rows = keys is None and store.marks_tokens
+    rows_tell_revocation = keys is None and store.marks_tokens
     verified = VerifiedTokens(
         tokens.accepted,
         store,
@@ -76,16 +78,16 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         grace=settings.outage_grace_seconds,
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
-        ends=None if told_by_rows else ends,
-        forget=keys.forget if keys else _nothing,
+        ends=None if rows_tell_revocation else ends,
+        forget=keys.forget if keys else _forget_nothing,
     )
     guard = _guard(settings, store, verified, clock, challenge)
-    read = tokens.read if told_by_rows else _fresh(verified, tokens.read)
+    read = tokens.read if rows_tell_revocation else _refreshing(verified, tokens.read)
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),
     }
-    own, check = own_paths(settings), _one_process if store.single_process else None
+    own, check = own_paths(settings), _require_single_process if store.single_process else None
     return Parts(
         {path: _as_app(endpoints[name], check, settings.store_timeout_seconds) for name, path in own.items()},
         guard,
@@ -95,10 +97,10 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
 
 
 def judge(options: Mapping[str, object], faults: Faults) -> Settings:
-    """The settings, once all was judged that can be without making a store.
+    """Convert and check the options, as far as that is possible without creating a store.
 
-    :param faults: those found before.
-    :raises ConfigError: with every fault.
+    :param faults: faults that were found before.
+    :raises ConfigError: lists every fault.
     """
     settings = read_options(options, faults)
     if faults.spare("signing_key_files", "key_encryption_secret"):
@@ -113,20 +115,20 @@ def judge(options: Mapping[str, object], faults: Faults) -> Settings:
 
 def _judge_store(settings: Settings) -> None:
     """
-    :raises ConfigError: no store can be opened or made there.
+    :raises ConfigError: no store can be opened or created at the URL.
     """
     if isinstance(settings.store, str):
         try:
             open_store(settings.store, timeout=settings.store_timeout_seconds).close()
         except StoreUnavailable:
-            pass  # no reason not to start
+            pass  # an outage does not prevent a start
         except StoreMissing:
             if settings.store.startswith(SQLITE):
                 check_folder(os.path.dirname(os.path.abspath(settings.store.removeprefix(SQLITE))))
 
 
 def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
-    """The store, made when it is missing. One that does not answer yet is no reason not to start."""
+    """Open the store, or create it. If it is unavailable, emit a warning: an outage does not prevent a start."""
     if not isinstance(settings.store, str):
         return settings.store
 
@@ -165,7 +167,7 @@ def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Cl
     make = partial(
         SingleProcessGuard if store.single_process else Guard,
         tokens=verified,
-        clock=_late(clock, settings.leeway_seconds),
+        clock=_minus_leeway(clock, settings.leeway_seconds),
         challenge=challenge,
         delay=settings.delay_auth_decision,
         remote_user=settings.remote_user,
@@ -178,28 +180,28 @@ def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Cl
     return CherryPyGuard(make(rules.decide), make(lambda method, path: rules.ambiguous))
 
 
-def _late(clock: Clock, leeway: float) -> Clock:
+def _minus_leeway(clock: Clock, leeway: float) -> Clock:
     return (lambda: clock() - leeway) if leeway else clock
 
 
-def _nothing() -> None:
-    """No key was ever believed."""
+def _forget_nothing() -> None:
+    """Without an issuer no keys are cached."""
 
 
-def _fresh(verified: VerifiedTokens, read: Read) -> Read:
-    """Read once it is known what ended until now."""
+def _refreshing(verified: VerifiedTokens, read: Read) -> Read:
+    """``read``, but the revocation log is read first."""
 
-    def fresh(text: str) -> AccessToken | None:
+    def refreshed(text: str) -> AccessToken | None:
         verified.refresh()
         return read(text)
 
-    return fresh
+    return refreshed
 
 
 def _endpoints(
     settings: Settings, store: Store, tokens: Formats, read: Read, clock: Clock, emit: Sink
 ) -> dict[str, Endpoint]:
-    """The endpoints that clients authenticate to, by the option of their path."""
+    """The endpoints at which clients authenticate, by the option that names their path."""
     authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
     return {
         "token_path": TokenEndpoint(
@@ -229,15 +231,17 @@ def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIAppl
     return app
 
 
-def _one_process(environ: WSGIEnvironment) -> None:
-    """Workers that keep their tokens to themselves would not know each other's."""
+def _require_single_process(environ: WSGIEnvironment) -> None:
+    """
+    :raises StoreUnavailable: there are several worker processes. Each would have a ``memory://`` store of its own.
+    """
     if environ.get("wsgi.multiprocess"):
         raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
 
 
 class SingleProcessGuard(Guard):
-    """A guard that refuses to work in one of several processes."""
+    """A guard for stores in memory: it refuses requests when the server has several processes."""
 
     def __call__(self, environ: WSGIEnvironment) -> None:
-        _one_process(environ)
+        _require_single_process(environ)
         super().__call__(environ)

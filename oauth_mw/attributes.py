@@ -42,9 +42,11 @@ RESERVED_ATTRIBUTES = frozenset(
 
 
 def parse_attribute(text: str) -> tuple[str, Value]:
-    """Read ``KEY=VALUE``: VALUE is a string unless it is ``true``, ``false`` or a JSON number; double quotes force one.
+    """Parse ``KEY=VALUE``.
 
-    :raises AdminError: there is no ``=``, or the quotes hold no JSON string.
+    VALUE is a string unless it is ``true``, ``false`` or a JSON number; in double quotes it is always a string.
+
+    :raises AdminError: there is no ``=``, or what is in double quotes is not a JSON string.
     """
     name, equals, value = text.partition("=")
     if not equals:
@@ -61,8 +63,9 @@ def parse_attribute(text: str) -> tuple[str, Value]:
 
 
 def check_attributes(attributes: Mapping[str, object]) -> None:
-    """
-    :raises AdminError: too many or too large, a name that is taken, or a value of another type.
+    """Check the attributes of a client, private and public ones together.
+
+    :raises AdminError: they are too many or too large, a name is reserved or malformed, or a value has another type.
     """
     if len(attributes) > MAX_ATTRIBUTES:
         raise AdminError(f"a client has at most {MAX_ATTRIBUTES} attributes")
@@ -82,9 +85,9 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
 
 
 def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str, Value]:
-    """Both kinds in one.
+    """Merge both kinds.
 
-    :raises AdminError: a name stands in both.
+    :raises AdminError: a name is in both.
     """
     for name in private.keys() & public.keys():
         raise AdminError(f"attribute {name!r}: given as private and as public")
@@ -94,11 +97,11 @@ def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str
 def change(
     client: Client, private: Mapping[str, Value] | None, public: Mapping[str, Value] | None
 ) -> tuple[dict[str, Value], frozenset[str]]:
-    """All attributes, and the names of the public ones, after those given replaced all of their kind.
+    """Replace all attributes of the kinds that are given. Return all attributes and the names of the public ones.
 
-    A name that is given leaves the other kind, where that one is kept.
+    ``None`` keeps a kind, except names that are now given in the other kind.
 
-    :raises AdminError: a name stands in both.
+    :raises AdminError: a name is given in both.
     """
     known = client.attributes.items()
     if private is None:

@@ -1,7 +1,7 @@
-"""Secrets and digests: how they are made, kept and compared.
+"""Client secrets and their digests: how they are generated, stored and compared.
 
-A client secret is a machine's credential: with 256 random bits one salted SHA-256 keeps it as
-well as a slow hash would, and a request costs about a microsecond.
+A generated secret has 256 random bits, so one salted SHA-256 protects it as well as a slow hash would, and costs a
+request about a microsecond.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .model import Client, ClientSecret
 
 MIN_SECRET = 16
 MAX_SECRET = 1024
-MAX_SECRETS = 5  # of one client: each authentication costs as many hashes, whatever the client id
+MAX_SECRETS = 5  # of one client; each authentication computes as many hashes, for any client id
 MAX_ID = 255
 MAX_PASSWORD = 200
 
-# These encode to themselves in a form, a shell and a URL.
+# No form, shell or URL needs these characters escaped.
 _ALPHABET = string.ascii_letters + string.digits
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 
 _PRINTABLE = re.compile(r"[\x20-\x7e]*")
 
-# What a presented secret is compared with: 16 bytes of salt, and the SHA-256 of the salt and the secret. One that is
-# blank fits no secret.
+# A verifier is what a presented secret is compared with: 16 bytes of salt, and the SHA-256 of salt and secret.
+# No secret matches a blank one.
 SALT_BYTES, DIGEST_BYTES = 16, 32
 VERIFIER_BYTES = SALT_BYTES + DIGEST_BYTES
 VERIFIERS_BYTES = MAX_SECRETS * VERIFIER_BYTES
@@ -42,24 +42,24 @@ _GUESSABLE = re.compile(
 
 
 def is_printable(text: str) -> bool:
-    """True for %x20-7E alone, the characters of identifiers, secrets and state (RFC 6749, Appendix A)."""
+    """True if all characters are %x20-7E, as in identifiers, secrets and state (RFC 6749, Appendix A)."""
     return _PRINTABLE.fullmatch(text) is not None
 
 
 def new_client_id() -> str:
-    """A fresh identifier of 20 lower-case letters and digits."""
+    """Generate an identifier of 20 lower-case letters and digits."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(20))
 
 
 def new_secret() -> str:
-    """A fresh secret of 43 letters and digits: 256 random bits (RFC 6749 §10.10)."""
+    """Generate a secret of 43 letters and digits: 256 random bits (RFC 6749 §10.10)."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(43))
 
 
 def hash_secret(
     secret: str, *, label: str = "", created_at: int = 0, not_after: int | None = None, weak: bool = False
 ) -> ClientSecret:
-    """The form in which a secret is stored: salted, under an id of its own."""
+    """Return the stored form of a secret: salted and hashed, with an id of its own. Times are Unix seconds."""
     salt = secrets.token_bytes(SALT_BYTES)
     return ClientSecret(
         secrets.token_hex(6), salt, sha256(salt + secret.encode()).digest(), label, created_at, not_after, weak
@@ -67,14 +67,14 @@ def hash_secret(
 
 
 def verifiers_of(client: Client) -> bytes:
-    """What the secrets of a client are compared with, one after the other."""
+    """The verifiers of all secrets of a client, concatenated."""
     return b"".join([each.salt + each.digest for each in client.secrets])
 
 
 def matching_verifier(secret: str, verifiers: bytes) -> bytes | None:
-    """The one of ``verifiers`` that ``secret`` fits, if any.
+    """Return the verifier that ``secret`` matches, if any.
 
-    However few there are, it costs the same number of hashes; every comparison is in constant time.
+    It computes the same number of hashes however few verifiers there are, and compares in constant time.
     """
     presented = secret.encode()
     found = None
@@ -85,7 +85,7 @@ def matching_verifier(secret: str, verifiers: bytes) -> bytes | None:
 
 
 def live_secret(client: Client, verifier: bytes, now: float) -> ClientSecret | None:
-    """The secret of ``client`` that has this verifier, unless it has expired."""
+    """Return the secret of ``client`` with this verifier, unless it has expired at ``now`` (Unix seconds)."""
     for each in client.secrets:
         if each.salt + each.digest == verifier and (each.not_after is None or now < each.not_after):
             return each
@@ -93,7 +93,7 @@ def live_secret(client: Client, verifier: bytes, now: float) -> ClientSecret | N
 
 
 def check_client_id(client_id: str) -> None:
-    """Refuse an identifier that could not be sent (RFC 6749, Appendix A.1).
+    """Refuse an identifier that cannot be sent (RFC 6749, Appendix A.1).
 
     :raises AdminError: empty, too long, or a character outside %x20-7E.
     """
@@ -102,9 +102,9 @@ def check_client_id(client_id: str) -> None:
 
 
 def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bool:
-    """Judge an imported secret; true when it is weak and was let through.
+    """Check an imported secret. Return true if it is weak and ``allow_weak`` accepts it.
 
-    :raises AdminError: characters that cannot be sent (never let through), or weak without ``allow_weak``.
+    :raises AdminError: it has characters that cannot be sent, or it is weak without ``allow_weak``.
     """
     if not 1 <= len(secret) <= MAX_SECRET or not is_printable(secret):
         raise AdminError(f"a client secret has 1 to {MAX_SECRET} printable ASCII characters (RFC 6749, Appendix A.2)")
@@ -115,9 +115,9 @@ def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bo
 
 
 def password_fault(password: str) -> str | None:
-    """Why a private key may not be encrypted with ``password``; ``None``: it may.
+    """Return why ``password`` is not good enough to encrypt a private key; ``None`` if it is.
 
-    Who has the file guesses for as long as it likes, so this is as strict as with client secrets.
+    An attacker with the file can guess offline, so this is as strict as for client secrets.
     """
     if len(password) > MAX_PASSWORD:
         return f"it has more than {MAX_PASSWORD} characters"
@@ -135,12 +135,12 @@ def _weakness(secret: str, client_id: str = "") -> str | None:
         return "it has fewer than 8 different characters"
     if any(secret == secret[:size] * (len(secret) // size) for size in range(1, len(secret) // 2 + 1)):
         return "it repeats itself"
-    # What is left once the guessable pieces are gone must still be long enough by itself.
+    # Without its guessable pieces the secret must still be long enough.
     if len(_GUESSABLE.sub("", secret)) < MIN_SECRET // 2 or _steps(secret) > len(secret) // 2:
         return "it is made of well-known pieces"
     return None
 
 
 def _steps(secret: str) -> int:
-    """How many characters follow their neighbour in the alphabet or repeat it."""
+    """Count the characters that repeat their neighbour or are next to it in the alphabet."""
     return sum(abs(ord(a) - ord(b)) <= 1 for a, b in zip(secret, secret[1:], strict=False))

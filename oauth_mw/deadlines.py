@@ -1,4 +1,4 @@
-"""How long a request may wait for the store: one time for all that it asks."""
+"""How long a request may wait for the store: one deadline for all of its store calls."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from types import TracebackType
 
 
 class RequestDeadline:
-    """``with`` this, all questions of one thread or greenlet end within ``seconds`` of the first.
+    """Share one deadline among all store calls made inside, in this thread or greenlet.
 
-    The time begins with the first question, not with the request: who sends slowly has his own.
+    It starts at the first call, not at the request, so time spent reading a slow client's body does not count.
+
+    :param seconds: from the first call to the deadline.
     """
 
     __slots__ = ("_before", "_seconds", "_until")
@@ -27,17 +29,21 @@ class RequestDeadline:
         _current.reset(self._before)
 
     def until(self, now: float) -> float:
+        """Return the deadline; the first call sets it. Both are seconds of the monotonic clock."""
         if self._until is None:
             self._until = now + self._seconds
         return self._until
 
 
-# A context is a greenlet's own also where gevent came too late to patch threads.
+# A context variable, not a thread local: each greenlet has its own context, even if gevent did not patch threads.
 _current: ContextVar[RequestDeadline | None] = ContextVar("_current", default=None)
 
 
 def deadline_in(seconds: float) -> float:
-    """When a question that may take ``seconds`` must be over, on the monotonic clock; sooner where its request must."""
+    """Return when a store call that may take ``seconds`` must be done, on the monotonic clock.
+
+    Inside a :class:`RequestDeadline` this is never later than the request's own deadline.
+    """
     now = time.monotonic()
     current = _current.get()
     return now + seconds if current is None else min(now + seconds, current.until(now))

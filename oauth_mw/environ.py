@@ -1,4 +1,4 @@
-"""What handlers downstream use."""
+"""The environ keys, and helpers for views of the wrapped app."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ ERROR = "oauth_mw.error"
 
 
 def current_token(environ: WSGIEnvironment) -> AccessToken | None:
-    """The access token that this request was accepted with; ``None`` on a public path."""
+    """Return the access token of an accepted request; ``None`` if there is none, as on a public path."""
     token: AccessToken | None = environ.get(TOKEN)
     return token
 
 
 def forbidden(*scopes: str) -> WSGIApplication:
-    """A WSGI app that refuses as the guard does: 403, ``insufficient_scope`` (RFC 6750 §3.1).
+    """Return a WSGI app that answers as the guard does: 403, ``insufficient_scope`` (RFC 6750 §3.1).
 
-    For views that decide by themselves. ``scopes`` are the scope tokens that the request needs,
-    each an argument of its own or several in one string.
+    For views that check scopes themselves.
 
+    :param scopes: the scope tokens that the request needs, one or several (separated by spaces) in each argument.
     :raises ConfigError: a scope has a character that RFC 6749 §3.3 does not allow.
     """
     needed = " ".join(scopes)

@@ -1,4 +1,4 @@
-"""Typed events and the sinks they go to. No event holds a token or a secret."""
+"""Typed events, and the sinks that receive them. No event holds a token or a secret."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .errors import OAuthError, StoreUnavailable
 from .model import Clock
 
 REPEAT_SECONDS = 60.0
-MAX_REASONS = 10  # where each failure has words of its own, a log must not fill up with them
+MAX_REASONS = 10  # at once: limits the log if each failure has a text of its own
 
 log = logging.getLogger("oauth_mw")
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``client_id`` is empty while nobody is authenticated."""
+    """``client_id`` is empty if no client was authenticated."""
 
     client_id: str
 
@@ -37,7 +37,7 @@ class TokenRevoked(Event):
 
 @dataclass(frozen=True, slots=True)
 class ForeignRevocation(Event):
-    """``client_id`` asked to revoke a token of ``owner``: answered 200, nothing revoked (RFC 7009 §2.1)."""
+    """``client_id`` tried to revoke a token of ``owner``. The answer was 200; nothing was revoked (RFC 7009 §2.1)."""
 
     token_id: str
     owner: str
@@ -45,7 +45,7 @@ class ForeignRevocation(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A request was refused with ``error``; ``reason`` is what the answer does not tell."""
+    """A request was refused with ``error``. ``reason`` is for the log and not part of the answer."""
 
     error: str
     reason: str
@@ -53,6 +53,8 @@ class Refused(Event):
 
 @dataclass(frozen=True, slots=True)
 class StoreFailed(Event):
+    """The store is unavailable; ``reason`` says what failed."""
+
     reason: str
 
 
@@ -62,12 +64,12 @@ _WARNINGS = (ForeignRevocation, StoreFailed)
 
 
 def log_sink(event: Event) -> None:
-    """Write the event to the logger ``oauth_mw``: INFO, or WARNING where an operator should look."""
+    """Write the event to the logger ``oauth_mw``: at WARNING if an operator should act, else at INFO."""
     log.log(logging.WARNING if isinstance(event, _WARNINGS) else logging.INFO, "%r", event)
 
 
-def tell(sinks: Sequence[Sink]) -> Sink:
-    """One sink for all of ``sinks``, in order. A sink that fails cannot fail a request."""
+def combine(sinks: Sequence[Sink]) -> Sink:
+    """Return a sink that calls all ``sinks`` in order. An exception in one is logged and fails no request."""
 
     def emit(event: Event) -> None:
         for sink in sinks:
@@ -80,9 +82,9 @@ def tell(sinks: Sequence[Sink]) -> Sink:
 
 
 class Refusals:
-    """Tell ``emit`` of refused requests; of a store that does not answer once a minute for each reason that it has.
+    """Emit an event for each refused request, and :class:`StoreFailed` at most once a minute for each reason.
 
-    :param monotonic: a clock that never goes back.
+    :param monotonic: a clock that never goes backwards, in seconds.
     """
 
     def __init__(self, emit: Sink, monotonic: Clock) -> None:

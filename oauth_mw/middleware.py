@@ -1,4 +1,4 @@
-"""The facade. It routes, and renders our own refusals; everything else is decided below."""
+"""The facade: it routes each request and renders refusals. The parts below make all decisions."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class OAuthMiddleware:
     """Put the OAuth 2.0 client credentials grant in front of a WSGI app.
 
-    The token, revocation and introspection paths are answered here; every other request needs a
-    bearer access token (RFC 6750) unless an option opens its path. Downstream, the environ holds
+    It answers the token, revocation and introspection paths itself. Every other request needs a bearer
+    access token (RFC 6750) unless an option opens its path. For accepted requests the environ holds
     ``oauth_mw.client_id``, ``oauth_mw.scope`` and ``oauth_mw.token``.
 
     :param app: the app to protect.
-    :param store: a store URL (``sqlite:///file``, ``memory://``), or what :func:`oauth_mw.open_store` gave.
-    :param options: those of the README's table, as Python values or as the strings of an ini file.
-    :raises ConfigError: an option that is unknown or cannot work, by name.
+    :param store: a store URL (``sqlite:///file``, ``memory://``), or a store from :func:`oauth_mw.open_store`.
+    :param options: the options of the README's table, as Python values or as the strings of an ini.
+    :raises ConfigError: an option is unknown or cannot work; the error names it.
     """
 
     def __init__(self, app: WSGIApplication, *, store: str | Store, **options: Unpack[Options]) -> None:

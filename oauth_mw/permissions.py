@@ -1,4 +1,4 @@
-"""File permissions of other users. Where the system has none (Windows), no file counts as open to them."""
+"""Which files other users of the machine can open. On Windows, without such permissions, none count as open."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 
 def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = True) -> list[str]:
-    """How every user of the machine can read, write or replace a file: a sentence each.
+    """List the ways in which every user of the machine can read, write or replace a file, a sentence each.
 
-    :param companions: suffixes of the files beside it that belong to it. No other user may create these either.
-    :param secret: the file holds something that other users must not read.
+    :param companions: suffixes of the files beside it that belong to it. Other users must not be able to create them.
+    :param secret: other users must not read the file either.
     """
     found = []
     files = [path, *(path + suffix for suffix in companions)]
@@ -29,7 +29,7 @@ def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = 
 
 
 def mode_of(path: str) -> int:
-    """The permissions of a file; none where it is missing, or the system has none."""
+    """Return the mode of a file; 0 if it is missing, or the system has no POSIX permissions."""
     try:
         return os.stat(path).st_mode if os.name == "posix" else 0
     except OSError:
@@ -37,14 +37,15 @@ def mode_of(path: str) -> int:
 
 
 def belongs_to_root(path: str) -> bool:
-    """
+    """True if the file is owned by root.
+
     :raises OSError: there is no such file.
     """
     return os.name == "posix" and os.stat(path).st_uid == 0
 
 
 def _names(path: str) -> tuple[str, str]:
-    """The path as it was given, and with its links resolved."""
+    """The path as given, and with symbolic links resolved."""
     return os.path.abspath(path), os.path.realpath(path)
 
 

@@ -1,4 +1,4 @@
-"""What a token can be meant for: resource identifiers, of clients and of this server (RFC 8707 §2)."""
+"""Resource identifiers, which audiences consist of (RFC 8707 §2)."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ _URI = re.compile(
     f"(?://(?:{_USER})?{_HOST}(?::[0-9]*)?{_SEGMENTS}|/(?:{_CHARACTER}+{_SEGMENTS})?|{_CHARACTER}+{_SEGMENTS})"
     rf"(?:\?(?:{_CHARACTER}|[/?])*)?"
 )
-# A comma may stand in a URI, but hardly at its end, or before what could begin another one.
+# A URI may contain a comma, but one at either end, or before what looks like another URI, separates a list.
 SEVERAL = re.compile(r"\A,|,(?:\Z|(?=[A-Za-z][A-Za-z0-9+.\-]*:))")
 # RFC 9110 §4.2.1
 _NO_HOST = re.compile(r"https?:(?!//[^/?:@])", re.IGNORECASE)
 
 
 def is_resource(text: str) -> bool:
-    """Whether a text is an absolute URI without a fragment, of at most :data:`MAX_LENGTH` characters.
+    """True for an absolute URI without a fragment, of at most :data:`MAX_LENGTH` characters.
 
-    It has printable ASCII only, and no spaces. Two are the same only as exact strings.
+    It has printable ASCII only, and no spaces. Identifiers are compared as exact strings.
     """
     return len(text) <= MAX_LENGTH and _URI.fullmatch(text) is not None and not _NO_HOST.match(text)
 
 
 def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
-    """All of them, each once.
+    """Check resource identifiers and return them without duplicates.
 
-    :raises AdminError: too many, or one that is no resource identifier.
+    :raises AdminError: there are too many, or one is not a resource identifier.
     """
     found = tuple(dict.fromkeys(texts))
     for text in found:

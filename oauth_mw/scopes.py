@@ -1,4 +1,4 @@
-"""What a scope is (RFC 6749 §3.3), and what is one by its letters, but was hardly meant so."""
+"""What a scope is (RFC 6749 §3.3), and which texts are valid scopes but probably mistakes."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SEPARATORS = re.compile(r"[,;]")
 
 
 def check_scopes(words: Iterable[str], *, allow_odd: bool = False) -> tuple[str, ...]:
-    """All of them, each once.
+    """Check scopes and return them without duplicates.
 
-    :param allow_odd: take also those for which :func:`oddity` has a sentence.
-    :raises ValueError: it names the scope, and what was probably meant.
+    :param allow_odd: accept scopes for which :func:`oddity` has a sentence.
+    :raises ValueError: a scope is malformed or odd; the text names it and what was probably meant.
     """
     scopes = tuple(dict.fromkeys(words))
     for scope in scopes:
@@ -27,9 +27,9 @@ def check_scopes(words: Iterable[str], *, allow_odd: bool = False) -> tuple[str,
 
 
 def oddity(scopes: Sequence[str]) -> str:
-    """Say of a scope that it was hardly meant to be one, and what was; ``""`` when there is none.
+    """Describe the first scope that is probably a mistake, and what was meant; ``""`` if there is none.
 
-    One that begins with ``#`` or ``;`` is mostly a comment, and one with ``,`` or ``;`` in it mostly several.
+    A scope that begins with ``#`` or ``;`` is usually a comment, and one that contains ``,`` or ``;`` usually a list.
     """
     comment = next((at for at, scope in enumerate(scopes) if _COMMENT.match(scope)), len(scopes))
     odd = next((scope for scope in scopes[: comment + 1] if _COMMENT.match(scope) or _SEPARATORS.search(scope)), None)
@@ -37,6 +37,6 @@ def oddity(scopes: Sequence[str]) -> str:
         return ""
     looks = "comment: put it on a line of its own" if _COMMENT.match(odd) else "list: separate scopes by spaces"
     meant = " ".join(_SEPARATORS.sub(" ", " ".join(scopes[:comment])).split())
-    if not meant or any(scope.startswith("/") for scope in scopes):  # a path: more rules follow behind the comma
+    if not meant or any(scope.startswith("/") for scope in scopes):  # a path: the comma separates rules
         return f"the scope {odd!r} looks like a {looks}"
     return f"the scope {odd!r} looks like a {looks}; did you mean {meant!r}?"

@@ -14,7 +14,7 @@ PRINTABLE = (
 
 
 def unprintable(text: str) -> str:
-    """The first character that may not stand in a line on a terminal, as ``U+XXXX``; ``""`` when there is none.
+    """Return the first character that is unsafe in a line on a terminal, as ``U+XXXX``; ``""`` if there is none.
 
     Beyond :meth:`str.isprintable`, all spaces (category Zs) and the two joiners are printable. Line and paragraph
     separators, control characters, lone surrogates, and what reorders or hides text (category Cf) are not.

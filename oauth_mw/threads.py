@@ -1,4 +1,4 @@
-"""Threads of our own in somebody else's server."""
+"""Background threads, inside a server that does not expect them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from threading import Thread
 
 
 def begin(work: Callable[..., object], *arguments: object, name: str) -> Thread:
-    """Start a daemon thread that gets no signals: one that it took would not wake the server, which waits for them.
+    """Start a daemon thread that receives no signals.
 
-    :raises RuntimeError: no more threads may run.
+    A signal that it received would not wake the server's main thread, which waits for signals.
+
+    :raises RuntimeError: no more threads can be started.
     """
     thread = Thread(target=work, args=arguments, name=name, daemon=True)
     if not hasattr(signal, "pthread_sigmask") or _are_greenlets():  # Windows has no masks
         thread.start()
         return thread
-    # A thread begins with the mask of the one that starts it.
+    # A new thread inherits the signal mask of the thread that starts it.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         thread.start()
@@ -27,8 +29,9 @@ def begin(work: Callable[..., object], *arguments: object, name: str) -> Thread:
 
 
 def _are_greenlets() -> bool:
-    """What gevent or eventlet start in a thread's place runs in this very thread, and so has its mask.
+    """True if gevent or eventlet starts a greenlet instead of a thread.
 
-    Starting one lets others run: they would fork with all blocked, or take that for the mask to go back to.
+    A greenlet runs in this thread and shares its signal mask. Starting one may switch to another greenlet, which would
+    fork with all signals blocked, or save the blocked mask as the one to restore.
     """
     return _thread.start_new_thread.__module__ != "_thread"

@@ -1,4 +1,4 @@
-"""URLs that a configuration names, taken as they are written: clients compare them to the letter (RFC 8414 §3.3)."""
+"""URLs of a configuration. They are kept as written: clients compare them as exact strings (RFC 8414 §3.3)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from ipaddress import ip_address
 from urllib.parse import quote
 
-# A path of such a URL is compared with PATH_INFO: nothing in it is for a server to decode, or for an app to resolve.
+# The path of such a URL is compared with PATH_INFO, so it has nothing that a server decodes or an app resolves.
 _SEGMENT = r"(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~!$&'()+,=:@-]+"
 _URL = re.compile(
     r"(?P<origin>(?P<scheme>https?)://(?P<host>[A-Za-z0-9._-]+|\[(?=[^\]]*:)[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?)"
@@ -15,7 +15,7 @@ _URL = re.compile(
 
 
 def is_url(text: str) -> bool:
-    """Whether documents can be served for this issuer or resource: https, or http on a loopback host, and no query."""
+    """True for an issuer or resource that can have documents: https, or http on a loopback host, without a query."""
     match = _URL.fullmatch(text)
     if match is None or int(match["port"] or 0) > 65535:
         return False
@@ -30,12 +30,12 @@ def is_url(text: str) -> bool:
 
 
 def server_metadata_path(issuer: str) -> str:
-    """Where the metadata of an authorization server lie on its host (RFC 8414 §3.1)."""
+    """The path of an authorization server's metadata on its host (RFC 8414 §3.1)."""
     return "/.well-known/oauth-authorization-server" + _split(issuer)[1].removesuffix("/")
 
 
 def resource_metadata_path(resource: str) -> str:
-    """Where the metadata of a protected resource lie on its host (RFC 9728 §3.1): only a lone slash is dropped."""
+    """The path of a protected resource's metadata on its host (RFC 9728 §3.1). Only the path ``/`` is dropped."""
     path = _split(resource)[1]
     return "/.well-known/oauth-protected-resource" + ("" if path == "/" else path)
 
@@ -45,16 +45,16 @@ def resource_metadata_url(resource: str) -> str:
 
 
 def endpoint_url(public_url: str, path: str) -> str:
-    """The URL of an own path, for clients."""
+    """The URL at which clients reach one of our paths."""
     return public_url.removesuffix("/") + quote(path, safe="/~!$&'()+,=:@")
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Origin and path.
+    """Split a URL into origin and path.
 
-    :raises ValueError: it is no URL in the sense of :func:`is_url`.
+    :raises ValueError: not a URL in the sense of :func:`is_url`.
     """
     match = _URL.fullmatch(url)
     if match is None:
-        raise ValueError("no URL for which documents can be served")
+        raise ValueError("not a URL for which documents can be served")
     return match["origin"], match["path"]

@@ -16,8 +16,8 @@ from oauth_mw.events import (
     StoreFailed,
     TokenIssued,
     TokenRevoked,
+    combine,
     log_sink,
-    tell,
 )
 
 ISSUED = TokenIssued("tester", "ab12", "read", 99)
@@ -43,13 +43,13 @@ def failures(seen):
 
 
 def test_every_sink_is_told_in_order(seen):
-    tell([lambda event: seen.append(("first", event)), lambda event: seen.append(("second", event))])(ISSUED)
+    combine([lambda event: seen.append(("first", event)), lambda event: seen.append(("second", event))])(ISSUED)
 
     assert seen == [("first", ISSUED), ("second", ISSUED)]
 
 
 def test_a_sink_that_fails_fails_nobody_and_is_logged(seen, caplog):
-    tell([lambda event: 1 / 0, seen.append])(ISSUED)
+    combine([lambda event: 1 / 0, seen.append])(ISSUED)
 
     assert seen == [ISSUED]
     assert [(record.name, record.levelname) for record in caplog.records] == [("oauth_mw", "ERROR")]
