@@ -1,4 +1,4 @@
-"""Ambiguous paths: those that some framework reads as another path than the rules do."""
+"""Ambiguous paths: those that some framework reads as a different path than the rules do."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _AMBIGUOUS = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{
 
 
 def is_ambiguous(path: str) -> bool:
-    """True when an app could read ``path`` (a raw ``PATH_INFO``) as another one than the rules do."""
+    """True if an app could read ``path`` (a raw ``PATH_INFO``) as a different path than the rules do."""
     return bool(path) and (path[0] != "/" or _AMBIGUOUS.search(path) is not None or not _is_utf8(path))
 
 
 def _is_utf8(path: str) -> bool:
-    """False for bytes that some frameworks drop and others replace (PEP 3333: each is one character of ``path``)."""
+    """Check the bytes of ``path`` (PEP 3333: a character each): frameworks drop or replace those that are not UTF-8."""
     try:
         return path.isascii() or bool(path.encode("latin-1").decode())
     except UnicodeError:

@@ -51,7 +51,7 @@ class Parts:
     """The parts that the facade calls."""
 
     endpoints: Mapping[str, WSGIApplication]
-    guard: Judge
+    guard: Guard | CherryPyGuard
     app: WSGIApplication
     refused: Callable[[OAuthError], None]
 
@@ -103,10 +103,10 @@ def judge(options: Mapping[str, object], faults: Faults) -> Settings:
     :raises ConfigError: lists every fault.
     """
     settings = read_options(options, faults)
-    if faults.spare("signing_key_files", "key_encryption_secret"):
+    if faults.none_for("signing_key_files", "key_encryption_secret"):
         with faults:
             judge_keys(settings)
-    if faults and faults.spare("store", "store_timeout_seconds"):
+    if faults and faults.none_for("store", "store_timeout_seconds"):
         with faults:
             _judge_store(settings)
     faults.raise_all()
@@ -162,7 +162,9 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
-def _guard(settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str) -> Judge:
+def _guard(
+    settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str
+) -> Guard | CherryPyGuard:
     rules = settings.path_rules
     make = partial(
         SingleProcessGuard if store.single_process else Guard,

@@ -1,4 +1,4 @@
-"""With ``delay_auth_decision``: our challenge on a 401 of the app that has none."""
+"""For ``delay_auth_decision``: adds our challenge to a 401 of the app."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 class ChallengingApp:
-    """The app, with ``WWW-Authenticate`` added where RFC 9110 §15.5.2 asks for it.
+    """Wraps the app and adds ``WWW-Authenticate`` to a 401 without one (RFC 9110 §15.5.2).
 
-    :param challenge: how every challenge of this server begins.
+    :param challenge: the beginning of every challenge of this server.
     """
 
     def __init__(self, app: WSGIApplication, challenge: str) -> None:

@@ -1,7 +1,7 @@
 """Client authentication at the token, revocation and introspection endpoints (RFC 6749 §2.3).
 
-First exactly one mechanism is found in the request, whatever is configured; then its function,
-by its registered name, gives the readings of an id and a secret that are tried.
+First the mechanism that the request uses is determined, whatever is configured; there must be exactly one.
+Then its function, by its registered name, returns the readings of id and secret to try.
 """
 
 from __future__ import annotations
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from .webob import Request
 
 
-# Base64 of the longest id and secret there are, each of their characters as %XX.
+# Base64 of the longest id and secret, with each of their characters as %XX.
 MAX_BASIC = 4 * (MAX_ID + MAX_SECRET + 1)
 
 
 class Reading(NamedTuple):
+    """One way to decode the credentials of a request."""
+
     client_id: str
     secret: str
 
 
 def _basic(request: Request, form: Form) -> Sequence[Reading]:
-    """Both readings of a Basic header: form-decoded (RFC 6749 §2.3.1), then as many clients send it, raw."""
+    """Both readings of a Basic header: form-decoded (RFC 6749 §2.3.1), then raw, as many clients send it."""
     _, _, value = request.environ["HTTP_AUTHORIZATION"].partition(" ")
     value = value.strip(" \t")
     decoded = basic_credentials(value) if len(value) <= MAX_BASIC else None
@@ -37,7 +39,7 @@ def _basic(request: Request, form: Form) -> Sequence[Reading]:
         return ()
     client_id, _, secret = decoded.partition(b":")
     readings = []
-    # Where nothing is encoded, both readings are one.
+    # If nothing is encoded, both readings are the same.
     for read in (form_decode, _raw) if b"%" in decoded or b"+" in decoded else (_raw,):
         try:
             readings.append(Reading(read(client_id), read(secret)))
@@ -61,10 +63,10 @@ METHODS: dict[str, Callable[[Request, Form], Sequence[Reading]]] = {
 
 
 class ClientAuthentication:
-    """Tell who asks.
+    """Authenticates the client of a request.
 
-    :param methods: the registered names of the methods that are on.
-    :param realm: of the challenge.
+    :param methods: the registered names of the enabled methods.
+    :param realm: the realm of the challenge.
     """
 
     def __init__(self, clients: ClientReader, methods: Sequence[str], realm: str, clock: Clock) -> None:
@@ -74,10 +76,11 @@ class ClientAuthentication:
         self._clock = clock
 
     def __call__(self, request: Request, form: Form) -> Client:
-        """The authenticated client.
+        """Return the authenticated client.
 
         :raises InvalidRequest: more than one mechanism, or two different client ids.
-        :raises InvalidClient: anything else; its answer is the same whatever was wrong.
+        :raises InvalidClient: authentication failed; the answer is the same whatever the reason.
+        :raises StoreUnavailable: the client cannot be read.
         """
         method = self._mechanism(request, form)
         read = self._methods.get(method)
@@ -105,9 +108,9 @@ class ClientAuthentication:
         return found[0]
 
     def _first_match(self, readings: Sequence[Reading]) -> Client:
-        """Try every reading, whatever an earlier one gave.
+        """Try every reading, also after a match.
 
-        So all failures cost the same, but for a right secret of a client that may not use it now.
+        So all failures take the same time, except for a correct secret that has expired or whose client is disabled.
         """
         now = self._clock()
         found = None
@@ -123,7 +126,7 @@ class ClientAuthentication:
                 has_secrets = bool(verifiers.strip(b"\0"))
                 reason, owner = ("wrong secret", client_id) if has_secrets else ("no client with secrets", "")
                 continue
-            # What the record holds may show in the time from here on: the caller has the secret.
+            # From here on the time may depend on the record: the caller has proved that it has the secret.
             client = self._clients.find_client(client_id)
             if client is None or live_secret(client, matched, now) is None:
                 reason, owner = "expired or revoked secret", client_id

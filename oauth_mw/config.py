@@ -241,11 +241,11 @@ def read_options(options: Mapping[str, object], faults: Faults) -> Settings:
             if value is not None:
                 values[name] = _converted(name, value)
     with faults:
-        if "store" not in values and faults.spare("store"):
+        if "store" not in values and faults.none_for("store"):
             raise ConfigError("store", f"is missing: {STORE_URLS}")
     settings = _filled(Settings(**{"store": "", **_switched_off(faults), **values}))
     for involved, check in _CHECKS:
-        if faults.spare(*involved):
+        if faults.none_for(*involved):
             with faults:
                 check(settings)
     return settings
@@ -270,8 +270,8 @@ def _converted(name: str, value: object) -> Any:
 
 def _switched_off(faults: Faults) -> dict[str, object]:
     """Values that take what has a fault out of the comparison of paths."""
-    off: dict[str, object] = {name: None for name in _PATHS if not faults.spare(name)}
-    return off if faults.spare(*_NAMES) else {**off, "metadata": False}
+    off: dict[str, object] = {name: None for name in _PATHS if not faults.none_for(name)}
+    return off if faults.none_for(*_NAMES) else {**off, "metadata": False}
 
 
 def own_paths(settings: Settings) -> dict[str, str]:

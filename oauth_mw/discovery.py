@@ -1,4 +1,4 @@
-"""How clients and other services find their way: the documents, and what they say of this configuration."""
+"""Discovery: the public documents, with their contents for a configuration."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PublicKeys = Callable[[], Sequence[Mapping[str, str]]]
 
 
 def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, Endpoint]:
-    """The endpoints of all documents that are served, by the names of :func:`oauth_mw.config.own_paths`.
+    """The endpoints of all documents, by the names of :func:`oauth_mw.config.own_paths`.
 
-    :param public_keys: the key set's members; ``None`` without an issuer.
+    :param public_keys: returns the members of the key set; ``None`` without an issuer.
     """
     own = own_paths(settings)
     found: dict[str, Endpoint] = {}
@@ -36,14 +36,14 @@ def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, E
 
 
 def challenge(settings: Settings) -> str:
-    """How every challenge of the guard begins, with where to find out what else is needed (RFC 9728 §5.1)."""
-    begins = f'Bearer realm="{settings.realm}"'
+    """The beginning of every challenge of the guard, with the URL of the resource metadata (RFC 9728 §5.1)."""
+    start = f'Bearer realm="{settings.realm}"'
     resource = documented_resource(settings)
-    return f'{begins}, resource_metadata="{resource_metadata_url(resource)}"' if resource else begins
+    return f'{start}, resource_metadata="{resource_metadata_url(resource)}"' if resource else start
 
 
 def _server_metadata(settings: Settings, own: Mapping[str, str]) -> dict[str, object]:
-    """RFC 8414 §2. What is not there is off; a list that would be empty is left out, but for the one that must be."""
+    """RFC 8414 §2. Endpoints that are off are left out, as are empty lists but for the required one."""
     members: dict[str, object] = {
         "issuer": settings.issuer,
         "grant_types_supported": ["client_credentials"],

@@ -1,4 +1,4 @@
-"""The error tree. Each error renders itself; the facade and the command line only catch.
+"""The error tree. Each error renders its own answer; the facade and the command line only catch them.
 
 OAuthError                    answered to a client
 ├── EndpointError             JSON body, RFC 6749 §5.2
@@ -29,7 +29,7 @@ Header = tuple[str, str]
 NO_STORE: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 DEFAULT_REALM = "api"
 
-# A body without a byte. hypercorn sends a status line with the first piece of a body: without any it answers 500.
+# An empty body in one piece: hypercorn sends the status line with the first piece, and answers 500 if there is none.
 EMPTY = (b"",)
 
 
@@ -54,7 +54,7 @@ class Answer:
 
 
 class OAuthError(Exception):
-    """A refusal. What is public is constant; ``reason`` is private and goes to the log."""
+    """A refusal. Its answer is constant; ``reason`` is private and goes to the log."""
 
     status: ClassVar[str]
     error: ClassVar[str]
@@ -85,7 +85,7 @@ class InvalidRequest(EndpointError):
 
 
 class InvalidClient(EndpointError):
-    """Every 401 carries a challenge that names the one scheme of these endpoints (RFC 9110 §15.5.2)."""
+    """Its challenge names Basic, the only HTTP scheme of these endpoints (RFC 9110 §15.5.2)."""
 
     status = "401 Unauthorized"
     error = "invalid_client"
@@ -152,10 +152,10 @@ class BearerError(OAuthError):
 
     @classmethod
     def prepare(cls, challenge: str, scope: str = "") -> Answer:
-        """Render this refusal once.
+        """Render this refusal once, for all requests.
 
-        ``challenge`` is how every challenge of this server begins;
-        ``scope`` names the scope that the resource needs (RFC 6750 §3).
+        :param challenge: the beginning of every challenge of this server.
+        :param scope: the scope that the resource needs (RFC 6750 §3).
         """
         parts = [challenge, f'error="{cls.error}"', f'error_description="{cls.description}"']
         if scope:
@@ -165,10 +165,10 @@ class BearerError(OAuthError):
 
 
 class MissingToken(BearerError):
-    """No credentials, or those of another scheme: a challenge without an error code (RFC 6750 §3.1)."""
+    """No credentials, or credentials of another scheme: a challenge without an error code (RFC 6750 §3.1)."""
 
     status = "401 Unauthorized"
-    error = "missing_token"  # what delay_auth_decision tells the app; never sent
+    error = "missing_token"  # the value of oauth_mw.error for the app; never sent
     description = "A bearer access token is needed"
 
     @classmethod
@@ -192,7 +192,7 @@ class InsufficientScope(BearerError):
 
 
 class AmbiguousPath(BearerError):
-    """A path that the app could read as another one than the rules do."""
+    """A path that the app could read as a different one than the rules do."""
 
     status = "400 Bad Request"
     error = "invalid_request"
@@ -207,13 +207,13 @@ class AmbiguousPath(BearerError):
 
 
 class MovedRoot(AmbiguousPath):
-    """A header that makes an app read the path below another root than the rules do."""
+    """A header that makes the app resolve the path from a different root than the rules do."""
 
     description = "The header X-Vhm-Root is not accepted here"
 
 
 class StoreUnavailable(OAuthError):
-    """The store could not be asked. Never a 401, never *revoked: yes* (RFC 7009 §2.2.1)."""
+    """The store did not answer, or not in time. Never answered with 401, nor as a done revocation (RFC 7009 §2.2.1)."""
 
     status = "503 Service Unavailable"
     error = "temporarily_unavailable"
@@ -226,8 +226,8 @@ class StoreUnavailable(OAuthError):
 class ConfigError(ValueError):
     """A configuration that cannot work.
 
-    ``faults`` has the name of an option and what is wrong with it, for each fault that was found; ``option`` is the
-    name in the first. The text has a line for each.
+    ``faults`` holds a pair for each fault: the name of an option, and what is wrong with it. ``option`` is the name in
+    the first pair. The text has one line per fault.
     """
 
     def __init__(self, option: str, message: str, *others: ConfigError) -> None:
@@ -238,23 +238,23 @@ class ConfigError(ValueError):
 
 
 class StoreMissing(ConfigError):
-    """There is no store yet at this URL."""
+    """There is no store at this URL yet."""
 
     def __init__(self, message: str) -> None:
         super().__init__("store", message)
 
 
 class StoreBroken(ConfigError):
-    """The store's folder or file cannot be used. An outage, where a store has been there before."""
+    """The store's folder or file cannot be used. If a store was there before, this counts as an outage."""
 
     def __init__(self, message: str) -> None:
         super().__init__("store", message)
 
 
 class Faults:
-    """Collect the faults of a configuration, so that they are reported together.
+    """Collect the faults of a configuration, to report them together.
 
-    ``with faults:`` collects a :class:`ConfigError` that is raised inside, and execution continues after the block.
+    ``with faults:`` collects a :class:`ConfigError` that is raised inside; execution continues after the block.
     """
 
     def __init__(self) -> None:
@@ -272,13 +272,13 @@ class Faults:
             return True
         return False
 
-    def spare(self, *options: str) -> bool:
-        """True when no fault of these options was found."""
+    def none_for(self, *options: str) -> bool:
+        """True if none of these options has a fault so far."""
         return not any(name in options for error in self._errors for name, _ in error.faults)
 
     def raise_all(self) -> None:
         """
-        :raises ConfigError: with all faults, if there are any.
+        :raises ConfigError: there are faults; it lists all of them.
         """
         if len(self._errors) > 1:
             first, *others = [ConfigError(*fault) for error in self._errors for fault in error.faults]
@@ -288,13 +288,13 @@ class Faults:
 
 
 class AdminError(ValueError):
-    """A registration or an operation that is refused; the text says what was expected."""
+    """An administrative operation was refused; the text says what was expected."""
 
 
 def not_text() -> AdminError:
-    """What to raise for a text with a lone surrogate: it has no form in bytes, and no store can hold it."""
-    return AdminError("a text holds half a character (a lone surrogate): no store can hold it")
+    """The error for a text with a lone surrogate, which has no encoding in UTF-8."""
+    return AdminError("the text has half a character (a lone surrogate): it cannot be stored")
 
 
 class NotFound(AdminError):
-    """No such client, secret, token or key."""
+    """There is no such client, secret, token or key."""

@@ -1,6 +1,6 @@
-"""Strict parsing of what comes from the network: body, form, Authorization.
+"""Strict parsing of untrusted input: body, form, Authorization.
 
-WebOb's own readers are kind (a length of ``-1``, bad bytes as U+FFFD); the endpoints must not be.
+WebOb's own readers are lenient: they accept a length of ``-1``, and decode bad bytes as U+FFFD.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ MAX_PARAMETERS = 256
 MAX_MEDIA_TYPE = 512
 FORM = "application/x-www-form-urlencoded"
 
-# RFC 6749 §3.2: none of these may be sent twice.
+# RFC 6749 §3.2: none of these may be repeated.
 SINGLE = frozenset(
     "grant_type scope state client_id client_secret client_assertion client_assertion_type"
     " token token_type_hint".split()
 )
-# RFC 8707 §2: this one may be. A form has its values joined by NUL, which is in none: see values_of().
+# RFC 8707 §2: this one may be. A Form joins its values by NUL, which no value contains: see values_of().
 RESOURCE = "resource"
 
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -35,11 +35,10 @@ Form = dict[str, str]
 
 
 def read_form(request: Request, *, may_be_empty: bool = False) -> Form:
-    """The form parameters of the body (RFC 6749 §3.2, Appendix B); those without a value count as left out.
+    """Read the form parameters of the body (RFC 6749 §3.2, Appendix B); those without a value count as omitted.
 
-    ``may_be_empty`` lets an empty body do without a Content-Type.
-
-    :raises InvalidRequest: wrong media type, broken length, encoding or a repeated parameter.
+    :param may_be_empty: an empty body needs no Content-Type.
+    :raises InvalidRequest: a wrong media type, a broken length or encoding, or a repeated parameter.
     :raises PayloadTooLarge: more than :data:`MAX_BODY` bytes.
     """
     environ = request.environ
@@ -55,7 +54,7 @@ def read_form(request: Request, *, may_be_empty: bool = False) -> Form:
 def parse_form(body: bytes) -> Form:
     """Decode ``name=value&…`` strictly: ``%XX`` and ``+``, UTF-8, no NUL.
 
-    :raises InvalidRequest: anything else, more than :data:`MAX_BODY` bytes, or a parameter of the protocol sent twice.
+    :raises InvalidRequest: anything else, more than :data:`MAX_BODY` bytes, or a repeated OAuth parameter.
     """
     if len(body) > MAX_BODY:
         raise InvalidRequest("the parameters are too long")
@@ -86,7 +85,7 @@ def parse_form(body: bytes) -> Form:
 
 
 def values_of(text: str) -> tuple[str, ...]:
-    """The values, each once, that a form has of a parameter that may be sent several times."""
+    """Split the values of a repeatable parameter of a form, without duplicates."""
     return tuple(dict.fromkeys(text.split("\0")))
 
 
@@ -98,7 +97,7 @@ def form_decode(raw: bytes) -> str:
     if b"%" in raw:
         if _BAD_ESCAPE.search(raw):
             raise ValueError("bad percent-encoding")
-        # Quoted-printable (RFC 2045 §6.7) is the same with "=" for "%", and is decoded in C.
+        # Quoted-printable (RFC 2045 §6.7) is the same with "=" for "%", and its decoder is written in C.
         raw = a2b_qp(raw.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))
     elif b"+" in raw:
         raw = raw.replace(b"+", b" ")
@@ -106,7 +105,7 @@ def form_decode(raw: bytes) -> str:
 
 
 def basic_credentials(value: str) -> bytes | None:
-    """What follows ``Basic`` in an Authorization header, base64-decoded; ``None`` when it is malformed (RFC 7617 §2).
+    """Decode what follows ``Basic`` in an Authorization header; ``None`` if it is malformed (RFC 7617 §2).
 
     The decoding is strict: the standard alphabet, canonical padding, a colon inside.
     """
@@ -114,7 +113,7 @@ def basic_credentials(value: str) -> bytes | None:
         decoded = a2b_base64(value, strict_mode=True)
     except ValueError:
         return None
-    # Strict decoding still lets unused bits pass.
+    # Strict decoding still ignores non-zero unused bits.
     if b2a_base64(decoded, newline=False).decode() != value or b":" not in decoded:
         return None
     return decoded
@@ -143,11 +142,11 @@ def _read_body(environ: dict[str, object]) -> bytes:
     if encoding and str(encoding).lower() != "identity":
         raise InvalidRequest("the body has a Content-Encoding")
     if not length:
-        # PEP 3333 lets nobody read without a length, unless the server says that the input ends by itself.
+        # PEP 3333 forbids reading without a length, unless the server says that the input is terminated.
         if environ.get("wsgi.input_terminated"):
             return _read(environ, MAX_BODY + 1, exact=False)
         if chunked:
-            raise InvalidRequest("a chunked body on a server that does not end the input")
+            raise InvalidRequest("the body is chunked, but the server does not set wsgi.input_terminated")
         return b""
     if not isinstance(length, str) or not _LENGTH.fullmatch(length):
         raise InvalidRequest("the Content-Length is not a number")

@@ -1,4 +1,4 @@
-"""Path rules: what a request needs, by its method and raw ``PATH_INFO``. All is compiled and judged at start-up."""
+"""Path rules: what a request needs, by its method and raw ``PATH_INFO``. They are compiled and checked at start-up."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from .scopes import check_scopes
 
 REQUIRED_SCOPES = "required_scopes"
 PUBLIC_PATHS = "public_paths"
-_GAP = re.compile(r"[ \t]+")  # not \s: a path may hold U+00A0, and a line break would run two rules together
+_GAP = re.compile(r"[ \t]+")  # not \s: a path may contain U+00A0, and a line break would join two rules
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{[\w-]*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A path pattern: ``text`` as configured, ``segments`` as the bytes of ``PATH_INFO`` show them.
+    """A path pattern: ``text`` as configured, ``segments`` in the encoding of ``PATH_INFO`` (PEP 3333).
 
-    An empty segment stands for ``{name}``; ``tail`` for a closing ``/*``, ``slash`` for a closing ``/``.
+    An empty segment is ``{name}``. ``tail``: the pattern ends in ``/*``; ``slash``: it ends in ``/``.
     """
 
     text: str
@@ -32,8 +32,8 @@ class Pattern:
     slash: bool = False
 
     def compile(self, *, wide: bool) -> re.Pattern[str]:
-        """The regular expression, ``wide`` for what closes: there ``/x`` and ``/x/`` are one."""
-        # Possessive, and delimited by what it cannot match: no path makes it backtrack.
+        """Return the regular expression. ``wide`` is for patterns that restrict access: ``/x`` then covers ``/x/``."""
+        # Possessive, and delimited by a character that it cannot match: no path causes backtracking.
         head = "".join("/" + (re.escape(segment) if segment else "[^/]++") for segment in self.segments)
         end = "(?s:/.*)?" if self.tail else "/?" if wide else "/" * self.slash
         return re.compile(head + end)
@@ -44,11 +44,11 @@ REST = Pattern("/*", (), tail=True)
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """A verdict, made once at start-up and shared by all requests.
+    """A decision, made once at start-up and shared by all requests.
 
-    ``kind`` is ``public`` (not looked at), ``ambiguous`` (400), ``no method`` (401 without a valid token, 403 with one)
-    or ``token``: a valid token with ``scopes``, all or ``any_of`` them; ``scope`` is their text for the challenge.
-    ``named`` is false where no rule asks for a token, so that ``delay_auth_decision`` may leave it to the app.
+    ``kind`` is ``public`` (no check), ``ambiguous`` (400), ``no method`` (401 without a valid token, 403 with one), or
+    ``token``: a valid token with all of ``scopes``, or with one of them if ``any_of``. ``scope`` is their text for the
+    challenge. ``named`` is false where no rule names the path, so ``delay_auth_decision`` may leave it to the app.
     """
 
     kind: Literal["public", "ambiguous", "no method", "token"]
@@ -72,7 +72,7 @@ ANY_TOKEN = Access("token", named=False)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A scope rule. ``methods`` is ``None`` for ``*``; no ``scopes`` means any valid token."""
+    """A scope rule. ``methods`` is ``None`` for ``*``; without ``scopes`` any valid token is enough."""
 
     methods: frozenset[str] | None
     pattern: Pattern
@@ -94,9 +94,9 @@ class Row:
 
 
 def parse_pattern(text: str, option: str) -> Pattern:
-    """Read ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*``, written in plain Unicode.
+    """Parse ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*``, written in plain Unicode.
 
-    :raises ConfigError: for ``option``, when no path could match or the notation is another one.
+    :raises ConfigError: for ``option``: no path can match the pattern, or it has another notation.
     """
     try:
         return _read_pattern(text)
@@ -105,12 +105,12 @@ def parse_pattern(text: str, option: str) -> Pattern:
 
 
 def parse_rule(value: object) -> Rule:
-    """Read ``"METHODS PATH SCOPES"``, or the three strings as a tuple or list.
+    """Parse ``"METHODS PATH SCOPES"``, or the three strings as a tuple or list.
 
     METHODS is ``*`` or names joined by commas (GET covers HEAD); SCOPES is ``-`` for any valid token,
-    or scope tokens (RFC 6749 §3.3) separated by spaces, all of them needed unless ``any of`` stands before.
+    or scope tokens (RFC 6749 §3.3) separated by spaces. All of them are needed, unless they follow ``any of``.
 
-    :raises ConfigError: names the rule and what was expected.
+    :raises ConfigError: the rule is malformed; the text names it and what was expected.
     """
     parts = _GAP.split(value.strip(" \t\r\n"), 2) if isinstance(value, str) else value
     try:
@@ -174,10 +174,11 @@ def _show_methods(methods: frozenset[str] | None) -> str:
 
 
 class Rules:
-    """What each request needs. ``own_paths`` maps the option of an own path to the path.
+    """Decides what each request needs.
 
+    :param own_paths: the paths that the middleware answers itself, by option.
     :ivar ambiguous: the verdict on every ambiguous path.
-    :raises ConfigError: rules or public paths that are exactly an own path, or that others leave nothing to.
+    :raises ConfigError: a rule or public path is exactly an own path, or can never match because of others.
     """
 
     def __init__(
@@ -202,26 +203,26 @@ class Rules:
         self._lookups = {method: _compile(self._entries, method) for method in methods}
 
     def decide(self, method: str, path: str) -> Access:
-        """The verdict on a request; ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
+        """Return what a request needs. ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
         path = path or "/"
         if is_ambiguous(path):
             return self.ambiguous
         access = self._find(method, path)
-        # Some frameworks take "post" for POST, others do not. Where that makes a difference, neither reading is safe.
+        # Some frameworks treat "post" as POST, others do not. If that makes a difference, neither reading is safe.
         folded = method.upper()
         return access if method == folded or self._find(folded, path) == access else NO_METHOD
 
     def _find(self, method: str, path: str) -> Access:
-        regex, verdicts = self._lookups.get(method) or self._lookups["*"]
+        regex, decisions = self._lookups.get(method) or self._lookups["*"]
         match = regex.fullmatch(path)
-        return verdicts[match.lastindex - 1 if match and match.lastindex else -1]
+        return decisions[match.lastindex - 1 if match and match.lastindex else -1]
 
     def table(self) -> list[Row]:
-        """What holds, in the order of trying: the first row that fits a request decides."""
+        """The effective rules in the order in which they are tried; the first row that matches a request decides."""
         return [Row(_show_methods(one.methods), one.pattern.text, one.access.needs) for one in self._entries]
 
     def warnings(self, own_paths: Mapping[str, str]) -> list[str]:
-        """What works, but perhaps not as meant: sentences for ``oauth-mw check``."""
+        """Sentences for ``oauth-mw check`` about rules that work, but perhaps not as intended."""
         found = []
         own = [(f"{name} {path}", path.encode().decode("latin-1")) for name, path in own_paths.items()]
         for entry in self._entries:
@@ -236,7 +237,7 @@ class Rules:
 
 
 class _Entry(NamedTuple):
-    """One line of the table, with its ``text`` in ``option``; without an option it follows from others."""
+    """A row of the table; ``text`` is its notation in ``option``. Without an option it is implied by other rows."""
 
     methods: frozenset[str] | None
     pattern: Pattern
@@ -247,7 +248,7 @@ class _Entry(NamedTuple):
 
 
 def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Entry]:
-    """All that decides, first match first; each method of each path fits one entry at least."""
+    """Yield the entries in the order in which they are tried. Each method and path matches at least one."""
     named = [rule for rule in rules if rule.pattern != REST]
     rest = [rule for rule in rules if rule.pattern == REST]
     yield from map(_rule_entry, named)
@@ -265,42 +266,47 @@ def _rule_entry(rule: Rule) -> _Entry:
 
 
 def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
-    """One expression for all that has ``method`` ("*": one that no rule lists), and what each of its groups means."""
-    able = [one for one in entries if one.methods is None or method in one.methods]
-    # The groups are empty and come last: around the branches they would cost a time quadratic in their number.
-    return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in able)), tuple(one.access for one in able)
+    """One expression for all entries of ``method`` ("*": any that no rule lists), and the decision of each group."""
+    applicable = [one for one in entries if one.methods is None or method in one.methods]
+    # Each group is empty and ends its branch: groups around the branches cost time quadratic in their number.
+    return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in applicable)), tuple(
+        one.access for one in applicable
+    )
 
 
 def _is_dead(entry: _Entry, earlier: Sequence[_Entry]) -> bool:
-    """True when ``earlier`` leave nothing to it; refused when it was configured, as somebody then counts on it."""
-    takers = []
+    """True if ``earlier`` entries match all of its paths.
+
+    :raises ConfigError: the entry was configured, so it was meant to have an effect.
+    """
+    covering = []
     # One public path within another is no mistake.
     others = [one for one in earlier if not (one.access is PUBLIC and entry.access is PUBLIC)]
     for method in sorted(entry.methods or {"*"}):
-        found = _takers(entry, [one for one in others if one.methods is None or method in one.methods])
+        found = _covering(entry, [one for one in others if one.methods is None or method in one.methods])
         if not found:
             return False
-        takers += found
+        covering += found
     if entry.option:
-        names = ", ".join(dict.fromkeys(repr(one.text) for one in takers))
+        names = ", ".join(dict.fromkeys(repr(one.text) for one in covering))
         raise ConfigError(entry.option, f"{entry.text!r} can never match, all is taken before by {names}")
     return True
 
 
-def _takers(entry: _Entry, others: Sequence[_Entry]) -> list[_Entry]:
-    """Who of ``others`` together match every path that ``entry`` matches; nobody when one path is left over.
+def _covering(entry: _Entry, others: Sequence[_Entry]) -> list[_Entry]:
+    """Return those ``others`` that together match every path that ``entry`` matches; empty if they miss a path.
 
-    A few witnesses decide it exactly. Whoever matches a segment that equals no literal does so by ``{name}`` or
-    ``/*``, so matches any segment there; and whoever matches deeper than all patterns go does so at any depth.
+    A few sample paths decide it exactly. An entry that matches a segment equal to no literal does so by ``{name}`` or
+    ``/*``, so it matches any segment there; and one that matches deeper than all patterns does so at any depth.
     """
     longest = max((len(other.pattern.segments) for other in others), default=0)
-    fresh = "~" * (1 + max((len(text) for other in others for text in other.pattern.segments), default=0))
-    head = [segment or fresh for segment in entry.pattern.segments]
-    paths = ["/" + "/".join(head + [fresh] * more) for more in range(longest + 2 if entry.pattern.tail else 1)]
+    unused = "~" * (1 + max((len(text) for other in others for text in other.pattern.segments), default=0))
+    head = [segment or unused for segment in entry.pattern.segments]
+    paths = ["/" + "/".join(head + [unused] * more) for more in range(longest + 2 if entry.pattern.tail else 1)]
     found = []
-    for witness in filter(entry.regex.fullmatch, [*paths, *(path.rstrip("/") + "/" for path in paths)]):
-        taker = next((other for other in others if other.regex.fullmatch(witness)), None)
-        if taker is None:
+    for sample in filter(entry.regex.fullmatch, [*paths, *(path.rstrip("/") + "/" for path in paths)]):
+        match = next((other for other in others if other.regex.fullmatch(sample)), None)
+        if match is None:
             return []
-        found.append(taker)
+        found.append(match)
     return found

@@ -14,7 +14,7 @@ _encode = json.JSONEncoder().encode
 
 
 def json_response(members: Mapping[str, object]) -> Response:
-    """A 200 answer that no cache keeps (RFC 6749 §5.1)."""
+    """A 200 answer in JSON that no cache may store (RFC 6749 §5.1)."""
     body = _encode(members).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE]
     return Response(headerlist=headers, app_iter=[body])
@@ -22,7 +22,7 @@ def json_response(members: Mapping[str, object]) -> Response:
 
 def require_post(request: Request) -> None:
     """
-    :raises MethodNotAllowed: any other method (RFC 6749 §3.2).
+    :raises MethodNotAllowed: the method is not POST (RFC 6749 §3.2).
     """
     if request.environ["REQUEST_METHOD"] != "POST":
         raise MethodNotAllowed("not a POST")
@@ -30,7 +30,7 @@ def require_post(request: Request) -> None:
 
 def require_get(request: Request) -> None:
     """
-    :raises ReadOnly: any other method than GET and HEAD.
+    :raises ReadOnly: the method is neither GET nor HEAD.
     """
     if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         raise ReadOnly("neither GET nor HEAD")

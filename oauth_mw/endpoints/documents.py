@@ -11,7 +11,7 @@ from ..keys import JWKS_MAX_AGE
 from ..webob import Request, Response
 from . import require_get
 
-# Seconds for which others may keep what does not change while we run.
+# Seconds for which a document may be cached. It does not change while the process runs.
 MAX_AGE = 300
 JSON = "application/json"
 # RFC 7517 §8.5
@@ -19,9 +19,9 @@ KEY_SET = "application/jwk-set+json"
 
 
 class Document:
-    """A document, encoded once, for everybody: pages of other origins may read it too.
+    """A public document, encoded once. Pages of other origins may read it too.
 
-    :param max_age: seconds for which it may be kept; 0: it is asked for anew each time.
+    :param max_age: seconds for which it may be cached; 0: it must be revalidated each time.
     """
 
     def __init__(self, members: Mapping[str, object], media_type: str = JSON, *, max_age: int = MAX_AGE) -> None:
@@ -36,24 +36,24 @@ class Document:
 
     def __call__(self, request: Request) -> Response:
         """
-        :raises ReadOnly: any other method than GET and HEAD.
+        :raises ReadOnly: the method is neither GET nor HEAD.
         """
         require_get(request)
         # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
-        if self._is_known(request.environ.get("HTTP_IF_NONE_MATCH", "")):
+        if self._has_tag(request.environ.get("HTTP_IF_NONE_MATCH", "")):
             return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=EMPTY)
         return Response(headerlist=list(self._headers), app_iter=[self._body])
 
-    def _is_known(self, if_none_match: str) -> bool:
-        """Compared weakly (RFC 9110 §13.1.2): who compresses on the way may have weakened the tag."""
+    def _has_tag(self, if_none_match: str) -> bool:
+        """Compare weakly (RFC 9110 §13.1.2): a proxy that compresses may have weakened the tag."""
         tags = [tag.strip(" \t") for tag in if_none_match.split(",")]
         return tags == ["*"] or self._etag in tags or f"W/{self._etag}" in tags
 
 
 class KeySet:
-    """The keys that verify our tokens, encoded once for as long as they stay the same.
+    """The public keys that verify our tokens, encoded again only when they change.
 
-    :param public: their public members (RFC 7517 §4).
+    :param public: returns the public members of each key (RFC 7517 §4).
     """
 
     def __init__(self, public: Callable[[], Sequence[Mapping[str, str]]]) -> None:
@@ -62,8 +62,8 @@ class KeySet:
 
     def __call__(self, request: Request) -> Response:
         """
-        :raises ReadOnly: any other method than GET and HEAD.
-        :raises StoreUnavailable: the keys cannot be told.
+        :raises ReadOnly: the method is neither GET nor HEAD.
+        :raises StoreUnavailable: the keys cannot be read.
         """
         require_get(request)
         keys = self._public()
@@ -74,5 +74,5 @@ class KeySet:
 
 
 def _key_set(keys: Sequence[Mapping[str, str]]) -> tuple[Sequence[Mapping[str, str]], Document]:
-    """The keys and their document. The first key signs as soon as it is made, so nobody may keep an empty set."""
+    """The keys and their document. The first key signs as soon as it is made, so an empty set may not be cached."""
     return keys, Document({"keys": keys}, KEY_SET, max_age=JWKS_MAX_AGE if keys else 0)

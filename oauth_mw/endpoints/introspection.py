@@ -13,14 +13,15 @@ from . import json_response, require_post
 
 
 class IntrospectionEndpoint:
-    """Tell a client about its own tokens, and a resource server about the tokens that are for it.
+    """Describes to a client its own tokens, and to a resource server the tokens that are for it.
 
-    Whatever is not a live token that the caller may see is ``{"active": false}`` and nothing else
+    For anything but a live token that the caller may see, the answer is ``{"active": false}`` and nothing else
     (RFC 7662 §2.2).
 
-    :param read: the live token of a text, or ``None``; whoever it is for, the same checks as the guard's.
-    :param audience: of this server: what resource servers are that have no audiences of their own, and what tokens
-        are for that say nothing else.
+    :param read: returns the live token for a text, or ``None``. It makes the same checks as the guard, except for the
+        audience.
+    :param audience: this server's identifiers. They stand in for a resource server without audiences of its own, and
+        for a token without an audience.
     """
 
     def __init__(
@@ -36,7 +37,7 @@ class IntrospectionEndpoint:
     def __call__(self, request: Request) -> Response:
         """
         :raises EndpointError: RFC 7662 §2.3.
-        :raises StoreUnavailable: it cannot be told.
+        :raises StoreUnavailable: the state of the token cannot be read.
         """
         require_post(request)
         form = read_form(request)

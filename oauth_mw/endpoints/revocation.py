@@ -14,31 +14,31 @@ from . import require_post
 
 
 class RevocationEndpoint:
-    """End a client's own token.
+    """Revokes a client's own token.
 
-    Another client's token is answered like an unknown one, 200, so that nobody learns that it
-    exists; nothing is revoked, and an event says who tried. ``token_type_hint`` changes nothing.
+    For another client's token the answer is 200, as for an unknown one, so that the caller cannot learn that it exists.
+    Nothing is revoked, and an event names the caller. ``token_type_hint`` is ignored.
 
-    :param known: the token of a text that has not expired, and whether it lives; or ``None``.
-    :param revoke: end the token of a text, or make sure that its end is kept; false when it had ended before.
+    :param find: returns the unexpired token for a text and whether it is live (not revoked), or ``None``.
+    :param revoke: revokes the token for a text, or makes an earlier revocation durable; false if it was revoked before.
     """
 
     def __init__(
         self,
         authenticate: ClientAuthentication,
-        known: Callable[[str], tuple[AccessToken, bool] | None],
+        find: Callable[[str], tuple[AccessToken, bool] | None],
         revoke: Callable[[str, AccessToken], bool],
         emit: Sink,
     ) -> None:
         self._authenticate = authenticate
-        self._known = known
+        self._find = find
         self._revoke = revoke
         self._emit = emit
 
     def __call__(self, request: Request) -> Response:
         """
         :raises EndpointError: RFC 7009 §2.2.1.
-        :raises StoreUnavailable: the token is not known to be ended.
+        :raises StoreUnavailable: the revocation is not confirmed.
         """
         require_post(request)
         form = read_form(request)
@@ -46,11 +46,11 @@ class RevocationEndpoint:
         text = form.get("token")
         if text is None:
             raise InvalidRequest("no token", client.client_id)
-        token, lives = self._known(text) or (None, False)
+        token, is_live = self._find(text) or (None, False)
         if token is not None and token.client_id == client.client_id:
-            # One that is dead may be so by a request that was answered 503: the store had not kept it safely yet.
+            # Also if it is revoked already: that request may have been answered 503, before the revocation was durable.
             if self._revoke(text, token):
                 self._emit(TokenRevoked(client.client_id, token.token_id))
-        elif token is not None and lives:
+        elif token is not None and is_live:
             self._emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))
         return Response(headerlist=[("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", "0"), *NO_STORE])

@@ -24,15 +24,15 @@ Issue = Callable[[Client, Sequence[str], int, Sequence[str]], tuple[str, AccessT
 
 
 class TokenEndpoint:
-    """Issue access tokens to authenticated clients.
+    """Issues access tokens to authenticated clients.
 
-    :param issue: the format's verb.
+    :param issue: issues a token in the client's format.
     :param lifetime: seconds, for clients without a lifetime of their own.
-    :param default_scope: for clients without a default of their own, cut to what they may have;
-        ``None`` is all that they may have.
-    :param narrow: grant what a client may have of what it asks, instead of refusing the rest.
-    :param audience: of this server: what tokens may be for, of clients without audiences of their own.
-    :param grant_type_in: where ``grant_type`` is looked for: ``body``, ``query``, ``header``.
+    :param default_scope: for clients without a default of their own, reduced to what they may have;
+        ``None`` stands for all that they may have.
+    :param narrow: drop requested scopes that a client may not have, instead of refusing the request.
+    :param audience: this server's identifiers; clients without audiences of their own may request these.
+    :param grant_type_in: where ``grant_type`` is accepted: ``body``, ``query``, ``header``.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TokenEndpoint:
     def __call__(self, request: Request) -> Response:
         """
         :raises EndpointError: RFC 6749 §5.2.
-        :raises StoreUnavailable: nothing was issued.
+        :raises StoreUnavailable: no token was issued.
         """
         require_post(request)
         body = read_form(request, may_be_empty=self._may_be_empty)
@@ -71,7 +71,7 @@ class TokenEndpoint:
         if client.resource_server:
             raise UnauthorizedClient("a resource server gets no tokens", client.client_id)
         scopes = self._granted(client, _one_of("scope", body, query))
-        audience = self._meant_for(client, _one_of(RESOURCE, body, query))
+        audience = self._audience_for(client, _one_of(RESOURCE, body, query))
         state = _one_of("state", body, query)
         if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
             raise InvalidRequest("state is too long or not printable", client.client_id)
@@ -98,19 +98,19 @@ class TokenEndpoint:
         if found != GRANT_TYPE:
             raise UnsupportedGrantType("another grant_type")
 
-    def _granted(self, client: Client, asked: str | None) -> Sequence[str]:
+    def _granted(self, client: Client, requested: str | None) -> Sequence[str]:
         """The scope to grant (RFC 6749 §3.3).
 
-        :raises InvalidScope: malformed, or not allowed.
+        :raises InvalidScope: it is malformed or not allowed.
         """
-        if asked is None:
+        if requested is None:
             if client.default_scope is not None:
                 return client.default_scope
             if self._default_scope is not None:
                 return _allowed(client, self._default_scope)
             return client.scopes
         # Only U+0020 separates; a plain split() would also take tabs and no-break spaces.
-        scopes = list(dict.fromkeys(scope for scope in asked.split(" ") if scope))
+        scopes = list(dict.fromkeys(scope for scope in requested.split(" ") if scope))
         if not scopes or not all(map(SCOPE_TOKEN.fullmatch, scopes)):
             raise InvalidScope("malformed scope", client.client_id)
         allowed = _allowed(client, scopes)
@@ -118,28 +118,28 @@ class TokenEndpoint:
             raise InvalidScope("scope not allowed for this client", client.client_id)
         return allowed
 
-    def _meant_for(self, client: Client, text: str | None) -> Sequence[str]:
-        """The audience of the token (RFC 8707 §2): all that is asked for.
+    def _audience_for(self, client: Client, text: str | None) -> Sequence[str]:
+        """The audience of the token (RFC 8707 §2): all requested resources, else the client's default.
 
-        :raises InvalidTarget: malformed, or not allowed.
+        :raises InvalidTarget: a resource is malformed or not allowed.
         """
         allowed = client.audiences or self._audience
         if text is None:
             if client.default_audience is not None or allowed is self._audience:
                 return client.default_audience or allowed[:1]
-            # Unasked, too, a client gets nothing that it may not ask for.
+            # The default, too, must be an audience that the client may request.
             fitting = [resource for resource in self._audience if resource in allowed]
             return (fitting or allowed)[:1]
-        asked = values_of(text)
-        if len(asked) > MAX_RESOURCES or not all(map(is_resource, asked)):
+        requested = values_of(text)
+        if len(requested) > MAX_RESOURCES or not all(map(is_resource, requested)):
             raise InvalidTarget("malformed resource, or too many", client.client_id)
-        if not set(asked) <= {*allowed, *(client.default_audience or ())}:
+        if not set(requested) <= {*allowed, *(client.default_audience or ())}:
             raise InvalidTarget("resource not allowed for this client", client.client_id)
-        return asked
+        return requested
 
 
 def _allowed(client: Client, scopes: Iterable[str]) -> Sequence[str]:
-    """Those of ``scopes`` that the client may have, in their order."""
+    """The ``scopes`` that the client may have, in their order."""
     may_have = set(client.scopes)
     return [scope for scope in scopes if scope in may_have]
 
@@ -153,9 +153,9 @@ def _one_of(name: str, body: Form, query: Form) -> str | None:
 
 
 def _answer(text: str, token: AccessToken, lifetime: int, state: str | None) -> dict[str, object]:
-    """The members of RFC 6749 §5.1; an empty scope is not a scope, so it is left out.
+    """The members of RFC 6749 §5.1. An empty scope has no notation, so it is left out.
 
-    :param lifetime: seconds for which the token is good at least.
+    :param lifetime: seconds for which the token is valid, at least.
     """
     members: dict[str, object] = {
         "access_token": text,
