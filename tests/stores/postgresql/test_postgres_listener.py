@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import registered
+from helpers.changes import end_client
 from helpers.engines import wait_until
 from helpers.engines_postgres_pair import Pair
 from helpers.postgres_raw import Raw
@@ -63,7 +64,7 @@ def test_a_waiter_ends_when_its_time_is_over(waiter):
 
 
 def test_a_waiter_is_woken_by_what_happened_before_it_waited(waiter, elsewhere):
-    elsewhere.end_client("tester")
+    end_client(elsewhere, "tester")
 
     assert is_woken(waiter)
     assert waits(waiter, 0.05) >= 0.05
@@ -84,7 +85,7 @@ def test_a_connection_that_is_lost_is_opened_again(elsewhere, raw, listeners):
         wait_until(lambda: not listeners(), "the end of the connection")
         wait_until(lambda: waiter.wait(0) or listeners(), "another connection")
 
-        elsewhere.end_client("tester")
+        end_client(elsewhere, "tester")
         assert is_woken(waiter)
 
 
@@ -118,7 +119,7 @@ def test_after_a_fail_over_it_is_the_new_primary_that_wakes():
                 wait_until(listens, "a listener")
                 wait_until(lambda: raw("SHOW synchronous_standby_names") == [""], "a primary by itself")
             waiter.wait(0)
-            store.end_client("tester")
+            end_client(store, "tester")
 
             assert is_woken(waiter)
 
@@ -134,7 +135,7 @@ def test_a_revocation_without_its_standby_keeps_no_others_notifications_back():
         with Raw(pair.primary.url) as raw, ThreadPoolExecutor(1) as threads:
             pair.standby.pause()
             try:
-                ending = threads.submit(store.end_client, "tester")
+                ending = threads.submit(end_client, store, "tester")
                 wait_until(lambda: raw.waiting("SyncRep"), "the wait for the standby")
                 raw("SET synchronous_commit TO off")
                 raw("SET lock_timeout TO '500ms'")
@@ -162,7 +163,7 @@ def test_others_notifications_that_wait_for_a_standby_keep_no_revocation_back():
                 waiting = threads.submit(other, "COMMIT")
                 wait_until(lambda: raw("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), "that wait")
 
-                assert store.end_client("tester") and store.find_client("tester")
+                assert end_client(store, "tester") and store.find_client("tester")
                 assert not waiting.done()
             finally:
                 pair.standby.resume()

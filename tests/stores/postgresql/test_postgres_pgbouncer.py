@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import is_dead, issued, key_of, registered
+from helpers.changes import end_client
 from helpers.engines import Postgres, wait_until
 from helpers.engines_pgbouncer import WHY_NONE, PgBouncer
 from helpers.engines_postgres_pair import Pair
@@ -105,7 +106,7 @@ def test_what_another_worker_revokes_is_seen_within_the_lag(bouncer, store):
     app = CheckedApp(OAuthMiddleware(echo, store=bouncer.url(), revocation_lag_seconds=0.3))
     token = issue(app, "service")
     app.get("/", headers=bearer(token), status=200)
-    store.end_client("service")
+    end_client(store, "service")
     time.sleep(0.3)
 
     app.get("/", headers=bearer(token), status=401)
@@ -232,7 +233,7 @@ def test_a_pooler_that_is_led_to_a_standby_under_a_live_connection_is_503_until_
         "find_client": lambda: through.find_client("tester"),
         "read_log": lambda: through.read_log("", -1),
         "read_ends": lambda: through.read_ends(),
-        "signing_keys": lambda: through.key_store().signing_keys(),
+        "signing_keys": lambda: through.read_keys(),
         "clients": lambda: list(through.clients()),
         "revoke": lambda: through.revoke_token(key_of()),
     }

@@ -12,6 +12,7 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import registered
+from helpers.changes import end_client
 from helpers.engines import Postgres, wait_until
 from helpers.postgres_raw import Raw
 from helpers.processes import exit_code_of, forked
@@ -61,7 +62,7 @@ def test_what_another_process_revokes_is_seen_long_before_the_next_poll(worker, 
 
 def test_so_is_what_ends_all_tokens_of_a_client(worker, elsewhere):
     text, _ = worker.issue()
-    elsewhere.end_client("tester")
+    end_client(elsewhere, "tester")
 
     wait_until(lambda: not worker.accepts(text), "the revocation")
 
@@ -74,7 +75,7 @@ def test_a_worker_has_one_connection_more(worker, listeners):
 
 
 def test_a_store_that_nobody_follows_does_not_listen(elsewhere, listeners):
-    elsewhere.end_client("tester")
+    end_client(elsewhere, "tester")
 
     assert listeners() == set()
 
@@ -84,7 +85,7 @@ def test_stores_in_other_schemas_wake_nobody(worker, postgres, listeners, raw):
     (before,) = raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener)
     with postgres.fresh() as url, closing(open_store(url, create=True)) as other:
         other.add_client(registered())
-        other.end_client("tester")
+        end_client(other, "tester")
 
     assert raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener) == [before]
 
@@ -131,7 +132,7 @@ def test_a_burst_of_revocations_is_read_in_few_looks(worker, elsewhere, monkeypa
     text, _ = worker.issue()
     started = time.monotonic()
     for _ in range(100):
-        elsewhere.end_client("tester")
+        end_client(elsewhere, "tester")
     took = time.monotonic() - started
     wait_until(lambda: not worker.accepts(text), "the revocation")
 
@@ -148,10 +149,10 @@ def test_a_child_listens_by_itself_and_leaves_its_parents_connection_alone(worke
 
     def work():
         own, _ = worker.issue()
-        worker.store.end_client("unknown")  # makes it look at the log, as the end of the lag would
+        end_client(worker.store, "unknown")  # makes it look at the log, as the end of the lag would
         with Raw(postgres_url) as raw, closing(open_store(postgres_url)) as other:
             wait_until(lambda: raw.listeners() > before, "a listener of the child's own")
-            other.end_client("tester")
+            end_client(other, "tester")
         wait_until(lambda: not worker.accepts(own), "the revocation")
         return True
 

@@ -263,7 +263,7 @@ def test_the_parents_requests_go_on_while_it_forks(store):
     def work(number):
         while not stop.is_set():
             issued(store, number=number)
-            store.end_client("tester")
+            end_client(store, "tester")
             number += 4
 
     with ThreadPoolExecutor(4) as pool:
