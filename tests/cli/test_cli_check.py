@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from oauth_mw import open_store
+from oauth_mw import admin, open_store
 from oauth_mw.keys import keypair
 
 RULES = """
@@ -188,6 +188,13 @@ def test_a_client_with_more_scopes_than_are_allowed_now_is_named(check, opened):
 
     (warning,) = told(check("", "--json"))["warnings"]
     assert warning.startswith("store: client 'tester' has 201 scopes")
+
+
+def test_clients_of_jwts_are_a_warning_where_there_is_no_issuer(check, opened):
+    admin.update_client(opened, "tester", token_format="jwt")
+
+    (warning,) = told(check("", "--json"))["warnings"]
+    assert warning == "clients have the token format jwt, but issuer is not set: they get opaque tokens"
 
 
 def test_a_database_without_our_tables_is_a_warning(check, tmp_path):

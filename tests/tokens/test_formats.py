@@ -61,8 +61,10 @@ def test_without_an_issuer_a_client_of_jwts_gets_opaque_tokens(wrap, client, sto
     assert not is_compact(issue(wrap()))
 
 
-@pytest.mark.parametrize("options", [JWT, {}], ids=["with an issuer", "nobody asks"])
-def test_the_start_warns_of_nothing_else(wrap, client, options, caplog):
+@pytest.mark.parametrize("options", [JWT, {}], ids=["with an issuer", "without"])
+def test_the_start_looks_through_no_clients_and_warns_of_nothing(wrap, client, store, options, caplog):
+    admin.update_client(store, "tester", token_format="jwt")
+
     wrap(**options)
 
     assert caplog.records == []
