@@ -49,12 +49,12 @@ def option(default: object, convert: Convert, help: str, *, shown: bool = True) 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, while they build."""
+    """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, at start-up."""
 
     store: str | Store = option(
         MISSING,
         store,
-        f"Where clients and tokens lie: {STORE_URLS}",
+        f"Store for clients and tokens: {STORE_URLS}",
         shown=False,
     )
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
@@ -67,12 +67,13 @@ class Settings:
     access_token_lifetime: int = option(
         3600,
         integer(1, MAX_LIFETIME),
-        "Seconds that a token lives at least, for clients without a lifetime of their own",
+        "Seconds for which a token is valid, at least; for clients without a lifetime of their own",
     )
     default_scope: tuple[str, ...] | None = option(
         None,
         scopes,
-        "What a client without a default of its own gets when it asks for no scope; unset: all it may have",
+        "Scope granted when a request names none, for clients without a default of their own; "
+        "unset: all that the client may have",
     )
     scope_policy: str = option(
         "strict",
@@ -80,42 +81,46 @@ class Settings:
         "strict refuses a scope that the client may not have, narrow drops it",
     )
     grant_type_in: tuple[str, ...] = option(
-        ("body",), some_of(("body", "query", "header")), "Where grant_type may stand: body, query, header"
+        ("body",), some_of(("body", "query", "header")), "Where grant_type is accepted: body, query, header"
     )
-    token_prefix: str = option("", prefix, "What every issued token begins with, for secret scanners")
+    token_prefix: str = option("", prefix, "Prefix of every opaque token, for secret scanners")
     client_auth_methods: tuple[str, ...] = option(
         CLIENT_AUTH_METHODS,
         some_of(CLIENT_AUTH_METHODS),
         "How clients may authenticate: client_secret_basic, client_secret_post",
     )
     token_format: str = option(
-        "opaque", one_of("opaque", "jwt"), "What is issued: opaque tokens, or jwt (RFC 9068), which needs issuer"
+        "opaque", one_of("opaque", "jwt"), "Format of issued tokens: opaque, or jwt (RFC 9068), which needs issuer"
     )
-    signing_algorithm: str = option("ES256", one_of("ES256", "EdDSA", "RS256"), "What new signing keys are for")
+    signing_algorithm: str = option(
+        "ES256", one_of("ES256", "EdDSA", "RS256"), "Algorithm of new signing keys: ES256, EdDSA or RS256"
+    )
     issuer: str = option(
-        "", url, "URL that names this authorization server in tokens and documents, to the letter; needs oauth_mw[jwt]"
+        "",
+        url,
+        "URL that identifies this authorization server in tokens and documents, compared exactly; needs oauth_mw[jwt]",
     )
     public_url: str = option(
-        "", url, "What clients put before our paths, the mount included; unset: the same as issuer"
+        "", url, "Base URL of the paths above for clients, including the mount; unset: the same as issuer"
     )
     audience: tuple[str, ...] = option(
         (),
         audience,
-        "URIs that name this resource server: tokens for others are refused; unset: public_url",
+        "URIs that identify this resource server; tokens for other audiences are refused; unset: public_url",
     )
     key_encryption_secret: str | None = option(
-        None, secret, "What private signing keys are encrypted with in the store, or in their files", shown=False
+        None, secret, "Secret that encrypts private signing keys in the store or in signing_key_files", shown=False
     )
     signing_key_lifetime: int | None = option(
         None,
         integer(3600, MAX_LIFETIME),
-        "Seconds after which the next key signs by itself; unset: when oauth-mw key rotate says so",
+        "Seconds after which a new key takes over automatically; unset: only after oauth-mw key rotate",
     )
     signing_key_files: tuple[str, ...] = option(
         (), files, "PEM files of signing keys, instead of keys in the store: the first signs, all verify"
     )
     public_paths: tuple[Pattern, ...] = option((), public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
-    required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES, the first match holds")
+    required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES; the first match decides")
     ambiguous_paths: str = option(
         "refuse",
         one_of("refuse", "refuse cherrypy", "pass"),
@@ -124,9 +129,11 @@ class Settings:
     trust_vhm_root: bool = option(
         False, boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
     )
-    preflight: bool = option(False, boolean, "Let CORS preflights through to the app's views, without a token")
+    preflight: bool = option(False, boolean, "Pass CORS preflights to the app's views without a token")
     delay_auth_decision: bool = option(
-        False, boolean, "Where no rule names the path, pass requests without a good token, with oauth_mw.error set"
+        False,
+        boolean,
+        "Where no rule names the path, pass requests without a valid token to the app, with oauth_mw.error set",
     )
     remote_user: bool = option(False, boolean, "Also set REMOTE_USER to the client id and AUTH_TYPE to Bearer")
     strip_authorization: bool = option(False, boolean, "Hide the Authorization header of accepted requests")
@@ -134,24 +141,24 @@ class Settings:
     cache_size: int = option(
         10_000,
         integer(2, 10_000_000),
-        "Verified tokens that a worker keeps in memory: the last that were used; at most twice as many",
+        "Verified tokens that each worker caches, the most recently used; at most twice as many",
     )
     leeway_seconds: float = option(
-        0.0, seconds(0, 60), "How long after its expiry a token is still accepted, for clocks that differ"
+        0.0, seconds(0, 60), "Seconds for which a token is accepted after its expiry, for clocks that differ"
     )
     revocation_lag_seconds: float = option(
         1.0,
         seconds(0.05, 3600, or_zero=True),
-        "With PostgreSQL or Redis: how late a worker may see what another revoked, 0.05 or more; "
-        "0 asks the store at every request",
+        "With PostgreSQL or Redis: maximum seconds until all workers see a revocation, 0.05 or more; "
+        "0 queries the store at every request",
     )
     outage_grace_seconds: float = option(
         0.0,
         seconds(0, 24 * 3600),
-        "How long cached tokens stay good while the store is down; "
-        "revocations made meanwhile, or within the lag before, are not seen",
+        "Seconds for which cached tokens are accepted while the store is down; "
+        "revocations made during that time, or within the lag before it, are not seen",
     )
-    store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "How long a request may wait for the store")
+    store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "Maximum seconds that a request waits for the store")
 
     @cached_property
     def path_rules(self) -> Rules:
@@ -163,51 +170,53 @@ class Settings:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What this resource server is called in ``aud``."""
+        """The identifiers of this resource server in ``aud``."""
         return self.audience or ((self.public_url,) if self.public_url else ())
 
 
 _Text = str | None
-_Switch = bool | str | None
-_Whole = int | str | None
+_Boolean = bool | str | None
+_Integer = int | str | None
 _Seconds = float | Decimal | Fraction | str | None
-_Words = str | Sequence[str] | None
+_List = str | Sequence[str] | None
 _Rules = str | Sequence[str | Sequence[str]] | None
 
 
 class Options(TypedDict, total=False):
-    """The options but for ``store``, with what each may be: a value of Python, the string of an ini, or ``None``, which
-    is the default. For editors and type checkers: what they mean is said by :class:`Settings`."""
+    """The options except ``store``, typed for editors and type checkers; :class:`Settings` documents them.
+
+    Each is a Python value, the string of an ini, or ``None`` for the default.
+    """
 
     token_path: _Text
     revocation_path: _Text
     introspection_path: _Text
     jwks_path: _Text
-    metadata: _Switch
-    access_token_lifetime: _Whole
-    default_scope: _Words
+    metadata: _Boolean
+    access_token_lifetime: _Integer
+    default_scope: _List
     scope_policy: _Text
-    grant_type_in: _Words
+    grant_type_in: _List
     token_prefix: _Text
-    client_auth_methods: _Words
+    client_auth_methods: _List
     token_format: _Text
     signing_algorithm: _Text
     issuer: _Text
     public_url: _Text
-    audience: _Words
+    audience: _List
     key_encryption_secret: _Text
-    signing_key_lifetime: _Whole
-    signing_key_files: _Words
-    public_paths: _Words
+    signing_key_lifetime: _Integer
+    signing_key_files: _List
+    public_paths: _List
     required_scopes: _Rules
     ambiguous_paths: _Text
-    trust_vhm_root: _Switch
-    preflight: _Switch
-    delay_auth_decision: _Switch
-    remote_user: _Switch
-    strip_authorization: _Switch
+    trust_vhm_root: _Boolean
+    preflight: _Boolean
+    delay_auth_decision: _Boolean
+    remote_user: _Boolean
+    strip_authorization: _Boolean
     realm: _Text
-    cache_size: _Whole
+    cache_size: _Integer
     leeway_seconds: _Seconds
     revocation_lag_seconds: _Seconds
     outage_grace_seconds: _Seconds
@@ -221,9 +230,9 @@ OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 
 
 def configure(options: Mapping[str, object]) -> Settings:
-    """Convert and check ``options``; those left out, or ``None``, have their defaults.
+    """Convert and check ``options``. Those left out, or ``None``, have their defaults.
 
-    :raises ConfigError: with every fault: unknown, missing, of the wrong type, or at odds with another option.
+    :raises ConfigError: options are unknown, missing, of the wrong type, or in conflict; it lists every fault.
     """
     faults = Faults()
     settings = read_options(options, faults)
@@ -232,18 +241,20 @@ def configure(options: Mapping[str, object]) -> Settings:
 
 
 def read_options(options: Mapping[str, object], faults: Faults) -> Settings:
-    """The same, with the faults added to those found before. An option that has one is left out of all further checks,
-    so that each fault is reported once."""
+    """Do the same, but add the faults to ``faults``.
+
+    An option with a fault is left out of all further checks, so that each fault is reported once.
+    """
     values: dict[str, Any] = {}
     for name, value in options.items():
         with faults:
             _check_name(name)
             if value is not None:
-                values[name] = _converted(name, value)
+                values[name] = _convert(name, value)
     with faults:
         if "store" not in values and faults.none_for("store"):
             raise ConfigError("store", f"is missing: {STORE_URLS}")
-    settings = _filled(Settings(**{"store": "", **_switched_off(faults), **values}))
+    settings = _with_derived_defaults(Settings(**{"store": "", **_switched_off(faults), **values}))
     for involved, check in _CHECKS:
         if faults.none_for(*involved):
             with faults:
@@ -259,7 +270,7 @@ def _check_name(name: str) -> None:
         raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))
 
 
-def _converted(name: str, value: object) -> Any:
+def _convert(name: str, value: object) -> Any:
     try:
         return OPTIONS[name].metadata["convert"](value)
     except ConfigError:
@@ -269,15 +280,15 @@ def _converted(name: str, value: object) -> Any:
 
 
 def _switched_off(faults: Faults) -> dict[str, object]:
-    """Values that take what has a fault out of the comparison of paths."""
+    """Values that turn faulty options off, so that paths are compared without them."""
     off: dict[str, object] = {name: None for name in _PATHS if not faults.none_for(name)}
     return off if faults.none_for(*_NAMES) else {**off, "metadata": False}
 
 
 def own_paths(settings: Settings) -> dict[str, str]:
-    """The paths that the middleware answers itself, by option; ``resource_metadata`` is the other of ``metadata``.
+    """The paths that the middleware answers itself, by option. ``metadata`` has a second one, ``resource_metadata``.
 
-    A document is served where all that it says is true: an authorization server has a token endpoint.
+    A document is served only if all of it is true: without a token endpoint there is no authorization server.
     """
     paths = {name: getattr(settings, name) for name in _PATHS if settings.issuer or name != "jwks_path"}
     if settings.issuer and settings.metadata and settings.token_path is not None:
@@ -289,14 +300,14 @@ def own_paths(settings: Settings) -> dict[str, str]:
 
 
 def documented_resource(settings: Settings) -> str | None:
-    """The identifier of this resource server for which there is a document (RFC 9728 §1.2): the first that is a URL."""
+    """The identifier of this resource server that has a document (RFC 9728 §1.2): the first that is a URL."""
     if not (settings.issuer and settings.metadata):
         return None
     return next(filter(is_url, settings.names), None)
 
 
-def _filled(settings: Settings) -> Settings:
-    """With the defaults that follow from other options."""
+def _with_derived_defaults(settings: Settings) -> Settings:
+    """Fill in the defaults that depend on other options."""
     return replace(settings, public_url=settings.public_url or settings.issuer)
 
 
@@ -333,10 +344,10 @@ def _check_own_paths(settings: Settings) -> None:
 
 
 def _check_rules(settings: Settings) -> None:
-    settings.path_rules  # noqa: B018  # compiled once, here
+    settings.path_rules  # noqa: B018  # the property compiles them, once
 
 
-# What is at odds with another option, and the options without which that cannot be said.
+# Checks for conflicts between options, each with the options that must be free of faults for it.
 _CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], None]], ...] = (
     (("issuer",), _check_joserfc),
     (("issuer", "token_format"), _check_issuer),

@@ -1,4 +1,4 @@
-"""From what keyword arguments, inis and flags hold to the values of options; what cannot work is a ``ValueError``."""
+"""Converters of options, from keyword arguments, ini strings and flags. They raise ``ValueError`` for bad values."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .texts import unprintable
 from .urls import is_url
 
 OFF = "off"
-# Where a comma, or in a list of Python a space, was meant to separate one word from the next.
+# A comma, or inside an item of a Python list a space, that was meant as a separator.
 _COMMA = re.compile(r"\A,|,\Z")
 _PATH_COMMA = re.compile(r"\A,|[ ,](?=/|\Z)")
 _TRUE = frozenset("true yes on y t 1".split())
@@ -51,7 +51,7 @@ def integer(low: int, high: int) -> Convert:
 
 
 def seconds(low: float, high: float, *, or_zero: bool = False) -> Convert:
-    """Any finite number from ``low`` to ``high``, or 0; a text has it in plain decimal notation."""
+    """A converter for finite numbers from ``low`` to ``high``, and 0 if ``or_zero``; strings in decimal notation."""
     allowed = f"{'0, or ' * or_zero}seconds from {low:g} to {high:g}"
 
     def convert(value: object) -> float:
@@ -90,7 +90,7 @@ def own_path(value: object) -> str | None:
 def words(value: object, several: re.Pattern[str] = _COMMA) -> tuple[str, ...]:
     """A list, or words separated by spaces.
 
-    :param several: what shows that one of them was meant to be more than one.
+    :param several: matches a word that was meant to be several.
     """
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, Sequence) or not all(isinstance(word, str) and word for word in found):
@@ -139,7 +139,7 @@ def rules(value: object) -> tuple[Rule, ...]:
 
 def _each(parse: Callable[[Any], T], values: Iterable[Any]) -> tuple[T, ...]:
     """
-    :raises ConfigError: with the fault of each value that has one.
+    :raises ConfigError: lists the faults of all values.
     """
     found, faults = [], Faults()
     for value in values:
@@ -163,23 +163,23 @@ def prefix(value: object) -> str:
 
 def store(value: object) -> str | Store:
     if isinstance(value, str) or hasattr(value, "read_log"):
-        return value  # type: ignore[return-value]  # by what it can do
-    # What was got is not shown: there may be a password in it.
+        return value  # type: ignore[return-value]  # a Store, by its methods
+    # Do not show the value: it may contain a password.
     raise ValueError(f"expected a store URL or an open store, not {type(value).__name__}")
 
 
 def url(value: object) -> str:
-    """Taken as it is written. What was got is not shown: there may be a password in it."""
+    """A URL, kept as written. The error does not show it: it may contain a password."""
     if not isinstance(value, str) or not is_url(value):
         raise ValueError(
             "expected an https URL, or http for a loopback host, in plain ASCII, without user, query and fragment,"
-            " and with a path that nobody reads in two ways (no %XX, no empty or dot segment)"
+            " and with an unambiguous path (no %XX, no empty or dot segment)"
         )
     return value
 
 
 def audience(value: object) -> tuple[str, ...]:
-    """Identifiers of a resource server (RFC 8707 §2)."""
+    """The identifiers of a resource server (RFC 8707 §2)."""
     chosen = tuple(dict.fromkeys(words(value, SEVERAL)))
     if not 0 < len(chosen) <= MAX_RESOURCES or not all(map(is_resource, chosen)):
         raise ValueError(f"expected 1 to {MAX_RESOURCES} absolute URIs without fragment (RFC 8707 §2), got {value!r}")
@@ -187,8 +187,8 @@ def audience(value: object) -> tuple[str, ...]:
 
 
 def secret(value: object) -> str:
-    """Not shown where it is refused."""
-    fault = password_fault(value) if isinstance(value, str) else "it is no text"
+    """A secret that is hard to guess. The error does not show it."""
+    fault = password_fault(value) if isinstance(value, str) else "it is not a string"
     if fault:
         raise ValueError(
             f"expected {MIN_SECRET} to {MAX_PASSWORD} printable characters that are hard to guess, and {fault}."

@@ -23,12 +23,12 @@ COMMENT = re.compile(r"(?:^|\s)[#;]")
 
 
 def filter_factory(global_conf: Mapping[str, str], **local_conf: Any) -> Callable[[WSGIApplication], OAuthMiddleware]:
-    """``paste.filter_factory``: a function that wraps an app.
+    """``paste.filter_factory``: return a function that wraps an app.
 
-    Relative files are relative to the ini's folder. What stands in ``[DEFAULT]`` is no option. ``${NAME}`` in a value
-    is taken from the environment.
+    Relative files are relative to the ini's folder. ``[DEFAULT]`` holds no options. ``${NAME}`` in a value is replaced
+    from the environment.
 
-    :raises ConfigError: at once or when the app is wrapped, with every fault.
+    :raises ConfigError: here or when the app is wrapped; it lists every fault.
     """
     faults = Faults()
     options = ini_options(global_conf, local_conf, faults)
@@ -38,20 +38,19 @@ def filter_factory(global_conf: Mapping[str, str], **local_conf: Any) -> Callabl
 
 
 def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, str], **local_conf: Any) -> OAuthMiddleware:
-    """``paste.filter_app_factory``: the wrapped app.
+    """``paste.filter_app_factory``: return the wrapped app.
 
-    :raises ConfigError: naming the option.
+    :raises ConfigError: it lists every fault.
     """
     return filter_factory(global_conf, **local_conf)(app)
 
 
 def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    """The options of an ini's section, with what ``${NAME}`` names in the environment, and with the files that they
-    name where the ini means them to be.
+    """The options of an ini's section. ``${NAME}`` is replaced, and files are relative to the ini's folder.
 
-    :param faults: to which is added what an ini makes of the section and is hardly meant.
+    :param faults: receives the faults of the section, such as a dropped option or a comment behind a value.
     """
-    # PasteDeploy drops from every section, without a word, what has the name of a variable.
+    # PasteDeploy silently drops an option with the name of a variable from every section.
     for name in [*OPTIONS, *RENAMED, "filter-with"]:
         with faults:
             if name in global_conf:
@@ -61,7 +60,7 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
                     " option from its section: rename the variable in [DEFAULT]",
                 )
     folder = global_conf.get("here")
-    here = folder or "\0"  # the ini's folder may have any name, which is no comment and no variable
+    here = folder or "\0"  # the folder's name must not be read as a comment or a variable
     options: dict[str, Any] = {}
     for name, value in local_conf.items():
         with faults:
@@ -74,21 +73,21 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
 
 
 def from_environment(name: str, value: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The value of an option with each ``${NAME}`` taken from the environment, percent-encoded inside a URL.
+    """Replace each ``${NAME}`` in the value of an option from the environment, percent-encoded inside a URL.
 
     The URL of an SQLite file is a path, in which nothing is encoded.
 
-    :raises ConfigError: a variable is not set.
+    :raises ConfigError: a variable is not set, or its notation is malformed.
     """
     if "${" in VARIABLE.sub("", value):
         raise ConfigError(name, "expected ${NAME}, with a name of letters, digits and _, closed by }")
     missing = [each for each in dict.fromkeys(VARIABLE.findall(value)) if each not in environ]
     if missing:
         raise ConfigError(name, f"the environment has no variable {' and no '.join(missing)}: set it")
-    return re.sub(r"\S+", lambda word: _filled(word[0], environ), value)
+    return re.sub(r"\S+", lambda word: _substitute(word[0], environ), value)
 
 
-def _filled(word: str, environ: Mapping[str, str]) -> str:
+def _substitute(word: str, environ: Mapping[str, str]) -> str:
     is_url = "://" in word and not word.startswith("sqlite:")
 
     def text(variable: re.Match[str]) -> str:
@@ -99,18 +98,21 @@ def _filled(word: str, environ: Mapping[str, str]) -> str:
 
 
 def _refuse_comment(name: str, value: str, here: str) -> None:
-    """An ini has comments on lines of their own alone: behind a value they become part of it."""
+    """Refuse a comment behind a value: an ini has comments only on lines of their own, so it is part of the value.
+
+    :raises ConfigError: there is one.
+    """
     line = next((line for line in value.splitlines() if COMMENT.search(line)), None)
     if line is None:
         return
     meant = COMMENT.split(line)[0].strip().replace("\0", here)
-    shown = meant and OPTIONS[name].repr and "@" not in meant  # there may be a password in a URL
+    shown = meant and OPTIONS[name].repr and "@" not in meant  # a URL may contain a password
     hint = f"; did you mean {meant!r}?" if shown else ""
     raise ConfigError(name, f"a comment behind a value is part of it in an ini: put it on a line of its own{hint}")
 
 
 def beside_ini(options: Mapping[str, Any], folder: str | None) -> dict[str, Any]:
-    """The options of an ini in ``folder``, with the files that they name where the ini means them to be."""
+    """The options of an ini, with relative files joined to its ``folder``."""
     files = options.get("signing_key_files")
     if folder and isinstance(files, str):
         options = {**options, "signing_key_files": [os.path.join(folder, file) for file in files.split()]}
