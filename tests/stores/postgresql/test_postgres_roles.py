@@ -133,6 +133,20 @@ def test_a_service_needs_each_right_that_readme_grants(roles, owner, lost):
         work(roles)
 
 
+@pytest.mark.parametrize("lost", [each for each in each_right(USE) if " ON SCHEMA " not in each])
+def test_a_right_that_is_missing_is_named(roles, owner, lost):
+    roles.run(USE)
+    roles.run(lost)
+    right, table = re.fullmatch(r"REVOKE (.*) ON oauth\.(\w+) FROM oauth_service", lost).groups()
+
+    try:
+        with closing(open_store(roles.url("oauth_service"))) as store:
+            said = store.warnings()
+    except ConfigError as error:
+        said = [str(error)]
+    assert [each for each in said if f"the role oauth_service lacks {right} on " in each and f".{table}: " in each]
+
+
 @pytest.fixture
 def clients(roles):
     """A store that its owner made, with a client and a resource server, as they are registered today."""

@@ -21,7 +21,7 @@ from .crash_marker import MARKED_ID, mark, new_mark
 from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
 from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
-from .search_path import Unusable, has_table, warnings
+from .search_path import Unusable, has_table, missing_rights, warnings
 from .url import arguments, dialect, hosts, parsed, shown
 
 OLDEST = 14
@@ -146,7 +146,7 @@ class PostgresEngine:
         except ERRORS as error:
             reason = unsuitable(error)
             if reason:
-                raise ConfigError("store", f"{self.url}: {reason}") from None
+                raise ConfigError("store", "; ".join((f"{self.url}: {reason}", *_lacking(link.driver)))) from None
             raise
         self._create = None
 
@@ -184,7 +184,7 @@ class PostgresEngine:
         """
         with self.reading() as link:
             off = link.driver.execute(_UNSAFE).fetchall()
-            by_roles = warnings(link.driver)
+            by_roles = [*missing_rights(link.driver), *warnings(link.driver)]
         loses = "a crash or power failure loses revocations or the database"
         return [*(f"PostgreSQL has {name} off: {loses}" for (name,) in off), *by_roles]
 
@@ -230,6 +230,15 @@ class PostgresEngine:
             with RequestDeadline(left):
                 for told in self._watching:
                     told()
+
+
+def _lacking(driver: Driver) -> list[str]:
+    """The missing rights, where they can be found out."""
+    driver.roll_back()
+    try:
+        return missing_rights(driver)
+    except ERRORS:
+        return []
 
 
 def _commit(driver: Driver) -> None:

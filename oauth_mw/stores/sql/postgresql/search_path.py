@@ -39,6 +39,19 @@ _CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(gr
 {_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
 WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee NOT IN (relowner, {_MINE})
 AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORDER BY name"""
+# What a service does with each table. Of a client it only changes when its tokens ended.
+_NEEDED = {
+    schema.store.name: ("SELECT", "UPDATE"),
+    schema.client.name: ("SELECT", "UPDATE (ended)"),
+    schema.secret.name: ("SELECT",),
+    "oauth_mw_mark": ("SELECT", "INSERT"),
+    schema.token.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.log.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.signing_key.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+}
+_HAS = """SELECT CASE %s WHEN 'UPDATE (ended)' THEN has_column_privilege(oid, 'ended', 'UPDATE')
+ELSE has_table_privilege(oid, %s) END, current_user FROM pg_class
+WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = %s"""
 
 
 class Unusable(StoreUnavailable):
@@ -82,6 +95,21 @@ def warnings(driver: Driver) -> list[str]:
     found = [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
     for (owner,) in driver.execute(_STRANGE_OWNER, here):
         found.append(f"the tables in the schema {driver.schema} belong to the role {owner}, which can change them")
+    return found
+
+
+def missing_rights(driver: Driver) -> list[str]:
+    """Which of the rights that a service needs the role does not have.
+
+    Those on signing keys are needed only where they lie in the store: a role that has none of them does without.
+    """
+    found = []
+    for table, needed in _NEEDED.items():
+        rows = [driver.execute(_HAS, (right, right, driver.schema, table)).fetchone() for right in needed]
+        lacking = [right for right, row in zip(needed, rows, strict=True) if row and not row[0]]
+        if lacking and not (table == schema.signing_key.name and len(lacking) == len(needed)):
+            role = next(row[1] for row in rows if row)
+            found.append(f"the role {role} lacks {', '.join(lacking)} on {driver.schema}.{table}: GRANT it")
     return found
 
 
