@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import combinations
 from types import TracebackType
 from typing import Any
@@ -103,3 +104,41 @@ def ask(node: Redis, *command: Any) -> Any:
 def _known(node: Redis) -> set[bytes]:
     """The names of the nodes that one knows; those that it has not yet shaken hands with have another one."""
     return {line.split()[0] for line in ask(node, "CLUSTER", "NODES").splitlines()}
+
+
+@contextmanager
+def moving(cluster: Cluster, slot: int, count: int = 100) -> Iterator[Callable[[], None]]:
+    """A slot on its way to another node, with so many of its keys there, and what ends the move; then it moves back."""
+    here = next(node for node in cluster.nodes[:3] if _serves(node, slot))
+    there = cluster.nodes[(cluster.nodes.index(here) + 1) % 3]
+    finish = _move(cluster, slot, here, there, count)
+    yield finish
+    finish()
+    _move(cluster, slot, there, here)()
+
+
+def _serves(node: Redis, slot: int) -> bool:
+    ranges = ask(node, "CLUSTER", "SLOTS")
+    return any(first <= slot <= last and members[0][1] == node.port for first, last, *members in ranges)
+
+
+def _move(cluster: Cluster, slot: int, here: Redis, there: Redis, count: int = 100) -> Callable[[], None]:
+    """Begin to move a slot; what ends that."""
+    names = {node: ask(node, "CLUSTER", "MYID") for node in (here, there)}
+    ask(there, "CLUSTER", "SETSLOT", slot, "IMPORTING", names[here])
+    ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", names[there])
+    _carry(here, there, slot, count)
+
+    def finish() -> None:
+        _carry(here, there, slot, 100)
+        for node in (there, here, *cluster.nodes[:3]):
+            ask(node, "CLUSTER", "SETSLOT", slot, "NODE", names[there])
+
+    return finish
+
+
+def _carry(here: Redis, there: Redis, slot: int, count: int) -> None:
+    if keys := ask(here, "CLUSTER", "GETKEYSINSLOT", slot, count):
+        password = here.settings.get("requirepass")
+        login = ("AUTH", password) if password else ()
+        ask(here, "MIGRATE", "127.0.0.1", there.port, "", 0, 5000, *login, "KEYS", *keys)

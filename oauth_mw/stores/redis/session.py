@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from ... import deadlines
 from ...errors import ConfigError, StoreUnavailable, not_text
 from ...model import Clock
+from ...protocols import Waiter
 from ..decoding import number
 from .network.checks import SCAN_COUNT, find_or_create, persistence, replication, run_id, why_not_primary
 from .network.nodes import Command, Replies, Servers
@@ -56,6 +58,12 @@ class RedisSession:
         shown, create = self._place.shown, self._create
         find_or_create(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
         self._create = False
+
+    def waiter(self) -> Waiter:
+        """What wakes a follower of the log."""
+        from .network.watch import StreamWatch  # needs redis-py, which may not be there
+
+        return StreamWatch(self.keys.log, partial(self.servers.dialer, self.keys.log))
 
     def warnings(self) -> list[str]:
         """

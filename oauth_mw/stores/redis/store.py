@@ -10,7 +10,7 @@ from typing import Any
 from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
 from ...model import CLIENTS_AT_ONCE, Client, Clock, EndsPage, KeySet, LogPage, TokenRecord
-from ...protocols import Movable
+from ...protocols import Movable, Waiter
 from ..decoding import decimal, maybe, number
 from . import keys, log
 from .network.nodes import Command, Replies, Servers
@@ -89,8 +89,8 @@ class RedisStore:
     def watch(self, ended: Callable[[], None]) -> None:
         self._watching.append(ended)
 
-    def waiter(self) -> None:
-        """Nothing wakes a follower."""
+    def waiter(self) -> Waiter:
+        return self._steps.waiter()
 
     def movable(self) -> Movable:
         from .copying import RedisMoving

@@ -13,7 +13,7 @@ from redis.crc import key_slot
 from helpers.builders import is_dead, issued, key_of, log_of, registered, token_of
 from helpers.changes import end_client
 from helpers.engines import Redis, free_port, wait_until
-from helpers.engines_redis_cluster import Cluster, ask
+from helpers.engines_redis_cluster import Cluster, ask, moving
 from helpers.processes import exit_code_of, forked
 from helpers.store_urls import why_no_wheel
 from oauth_mw import open_store
@@ -175,42 +175,6 @@ def test_nobody_there_is_said_at_once():
 # Slots change places
 
 
-@contextlib.contextmanager
-def moving(cluster, slot, count=100):
-    """A slot on its way to another node, with so many of its keys there, and what ends the move; then it moves back."""
-    here = next(node for node in cluster.nodes[:3] if serves(node, slot))
-    there = cluster.nodes[(cluster.nodes.index(here) + 1) % 3]
-    finish = move(cluster, slot, here, there, count)
-    yield finish
-    finish()
-    move(cluster, slot, there, here)()
-
-
-def serves(node, slot):
-    ranges = ask(node, "CLUSTER", "SLOTS")
-    return any(first <= slot <= last and members[0][1] == node.port for first, last, *members in ranges)
-
-
-def move(cluster, slot, here, there, count=100):
-    """Begin to move a slot; what ends that."""
-    names = {node: ask(node, "CLUSTER", "MYID") for node in (here, there)}
-    ask(there, "CLUSTER", "SETSLOT", slot, "IMPORTING", names[here])
-    ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", names[there])
-    carry(here, there, slot, count)
-
-    def finish():
-        carry(here, there, slot, 100)
-        for node in (there, here, *cluster.nodes[:3]):
-            ask(node, "CLUSTER", "SETSLOT", slot, "NODE", names[there])
-
-    return finish
-
-
-def carry(here, there, slot, count):
-    if keys := ask(here, "CLUSTER", "GETKEYSINSLOT", slot, count):
-        ask(here, "MIGRATE", "127.0.0.1", there.port, "", 0, 5000, "AUTH", PASSWORD, "KEYS", *keys)
-
-
 def test_a_token_is_found_while_its_slot_moves_and_after(store, cluster):
     key = issued(store)
     looks = looks_of(store)
@@ -242,6 +206,21 @@ def test_all_goes_on_when_the_revocation_log_has_moved_and_while_its_last_keys_d
 
     page = store.read_log(log_of(store).store_id, seen.position)  # on another node it is another to its followers
     assert (page.complete, len(page.events)) == (True, 3)
+
+
+def test_a_wait_for_events_moves_with_the_log(store, cluster):
+    waiter = store.waiter()
+
+    def waits():
+        log_of(store)
+        waiter.wait(0.3)
+        clients = ask(cluster.primary_of("{oauth_mw}:log"), "CLIENT LIST")
+        return any("b" in client["flags"] for client in clients)
+
+    wait_until(waits, "a wait")
+    with moving(cluster, key_slot(b"oauth_mw")) as finish:
+        finish()
+        wait_until(waits, "a wait where the log lies now")
 
 
 def test_between_two_halves_of_the_log_nothing_is_done_by_halves(store, cluster):

@@ -88,6 +88,11 @@ class Cluster:
             slot_map.stale = True
             raise
 
+    def dialer(self, key: str) -> Callable[[], Any] | None:
+        slot_map = self._topology.current
+        address = slot_map.slots[key_slot(key.encode())] if slot_map else None
+        return self._server(address).dial if address else None
+
     def close(self) -> None:
         if self._topology.current is not None:
             self._topology.current.stale = True

@@ -30,12 +30,12 @@ from .errors import HARMLESS, NotSent, error_code, unavailable
 from .nodes import Command, Replies, Run
 from .url import RedisURL
 
-_deadline: ContextVar[float] = ContextVar("_deadline", default=math.inf)
+operation_deadline: ContextVar[float] = ContextVar("operation_deadline", default=math.inf)
 
 
 def seconds_left() -> float:
     """Until the deadline of the operation under way; never nothing, which would mean not to wait at all."""
-    return max(_deadline.get() - time.monotonic(), 0.001)
+    return max(operation_deadline.get() - time.monotonic(), 0.001)
 
 
 class _Socket:
@@ -122,7 +122,7 @@ class Server:
             :class:`NotSent` when it got none of them.
         :raises ConfigError: the server cannot be used.
         """
-        token = _deadline.set(deadline)
+        token = operation_deadline.set(deadline)
         closings = self._closings
         try:
             connection = self._connection()
@@ -142,7 +142,7 @@ class Server:
                 self.close()
             raise unavailable(error) from None
         finally:
-            _deadline.reset(token)
+            operation_deadline.reset(token)
 
     def _connection(self) -> Any:
         try:
@@ -151,6 +151,17 @@ class Server:
             raise NotSent(error.reason) from None
         except (RedisError, OSError, ChildDeadlockedError) as error:
             raise NotSent(unavailable(error).reason) from None
+
+    def dial(self) -> Any:
+        """A new connection outside the pool, checked as each in it was. It dials until :data:`operation_deadline`.
+
+        :raises RedisError: there is none, as with ``OSError``.
+        :raises StoreUnavailable: the server cannot be used for now.
+        :raises ConfigError: the server cannot be used.
+        """
+        connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        connection.connect()
+        return connection
 
     def close(self) -> None:
         """Let go of the connections that are free, and of the others when they come back."""

@@ -30,5 +30,11 @@ class Servers(Protocol):
         :raises StoreUnavailable: nobody says in time which ones they are.
         """
 
+    def dialer(self, key: str) -> Callable[[], Any] | None:
+        """What dials the server that last had ``key``, see :meth:`.connections.Server.dial`; equal for the same server.
+
+        No server is asked, so it is ``None`` before the first :meth:`run`.
+        """
+
     def close(self) -> None:
         """Let go of all connections; the next run makes new ones."""

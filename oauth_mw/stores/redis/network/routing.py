@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from typing import Any
 
 from .checks import check_server
 from .cluster import Cluster
@@ -33,6 +34,9 @@ class SingleServer:
 
     def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
         return [self._server.run]
+
+    def dialer(self, key: str) -> Callable[[], Any]:
+        return self._server.dial
 
     def close(self) -> None:
         self._server.close()

@@ -49,6 +49,10 @@ class Sentinels:
     def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
         return [self._primary(deadline).run]
 
+    def dialer(self, key: str) -> Callable[[], Any] | None:
+        primary = self._topology.current
+        return primary.server.dial if primary else None
+
     def close(self) -> None:
         for sentinel in self._sentinels:
             sentinel.close()

@@ -1,0 +1,282 @@
+"""A thread that follows the log waits on a connection of its own, and Redis wakes it. What fails costs nothing else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from threading import Event
+
+import pytest
+
+from helpers.builders import issued, log_of, registered
+from helpers.engines import Redis, wait_until
+from helpers.engines_redis_cluster import Cluster
+from helpers.engines_redis_sentinels import Sentinels
+from helpers.processes import exit_code_of, forked
+from helpers.redis_liar import Liar, Raw, Through
+from helpers.redis_raw import client_of
+from helpers.store_urls import why_no_wheel
+from oauth_mw import open_store
+from oauth_mw.stores.redis.network.routing import connect
+from oauth_mw.stores.redis.network.url import parse_url
+from oauth_mw.stores.redis.network.watch import StreamWatch
+
+pytestmark = pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))
+
+LONG = 50
+SHORT = 0.05
+NAME = "waits"
+
+
+@pytest.fixture(scope="module")
+def server():
+    with Redis() as server:
+        yield server
+
+
+@pytest.fixture
+def client(server):
+    with client_of(server.url) as client:
+        client.config_resetstat()
+        yield client
+        client.flushall()
+
+
+@pytest.fixture
+def store(server, client):
+    with closing(opened(server.url)) as store:
+        yield store
+
+
+@pytest.fixture
+def waiter(store):
+    with waiting(store) as waiter:
+        yield waiter
+
+
+def opened(url, **options):
+    store = open_store(url, create=True, **options)
+    store.add_client(registered())
+    return store
+
+
+@contextmanager
+def waiting(store):
+    with closing(store.waiter()) as waiter:
+        waiter.wait(LONG)  # dials
+        yield waiter
+
+
+def blocked(client):
+    return [each for each in client.client_list() if "b" in each["flags"]]
+
+
+def calls(client):
+    return client.info("commandstats").get("cmdstat_xread", {}).get("calls", 0)
+
+
+# What wakes
+
+
+def test_a_revocation_elsewhere_wakes(server, client, waiter):
+    with closing(open_store(server.url)) as other, ThreadPoolExecutor(1) as pool:
+        woken = pool.submit(waiter.wait, LONG)
+        other.revoke_token(issued(other))
+        woken.result(LONG / 2)
+
+
+def test_what_was_revoked_between_two_waits_is_not_missed(store, waiter):
+    store.revoke_token(issued(store))
+    store.revoke_token(issued(store, number=2))
+    waiter.wait(LONG)
+
+
+def test_an_event_wakes_once(store, client, waiter):
+    store.revoke_token(issued(store))
+    waiter.wait(LONG)
+    began = calls(client)
+
+    waiter.wait(SHORT)
+
+    assert calls(client) == began
+
+
+def test_a_connection_that_was_lost_is_dialled_again(store, client, waiter):
+    wait_until(lambda: blocked(client), "the wait")
+    client.client_kill_filter(_id=blocked(client)[0]["id"])
+
+    wait_until(lambda: waiter.wait(SHORT) or blocked(client), "a new connection")
+
+
+# What it costs
+
+
+def test_waits_one_after_another_are_one_command(client, waiter):
+    wait_until(lambda: blocked(client), "the wait")
+    began = calls(client)
+    for _ in range(5):
+        waiter.wait(SHORT)
+
+    assert calls(client) == began
+    assert len(blocked(client)) == 1
+
+
+def test_it_takes_no_connection_from_the_pool(server, client):
+    with closing(opened(server.url + "?max_connections=1")) as store, waiting(store):
+        wait_until(lambda: blocked(client), "the wait")
+        assert store.find_client("tester")
+
+
+def test_many_events_at_once_wake_a_few_times(client, waiter):
+    with client.pipeline(transaction=False) as pipeline:
+        for number in range(1, 301):
+            pipeline.xadd("{oauth_mw}:log", {"c": "tester", "k": ""}, id=f"{number}-0")
+        pipeline.execute()
+    for _ in range(10):
+        waiter.wait(SHORT)
+
+    assert calls(client) < 10
+
+
+def test_nothing_is_left_of_it_when_it_is_closed(store, client):
+    with waiting(store):
+        wait_until(lambda: blocked(client), "the wait")
+    wait_until(lambda: not blocked(client), "the end of the connection")
+
+
+# What fails
+
+
+def test_a_user_who_may_not_wait_is_served_all_the_same(server, client):
+    client.acl_setuser("slow", enabled=True, passwords=["+pw"], keys=["*"], commands=["+@all", "-xread"])
+    with closing(opened(server.url.replace("//", "//slow:pw@"))) as store, waiting(store) as waiter:
+        for _ in range(5):
+            waiter.wait(SHORT)
+        assert store.find_client("tester")
+        assert 0 < client.info("commandstats")["cmdstat_xread"]["rejected_calls"] < 5
+
+
+def test_all_goes_on_after_a_restart():
+    with Redis(appendonly="yes") as server, closing(opened(server.url)) as store, waiting(store) as waiter:
+        server.kill()
+        for _ in range(3):
+            waiter.wait(SHORT)
+        server.start()
+
+        with client_of(server.url) as client:
+            wait_until(lambda: waiter.wait(SHORT) or blocked(client), "a new connection")
+            store.revoke_token(issued(store))
+            waiter.wait(LONG)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"",
+        7,
+        [],
+        [[b"log"]],
+        [[b"log", []]],
+        [[b"log", [[7, []]]]],
+        Raw(b"\0"),
+        Raw(b"*1\r\n" * 10_000),
+        Raw(b"$" + b"9" * 400 + b"\r\n"),
+    ],
+    ids=repr,
+)
+def test_what_no_redis_answers_is_no_wake_up(server, client, reply):
+    through = Through(server.port)
+
+    def answer(command):
+        return reply if command[0] == b"XREAD" else through(command)
+
+    with closing(through), Liar(answer) as liar, closing(opened(f"redis://127.0.0.1:{liar.port}")) as store:
+        with waiting(store) as waiter:
+            for _ in range(3):
+                waiter.wait(SHORT)
+            assert store.find_client("tester")
+
+
+def test_a_connection_that_says_nothing_for_too_long_is_given_up(server):
+    asked, over = [], Event()
+
+    def answer(command):
+        if command[0] == b"XREAD":
+            asked.append(command)
+            over.wait(LONG)
+        return through(command)
+
+    with closing(Through(server.port)) as through, Liar(answer) as liar:
+        servers = connect(parse_url(f"redis://127.0.0.1:{liar.port}"))
+        watch = StreamWatch("log", lambda: servers.dialer("log"), block=SHORT, late=SHORT)
+        wait_until(lambda: watch.wait(SHORT) or len(asked) > 1, "another XREAD")
+        over.set()
+
+
+# Processes
+
+
+def test_a_child_takes_nothing_from_its_parent(server, client, store, waiter):
+    def work():
+        waiter.wait(LONG)  # dials
+        wait_until(lambda: len(blocked(client_of(server.url))) == 2, "two waits")
+        return True
+
+    assert exit_code_of(forked(work)) == 0
+    wait_until(lambda: len(blocked(client)) == 1, "the child's connection to be closed")
+    store.revoke_token(issued(store))
+    waiter.wait(LONG)
+
+
+GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import sys, threading
+from oauth_mw import open_store
+store, other = open_store(sys.argv[1]), open_store(sys.argv[1])
+waiter = store.waiter()
+waiter.wait(50)
+revoking = threading.Timer(0.1, other.end_client, ["tester"])
+revoking.start()
+with_others = []
+threading.Thread(target=lambda: with_others.append(store.find_client("tester"))).start()
+waiter.wait(50)
+print(len(with_others))
+"""
+
+
+def test_greenlets_go_on_while_one_waits(server, store):
+    done = subprocess.run([sys.executable, "-c", GREENLETS, server.url], capture_output=True, text=True, timeout=30)
+
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
+# Several servers
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Sentinels, Cluster])
+def test_all_goes_on_after_a_failover(kind):
+    log = "{oauth_mw}:log"
+    with kind() as engine, closing(opened(engine.url)) as store, waiting(store) as waiter:
+        store.revoke_token(issued(store))
+        waiter.wait(LONG)
+        lost = engine.primary_of(log)
+        lost.kill()
+        wait_until(lambda: engine.primary_of(log) not in (lost, None), "a new primary")
+        engine.rejoin(lost)
+        wait_until(engine.is_well, "the replica")
+        wait_until(lambda: answers(store), "the store")
+
+        with client_of(f"redis://127.0.0.1:{engine.primary_of(log).port}") as client:
+            wait_until(lambda: waiter.wait(SHORT) or blocked(client), "a new connection")
+        store.revoke_token(issued(store, number=2))
+        waiter.wait(LONG)
+
+
+def answers(store):
+    try:
+        return log_of(store)
+    except Exception:
+        return None
