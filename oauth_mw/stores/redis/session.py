@@ -1,4 +1,4 @@
-"""Commands on the store's keys, for a store that is there and as durable as asked for."""
+"""Run commands on the store's keys: by one deadline, on a store that exists, and confirmed by its replicas."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .network.url import RedisURL
 from .rows import Keys, position_text, read, scanned
 from .scripts.changes import NO_STORE, TEXTS, VERSION
 
-# Redis looks at such times only every so often; what is left then is for the reply.
+# Redis checks timeouts only about ten times a second; the rest is for the reply.
 WAIT_GRAIN = 0.15
 
 
@@ -38,14 +38,14 @@ class RedisSession:
         self._create = False
 
     def deadline(self) -> float:
-        """When an operation that begins now must be over."""
+        """The deadline of an operation that begins now."""
         return deadlines.deadline_in(self._timeout)
 
     def open(self, *, create: bool) -> None:
-        """First contact, and no connection held afterwards.
+        """Find or create the store, and keep no connection open.
 
-        :param create: make the store where it is missing; kept until a contact succeeds.
-        :raises ConfigError: no store there, or none that this code can use.
+        :param create: create the store if it is missing; remembered until that succeeds.
+        :raises ConfigError: there is no store, or none that this version can use.
         :raises StoreUnavailable: Redis does not answer for now.
         """
         self._create = create
@@ -75,8 +75,8 @@ class RedisSession:
 
     def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
         """
-        :raises StoreUnavailable: there is no answer, or no server that can be used.
-        :raises AdminError: a text in it is none.
+        :raises StoreUnavailable: the server does not answer or cannot be used.
+        :raises AdminError: a text is not valid Unicode.
         """
         try:
             return self.servers.run(key, commands, deadline)
@@ -86,19 +86,19 @@ class RedisSession:
             raise not_text() from None
 
     def of_primary(self, commands: list[Command], deadline: float) -> Replies:
-        """What the server of the store's own key says, if it is a primary.
+        """The replies of the server of the store's own key, which must be a primary.
 
-        :raises StoreUnavailable: it is none, or there is no answer.
+        :raises StoreUnavailable: it is none, or does not answer.
         """
         *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
         self._check_primary(role)
         return replies
 
     def with_run_id(self, command: Command, deadline: float) -> tuple[Any, str]:
-        """The same for one command, and what changes when any server starts anew or is replaced.
+        """The same for one command, with a run id, which changes when any server restarts or is replaced.
 
-        Such a server may have lost the last tokens, which workers would keep. All are asked before the command
-        is sent: what happens to them after that, the next call shows.
+        Such a server may have lost the last tokens, which workers have cached. All primaries are read before the
+        command is sent: what happens to them later shows at the next call.
         """
         about: Command = ("INFO", "server")
         if self.servers.single_node:
@@ -126,9 +126,9 @@ class RedisSession:
             raise StoreUnavailable(why)
 
     def scan(self, pattern: str) -> Iterator[list[bytes]]:
-        """All keys, some at a time, each time within the time of one operation. Some may come twice.
+        """The keys in batches, each within the time of one operation. A key may be returned twice.
 
-        :raises StoreUnavailable: there is no answer.
+        :raises StoreUnavailable: a server does not answer.
         """
         try:
             for run in self.servers.primaries(self.deadline()):
@@ -141,7 +141,7 @@ class RedisSession:
             raise StoreUnavailable(str(error)) from None
 
     def with_store(self, operation: Callable[[], Any], deadline: float) -> Any:
-        """What ``ask`` gives, after a first contact if there was none yet.
+        """What ``operation`` returns; where the store is missing, find or create it first, and call it again.
 
         :raises StoreUnavailable: the store is not there.
         """
@@ -159,13 +159,12 @@ class RedisSession:
     def reply(
         self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
     ) -> Any:
-        """What the script of a change says, after waiting for the replicas whatever it says.
+        """Run a change script, then wait for the replicas even if it changed nothing.
 
-        Who repeats a call that was not confirmed may be told that there was nothing to do: that too
-        must be confirmed. So each such call writes, and replicas confirm all that was written before.
+        A retry may find the change already made but not yet replicated. Every call writes ``fence``, so that WAIT
+        covers what came before.
 
-        :param more: keys that this script has beyond those of all. While a cluster moves the slot, a key that is not
-            there makes the others wait.
+        :param more: keys of this script alone. While a cluster moves the slot, a missing key makes all others wait.
         """
         names = self.keys
         keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, *more)
@@ -178,11 +177,11 @@ class RedisSession:
             if self._replicas:
                 left = deadline - time.monotonic()
                 wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
-                # In full: whether Redis knows the script would be told only after all of this wait.
+                # In full: NOSCRIPT would arrive only after the whole WAIT.
                 commands = [("EVAL", TEXTS[script], *rest), wait]
             changed, *confirmed = self.run(names.store, commands, deadline)
             if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
-                raise StoreUnavailable("too few replicas of Redis have the change")
+                raise StoreUnavailable("too few replicas of Redis confirmed the change in time")
             return changed
 
         return self.with_store(operation, deadline)

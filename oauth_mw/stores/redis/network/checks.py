@@ -1,4 +1,4 @@
-"""First contact: whether a server can be used, whether the store is there, and how it is made."""
+"""Checks of servers and of the store: whether they can be used, and how the store is created."""
 
 from __future__ import annotations
 
@@ -36,19 +36,19 @@ def _info(run: Run, *sections: str) -> dict[str, str]:
 
 
 def run_id(infos: Iterable[bytes], state: bytes = b"") -> str:
-    """What changes when one of the servers starts anew, and when any primary of their cluster is replaced."""
+    """A text that changes when a server restarts, or a primary of the cluster is replaced."""
     runs = sorted(read_info(info).get("run_id", "") for info in infos)
     # A server that is not known here yet has its slots since a later epoch.
     return f"{','.join(runs)}/{read_info(state).get('cluster_current_epoch', '')}"
 
 
 def why_not_primary(role: Sequence[Any], infos: bytes) -> str:
-    """Why what a server says may be old; empty when it is not.
+    """Why a server's replies may be outdated; empty when they are not.
 
     :param role: the reply to ROLE.
     """
     if role[0] != b"master":
-        # A fail-over went by that the connection survived.
+        # The connection outlived a fail-over.
         return "Redis is a replica there"
     # Perhaps cut off from the nodes that replace it, and set up to answer all the same.
     return "the Redis cluster is down" if read_info(infos).get("cluster_state", "ok") != "ok" else ""
@@ -97,10 +97,10 @@ def check_sentinel(run: Run) -> None:
 
 
 def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
-    """Find the store; make it where it is missing and ``create`` is true, if nobody else has keys there.
+    """Find the store. Create it if it is missing and ``create`` is true, unless something else uses the prefix.
 
-    :param shown: the URL for people.
-    :param first: look also at all other servers, and whether somebody else has keys there, which takes a search.
+    :param shown: the URL without its passwords.
+    :param first: also check all other servers, and search for keys of something else.
     :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
     :raises StoreUnavailable: Redis does not answer.
     """
@@ -117,7 +117,7 @@ def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, fi
     if found:
         return
     if first and _has_foreign_keys(servers, keys, deadline):
-        # Somebody else may just have made it, and what was found is that.
+        # Another worker may just have created the store, and these are its keys.
         if look():
             return
         raise _foreign(shown, keys.prefix)
@@ -127,7 +127,7 @@ def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, fi
 
 
 def _visit(servers: Servers, deadline: float) -> None:
-    """Have every server judged. One that does not answer is judged when it is needed."""
+    """Check every server. One that does not answer is checked when it is needed."""
     runs = [] if servers.single_node else list(servers.primaries(deadline))
     for left, run in zip(range(len(runs) + 1, 1, -1), runs, strict=True):
         now = time.monotonic()
@@ -182,14 +182,14 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
         except StoreUnavailable:
             mode = ""
         if not mode:
-            lost["Redis does not tell its appendfsync: only with always does every revocation survive"] = None
+            lost["Redis does not let this user read appendfsync: only with always does every revocation survive"] = None
         elif mode != "always":
             lost[f"Redis has appendfsync {mode}: a power failure loses the last revocations and client changes"] = None
     return list(lost)
 
 
 def _setting(reply: Any) -> str:
-    """The value that CONFIG GET tells, if any."""
+    """The value in a reply to CONFIG GET, if any."""
     return str(reply[1].decode()) if len(reply) == 2 else ""
 
 

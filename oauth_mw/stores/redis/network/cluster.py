@@ -21,17 +21,17 @@ from .nodes import Command, Replies, Run
 from .topology import Address, Topology, address_of, ask_each, at
 from .url import RedisURL
 
-# A command is sent to one node after another at most so often.
+# A command follows at most so many redirects.
 HOPS = 5
 READS_WHEN_DOWN = "cluster-allow-reads-when-down"
 
 
 @dataclass(eq=False)
 class _SlotMap:
-    """Who has which slot, as one node knew it.
+    """The primary of each slot, as one node reported it.
 
-    :param nodes: primaries and replicas; first the one that told.
-    :param stale: something was different since.
+    :param nodes: primaries and replicas; first the one that reported.
+    :param stale: a server contradicted it since.
     """
 
     slots: list[Address | None]
@@ -40,7 +40,7 @@ class _SlotMap:
 
 
 class Cluster:
-    """For each key the node that has it. Where something fails, the nodes are asked before the next operation."""
+    """The node of each key. After any failure the map is read again before the next operation."""
 
     single_node = False
 
@@ -61,7 +61,7 @@ class Cluster:
             try:
                 return _run_asking(run, commands, deadline) if asking else run(commands, deadline)
             except Redirected as error:
-                # No batch of commands writes before the one that was sent elsewhere.
+                # No batch of commands writes before the command that is redirected.
                 address, asking = (error.host or address[0], error.port), error.asking
                 if not asking:
                     slot_map.slots[slot], slot_map.stale = address, True
@@ -128,7 +128,7 @@ class Cluster:
 
 def _check(run: Run) -> None:
     check_server(run, cluster=True)
-    with suppress(ResponseError):  # not everybody may ask that
+    with suppress(ResponseError):  # not every user may read settings
         (setting,) = run([("CONFIG", "GET", READS_WHEN_DOWN)])
         if setting == [READS_WHEN_DOWN.encode(), b"yes"]:
             raise ConfigError(
@@ -139,14 +139,14 @@ def _check(run: Run) -> None:
 
 
 def _ask(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
-    """What the first node says that sees the whole cluster at work."""
+    """The map of the first node that reports the cluster as working."""
     commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
     failed = ""
     for node, found in ask_each(list(nodes), commands, deadline):
         try:
             if isinstance(found, StoreUnavailable):
                 raise found
-            # One that is cut off from most of the others knows that, but not what they decide.
+            # A node that is cut off from the majority reports it, but does not know what the majority decides.
             if read(read_info, found[0]).get("cluster_state") == "ok":
                 return read(_read_slot_map, found[1], nodes[node])
             failed = "the Redis cluster is down"
@@ -162,7 +162,7 @@ def _read_slot_map(ranges: Any, source: Address) -> _SlotMap:
     slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     nodes = {source: None}
     for first, last, *members in ranges:
-        # Without a host it is the one that tells.
+        # An empty host means the node that replies.
         addresses = [address_of(member[0] or source[0].encode(), member[1]) for member in members]
         if not 0 <= first <= last < REDIS_CLUSTER_HASH_SLOTS:
             raise ValueError("no slots")
@@ -178,5 +178,5 @@ def _primaries(slot_map: _SlotMap) -> list[Address]:
 def _run_asking(
     run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float
 ) -> Replies:
-    """Run on a node what it answers only to who was sent there, and to him but asking."""
+    """Run commands at the target of an ASK redirect: each is preceded by ASKING."""
     return run([each for command in commands for each in (("ASKING",), command)], deadline)[1::2]

@@ -4,7 +4,7 @@ What redis-py lacks is one limit for all that an operation may wait for: a free 
 connect, the handshake and the replies. Here each of these waits until the operation's deadline,
 but the look-up of a host's name, which the system alone bounds.
 Nothing is sent twice: only redis-py's look whether a pooled connection is still good comes before.
-For this, names of redis-py are replaced that it does not promise: setup.cfg bounds its version, and one test names them.
+This replaces private names of redis-py: setup.cfg bounds its version, and test_redis_privates.py names them.
 """
 
 from __future__ import annotations
@@ -95,9 +95,9 @@ _TCP, _TLS, _UNIX = map(_limited, (Connection, SSLConnection, UnixDomainSocketCo
 class Server:
     """One Redis server.
 
-    :param place: what the URL says; its hosts and path do not count here.
+    :param place: the parsed URL; its hosts and path are not used here.
     :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
-    :param check: asked once for each new connection, with a way to run commands on it; refuses by raising.
+    :param check: called once for each new connection, with a function that runs commands on it; raises to refuse it.
     """
 
     def __init__(self, place: RedisURL, where: dict[str, object], check: Callable[[Run], None]) -> None:
@@ -165,10 +165,10 @@ class Server:
         return connection
 
     def close(self) -> None:
-        """Let go of the connections that are free, and of the others when they come back."""
+        """Close the idle connections, and the others when they are returned."""
         self._closings += 1
         if self._pool.pid != os.getpid():
-            return  # they are the parent's
+            return  # these connections are the parent's
         # redis-py would disconnect also those that other threads use, or are about to.
         places = []
         try:

@@ -1,4 +1,4 @@
-"""What redis-py raises, and what of it is said."""
+"""Errors of redis-py, turned into our own."""
 
 from __future__ import annotations
 
@@ -65,13 +65,14 @@ HARMLESS = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "
 
 
 class NotSent(StoreUnavailable):
-    """No command was sent: there was no connection, or none that can be used."""
+    """No command was sent: no connection could be opened or taken from the pool."""
 
 
 class Redirected(StoreUnavailable):
-    """A node of a cluster did nothing, and names the one that has the key: from now on, or ``asking``.
+    """A node of a cluster did nothing, and names the node that has the key (MOVED or ASK).
 
-    :param host: empty when it is the node's own.
+    :param host: empty for the host of the node that replied.
+    :param asking: for this command only, and with ASKING before it.
     """
 
     def __init__(self, reason: str, host: str, port: int, *, asking: bool) -> None:

@@ -1,4 +1,4 @@
-"""Where the keys lie, as the store sees it."""
+"""The servers that hold the keys, as the store sees them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class Servers(Protocol):
         """
 
     def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
-        """A way to run commands on each server that has keys of its own.
+        """A function for each primary, which runs commands on it.
 
-        :raises StoreUnavailable: nobody says in time which ones they are.
+        :raises StoreUnavailable: the primaries could not be looked up in time.
         """
 
     def dialer(self, key: str) -> Callable[[], Any] | None:
@@ -37,4 +37,4 @@ class Servers(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of all connections; the next run makes new ones."""
+        """Close all connections; the next :meth:`run` opens new ones."""

@@ -1,8 +1,18 @@
-"""Which server is asked: the one of the URL, the primary that Sentinels name, or in a cluster the node with the key.
+"""The server of a key: that of the URL, the primary that Sentinels name, or in a cluster the node that has the key.
 
-redis-py's own clients for these repeat commands and have no limit for all that they do. These send
-a command again only where nothing was done, and ask where the servers are within the operation's
-deadline: each Sentinel or node has a part of the time, who answered last is asked first.
+Connections, pools and hash slots are redis-py's. Its clients for clusters and Sentinels are not used (read in 5.3 and
+8.1), because they cannot keep these promises, with retries off either:
+
+- EVAL and its WAIT on one connection: ``ClusterPipeline`` sends each command that failed for its connection again by
+  itself, perhaps on another connection, where WAIT would confirm nothing.
+- The map of a cluster that works: ``NodesManager`` takes CLUSTER SLOTS from any node that answers, also from one that
+  is cut off, since it never reads ``cluster_state``. ``get_node_from_key`` reads that map.
+- A deadline for all: ``NodesManager`` dials in its constructor and tries the nodes in random order with a whole timeout
+  for each; a cluster that is down costs a sleep besides. Here each node or Sentinel has its share of the time.
+- The Sentinels' majority: ``Sentinel.discover_master`` returns the first answer, however many fail-overs its Sentinel
+  has missed, and is not called again while connections are good.
+
+A command is sent again only where a server says that it did nothing, or where none was sent.
 """
 
 from __future__ import annotations

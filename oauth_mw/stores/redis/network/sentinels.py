@@ -20,7 +20,7 @@ from .url import RedisURL
 
 @dataclass(frozen=True)
 class _Primary:
-    """As named by an answer to a question that was asked at ``since``."""
+    """As named by replies to commands that were sent at ``since`` or later."""
 
     address: Address
     server: Server
@@ -28,9 +28,9 @@ class _Primary:
 
 
 class Sentinels:
-    """The primary of a service, as more than half of the Sentinels know it; that is asked for all the time.
+    """The primary of a service, as a majority of the Sentinels names it; read again every :data:`LOOKUP_SECONDS`.
 
-    So who is cut off from the others together with a primary that was replaced does not go on with it.
+    So a worker that is cut off together with a primary that was replaced stops using it.
     """
 
     single_node = True
@@ -76,7 +76,7 @@ class Sentinels:
         return _Primary(address, server, since)
 
     def _address(self, deadline: float) -> Address:
-        """Where the primary is, as who has seen the most fail-overs says among those that answer."""
+        """The primary's address, from the reply with the highest config-epoch among a majority of the Sentinels."""
         named: list[tuple[int, Address]] = []
         answered: list[Server] = []
         failed, service = "", self._place.service
@@ -91,7 +91,7 @@ class Sentinels:
                 failed = error.reason
             if 2 * len(named) > len(self._sentinels) and number >= self._answering:
                 break
-        # Who did not answer is asked last, and not at all as long as there are enough others.
+        # Sentinels that did not answer come last, and are not asked while the others suffice.
         self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
         self._answering = len(answered)
         if 2 * len(named) > len(self._sentinels):
@@ -104,7 +104,7 @@ class Sentinels:
 
 
 def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
-    """The primary's address, if the Sentinel knows it, and how many fail-overs it has seen.
+    """The service's config-epoch and the primary's address, if the Sentinel knows the service.
 
     :param found: the reply to SENTINEL GET-MASTER-ADDR-BY-NAME, ``states`` that to SENTINEL MASTERS.
     """

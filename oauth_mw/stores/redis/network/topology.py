@@ -1,4 +1,4 @@
-"""What is found out about the servers, by asking them, within the time of the operation that needs it."""
+"""The addresses of the servers, read from the servers themselves by the deadline of the operation that needs them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ T = TypeVar("T")
 
 
 def address_of(host: Any, port: Any) -> Address:
-    """What a server says where another is.
+    """The address of a server, as another server reports it.
 
-    :raises ValueError: nothing can be there.
+    :raises ValueError: it is no address.
     """
     if not host or not 0 < number(port) < 65536:
         raise ValueError("no address")
@@ -35,9 +35,9 @@ def at(address: Address) -> dict[str, object]:
 
 
 class Topology(Generic[T]):
-    """What was found out about the servers. One thread at a time finds out anew, and not too often.
+    """The current topology. One thread at a time looks it up, at most once per :data:`LOOKUP_SECONDS`.
 
-    :param find: asks the servers, until a deadline.
+    :param find: looks it up, by a deadline.
     """
 
     def __init__(self, find: Callable[[float], T]) -> None:
@@ -48,20 +48,20 @@ class Topology(Generic[T]):
         self.current: T | None = None
 
     def refreshed(self, stale: T | None, deadline: float) -> T:
-        """What is known by now. If that is what is in doubt, it is found out anew, unless it just was.
+        """The current topology; looked up again if it is still ``stale``, at most once per :data:`LOOKUP_SECONDS`.
 
-        :raises StoreUnavailable: it could not be found out.
-        :raises ConfigError: what answers can never tell.
+        :raises StoreUnavailable: it could not be looked up.
+        :raises ConfigError: the servers are of another kind.
         """
-        # One that came with a fork may have been held.
+        # A lock that was inherited by a fork may be held for ever.
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
         if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            raise StoreUnavailable("others still look for the Redis servers")
+            raise StoreUnavailable("another thread is still looking up the Redis servers")
         try:
             if self.current is None or self.current is stale:
                 self._look_up(deadline)
             if self._failed is not None or self.current is None:
-                raise self._failed or StoreUnavailable("the Redis servers are not known yet")
+                raise self._failed or StoreUnavailable("the Redis servers have not been looked up yet")
             return self.current
         finally:
             lock.release()
@@ -71,7 +71,7 @@ class Topology(Generic[T]):
         if now < self._next:
             return
         if now >= deadline:
-            raise StoreUnavailable("no time is left to look for the Redis servers")
+            raise StoreUnavailable("no time is left to look up the Redis servers")
         self._next = now + LOOKUP_SECONDS
         try:
             self.current, self._failed = self._find(deadline), None
@@ -83,9 +83,9 @@ class Topology(Generic[T]):
 def ask_each(
     servers: Sequence[Server], commands: Sequence[Command], deadline: float
 ) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
-    """What each answers in its part of the time, or why it does not.
+    """The replies of one server after another, each within its share of the time; an error where there are none.
 
-    :raises ConfigError: one is something else than expected.
+    :raises ConfigError: a server is of another kind.
     """
     for left, server in zip(range(len(servers) + 1, 1, -1), servers, strict=True):
         now = time.monotonic()
