@@ -57,12 +57,20 @@ class Redis:
                 pipeline.execute()
 
     def size(self, url: str) -> int:
-        with closing(_connected(url)) as server:
-            if not isinstance(server, RedisCluster):
-                return int(server.info("memory")["used_memory"])
-            # Of several nodes at once redis-py would tell in another form than of one.
-            nodes = [server.info("memory", target_nodes=node) for node in server.get_primaries()]
-            return sum(int(node["used_memory"]) for node in nodes)
+        return _sum(url, "memory", "used_memory")
+
+    def transactions(self) -> int:
+        """Commands that the server, or all primaries, have run."""
+        return _sum(self._url, "stats", "total_commands_processed")
+
+
+def _sum(url: str, section: str, name: str) -> int:
+    """A figure of the server, or of all primaries of a cluster together."""
+    with closing(_connected(url)) as server:
+        if not isinstance(server, RedisCluster):
+            return int(server.info(section)[name])
+        # Of several nodes at once redis-py would tell in another form than of one.
+        return sum(int(server.info(section, target_nodes=node)[name]) for node in server.get_primaries())
 
 
 def _connected(url: str) -> redis.Redis | RedisCluster:
