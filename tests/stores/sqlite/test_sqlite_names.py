@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import closing
 
 import pytest
@@ -23,10 +24,15 @@ import sys
 from helpers.changes import end_client
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 try:
-    store = open_store(sys.argv[1], create=True)
+    store = open_store(sys.argv[1], create=True, timeout=1.0)
     print(end_client(store, "tester"))
 except (ConfigError, StoreUnavailable) as error:
     print(error)
+"""
+COMMAND = """
+import sys
+from oauth_mw.cli import main
+main(["--store", sys.argv[1], "client", "disable", "tester"])
 """
 
 
@@ -134,6 +140,7 @@ def test_a_mounted_folder_is_the_same_store(store, path, other):
 def taken_over(store, path, other):
     """The store, used before and after another name of its database was."""
     log_of(store)
+    store.close()  # while a worker has it open, no other name is opened
     mounted(path, other, OPEN, url_of(other), hidden=True)
     return store
 
@@ -168,26 +175,69 @@ def test_a_start_takes_the_file_back_for_all_workers_of_its_name(taken_over):
     assert taken_over.add_client(registered("new"))
 
 
-LOSE = """
+LOOK = """
 store.look()
 print("ready", flush=True)
 for line in sys.stdin:
-    try:
-        store.look()
-        print("serves", flush=True)
-    except Exception as error:
-        print("stopped", flush=True)
+    store.look()
+    print("serves", flush=True)
 """
 
 
 @mounts
 @pytest.mark.slow
-def test_every_worker_of_the_name_stops_and_serves_again(store, path, other):
+def test_no_other_name_is_opened_while_a_worker_has_the_database_open(store, path, other):
+    """What the other name committed would lie in a -wal file that no process of this name ever reads."""
+    issued(store, number=1)
+    store.close()
     with Processes(store.url) as start:
-        workers = [start(LOSE) for _ in range(2)]
+        workers = [start(LOOK) for _ in range(2)]
         assert [worker.says() for worker in workers] == ["ready", "ready"]
-        mounted(path, other, OPEN, url_of(other), hidden=True)
-        during = [worker.answers() for worker in workers]
-        open_store(store.url).close()
 
-        assert (during, [worker.answers() for worker in workers]) == (["stopped"] * 2, ["serves"] * 2)
+        said = mounted(path, other, OPEN, url_of(other), hidden=True)
+
+        assert said.startswith(f"{other} is in use, perhaps by another name") and "mount the folder" in said
+        assert [worker.answers() for worker in workers] == ["serves"] * 2
+    assert not is_dead(store, key_of())
+
+
+@mounts
+def test_a_command_by_another_name_then_fails(store, path, other):
+    log_of(store)
+
+    with pytest.raises(AssertionError, match="is in use, perhaps by another name"):
+        mounted(path, other, COMMAND, url_of(other), hidden=True)
+
+    assert not is_dead(store, key_of())
+
+
+@mounts
+def test_what_another_name_revoked_while_nothing_served_is_kept(store, path, other):
+    issued(store, number=1)
+    store.close()
+
+    assert mounted(path, other, OPEN, url_of(other), hidden=True) == "True\n"
+
+    with closing(open_store(url_of(path))) as again:
+        assert is_dead(again, key_of())
+
+
+@mounts
+def test_a_copy_opens_where_mounts_do_not_show(store, path, other):
+    store.close()
+    other.parent.mkdir()
+    shutil.copy(path, other)
+
+    assert mounted(other, other.with_name("again.db"), OPEN, url_of(other), hidden=True) == "True\n"
+
+
+@mounts
+def test_a_restored_backup_opens_where_mounts_do_not_show(store, path, tmp_path):
+    store.close()
+    shutil.copy(path, tmp_path / "backup")
+    with closing(open_store(url_of(path))) as again:
+        again.end_client("tester")
+    path.unlink()
+    shutil.copy(tmp_path / "backup", path)
+
+    assert mounted(tmp_path / "backup", tmp_path / "x", OPEN, url_of(path), hidden=True) == "True\n"

@@ -144,7 +144,7 @@ class SQLiteEngine:
     def _prepared(self, until: float) -> Held:
         """Judge what is there before touching anything; make the tables, if this is the start that may."""
         database = identity(self.path)
-        check_names(self.path)
+        mounts_seen = check_names(self.path)
         check_planted(self.path)
         link = self._dial(until)
         try:
@@ -156,8 +156,9 @@ class SQLiteEngine:
                 make_tables(self._create, held.counter, link, until)
                 self.check(link.core)
             if held.counter:
-                settle(self.path, held.counter, link, self._served == (database, schema_version(link)), until)
-            served = database, schema_version(link)
+                served = self._served == (database, schema_version(link))
+                settle(self.path, held.counter, link, served=served, mounts_seen=mounts_seen, until=until)
+            version = schema_version(link)
             link.wait_at_most(self.timeout)
             check_planted(self.path)  # once more: SQLite has opened its files by now
             held.begin_with(link)
@@ -166,7 +167,7 @@ class SQLiteEngine:
             raise
         if not held.is_current(until):
             raise StoreUnavailable("the store's files were exchanged")
-        self._create, self._served = None, served
+        self._create, self._served = None, (database, version)
         return held
 
     def _judged_missing(self, link: Link) -> bool:

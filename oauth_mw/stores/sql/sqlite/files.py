@@ -31,12 +31,13 @@ def identity(path: str) -> Identity:
     return identity_of(os.stat(path))
 
 
-def check_names(path: str) -> None:
+def check_names(path: str) -> bool:
     """Refuse a database that can be opened by a second name.
 
     SQLite and the counter keep their files beside the name, so the processes of one name would not see what those of
     the other write.
 
+    :return: whether a mount would have been seen.
     :raises ConfigError: it has several hard links, or is itself a mount.
     :raises OSError: there is none.
     """
@@ -45,10 +46,11 @@ def check_names(path: str) -> None:
     try:
         with open(MOUNTS, "rb") as lines:
             mounts = {_unescaped(line.split(b" ")[4]) for line in lines}
-    except OSError:  # not Linux
-        return
+    except OSError:  # not Linux, or hidden
+        return False
     if os.fsencode(os.path.realpath(path)) in mounts:
         raise ConfigError("store", f"{path} is mounted by itself: mount the folder that it lies in, not the file")
+    return True
 
 
 def check_planted(path: str) -> None:
