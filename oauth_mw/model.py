@@ -32,6 +32,7 @@ MAX_LIFETIME = 10 * 366 * 24 * 3600
 MAX_NUMBER = 2**62
 
 # An event stays in the log for so many seconds after the token's expiry: a day for clocks that differ, and the leeway.
+# For as long a token can be revoked: where this machine's clock is ahead, others still accept it.
 LOG_KEEP_SECONDS = 24 * 3600 + 60
 # Once a client has more live revocations than this that the log alone knows of, all of its tokens are revoked.
 MAX_LOG_ONLY_PER_CLIENT = 10_000

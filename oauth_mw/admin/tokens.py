@@ -10,7 +10,7 @@ from functools import partial
 
 from ..errors import NotFound
 from ..keys import check_installed
-from ..model import AccessToken, Clock, TokenRecord, Value
+from ..model import LOG_KEEP_SECONDS, AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
 from ..tokens.denylist_loader import ends_of
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
@@ -75,7 +75,7 @@ def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
     :raises NotFound: no such token, or its row is gone.
     """
     _token(store, key)
-    return clock() - CLOCK_MARGIN < int.from_bytes(key[:4]) and revoke_row(store, key)
+    return clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key)
 
 
 def inspect_jwt(
@@ -113,7 +113,7 @@ def revoke_jwt(
     """
     token, _ = _jwt(store, text, files, secret)
     key = bytes.fromhex(token.token_id)
-    live = clock() - CLOCK_MARGIN < token.expires_at
+    live = clock() - LOG_KEEP_SECONDS < token.expires_at
     return token.token_id, live and revoke_log_only(store, token.client_id, key, token.position)
 
 

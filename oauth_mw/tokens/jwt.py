@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import InvalidScope, InvalidTarget
-from ..model import LAST_SECOND, AccessToken, Client, Clock, Value
+from ..model import LAST_SECOND, LOG_KEEP_SECONDS, AccessToken, Client, Clock, Value
 from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
-from .opaque import CLOCK_MARGIN, HasEnded, times
+from .opaque import HasEnded, times
 from .sharing import Sharing
 
 TYPE = "at+jwt"
@@ -117,7 +117,7 @@ class JWTTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        return self._find(text, self._clock() - self._leeway - CLOCK_MARGIN)
+        return self._find(text, self._clock() - LOG_KEEP_SECONDS)
 
     def revoke(self, token: AccessToken) -> bool:
         """End a token; false when it had ended before.

@@ -17,7 +17,7 @@ from itertools import count
 from math import ceil, floor
 
 from ..errors import StoreUnavailable
-from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
+from ..model import LAST_SECOND, LOG_KEEP_SECONDS, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
 from ..processes import PerProcess
 from ..protocols import Store
 from .revocation import revoke_row
@@ -26,8 +26,7 @@ from .sharing import Sharing
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
 SWEEP_ROWS = 500
-# Seconds for which an expired token can still be revoked, and its row stays. If this machine's clock is ahead, others
-# still accept it.
+# Seconds for which the row of an expired token stays. If this machine's clock is ahead, others still accept it.
 CLOCK_MARGIN = 60
 
 _LENGTH = 48
@@ -125,10 +124,10 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it cannot be told.
         """
-        return self._find(text, self._clock() - CLOCK_MARGIN)
+        return self._find(text, self._clock(), past=LOG_KEEP_SECONDS)
 
-    def _find(self, text: str, now: float) -> tuple[AccessToken, bool] | None:
-        key = _possible(storage_key(text), now)
+    def _find(self, text: str, now: float, past: float = 0) -> tuple[AccessToken, bool] | None:
+        key = _possible(storage_key(text), now, past)
         record = self._store.find_token(key) if key else None
         if key is None or record is None:
             return None
@@ -189,9 +188,9 @@ def storage_key(text: str) -> bytes | None:
     return _key(text, a2b_base64(text[-_LENGTH : 8 - _LENGTH].replace("-", "+").replace("_", "/")))
 
 
-def _possible(key: bytes | None, now: float) -> bytes | None:
-    """The key, if a token with its expiry can be live now."""
-    return key if key and now < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK else None
+def _possible(key: bytes | None, now: float, past: float = 0) -> bytes | None:
+    """The key, if a token with its expiry can be live now, or could ``past`` seconds ago."""
+    return key if key and now - past < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK else None
 
 
 def _key(text: str, raw: bytes) -> bytes:

@@ -11,7 +11,7 @@ from helpers.changes import remove_key
 from helpers.jwts import ISSUER, signed_elsewhere
 from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware, admin
-from oauth_mw.model import TokenRecord
+from oauth_mw.model import LOG_KEEP_SECONDS, TokenRecord
 from oauth_mw.tokens.jws import MAX_LENGTH
 from oauth_mw.tokens.opaque import OpaqueTokens
 
@@ -26,7 +26,7 @@ def token_id(token):
 @pytest.fixture
 def expired(opened):
     """The id of a token that expired, and whose row is still there."""
-    key = (int(time.time()) - 60).to_bytes(4) + bytes(28)
+    key = (int(time.time()) - LOG_KEEP_SECONDS).to_bytes(4) + bytes(28)
     opened.add_token(key, TokenRecord("tester", "read", 1, opened.find_client("tester").revoked_before))
     return key.hex()
 

@@ -13,6 +13,7 @@ from helpers.jwts import JWT, TESTER, introspected, opens, signed_elsewhere
 from helpers.support import SECRET, basic, bearer, issue
 from oauth_mw import admin
 from oauth_mw.keys.keypair import make
+from oauth_mw.model import LOG_KEEP_SECONDS
 from oauth_mw.tokens.jws import header_of, sign
 
 
@@ -93,7 +94,7 @@ def test_it_says_when_all_tokens_of_its_client_were_last_revoked(app, store):
 
 
 def test_one_that_has_expired_never_reaches_it(app, token, store, clock):
-    clock.move(3600 + 60)
+    clock.move(3600 + LOG_KEEP_SECONDS)
 
     assert revoke(app, token).status_int == 200
     assert ends_of(store) == 0
@@ -132,6 +133,27 @@ def test_one_that_other_clocks_accept_with_the_leeway_can_be_revoked(wrap, app, 
 
     clock.move(-60)
     assert not opens(behind, token)
+
+
+@pytest.mark.parametrize("hours", [0, 1, 2, 23.9])
+def test_one_is_revoked_by_a_worker_whose_clock_is_ahead(wrap, app, token, clock, hours):
+    late = wrap(**JWT)
+    clock.move(3600 * (1 + hours))
+    assert revoke(app, token).status_int == 200
+
+    clock.move(-3600 * (1 + hours))
+
+    assert [opens(each, token) for each in (app, late, wrap(**JWT))] == [False] * 3
+
+
+@pytest.mark.parametrize("hours", [0, 1, 23.9])
+def test_one_is_revoked_by_a_command_on_a_machine_whose_clock_is_ahead(app, token, store, clock, hours):
+    clock.move(3600 * (1 + hours))
+    _, revoked = admin.revoke_jwt(store, token, clock=clock)
+
+    clock.move(-3600 * (1 + hours))
+
+    assert (revoked, opens(app, token)) == (True, False)
 
 
 WAYS = {

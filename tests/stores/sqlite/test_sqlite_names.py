@@ -236,7 +236,7 @@ def test_a_restored_backup_opens_where_mounts_do_not_show(store, path, tmp_path)
     store.close()
     shutil.copy(path, tmp_path / "backup")
     with closing(open_store(url_of(path))) as again:
-        again.end_client("tester")
+        end_client(again, "tester")
     path.unlink()
     shutil.copy(tmp_path / "backup", path)
 
