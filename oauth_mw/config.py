@@ -101,7 +101,7 @@ class Settings:
         "URL that identifies this authorization server in tokens and documents, compared exactly; needs oauth_mw[jwt]",
     )
     public_url: str = option(
-        "", url, "Base URL of the paths above for clients, including the mount; unset: the same as issuer"
+        "", url, "Base URL of these endpoints for clients, including the mount; unset: the same as issuer"
     )
     audience: tuple[str, ...] = option(
         (),

@@ -1,4 +1,4 @@
-"""``oauth-mw``: the root of the command line, and how it ends."""
+"""``oauth-mw``: the root of the command line, and its exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .key import key
 from .purge import purge
 from .secret import secret
 from .serve import serve
-from .store import store as whole_store
+from .store import store as store_command
 from .target import Target, set_option
 from .token import token
 
@@ -26,28 +26,28 @@ REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4
 
 
 class Root(click.Group):
-    """Ends a command that failed with a line for each fault on standard error, and an exit code that says how."""
+    """Turns the error of a command into one line per fault on standard error, and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except NotFound as error:
-            raise _end(str(error), code=NOT_FOUND) from None
+            raise _failed(str(error), code=NOT_FOUND) from None
         except AdminError as error:
-            raise _end(str(error), code=REFUSED) from None
+            raise _failed(str(error), code=REFUSED) from None
         except ConfigError as error:
-            raise _end(*(f"{name}: {fault}" for name, fault in error.faults), code=MISCONFIGURED) from None
+            raise _failed(*(f"{name}: {fault}" for name, fault in error.faults), code=MISCONFIGURED) from None
         except StoreUnavailable as error:
-            raise _end(f"the store does not answer: {error.reason}", code=UNAVAILABLE) from None
+            raise _failed(f"the store does not answer: {error.reason}", code=UNAVAILABLE) from None
         except UnicodeEncodeError:
-            raise _end("an argument is not UTF-8", code=MISCONFIGURED) from None
+            raise _failed("an argument is not UTF-8", code=MISCONFIGURED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise
-            raise _end(str(error), code=REFUSED) from None
+            raise _failed(str(error), code=REFUSED) from None
 
 
-def _end(*messages: str, code: int) -> Exit:
+def _failed(*messages: str, code: int) -> Exit:
     for message in messages:
         click.echo("Error: " + " ".join(message.split()), err=True)
     return Exit(code)
@@ -57,30 +57,30 @@ def _end(*messages: str, code: int) -> Exit:
 @click.option(
     "--store", metavar="URL", envvar="OAUTH_MW_STORE", show_envvar=True, help="The store, such as sqlite:///oauth.db."
 )
-@click.option("--config", metavar="INI[#NAME]", help="Take store and options from this Paste ini.")
+@click.option("--config", metavar="INI[#NAME]", help="Read store and options from this Paste ini.")
 @set_option
 @click.version_option(__version__, message="oauth_mw %(version)s")
 @click.pass_context
 def main(context: click.Context, store: str | None, config: str | None, variables: dict[str, str]) -> None:
-    """Register clients, end tokens, change keys, and check configurations of oauth_mw.
+    """Register clients, revoke tokens, change keys, and check configurations of oauth_mw.
 
     The store is --store, else that of --config (the section of its filter; NAME chooses one of several), else
     OAUTH_MW_STORE. A relative file is relative to the working directory, in an ini to the folder of the ini.
-    Only `client add`, `serve` and `store copy` (as its target) make a store that is not there.
+    Only `client add`, `serve` and `store copy` (its target) create a store that is missing.
 
     \b
     Exit codes:
       0  done
-      1  refused: it cannot be done, or was not confirmed
-      2  wrong usage or configuration, or no store there
+      1  refused: not possible, or not confirmed
+      2  wrong usage or configuration, or a missing store
       3  no such client, secret, token or key
       4  the store does not answer
     """
-    if sys.stdin is None:  # closed by whoever started us: as good as empty
+    if sys.stdin is None:  # the parent process closed it: treat it as empty
         sys.stdin = open(os.devnull)
     typed = context.get_parameter_source("store") is click.core.ParameterSource.COMMANDLINE
     context.obj = Target(store if typed else None, config, None if typed else store, variables)
 
 
-for command in (client, secret, token, key, whole_store, purge, check, serve):
+for command in (client, secret, token, key, store_command, purge, check, serve):
     main.add_command(command)

@@ -1,4 +1,4 @@
-"""``oauth-mw check``: judge a configuration as the start would, and show what every path needs."""
+"""``oauth-mw check``: check a configuration as the start does, and show what every path needs."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from .target import Target, set_option, sqlite_file
 if TYPE_CHECKING:
     from .ini import Section
 
-# Options that open more than their name may say, and what.
+# Options that open more than their names suggest.
 OPENING = {
     "preflight": "OPTIONS with Origin and Access-Control-Request-Method reaches the app's views without a token,"
-    " on paths that rules name too",
-    "trust_vhm_root": "a client that can send X-Vhm-Root itself walks around the rules of a Pyramid traversal app",
+    " also on paths that rules name",
+    "trust_vhm_root": "a client that can send X-Vhm-Root itself bypasses the rules of a Pyramid traversal app",
 }
 UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 
@@ -41,7 +41,7 @@ UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 def check(target: Target, ini: str | None, variables: dict[str, str], as_json: bool) -> None:
     """Validate a configuration exactly as the start does, and print what every path needs.
 
-    A store is not made. What works, but perhaps not as meant, is a warning, and exit code 0.
+    No store is created. What works, but perhaps not as intended, is a warning, with exit code 0.
     """
     target = target.reading(ini, variables)
     if not target.config:
@@ -54,7 +54,7 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
     if COMMENT.search(str(section.written.get(SECRET, ""))):
-        warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, and no comment")
+        warnings.append(f"{SECRET}: the text behind its # or ; is part of the secret, not a comment")
     warnings += [f"{name}: {warning}" for name, warning in OPENING.items() if getattr(settings, name)]
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")
@@ -85,17 +85,17 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
 
 
 def _judge_store(settings: Settings) -> tuple[str, list[str]]:
-    """The full URL of the store, and what to know about it.
+    """Return the full URL of the store, and warnings about it.
 
-    :raises ConfigError: the start would be refused.
-    :raises StoreUnavailable: the start would only warn, and answer 503.
+    :raises ConfigError: a start would be refused.
+    :raises StoreUnavailable: a start would warn, and answer 503.
     """
     url = str(settings.store)
     file = sqlite_file(url)
     if file:
         check_folder(os.path.dirname(file))
     if os.path.lexists(file):
-        make_database(file)  # it is there: this judges whether it can be read and written
+        make_database(file)  # the file exists: this checks that it can be read and written
     try:
         store = open_store(url, timeout=settings.store_timeout_seconds)
     except StoreMissing as error:
@@ -110,12 +110,12 @@ def _judge_store(settings: Settings) -> tuple[str, list[str]]:
 
 
 def _open(file: str) -> list[str]:
-    """How other users can get at the database file, if the store has one."""
+    """Warnings about access of other users to the database file, if the store has one."""
     return [f"store: {sentence}" for sentence in open_to_others(file, COMPANIONS)] if file else []
 
 
 def _judge_files(settings: Settings, section: Section) -> list[str]:
-    """How other users can get at the ini, and at the folders of key files."""
+    """Warnings about access of other users to the ini, and to the folders of key files."""
     secret = bool(_in_file(section, SECRET)) or has_password(_in_file(section, "store"))
     found = [f"config: {sentence}" for sentence in open_to_others(section.file, secret=secret)]
     keys = (sentence for file in settings.signing_key_files for sentence in open_to_others(file, secret=False))
@@ -123,12 +123,12 @@ def _judge_files(settings: Settings, section: Section) -> list[str]:
 
 
 def _in_file(section: Section, name: str) -> str:
-    """The value of an option without what the environment holds, and without what shows where that was."""
+    """The value of an option as far as the file itself holds it: without ``${NAME}`` and its ``:`` or ``password=``."""
     return re.sub(f"(?:password=|:)?{VARIABLE.pattern}", "", str(section.written.get(name) or ""))
 
 
 def _judge_keys(settings: Settings, store: Store | None) -> list[str]:
-    """What to know about the signing keys, where tokens may be signed."""
+    """Warnings about the signing keys, or about JWTs without an ``issuer``."""
     if not settings.issuer:
         wanted = store is not None and any(client.token_format == "jwt" for client in admin.list_clients(store))
         return ["clients have the token format jwt, but issuer is not set: they get opaque tokens"] if wanted else []

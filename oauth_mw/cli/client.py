@@ -1,4 +1,4 @@
-"""``oauth-mw client``: register, look at and change clients."""
+"""``oauth-mw client``: register, show and change clients."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from .target import Target
 attribute_options = {
     kind: click.option(f"--{kind}", f"{kind.replace('-', '_')}s", multiple=True, metavar="KEY=VALUE", help=text)
     for kind, text in {
-        "attribute": "Copied to each token, for the app to see; repeatable.",
-        "public-attribute": "The same, and a member of the token answer; repeatable.",
+        "attribute": "Attribute of each token, visible to the app; repeatable.",
+        "public-attribute": "The same, and also a member of the token answer; repeatable.",
     }.items()
 }
 
@@ -30,15 +30,15 @@ audience_option = click.option(
     "audiences",
     multiple=True,
     metavar="URI",
-    help="A resource that its tokens may be for, or that a resource server is; repeatable. None: those of the server.",
+    help="URI that its tokens may be for, or that identifies a resource server; repeatable. None: those of the server.",
 )
 default_audience_option = click.option(
     "--default-audience",
     multiple=True,
     metavar="URI",
-    help="What its tokens are for when it asks for none; repeatable.",
+    help="Audience of its tokens if a request names none; repeatable.",
 )
-token_format_option = click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Of its tokens.")
+token_format_option = click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Format of its tokens.")
 
 
 def client_view(client: Client) -> dict[str, object]:
@@ -107,7 +107,7 @@ def _attributes(texts: Iterable[str]) -> dict[str, Value]:
     return found
 
 
-# What an update can take away, and the option that gives it.
+# Fields that an update can clear, and the options that set them.
 _CLEARED = {
     "default_scope": "default-scope",
     "lifetime": "lifetime",
@@ -119,22 +119,22 @@ _CLEARED = {
 
 @click.group()
 def client() -> None:
-    """Register, look at and change clients."""
+    """Register, show and change clients."""
 
 
 @client.command("add")
 @click.argument("name")
-@click.option("--scope", default="", help='All that it may have: "reports:read reports:write".')
-@click.option("--default-scope", help="What it gets when it asks for no scope.")
+@click.option("--scope", default="", help='All scopes that it may have: "reports:read reports:write".')
+@click.option("--default-scope", help="Scope of its tokens if a request names none.")
 @odd_scope_option
-@click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
+@click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
 @token_format_option
 @audience_option
 @default_audience_option
 @attribute_options["attribute"]
 @attribute_options["public-attribute"]
-@click.option("--resource-server", is_flag=True, help="It may introspect tokens that are for it, and gets none itself.")
-@click.option("--id", "client_id", help="An id from elsewhere, instead of a fresh one.")
+@click.option("--resource-server", is_flag=True, help="It may introspect tokens that are for it, and is issued none.")
+@click.option("--id", "client_id", help="An existing id, instead of a generated one.")
 @import_options
 @json_option
 @click.pass_obj
@@ -150,7 +150,7 @@ def add(
     as_json: bool,
     **fields: Any,
 ) -> None:
-    """Register a client and show its secret, this once. An id is never used twice."""
+    """Register a client and show its secret, only this once. An id is never reused."""
     private, public = _attributes(attributes), _attributes(public_attributes)
     text = imported_secret(secret_file, allow_weak_secret)
     with target.store(create=True) as store:
@@ -192,7 +192,7 @@ def list_(target: Target, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def show(target: Target, client_id: str, as_json: bool) -> None:
-    """Show all about CLIENT but its secrets themselves."""
+    """Show all fields of CLIENT, but not the text of its secrets."""
     with target.store() as store:
         print_client(admin.get_client(store, client_id), as_json)
 
@@ -200,21 +200,21 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @client.command("update")
 @client_argument
 @click.option("--name")
-@click.option("--scope", help="All that it may have.")
-@click.option("--default-scope", help="What it gets when it asks for no scope.")
-@click.option("--no-default-scope", is_flag=True, help="No default of its own any more.")
+@click.option("--scope", help="All scopes that it may have.")
+@click.option("--default-scope", help="Scope of its tokens if a request names none.")
+@click.option("--no-default-scope", is_flag=True, help="Remove the default: use the server's.")
 @odd_scope_option
-@click.option("--lifetime", type=int, metavar="SECONDS", help="Of its tokens.")
-@click.option("--no-lifetime", is_flag=True, help="No lifetime of its own any more.")
+@click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
+@click.option("--no-lifetime", is_flag=True, help="Remove the lifetime: use the server's.")
 @token_format_option
-@click.option("--no-token-format", is_flag=True, help="No format of its own any more.")
+@click.option("--no-token-format", is_flag=True, help="Remove the format: use the server's.")
 @audience_option
-@click.option("--no-audience", is_flag=True, help="Those of the server again.")
+@click.option("--no-audience", is_flag=True, help="Remove its audiences: use those of the server.")
 @default_audience_option
-@click.option("--no-default-audience", is_flag=True, help="No default of its own any more.")
+@click.option("--no-default-audience", is_flag=True, help="Remove the default: use the server's.")
 @attribute_options["attribute"]
 @attribute_options["public-attribute"]
-@click.option("--no-attributes", is_flag=True, help="Drop all attributes; --public-attribute may give new ones.")
+@click.option("--no-attributes", is_flag=True, help="Remove all attributes; --public-attribute may add new ones.")
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect tokens that are for it."
 )
@@ -232,9 +232,9 @@ def update(
     as_json: bool,
     **fields: Any,
 ) -> None:
-    """Change what is given; it counts from the next token on.
+    """Change the given fields of CLIENT. Tokens issued before do not change.
 
-    --audience, --default-audience, --attribute and --public-attribute replace all of their kind.
+    --audience, --default-audience, --attribute and --public-attribute replace all values of their kind.
     """
     clear = [name for name, option in _CLEARED.items() if fields.pop(f"no_{option.replace('-', '_')}")]
     changes = {name: value for name, value in fields.items() if value not in (None, ())}
@@ -258,10 +258,10 @@ def update(
 @json_option
 @click.pass_obj
 def disable(target: Target, client_id: str, as_json: bool) -> None:
-    """Refuse CLIENT and end all of its tokens, at once."""
+    """Refuse CLIENT and revoke all of its tokens, at once."""
     with target.store() as store:
         admin.disable_client(store, client_id)
-    _done({"client_id": client_id, "enabled": False}, f"disabled {client_id}; all of its tokens have ended", as_json)
+    _done({"client_id": client_id, "enabled": False}, f"disabled {client_id}; all of its tokens are revoked", as_json)
 
 
 @client.command("enable")
@@ -269,7 +269,7 @@ def disable(target: Target, client_id: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def enable(target: Target, client_id: str, as_json: bool) -> None:
-    """Let CLIENT get tokens again. Those that it had stay dead."""
+    """Issue tokens to CLIENT again. Its earlier tokens stay revoked."""
     with target.store() as store:
         admin.enable_client(store, client_id)
     _done({"client_id": client_id, "enabled": True}, f"enabled {client_id}", as_json)
@@ -277,19 +277,19 @@ def enable(target: Target, client_id: str, as_json: bool) -> None:
 
 @client.command("delete")
 @client_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @json_option
 @click.pass_obj
 def delete(target: Target, client_id: str, yes: bool, as_json: bool) -> None:
-    """Remove CLIENT and its secrets, and end all of its tokens. Its id is never used again."""
+    """Remove CLIENT and its secrets, and revoke all of its tokens. Its id is never reused."""
     if as_json and not yes:
-        raise click.UsageError("--json asks nothing: give --yes too.")
+        raise click.UsageError("--json does not prompt: give --yes too.")
     with target.store() as store:
         found = admin.get_client(store, client_id)
         if not yes:
-            click.confirm(f"Delete {client_id} ({found.name}) for good, and end its tokens?", abort=True, err=True)
+            click.confirm(f"Delete {client_id} ({found.name}) for good, and revoke its tokens?", abort=True, err=True)
         admin.delete_client(store, client_id)
-    _done({"client_id": client_id, "deleted": True}, f"deleted {client_id}; all of its tokens have ended", as_json)
+    _done({"client_id": client_id, "deleted": True}, f"deleted {client_id}; all of its tokens are revoked", as_json)
 
 
 def _done(view: dict[str, object], sentence: str, as_json: bool) -> None:

@@ -31,8 +31,11 @@ _TYPES = {"filter": FILTER, "filter-app": APP}
 
 @dataclass(frozen=True)
 class Section:
-    """``file`` is absolute; ``options`` are those of the middleware, with absolute files and values of the environment;
-    ``written`` are the same as the ini has them."""
+    """A filter's section of an ini.
+
+    ``file`` is its absolute path. ``options`` are those of the middleware, with absolute files and with ``${NAME}``
+    replaced; ``written`` are the same as they stand in the ini.
+    """
 
     file: str
     name: str
@@ -41,7 +44,7 @@ class Section:
 
 
 class _Loader(ConfigLoader):  # type: ignore[misc]
-    """Loads no app and no filter around the section: their modules are none of ours to import."""
+    """Loads no app and no filter around the section, because that would import their modules."""
 
     _inside = False
 
@@ -81,7 +84,7 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
 
 
 def _source(error: object, path: str) -> str:
-    """The file that has the fault: the ini, or one that it uses."""
+    """The file with the fault: the ini, or one that it uses."""
     if isinstance(error, InterpolationError):
         named = re.match(r"Error in file (.+?): ", str(error.args[0]))
         source: object = named and named[1]
@@ -91,7 +94,7 @@ def _source(error: object, path: str) -> str:
 
 
 def _fault(error: Exception) -> str:
-    """What is wrong, without any text of the file, which may be part of a password."""
+    """Describe what is wrong, without any text of the file: it may be part of a password."""
     if isinstance(error, InterpolationError):
         return f"[{error.section}] {error.option}: a % that begins no %(name)s known there is written %%"
     if isinstance(error, MissingSectionHeaderError):
@@ -106,7 +109,10 @@ def _fault(error: Exception) -> str:
 
 
 def _find(loader: ConfigLoader, path: str, name: str) -> str:
-    """The section that is meant."""
+    """The section that ``name`` chooses.
+
+    :raises ConfigError: it is none of ours, or several are.
+    """
     ours = list(_our_sections(loader))
     chosen = [each for each in ours if name in ("", each, each.partition(":")[2].strip())]
     if len(chosen) == 1:
@@ -120,7 +126,7 @@ def _find(loader: ConfigLoader, path: str, name: str) -> str:
 
 
 def _our_sections(loader: ConfigLoader) -> Iterator[str]:
-    unreadable: list[Exception] = []  # what others use is none of ours
+    unreadable: list[Exception] = []  # sections of other packages may be unreadable
     ours = False
     for section in loader.parser.sections():
         try:
@@ -134,9 +140,9 @@ def _our_sections(loader: ConfigLoader) -> Iterator[str]:
 
 
 def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> bool:
-    """Whether the section leads to our factories, itself or by the sections and files that it uses.
+    """True if the section leads to our factories, itself or by the sections and files that it uses.
 
-    :raises OSError: it uses a file that cannot be read.
+    :raises OSError: a file that it uses cannot be read.
     """
     if (loader.filename, section) in seen:
         return False
@@ -159,9 +165,9 @@ def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> 
 
 
 def _context(loader: ConfigLoader, section: str, path: str, variables: Mapping[str, str]) -> Any:
-    """What PasteDeploy would call our factory with.
+    """The context with which PasteDeploy calls our factory.
 
-    :raises ConfigError: it would not, or not with all options.
+    :raises ConfigError: PasteDeploy does not call it, or drops an option.
     """
     kind, _, name = section.partition(":")
     try:
@@ -171,7 +177,7 @@ def _context(loader: ConfigLoader, section: str, path: str, variables: Mapping[s
     except ImportError:
         raise ConfigError(path, f"[{section}]: what 'require' or 'use' names is not installed") from None
     except (LookupError, AttributeError):
-        # Their texts may hold values.
+        # The texts of these errors may contain values.
         raise ConfigError(
             path, f"[{section}]: PasteDeploy finds nothing to load by 'use', 'next' and its name"
         ) from None

@@ -1,4 +1,4 @@
-"""``oauth-mw key``: signing keys, and how they follow each other."""
+"""``oauth-mw key``: list, rotate, import, retire and export signing keys."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ now_option = click.option(
     "--now",
     "at_once",
     is_flag=True,
-    help=f"Sign at once, for emergencies: who keeps the key set may refuse its tokens for {JWKS_MAX_AGE} seconds.",
+    help=f"Sign at once, for emergencies. Services that cache the key set refuse its tokens for {JWKS_MAX_AGE} s.",
 )
 password_option = click.option(
-    "--password-file", type=click.File("rb"), metavar="PATH", help="Take the PEM's password from this file; - is stdin."
+    "--password-file", type=click.File("rb"), metavar="PATH", help="Read the PEM's password from this file; - is stdin."
 )
 
 
@@ -36,9 +36,9 @@ def _settings(target: Target) -> Settings:
 
 
 def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
-    """How a new key is made, as the options say.
+    """The arguments for a new key, from the options.
 
-    :raises AdminError: it would not sign.
+    :raises AdminError: a new key would not sign, or workers would replace it.
     """
     settings = _settings(target)
     if settings.signing_key_files:
@@ -81,10 +81,10 @@ def _private(key: KeyStatus) -> str:
 
 @click.group()
 def key() -> None:
-    """Look at signing keys, and let them follow each other.
+    """List, rotate, import, retire and export signing keys.
 
-    Private halves are encrypted with key_encryption_secret of the ini (--config), else with
-    OAUTH_MW_KEY_ENCRYPTION_SECRET. Workers make the first key by themselves, and the next ones where
+    Private keys are encrypted with key_encryption_secret of the ini (--config), else with
+    OAUTH_MW_KEY_ENCRYPTION_SECRET. Workers make the first key automatically, and further ones if
     signing_key_lifetime is set.
     """
 
@@ -113,10 +113,10 @@ def list_(target: Target, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def rotate(target: Target, algorithm: str | None, at_once: bool, as_json: bool) -> None:
-    """Make the next key. It signs once everybody can know it; no token ends.
+    """Make the next key. It signs once all services can have fetched it. All tokens stay valid.
 
-    The key before it verifies until its last token has expired. To change key_encryption_secret, rotate with the new
-    one, and then restart the workers with it.
+    The previous key verifies until its last token has expired. To change key_encryption_secret, rotate with the new
+    one, then restart the workers with it.
     """
     with target.store() as store:
         how = _for_new(target, algorithm)
@@ -133,7 +133,7 @@ def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_o
     """Make a private key from a PEM file (- is stdin) the next key."""
     if file is password_file:
         raise click.UsageError("Both the PEM and its password cannot come from standard input.")
-    # Latin-1 reads any bytes; those of no PEM are refused by whoever judges the text.
+    # Latin-1 decodes any bytes; the PEM parser refuses those that no PEM contains.
     pem = file.read(PEM_BYTES).decode("latin-1")
     if password_file is None and "ENCRYPTED" in pem and file is not sys.stdin.buffer and sys.stdin.isatty():
         password_file = sys.stdin.buffer
@@ -146,28 +146,28 @@ def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_o
 
 @key.command("retire", context_settings={"ignore_unknown_options": True})
 @key_argument
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Skip the confirmation.")
 @json_option
 @click.pass_obj
 def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
-    """Remove KEY, and end all tokens that it has signed.
+    """Remove KEY, and revoke all tokens that it has signed.
 
-    In place of the key that signs, a new one is made first, and signs at once. Afterwards no worker accepts a token
-    of KEY; other services may until they read the key set again.
+    If KEY is the one that signs, a new key is made first and signs at once. Afterwards no worker accepts a token of
+    KEY; other services may, until they fetch the key set again.
     """
     if as_json and not yes:
-        raise click.UsageError("--json asks nothing: give --yes too.")
+        raise click.UsageError("--json does not prompt: give --yes too.")
     with target.store() as store:
         settings = _settings(target)
         admin.public_key(store, kid)
         if not yes:
-            click.confirm(f"Remove {kid} for good, and end all tokens that it has signed?", abort=True, err=True)
+            click.confirm(f"Remove {kid} for good, and revoke all tokens that it has signed?", abort=True, err=True)
         algorithm = settings.signing_algorithm if target.config else None
         new = admin.retire_key(store, kid, algorithm=algorithm, secret=settings.key_encryption_secret)
     if as_json:
         print_json({"kid": kid, "retired": True, "new": key_view(new) if new else None})
     else:
-        click.echo(f"retired {kid}; all tokens that it has signed have ended")
+        click.echo(f"retired {kid}; all tokens that it has signed are revoked")
         if new:
             click.echo(f"{new.kid} signs in its place")
 
@@ -177,9 +177,9 @@ def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
 @click.option(
     "--private",
     is_flag=True,
-    help="The private half of KEY, encrypted with a password of 16 characters or more, into a file.",
+    help="Write the private key, encrypted with a password of 16 characters or more, to a file.",
 )
-@click.option("-o", "--output", metavar="FILE", help="With --private: a file that is not there yet.")
+@click.option("-o", "--output", metavar="FILE", help="With --private: the file to create.")
 @password_option
 @json_option
 @click.pass_obj
@@ -191,7 +191,7 @@ def export(
         _export_private(target, kid, output, password_file, as_json)
         return
     if output or password_file:
-        raise click.UsageError("-o and --password-file go with --private.")
+        raise click.UsageError("-o and --password-file need --private.")
     with target.store() as store:
         print_json({"keys": admin.public_keys(store)} if kid is None else admin.public_key(store, kid))
 
@@ -202,7 +202,7 @@ def _export_private(
     if kid is None or output is None:
         raise click.UsageError("--private needs KEY and -o FILE.")
     if password_file is None and not sys.stdin.isatty():
-        raise click.UsageError("--private needs --password-file, or a terminal to ask for the password.")
+        raise click.UsageError("--private needs --password-file, or a terminal to prompt for the password.")
     password = read_password(password_file or sys.stdin.buffer, new=True)
     with target.store() as store:
         secret = _settings(target).key_encryption_secret
@@ -215,9 +215,9 @@ def _export_private(
 
 
 def _write(path: str, text: str) -> None:
-    """Make a file that its owner alone may read.
+    """Create a file that only its owner may read.
 
-    :raises AdminError: it is there already.
+    :raises AdminError: the file exists.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

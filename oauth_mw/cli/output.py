@@ -1,4 +1,4 @@
-"""What commands print: aligned columns for people, JSON for scripts."""
+"""Output of commands: aligned columns for people, JSON for scripts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Columns side by side, each as wide as its widest cell."""
+    """Print columns, each as wide as its widest cell."""
     shown = [[cell or NOTHING for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     for row in shown:
@@ -37,5 +37,5 @@ def instant(seconds: int | None) -> str:
 
 
 def attribute_text(attributes: Mapping[str, Value]) -> str:
-    """``KEY=VALUE`` in one line, each value as JSON: no character of it can act on a terminal."""
+    """``KEY=VALUE`` in one line. Values are JSON, so that no character can control the terminal."""
     return " ".join(f"{name}={json.dumps(value)}" for name, value in attributes.items())

@@ -1,4 +1,4 @@
-"""``oauth-mw purge``: remove what has expired."""
+"""``oauth-mw purge``: remove expired tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LONG_WORK = 10_000
 @json_option
 @click.pass_obj
 def purge(target: Target, as_json: bool) -> None:
-    """Remove all tokens that expired more than a minute ago; otherwise a few go at every hundredth token issued."""
+    """Remove all tokens that expired more than a minute ago. Workers remove some at every hundredth issue."""
     with target.store() as store:
         removed = _purge(store)
     if as_json:
@@ -33,7 +33,7 @@ def purge(target: Target, as_json: bool) -> None:
 def _purge(store: Store) -> int:
     steps = admin.purge(store)
     removed = next(steps, 0)
-    # Counting takes long, and in Redis there is never anything to remove.
+    # Counting is slow, and Redis removes expired tokens by itself.
     if removed < PURGE_ROWS or (due := store.count_tokens(before=int(time.time()) - CLOCK_MARGIN)) < LONG_WORK:
         return removed + sum(steps)
     with click.progressbar(length=due, label="purging", file=sys.stderr) as bar:

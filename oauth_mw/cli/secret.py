@@ -1,4 +1,4 @@
-"""``oauth-mw secret``: several live secrets for each client, so that one can be changed without an outage."""
+"""``oauth-mw secret``: add and revoke secrets, so that a client can change its secret without an outage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHOWN_ONCE = "    (shown once; only its hash is stored)"
 
 
 def parse_instant(text: str) -> int:
-    """Unix seconds, or a date or date and time in ISO 8601, in UTC unless it says otherwise."""
+    """Parse Unix seconds, or a date with or without time in ISO 8601, in UTC unless it has an offset."""
     if text.isascii() and text.isdigit():
         return int(text[:20])
     try:
@@ -34,12 +34,12 @@ def parse_instant(text: str) -> int:
 
 
 def import_options(command: F) -> F:
-    """The options for a secret from elsewhere."""
+    """Add the options that import an existing secret."""
     file = click.option(
-        "--secret-file", type=click.File("rb"), metavar="PATH", help="Take the secret from this file; - is stdin."
+        "--secret-file", type=click.File("rb"), metavar="PATH", help="Read the secret from this file; - is stdin."
     )
     weak = click.option(
-        "--allow-weak-secret", is_flag=True, help="Take one that is short or guessable, and mark it as weak."
+        "--allow-weak-secret", is_flag=True, help="Accept a short or guessable secret, and mark it as weak."
     )
     return file(weak(command))
 
@@ -47,12 +47,12 @@ def import_options(command: F) -> F:
 def imported_secret(file: BinaryIO | None, allow_weak: bool) -> str | None:
     """The secret to import, if one was given."""
     if file is None and allow_weak:
-        raise click.UsageError("--allow-weak-secret goes with --secret-file.")
+        raise click.UsageError("--allow-weak-secret needs --secret-file.")
     return None if file is None else read_credential(file, "Secret")
 
 
 def print_new_secret(pairs: list[tuple[str, str]], record: ClientSecret, secret: str, *, imported: bool) -> None:
-    """Show a generated secret, this once. An imported one was kept from the screen, so it stays off it."""
+    """Show a generated secret, only this once. An imported one is never shown."""
     shown = "as given; only its hash is stored" if imported else secret + SHOWN_ONCE
     print_columns([*pairs, ("client_secret", shown)])
     if record.weak:
@@ -85,15 +85,13 @@ def print_secrets(secrets: Iterable[ClientSecret]) -> None:
 
 @click.group()
 def secret() -> None:
-    """Give clients further secrets, and take secrets away."""
+    """Add, list and revoke the secrets of clients."""
 
 
 @secret.command("add")
 @client_argument
-@click.option("--label", default="", help="What it is for.")
-@click.option(
-    "--not-after", type=parse_instant, metavar="TIME", help="Refuse it from then on: ISO 8601, or Unix seconds."
-)
+@click.option("--label", default="", help="A note on its purpose.")
+@click.option("--not-after", type=parse_instant, metavar="TIME", help="When it expires: ISO 8601, or Unix seconds.")
 @import_options
 @json_option
 @click.pass_obj
@@ -106,7 +104,7 @@ def add(
     allow_weak_secret: bool,
     as_json: bool,
 ) -> None:
-    """Give CLIENT one more secret; the others stay good."""
+    """Add a secret to CLIENT; the others stay valid."""
     text = imported_secret(secret_file, allow_weak_secret)
     with target.store() as store:
         record, made = admin.add_secret(
@@ -125,7 +123,7 @@ def add(
 @json_option
 @click.pass_obj
 def list_(target: Target, client_id: str, as_json: bool) -> None:
-    """List the secrets of CLIENT, without what they are."""
+    """List the secrets of CLIENT, without their text."""
     with target.store() as store:
         secrets = admin.get_client(store, client_id).secrets
     if as_json:
@@ -137,14 +135,14 @@ def list_(target: Target, client_id: str, as_json: bool) -> None:
 @secret.command("revoke")
 @client_argument
 @secret_argument
-@click.option("--and-tokens", is_flag=True, help="Also end all live tokens of the client.")
+@click.option("--and-tokens", is_flag=True, help="Also revoke all tokens of the client.")
 @json_option
 @click.pass_obj
 def revoke(target: Target, client_id: str, secret_id: str, and_tokens: bool, as_json: bool) -> None:
-    """Refuse a secret of CLIENT from now on. Tokens stay good unless --and-tokens ends them."""
+    """Revoke a secret of CLIENT. Tokens stay valid unless --and-tokens revokes them too."""
     with target.store() as store:
         admin.revoke_secret(store, client_id, secret_id, and_tokens=and_tokens)
     if as_json:
         print_json({"client_id": client_id, "secret_id": secret_id, "revoked": True, "tokens_ended": and_tokens})
     else:
-        click.echo(f"revoked {secret_id}" + (f"; all tokens of {client_id} have ended" if and_tokens else ""))
+        click.echo(f"revoked {secret_id}" + (f"; all tokens of {client_id} are revoked" if and_tokens else ""))

@@ -33,7 +33,7 @@ log = logging.getLogger("oauth_mw.serve")
 
 
 def option_flags(command: F) -> F:
-    """A flag for each option of the middleware, but for the one that nobody else may read."""
+    """Add a flag for each option of the middleware except the secret: other users can read a command line."""
     for name, each in reversed(OPTIONS.items()):
         if name != SECRET:
             command = _flag(name, each)(command)
@@ -54,8 +54,8 @@ def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
 @click.command()
 @click.argument("app", metavar="MODULE:APP")
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one.")
-@click.option("--config", metavar="INI[#NAME]", help="Take options from this Paste ini; flags go before it.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0 chooses a free one.")
+@click.option("--config", metavar="INI[#NAME]", help="Read options from this Paste ini; flags override them.")
 @set_option
 @option_flags
 @json_option
@@ -73,8 +73,8 @@ def serve(
 ) -> None:
     """Wrap a WSGI app and serve it, for development only: plain http, one process.
 
-    MODULE is imported from the working directory. Each option of the middleware is a flag, but for
-    key_encryption_secret: that is OAUTH_MW_KEY_ENCRYPTION_SECRET. One that holds several
+    MODULE is imported from the working directory. Each option of the middleware is a flag, except
+    key_encryption_secret, which is read from OAUTH_MW_KEY_ENCRYPTION_SECRET. A flag for several
     values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
     create_server = _waitress()
@@ -101,7 +101,7 @@ def serve(
 
 def _waitress() -> Callable[..., Any]:
     """
-    :raises ConfigError: it is not installed.
+    :raises ConfigError: waitress is not installed.
     """
     try:
         from waitress import create_server  # type: ignore[import-untyped]
@@ -111,13 +111,13 @@ def _waitress() -> Callable[..., Any]:
 
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:
-    """The options that flags were used for. Repeated flags are the lines of an ini."""
+    """The options for which a flag was given. Repeated flags become lines, as in an ini."""
     used = {name: value for name, value in flags.items() if value not in (None, ())}
     return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in used.items()}
 
 
 def _load(place: str) -> WSGIApplication:
-    """Import ``MODULE:APP``, with the working directory before all else.
+    """Import ``MODULE:APP``, with the working directory first in the path.
 
     :raises ConfigError: there is no such app.
     """
@@ -136,7 +136,7 @@ def _load(place: str) -> WSGIApplication:
 
 
 def _line_of(error: Exception) -> str:
-    """Where in the module or below the import failed."""
+    """The file and line at which the import failed."""
     frames = traceback.extract_tb(error.__traceback__)
     places = [f"{each.filename}, line {each.lineno}" for each in frames if _is_theirs(each.filename)]
     return f" ({places[-1]})" if places else ""
@@ -147,8 +147,9 @@ def _is_theirs(file: str) -> bool:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """
-    :raises OSError: that is not possible.
+    """Open the socket to listen on.
+
+    :raises OSError: the address is unknown, in use or not permitted.
     """
     six = ":" in host
     try:
@@ -162,7 +163,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _logged(app: WSGIApplication) -> WSGIApplication:
-    """Log each request without its query: there may be a token in it."""
+    """Log each request without its query, which may contain a token."""
 
     def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = quote(environ["PATH_INFO"].encode("latin-1"))

@@ -1,4 +1,4 @@
-"""``oauth-mw store``: look at a whole store, and copy it to another place."""
+"""``oauth-mw store``: show the contents of a store, and copy it to another one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .target import Target
 
 @click.group()
 def store() -> None:
-    """Look at a whole store, and copy it to another place."""
+    """Show the contents of a store, and copy it to another one."""
 
 
 @store.command("copy")
@@ -25,11 +25,11 @@ def store() -> None:
 @json_option
 @click.pass_obj
 def copy(before: Target, source: str, target: str, as_json: bool) -> None:
-    """Copy all of a store to another place: clients, secrets, live tokens, what is revoked, and signing keys.
+    """Copy a whole store: clients, secrets, live tokens, revocations and signing keys.
 
-    FROM and TO are store URLs. TO is made when it is not there; else it must be empty, or a copy of FROM that nobody
-    has changed since. FROM may be in use meanwhile. Live tokens stay good, and ended ones dead. What was interrupted
-    goes on when it is called again, and another call brings what has changed in FROM.
+    FROM and TO are store URLs. TO is created if it is missing; else it must be empty, or a copy of FROM without changes
+    of its own. FROM may be in use meanwhile. Live tokens stay valid, and revoked ones stay revoked. Repeat the command
+    to continue an interrupted copy, or to copy what has changed in FROM since.
     """
     with ExitStack() as opened:
         here = _open(opened, before, source, "FROM")
@@ -54,7 +54,7 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
 
 
 def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
-    """Two URLs were given: what is wrong with one of them says with which."""
+    """Open FROM or TO. Errors name which of the two URLs they are about."""
     try:
         return opened.enter_context(before.store(url=url, create=create))
     except StoreUnavailable as error:
@@ -77,9 +77,9 @@ def _copy(source: Store, target: Store) -> admin.Copied:
 @json_option
 @click.pass_obj
 def info(target: Target, as_json: bool) -> None:
-    """Tell what is in the store.
+    """Show what is in the store.
 
-    Tokens that have not expired count as such also when they were revoked.
+    Revoked tokens count as unexpired until they expire.
     """
     with target.store() as opened:
         found, url = admin.holdings(opened), opened.url

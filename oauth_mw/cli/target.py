@@ -1,4 +1,4 @@
-"""Which store a command works on, and how it is opened."""
+"""The store and options that a command works on."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ set_option = click.option(
     multiple=True,
     metavar="NAME=VALUE",
     callback=_variables,
-    help="A variable of the ini, as pserve takes them: %(NAME)s in a value.",
+    help="Set a variable of the ini, %(NAME)s in a value, as pserve does.",
 )
 
 
 @dataclass(frozen=True)
 class Target:
-    """What stood before the command: ``--store``, ``--config``, ``--set``, and ``OAUTH_MW_STORE``."""
+    """The options before the command: ``--store``, ``--config``, ``--set``; and ``OAUTH_MW_STORE``."""
 
     url: str | None = None
     config: str | None = None
@@ -51,13 +51,13 @@ class Target:
     variables: Mapping[str, str] = field(default_factory=dict)
 
     def reading(self, config: str | None, variables: Mapping[str, str]) -> Target:
-        """The same, with what a command of its own takes of an ini."""
+        """Return a copy with the ini and variables that were given to the command itself."""
         return replace(self, config=config or self.config, variables={**self.variables, **variables})
 
     def section(self, faults: Faults) -> Section:
         """The section of the ini.
 
-        :raises ConfigError: it cannot be read, or no section of it is ours.
+        :raises ConfigError: the ini cannot be read, or has no section of ours.
         """
         try:
             from .ini import read_section
@@ -68,8 +68,8 @@ class Target:
     def options(self, faults: Faults | None = None) -> dict[str, object]:
         """The middleware's options: those of the ini, and the store.
 
-        :param faults: to which those of the ini's options are added, instead of being raised.
-        :raises ConfigError: the ini cannot be read, or no section of it is ours.
+        :param faults: receives the faults of the ini's options, which are raised without it.
+        :raises ConfigError: the ini cannot be read, or has no section of ours.
         """
         found = Faults() if faults is None else faults
         options = dict(self.section(found).options) if self.config else {}
@@ -81,7 +81,7 @@ class Target:
         return options
 
     def options_with_secret(self, faults: Faults | None = None) -> dict[str, object]:
-        """The same, and what signing keys are encrypted with, which is never a flag: others could read it there."""
+        """The same with ``key_encryption_secret``, which is no flag: other users could read it in the process list."""
         options = self.options(faults)
         if not options.get("key_encryption_secret"):
             options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
@@ -89,12 +89,12 @@ class Target:
 
     @contextmanager
     def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:
-        """The store, closed at the end.
+        """Open the store, and close it at the end.
 
-        :param url: of another one than what stood before the command.
-        :param create: make it when it is not there, and say so.
-        :raises ConfigError: it is not there, cannot be used, or an option is wrong.
-        :raises StoreUnavailable: it does not answer.
+        :param url: the URL of another store than the one named before the command.
+        :param create: create the store if it is missing, and print its URL.
+        :raises ConfigError: the store is missing or cannot be used, or an option is wrong.
+        :raises StoreUnavailable: the store does not answer.
         """
         options = {**self.options(), "store": url} if url is not None else self.options()
         if not options:
@@ -111,11 +111,11 @@ class Target:
 
 
 def open_or_create(url: str, *, timeout: float) -> Store:
-    """Open a store, or make it and say where it lies."""
+    """Open a store, or create it and print its URL."""
     try:
         return open_store(url, timeout=timeout)
     except ConfigError:
-        # Nothing there, or nothing that can be used: the second try tells which.
+        # It is missing or unusable: the second try creates it, or raises what is wrong.
         store = open_store(url, create=True, timeout=timeout)
     click.echo(f"created {store.url}", err=True)
     file = sqlite_file(url)
@@ -125,5 +125,5 @@ def open_or_create(url: str, *, timeout: float) -> Store:
 
 
 def sqlite_file(url: str) -> str:
-    """The file of an SQLite store; empty for any other."""
+    """The absolute path of an SQLite store's file; empty for other stores."""
     return os.path.abspath(url.removeprefix(_SQLITE)) if url.startswith(_SQLITE) else ""

@@ -1,4 +1,4 @@
-"""``oauth-mw token``: look at tokens and end them."""
+"""``oauth-mw token``: inspect and revoke tokens."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ from .target import Target
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
-# What stands on a command line is seen by everybody on the machine, and stays in the shell's history. A token that
-# stands there all the same is not shown again: so click must not quote it as an unknown option or as one too many.
+# All users of the machine can read a command line, and the shell keeps it in its history. If a token is there all the
+# same, it must not be shown again: so click must not quote it as an unknown option or an unexpected argument.
 _ANYTHING = {"ignore_unknown_options": True}
 token_argument = click.argument("words", metavar="[TOKEN_ID|-]", nargs=-1, type=click.UNPROCESSED)
 
 
-def _meant(words: tuple[str, ...]) -> bytes | str:
-    """The storage key of the token that is meant, by its id or by itself on standard input; or a JWT."""
+def _named(words: tuple[str, ...]) -> bytes | str:
+    """The storage key of the named token, from its id or its text on standard input; or the text of a JWT."""
     if words in ((), ("-",)):
         text = read_credential(sys.stdin.buffer, "Token")
         return text if is_compact(text) else admin.token_key(text)
     token_id = words[0].lower()
     if len(words) > 1 or not _ID.fullmatch(token_id):
         raise click.UsageError(
-            "Expected one token id (64 hexadecimal digits). A token itself goes on standard input, never on the "
-            "command line: others can read it there."
+            "Expected one token id (64 hexadecimal digits). Pass a token itself on standard input, never on the "
+            "command line: other users can read it there."
         )
     return admin.token_key(token_id)
 
 
 def _keys(target: Target) -> dict[str, Any]:
-    """Where the keys lie that sign JWTs."""
+    """The options that locate the keys for JWTs."""
     settings = configure(target.options_with_secret())
     return {"files": settings.signing_key_files, "secret": settings.key_encryption_secret}
 
 
 @click.group()
 def token() -> None:
-    """Look at tokens and end them.
+    """Inspect and revoke tokens.
 
-    A token is named by its id, or given itself on standard input. It is never an argument.
+    A token is named by its id, or passed itself on standard input; never as an argument.
     """
 
 
@@ -57,13 +57,13 @@ def token() -> None:
 @json_option
 @click.pass_obj
 def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
-    """Show what is known about a token. A JWT lies in no store, and is given itself."""
-    meant = _meant(words)
+    """Show the fields of a token. A JWT has no row in the store: pass it itself."""
+    named = _named(words)
     with target.store() as store:
-        if isinstance(meant, str):
-            found = admin.inspect_jwt(store, meant, **_keys(target))
+        if isinstance(named, str):
+            found = admin.inspect_jwt(store, named, **_keys(target))
         else:
-            found = admin.inspect_token(store, meant)
+            found = admin.inspect_token(store, named)
     if as_json:
         print_json(
             {
@@ -96,17 +96,17 @@ def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
-    """End a token. A JWT lies in no store, and is given itself."""
-    meant = _meant(words)
+    """Revoke a token. A JWT has no row in the store: pass it itself."""
+    named = _named(words)
     with target.store() as store:
-        if isinstance(meant, str):
-            token_id, ended = admin.revoke_jwt(store, meant, **_keys(target))
+        if isinstance(named, str):
+            token_id, ended = admin.revoke_jwt(store, named, **_keys(target))
         else:
-            token_id, ended = meant.hex(), admin.revoke_token(store, meant)
+            token_id, ended = named.hex(), admin.revoke_token(store, named)
     if as_json:
         print_json({"token_id": token_id, "revoked": ended})
     else:
-        click.echo(f"revoked {token_id}" if ended else f"{token_id} had ended before")
+        click.echo(f"revoked {token_id}" if ended else f"{token_id} was revoked or expired before")
 
 
 @token.command("revoke-all")
@@ -114,14 +114,14 @@ def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def revoke_all(target: Target, client_id: str, as_json: bool) -> None:
-    """End all tokens that CLIENT has. It may ask for new ones."""
+    """Revoke all tokens of CLIENT. It may request new ones."""
     with target.store() as store:
         try:
             admin.revoke_all_tokens(store, client_id)
         except NotFound:
-            # Perhaps a token by mistake: not shown again.
+            # It may be a token by mistake, so it is not shown again.
             raise NotFound("there is no client with this id") from None
     if as_json:
         print_json({"client_id": client_id, "tokens_ended": True})
     else:
-        click.echo(f"all tokens of {client_id} have ended")
+        click.echo(f"all tokens of {client_id} are revoked")

@@ -142,7 +142,7 @@ def test_people_are_told_the_same(key, told):
 
     (left,) = told("list")
     assert lines == [
-        f"retired {kid}; all tokens that it has signed have ended",
+        f"retired {kid}; all tokens that it has signed are revoked",
         f"{left['kid']} signs in its place",
     ]
 
