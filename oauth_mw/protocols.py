@@ -4,7 +4,7 @@
   engine that does not answer, a record that holds what was never written there, a change that may not have been kept.
   Its text holds no secret, token or password. A text that cannot be stored is
   :exc:`~oauth_mw.errors.AdminError`, and what a ``change`` raises passes through.
-- **Time.** Each call is over by :func:`~oauth_mw.deadlines.deadline_in` of the store's timeout, waits for locks included.
+- **Time.** Each call is over by :func:`~oauth_mw.deadlines.deadline_in` of the timeout, waits for locks included.
 - **Threads and forks.** All methods may be called from all threads at once. After a fork, parent and child each go on
   without the other noticing; nothing that was open before is shared.
 - **Atomicity.** Each call takes effect at one moment or not at all, for every process that uses the store; also when
