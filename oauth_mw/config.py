@@ -329,7 +329,9 @@ def _check_issuer(settings: Settings) -> None:
 
 def _check_keys(settings: Settings) -> None:
     if settings.signing_key_files and settings.signing_key_lifetime is not None:
-        raise ConfigError("signing_key_lifetime", "is for keys in the store: those of signing_key_files stay")
+        raise ConfigError(
+            "signing_key_lifetime", "applies to keys in the store only: signing_key_files are not rotated"
+        )
 
 
 def _check_own_paths(settings: Settings) -> None:

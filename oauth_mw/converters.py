@@ -101,20 +101,20 @@ def words(value: object, several: re.Pattern[str] = _COMMA) -> tuple[str, ...]:
     return tuple(found)
 
 
-def some_of(known: Collection[str]) -> Convert:
+def some_of(choices: Collection[str]) -> Convert:
     def convert(value: object) -> tuple[str, ...]:
         chosen = words(value)
-        if not chosen or not set(chosen) <= set(known):
-            raise ValueError(f"expected one or more of {' '.join(known)}, with spaces between, got {value!r}")
+        if not chosen or not set(chosen) <= set(choices):
+            raise ValueError(f"expected one or more of {' '.join(choices)}, with spaces between, got {value!r}")
         return tuple(dict.fromkeys(chosen))
 
     return convert
 
 
-def one_of(*known: str) -> Convert:
+def one_of(*choices: str) -> Convert:
     def convert(value: object) -> str:
-        if value not in known:
-            raise ValueError(f"expected {' or '.join(known)}, got {value!r}")
+        if value not in choices:
+            raise ValueError(f"expected {' or '.join(choices)}, got {value!r}")
         return str(value)
 
     return convert

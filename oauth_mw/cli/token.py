@@ -100,13 +100,13 @@ def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
     named = _named(words)
     with target.store() as store:
         if isinstance(named, str):
-            token_id, ended = admin.revoke_jwt(store, named, **_keys(target))
+            token_id, revoked = admin.revoke_jwt(store, named, **_keys(target))
         else:
-            token_id, ended = named.hex(), admin.revoke_token(store, named)
+            token_id, revoked = named.hex(), admin.revoke_token(store, named)
     if as_json:
-        print_json({"token_id": token_id, "revoked": ended})
+        print_json({"token_id": token_id, "revoked": revoked})
     else:
-        click.echo(f"revoked {token_id}" if ended else f"{token_id} was revoked or expired before")
+        click.echo(f"revoked {token_id}" if revoked else f"{token_id} was revoked or expired before")
 
 
 @token.command("revoke-all")
