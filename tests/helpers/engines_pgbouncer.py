@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from helpers.engines_base import Engine, wait_until
-from helpers.engines_postgres import Postgres, _nobody
+from helpers.engines_base import Engine
+from helpers.engines_postgres import Postgres, nobody
 
 PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin") or ""
 WHY_NONE = "" if PROGRAM else "needs Debian's package pgbouncer"
@@ -31,7 +31,7 @@ SETTINGS = {
 class PgBouncer(Engine):
     """``PgBouncer(server, pool_mode="session")``: in front of ``server``; it may be led to another one."""
 
-    user = {} if os.geteuid() else _nobody()  # it refuses to run as root
+    user = {} if os.geteuid() else nobody()  # it refuses to run as root
 
     def __init__(self, server: Postgres, **settings: object) -> None:
         super().__init__(**settings)
@@ -61,7 +61,6 @@ class PgBouncer(Engine):
         self.server = server
         self._write()
         self.admin("RELOAD")
-        wait_until(lambda: all(row[5] != str(server.port) for row in self.admin("SHOW SERVERS")) or True, "a reload")
         self.admin("RECONNECT")
 
     def _write(self) -> None:

@@ -36,7 +36,7 @@ def _copied(package: Path, folder: Path) -> Path:
     return folder / package.name
 
 
-def _nobody() -> dict[str, Any]:
+def nobody() -> dict[str, Any]:
     entry = pwd.getpwnam("nobody")
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
@@ -45,7 +45,7 @@ class Postgres(Engine):
     """``Postgres(max_connections=20)``; everybody is ``tests``, without a password, in the database ``postgres``."""
 
     stop_signal = signal.SIGINT  # "fast": ends the sessions of clients
-    user = {} if os.geteuid() else _nobody()  # it refuses to run as root
+    user = {} if os.geteuid() else nobody()  # it refuses to run as root
 
     def __init__(self, **settings: object) -> None:
         super().__init__(**settings)

@@ -26,7 +26,7 @@ from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, placed
 try:
     import psycopg
     from psycopg import waiting
-    from psycopg.pq import TransactionStatus
+    from psycopg.pq import PipelineStatus, TransactionStatus
 
     from .pipeline import in_transaction
 
@@ -118,8 +118,9 @@ class Driver(psycopg.Connection[Any]):
         self.execute("; ".join(filter(None, (BEGIN, self.settings, *statements))))
 
     def is_idle(self) -> bool:
-        """False within a transaction, and when it is closed or broken."""
-        return self.pgconn.transaction_status == TransactionStatus.IDLE
+        """False within a transaction or pipeline, and when it is closed or broken."""
+        idle = self.pgconn.transaction_status == TransactionStatus.IDLE
+        return idle and self.pgconn.pipeline_status == PipelineStatus.OFF
 
     def is_unanswered(self) -> bool:
         """Whether a statement was sent whose answer has not come."""
