@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Event
 
 import pytest
 
-from helpers.builders import issued, log_of, registered
+from helpers.builders import HOUR, issued, log_of, registered
 from helpers.engines import Redis, wait_until
 from helpers.engines_redis_cluster import Cluster
 from helpers.engines_redis_sentinels import Sentinels
@@ -18,10 +19,13 @@ from helpers.processes import exit_code_of, forked
 from helpers.redis_liar import Liar, Raw, Through
 from helpers.redis_raw import client_of
 from helpers.store_urls import why_no_wheel
-from oauth_mw import open_store
+from helpers.support import echo
+from helpers.wsgi_client import CheckedApp
+from oauth_mw import OAuthMiddleware, open_store
 from oauth_mw.stores.redis.network.routing import connect
 from oauth_mw.stores.redis.network.url import parse_url
 from oauth_mw.stores.redis.network.watch import StreamWatch
+from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = pytest.mark.skipif(bool(why_no_wheel("redis")), reason=why_no_wheel("redis"))
 
@@ -91,6 +95,20 @@ def test_what_was_revoked_between_two_waits_is_not_missed(store, waiter):
     store.revoke_token(issued(store))
     store.revoke_token(issued(store, number=2))
     waiter.wait(LONG)
+
+
+def test_a_worker_refuses_what_another_revoked_long_before_the_lag_is_over(redis_url):
+    store = opened(redis_url)
+    app = CheckedApp(OAuthMiddleware(echo, store=redis_url, revocation_lag_seconds=LONG))
+    text, token = OpaqueTokens(store, time.time, "", "Bearer").issue(store.find_client("tester"), (), HOUR)
+
+    def status():
+        return app.get("/", headers={"Authorization": f"Bearer {text}"}, expect_errors=True).status_int
+
+    assert status() == 200
+    store.revoke_token(bytes.fromhex(token.token_id))
+
+    wait_until(lambda: status() == 401, "the revocation", LONG / 4)
 
 
 def test_an_event_wakes_once(store, client, waiter):
@@ -233,7 +251,7 @@ def test_a_child_takes_nothing_from_its_parent(server, client, store, waiter):
 GREENLETS = """
 from gevent import monkey; monkey.patch_all()
 import sys, threading
-from oauth_mw import open_store
+from oauth_mw import OAuthMiddleware, open_store
 store, other = open_store(sys.argv[1]), open_store(sys.argv[1])
 waiter = store.waiter()
 waiter.wait(50)
