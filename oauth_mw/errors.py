@@ -213,7 +213,7 @@ class MovedRoot(AmbiguousPath):
 
 
 class StoreUnavailable(OAuthError):
-    """The store did not answer, or not in time. Never answered with 401, nor as a done revocation (RFC 7009 §2.2.1)."""
+    """The store did not answer, or not in time. Never answered with 401, nor as if revoked (RFC 7009 §2.2.1)."""
 
     status = "503 Service Unavailable"
     error = "temporarily_unavailable"

@@ -45,7 +45,7 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
     """
     target = target.reading(ini, variables)
     if not target.config:
-        raise click.UsageError("Which configuration? Name the ini file.")
+        raise click.UsageError("No configuration given: name the ini file.")
     faults = Faults()
     section = target.section(faults)
     settings = judge({**section.options, **({"store": target.url} if target.url else {})}, faults)
@@ -54,7 +54,7 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
     if COMMENT.search(str(section.written.get(SECRET, ""))):
-        warnings.append(f"{SECRET}: the text behind its # or ; is part of the secret, not a comment")
+        warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, not a comment")
     warnings += [f"{name}: {warning}" for name, warning in OPENING.items() if getattr(settings, name)]
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")

@@ -122,7 +122,7 @@ def _find(loader: ConfigLoader, path: str, name: str) -> str:
         raise ConfigError(path, "no [filter:…] section has 'use = egg:oauth_mw'")
     if not chosen:
         raise ConfigError(path, f"#{name} is none of our sections, which are {listed}")
-    raise ConfigError(path, f"several sections are ours, {listed}: choose one, as in {path}#{chosen[0]}")
+    raise ConfigError(path, f"several sections load oauth_mw, {listed}: choose one, as in {path}#{chosen[0]}")
 
 
 def _our_sections(loader: ConfigLoader) -> Iterator[str]:

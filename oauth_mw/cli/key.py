@@ -24,7 +24,8 @@ now_option = click.option(
     "--now",
     "at_once",
     is_flag=True,
-    help=f"Sign at once, for emergencies. Services that cache the key set refuse its tokens for {JWKS_MAX_AGE} s.",
+    help="Sign at once, for emergencies. Services that cache the key set may refuse its tokens"
+    f" for up to {JWKS_MAX_AGE} seconds.",
 )
 password_option = click.option(
     "--password-file", type=click.File("rb"), metavar="PATH", help="Read the PEM's password from this file; - is stdin."

@@ -50,7 +50,7 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         return
     click.echo(f"copied {urls[0]} to {urls[1]}" if copied.changed else f"{urls[1]} had all of {urls[0]} already")
     rows = [(name, str(amount.moved), str(amount.there)) for name, amount in amounts.items()]
-    print_table(["WHAT", "MOVED", "THERE BEFORE"], rows)
+    print_table(["WHAT", "COPIED", "PRESENT BEFORE"], rows)
 
 
 def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
