@@ -120,13 +120,10 @@ def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
     assert (after, of_all) == ([], [here[0].replace("intruder", "PUBLIC")])
 
 
-IN_PUBLIC = {
-    "service": "other roles may create in the schema public (intruder): revoke that",
-    "intruder": "the tables in the schema public belong to the role intruder, which can change them",
-}
+STRANGE = "the tables in the schema {} belong to the role intruder, which can change them: if it is yours, make it"
 
 
-@pytest.mark.parametrize("maker", IN_PUBLIC)
+@pytest.mark.parametrize("maker", ["service", "intruder"])
 def test_the_owner_of_the_database_may_own_the_tables_and_no_other_role(site, maker):
     site.raw("CREATE DATABASE other OWNER service")
     urls = {role: f"postgresql+psycopg://{role}@{site.address}/other" for role in (maker, "tests")}
@@ -134,8 +131,13 @@ def test_the_owner_of_the_database_may_own_the_tables_and_no_other_role(site, ma
         with Raw(urls["tests"]) as raw:
             raw("GRANT CREATE ON SCHEMA public TO intruder")
         open_store(urls[maker], create=True).close()
+        if maker == "intruder":
+            with pytest.raises(ConfigError, match=STRANGE.format("public")):
+                open_store(urls["tests"])
+            return
         with closing(open_store(urls["tests"])) as store:
-            assert [each for each in store.warnings() if "role" in each] == [IN_PUBLIC[maker]]
+            warnings = [each for each in store.warnings() if "role" in each]
+            assert warnings == ["other roles may create in the schema public (intruder): revoke that"]
     finally:
         site.raw("DROP DATABASE other WITH (FORCE)")
 
@@ -159,10 +161,29 @@ def test_temporary_tables_are_not_taken_for_those_of_the_store(site):
         assert store.find_client("tester") and admin.holdings(store).enabled == 1
 
 
-def test_tables_of_another_role_are_a_warning(site):
+@pytest.mark.parametrize("create", [True, False])
+def test_a_store_that_another_role_placed_before_the_first_start_is_refused(site, create):
     open_store(site.intruders, create=True).close()
-    with Raw(site.intruders) as raw:
-        raw(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
+    site.plants(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO PUBLIC")
+    site.plants("CREATE TABLE trapped (role text)")
+    site.plants("""CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS
+        $f$ BEGIN INSERT INTO trapped VALUES (current_user); RETURN NEW; END $f$""")
+    site.plants("CREATE TRIGGER trap BEFORE INSERT ON oauth_mw_client FOR EACH ROW EXECUTE FUNCTION trap()")
+    site.plants("GRANT ALL ON trapped TO PUBLIC")
 
-    with closing(open_store(site.url)) as store:
-        assert f"the tables in the schema {site.schema} belong to the role intruder" in str(store.warnings())
+    with pytest.raises(ConfigError, match=STRANGE.format(site.schema)):
+        open_store(site.url, create=create)
+
+    assert site.raw(f"SELECT count(*) FROM {site.schema}.trapped") == [0]
+
+
+def test_a_store_of_the_owner_of_its_schema_is_taken(site):
+    """However the schema came to that role."""
+    open_store(site.intruders, create=True).close()
+    site.plants(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
+    site.raw(f"ALTER SCHEMA {site.schema} OWNER TO intruder")
+    try:
+        with closing(open_store(site.url)) as store:
+            assert store.find_client("tester") is None
+    finally:
+        site.raw(f"ALTER SCHEMA {site.schema} OWNER TO tests")

@@ -79,23 +79,24 @@ def find_schema(driver: Driver, path: Sequence[str]) -> str:
 def has_table(driver: Driver, name: str) -> bool:
     """Whether the store has a table of this name. One that another role placed there would run that role's code.
 
-    :raises ConfigError: it is no table, or of another owner than the store's row.
+    :raises ConfigError: it is no table, or of another owner than the store's row; or that is a role that neither owns
+        the schema nor is this one, and may have placed the whole store.
     """
     row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
     if row and not row[0]:
         what = f"{driver.schema}.{name} is no table of the store, it was made by the role {row[1]}"
         raise ConfigError("store", f"{what}: drop it, or give it to the owner of {schema.store.name}")
+    strange = row and driver.execute(_STRANGE_OWNER, (driver.schema, schema.store.name)).fetchone()
+    if strange:
+        what = f"the tables in the schema {driver.schema} belong to the role {strange[0]}, which can change them"
+        raise ConfigError("store", f"{what}: if it is yours, make it the owner of the schema; if not, drop them")
     return bool(row)
 
 
 def warnings(driver: Driver) -> list[str]:
     """Which other roles could change what the store is."""
-    here = driver.schema, schema.store.name
-    names = [name for (name,) in driver.execute(_CREATORS, here)]
-    found = [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
-    for (owner,) in driver.execute(_STRANGE_OWNER, here):
-        found.append(f"the tables in the schema {driver.schema} belong to the role {owner}, which can change them")
-    return found
+    names = [name for (name,) in driver.execute(_CREATORS, (driver.schema, schema.store.name))]
+    return [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
 
 
 def missing_rights(driver: Driver) -> list[str]:
