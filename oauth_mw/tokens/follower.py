@@ -13,6 +13,7 @@ from ..protocols import Waiter
 from ..threads import begin
 
 REST_SECONDS = 0.02
+PAUSE_SECONDS = 0.25  # after a look that failed with what no look should raise
 
 
 class LookingAhead:
@@ -45,7 +46,10 @@ def _run(method: weakref.WeakMethod[Callable[[], float]], open_waiter: Callable[
             look = method()
             if look is None:
                 return
-            pause = look()
+            try:
+                pause = look()
+            except Exception:  # the next request looks by itself, and reports it
+                pause = PAUSE_SECONDS
             del look
             # However many events wake it, they are read no more often than this.
             rest = pause if waiter is None else min(pause, REST_SECONDS)

@@ -53,6 +53,19 @@ def test_the_thread_outlives_an_outage(make):
     wait_until(scene.hits, "a look after the outage")
 
 
+def test_the_thread_outlives_a_fault_that_is_no_outage(make):
+    def fail() -> None:
+        scene.log.before = lambda: None
+        raise ValueError("hidden")
+
+    scene = make(lag=SOON, monotonic=time.monotonic)
+    scene.log.before = fail
+    wait_until(lambda: scene.log.before is not fail, "the fault")
+    looks = scene.log.looks
+
+    wait_until(lambda: scene.log.looks > looks, "a look after the fault")
+
+
 def test_where_no_thread_may_run_a_request_asks_once_per_lag(make, monkeypatch):
     def refuse(thread: Thread) -> None:
         raise RuntimeError("can't start new thread")

@@ -102,6 +102,44 @@ def test_replicas_that_are_none_have_no_change(lied, lie):
         end_client(store, "tester")
 
 
+# The handshake, which is redis-py's own
+
+LINES = ["MOVED", "MOVED 5", "MOVED 5 :", "MOVED x y", "ASK", "ASK x y"]
+FAULTS = {line: Raw(f"-{line}\r\n".encode()) for line in LINES} | NO_REPLIES
+faults = pytest.mark.parametrize("lie", FAULTS.values(), ids=FAULTS)
+
+
+@pytest.fixture
+def opened():
+    """Open a store behind a server that answers ``lie`` to one command of a handshake with a password."""
+
+    def opened(url, name, lie):
+        liar.answer = lambda command: lie if command[0] == name else b"OK"
+        with closing(open_store(url.format(port=liar.port), timeout=TIMEOUT)) as store:
+            store.find_client("tester")
+
+    with Liar(lambda command: b"OK") as liar:
+        yield opened
+
+
+@faults
+@pytest.mark.parametrize("name", [b"AUTH", b"CLIENT", b"SELECT"])
+@pytest.mark.parametrize(
+    "url",
+    ["redis://{place}/1", "redis+cluster://{place}", "redis+sentinel://{place}/tokens"],
+    ids=["server", "cluster", "sentinel"],
+)
+def test_a_handshake_with_a_reply_that_is_none_is_an_outage(opened, url, name, lie):
+    with pytest.raises((ConfigError, StoreUnavailable)):
+        opened(url.replace("{place}", ":pw@127.0.0.1:{port}"), name, lie)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_an_error_that_is_none_in_a_handshake_is_not_of_redis(lied, line):
+    with pytest.raises(StoreUnavailable, match="is not Redis$"):
+        lied("CLIENT", FAULTS[line])
+
+
 # Sentinels and clusters
 
 SENTINEL = b"redis_mode:sentinel\r\n"

@@ -187,3 +187,11 @@ def test_a_missing_driver_is_named():
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
 
     assert "pip install 'oauth_mw[redis]'" in said
+
+
+@pytest.mark.parametrize("url", ["redis://:pw\udcff@a", "redis://pw\ud800:x@a", "unix:///pw\udcff"])
+def test_a_url_that_is_no_text_is_refused(url):
+    with pytest.raises(ConfigError, match="UTF-8") as refusal:
+        parse_url(url)
+
+    assert "pw" not in str(refusal.value)

@@ -183,7 +183,7 @@ class Server:
 
     def _on_connect(self, connection: Any) -> None:
         try:
-            connection.on_connect()
+            _parsed(connection.on_connect)
             if self._db:
                 self._select(connection)
             self._check(lambda commands: _exchange(connection, commands))
@@ -242,10 +242,19 @@ def _send(connection: Any, commands: Sequence[Command]) -> Replies:
 
 def _reply(connection: Any) -> Any:
     try:
-        return connection.read_response()
+        return _parsed(connection.read_response)
     except ResponseError as error:
         return error
-    except (RecursionError, ValueError):  # of redis-py's own parser
+
+
+def _parsed(read: Callable[[], Any]) -> Any:
+    """What redis-py reads. Its parser and its classes of errors fail at some replies.
+
+    :raises InvalidResponse: they did.
+    """
+    try:
+        return read()
+    except (RecursionError, ValueError):
         raise InvalidResponse from None
 
 

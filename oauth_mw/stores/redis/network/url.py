@@ -60,6 +60,8 @@ def parse_url(url: str) -> RedisURL:
 
     :raises ConfigError: naming what cannot be, never the password.
     """
+    if re.search("[\ud800-\udfff]", url):
+        raise _wrong("expected UTF-8")
     scheme, _, rest = url.partition("://")
     rest, _, query = rest.partition("?")
     user, at, place = rest.rpartition("@")
