@@ -222,6 +222,26 @@ def test_what_another_name_revoked_while_nothing_served_is_kept(store, path, oth
         assert is_dead(again, key_of())
 
 
+REVOKE = """
+import os, sys
+from oauth_mw import open_store
+store = open_store(sys.argv[1])
+print(store.end_client("tester"), flush=True)
+os._exit(0)
+"""
+
+
+@mounts
+def test_what_another_name_acknowledged_lies_in_the_file_that_all_names_share(store, path, other):
+    """A process of this name may have the database open at the end of the other, which then writes nothing back."""
+    store.close()
+
+    assert mounted(path, other, REVOKE, url_of(other), hidden=True) == "True\n"
+
+    with closing(open_store(url_of(path))) as again:
+        assert is_dead(again, key_of())
+
+
 @mounts
 def test_a_copy_opens_where_mounts_do_not_show(store, path, other):
     store.close()

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import Connection
@@ -108,6 +109,16 @@ def _leave_wal(link: Link) -> bool:
         if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise
         return False
+
+
+def write_back(driver: Any) -> None:
+    """Write what was committed into the main file, which all names of the database share.
+
+    :raises StoreUnavailable: not all of it is there; it may be lost when another name is opened.
+    """
+    busy, written, copied = driver.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    if busy or written != copied:
+        raise StoreUnavailable("what was committed could not be written into the database's main file: try again")
 
 
 def schema_version(link: Link) -> int:

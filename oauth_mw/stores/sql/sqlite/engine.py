@@ -28,7 +28,7 @@ from ....processes import PerProcess
 from .. import schema
 from .change_counter import has_counter
 from .connections import FILE, Held, unavailable
-from .contact import dialling, make_tables, schema_version, settle
+from .contact import dialling, make_tables, schema_version, settle, write_back
 from .files import Identity, check_names, check_planted, identity, make_database
 from .fork import Link
 from .sessions import Reading, Writing
@@ -67,6 +67,7 @@ class SQLiteEngine:
         self._held: Held | None = None
         self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
         self._exchanges = 0
+        self._mounts_seen = True
         self._swept = 0
         self._opening = PerProcess(threading.Lock)
         self._dial = dialling(self.path, timeout)
@@ -144,7 +145,7 @@ class SQLiteEngine:
     def _prepared(self, until: float) -> Held:
         """Judge what is there before touching anything; make the tables, if this is the start that may."""
         database = identity(self.path)
-        mounts_seen = check_names(self.path)
+        self._mounts_seen = check_names(self.path)
         check_planted(self.path)
         link = self._dial(until)
         try:
@@ -157,7 +158,7 @@ class SQLiteEngine:
                 self.check(link.core)
             if held.counter:
                 served = self._served == (database, schema_version(link))
-                settle(self.path, held.counter, link, served=served, mounts_seen=mounts_seen, until=until)
+                settle(self.path, held.counter, link, served=served, mounts_seen=self._mounts_seen, until=until)
             version = schema_version(link)
             link.wait_at_most(self.timeout)
             check_planted(self.path)  # once more: SQLite has opened its files by now
@@ -243,7 +244,7 @@ class SQLiteEngine:
     def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
         """One write transaction that survives power loss. ``ends_tokens`` tells all workers, after the commit.
 
-        :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed.
+        :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed. Or as in :func:`write_back`.
         """
         until = deadline_in(self.timeout)
         held = self._here(until)
@@ -255,6 +256,8 @@ class SQLiteEngine:
                 driver.execute("COMMIT")
                 if ends_tokens and held.counter:
                     held.counter.bump()
+                if not self._mounts_seen:
+                    write_back(driver)
             except BaseException:
                 if driver.in_transaction:
                     driver.execute("ROLLBACK")
