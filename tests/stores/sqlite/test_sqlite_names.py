@@ -224,9 +224,10 @@ def test_what_another_name_revoked_while_nothing_served_is_kept(store, path, oth
 
 REVOKE = """
 import os, sys
+from helpers.changes import end_client
 from oauth_mw import open_store
 store = open_store(sys.argv[1])
-print(store.end_client("tester"), flush=True)
+print(end_client(store, "tester"), flush=True)
 os._exit(0)
 """
 
