@@ -52,10 +52,6 @@ class PostgresSite:
     def serves(self, service: Any) -> None:
         self.store = service.store
 
-    def rests(self) -> bool:
-        """The worker does not connect to it just now."""
-        return not self.store._engine._pool._dialling
-
     def raw(self) -> Raw:
         return Raw(self.server.url)
 

@@ -44,10 +44,6 @@ class RedisSite:
     def serves(self, service: Any) -> None:
         """No fault needs the worker's own connections."""
 
-    def rests(self) -> bool:
-        """The worker does not connect to it just now: only who asks does."""
-        return True
-
     def admin(self) -> driver.Redis:
         return driver.Redis(unix_socket_path=str(self.server.socket), retry=Retry(NoBackoff(), 0))
 

@@ -24,7 +24,6 @@ ALL_DONE = dict.fromkeys(READS | WRITES, DONE)
 def service(service, site):
     """One that has several connections."""
     assert set(service.ask_all(["introspect"] * 4, at_once=True).values()) == {DONE}
-    wait_until(site.rests, "connections that are under way")
     return service
 
 

@@ -6,7 +6,7 @@ import gc
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
-from threading import Event, Lock, Thread
+from threading import Event, Lock
 
 import pytest
 
@@ -151,7 +151,7 @@ def test_a_broken_connection_is_closed_and_leaves_room(use, raw, break_it):
         with suppress(StoreUnavailable), use() as link:
             broken = backend(link)
             break_it(link)
-        raw("SELECT pg_cancel_backend(%s)", broken)
+        raw("SELECT pg_terminate_backend(%s)", broken)
         wait_until(lambda: broken not in raw.backends(), "the end of the connection")  # noqa: B023
 
     assert used(use) and used(use)
@@ -183,7 +183,7 @@ def test_the_idle_ones_are_not_trusted_when_another_was_not_answered(use, raw):
         asked = backend(link)
         break_off(link)
 
-    raw("SELECT pg_cancel_backend(%s)", asked)
+    raw("SELECT pg_terminate_backend(%s)", asked)
     wait_until(lambda: not resting & raw.backends(), "the end of both connections")
 
 
@@ -207,6 +207,14 @@ def test_an_interruption_while_dialling_leaves_room(use, dial):
         with pytest.raises(Interrupted), use():
             pass
     dial.failure = None
+
+    with all_in_use(use):
+        pass
+
+
+def test_a_slot_that_an_interrupted_thread_lost_is_free_again(pool, use):
+    for _ in range(LIMIT + 1):
+        pool.slots.take(time.monotonic() + LONG)  # it is never given back
 
     with all_in_use(use):
         pass
@@ -282,19 +290,3 @@ def test_after_the_end_nothing_stays_open(pool, use, raw):
         pool.close()
 
     wait_until(lambda: not before & raw.backends(), "the end of the connections")
-
-
-def test_a_waiter_whose_time_is_over_takes_no_slot_along(use):
-    def wait():
-        with suppress(StoreUnavailable), use(0.05):
-            pass
-
-    with all_in_use(use):
-        threads = [Thread(target=wait) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-
-    with all_in_use(use):
-        pass

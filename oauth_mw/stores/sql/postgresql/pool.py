@@ -19,6 +19,45 @@ from .driver import ERRORS, Driver, unavailable
 _GLANCE = 0.25
 
 
+class Slot:
+    """The right to one connection."""
+
+    __slots__ = ("__weakref__",)
+
+
+class Slots:
+    """A semaphore that counts weakly.
+
+    A thread may be interrupted while it takes a slot or gives it back, and a greenlet even where it waits for a lock:
+    then the slot is free again because nothing holds it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._taken: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self._changed = threading.Condition(threading.Lock())
+
+    def take(self, until: float) -> Slot:
+        """
+        :raises StoreUnavailable: none was free until then.
+        """
+        slot = Slot()
+        with self._changed:
+            # An operation that has no time left would only lose the connection over its statement.
+            while (left := until - time.monotonic()) <= 0 or len(self._taken) >= self._limit:
+                if left <= 0:
+                    raise StoreUnavailable("no connection to PostgreSQL became free in time")
+                # By glances: a waiter that is interrupted just as it is woken wakes no other.
+                self._changed.wait(min(left, _GLANCE))
+            self._taken.add(slot)
+        return slot
+
+    def give_back(self, slots: list[Slot]) -> None:
+        with self._changed:
+            self._taken.difference_update(slots)
+            self._changed.notify(len(slots))
+
+
 class Pool:
     """The connections of one process; a forked child makes a pool of its own.
 
@@ -30,7 +69,7 @@ class Pool:
         self.pid = os.getpid()
         # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
         self.turn = threading.Lock()  # for what only one caller may do at a time
-        self.slots = threading.Semaphore(limit)
+        self.slots = Slots(limit)
         self.engine = engine
         # Weak: one that an interrupted thread has lost is in use no longer.
         self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
@@ -59,7 +98,7 @@ class Link:
     def __init__(self, pool: Pool, until: float) -> None:
         self._pool = pool
         self._until = until
-        self._slots = 0
+        self._slots: list[Slot] = []
         self._proxy: PoolProxiedConnection | None = None
         self._core: Connection | None = None
 
@@ -88,8 +127,7 @@ class Link:
         """Take a connection out of the pool, or open one."""
         pool, returned = self._pool, self._pool.returned
         while self._proxy is None:
-            self._wait_for_slot()
-            self._slots += 1
+            self._slots.append(pool.slots.take(self._until))
             self._source = pool.engine.pool
             try:
                 with RequestDeadline(max(self._until - time.monotonic(), 0)):
@@ -102,15 +140,6 @@ class Link:
         pool.in_use.add(self)
         self.driver = driver_of(self._proxy)
         self.driver.deadline = self._until
-
-    def _wait_for_slot(self) -> None:
-        # An operation that has no time left would only lose the connection over its statement.
-        left = self._until - time.monotonic()
-        # By glances: a waiter that is interrupted just as it is woken leaves the slot free and wakes no other.
-        while left <= 0 or not self._pool.slots.acquire(timeout=min(left, _GLANCE)):
-            left = self._until - time.monotonic()
-            if left <= 0:
-                raise StoreUnavailable("no connection to PostgreSQL became free in time")
 
     def _put_back(self) -> None:
         """Return the connection to the pool, or close it where it cannot be used again."""
@@ -131,8 +160,8 @@ class Link:
                     pool.returned = object()
         finally:
             # Only now: a caller that has a slot must find a connection in the pool, or room for one.
-            if self._slots:
-                pool.slots.release(self._slots)
+            slots, self._slots = self._slots, []
+            pool.slots.give_back(slots)
 
 
 def driver_of(proxy: PoolProxiedConnection) -> Driver:
