@@ -60,9 +60,7 @@ def parse_url(url: str) -> RedisURL:
 
     :raises ConfigError: naming what cannot be, never the password.
     """
-    if re.search("[\ud800-\udfff]", url):
-        raise _wrong("expected UTF-8")
-    scheme, _, rest = url.partition("://")
+    scheme, _, rest = _text(url).partition("://")
     rest, _, query = rest.partition("?")
     user, at, place = rest.rpartition("@")
     options = _options(scheme, query)
@@ -102,6 +100,12 @@ def parse_url(url: str) -> RedisURL:
         sentinel_password=options.get("sentinel_password", secret),
         tls=_tls(scheme, options),
     )
+
+
+def _text(url: str) -> str:
+    if re.search("[\ud800-\udfff]", url):
+        raise _wrong("expected UTF-8")
+    return url
 
 
 def _several(scheme: str, place: str) -> tuple[tuple[tuple[str, int], ...], str]:
