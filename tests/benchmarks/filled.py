@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from engines import Engine
 
-from helpers.changes import end_client
 from oauth_mw import admin, open_store
 from oauth_mw.model import TokenRecord
 from oauth_mw.protocols import Store
@@ -67,7 +66,7 @@ def registered(store: Store) -> TokenRecord:
     """A token of a new client, after a revocation, so that log positions are as long as in real life."""
     admin.add_client(store, "Reports", scope=SCOPE, lifetime=LIFETIME, client_id=CLIENT_ID, secret=SECRET)
     other = admin.add_client(store, "Somebody else").client
-    end_client(store, other.client_id)
+    admin.disable_client(store, other.client_id)
     return TokenRecord(CLIENT_ID, SCOPE, int(time.time()), admin.get_client(store, CLIENT_ID).revoked_before)
 
 

@@ -17,9 +17,9 @@ from contextlib import closing
 from statistics import quantiles
 from typing import Any
 
+from engines import engine_of
 from report import Row
 
-from helpers.engines import engine_of
 from oauth_mw import admin, open_store
 from oauth_mw.tokens.cache import VerifiedTokens
 from oauth_mw.tokens.opaque import OpaqueTokens

@@ -1,0 +1,33 @@
+"""The benchmarks can be run. What they measure is for their readers to judge."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "benchmarks"
+PROGRAMS = sorted(path for path in FOLDER.glob("*.py") if "ArgumentParser" in path.read_text("utf-8"))
+
+pytestmark = pytest.mark.slow
+
+
+def run(program, *arguments):
+    return subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
+def test_a_benchmark_says_what_it_takes(program):
+    answer = run(program, "--help")
+
+    assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_the_refusals_of_every_kind_of_client_are_measured():
+    answer = run(FOLDER / "client_ids.py", "--quick", "memory", "sqlite")
+
+    rows = [line.split("|")[1].strip() for line in answer.stdout.splitlines() if " × (" in line]
+    kinds = ["unknown too", "known", "five secrets", "many scopes", "many attributes", "disabled", "deleted"]
+    assert (rows, answer.stderr) == ([f"{kind}: {each}" for kind in ("memory", "sqlite") for each in kinds], "")
