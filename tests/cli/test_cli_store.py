@@ -120,7 +120,7 @@ def test_a_fault_of_the_ini_names_the_option(cli, ini):
         ("mysql://u:hidden@h/db", "mysql://h/db"),
         ("sqlite://", "sqlite:///file"),
         ("nothing", "sqlite:///file, postgresql+psycopg://"),
-        ("postgresql://u:hidden@h/db", "postgresql+psycopg://"),
+        ("postgresql+asyncpg://u:hidden@h/db", "postgresql+psycopg://"),
         ("postgresql+psycopg://u:hidden@h/db?nonsense=1", "//u:***@h/db: invalid connection option"),
         ("postgresql+psycopg://u:hidden@h:port/db", "expected postgresql+psycopg://"),
     ],
