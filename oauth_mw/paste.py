@@ -65,8 +65,7 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
     for name, value in local_conf.items():
         with faults:
             if isinstance(value, str) and name in OPTIONS:
-                if name != SECRET:
-                    _refuse_comment(name, value.replace(here, "\0"), here)
+                _refuse_comment(name, value.replace(here, "\0"), here)
                 value = from_environment(name, value.replace(here, "\0")).replace("\0", here)
             options[name] = value
     return beside_ini(options, folder)
@@ -108,6 +107,8 @@ def _refuse_comment(name: str, value: str, here: str) -> None:
     meant = COMMENT.split(line)[0].strip().replace("\0", here)
     shown = meant and OPTIONS[name].repr and "@" not in meant  # a URL may contain a password
     hint = f"; did you mean {meant!r}?" if shown else ""
+    if name == SECRET:
+        hint = "; a secret with a # or ; of its own comes from the environment, as ${NAME}"
     raise ConfigError(name, f"a comment behind a value is part of it in an ini: put it on a line of its own{hint}")
 
 

@@ -12,7 +12,7 @@ from .. import admin
 from ..assembly import judge
 from ..config import Settings, own_paths
 from ..errors import Faults, StoreMissing
-from ..paste import COMMENT, SECRET, VARIABLE
+from ..paste import SECRET, VARIABLE
 from ..permissions import open_to_others
 from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row
@@ -53,8 +53,6 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
     url, warnings = _judge_store(settings)
     warnings += _judge_files(settings, section)
     warnings += rules.warnings(own)
-    if COMMENT.search(str(section.written.get(SECRET, ""))):
-        warnings.append(f"{SECRET}: what stands behind its # or ; is part of it, not a comment")
     warnings += [f"{name}: {warning}" for name, warning in OPENING.items() if getattr(settings, name)]
     rows = [
         Row("*", path, f"answered here: {name.removesuffix('_path').replace('_', ' ')} endpoint")

@@ -232,13 +232,27 @@ def test_a_comment_behind_a_url_is_refused_without_its_password(name):
         filter_factory({}, **{"store": "memory://", name: "https://user:hidden@host # hidden"})
 
 
+@pytest.mark.parametrize("value", ["{} # hidden", "{}\t; hidden", "# {}", "\n  {}\n  ;{}"])
+def test_a_comment_behind_the_secret_is_refused_without_either(value):
+    with pytest.raises(ConfigError, match="^key_encryption_secret: a comment behind a value") as refusal:
+        filter_factory({}, store="memory://", key_encryption_secret=value.replace("{}", "correcthorsestaple"))
+
+    assert "hidden" not in str(refusal.value) and "horse" not in str(refusal.value)
+
+
+def test_a_secret_of_the_environment_may_hold_any_mark(monkeypatch):
+    monkeypatch.setenv("KEY_SECRET", "correct # horse ; staple")
+
+    filter_factory({}, store="memory://", key_encryption_secret="${KEY_SECRET}")(echo)
+
+
 def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
     folder = tmp_path / "a #1 ;b ${C} ${d"
     folder.mkdir()
     (folder / "app.ini").write_text(
         APP
         + FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
-        + "key_encryption_secret = correct # horse ; staple\n"
+        + "key_encryption_secret = correct#horse;staple\n"
     )
 
     loadapp(f"config:{quote(str(folder))}/app.ini")
