@@ -25,6 +25,19 @@ attribute_options = {
 }
 
 
+def _joined(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> str | None:
+    return " ".join(filter(None, values)) if values else None
+
+
+scope_option = click.option(
+    "--scope",
+    multiple=True,
+    callback=_joined,
+    help='Scopes that it may have: "reports:read reports:write"; repeatable.',
+)
+default_scope_option = click.option(
+    "--default-scope", multiple=True, callback=_joined, help="Scope of its tokens if a request names none; repeatable."
+)
 audience_option = click.option(
     "--audience",
     "audiences",
@@ -124,8 +137,8 @@ def client() -> None:
 
 @client.command("add")
 @click.argument("name")
-@click.option("--scope", default="", help='All scopes that it may have: "reports:read reports:write".')
-@click.option("--default-scope", help="Scope of its tokens if a request names none.")
+@scope_option
+@default_scope_option
 @odd_scope_option
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
 @token_format_option
@@ -142,6 +155,7 @@ def add(
     target: Target,
     /,
     *,
+    scope: str | None,
     attributes: tuple[str, ...],
     public_attributes: tuple[str, ...],
     default_audience: tuple[str, ...],
@@ -157,6 +171,7 @@ def add(
         made, secret = admin.add_client(
             store,
             **fields,
+            scope=scope or "",
             default_audience=default_audience or None,
             attributes=private,
             public_attributes=public,
@@ -200,8 +215,8 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @client.command("update")
 @client_argument
 @click.option("--name")
-@click.option("--scope", help="All scopes that it may have.")
-@click.option("--default-scope", help="Scope of its tokens if a request names none.")
+@scope_option
+@default_scope_option
 @click.option("--no-default-scope", is_flag=True, help="Remove the default: use the server's.")
 @odd_scope_option
 @click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
@@ -234,7 +249,7 @@ def update(
 ) -> None:
     """Change the given fields of CLIENT. Tokens issued before do not change.
 
-    --audience, --default-audience, --attribute and --public-attribute replace all values of their kind.
+    An option that is repeatable replaces all values of its kind.
     """
     clear = [name for name, option in _CLEARED.items() if fields.pop(f"no_{option.replace('-', '_')}")]
     changes = {name: value for name, value in fields.items() if value not in (None, ())}

@@ -47,12 +47,13 @@ def test_add_answers_scripts_with_the_secret_and_all_else(registered):
 
 
 def test_add_takes_every_field(cli):
-    words = "--default-scope a --lifetime 60 --attribute n=3 --public-attribute tier=gold --resource-server".split()
+    words = "--lifetime 60 --attribute n=3 --public-attribute tier=gold --resource-server".split()
+    words += "--scope a --scope b --default-scope a --default-scope b".split()
     words += f"--audience {API} --audience {BILLING} --default-audience {BILLING} --token-format jwt".split()
 
-    made = json.loads(cli("client", "add", "full", "--scope", "a b", *words, "--json").stdout)
+    made = json.loads(cli("client", "add", "full", *words, "--json").stdout)
 
-    assert made["default_scope"] == "a"
+    assert (made["scope"], made["default_scope"]) == ("a b", "a b")
     assert made["lifetime"] == 60
     assert (made["audiences"], made["default_audience"]) == ([API, BILLING], [BILLING])
     assert made["token_format"] == "jwt"

@@ -21,6 +21,11 @@ def update(cli, *words):
         pytest.param(["--scope", "read"], "scope", "read", id="scope"),
         pytest.param(["--scope", ""], "scope", "", id="no scope"),
         pytest.param(["--default-scope", "read"], "default_scope", "read", id="default scope"),
+        pytest.param(["--scope", "a b", "--scope", "", "--scope", "c"], "scope", "a b c", id="several scopes"),
+        pytest.param(
+            ["--default-scope", "read", "--default-scope", "write"], "default_scope", "read write", id="defaults"
+        ),
+        pytest.param(["--default-scope", ""], "default_scope", "", id="no scope by default"),
         pytest.param(["--lifetime", "60"], "lifetime", 60, id="lifetime"),
         pytest.param(["--token-format", "jwt"], "token_format", "jwt", id="token format"),
         pytest.param(["--audience", API, "--audience", BILLING], "audiences", [API, BILLING], id="audiences"),
