@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = True) -> list[str]:
     """List the ways in which every user of the machine can read, write or replace a file, a sentence each.
 
-    :param companions: suffixes of the files beside it that belong to it. Other users must not be able to create them.
+    :param companions: suffixes of the files beside a database that belong to it. Other users must not be able to create
+        them.
     :param secret: other users must not read the file either.
     """
     found = []
@@ -18,7 +19,8 @@ def open_to_others(path: str, companions: Sequence[str] = (), *, secret: bool = 
     for right, bit in ("read", stat.S_IROTH), ("write", stat.S_IWOTH):
         names = [file for file in files if mode_of(file) & bit and (secret or right == "write")]
         if names:
-            found.append(f"every user of this machine can {right} {', '.join(names)}: chmod o-{right[0]}")
+            lock = ", and stop all writers by a lock" if companions and right == "read" else ""
+            found.append(f"every user of this machine can {right} {', '.join(names)}{lock}: chmod o-{right[0]}")
     own = {os.path.dirname(each) for each in _names(path)} if companions else set()
     for folder in dict.fromkeys(folder for name in _names(path) for folder in _above(name)):
         mode = mode_of(folder)

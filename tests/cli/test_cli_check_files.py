@@ -58,13 +58,14 @@ def test_each_file_of_a_database_that_all_can_read_is_named(check, made, suffix)
     file = f"{made}{suffix}"
     os.chmod(file, 0o644)
 
-    assert check() == [f"store: {ALL} read {file}: chmod o-r"]
+    assert check() == [f"store: {ALL} read {file}, and stop all writers by a lock: chmod o-r"]
 
 
 def test_an_open_database_with_a_private_key_in_the_clear_is_named_for_both(check, made):
     made.chmod(0o666)
 
-    assert check(ISSUER) == [f"store: {ALL} {how} {made}: chmod o-{how[0]}" for how in ("read", "write")]
+    read = f"store: {ALL} read {made}, and stop all writers by a lock: chmod o-r"
+    assert check(ISSUER) == [read, f"store: {ALL} write {made}: chmod o-w"]
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777], ids=oct)
