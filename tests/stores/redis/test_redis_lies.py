@@ -34,6 +34,12 @@ NO_REPLIES = {
     "no number": Raw(b":abc\r\n"),
     "no length": Raw(b"$abc\r\n"),
     "no type": Raw(b"?\r\n"),
+    "a map of RESP3": Raw(b"%1\r\n+a\r\n+b\r\n"),
+    "a map by lists": Raw(b"%1\r\n*0\r\n+b\r\n"),
+    "a set of RESP3": Raw(b"~1\r\n+a\r\n"),
+    "a set of lists": Raw(b"~1\r\n*0\r\n"),
+    "a number of RESP3": Raw(b",nan\r\n"),
+    "nothing of RESP3": Raw(b"_\r\n"),
     "a line": Raw(b"HTTP/1.1 400 Bad Request\r\n\r\n"),
     "lists in lists": Raw(b"*1\r\n" * 20_000 + b":1\r\n"),
 }

@@ -199,6 +199,8 @@ def test_all_goes_on_after_a_restart():
         [[b"log", []]],
         [[b"log", [[7, []]]]],
         Raw(b"\0"),
+        Raw(b"-MOVED\r\n"),
+        Raw(b"%1\r\n*0\r\n+b\r\n"),
         Raw(b"*1\r\n" * 10_000),
         Raw(b"$" + b"9" * 400 + b"\r\n"),
     ],

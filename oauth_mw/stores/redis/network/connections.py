@@ -254,7 +254,7 @@ def _parsed(read: Callable[[], Any]) -> Any:
     """
     try:
         return read()
-    except (RecursionError, ValueError):
+    except (RecursionError, TypeError, ValueError):
         raise InvalidResponse from None
 
 

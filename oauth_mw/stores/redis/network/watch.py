@@ -20,7 +20,8 @@ from .connections import operation_deadline
 
 ENTRIES = 100
 MIN_PAUSE, MAX_PAUSE = 0.25, 10.0
-_FAILURES = (ChildDeadlockedError, ConfigError, OSError, RecursionError, RedisError, StoreUnavailable, ValueError)
+_PARSER = (RecursionError, TypeError, ValueError)
+_FAILURES = (ChildDeadlockedError, ConfigError, OSError, RedisError, StoreUnavailable, *_PARSER)
 
 
 class StreamWatch:
