@@ -253,11 +253,12 @@ def test_a_child_takes_nothing_from_its_parent(server, client, store, waiter):
 GREENLETS = """
 from gevent import monkey; monkey.patch_all()
 import sys, threading
+from helpers.changes import end_client
 from oauth_mw import OAuthMiddleware, open_store
 store, other = open_store(sys.argv[1]), open_store(sys.argv[1])
 waiter = store.waiter()
 waiter.wait(50)
-revoking = threading.Timer(0.1, other.end_client, ["tester"])
+revoking = threading.Timer(0.1, end_client, [other, "tester"])
 revoking.start()
 with_others = []
 threading.Thread(target=lambda: with_others.append(store.find_client("tester"))).start()
