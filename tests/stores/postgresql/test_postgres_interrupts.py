@@ -225,6 +225,7 @@ def test_a_store_that_nobody_closed_ends_quietly_with_its_program(postgres_url, 
 GREENLETS = """
     from gevent import monkey; monkey.patch_all()
     import gevent, sys, time
+    from helpers.changes import end_client
     from oauth_mw import StoreUnavailable, open_store
     store = open_store(sys.argv[1], timeout=0.5)
 

@@ -125,8 +125,8 @@ def status_of(worker, token):
 
 def test_a_look_at_the_log_is_a_round_trip_to_each_primary_and_one_for_the_log(store, monkeypatch):
     page = log_of(store)
-    sent, trips = connections._sent, []
-    monkeypatch.setattr(connections, "_sent", lambda *arguments: trips.append(True) or sent(*arguments))
+    sent, trips = connections._send, []
+    monkeypatch.setattr(connections, "_send", lambda *arguments: trips.append(True) or sent(*arguments))
 
     store.read_log(page.store_id, page.position)
 
