@@ -158,9 +158,12 @@ def test_connections_are_good_again_after_a_pause(store, server):
 def test_who_watches_is_told_when_nobody_knows_whether_something_ended(store, server):
     told = []
     store.watch(lambda: told.append(True))
-    server.pause()
 
-    outcome(lambda: end_client(store, "tester"))
+    def change(client):
+        server.pause()  # after the read, before the write
+        return client
+
+    outcome(lambda: store.update_client("tester", change, revoke_tokens=True))
 
     assert told == [True]
 
