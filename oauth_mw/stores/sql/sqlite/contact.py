@@ -106,7 +106,7 @@ def _leave_wal(link: Link) -> bool:
     try:
         return bool(link.driver.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise
         return False
 

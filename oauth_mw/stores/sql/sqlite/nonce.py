@@ -33,7 +33,8 @@ def read_nonce(driver: Any) -> int:
     try:
         row = driver.execute(_READ).fetchone()
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_ERROR:
+        # Without a code where the module could not decode what SQLite gave it.
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             raise
         return 0  # no such table: an older version made the store
     return read("the number of the database's file", number, row[0]) if row else 0
