@@ -44,7 +44,7 @@ def no_slot_left(site: PostgresSite) -> Iterator[None]:
                     others.enter_context(psycopg.connect(address))
             except psycopg.OperationalError as error:
                 assert "slots" in str(error)
-            if ours := raw.backends():
+            if ours := raw.backends() | raw.listeners():
                 raw("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", list(ours))
             return not ours
 

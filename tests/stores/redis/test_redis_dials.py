@@ -27,7 +27,7 @@ def names(monkeypatch):
 def test_a_name_is_looked_up_in_the_callers_thread(redis_url, names):
     open_store(redis_url, create=True).close()
 
-    assert {thread for _, thread in names} == {threading.current_thread()}
+    assert {thread.name for _, thread in names} == {threading.current_thread().name}
 
 
 def test_a_connection_that_is_there_needs_no_look_up(redis_url, names):

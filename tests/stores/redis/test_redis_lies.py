@@ -8,6 +8,7 @@ from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 import pytest
+import redis
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
@@ -140,6 +141,7 @@ def test_a_handshake_with_a_reply_that_is_none_is_an_outage(opened, url, name, l
         opened(url.replace("{place}", ":pw@127.0.0.1:{port}"), name, lie)
 
 
+@pytest.mark.skipif(redis.VERSION[0] < 6, reason="redis-py 5 ignores all errors of CLIENT in the handshake")
 @pytest.mark.parametrize("line", LINES)
 def test_an_error_that_is_none_in_a_handshake_is_not_of_redis(lied, line):
     with pytest.raises(StoreUnavailable, match="is not Redis$"):
