@@ -28,8 +28,8 @@ from .model import AccessToken, Clock
 from .protocols import Store
 from .stores import open_store
 from .stores.sql.sqlite.files import check_folder
-from .tokens.cache import VerifiedTokens
-from .tokens.denylist import Ends
+from .tokens.cache import TokenCache
+from .tokens.denylist import Denylist
 from .tokens.formats import Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.revocation import revoke_log_only
@@ -66,11 +66,11 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
     emit = combine((log_sink,))
     store = _open(settings, clock, emit)
     keys = signing_keys(settings, store, clock) if settings.issuer else None
-    ends = Ends(clock)
+    denylist = Denylist(clock)
     challenge = challenge_of(settings)
-    tokens = _formats(settings, store, keys, ends, clock, challenge)
-    rows_tell_revocation = keys is None and store.marks_tokens
-    verified = VerifiedTokens(
+    tokens = _formats(settings, store, keys, denylist, clock, challenge)
+    rows_tell_revocation = keys is None and store.rows_tell_revocation
+    cache = TokenCache(
         tokens.accepted,
         store,
         size=settings.cache_size,
@@ -78,11 +78,11 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         grace=settings.outage_grace_seconds,
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
-        ends=None if rows_tell_revocation else ends,
+        denylist=None if rows_tell_revocation else denylist,
         forget=keys.forget if keys else _forget_nothing,
     )
-    guard = _guard(settings, store, verified, clock, challenge)
-    read = tokens.read if rows_tell_revocation else _refreshing(verified, tokens.read)
+    guard = _guard(settings, store, cache, clock, challenge)
+    read = tokens.read if rows_tell_revocation else _refreshing(cache, tokens.read)
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),
@@ -139,11 +139,13 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
     return open_store(settings.store, create=True, timeout=timeout, clock=clock, unavailable=unavailable)
 
 
-def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, clock: Clock, challenge: str) -> Formats:
-    leeway, has_ended = settings.leeway_seconds, ends.has_ended
+def _formats(
+    settings: Settings, store: Store, keys: Keys | None, denylist: Denylist, clock: Clock, challenge: str
+) -> Formats:
+    leeway, is_revoked = settings.leeway_seconds, denylist.is_revoked
     sharing = Sharing(settings.cache_size)
     opaque = OpaqueTokens(
-        store, clock, settings.token_prefix, challenge, has_ended=has_ended, leeway=leeway, sharing=sharing
+        store, clock, settings.token_prefix, challenge, is_revoked=is_revoked, leeway=leeway, sharing=sharing
     )
     jwt = None
     if keys is not None:
@@ -153,7 +155,7 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
             keys,
             clock,
             issuer=settings.issuer,
-            has_ended=has_ended,
+            is_revoked=is_revoked,
             end=partial(revoke_log_only, store),
             leeway=leeway,
             challenge=challenge,
@@ -162,13 +164,11 @@ def _formats(settings: Settings, store: Store, keys: Keys | None, ends: Ends, cl
     return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
 
 
-def _guard(
-    settings: Settings, store: Store, verified: VerifiedTokens, clock: Clock, challenge: str
-) -> Guard | CherryPyGuard:
+def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, challenge: str) -> Guard | CherryPyGuard:
     rules = settings.path_rules
     make = partial(
         SingleProcessGuard if store.single_process else Guard,
-        tokens=verified,
+        tokens=cache,
         clock=_minus_leeway(clock, settings.leeway_seconds),
         challenge=challenge,
         delay=settings.delay_auth_decision,
@@ -190,11 +190,11 @@ def _forget_nothing() -> None:
     """Without an issuer no keys are cached."""
 
 
-def _refreshing(verified: VerifiedTokens, read: Read) -> Read:
+def _refreshing(cache: TokenCache, read: Read) -> Read:
     """``read``, but the revocation log is read first."""
 
     def refreshed(text: str) -> AccessToken | None:
-        verified.refresh()
+        cache.refresh()
         return read(text)
 
     return refreshed

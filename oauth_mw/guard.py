@@ -15,7 +15,7 @@ from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
 from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
 from .model import AccessToken, Clock
 from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access
-from .tokens.cache import VerifiedTokens
+from .tokens.cache import TokenCache
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
@@ -53,7 +53,7 @@ class Guard:
     def __init__(
         self,
         decide: Callable[[str, str], Access],
-        tokens: VerifiedTokens,
+        tokens: TokenCache,
         clock: Clock,
         *,
         challenge: str,

@@ -39,9 +39,9 @@ MAX_LOG_ONLY_PER_CLIENT = 10_000
 # Where the machine's clock alone says that such an event is over, it stays for so many seconds more, and as many as its
 # token had left. A clock that is ahead for less than that makes no revoked token good again.
 KEEP_AGAIN_SECONDS = 3600
-CLIENTS_AT_ONCE = 200  # in a page
+CLIENTS_PER_PAGE = 200  # in a page
 # Who has missed more events than so many forgets all that he knows instead.
-MOST_EVENTS = 20_000
+MAX_EVENTS_PER_READ = 20_000
 
 
 def _none() -> Mapping[str, Value]:
@@ -135,7 +135,7 @@ class TokenRecord(NamedTuple):
     revoked: bool = False  # by itself, or by a later event that ended all tokens of its client
 
 
-class Ended(NamedTuple):
+class Revocation(NamedTuple):
     """One event of the revocation log: one token ended (``key``), or all of a client's issued before it.
 
     It names no client when all that followers know may be wrong. ``alone`` is true when nothing but
@@ -157,14 +157,14 @@ class LogPage(NamedTuple):
 
     store_id: str
     position: int
-    events: Sequence[Ended]
+    events: Sequence[Revocation]
     complete: bool
 
 
-class EndsPage(NamedTuple):
+class DenylistPage(NamedTuple):
     """Some of what the log alone says. ``following`` is what to ask for the next with; ``None``: that was all."""
 
-    events: Sequence[Ended]
+    events: Sequence[Revocation]
     following: tuple[Any, ...] | None
 
 
@@ -187,7 +187,7 @@ class KeyRecord(NamedTuple):
     def __repr__(self) -> str:
         return f"KeyRecord(kid={self.kid!r}, algorithm={self.algorithm!r}, signs_from={self.signs_from!r})"
 
-    def is_whole(self) -> bool:
+    def is_valid(self) -> bool:
         """Whether it can be what was written: texts without lone surrogates, and times."""
         texts, times = self[:4], self[4:]
         try:
@@ -233,7 +233,7 @@ class LogRecord(NamedTuple):
     alone: bool = False
 
 
-class Standing(NamedTuple):
+class LogState(NamedTuple):
     """Where a store's log stands, and the highest position that was swept out of it."""
 
     store_id: str
@@ -242,7 +242,7 @@ class Standing(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Holdings:
+class StoreStats:
     """What is in a store. ``size`` is in bytes, ``None`` where the engine does not tell it."""
 
     engine: str

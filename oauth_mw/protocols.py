@@ -23,13 +23,13 @@ from typing import Any, Protocol
 from .model import (
     Client,
     ClientRecord,
-    EndsPage,
-    Holdings,
+    DenylistPage,
     KeyRecord,
     KeySet,
     LogPage,
     LogRecord,
-    Standing,
+    LogState,
+    StoreStats,
     TokenRecord,
 )
 
@@ -77,7 +77,7 @@ class TokenStore(Protocol):
     def find_token(self, key: bytes) -> TokenRecord | None: ...
 
     @property
-    def marks_tokens(self) -> bool:
+    def rows_tell_revocation(self) -> bool:
         """Whether ``find_token`` tells of a token that it ended early; where not, the log alone does."""
 
     def revoke_token(self, key: bytes) -> bool:
@@ -143,7 +143,7 @@ class RevocationLog(Protocol):
     Where ``immediate`` is true, ``generation()`` is cheap and changes, before a revocation is
     acknowledged, on every worker that can reach the store; it may change more often, and its value
     means nothing but by comparison. Elsewhere it never changes: what the log said holds for as long
-    as the reader chooses, and :meth:`watch` tells of what this process itself has ended.
+    as the reader chooses, and :meth:`on_revocation` tells of what this process itself has ended.
     """
 
     @property
@@ -152,32 +152,32 @@ class RevocationLog(Protocol):
     @property
     def generation(self) -> Callable[[], object]: ...
 
-    def look(self) -> None:
+    def verify(self) -> None:
         """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
 
-    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+    def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         """Some of what the log alone says: each such token, and the last end of each client's; in any order.
 
         :param after: the ``following`` of the page before; else it is the first.
         """
 
-    def watch(self, ended: Callable[[], None]) -> None:
-        """Call ``ended`` after each event that this object appends, before its call returns, unless ``immediate``."""
+    def on_revocation(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` after each event appended by this object, before its call returns, unless ``immediate``."""
 
     def waiter(self) -> Waiter | None:
         """What wakes a follower before its time; ``None`` where nothing does."""
 
 
-class Movable(Protocol):
+class Copyable(Protocol):
     """All that a store has, for a move into another one, in batches. Each step is done whole or not at all.
 
     Whoever takes remembers the store it is a copy of by its id, ``origin``, and refuses to take
     once it was changed by anybody else. ``AdminError`` says so.
     """
 
-    def standing(self) -> Standing: ...
+    def log_state(self) -> LogState: ...
 
     def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
         """All, with the deleted ones."""
@@ -215,7 +215,7 @@ class Movable(Protocol):
     def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         """Add tokens of known clients; how many were not there."""
 
-    def holdings(self, now: int) -> Holdings: ...
+    def stats(self, now: int) -> StoreStats: ...
 
 
 class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
@@ -230,7 +230,7 @@ class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
     @property
     def single_process(self) -> bool: ...
 
-    def movable(self) -> Movable: ...
+    def copyable(self) -> Copyable: ...
 
     def warnings(self) -> Sequence[str]:
         """What an operator should know: above all what a crash or a power failure would cost."""

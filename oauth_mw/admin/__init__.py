@@ -21,7 +21,7 @@ from .clients import (
     revoke_secret,
     update_client,
 )
-from .copying import Amount, Copied, copy_store, holdings
+from .copying import Amount, Copied, copy_store, stats
 from .keys import (
     KeyStatus,
     import_key,
@@ -50,7 +50,7 @@ __all__ = [
     "disable_client",
     "enable_client",
     "get_client",
-    "holdings",
+    "stats",
     "import_key",
     "inspect_jwt",
     "inspect_token",

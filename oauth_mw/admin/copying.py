@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
-from ..model import Clock, Holdings, LogRecord
+from ..model import Clock, LogRecord, StoreStats
 from ..protocols import Store
 from ..tokens.opaque import CLOCK_MARGIN
 
@@ -40,12 +40,12 @@ class Copied:
         return any(amount.moved for amount in parts)
 
 
-def holdings(store: Store, *, clock: Clock = time.time) -> Holdings:
+def stats(store: Store, *, clock: Clock = time.time) -> StoreStats:
     """What is in a store.
 
     :raises StoreUnavailable: it does not answer.
     """
-    return store.movable().holdings(int(clock()))
+    return store.copyable().stats(int(clock()))
 
 
 def copy_store(
@@ -67,7 +67,7 @@ def copy_store(
 
 class _Copying:
     def __init__(self, source: Store, target: Store) -> None:
-        self._source, self._target = source.movable(), target.movable()
+        self._source, self._target = source.copyable(), target.copyable()
         self._read_keys = source.read_keys, target.read_keys
         self._source_url, self._target_url = source.url, target.url
         self._origin = ""
@@ -103,12 +103,12 @@ class _Copying:
 
     def _begin(self) -> None:
         with _asking(self._source_url):
-            there = self._source.standing()
+            there = self._source.log_state()
         with _asking(self._target_url):
-            if self._target.standing().store_id == there.store_id:
+            if self._target.log_state().store_id == there.store_id:
                 raise AdminError(f"{self._source_url} and {self._target_url} are the same store")
             self._target.become_copy(there.store_id)
-            here = self._target.standing()
+            here = self._target.log_state()
         if here.position > there.position:
             raise AdminError(
                 f"{self._source_url} stands behind what was copied from it: it is an older state of itself"
@@ -151,7 +151,7 @@ class _Copying:
 
     def _copy_events(self) -> None:
         with _asking(self._source_url):
-            end = self._source.standing().position
+            end = self._source.log_state().position
         # When its followers learn that a key was removed, it must be gone.
         self._copy_keys(new=False)
         for batch in _each(self._source.read_events(self._position), self._source_url):
@@ -163,7 +163,7 @@ class _Copying:
     def _take_events(self, events: Sequence[LogRecord], position: int) -> None:
         # Asked for after the events were read, so that it tells of all that were swept before.
         with _asking(self._source_url):
-            floor = self._source.standing().floor
+            floor = self._source.log_state().floor
         with _asking(self._target_url):
             self._target.take_events(self._origin, events, position, min(floor, position))
         self._events += len(events)
@@ -177,7 +177,7 @@ class _Copying:
             return 0
         with _asking(self._source_url):
             tokens = self._source.read_tokens(keys)
-            end = self._source.standing().position
+            end = self._source.log_state().position
         # Before a token goes what it is judged by: its client, and all that was revoked until it was read.
         if any(token.client_id not in self._clients for _, token in tokens):
             self._copy_all_but_tokens()

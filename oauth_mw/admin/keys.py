@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..credentials import MIN_SECRET, password_fault
 from ..errors import AdminError, StoreUnavailable
-from ..keys import GARBLED, LOOK_SECONDS, check_installed, lead_seconds
+from ..keys import CORRUPT, LOOK_SECONDS, check_installed, lead_seconds
 from ..keys.schedule import current, is_encrypted, named, published, without_key
 from ..model import Clock, KeyRecord
 from ..protocols import Store
@@ -227,7 +227,7 @@ def _public(record: KeyRecord) -> dict[str, str]:
     except (RecursionError, ValueError):
         members = None
     if not isinstance(members, dict):
-        raise StoreUnavailable(GARBLED)
+        raise StoreUnavailable(CORRUPT)
     return members
 
 

@@ -12,7 +12,7 @@ from ..errors import NotFound
 from ..keys import check_installed
 from ..model import LOG_KEEP_SECONDS, AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
-from ..tokens.denylist_loader import ends_of
+from ..tokens.denylist_loader import load_denylist
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
 from ..tokens.revocation import revoke_log_only, revoke_row
 
@@ -130,12 +130,12 @@ def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> t
     else:
         how = store, time.time, time.monotonic
         keys = KeyRing(*how, algorithm="", lifetime=None, lead=0, secret=secret)
-    ends = ends_of(store, time.time)
+    denylist = load_denylist(store, time.time)
     tokens = JWTTokens(
         keys,
         _before_all,
         issuer=None,
-        has_ended=ends.has_ended,
+        is_revoked=denylist.is_revoked,
         end=partial(revoke_log_only, store),
         leeway=0,
         challenge="",
@@ -165,9 +165,9 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
 
 
 def _has_ended(store: Store, key: bytes, record: TokenRecord) -> bool:
-    if store.marks_tokens or record.revoked:
+    if store.rows_tell_revocation or record.revoked:
         return record.revoked
-    return ends_of(store, time.time).has_ended(key, record.client_id, record.position)
+    return load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
 
 
 def _token(store: TokenStore, key: bytes) -> TokenRecord:

@@ -66,7 +66,7 @@ def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bo
 
 
 def _copy(source: Store, target: Store) -> admin.Copied:
-    count = admin.holdings(source).unexpired if sys.stderr.isatty() else 0
+    count = admin.stats(source).unexpired if sys.stderr.isatty() else 0
     if not count:
         return admin.copy_store(source, target)
     with click.progressbar(length=count, label="copying tokens", file=sys.stderr) as bar:
@@ -82,7 +82,7 @@ def info(target: Target, as_json: bool) -> None:
     Revoked tokens count as unexpired until they expire.
     """
     with target.store() as opened:
-        found, url = admin.holdings(opened), opened.url
+        found, url = admin.stats(opened), opened.url
     seconds = found.position // 1_000_000 or None
     if as_json:
         print_json(

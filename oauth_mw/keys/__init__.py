@@ -9,7 +9,7 @@ from ..errors import ConfigError
 # For how long others may keep the key set.
 JWKS_MAX_AGE = 300
 LOOK_SECONDS = 1.0
-GARBLED = "a signing key's record is garbled"
+CORRUPT = "a signing key's record is garbled"
 
 
 def lead_seconds(lag: float) -> int:

@@ -18,7 +18,7 @@ from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
 from ..processes import PerProcess
 from ..protocols import KeyStore
-from . import GARBLED, LOOK_SECONDS, keypair
+from . import CORRUPT, LOOK_SECONDS, keypair
 from .keypair import Key
 from .schedule import in_turn, published, with_key, with_need
 
@@ -259,7 +259,7 @@ class KeyRing:
             good = published(records, int(self._clock()))
             keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in good}
         except ValueError:
-            raise StoreUnavailable(GARBLED) from None
+            raise StoreUnavailable(CORRUPT) from None
         texts = {record.private for record in records}
         self._private = {text: key for text, key in self._private.items() if text in texts}
         return _Known(records, keys, epoch)

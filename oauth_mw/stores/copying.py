@@ -10,7 +10,7 @@ from typing import TypeVar
 from ..errors import AdminError
 from ..model import Client, ClientRecord
 
-ROWS_AT_ONCE = 2000
+ROWS_PER_BATCH = 2000
 
 T = TypeVar("T")
 

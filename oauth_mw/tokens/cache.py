@@ -17,12 +17,12 @@ from weakref import WeakMethod
 
 from ..deadlines import RequestDeadline, deadline_in
 from ..errors import StoreUnavailable
-from ..model import AccessToken, Clock, Ended, LogPage
+from ..model import AccessToken, Clock, LogPage, Revocation
 from ..processes import PerProcess
 from ..protocols import RevocationLog
-from .denylist import Ends
-from .denylist_loader import Unread, Whole
-from .follower import LookingAhead
+from .denylist import Denylist
+from .denylist_loader import DenylistLoader, NotLoaded
+from .follower import LogFollower
 from .generation import Generation
 
 LOOK_SECONDS = 1.0
@@ -37,7 +37,7 @@ class _Locks:
         self.changing = threading.Lock()
 
 
-class VerifiedTokens:
+class TokenCache:
     """Verified tokens by Authorization value.
 
     :param read: the format's verb: the live token of a text, or ``None``.
@@ -48,7 +48,7 @@ class VerifiedTokens:
     :param grace: seconds for which cached tokens stay good after the store last answered.
     :param timeout: seconds that a request waits for the look of another.
     :param monotonic: a clock that never goes back, for the looks.
-    :param ends: what ``read`` asks about tokens that only the log tells about; it learns here what ended.
+    :param denylist: what ``read`` asks about tokens that only the log tells about; it learns here what ended.
     :param forget: called when an event ends all tokens that some key has signed.
     """
 
@@ -62,7 +62,7 @@ class VerifiedTokens:
         grace: float,
         timeout: float,
         monotonic: Clock,
-        ends: Ends | None = None,
+        denylist: Denylist | None = None,
         forget: Callable[[], None] = lambda: None,
     ) -> None:
         self._read = read
@@ -72,8 +72,8 @@ class VerifiedTokens:
         self._grace = grace
         self._timeout = timeout
         self._monotonic = monotonic
-        self._ends = ends
-        self._whole = None if ends is None else Whole(log, ends, timeout)
+        self._denylist = denylist
+        self._loader = None if denylist is None else DenylistLoader(log, denylist, timeout)
         self._forget = forget
         self._young, self._old = Generation(), Generation()
         self._generation = log.generation
@@ -86,8 +86,8 @@ class VerifiedTokens:
         self._epoch = 0
         self._store_id, self._position = "", -1
         self._here = PerProcess(_Locks).get
-        self._ahead = LookingAhead(self._look_ahead, log.waiter) if lag and not log.immediate else None
-        log.watch(_weakly(self._learn_own))
+        self._follower = LogFollower(self._follow_ahead, log.waiter) if lag and not log.immediate else None
+        log.on_revocation(_weakly(self._learn_of_own))
 
     def hit(self, value: str) -> AccessToken | None:
         """The cached token of an Authorization value, if it can be trusted without asking anybody.
@@ -168,7 +168,7 @@ class VerifiedTokens:
             return error.reason
         return ""
 
-    def _look_ahead(self) -> float:
+    def _follow_ahead(self) -> float:
         """Look before a request has to; the seconds until the next time."""
         started = self._monotonic()
         try:
@@ -178,7 +178,7 @@ class VerifiedTokens:
             return max(started + RETRY_SECONDS - self._monotonic(), 0)
         return max(self._answered + self._trusted / 2 - self._monotonic(), 0)
 
-    def _learn_own(self) -> None:
+    def _learn_of_own(self) -> None:
         """What this process ended is known here before it is acknowledged."""
         ended = self._monotonic()
         try:
@@ -197,8 +197,8 @@ class VerifiedTokens:
         if not lock.acquire(timeout=max(deadline_in(wait) - time.monotonic(), 0)):
             raise StoreUnavailable("no look at the revocation log in time")
         try:
-            if self._ahead is not None:
-                self._ahead.start()
+            if self._follower is not None:
+                self._follower.start()
             # Times and generation are taken before the log is read: what comes later is met by the next look.
             started = self._monotonic()
             current = self._generation() == self._seen
@@ -220,19 +220,19 @@ class VerifiedTokens:
             self._answered = started
             self._next_look = started + self._trusted if started > self._missed else 0.0
 
-    def _learn(self, events: Sequence[Ended]) -> None:
-        if self._ends is not None:
-            self._ends.learn(events)
-        for ended in events:
-            if not ended.client_id:
+    def _learn(self, events: Sequence[Revocation]) -> None:
+        if self._denylist is not None:
+            self._denylist.learn(events)
+        for event in events:
+            if not event.client_id:
                 self._forget_all()
-            self._young.evict(ended)
-            self._old.evict(ended)
+            self._young.evict(event)
+            self._old.evict(event)
             self._epoch += 1
 
     def _restart(self) -> None:
-        if self._ends is not None:
-            self._ends.settle()
+        if self._denylist is not None:
+            self._denylist.settle()
         self._forget_all()
 
     def _forget_all(self) -> None:
@@ -248,7 +248,7 @@ class VerifiedTokens:
         try:
             try:
                 return self._asked()
-            except Unread:
+            except NotLoaded:
                 raise
             except StoreUnavailable:
                 # One lost connection is no outage.
@@ -262,12 +262,12 @@ class VerifiedTokens:
             raise
 
     def _asked(self) -> tuple[LogPage, object]:
-        self._log.look()
+        self._log.verify()
         self._generation = self._log.generation
         generation = self._generation()
         page = self._log.read_log(self._store_id, self._position)
-        if self._whole is not None and not page.complete:
-            page = self._whole.read(page)
+        if self._loader is not None and not page.complete:
+            page = self._loader.read(page)
         return page, generation
 
 

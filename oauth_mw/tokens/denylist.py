@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import NamedTuple
 
-from ..model import LOG_KEEP_SECONDS, Clock, Ended
+from ..model import LOG_KEEP_SECONDS, Clock, Revocation
 
 
 class _Known(NamedTuple):
@@ -26,16 +26,16 @@ class _Known(NamedTuple):
     clients: dict[str, int]
     due: list[tuple[float, bytes, str]]
 
-    def add(self, ended: Ended, now: float, monotonic: float) -> None:
-        if ended.key is None:
-            self.clients[ended.client_id] = max(ended.position, self.clients.get(ended.client_id, 0))
-        elif ended.alone:
-            keys = self.tokens.setdefault(ended.client_id, set())
-            if ended.key not in keys:
+    def add(self, event: Revocation, now: float, monotonic: float) -> None:
+        if event.key is None:
+            self.clients[event.client_id] = max(event.position, self.clients.get(event.client_id, 0))
+        elif event.alone:
+            keys = self.tokens.setdefault(event.client_id, set())
+            if event.key not in keys:
                 # First, so that after a fork between the two it is told again, not kept for ever.
-                left = int.from_bytes(ended.key[:4]) - min(ended.position / 1_000_000, now)
-                heappush(self.due, (monotonic + max(left, 0) + LOG_KEEP_SECONDS, ended.key, ended.client_id))
-                keys.add(ended.key)
+                left = int.from_bytes(event.key[:4]) - min(event.position / 1_000_000, now)
+                heappush(self.due, (monotonic + max(left, 0) + LOG_KEEP_SECONDS, event.key, event.client_id))
+                keys.add(event.key)
 
     def drop_due(self, now: float, monotonic: float) -> None:
         while self.due and self.due[0][0] < monotonic:
@@ -52,7 +52,7 @@ class _Known(NamedTuple):
             heappop(self.due)
 
 
-class Ends:
+class Denylist:
     """Single tokens by client and storage key, and for each client the last event that ended all.
 
     Nobody may ask before it was told the whole log: by :meth:`gather`, in parts, after :meth:`begin`, until
@@ -75,34 +75,34 @@ class Ends:
         """Gather the whole log, beside what is known so far."""
         self._coming = _Known({}, {}, [])
 
-    def gather(self, events: Iterable[Ended]) -> None:
+    def gather(self, events: Iterable[Revocation]) -> None:
         """
         :param events: in any order, and any of them more than once.
         """
         now, monotonic = self._clock(), self._monotonic()
-        for ended in events:
-            self._coming.add(ended, now, monotonic)
+        for event in events:
+            self._coming.add(event, now, monotonic)
 
     def settle(self) -> None:
         """Know what was gathered, and nothing else."""
         self._known, self._coming = self._coming, _Known({}, {}, [])
 
-    def restart(self, events: Iterable[Ended]) -> None:
+    def restart(self, events: Iterable[Revocation]) -> None:
         """Forget all, and begin with the whole log."""
         self.begin()
         self.gather(events)
         self.settle()
 
-    def learn(self, events: Iterable[Ended]) -> None:
+    def learn(self, events: Iterable[Revocation]) -> None:
         """
         :param events: in the order of the log.
         """
         known, now, monotonic = self._known, self._clock(), self._monotonic()
-        for ended in events:
-            known.add(ended, now, monotonic)
-            if ended.key is None:
+        for event in events:
+            known.add(event, now, monotonic)
+            if event.key is None:
                 # With all of a client's tokens those ended that were known singly.
-                self._dropped += len(known.tokens.pop(ended.client_id, ()))
+                self._dropped += len(known.tokens.pop(event.client_id, ()))
         if 2 * self._dropped > len(known.due):
             self._tidy(known)
         known.drop_due(now, monotonic)
@@ -114,7 +114,7 @@ class Ends:
         heapify(left)
         known.due[:] = left
 
-    def has_ended(self, key: bytes, client_id: str, position: int) -> bool:
+    def is_revoked(self, key: bytes, client_id: str, position: int) -> bool:
         """Whether a token of this client is revoked.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.

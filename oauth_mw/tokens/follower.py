@@ -16,7 +16,7 @@ REST_SECONDS = 0.02
 PAUSE_SECONDS = 0.25  # after a look that failed with what no look should raise
 
 
-class LookingAhead:
+class LogFollower:
     """Calls ``look`` again and again, as long as its owner lives.
 
     A thread does not survive a fork, so whoever has to look himself calls :meth:`start`, one at a

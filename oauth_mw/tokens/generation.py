@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..model import AccessToken, Ended
+from ..model import AccessToken, Revocation
 
 
 class Generation:
@@ -25,11 +25,11 @@ class Generation:
         self.digests[token.token_id] = digest
         self.by_digest[digest] = token
 
-    def evict(self, ended: Ended) -> None:
-        if ended.key is not None:
-            names = [ended.key.hex()]
+    def evict(self, event: Revocation) -> None:
+        if event.key is not None:
+            names = [event.key.hex()]
         else:
-            names = [token.token_id for token in self.by_digest.values() if token.client_id == ended.client_id]
+            names = [token.token_id for token in self.by_digest.values() if token.client_id == event.client_id]
         for token_id in names:
             digest = self.digests.get(token_id)
             if digest is not None:

@@ -54,7 +54,7 @@ class JWTTokens:
         clock: Clock,
         *,
         issuer: str | None,
-        has_ended: HasEnded,
+        is_revoked: HasEnded,
         end: Callable[[str, bytes, int], bool],
         leeway: float,
         challenge: str,
@@ -63,7 +63,7 @@ class JWTTokens:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
-        self._has_ended = has_ended
+        self._has_ended = is_revoked
         self._end = end
         self._leeway = leeway
         self._challenge = challenge

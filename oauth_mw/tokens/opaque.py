@@ -47,7 +47,7 @@ class OpaqueTokens:
     :param prefix: what every issued token begins with, so that secret scanners can find leaked ones;
         tokens issued under another prefix stay good.
     :param challenge: how the challenges of this server begin; handed on with every token.
-    :param has_ended: whether a token ended early, where the store does not mark it.
+    :param is_revoked: whether a token ended early, where the store does not mark it.
     :param leeway: seconds for which a token is still good after its expiry.
     :param sharing: what tokens have in common.
     """
@@ -59,7 +59,7 @@ class OpaqueTokens:
         prefix: str,
         challenge: str,
         *,
-        has_ended: HasEnded = _never,
+        is_revoked: HasEnded = _never,
         leeway: float = 0,
         sharing: Sharing | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class OpaqueTokens:
         self._clock = clock
         self._prefix = prefix
         self._challenge = challenge
-        self._has_ended = has_ended
+        self._has_ended = is_revoked
         self._leeway = leeway
         self._sharing = sharing or Sharing()
         self._issued = PerProcess(_count)

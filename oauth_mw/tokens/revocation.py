@@ -11,7 +11,7 @@ def revoke_row(store: Store, key: bytes) -> bool:
 
     :raises StoreUnavailable: it is not known to be revoked.
     """
-    if store.marks_tokens:
+    if store.rows_tell_revocation:
         return store.revoke_token(key)
     token = store.find_token(key)
     if token is None or token.revoked:

@@ -173,7 +173,7 @@ class Look:
         self._page = store.read_log("", 0)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        self._store.look()
+        self._store.verify()
         self._store.read_log(self._page.store_id, self._page.position)
         return self._app(environ, start_response)
 

@@ -21,7 +21,7 @@ from engines import engine_of
 from report import Row
 
 from oauth_mw import admin, open_store
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 LAG = 1.0
@@ -62,7 +62,7 @@ def check(url: str, woken: bool) -> None:
         store.waiter = lambda: None
     tokens = OpaqueTokens(store, time.time, "", "")
     times = {"lag": LAG, "grace": 0.0, "timeout": 5.0, "monotonic": time.monotonic}
-    cache = VerifiedTokens(tokens.read, store, size=1000, **times)
+    cache = TokenCache(tokens.read, store, size=1000, **times)
     cache.refresh()
     print("ready", flush=True)
     for _ in sys.stdin:

@@ -212,8 +212,8 @@ def test_info_tells_scripts_the_same_of_each_kind(cli, used, url, kind, request)
     assert (told["store"], type(told["schema_version"])) == (open_store(url).url, int)
     assert told["engine"] == {"sqlite": "SQLite", "postgresql": "PostgreSQL", "redis": "Redis"}[kind]
     assert told["engine_version"][0].isdigit()
-    assert told["store_id"] == open_store(url).movable().standing().store_id
-    assert told["log_position"] == used.movable().standing().position
+    assert told["store_id"] == open_store(url).copyable().log_state().store_id
+    assert told["log_position"] == used.copyable().log_state().position
     assert abs(told["log_time"] - time.time()) < 60
     assert (told["clients"], told["secrets"]) == ({"enabled": 1, "disabled": 1, "deleted": 1}, 2)
     assert told["signing_keys"] == 0

@@ -12,7 +12,7 @@ from oauth_mw import admin
 from oauth_mw.errors import InsufficientScope
 from oauth_mw.guard import Guard
 from oauth_mw.rules import Rules, parse_rule
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 CHALLENGE = "Bearer"
@@ -29,7 +29,7 @@ def seen():
 def guard(store, clock, seen):
     """A guard whose first check notes what it is given, and whose second refuses all but GET."""
     tokens = OpaqueTokens(store, clock, "", CHALLENGE)
-    cache = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
+    cache = TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
     rules = Rules([parse_rule(("*", "/write", "write"))], [], {}, "refuse")
     return Guard(rules.decide, cache, clock, challenge=CHALLENGE, checks=[lambda *given: seen.append(given), only_get])
 

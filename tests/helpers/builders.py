@@ -10,9 +10,9 @@ import pytest
 
 from helpers.support import HandClock
 from oauth_mw.credentials import hash_secret, live_secret, matching_verifier
-from oauth_mw.model import Client, ClientSecret, Ended, LogPage, TokenRecord
+from oauth_mw.model import Client, ClientSecret, LogPage, Revocation, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.denylist_loader import ends_of
+from oauth_mw.tokens.denylist_loader import load_denylist
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
@@ -68,16 +68,17 @@ def is_dead(store: Store, key: bytes) -> bool:
     token = store.find_token(key)
     assert token, "the row is gone"
     return token.revoked or (
-        not store.marks_tokens and ends_of(store, lambda: 0).has_ended(key, token.client_id, token.position)
+        not store.rows_tell_revocation
+        and load_denylist(store, lambda: 0).is_revoked(key, token.client_id, token.position)
     )
 
 
-def events_of(store: Store) -> list[Ended]:
+def events_of(store: Store) -> list[Revocation]:
     """All that the log alone knows of a store's tokens and clients."""
-    page = store.read_ends()
+    page = store.read_denylist()
     events = [*page.events]
     while page.following is not None:
-        page = store.read_ends(page.following)
+        page = store.read_denylist(page.following)
         events += page.events
     return events
 

@@ -19,7 +19,7 @@ from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
 from oauth_mw.model import ClientRecord, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.denylist_loader import ends_of
+from oauth_mw.tokens.denylist_loader import load_denylist
 
 PAIRS = [(source, target) for source in STORE_SUITE for target in STORE_SUITE]
 # Each kind once on either side: enough where reading and writing have nothing to do with each other.
@@ -122,7 +122,7 @@ def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
 
 def contents(store: Store) -> dict[str, Any]:
     """All that is in a store, but for its id and, where one lies in memory, how long it keeps events."""
-    whole = store.movable()
+    whole = store.copyable()
     clients = {record.client.client_id: _sorted(record) for page in whole.read_clients() for record in page}
     events = [event[:3] for page in whole.read_events(0) for event in page]
     keys = [key for page in whole.read_token_keys(0) for key in page]
@@ -132,7 +132,7 @@ def contents(store: Store) -> dict[str, Any]:
         key: token._replace(revoked=token.revoked or token.position < clients[token.client_id].ended)
         for key, token in found.items()
     }
-    return {"clients": clients, "events": events, "tokens": tokens, "position": whole.standing().position}
+    return {"clients": clients, "events": events, "tokens": tokens, "position": whole.log_state().position}
 
 
 def _sorted(record: ClientRecord) -> ClientRecord:
@@ -165,11 +165,11 @@ def changed(store: Store, keys: list[bytes]) -> list[bytes]:
 
 def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
     found = [store.find_token(key) for key in keys]
-    if store.marks_tokens:
+    if store.rows_tell_revocation:
         return found
-    ends = ends_of(store, lambda: 0)
+    denylist = load_denylist(store, lambda: 0)
     return [
-        token and token._replace(revoked=token.revoked or ends.has_ended(key, token.client_id, token.position))
+        token and token._replace(revoked=token.revoked or denylist.is_revoked(key, token.client_id, token.position))
         for key, token in zip(keys, found, strict=True)
     ]
 

@@ -17,7 +17,7 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.keys.ring import KeyRing
 from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.denylist_loader import ends_of
+from oauth_mw.tokens.denylist_loader import load_denylist
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 KEY = key_of(1, expires_at=int(time.time()) + 3600)
@@ -70,7 +70,7 @@ def _ring(store: Store) -> KeyRing:
 
 
 def _tokens(store: Store) -> Any:
-    moving = store.movable()
+    moving = store.copyable()
     return [moving.read_tokens(page) for page in moving.read_token_keys(0) if page]
 
 
@@ -85,16 +85,16 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "find token": lambda store: store.find_token(KEY),
     "issue": lambda store: _issue(store),
     "read log": _follow,
-    "read ends": lambda store: ends_of(store, time.time),
+    "read ends": lambda store: load_denylist(store, time.time),
     "read signing keys": lambda store: store.read_keys().keys,
     "sign": lambda store: _ring(store).signing(int(time.time()) + 60).sign(b"message"),
     "publish keys": lambda store: _ring(store).public(),
     "list keys": lambda store: (admin.list_keys(store), admin.public_keys(store)),
-    "standing": lambda store: store.movable().standing(),
-    "copy clients": lambda store: _all(store.movable().read_clients()),
-    "copy events": lambda store: _all(store.movable().read_events(-1)),
+    "standing": lambda store: store.copyable().log_state(),
+    "copy clients": lambda store: _all(store.copyable().read_clients()),
+    "copy events": lambda store: _all(store.copyable().read_events(-1)),
     "copy tokens": _tokens,
-    "holdings": lambda store: store.movable().holdings(int(time.time())),
+    "stats": lambda store: store.copyable().stats(int(time.time())),
     "count": lambda store: (store.count_tokens(), store.count_tokens(int(time.time()))),
     "add client": lambda store: store.add_client(registered("third")),
     "update client": lambda store: store.update_client("tester", lambda client: replace(client, name="new")),
@@ -133,7 +133,7 @@ def judge(found: object) -> None:
     if isinstance(found, Client):
         _judge_client(found)
     elif isinstance(found, KeyRecord):
-        assert found.is_whole()
+        assert found.is_valid()
     elif isinstance(found, TokenRecord):
         assert all(map(is_text, (found.client_id, found.scope, *found.audience)))
         assert is_number(found.issued_at) and is_number(found.position) and type(found.revoked) is bool

@@ -41,7 +41,7 @@ def live(store: Store) -> list[bytes]:
     admin.revoke_all_tokens(store, client.client_id)
     admin.delete_client(store, client.client_id)
     admin.purge(store, clock=lambda: time.time() + 1_000_000)
-    admin.holdings(store)
+    admin.stats(store)
     store.warnings()
     return [*hashes, *(form for text in seen for form in spellings(text.encode()))]
 

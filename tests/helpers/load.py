@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 
 from helpers.support import basic, bearer, echo
 from oauth_mw import OAuthMiddleware, open_store
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 
 THREADS = 2
 PAUSE_SECONDS = 0.0003
@@ -43,13 +43,13 @@ dues: Counter[int] = Counter()
 
 def count_calls(name: str, counter: Counter[int]) -> None:
     """Count by thread the calls of a method of the cache."""
-    method = getattr(VerifiedTokens, name)
+    method = getattr(TokenCache, name)
 
     def counted(*arguments: Any) -> Any:
         counter[threading.get_ident()] += 1
         return method(*arguments)
 
-    setattr(VerifiedTokens, name, counted)
+    setattr(TokenCache, name, counted)
 
 
 class Worker:

@@ -14,7 +14,7 @@ from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.model import LogPage
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 LAG = 10
@@ -46,7 +46,7 @@ class Distant:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._ended: Callable[[], None] = _nothing
+        self._callback: Callable[[], None] = _nothing
         self.looks = 0
         self.failures = 0
         self.before: Callable[[], object] = _nothing
@@ -55,12 +55,12 @@ class Distant:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def watch(self, ended: Callable[[], None]) -> None:
-        self._ended = ended
+    def on_revocation(self, callback: Callable[[], None]) -> None:
+        self._callback = callback
 
     def revoke_token(self, key: bytes) -> bool:
         revoked = self._store.revoke_token(key)
-        self._ended()
+        self._callback()
         return revoked
 
     def read_log(self, store_id: str, after: int) -> LogPage:
@@ -84,7 +84,7 @@ class Scene:
         self.ticks = Ticks()
         self.tokens = OpaqueTokens(self.log, clock, "", "Bearer")
         options = {"size": 100, "lag": LAG, "grace": 0, "timeout": TIMEOUT, "monotonic": self.ticks, **options}
-        self.cache = VerifiedTokens(self.tokens.read, self.log, **options)
+        self.cache = TokenCache(self.tokens.read, self.log, **options)
         self.text = self.known()
 
     def known(self) -> str:
@@ -111,7 +111,7 @@ class Scene:
         asked, free = Event(), Event()
         self.log.after = lambda: (asked.set(), free.wait(20))
         with ThreadPoolExecutor(1) as pool:
-            looker: Future[float] = pool.submit(self.cache._look_ahead)
+            looker: Future[float] = pool.submit(self.cache._follow_ahead)
             assert asked.wait(20)
             self.log.after = _nothing
             try:

@@ -6,7 +6,7 @@ import time
 
 from helpers.builders import HOUR
 from oauth_mw import open_store
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 LAG = 2000.0  # so long that no poll comes within a test
@@ -19,7 +19,7 @@ class Worker:
         self.store = open_store(url, create=True)
         self._tokens = OpaqueTokens(self.store, time.time, "", "")
         times = {"lag": lag, "grace": 0, "timeout": 5.0, "monotonic": time.monotonic}
-        self._cache = VerifiedTokens(self._tokens.read, self.store, size=100, **times)
+        self._cache = TokenCache(self._tokens.read, self.store, size=100, **times)
 
     def issue(self):
         text, token = self._tokens.issue(self.store.find_client("tester"), (), HOUR)

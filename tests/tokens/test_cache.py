@@ -12,7 +12,7 @@ from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw.model import AccessToken, Client
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
+from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 CLIENT = Client("reader", "Reader", ("read",))
@@ -45,10 +45,10 @@ def tokens(counted: Counted, clock: HandClock) -> OpaqueTokens:
 
 
 @pytest.fixture
-def cache(counted: Counted, tokens: OpaqueTokens, clock: HandClock) -> Callable[..., VerifiedTokens]:
-    def make(read: Callable[[str], AccessToken | None] = tokens.read, **options: Any) -> VerifiedTokens:
+def cache(counted: Counted, tokens: OpaqueTokens, clock: HandClock) -> Callable[..., TokenCache]:
+    def make(read: Callable[[str], AccessToken | None] = tokens.read, **options: Any) -> TokenCache:
         options = {"size": 100, "lag": 1, "grace": 0.0, "timeout": 1.0, "monotonic": clock, **options}
-        return VerifiedTokens(read, counted, **options)
+        return TokenCache(read, counted, **options)
 
     return make
 

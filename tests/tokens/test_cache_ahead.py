@@ -28,7 +28,7 @@ def make(store: Store, clock: HandClock) -> Callable[..., Scene]:
 
 
 def thread_of(scene: Scene) -> Thread | None:
-    return scene.cache._ahead._threads.get(os.getpid())
+    return scene.cache._follower._threads.get(os.getpid())
 
 
 def test_the_thread_looks_before_a_request_has_to(make):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from helpers.builders import HOUR
-from oauth_mw.model import AccessToken, Ended
+from oauth_mw.model import AccessToken, Revocation
 from oauth_mw.tokens.generation import Generation
 
 
@@ -17,7 +17,9 @@ def token(number: int) -> AccessToken:
     return AccessToken(f"client-{number}", "", frozenset(), bytes([number]).hex(), 0, HOUR)
 
 
-@pytest.mark.parametrize("ended", [Ended(1, "", bytes([3])), Ended(1, "client-3")], ids=["a token", "a client"])
+@pytest.mark.parametrize(
+    "ended", [Revocation(1, "", bytes([3])), Revocation(1, "client-3")], ids=["a token", "a client"]
+)
 def test_between_any_two_steps_the_log_can_name_all_that_the_guard_can_find(ended):
     generation, named = Generation(), []
 

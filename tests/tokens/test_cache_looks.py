@@ -16,7 +16,7 @@ from oauth_mw import StoreUnavailable
 from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import RETRY_SECONDS
-from oauth_mw.tokens.follower import LookingAhead
+from oauth_mw.tokens.follower import LogFollower
 
 pytestmark = one_store
 
@@ -24,7 +24,7 @@ pytestmark = one_store
 @pytest.fixture
 def make(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
     """A scene in which nobody looks ahead but by hand."""
-    monkeypatch.setattr(LookingAhead, "start", lambda self: None)
+    monkeypatch.setattr(LogFollower, "start", lambda self: None)
     return lambda **options: Scene(store, clock, **options)
 
 
@@ -52,7 +52,7 @@ def test_right_after_a_failure_nobody_asks(make):
     scene = make()
     scene.ticks.move(LAG)
     scene.log.failures = 2
-    scene.cache._look_ahead()
+    scene.cache._follow_ahead()
     scene.ticks.move(RETRY_SECONDS - 0.001)
     looks = scene.log.looks
 
@@ -65,7 +65,7 @@ def test_who_was_paused_over_a_failing_look_asks_again_at_once(make):
     scene = make(grace=HOUR)
     scene.end(scene.elsewhere)
     scene.log.failures, scene.log.before = 2, lambda: scene.ticks.move(LAG)
-    scene.cache._look_ahead()
+    scene.cache._follow_ahead()
 
     assert not scene.accepts()
 
@@ -74,7 +74,7 @@ def test_who_had_no_time_left_has_not_found_an_outage(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     with RequestDeadline(0):
-        scene.cache._learn_own()
+        scene.cache._learn_of_own()
     scene.end(scene.elsewhere)
 
     assert not scene.accepts()
@@ -87,7 +87,7 @@ def test_in_a_known_outage_nobody_waits_for_the_look_of_another(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     scene.ticks.move(LAG)
-    scene.cache._look_ahead()
+    scene.cache._follow_ahead()
     scene.end(scene.elsewhere)
     scene.ticks.move(RETRY_SECONDS)
 
@@ -99,7 +99,7 @@ def test_what_was_known_of_an_outage_is_forgotten_in_a_pause(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     scene.ticks.move(LAG)
-    scene.cache._look_ahead()
+    scene.cache._follow_ahead()
     scene.end(scene.elsewhere)
     scene.ticks.move(2 * TIMEOUT + RETRY_SECONDS)
 
@@ -149,4 +149,4 @@ def test_without_a_lag_threads_share_a_look_that_began_after_they_came(make):
 
 
 def test_without_a_lag_nobody_looks_ahead(make):
-    assert make(lag=0).cache._ahead is None
+    assert make(lag=0).cache._follower is None

@@ -13,7 +13,7 @@ from oauth_mw import StoreUnavailable
 from oauth_mw.errors import InvalidToken
 from oauth_mw.guard import Guard
 from oauth_mw.rules import Rules
-from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS, VerifiedTokens
+from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 GRACE = 30
@@ -57,7 +57,7 @@ def text(store, tokens):
 @pytest.fixture
 def make(log, tokens, ticks, text):
     def make(grace=0):
-        cache = VerifiedTokens(tokens.read, log, size=10, lag=1, grace=grace, timeout=1, monotonic=ticks)
+        cache = TokenCache(tokens.read, log, size=10, lag=1, grace=grace, timeout=1, monotonic=ticks)
         cache.find(text, "")
         cache.find(text, text)
         return cache
@@ -158,7 +158,7 @@ def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, t
     log.up = False
 
     with pytest.raises(StoreUnavailable):
-        VerifiedTokens(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).find(text, "")
+        TokenCache(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).find(text, "")
 
 
 def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store, log, ticks, text):

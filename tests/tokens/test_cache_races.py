@@ -11,7 +11,7 @@ from helpers.builders import HOUR, registered
 from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
-from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
+from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 
@@ -54,7 +54,7 @@ def ticks():
 @pytest.fixture
 def make(log, tokens, ticks):
     def make(read=tokens.read, **options):
-        cache = VerifiedTokens(
+        cache = TokenCache(
             read, log, **{"size": 100, "lag": 1, "grace": 0, "timeout": 1, "monotonic": ticks, **options}
         )
         cache.find("unknown", "")

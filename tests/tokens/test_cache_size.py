@@ -14,7 +14,7 @@ from helpers.jwts import JWT
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
 from oauth_mw.model import AccessToken
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.sharing import Sharing
 
 
@@ -31,7 +31,7 @@ class Read:
 
 def cached(read, size):
     options = {"lag": 1, "grace": 0, "timeout": 1, "monotonic": lambda: 0.0}
-    verified = VerifiedTokens(read, open_store("memory://"), size=size, **options)
+    verified = TokenCache(read, open_store("memory://"), size=size, **options)
     verified.find("Bearer first", "first")
     return lambda text: verified.hit("Bearer " + text) or verified.find("Bearer " + text, text)
 

@@ -8,9 +8,9 @@ from copy import deepcopy
 import pytest
 
 from helpers.support import HandClock
-from oauth_mw.model import LOG_KEEP_SECONDS, Ended
+from oauth_mw.model import LOG_KEEP_SECONDS, Revocation
 from oauth_mw.tokens import denylist as module
-from oauth_mw.tokens.denylist import Ends
+from oauth_mw.tokens.denylist import Denylist
 
 NOW = 1_800_000_000
 HEAD = NOW * 1_000_000  # where the log stands
@@ -26,131 +26,135 @@ def clock():
 
 
 @pytest.fixture
-def ends(clock):
-    return Ends(clock, clock)
+def denylist(clock):
+    return Denylist(clock, clock)
 
 
-def test_nothing_has_ended_at_first(ends):
-    assert not ends.has_ended(key(1), "x", 0)
+def test_nothing_has_ended_at_first(denylist):
+    assert not denylist.is_revoked(key(1), "x", 0)
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["read whole", "followed"])
 class TestLearned:
     @pytest.fixture
-    def learn(self, ends, whole):
-        return ends.restart if whole else ends.learn
+    def learn(self, denylist, whole):
+        return denylist.restart if whole else denylist.learn
 
-    def test_a_token_is_dead_and_no_other(self, ends, learn, whole):
-        learn([Ended(5, "x", key(1), True)])
+    def test_a_token_is_dead_and_no_other(self, denylist, learn, whole):
+        learn([Revocation(5, "x", key(1), True)])
 
-        assert [ends.has_ended(key(number), "x", 9) for number in (1, 2)] == [True, False]
+        assert [denylist.is_revoked(key(number), "x", 9) for number in (1, 2)] == [True, False]
 
-    def test_all_of_a_client_that_were_issued_before_are_dead(self, ends, learn, whole):
-        learn([Ended(5, "x")])
+    def test_all_of_a_client_that_were_issued_before_are_dead(self, denylist, learn, whole):
+        learn([Revocation(5, "x")])
 
-        assert [ends.has_ended(key(1), "x", position) for position in (4, 5, 6)] == [True, False, False]
+        assert [denylist.is_revoked(key(1), "x", position) for position in (4, 5, 6)] == [True, False, False]
 
-    def test_another_client_goes_on(self, ends, learn, whole):
-        learn([Ended(5, "x")])
+    def test_another_client_goes_on(self, denylist, learn, whole):
+        learn([Revocation(5, "x")])
 
-        assert not ends.has_ended(key(1), "y", 4)
+        assert not denylist.is_revoked(key(1), "y", 4)
 
-    def test_the_last_event_of_a_client_counts_in_whatever_order_they_come(self, ends, learn, whole):
-        learn([Ended(7, "x"), Ended(5, "x")])
+    def test_the_last_event_of_a_client_counts_in_whatever_order_they_come(self, denylist, learn, whole):
+        learn([Revocation(7, "x"), Revocation(5, "x")])
 
-        assert ends.has_ended(key(1), "x", 6)
-
-
-def test_what_is_told_twice_counts_once(ends):
-    ends.learn([Ended(5, "x", key(1), True)] * 2)
-
-    assert len(ends) == 1
+        assert denylist.is_revoked(key(1), "x", 6)
 
 
-def test_a_restart_forgets_what_was_known(ends):
-    ends.learn([Ended(5, "x", key(1), True), Ended(6, "x")])
+def test_what_is_told_twice_counts_once(denylist):
+    denylist.learn([Revocation(5, "x", key(1), True)] * 2)
 
-    ends.restart([])
+    assert len(denylist) == 1
 
-    assert not ends.has_ended(key(1), "x", 0)
+
+def test_a_restart_forgets_what_was_known(denylist):
+    denylist.learn([Revocation(5, "x", key(1), True), Revocation(6, "x")])
+
+    denylist.restart([])
+
+    assert not denylist.is_revoked(key(1), "x", 0)
 
 
 @pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])
-def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(ends, clock, after, kept):
-    ends.restart([Ended(HEAD, "x", key(1, NOW), True)])
+def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(denylist, clock, after, kept):
+    denylist.restart([Revocation(HEAD, "x", key(1, NOW), True)])
 
     clock.move(after)
-    ends.learn([])
+    denylist.learn([])
 
-    assert len(ends) == kept
+    assert len(denylist) == kept
 
 
-def test_what_was_forgotten_leaves_those_that_expire_later(ends, clock):
-    ends.learn([Ended(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
+def test_what_was_forgotten_leaves_those_that_expire_later(denylist, clock):
+    denylist.learn([Revocation(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
 
     clock.move(2 + LOG_KEEP_SECONDS)
-    ends.learn([])
+    denylist.learn([])
 
-    assert [ends.has_ended(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
-
-
-def test_what_a_row_tells_is_not_kept_here(ends):
-    ends.learn([Ended(5, "x", key(1))])
-
-    assert (len(ends), ends.has_ended(key(1), "x", 9)) == (0, False)
+    assert [denylist.is_revoked(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
 
 
-def test_an_end_of_all_takes_the_place_of_the_single_ones(ends):
-    ends.learn([Ended(number, "x", key(number), True) for number in range(1, 4)] + [Ended(4, "y", key(9), True)])
+def test_what_a_row_tells_is_not_kept_here(denylist):
+    denylist.learn([Revocation(5, "x", key(1))])
 
-    ends.learn([Ended(5, "x")])
+    assert (len(denylist), denylist.is_revoked(key(1), "x", 9)) == (0, False)
 
-    assert len(ends) == 1
-    assert ends.has_ended(key(1), "x", 3) and ends.has_ended(key(9), "y", 9)
+
+def test_an_end_of_all_takes_the_place_of_the_single_ones(denylist):
+    denylist.learn(
+        [Revocation(number, "x", key(number), True) for number in range(1, 4)] + [Revocation(4, "y", key(9), True)]
+    )
+
+    denylist.learn([Revocation(5, "x")])
+
+    assert len(denylist) == 1
+    assert denylist.is_revoked(key(1), "x", 3) and denylist.is_revoked(key(9), "y", 9)
 
 
 # As often as a client likes
 
 
-def test_what_ended_with_all_of_a_client_takes_no_room(ends):
-    ends.learn([Ended(0, "y", key(number), True) for number in range(100)])
+def test_what_ended_with_all_of_a_client_takes_no_room(denylist):
+    denylist.learn([Revocation(0, "y", key(number), True) for number in range(100)])
     for turn in range(1, 50):
-        ends.learn([Ended(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Ended(turn, "x")])
+        denylist.learn(
+            [Revocation(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Revocation(turn, "x")]
+        )
 
-    assert len(ends) == 100 and len(ends._known.due) <= 200
+    assert len(denylist) == 100 and len(denylist._known.due) <= 200
 
 
-def test_the_end_of_a_client_seldom_makes_work_for_all_others(ends, monkeypatch):
+def test_the_end_of_a_client_seldom_makes_work_for_all_others(denylist, monkeypatch):
     made = []
     monkeypatch.setattr(module, "heapify", made.append)
-    ends.learn([Ended(0, "y", key(number), True) for number in range(100)])
+    denylist.learn([Revocation(0, "y", key(number), True) for number in range(100)])
 
     for turn in range(1, 90):
-        ends.learn([Ended(turn, "x", key(1000 + turn), True), Ended(turn, "x")])
+        denylist.learn([Revocation(turn, "x", key(1000 + turn), True), Revocation(turn, "x")])
 
     assert made == []
 
 
-def test_a_fork_may_come_between_any_two_steps(ends, clock):
+def test_a_fork_may_come_between_any_two_steps(denylist, clock):
     """The child is told again what its parent was about to learn."""
     far = NOW + 10 * LOG_KEEP_SECONDS
     told = [
-        [Ended(HEAD, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Ended(HEAD + 2, "y", key(2, far), True)],
-        [Ended(HEAD + 3, "y"), Ended(HEAD + 4, "x", key(3, far), True)],
-        [Ended(HEAD + 5, "y", key(4, far), True)],
+        [Revocation(HEAD, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Revocation(HEAD + 2, "y", key(2, far), True)],
+        [Revocation(HEAD + 3, "y"), Revocation(HEAD + 4, "x", key(3, far), True)],
+        [Revocation(HEAD + 5, "y", key(4, far), True)],
     ]
     forks = []
 
     def look(frame, event, argument):
         if frame.f_code.co_filename == module.__file__:
-            forks.append((told.index(events), deepcopy(ends)))
+            forks.append((told.index(events), deepcopy(denylist)))
             return look
         return None
 
     for events in told:
         clock.move(2 + LOG_KEEP_SECONDS)
         sys.settrace(look)
-        ends.learn(events)
+        denylist.learn(events)
         sys.settrace(None)
     for number, child in forks:
         child._clock = child._monotonic = clock
@@ -159,7 +163,7 @@ def test_a_fork_may_come_between_any_two_steps(ends, clock):
     clock.move(2 + LOG_KEEP_SECONDS)
     for _, child in forks:
         child.learn([])
-    clock_after = [(len(child), child.has_ended(key(2, far), "y", 2)) for _, child in forks]
+    clock_after = [(len(child), child.is_revoked(key(2, far), "y", 2)) for _, child in forks]
     clock.move(20 * LOG_KEEP_SECONDS)
     for _, child in forks:
         child.learn([])
@@ -175,44 +179,44 @@ def test_a_fork_may_come_between_any_two_steps(ends, clock):
 @pytest.mark.parametrize("lifetime", [60, 3600, 30 * 24 * 3600])
 def test_a_clock_that_was_ahead_makes_no_token_good_again(hours, lifetime):
     clock, monotonic = HandClock(), HandClock()
-    ends, ended = Ends(clock, monotonic), key(1, NOW + lifetime)
-    ends.learn([Ended(HEAD, "x", ended, True)])
+    denylist, ended = Denylist(clock, monotonic), key(1, NOW + lifetime)
+    denylist.learn([Revocation(HEAD, "x", ended, True)])
 
     clock.move(3600 * hours)
     for step in (0, 10, 600):
         clock.move(step)
         monotonic.move(step)
-        ends.learn([])
+        denylist.learn([])
     clock.move(-3600 * hours)
-    ends.learn([])
+    denylist.learn([])
 
-    assert ends.has_ended(ended, "x", HEAD)
+    assert denylist.is_revoked(ended, "x", HEAD)
 
 
 @pytest.mark.parametrize("hours", [25, 100_000])
 def test_a_worker_that_begins_while_the_clock_is_ahead_knows_what_ended_before(hours):
     clock, monotonic = HandClock(), HandClock()
-    ends, ended = Ends(clock, monotonic), key(1, NOW + 3600)
+    denylist, ended = Denylist(clock, monotonic), key(1, NOW + 3600)
     clock.move(3600 * hours)
-    ends.restart([Ended(HEAD, "x", ended, True), Ended(HEAD + 3600 * 1_000_000 * hours, "y")])
+    denylist.restart([Revocation(HEAD, "x", ended, True), Revocation(HEAD + 3600 * 1_000_000 * hours, "y")])
 
     for _ in range(2):
         monotonic.move(3000)
-        ends.learn([])
+        denylist.learn([])
     clock.move(-3600 * hours)
 
-    assert ends.has_ended(ended, "x", HEAD)
+    assert denylist.is_revoked(ended, "x", HEAD)
 
 
 def test_one_that_ended_while_the_clock_was_ahead_stays_so_until_it_has_expired():
     clock, monotonic = HandClock(), HandClock()
-    ends, ended = Ends(clock, monotonic), key(1, NOW + 40 * 24 * 3600)
+    denylist, ended = Denylist(clock, monotonic), key(1, NOW + 40 * 24 * 3600)
     clock.move(30 * 24 * 3600)
-    ends.learn([Ended(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
+    denylist.learn([Revocation(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
     clock.move(-30 * 24 * 3600)
 
     for _ in range(40):
-        assert ends.has_ended(ended, "x", HEAD)
+        assert denylist.is_revoked(ended, "x", HEAD)
         clock.move(24 * 3600)
         monotonic.move(24 * 3600)
-        ends.learn([])
+        denylist.learn([])

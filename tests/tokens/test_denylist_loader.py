@@ -12,9 +12,9 @@ from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.model import AccessToken
-from oauth_mw.tokens.cache import RETRY_SECONDS, VerifiedTokens
-from oauth_mw.tokens.denylist import Ends
-from oauth_mw.tokens.denylist_loader import Whole, ends_of
+from oauth_mw.tokens.cache import RETRY_SECONDS, TokenCache
+from oauth_mw.tokens.denylist import Denylist
+from oauth_mw.tokens.denylist_loader import DenylistLoader, load_denylist
 
 TOKENS = 5
 TIMEOUT = 0.2
@@ -33,17 +33,17 @@ class Slow:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    def read_ends(self, after=()):
+    def read_denylist(self, after=()):
         self.asked.append(after)
         self.during()
         if self.slow:
             time.sleep(TIMEOUT / 2)
-        return self._store.read_ends(after)
+        return self._store.read_denylist(after)
 
 
 @pytest.fixture
 def store(tmp_path, clock, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.sql.log.DENYLIST_PAGE_SIZE", 2)
     store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, clock=clock)
     for client_id in ("tester", "other"):
         store.add_client(registered(client_id))
@@ -59,13 +59,13 @@ def log(store):
 
 
 @pytest.fixture
-def ends(clock):
-    return Ends(clock)
+def denylist(clock):
+    return Denylist(clock)
 
 
 @pytest.fixture
-def whole(log, ends):
-    return Whole(log, ends, TIMEOUT)
+def whole(log, denylist):
+    return DenylistLoader(log, denylist, TIMEOUT)
 
 
 def read(whole, log):
@@ -75,7 +75,7 @@ def read(whole, log):
             return whole.read(log_of(log)), more
         except StoreUnavailable:
             pass
-    raise AssertionError("it never ends")
+    raise AssertionError("it never denylist")
 
 
 def test_each_part_is_read_once_however_many_look(whole, log):
@@ -85,22 +85,22 @@ def test_each_part_is_read_once_however_many_look(whole, log):
     assert len(log.asked) == len(set(log.asked)) == sum(PARTS)
 
 
-def test_all_is_known_when_it_is_settled_and_nothing_before(whole, log, ends):
+def test_all_is_known_when_it_is_settled_and_nothing_before(whole, log, denylist):
     read(whole, log)
-    before = len(ends)
-    ends.settle()
+    before = len(denylist)
+    denylist.settle()
 
-    assert (before, len(ends)) == (0, TOKENS)
+    assert (before, len(denylist)) == (0, TOKENS)
 
 
-def test_what_ends_meanwhile_counts(whole, log, ends, store):
+def test_what_ends_meanwhile_counts(whole, log, denylist, store):
     log.during = lambda: (store.revoke_log_only("tester", key_of(100 + len(log.asked)), 0), end_client(store, "other"))
 
     read(whole, log)
-    ends.settle()
+    denylist.settle()
 
-    assert all(ends.has_ended(key_of(100 + number), "tester", 0) for number in range(1, len(log.asked) + 1))
-    assert ends.has_ended(key_of(), "other", 0)
+    assert all(denylist.is_revoked(key_of(100 + number), "tester", 0) for number in range(1, len(log.asked) + 1))
+    assert denylist.is_revoked(key_of(), "other", 0)
 
 
 def test_it_says_where_the_log_stands_at_the_end(whole, log, store):
@@ -111,7 +111,7 @@ def test_it_says_where_the_log_stands_at_the_end(whole, log, store):
     assert (page.complete, page.position) == (False, log_of(store).position)
 
 
-def test_parts_of_two_stores_are_not_put_together(whole, log, ends, store, tmp_path, clock):
+def test_parts_of_two_stores_are_not_put_together(whole, log, denylist, store, tmp_path, clock):
     another = open_store(f"sqlite:///{tmp_path}/another.db", create=True, clock=clock)
     another.add_client(registered())
     log.slow = False
@@ -122,33 +122,33 @@ def test_parts_of_two_stores_are_not_put_together(whole, log, ends, store, tmp_p
         whole.read(first)
     log.during = lambda: None
     whole.read(log_of(another))
-    ends.settle()
+    denylist.settle()
 
-    assert len(ends) == 0
+    assert len(denylist) == 0
     another.close()
 
 
-def test_a_child_that_is_forked_meanwhile_reads_on(whole, log, ends):
+def test_a_child_that_is_forked_meanwhile_reads_on(whole, log, denylist):
     with pytest.raises(StoreUnavailable):
         whole.read(log_of(log))
 
     def work():
         read(whole, log)
-        ends.settle()
-        return len(ends) == TOKENS
+        denylist.settle()
+        return len(denylist) == TOKENS
 
     assert exit_code_of(forked(work)) == 0
 
 
-def test_a_worker_accepts_nothing_before_all_was_read(log, ends, clock):
+def test_a_worker_accepts_nothing_before_all_was_read(log, denylist, clock):
     ticks = HandClock()
     token = AccessToken("tester", "", frozenset(), key_of().hex(), 0, 0)
 
     def live(text):
-        return None if ends.has_ended(key_of(int(text)), "tester", 0) else token
+        return None if denylist.is_revoked(key_of(int(text)), "tester", 0) else token
 
     options = {"size": 9, "lag": 1, "grace": 0, "timeout": TIMEOUT, "monotonic": ticks}
-    cache = VerifiedTokens(live, log, ends=ends, **options)
+    cache = TokenCache(live, log, denylist=denylist, **options)
 
     def judged():
         ticks.move(RETRY_SECONDS)
@@ -166,4 +166,4 @@ def test_a_worker_accepts_nothing_before_all_was_read(log, ends, clock):
 
 
 def test_all_can_be_read_at_once(store):
-    assert len(ends_of(store, lambda: 0)) == TOKENS
+    assert len(load_denylist(store, lambda: 0)) == TOKENS

@@ -31,7 +31,7 @@ def revoke(app, token, headers=TESTER):
     return app.post("/oauth/revoke", {"token": token}, headers=headers)
 
 
-def ends_of(store):
+def load_denylist(store):
     return len(events_of(store))
 
 
@@ -71,7 +71,7 @@ def test_it_reaches_the_log_once(app, token, store):
     for _ in range(3):
         revoke(app, token)
 
-    assert ends_of(store) == 1
+    assert load_denylist(store) == 1
 
 
 def position_in(token):
@@ -97,21 +97,21 @@ def test_one_that_has_expired_never_reaches_it(app, token, store, clock):
     clock.move(3600 + LOG_KEEP_SECONDS)
 
     assert revoke(app, token).status_int == 200
-    assert ends_of(store) == 0
+    assert load_denylist(store) == 0
 
 
 def test_one_that_is_not_ours_never_reaches_it(app, token, store):
     header, payload, signature = token.split(".")
 
     assert revoke(app, f"{header}.{payload}.{signature[::-1]}").status_int == 200
-    assert ends_of(store) == 0
+    assert load_denylist(store) == 0
 
 
 def test_one_of_another_client_never_reaches_it(app, token, store):
     admin.add_client(store, "other", client_id="other", secret=SECRET[::-1])
 
     assert revoke(app, token, basic("other", SECRET[::-1])).status_int == 200
-    assert (opens(app, token), ends_of(store)) == (True, 0)
+    assert (opens(app, token), load_denylist(store)) == (True, 0)
 
 
 @pytest.mark.parametrize("ahead", [-60, -59, -1, 0, 1, 3000], ids="nbf {:+}".format)

@@ -186,7 +186,7 @@ def test_the_other_endpoints_believe_none_of_them_either(app, store, token, key,
     assert all(introspected(app, text) == {"active": False} for text in short)
     for text in short:
         app.post("/oauth/revoke", {"token": text}, headers=TESTER, status=200)
-    assert (len(store.read_ends().events), opens(app, token)) == (0, True)
+    assert (len(store.read_denylist().events), opens(app, token)) == (0, True)
 
 
 def test_nothing_is_fetched_because_a_header_says_so(app, forge):  # J-05

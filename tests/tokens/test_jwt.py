@@ -42,11 +42,11 @@ def ended():
 def tokens(key, clock, ended):
     keys = SimpleNamespace(find={key.kid: key}.get, signing=lambda expires_at: key)
 
-    def has_ended(key, client_id, position):
+    def is_revoked(key, client_id, position):
         return key in ended or (client_id, position) in ended
 
     return JWTTokens(
-        keys, clock, issuer=ISSUER, has_ended=has_ended, end=None, leeway=10, challenge='Bearer realm="api"'
+        keys, clock, issuer=ISSUER, is_revoked=is_revoked, end=None, leeway=10, challenge='Bearer realm="api"'
     )
 
 

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from threading import Lock
 
-from ...model import Client, Ended, KeySet, TokenRecord
+from ...model import Client, KeySet, Revocation, TokenRecord
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Contents:
     by_expiry: list[bytes] = field(default_factory=list)
     revoked: dict[bytes, int] = field(default_factory=dict)
     alone: dict[str, dict[bytes, int]] = field(default_factory=dict)
-    log: list[Ended] = field(default_factory=list)
+    log: list[Revocation] = field(default_factory=list)
     floor: int = 0
     head: list[int] = field(default_factory=lambda: [0])
     origin: tuple[str, int] | None = None

@@ -7,36 +7,36 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...model import (
-    CLIENTS_AT_ONCE,
+    CLIENTS_PER_PAGE,
     LOG_KEEP_SECONDS,
     ClientRecord,
-    Ended,
-    Holdings,
     KeyRecord,
     KeySet,
     LogRecord,
-    Standing,
+    LogState,
+    Revocation,
+    StoreStats,
     TokenRecord,
 )
-from ..copying import ROWS_AT_ONCE, batches, digest, gone, occupied, other_copy, own_client, own_events
+from ..copying import ROWS_PER_BATCH, batches, digest, gone, occupied, other_copy, own_client, own_events
 from .contents import Contents
 
 
-class MemoryMoving:
-    """See :class:`~oauth_mw.protocols.Movable`."""
+class MemoryCopying:
+    """See :class:`~oauth_mw.protocols.Copyable`."""
 
     def __init__(self, contents: Contents, url: str) -> None:
         self._all = contents
         self._url = url
 
-    def standing(self) -> Standing:
+    def log_state(self) -> LogState:
         with self._all.lock:
-            return Standing(self._all.store_id, self._all.head[0], self._all.floor)
+            return LogState(self._all.store_id, self._all.head[0], self._all.floor)
 
     def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
         with self._all.lock:
             records = [self._record(client_id) for client_id in (*self._all.clients, *self._all.gone)]
-        return batches(records, CLIENTS_AT_ONCE)
+        return batches(records, CLIENTS_PER_PAGE)
 
     def _record(self, client_id: str) -> ClientRecord:
         client, ended = self._all.clients.get(client_id), self._all.ended.get(client_id, 0)
@@ -47,18 +47,18 @@ class MemoryMoving:
             events = {event.position: event for event in self._all.log}
             # The log may be too short for all tokens that were revoked and have not expired.
             for key, position in self._all.revoked.items():
-                events.setdefault(position, Ended(position, self._all.tokens[key].client_id, key))
+                events.setdefault(position, Revocation(position, self._all.tokens[key].client_id, key))
             for client_id, keys in self._all.alone.items():
                 for key, position in keys.items():
-                    events.setdefault(position, Ended(position, client_id, key, True))
+                    events.setdefault(position, Revocation(position, client_id, key, True))
         found = [events[position] for position in sorted(events) if position > after]
-        return batches([LogRecord(*event[:3], _keep_until(event), event.alone) for event in found], ROWS_AT_ONCE)
+        return batches([LogRecord(*event[:3], _keep_until(event), event.alone) for event in found], ROWS_PER_BATCH)
 
     def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         live = (now + 1).to_bytes(4)
         with self._all.lock:
             keys = sorted(key for key in self._all.tokens if key > live)
-        return batches(keys, ROWS_AT_ONCE)
+        return batches(keys, ROWS_PER_BATCH)
 
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         with self._all.lock:
@@ -123,7 +123,7 @@ class MemoryMoving:
             for event in events:
                 if event.position <= self._all.head[0]:
                     continue
-                self._all.log.append(Ended(*event[:3], event.alone))
+                self._all.log.append(Revocation(*event[:3], event.alone))
                 if event.key is not None and event.alone:
                     self._all.alone.setdefault(event.client_id, {})[event.key] = event.position
                 if event.key is None:
@@ -161,11 +161,11 @@ class MemoryMoving:
                     added += 1
         return added
 
-    def holdings(self, now: int) -> Holdings:
+    def stats(self, now: int) -> StoreStats:
         with self._all.lock:
             enabled = sum(client.enabled for client in self._all.clients.values())
             unexpired = sum(int.from_bytes(key[:4]) > now for key in self._all.tokens)
-            return Holdings(
+            return StoreStats(
                 engine="memory",
                 engine_version="",
                 schema_version=0,
@@ -182,6 +182,6 @@ class MemoryMoving:
             )
 
 
-def _keep_until(event: Ended) -> int:
+def _keep_until(event: Revocation) -> int:
     expires_at = int.from_bytes(event.key[:4]) if event.key else 0
     return max(event.position // 1_000_000, expires_at) + LOG_KEEP_SECONDS

@@ -11,18 +11,18 @@ from typing import Any
 
 from ...credentials import verifiers_of
 from ...model import (
-    CLIENTS_AT_ONCE,
+    CLIENTS_PER_PAGE,
     LOG_KEEP_SECONDS,
     MAX_LOG_ONLY_PER_CLIENT,
     Client,
     Clock,
-    Ended,
-    EndsPage,
+    DenylistPage,
     KeySet,
     LogPage,
+    Revocation,
     TokenRecord,
 )
-from ...protocols import Movable
+from ...protocols import Copyable
 from .contents import Contents
 
 LOG_LENGTH = 10_000
@@ -36,7 +36,7 @@ class MemoryStore:
     url = "memory://"
     single_process = True
     immediate = True
-    marks_tokens = True
+    rows_tell_revocation = True
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -56,7 +56,7 @@ class MemoryStore:
 
     def clients(self, after: str = "") -> Sequence[Client]:
         with self._all.lock:
-            ids = heapq.nsmallest(CLIENTS_AT_ONCE, (client_id for client_id in self._all.clients if client_id > after))
+            ids = heapq.nsmallest(CLIENTS_PER_PAGE, (client_id for client_id in self._all.clients if client_id > after))
             return [self._all.clients[client_id] for client_id in ids]
 
     def add_client(self, client: Client) -> bool:
@@ -157,17 +157,17 @@ class MemoryStore:
 
     def _append(self, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
         position = max(self._all.head[0] + 1, int(self._clock() * 1_000_000))
-        self._all.log.append(Ended(position, client_id, key, alone))
+        self._all.log.append(Revocation(position, client_id, key, alone))
         if len(self._all.log) > LOG_LENGTH:
             self._all.floor = self._all.log[LOG_LENGTH // 2 - 1].position
             del self._all.log[: LOG_LENGTH // 2]
         self._all.head[0] = position
         return position
 
-    def look(self) -> None:
+    def verify(self) -> None:
         """Nothing stands behind the cell that could be exchanged."""
 
-    def watch(self, ended: Callable[[], None]) -> None:
+    def on_revocation(self, callback: Callable[[], None]) -> None:
         """The generation says it all."""
 
     def waiter(self) -> None:
@@ -179,21 +179,21 @@ class MemoryStore:
             events = [event for event in self._all.log if event.position > after] if complete else []
             return LogPage(self._all.store_id, self._all.head[0], events, complete)
 
-    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
+    def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         with self._all.lock:
-            events = [Ended(position, client_id) for client_id, position in self._all.ended.items() if position]
+            events = [Revocation(position, client_id) for client_id, position in self._all.ended.items() if position]
             for client_id, keys in self._all.alone.items():
-                events += [Ended(position, client_id, key, True) for key, position in self._kept(keys).items()]
-            return EndsPage(events, None)
+                events += [Revocation(position, client_id, key, True) for key, position in self._kept(keys).items()]
+            return DenylistPage(events, None)
 
     def _kept(self, alone: dict[bytes, int]) -> dict[bytes, int]:
         now = self._clock()
         return {key: ended for key, ended in alone.items() if int.from_bytes(key[:4]) + LOG_KEEP_SECONDS >= now}
 
-    def movable(self) -> Movable:
-        from .copying import MemoryMoving
+    def copyable(self) -> Copyable:
+        from .copying import MemoryCopying
 
-        return MemoryMoving(self._all, self.url)
+        return MemoryCopying(self._all, self.url)
 
     def warnings(self) -> Sequence[str]:
         return ["memory:// serves one process only, and everything in it ends with the process"]

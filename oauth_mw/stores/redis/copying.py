@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from ...model import CLIENTS_AT_ONCE, ClientRecord, Clock, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
-from ..copying import ROWS_AT_ONCE, gone, occupied, other_copy, own_client, own_events
+from ...model import CLIENTS_PER_PAGE, ClientRecord, Clock, KeyRecord, LogRecord, LogState, StoreStats, TokenRecord
+from ..copying import ROWS_PER_BATCH, gone, occupied, other_copy, own_client, own_events
 from ..decoding import blob, decimal
 from .network.checks import read_info
 from .network.nodes import Command, Replies
@@ -31,38 +31,38 @@ from .session import RedisSession
 _REFUSALS = {scripts.OTHER_COPY: other_copy, scripts.OWN_EVENTS: own_events, scripts.OCCUPIED: occupied}
 
 
-class RedisMoving:
-    """See :class:`~oauth_mw.protocols.Movable`.
+class RedisCopying:
+    """See :class:`~oauth_mw.protocols.Copyable`.
 
     :param watching: called after events were taken, see :class:`~oauth_mw.protocols.RevocationLog`.
     """
 
     def __init__(self, steps: RedisSession, url: str, clock: Clock, watching: Sequence[Callable[[], None]]) -> None:
-        self._steps = steps
+        self._session = steps
         self._keys = steps.keys
         self._url = url
         self._clock = clock
-        self._watching = watching
+        self._callbacks = watching
 
     def _ask(self, *commands: Command) -> Replies:
-        return self._steps.run(self._keys.store, list(commands), self._steps.deadline())
+        return self._session.run(self._keys.store, list(commands), self._session.deadline())
 
-    def standing(self) -> Standing:
-        deadline = self._steps.deadline()
+    def log_state(self) -> LogState:
+        deadline = self._session.deadline()
         fields: Command = ("HMGET", self._keys.store, "version", "store_id", "position", "floor")
 
         def ask() -> Any:
-            version, *found = read(several, 4, *self._steps.run(self._keys.store, [fields], deadline))
+            version, *found = read(several, 4, *self._session.run(self._keys.store, [fields], deadline))
             return found if version == VERSION else NO_STORE
 
-        return read(_standing, *self._steps.with_store(ask, deadline))
+        return read(_standing, *self._session.with_store(ask, deadline))
 
     def _client_ids(self) -> Iterator[list[str]]:
         last = b"-"
         while True:
-            (ids,) = self._ask(("ZRANGEBYLEX", self._keys.clients, last, "+", "LIMIT", 0, CLIENTS_AT_ONCE))
+            (ids,) = self._ask(("ZRANGEBYLEX", self._keys.clients, last, "+", "LIMIT", 0, CLIENTS_PER_PAGE))
             yield read(ids_from, ids)
-            if len(ids) < CLIENTS_AT_ONCE:
+            if len(ids) < CLIENTS_PER_PAGE:
                 return
             last = b"(" + ids[-1]
 
@@ -73,7 +73,7 @@ class RedisMoving:
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
-            (entries,) = self._ask(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_AT_ONCE))
+            (entries,) = self._ask(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_PER_BATCH))
             events = read(_events, entries)
             if not events:
                 return
@@ -87,7 +87,7 @@ class RedisMoving:
 
     def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
         start = len(self._keys.any_token)
-        for found in self._steps.scan(self._keys.any_token + "*"):
+        for found in self._session.scan(self._keys.any_token + "*"):
             keys = [read(_key, name[start:]) for name in found]
             yield [key for key in keys if int.from_bytes(key[:4]) > now]
 
@@ -107,13 +107,15 @@ class RedisMoving:
 
     def _of_tokens(self, keys: Sequence[bytes], commands: Sequence[Command]) -> Replies:
         """The replies to one command on each of these tokens."""
-        if self._steps.servers.single_node:
+        if self._session.servers.single_node:
             return self._ask(*commands)
-        names, run = map(self._keys.token, keys), self._steps.run
-        return [run(*each, self._steps.deadline())[0] for each in zip(names, [[one] for one in commands], strict=True)]
+        names, run = map(self._keys.token, keys), self._session.run
+        return [
+            run(*each, self._session.deadline())[0] for each in zip(names, [[one] for one in commands], strict=True)
+        ]
 
-    def holdings(self, now: int) -> Holdings:
-        standing = self.standing()
+    def stats(self, now: int) -> StoreStats:
+        standing = self.log_state()
         secrets = unexpired = expired = 0
         clients = {(deleted, enabled): 0 for deleted in (False, True) for enabled in (False, True)}
         for page in self.read_clients():
@@ -121,12 +123,12 @@ class RedisMoving:
                 clients[deleted, client.enabled] += 1
                 secrets += len(client.secrets)
         start = len(self._keys.any_token)
-        for found in self._steps.scan(self._keys.any_token + "*"):
+        for found in self._session.scan(self._keys.any_token + "*"):
             live = sum(int.from_bytes(read(_key, name[start:])[:4]) > now for name in found)
             unexpired += live
             expired += len(found) - live
         info, events, keys = self._ask(("INFO", "server"), ("XLEN", self._keys.log), ("HLEN", self._keys.signing))
-        return Holdings(
+        return StoreStats(
             engine="Redis",
             engine_version=read(read_info, info).get("redis_version", ""),
             schema_version=int(VERSION),
@@ -148,8 +150,8 @@ class RedisMoving:
         """
         :raises AdminError: it was refused.
         """
-        deadline = self._steps.deadline()
-        reply = self._steps.reply(script, "", origin, *arguments, deadline=deadline, more=more)
+        deadline = self._session.deadline()
+        reply = self._session.reply(script, "", origin, *arguments, deadline=deadline, more=more)
         if isinstance(reply, int) and reply in _REFUSALS:
             raise _REFUSALS[reply](self._url)
         if isinstance(reply, bytes):
@@ -166,18 +168,18 @@ class RedisMoving:
         return [records[index] for index in self._change(scripts.TAKE_CLIENTS, origin, *arguments)]
 
     def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
-        here = self.standing()
+        here = self.log_state()
         if not events and position <= here.position and floor <= here.floor:
             return
         arguments: list[bytes | str] = [position_text(position), position_text(floor)]
         for event in events:
-            alone = event.key is not None and (event.alone or not self._steps.servers.single_node)
+            alone = event.key is not None and (event.alone or not self._session.servers.single_node)
             arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
             arguments.append("1" if alone else "0")
         try:
             self._change(scripts.TAKE_EVENTS, origin, *arguments)
         finally:
-            for tell in self._watching:
+            for tell in self._callbacks:
                 tell()
 
     def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
@@ -199,8 +201,8 @@ def _record(client_id: str, row: Replies) -> ClientRecord:
     return ClientRecord(client, ended) if client else gone(client_id, ended)
 
 
-def _standing(store_id: Any, position: Any, floor: Any) -> Standing:
-    return Standing(store_id.decode(), decimal(position), decimal(floor))
+def _standing(store_id: Any, position: Any, floor: Any) -> LogState:
+    return LogState(store_id.decode(), decimal(position), decimal(floor))
 
 
 def _events(entries: Any) -> list[tuple[int, bytes, bytes, bool]]:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIER_BYTES
 from ...errors import StoreUnavailable
-from ...model import Client, ClientSecret, Ended, KeyRecord, TokenRecord, Value
+from ...model import Client, ClientSecret, KeyRecord, Revocation, TokenRecord, Value
 from .. import decoding
 from ..decoding import FAULTS, attributes, blob, decimal, decoded, flag, maybe, number, text
 
@@ -112,15 +112,15 @@ def token_from(row: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
     return TokenRecord(text(client_id), text(scope), *times, values, public, _texts(audience), dead)
 
 
-def ended_from(name: bytes, value: bytes) -> Ended:
+def ended_from(name: bytes, value: bytes) -> Revocation:
     """
     :param name: a token's key, or a client's id behind an expiry of 0.
     :raises ValueError: it is nothing of ours.
     """
     if not any(name[:4]):
-        return Ended(decimal(value), name[4:].decode())
+        return Revocation(decimal(value), name[4:].decode())
     position, alone, client_id = value.partition(b"a")
-    return Ended(decimal(position), client_id.decode(), blob(name), bool(alone))
+    return Revocation(decimal(position), client_id.decode(), blob(name), bool(alone))
 
 
 def of_all(client_id: str) -> bytes:
@@ -138,7 +138,7 @@ def key_from(kid: bytes, row: bytes) -> KeyRecord:
     """
     signs_from, needed_until, algorithm, public, private, created_at = decoded(row)
     record = KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
-    if not record.is_whole():
+    if not record.is_valid():
         raise ValueError("no record of a key")
     return record
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
-from ...model import CLIENTS_AT_ONCE, Client, Clock, EndsPage, KeySet, LogPage, TokenRecord
-from ...protocols import Movable, Waiter
+from ...model import CLIENTS_PER_PAGE, Client, Clock, DenylistPage, KeySet, LogPage, TokenRecord
+from ...protocols import Copyable, Waiter
 from ..decoding import decimal, maybe, number
 from . import keys, log
 from .network.nodes import Command, Replies, Servers
@@ -50,10 +50,10 @@ class RedisStore:
         self.url = place.shown
         self._clock = clock
         # Of a cluster, a token and the log lie on two nodes.
-        self.marks_tokens = servers.single_node
-        self._steps = RedisSession(place, servers, timeout, clock)
-        self._keys = self._steps.keys
-        self._watching: list[Callable[[], None]] = []
+        self.rows_tell_revocation = servers.single_node
+        self._session = RedisSession(place, servers, timeout, clock)
+        self._keys = self._session.keys
+        self._callbacks: list[Callable[[], None]] = []
 
     @classmethod
     def from_url(cls, url: str, *, timeout: float, clock: Clock) -> RedisStore:
@@ -74,40 +74,40 @@ class RedisStore:
         :raises ConfigError: no store there, or none that this code can use.
         :raises StoreUnavailable: Redis does not answer for now.
         """
-        self._steps.open(create=create)
+        self._session.open(create=create)
 
     def warnings(self) -> Sequence[str]:
         """What a crash, a power failure or a fail-over would cost with the servers' settings, in sentences.
 
         :raises StoreUnavailable: Redis does not answer.
         """
-        return self._steps.warnings()
+        return self._session.warnings()
 
-    def look(self) -> None:
+    def verify(self) -> None:
         """Each new connection was judged; there is nothing more to look at."""
 
-    def watch(self, ended: Callable[[], None]) -> None:
-        self._watching.append(ended)
+    def on_revocation(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
 
     def waiter(self) -> Waiter:
-        return self._steps.waiter()
+        return self._session.waiter()
 
-    def movable(self) -> Movable:
-        from .copying import RedisMoving
+    def copyable(self) -> Copyable:
+        from .copying import RedisCopying
 
-        return RedisMoving(self._steps, self.url, self._clock, self._watching)
+        return RedisCopying(self._session, self.url, self._clock, self._callbacks)
 
     def close(self) -> None:
-        self._steps.servers.close()
+        self._session.servers.close()
 
     def _append(self, script: str, client_id: str, *arguments: bytes | str, **how: Any) -> Any:
         """The reply of a change that appends an event; the callbacks are called unless it certainly did not."""
         found: Any = None
         try:
-            found = self._steps.reply(script, client_id, *arguments, **how)
+            found = self._session.reply(script, client_id, *arguments, **how)
         finally:
             if found != 0:
-                for call in self._watching:
+                for call in self._callbacks:
                     call()
         return found
 
@@ -115,10 +115,10 @@ class RedisStore:
 
     def find_verifiers(self, client_id: str) -> bytes:
         blank = (VERSION, BLANK_LINE, MAX_SECRETS + 1)
-        return read(verifiers_from, self._of_client(changes.FIND_VERIFIERS, client_id, blank, self._steps.deadline()))
+        return read(verifiers_from, self._of_client(changes.FIND_VERIFIERS, client_id, blank, self._session.deadline()))
 
     def find_client(self, client_id: str) -> Client | None:
-        return read(client_from, client_id, self._fields(client_id, self._steps.deadline()))
+        return read(client_from, client_id, self._fields(client_id, self._session.deadline()))
 
     def _fields(self, client_id: str, deadline: float) -> Replies:
         """What :func:`client_from` reads."""
@@ -128,43 +128,43 @@ class RedisStore:
     def _of_client(self, script: str, client_id: str, arguments: Sequence[bytes | str | int], deadline: float) -> Any:
         keys = (self._keys.store, self._keys.client(client_id))
         command = ("EVALSHA", script, len(keys), *keys, *arguments)
-        return self._steps.with_store(lambda: self._steps.run(keys[0], [command], deadline)[0], deadline)
+        return self._session.with_store(lambda: self._session.run(keys[0], [command], deadline)[0], deadline)
 
     def clients(self, after: str = "") -> Sequence[Client]:
         first = "(" + after if after else "-"
         while True:
-            page: list[Command] = [("ZRANGEBYLEX", self._keys.clients, first, "+", "LIMIT", 0, CLIENTS_AT_ONCE)]
-            (found,) = self._steps.run(self._keys.store, page, self._steps.deadline())
+            page: list[Command] = [("ZRANGEBYLEX", self._keys.clients, first, "+", "LIMIT", 0, CLIENTS_PER_PAGE)]
+            (found,) = self._session.run(self._keys.store, page, self._session.deadline())
             ids = read(ids_from, found)
             clients = self._clients(ids)
-            if clients or len(ids) < CLIENTS_AT_ONCE:
+            if clients or len(ids) < CLIENTS_PER_PAGE:
                 return clients
             first = "(" + ids[-1]  # all of them were deleted
 
     def _clients(self, ids: list[str]) -> list[Client]:
         """Those of ``ids`` that were not deleted."""
-        deadline = self._steps.deadline()
+        deadline = self._session.deadline()
         commands: list[Command] = [("HGET", self._keys.store, "version")]
         commands += [("HMGET", self._keys.client(client_id), *CLIENT_FIELDS) for client_id in ids]
 
         def ask() -> Any:
-            version, *rows = self._steps.run(self._keys.store, commands, deadline)
+            version, *rows = self._session.run(self._keys.store, commands, deadline)
             return rows if version == VERSION else NO_STORE
 
-        rows = self._steps.with_store(ask, deadline)
+        rows = self._session.with_store(ask, deadline)
         found = (read(client_from, client_id, fields) for client_id, fields in zip(ids, rows, strict=True))
         return [client for client in found if client]
 
     def add_client(self, client: Client) -> bool:
         fields = _changeable(client)
-        script, deadline = changes.ADD_CLIENT, self._steps.deadline()
-        return bool(self._steps.reply(script, client.client_id, *fields, deadline=deadline))
+        script, deadline = changes.ADD_CLIENT, self._session.deadline()
+        return bool(self._session.reply(script, client.client_id, *fields, deadline=deadline))
 
     def update_client(
         self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
     ) -> Client | None:
-        deadline = self._steps.deadline()
-        write = self._append if revoke_tokens else self._steps.reply
+        deadline = self._session.deadline()
+        write = self._append if revoke_tokens else self._session.reply
         while time.monotonic() < deadline:
             fields = self._fields(client_id, deadline)
             known = read(client_from, client_id, fields)
@@ -185,7 +185,7 @@ class RedisStore:
 
     def _confirm(self, client_id: str, deadline: float) -> None:
         """Change nothing. What was read of a client may be a change that no replica has confirmed yet."""
-        self._steps.reply(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
+        self._session.reply(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
 
     # Tokens
 
@@ -193,25 +193,25 @@ class RedisStore:
         left = int.from_bytes(key[:4]) - int(self._clock()) + TTL_MARGIN
         if left <= 0:
             return
-        name, deadline = self._keys.token(key), self._steps.deadline()
+        name, deadline = self._keys.token(key), self._session.deadline()
         commands: list[Command] = [("SET", name, token_text(token), "EX", left)]
-        if self._steps.servers.single_node:
+        if self._session.servers.single_node:
             commands.append(("HGET", self._keys.store, "version"))
-        _, *version = self._steps.run(name, commands, deadline)
+        _, *version = self._session.run(name, commands, deadline)
         if version not in ([], [VERSION]):
             # Left behind, it would stand in the way of a new store.
-            self._steps.run(name, [("DEL", name)], deadline)
+            self._session.run(name, [("DEL", name)], deadline)
             raise StoreUnavailable("the store's own key is gone")
 
     def find_token(self, key: bytes) -> TokenRecord | None:
-        names, deadline = self._keys, self._steps.deadline()
+        names, deadline = self._keys, self._session.deadline()
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._steps.of_primary([("EVALSHA", changes.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
+            return self._session.of_primary([("EVALSHA", changes.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
-        if self.marks_tokens:
-            found = self._steps.with_store(ask, deadline)
+        if self.rows_tell_revocation:
+            found = self._session.with_store(ask, deadline)
         else:
             row = self._row(key, deadline)
             found = row and (row, b"0", 0)
@@ -219,14 +219,14 @@ class RedisStore:
 
     def _row(self, key: bytes, deadline: float) -> bytes | None:
         name = self._keys.token(key)
-        row: bytes | None = self._steps.run(name, [("GET", name)], deadline)[0]
+        row: bytes | None = self._session.run(name, [("GET", name)], deadline)[0]
         return row
 
     def revoke_token(self, key: bytes) -> bool:
-        deadline = self._steps.deadline()
-        if self.marks_tokens:
+        deadline = self._session.deadline()
+        if self.rows_tell_revocation:
             # A replica may lack the row, and there would be nothing to revoke.
-            (row,) = self._steps.of_primary([("GET", self._keys.token(key))], deadline)
+            (row,) = self._session.of_primary([("GET", self._keys.token(key))], deadline)
         else:
             row = self._row(key, deadline)
         if row is None:
@@ -234,19 +234,19 @@ class RedisStore:
         token = read(token_from, row, b"0", 0)
         if token.revoked:
             return False
-        if not self.marks_tokens:
+        if not self.rows_tell_revocation:
             return self.revoke_log_only(token.client_id, key, token.position) > 0
         issued = position_text(token.position)
         return bool(self._append(changes.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline))
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
-        more, deadline = (self._keys.alone(client_id),), self._steps.deadline()
+        more, deadline = (self._keys.alone(client_id),), self._session.deadline()
         how = (key, position_text(position))
         return read(number, self._append(changes.REVOKE_LOG_ONLY, client_id, *how, deadline=deadline, more=more))
 
     def remember_once(self, key: bytes, until: int) -> bool:
         name, left = self._keys.once(key), max(until - int(self._clock()) + 1, 1)
-        return self._steps.run(name, [("SET", name, b"", "NX", "EX", left)], self._steps.deadline()) == [b"OK"]
+        return self._session.run(name, [("SET", name, b"", "NX", "EX", left)], self._session.deadline()) == [b"OK"]
 
     def sweep(self, now: int, limit: int) -> int:
         """Redis lets expired rows go by itself."""
@@ -255,26 +255,26 @@ class RedisStore:
     def count_tokens(self, before: int | None = None) -> int:
         count = 0
         start = len(self._keys.any_token)
-        for found in self._steps.scan(self._keys.any_token + "*"):
+        for found in self._session.scan(self._keys.any_token + "*"):
             count += sum(before is None or read(int, key[start : start + 8], 16) < before for key in found)
         return count
 
     # Signing keys
 
     def read_keys(self) -> KeySet:
-        return keys.read_keys(self._steps)
+        return keys.read_keys(self._session)
 
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
-        write = self._append if revoke_all else self._steps.reply
-        return keys.update_keys(self._steps, write, change, revoke_all=revoke_all)
+        write = self._append if revoke_all else self._session.reply
+        return keys.update_keys(self._session, write, change, revoke_all=revoke_all)
 
     # Revocation log
 
     def read_log(self, store_id: str, after: int) -> LogPage:
-        return log.read(self._steps, store_id, after)
+        return log.read(self._session, store_id, after)
 
-    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
-        return log.read_ends(self._steps, *after)
+    def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
+        return log.read_denylist(self._session, *after)
 
 
 def _changeable(client: Client) -> tuple[str, str, str]:

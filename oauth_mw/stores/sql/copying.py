@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
 
-from ...model import CLIENTS_AT_ONCE, ClientRecord, Holdings, KeyRecord, LogRecord, Standing, TokenRecord
-from ..copying import ROWS_AT_ONCE, digest, occupied, other_copy, own_client, own_events
+from ...model import CLIENTS_PER_PAGE, ClientRecord, KeyRecord, LogRecord, LogState, StoreStats, TokenRecord
+from ..copying import ROWS_PER_BATCH, digest, occupied, other_copy, own_client, own_events
 from ..decoding import blob, flag, maybe, number, read, text
 from . import copy_tables, keys, schema
 from .engine import SQLEngine
@@ -25,13 +25,13 @@ _PAGE = (
     select(_client.c.client_id)
     .where(_client.c.client_id > bindparam("after"))
     .order_by(_client.c.client_id)
-    .limit(CLIENTS_AT_ONCE)
+    .limit(CLIENTS_PER_PAGE)
 )
 _EVENTS = (
     select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.alone)
     .where(_log.c.position > bindparam("after"))
     .order_by(_log.c.position)
-    .limit(ROWS_AT_ONCE)
+    .limit(ROWS_PER_BATCH)
 )
 # In the order of their keys, tokens of two stores are compared by ranges: far less work than to ask for each key.
 _NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
@@ -39,11 +39,11 @@ _KEYS = (
     select(_token.c.key)
     .where(_token.c.key > bindparam("after"))
     .order_by(_token.c.key)
-    .limit(literal_column(str(ROWS_AT_ONCE)))
+    .limit(literal_column(str(ROWS_PER_BATCH)))
     .offset(_NO_OFFSET)
 )
 _RANGE = _token.c.key.between(bindparam("first"), bindparam("last"))
-_KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_AT_ONCE))).offset(_NO_OFFSET)
+_KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_PER_BATCH))).offset(_NO_OFFSET)
 _TOKENS = (
     select(_token.c.key, *TOKEN_COLUMNS, _token.c.revoked)
     .select_from(_token.join(_client, _client.c.number == _token.c.client))
@@ -54,8 +54,8 @@ _TOKENS = (
 KEY = "a token's key"
 
 
-class SQLMoving:
-    """See :class:`~oauth_mw.protocols.Movable`."""
+class SQLCopying:
+    """See :class:`~oauth_mw.protocols.Copyable`."""
 
     def __init__(self, engine: SQLEngine) -> None:
         self._engine = engine
@@ -65,7 +65,7 @@ class SQLMoving:
         self._add_token = engine.compiled(copy_tables.ADD_TOKEN)
         self._add_key = engine.compiled(keys.ADD)
 
-    def standing(self) -> Standing:
+    def log_state(self) -> LogState:
         with self._engine.reading() as link:
             return _standing(link.core)
 
@@ -75,7 +75,7 @@ class SQLMoving:
             with self._engine.reading() as link:
                 page = copy_tables.records(link.core, _PAGE, after=after)
             yield page
-            if len(page) < CLIENTS_AT_ONCE:
+            if len(page) < CLIENTS_PER_PAGE:
                 return
             after = page[-1].client.client_id
 
@@ -84,7 +84,7 @@ class SQLMoving:
             with self._engine.reading() as link:
                 page = [read(EVENT, _event, *row) for row in link.core.execute(_EVENTS, {"after": after})]
             yield page
-            if len(page) < ROWS_AT_ONCE:
+            if len(page) < ROWS_PER_BATCH:
                 return
             after = page[-1].position
 
@@ -94,7 +94,7 @@ class SQLMoving:
             with self._engine.reading() as link:
                 page = [read(KEY, blob, row[0]) for row in link.driver.execute(self._keys, (after,)).fetchall()]
             yield page
-            if len(page) < ROWS_AT_ONCE:
+            if len(page) < ROWS_PER_BATCH:
                 return
             after = page[-1]
 
@@ -107,16 +107,16 @@ class SQLMoving:
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
         with self._engine.reading() as link:
             rows = link.driver.execute(self._keys_here, (min(keys), max(keys))).fetchall()
-            if len(rows) == 2 * ROWS_AT_ONCE:
+            if len(rows) == 2 * ROWS_PER_BATCH:
                 # They do not come in order: there is too much between them.
                 rows = link.core.execute(select(_token.c.key).where(_token.c.key.in_(keys))).all()
         here = {row[0] for row in rows}
         return [key for key in keys if key not in here]
 
-    def holdings(self, now: int) -> Holdings:
-        from .stats import holdings
+    def stats(self, now: int) -> StoreStats:
+        from .stats import stats
 
-        return holdings(self._engine, now)
+        return stats(self._engine, now)
 
     # As a copy
 
@@ -187,7 +187,7 @@ class SQLMoving:
         ]
 
     def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
-        here = self.standing()
+        here = self.log_state()
         if not events and position <= here.position and floor <= here.floor:
             return
         with self._engine.transaction(ends_tokens=True) as connection:
@@ -214,9 +214,9 @@ class SQLMoving:
             return int(cursor.rowcount)
 
 
-def _standing(connection: Connection) -> Standing:
-    def judged(store_id: Any, position: Any, floor: Any) -> Standing:
-        return Standing(text(store_id), number(position), number(floor))
+def _standing(connection: Connection) -> LogState:
+    def judged(store_id: Any, position: Any, floor: Any) -> LogState:
+        return LogState(text(store_id), number(position), number(floor))
 
     return read(OWN_ROW, judged, *connection.execute(_STANDING).one())
 

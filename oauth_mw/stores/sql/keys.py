@@ -28,7 +28,7 @@ def key_set_from(rows: Sequence[Sequence[Any]]) -> KeySet:
     :raises StoreUnavailable: they hold what was never written there.
     """
     records = [KeyRecord(*row) for row in rows]
-    if not all(record.is_whole() for record in records):
+    if not all(record.is_valid() for record in records):
         raise StoreUnavailable("a signing key's record is garbled")
     return KeySet.of(records)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ...errors import StoreUnavailable
-from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MOST_EVENTS, Clock, Ended, EndsPage, LogPage
+from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MAX_EVENTS_PER_READ, Clock, DenylistPage, LogPage, Revocation
 from ..decoding import blob, flag, maybe, number, read, text
 from . import schema, statements
 from .engine import SQLEngine
@@ -19,7 +19,7 @@ OWN_ROW = "the store's own row"
 OWN_END = "a client's row"
 EVENT = "an event of the revocation log"
 SWEPT_AT_ONCE = 500
-ENDS_AT_ONCE = 5000
+DENYLIST_PAGE_SIZE = 5000
 
 _BEYOND_ALL = 2**63 - 1
 
@@ -42,8 +42,8 @@ class SQLLog:
         self._engine = engine
         self._clock = clock
         self._look = engine.compiled(statements.look(engine.store_id))
-        self._tokens = engine.compiled(statements.ENDED_TOKENS)
-        self._clients = engine.compiled(statements.ENDED_CLIENTS)
+        self._tokens = engine.compiled(statements.REVOKED_TOKENS)
+        self._clients = engine.compiled(statements.REVOKED_CLIENTS)
 
     # Within a transaction that revokes tokens
 
@@ -114,35 +114,35 @@ class SQLLog:
         events = [read(EVENT, _ended, *row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
         known = after == floor or (after > floor and events and events[0].position == after)
-        if here is None or store_id != here or not known or len(rows) > MOST_EVENTS:
+        if here is None or store_id != here or not known or len(rows) > MAX_EVENTS_PER_READ:
             return LogPage(here or "", position, [], False)
         return LogPage(here, position, [event for event in events if event.position > after], True)
 
     def _looked(self, after: int) -> Sequence[Sequence[Any]]:
         with self._engine.reading() as link:
-            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after, MOST_EVENTS + 1)).fetchall()
+            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after, MAX_EVENTS_PER_READ + 1)).fetchall()
         if not rows:
             raise StoreUnavailable("the store's own row is gone")
         return rows
 
-    def read_ends(self, after: tuple[Any, ...]) -> EndsPage:
+    def read_denylist(self, after: tuple[Any, ...]) -> DenylistPage:
         """First the tokens, by client and key; then the clients, by number."""
         with self._engine.reading() as link:
             if len(after) != 1:
-                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), ENDS_AT_ONCE)).fetchall()
+                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), DENYLIST_PAGE_SIZE)).fetchall()
                 events = [read(EVENT, _ended, *row, 1) for row in rows]
-                return EndsPage(events, tuple(events[-1][1:3]) if len(events) == ENDS_AT_ONCE else (0,))
-            rows = link.driver.execute(self._clients, (*after, ENDS_AT_ONCE)).fetchall()
+                return DenylistPage(events, tuple(events[-1][1:3]) if len(events) == DENYLIST_PAGE_SIZE else (0,))
+            rows = link.driver.execute(self._clients, (*after, DENYLIST_PAGE_SIZE)).fetchall()
             events = [read(OWN_END, _ended, position, client_id, None, 0) for position, client_id, _ in rows]
-            return EndsPage(events, (rows[-1][2],) if len(rows) == ENDS_AT_ONCE else None)
+            return DenylistPage(events, (rows[-1][2],) if len(rows) == DENYLIST_PAGE_SIZE else None)
 
 
 def _alone_of(client_id: str) -> ColumnElement[bool]:
     return (_log.c.client_id == client_id) & _log.c.alone
 
 
-def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Ended:
-    return Ended(number(position), text(client_id), maybe(blob, key), flag(alone))
+def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Revocation:
+    return Revocation(number(position), text(client_id), maybe(blob, key), flag(alone))
 
 
 def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:

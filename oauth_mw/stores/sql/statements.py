@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES
-from ...model import CLIENTS_AT_ONCE
+from ...model import CLIENTS_PER_PAGE
 from . import schema
 from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
@@ -42,7 +42,7 @@ _PAGE = (
     select(_client.c.client_id)
     .where(_client.c.client_id > bindparam("after"), _client.c.deleted.is_(False))
     .order_by(_client.c.client_id)
-    .limit(CLIENTS_AT_ONCE)
+    .limit(CLIENTS_PER_PAGE)
 )
 CLIENTS_AFTER = _CLIENTS.where(_client.c.client_id.in_(_PAGE)).order_by(_client.c.client_id, _secret.c.created_at)
 FIND_CLIENT = _CLIENTS.where(_client.c.client_id == bindparam("client_id"))
@@ -93,14 +93,14 @@ FORGET = delete(_once).where(_once.c.key.in_(_OVER.offset(_NONE).with_for_update
 _EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.alone)
 # In the order of the index that has these alone.
 _ALONE = (_log.c.client_id, _log.c.key)
-ENDED_TOKENS = (
+REVOKED_TOKENS = (
     select(_log.c.position, *_ALONE)
     .where(_log.c.alone, tuple_(*_ALONE) > tuple_(bindparam("client_id"), bindparam("key")))
     .order_by(*_ALONE)
     .limit(bindparam("limit"))
     .offset(_NONE)
 )
-ENDED_CLIENTS = (
+REVOKED_CLIENTS = (
     select(_client.c.ended, _client.c.client_id, _client.c.number)
     .where(_client.c.ended > _NONE, _client.c.number > bindparam("number"))
     .order_by(_client.c.number)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, func, select, text
 
-from ...model import Holdings
+from ...model import StoreStats
 from . import schema
 from .engine import SQLEngine
 
@@ -41,7 +41,7 @@ _STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).o
 _REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
 
 
-def holdings(engine: SQLEngine, now: int) -> Holdings:
+def stats(engine: SQLEngine, now: int) -> StoreStats:
     """
     :raises StoreUnavailable: the engine does not answer.
     """
@@ -62,7 +62,7 @@ def holdings(engine: SQLEngine, now: int) -> Holdings:
         events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
         keys = link.core.execute(select(func.count()).select_from(schema.signing_key)).scalar_one()
     live = (now + 1).to_bytes(4)
-    return Holdings(
+    return StoreStats(
         engine=dialect.name,
         engine_version=version,
         schema_version=schema_version,

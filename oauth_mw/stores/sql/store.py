@@ -12,8 +12,8 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from ...credentials import VERIFIERS_BYTES, verifiers_of
 from ...errors import ConfigError, StoreMissing
-from ...model import Client, ClientSecret, Clock, EndsPage, KeySet, LogPage, TokenRecord
-from ...protocols import Movable, Waiter
+from ...model import Client, ClientSecret, Clock, DenylistPage, KeySet, LogPage, TokenRecord
+from ...protocols import Copyable, Waiter
 from ..versions import other_version
 from . import keys, schema, statements
 from .engine import SQLEngine
@@ -36,7 +36,7 @@ class SQLStore:
     """See the protocols in :mod:`oauth_mw.protocols`."""
 
     single_process = False
-    marks_tokens = True
+    rows_tell_revocation = True
 
     def __init__(self, engine: SQLEngine, clock: Clock) -> None:
         self._engine = engine
@@ -66,19 +66,19 @@ class SQLStore:
     def generation(self) -> Callable[[], object]:
         return self._engine.generation
 
-    def look(self) -> None:
-        self._engine.look()
+    def verify(self) -> None:
+        self._engine.verify()
 
-    def watch(self, ended: Callable[[], None]) -> None:
-        self._engine.watch(ended)
+    def on_revocation(self, callback: Callable[[], None]) -> None:
+        self._engine.on_revocation(callback)
 
     def waiter(self) -> Waiter | None:
         return self._engine.waiter()
 
-    def movable(self) -> Movable:
-        from .copying import SQLMoving
+    def copyable(self) -> Copyable:
+        from .copying import SQLCopying
 
-        return SQLMoving(self._engine)
+        return SQLCopying(self._engine)
 
     def warnings(self) -> Sequence[str]:
         return self._engine.warnings()
@@ -238,8 +238,8 @@ class SQLStore:
     def read_log(self, store_id: str, after: int) -> LogPage:
         return self._log.read(store_id, after)
 
-    def read_ends(self, after: tuple[Any, ...] = ()) -> EndsPage:
-        return self._log.read_ends(after)
+    def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
+        return self._log.read_denylist(after)
 
 
 def _write_client(connection: Connection, known: Client, client: Client | None, revoked: Mapping[str, int]) -> None:

@@ -20,7 +20,7 @@ from helpers.builders import key_of, log_of, registered, token_of
 from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import open_store
-from oauth_mw.tokens.denylist_loader import ends_of
+from oauth_mw.tokens.denylist_loader import load_denylist
 
 clients = strategies.sampled_from(["a", "b"])
 
@@ -106,10 +106,10 @@ class Restored(RuleBasedStateMachine):
     def tokens_are_those_of_the_model(self):
         if not hasattr(self, "store"):
             return
-        ends = ends_of(self.store, self.clock)
+        denylist = load_denylist(self.store, self.clock)
         for key, position in self.positions.items():
             alive = not self.revoked_by[key] & self.lasting
-            assert ends.has_ended(key, self.owners[key], position) is not alive
+            assert denylist.is_revoked(key, self.owners[key], position) is not alive
             if key in self.rows:
                 assert self.store.find_token(key).revoked is not alive
 

@@ -10,7 +10,7 @@ from helpers.builders import API, BILLING, given_secret, is_dead, issued, log_of
 from helpers.changes import end_client, remove_secret
 from oauth_mw import admin
 from oauth_mw.credentials import MAX_SECRETS, hash_secret
-from oauth_mw.model import CLIENTS_AT_ONCE, Client
+from oauth_mw.model import CLIENTS_PER_PAGE, Client
 
 FULL = registered(
     "full id: +%",
@@ -92,15 +92,15 @@ def test_clients_are_listed_by_id_with_all_their_secrets(store):
 
 
 def test_clients_come_in_pages(store):
-    ids = [f"c{number:03}" for number in range(CLIENTS_AT_ONCE + 1)]
+    ids = [f"c{number:03}" for number in range(CLIENTS_PER_PAGE + 1)]
     for client_id in ids:
         store.add_client(Client(client_id, ""))
 
     pages = [
-        [client.client_id for client in store.clients(after)] for after in ("", ids[CLIENTS_AT_ONCE - 1], "tester")
+        [client.client_id for client in store.clients(after)] for after in ("", ids[CLIENTS_PER_PAGE - 1], "tester")
     ]
 
-    assert pages == [ids[:CLIENTS_AT_ONCE], [ids[-1], "tester"], []]
+    assert pages == [ids[:CLIENTS_PER_PAGE], [ids[-1], "tester"], []]
     assert [client.client_id for client in admin.list_clients(store)] == [*ids, "tester"]
 
 

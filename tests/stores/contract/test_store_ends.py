@@ -18,7 +18,7 @@ def tester(store):
     store.add_client(registered("other"))
 
 
-def ends_of(store):
+def load_denylist(store):
     return sorted((event[1:] for event in events_of(store)), key=repr)
 
 
@@ -30,7 +30,7 @@ def test_a_token_is_ended_once(store):
     position = now_of(store)
 
     assert [store.revoke_log_only("tester", key_of(), position) for _ in range(2)] == [1, 0]
-    assert ends_of(store) == [("tester", key_of(), True)]
+    assert load_denylist(store) == [("tester", key_of(), True)]
 
 
 def test_followers_are_told_that_the_log_alone_knows(store):
@@ -44,7 +44,7 @@ def test_followers_are_told_that_the_log_alone_knows(store):
 
 def test_a_token_of_a_client_that_a_restored_store_does_not_know_is_ended(store):
     assert [store.revoke_log_only("unknown", key_of(), 0) for _ in range(2)] == [1, 0]
-    assert ends_of(store) == [("unknown", key_of(), True)]
+    assert load_denylist(store) == [("unknown", key_of(), True)]
 
 
 @pytest.mark.parametrize("delete", [False, True])
@@ -53,7 +53,7 @@ def test_a_token_that_ended_with_its_client_is_not_ended_again(store, delete):
     end_client(store, "tester", delete=delete)
 
     assert not store.revoke_log_only("tester", key_of(), position)
-    assert ends_of(store) == [("tester", None, False)]
+    assert load_denylist(store) == [("tester", None, False)]
 
 
 def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, clock):
@@ -73,7 +73,7 @@ def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
     for step in (100 + LOG_KEEP_SECONDS, 1, KEEP_AGAIN_SECONDS + 100, 1):
         clock.move(step)
         end_client(store, "other")
-        kept.append(("tester", key, True) in ends_of(store))
+        kept.append(("tester", key, True) in load_denylist(store))
 
     # Where the engine has no clock, a single look at the machine's is not believed.
     assert kept == ([True, True, True, False] if store.url.startswith("sqlite") else [True, False, False, False])
@@ -84,19 +84,19 @@ def test_all_are_told_in_several_pages(store, pages_of_two):
         store.revoke_log_only("tester", key_of(number), now_of(store))
     end_client(store, "other")
 
-    singles = {key for _, key, alone in ends_of(store) if alone}
+    singles = {key for _, key, alone in load_denylist(store) if alone}
     assert singles == set(map(key_of, range(5)))
-    assert ("other", None, False) in ends_of(store)
+    assert ("other", None, False) in load_denylist(store)
 
 
 @pytest.fixture
 def pages_of_two(monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql.log.ENDS_AT_ONCE", 2)
-    monkeypatch.setattr("oauth_mw.stores.redis.log.ENDS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.sql.log.DENYLIST_PAGE_SIZE", 2)
+    monkeypatch.setattr("oauth_mw.stores.redis.log.DENYLIST_PAGE_SIZE", 2)
 
 
 def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
-    for name in ("memory.store.LOG_LENGTH", "sql.log.MOST_EVENTS", "redis.log.MOST_EVENTS"):
+    for name in ("memory.store.LOG_LENGTH", "sql.log.MAX_EVENTS_PER_READ", "redis.log.MAX_EVENTS_PER_READ"):
         monkeypatch.setattr(f"oauth_mw.stores.{name}", 2)
     before = log_of(store)
 
@@ -111,7 +111,7 @@ def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
 def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):
     store.revoke_token(issued(store))
 
-    assert ends_of(store) == ([] if store.marks_tokens else [("tester", key_of(), True)])
+    assert load_denylist(store) == ([] if store.rows_tell_revocation else [("tester", key_of(), True)])
 
 
 @pytest.fixture
@@ -133,14 +133,14 @@ def test_too_many_ends_of_a_client_become_one(few, store):
     row = issued(store, "tester", number=8)
 
     assert revoked_singly(store, range(4), position) == [True] * 4
-    assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
-    assert is_dead(store, row) or not store.marks_tokens
+    assert load_denylist(store) == [("other", key_of(9), True), ("tester", None, False)]
+    assert is_dead(store, row) or not store.rows_tell_revocation
 
 
 def test_too_many_of_a_client_that_is_unknown_stay_what_they_are(few, store):
     revoked_singly(store, range(5), 0, "unknown")
 
-    assert len(ends_of(store)) == 5
+    assert len(load_denylist(store)) == 5
 
 
 def test_a_follower_learns_that_too_many_ends_became_one(few, store):
@@ -171,7 +171,7 @@ def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
 
     end_client(store, "tester", **how)
 
-    assert ends_of(store) == [("other", key_of(9), True), ("tester", None, False)]
+    assert load_denylist(store) == [("other", key_of(9), True), ("tester", None, False)]
 
 
 def test_those_do_not_count_among_the_many(store):
@@ -185,7 +185,7 @@ def test_after_that_the_client_has_all_its_room_again(few, store):
     revoked_singly(store, range(4), now_of(store))
     revoked_singly(store, range(4, 7), now_of(store))
 
-    singles = [key for _, key, alone in ends_of(store) if alone]
+    singles = [key for _, key, alone in load_denylist(store) if alone]
     assert set(singles) == set(map(key_of, range(4, 7)))
 
 
@@ -198,7 +198,7 @@ def test_ends_that_are_swept_make_room(few, store, clock):
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
     revocation.revoke_log_only(store, "tester", late, position)
 
-    assert ends_of(store) == [("other", None, False), ("tester", late, True)]
+    assert load_denylist(store) == [("other", None, False), ("tester", late, True)]
 
 
 def test_what_ended_stays_so_for_a_client_that_changes(store):
@@ -206,7 +206,7 @@ def test_what_ended_stays_so_for_a_client_that_changes(store):
 
     store.update_client("tester", lambda client: replace(client, enabled=False))
 
-    assert ends_of(store) == [("tester", key_of(), True)]
+    assert load_denylist(store) == [("tester", key_of(), True)]
 
 
 @pytest.mark.parametrize("store_kind", SWEEPING)
@@ -218,4 +218,4 @@ def test_those_that_were_due_once_leave_their_room(few, store, clock):
 
     revocation.revoke_log_only(store, "tester", late, position)
 
-    assert ("tester", late, True) in ends_of(store)
+    assert ("tester", late, True) in load_denylist(store)

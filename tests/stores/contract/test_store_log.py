@@ -9,7 +9,7 @@ import pytest
 from helpers.builders import is_dead, issued, key_of, log_of, registered, token_of
 from helpers.changes import end_client, remove_secret
 from oauth_mw import open_store
-from oauth_mw.model import Ended
+from oauth_mw.model import Revocation
 
 
 @pytest.fixture(autouse=True)
@@ -74,7 +74,7 @@ def test_a_follower_is_told_what_it_has_not_seen_and_nothing_else(store):
 
     page = store.read_log(seen.store_id, seen.position)
 
-    assert page == (seen.store_id, page.position, [Ended(page.position, "other", None)], True)
+    assert page == (seen.store_id, page.position, [Revocation(page.position, "other", None)], True)
 
 
 def test_events_are_told_in_the_order_of_their_positions(store, clock):
@@ -112,7 +112,7 @@ def test_a_log_that_stands_behind_its_follower_is_another_one(store):
 
 def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
     key, told, learned = issued(store), [], []
-    store.watch(lambda: told.append(True))
+    store.on_revocation(lambda: told.append(True))
 
     for end in (lambda: store.revoke_token(key), lambda: end_client(store, "tester")):
         before = store.generation(), len(told)

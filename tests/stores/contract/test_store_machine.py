@@ -24,8 +24,8 @@ from helpers.store_urls import NAMED_BY, why_not
 from helpers.support import HandClock
 from oauth_mw import open_store
 from oauth_mw.model import LOG_KEEP_SECONDS
-from oauth_mw.tokens.denylist import Ends
-from oauth_mw.tokens.denylist_loader import ends_of
+from oauth_mw.tokens.denylist import Denylist
+from oauth_mw.tokens.denylist_loader import load_denylist
 
 KINDS = [kind for kind in STORE_SUITE if kind not in NAMED_BY or not why_not(kind)]
 
@@ -55,7 +55,7 @@ class Stores(RuleBasedStateMachine):
         self.stores = [self.opened(kind) for kind in KINDS]
         self.sweeping = [store for store, kind in zip(self.stores, KINDS, strict=True) if kind in SWEEPING]
         self.logs = [log_of(store) for store in self.stores]
-        self.ends = [Ends(self.clock) for _ in self.stores]
+        self.denylist = [Denylist(self.clock) for _ in self.stores]
         self.jwts, self.latest = {}, self.clock()
         self.clients, self.gone = {"a", "b"}, set()
         for client_id in sorted(self.clients):
@@ -174,10 +174,10 @@ class Stores(RuleBasedStateMachine):
         assert all(page[1:] == pages[0][1:] for page in pages) and pages[0].complete
         assert pages[0].position >= self.logs[0].position
         self.logs = pages
-        for ends, page in zip(self.ends, pages, strict=True):
-            ends.learn(page.events)
-        for store, ends in self.pairs(self.ends):
-            self.judge(store, ends)
+        for denylist, page in zip(self.denylist, pages, strict=True):
+            denylist.learn(page.events)
+        for store, denylist in self.pairs(self.denylist):
+            self.judge(store, denylist)
 
     @invariant()
     def tokens_are_those_of_the_model(self):
@@ -188,14 +188,14 @@ class Stores(RuleBasedStateMachine):
             assert self.same(lambda store, key=key: store.find_token(key), stores).revoked is not alive
         assert self.same(lambda store: store.count_tokens(), self.sweeping) == len(self.tokens)
         for store in self.stores:
-            self.judge(store, ends_of(store, self.clock))
+            self.judge(store, load_denylist(store, self.clock))
 
-    def judge(self, store, ends):
+    def judge(self, store, denylist):
         """Compare what a worker knows of the JWTs with the truth."""
         which = self.stores.index(store)
         for key in self.remembered():
             owner, positions, alive = self.jwts[key]
-            assert ends.has_ended(key, owner, positions[which]) is not alive
+            assert denylist.is_revoked(key, owner, positions[which]) is not alive
 
 
 TestStores = Stores.TestCase

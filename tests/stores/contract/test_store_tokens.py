@@ -58,7 +58,7 @@ def test_a_revoked_token_is_marked_and_keeps_its_row(store):
 
     store.revoke_token(key)
 
-    assert store.find_token(key) == token_of(store.find_client("tester"), revoked=store.marks_tokens)
+    assert store.find_token(key) == token_of(store.find_client("tester"), revoked=store.rows_tell_revocation)
 
 
 def test_a_revoked_token_keeps_its_audience(store):
@@ -67,7 +67,7 @@ def test_a_revoked_token_keeps_its_audience(store):
 
     store.revoke_token(key_of())
 
-    assert store.find_token(key_of()) == token._replace(revoked=store.marks_tokens)
+    assert store.find_token(key_of()) == token._replace(revoked=store.rows_tell_revocation)
 
 
 def test_a_second_revocation_writes_nothing_to_the_log(store):

@@ -14,7 +14,7 @@ from helpers.copying import PAIRS, PRIVATE, PUBLIC, SECRETS, SLOW, contents, gua
 from helpers.support import basic
 from oauth_mw import admin, open_store
 from oauth_mw.errors import AdminError
-from oauth_mw.model import Holdings, KeyRecord
+from oauth_mw.model import KeyRecord, StoreStats
 from oauth_mw.protocols import Store
 
 EVERY = {**PUBLIC, **PRIVATE}
@@ -30,7 +30,7 @@ class Moved(NamedTuple):
     target: Store
     tokens: dict[str, str]
     copied: admin.Copied
-    held: tuple[Holdings, Holdings]
+    held: tuple[StoreStats, StoreStats]
 
 
 @pytest.fixture(scope="module", params=pairs(PAIRS, SLOW))
@@ -42,7 +42,7 @@ def moved(request, tmp_path_factory):
         source.add_token(key_of(expires_at=OVER), token_of(source.find_client("tester")))
         assert [add_key(source, *each) for each in ((KEYS[0], ""), (KEYS[1], "one"))] == [True, True]
         copied = admin.copy_store(source, target)
-        yield Moved(source, target, tokens, copied, (admin.holdings(source), admin.holdings(target)))
+        yield Moved(source, target, tokens, copied, (admin.stats(source), admin.stats(target)))
         source.close()
         target.close()
 
@@ -106,7 +106,7 @@ def test_the_log_is_the_same_and_stands_where_it_stood(moved):
 
 
 def test_events_are_kept_as_long(moved):
-    there, here = ([event for page in each.movable().read_events(0) for event in page] for each in moved[:2])
+    there, here = ([event for page in each.copyable().read_events(0) for event in page] for each in moved[:2])
 
     assert [event.keep_until for event in here] == [event.keep_until for event in there]
     assert min(event.keep_until for event in here) > time.time() + 23 * 3600
@@ -117,7 +117,7 @@ def test_signing_keys_are_those_that_they_were(moved):
 
 
 def test_a_copy_is_another_store(moved):
-    assert moved.target.movable().standing().store_id != moved.source.movable().standing().store_id
+    assert moved.target.copyable().log_state().store_id != moved.source.copyable().log_state().store_id
 
 
 def test_a_copy_can_be_followed(moved):

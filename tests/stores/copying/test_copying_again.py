@@ -23,15 +23,15 @@ class Interrupted:
     """The inside of a store that ends after some steps."""
 
     def __init__(self, whole, steps):
-        self._whole = whole
-        self._steps = steps
+        self._loader = whole
+        self._session = steps
 
     def __getattr__(self, name):
         if name in STEPS:
-            self._steps -= 1
-            if self._steps < 0:
+            self._session -= 1
+            if self._session < 0:
                 raise Cut
-        return getattr(self._whole, name)
+        return getattr(self._loader, name)
 
 
 @pytest.fixture
@@ -51,8 +51,8 @@ def stores(kinds, place, clock):
 @pytest.fixture
 def small_steps(monkeypatch):
     """A source in memory gives two of a kind at a time."""
-    monkeypatch.setattr("oauth_mw.stores.memory.copying.ROWS_AT_ONCE", 2)
-    monkeypatch.setattr("oauth_mw.stores.memory.copying.CLIENTS_AT_ONCE", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.copying.ROWS_PER_BATCH", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.copying.CLIENTS_PER_PAGE", 2)
 
 
 def copy(source, target, clock, **more):
@@ -99,8 +99,8 @@ def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_complet
     for steps in range(100):
         target = open_store(place(kinds[1]), create=True, clock=clock)
         with monkeypatch.context() as patched:
-            whole = target.movable()
-            patched.setattr(target, "movable", lambda whole=whole, steps=steps: Interrupted(whole, steps))
+            whole = target.copyable()
+            patched.setattr(target, "copyable", lambda whole=whole, steps=steps: Interrupted(whole, steps))
             try:
                 copy(source, target, clock)
                 break
@@ -160,7 +160,7 @@ def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock, small_step
 @pytest.fixture
 def late(stores, clock, monkeypatch):
     """Copy, do something to the source before its tokens are read, then be cut off after these tokens."""
-    whole = stores[0].movable()
+    whole = stores[0].copyable()
 
     def copy_with(work):
         def read_token_keys(now):
@@ -168,7 +168,7 @@ def late(stores, clock, monkeypatch):
             raise Cut
 
         whole.read_token_keys = read_token_keys
-        monkeypatch.setattr(stores[0], "movable", lambda: whole)
+        monkeypatch.setattr(stores[0], "copyable", lambda: whole)
         with pytest.raises(Cut):
             copy(*stores, clock)
 
@@ -202,7 +202,7 @@ def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then
 
     late(end)
 
-    assert target.movable().standing().position == source.movable().standing().position
+    assert target.copyable().log_state().position == source.copyable().log_state().position
 
 
 @each_target
@@ -227,13 +227,13 @@ def test_an_event_in_the_log_has_its_effect_at_once(stores, clock, monkeypatch):
     keys = filled(source)
     copy(*stores, clock)
     changed(source, keys)
-    whole = target.movable()
-    monkeypatch.setattr(target, "movable", lambda: Interrupted(whole, 3))  # becomes a copy, drops keys, takes events
+    whole = target.copyable()
+    monkeypatch.setattr(target, "copyable", lambda: Interrupted(whole, 3))  # becomes a copy, drops keys, takes events
 
     with pytest.raises(Cut):
         copy(*stores, clock)
 
-    assert target.movable().standing().position == source.movable().standing().position
+    assert target.copyable().log_state().position == source.copyable().log_state().position
     assert accepted(target, keys) == accepted(source, keys)
 
 
@@ -270,9 +270,9 @@ def test_an_outage_says_of_which_store(clock, monkeypatch):
     def fail(*arguments):
         raise StoreUnavailable("full")
 
-    whole = target.movable()
+    whole = target.copyable()
     whole.take_events = fail
-    monkeypatch.setattr(target, "movable", lambda: whole)
+    monkeypatch.setattr(target, "copyable", lambda: whole)
     source.add_client(registered())
     end_client(source, "tester")
 
@@ -288,4 +288,4 @@ def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
     copy(*stores, clock)
     unknown = key_of(5000)
 
-    assert target.movable().missing([min(keys), unknown, max(keys)]) == [unknown]
+    assert target.copyable().missing([min(keys), unknown, max(keys)]) == [unknown]

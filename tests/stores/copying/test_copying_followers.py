@@ -64,7 +64,7 @@ def test_a_follower_is_told_the_events_in_their_order(stores, clock):
     page = target.read_log(seen.store_id, seen.position)
     assert page.complete
     assert [event.key is None for event in page.events] == [True, False]
-    assert page.position == source.movable().standing().position
+    assert page.position == source.copyable().log_state().position
 
 
 @each_target
@@ -109,8 +109,8 @@ def test_events_swept_in_a_database_are_no_gap_for_the_copy(tmp_path, clock):
 
     admin.copy_store(source, target, clock=clock)
 
-    standing = target.movable().standing()
-    assert standing[1:] == source.movable().standing()[1:]
+    standing = target.copyable().log_state()
+    assert standing[1:] == source.copyable().log_state()[1:]
     store_id = log_of(target).store_id
     assert target.read_log(store_id, standing.position).complete
     assert not target.read_log(store_id, standing.floor - 1).complete

@@ -80,16 +80,16 @@ def test_a_copy_that_removed_a_key_goes_its_own_way(stores, clock):
 def order(stores, monkeypatch):
     """What the target had after each step: its keys, and where its log stood."""
     _, target = stores
-    whole, found = target.movable(), []
+    whole, found = target.copyable(), []
 
     class Told:
         def __getattr__(self, name):
             method = getattr(whole, name)
             if name not in ("take_signing_keys", "take_events"):
                 return method
-            return lambda *given: (method(*given), found.append((kids(target), whole.standing().position)))[0]
+            return lambda *given: (method(*given), found.append((kids(target), whole.log_state().position)))[0]
 
-    monkeypatch.setattr(target, "movable", Told)
+    monkeypatch.setattr(target, "copyable", Told)
     return found
 
 
@@ -100,7 +100,7 @@ def test_a_key_comes_after_all_that_ended_its_tokens(stores, clock, order):
 
     admin.copy_store(*stores, clock=clock)
 
-    end = source.movable().standing().position
+    end = source.copyable().log_state().position
     assert {position for there, position in order if there} == {end}
 
 
@@ -113,6 +113,6 @@ def test_a_key_goes_before_followers_learn_of_it(stores, clock, order):
 
     admin.copy_store(*stores, clock=clock)
 
-    end = source.movable().standing().position
+    end = source.copyable().log_state().position
     at_the_end = [there for there, position in order if position == end]
     assert at_the_end and not any(at_the_end)

@@ -13,7 +13,7 @@ from helpers.postgres_raw import Raw
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.deadlines import deadline_in
 from oauth_mw.stores.sql.postgresql import engine
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 TIMEOUT = 0.4
@@ -48,7 +48,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
         with pytest.raises(StoreUnavailable, match="in time"):
             store.find_client("tester")
 
-    store.watch(ended)
+    store.on_revocation(ended)
     with Raw(postgres_url) as raw:
         late()
         assert end_client(store, "tester")
@@ -59,7 +59,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
 
 def test_with_time_left_it_is_what_the_commit_has_left(store):
     left = []
-    store.watch(lambda: left.append(deadline_in(LONG) - time.monotonic()))
+    store.on_revocation(lambda: left.append(deadline_in(LONG) - time.monotonic()))
 
     end_client(store, "tester")
 
@@ -69,7 +69,7 @@ def test_with_time_left_it_is_what_the_commit_has_left(store):
 def test_what_was_ended_so_late_is_not_accepted_from_the_cache(store, late):
     tokens = OpaqueTokens(store, time.time, "", "")
     options = {"size": 10, "lag": LONG, "grace": LONG, "timeout": TIMEOUT, "monotonic": time.monotonic}
-    cache = VerifiedTokens(tokens.read, store, **options)
+    cache = TokenCache(tokens.read, store, **options)
     text, token = tokens.issue(store.find_client("tester"), (), HOUR)
     assert cache.find(text, text) and cache.hit(text)
     late()

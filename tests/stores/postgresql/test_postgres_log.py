@@ -12,7 +12,7 @@ from helpers.postgres_raw import Raw
 from helpers.processes import Processes
 from helpers.store_urls import why_no_wheel
 from oauth_mw import open_store
-from oauth_mw.model import Ended
+from oauth_mw.model import Revocation
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +47,7 @@ def test_a_follower_misses_no_event_however_many_append(postgres_url):
 
         with Raw(postgres_url) as raw:
             rows = raw("SELECT position, client_id, key FROM oauth_mw_log WHERE position > %s ORDER BY 1", before)
-    assert seen == [Ended(*row) for row in rows]
+    assert seen == [Revocation(*row) for row in rows]
 
 
 # Kept

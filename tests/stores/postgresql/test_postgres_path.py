@@ -91,7 +91,7 @@ def test_a_schema_of_any_name_holds_a_store(site, name):
     try:
         with closing(open_store(site.url.partition("?")[0], create=True)) as store:
             live(store)
-            assert admin.holdings(store).size > 0
+            assert admin.stats(store).size > 0
             with closing(open_store("memory://")) as other:
                 other.add_client(registered())
                 issued(other, expires_at=NOW * 2)

@@ -232,7 +232,7 @@ def test_a_pooler_that_is_led_to_a_standby_under_a_live_connection_is_503_until_
         "find_token": lambda: through.find_token(key_of()),
         "find_client": lambda: through.find_client("tester"),
         "read_log": lambda: through.read_log("", -1),
-        "read_ends": lambda: through.read_ends(),
+        "read_denylist": lambda: through.read_denylist(),
         "signing_keys": lambda: through.read_keys(),
         "clients": lambda: list(through.clients()),
         "revoke": lambda: through.revoke_token(key_of()),

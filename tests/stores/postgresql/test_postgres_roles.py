@@ -92,7 +92,7 @@ def work(roles):
         assert store.sweep(NOW + 2 * HOUR, 10) == 2
         for number in range(revocation.MAX_LOG_ONLY_PER_CLIENT + 1):
             revocation.revoke_log_only(store, "tester", key_of(number), client.revoked_before)
-        store.read_ends()
+        store.read_denylist()
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)
         store.revoke_log_only("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
         assert store.read_log("", -1).position > page.position

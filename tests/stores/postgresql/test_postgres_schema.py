@@ -158,7 +158,7 @@ def test_temporary_tables_are_not_taken_for_those_of_the_store(site):
             link.driver.execute("CREATE TEMPORARY TABLE oauth_mw_client (number integer, client_id varchar)")
             link.driver.execute("CREATE TEMPORARY TABLE pg_class (oid oid)")
 
-        assert store.find_client("tester") and admin.holdings(store).enabled == 1
+        assert store.find_client("tester") and admin.stats(store).enabled == 1
 
 
 @pytest.mark.parametrize("create", [True, False])

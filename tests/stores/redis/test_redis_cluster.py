@@ -67,7 +67,7 @@ def name_of(key):
 
 def looks_of(store):
     """Grows with each look at where the nodes are."""
-    known = store._steps.servers._topology
+    known = store._session.servers._topology
     found, find = [], known._find
     known._find = lambda deadline: found.append(True) or find(deadline)
     return found
@@ -110,7 +110,7 @@ def test_a_first_node_that_does_not_answer_takes_a_part_of_the_time_once(store, 
     with contextlib.closing(open_store(url, timeout=TIMEOUT)) as other:
         for _ in range(2):
             other.close()
-            other._steps.servers._topology._next = 0
+            other._session.servers._topology._next = 0
             said, seconds = outcome(lambda: other.find_client("tester"))
             assert said == "nothing"
             took.append(seconds)

@@ -58,7 +58,7 @@ def recovers(call):
 
 def looks_of(store):
     """Grows with each look at where the nodes are."""
-    known = store._steps.servers._topology
+    known = store._session.servers._topology
     found, find = [], known._find
     known._find = lambda deadline: found.append(True) or find(deadline)
     return found

@@ -13,7 +13,7 @@ from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.model import CLIENTS_AT_ONCE
+from oauth_mw.model import CLIENTS_PER_PAGE
 from oauth_mw.stores.redis.network.routing import SingleServer
 
 MARGIN = 60
@@ -96,7 +96,7 @@ def test_redis_forgets_what_is_remembered_once(store, raw, clock):
 
 
 def test_a_page_of_deleted_clients_is_not_the_last(store, raw):
-    raw.client.zadd(raw.key("clients"), {f"a{number}": 0 for number in range(2 * CLIENTS_AT_ONCE)})
+    raw.client.zadd(raw.key("clients"), {f"a{number}": 0 for number in range(2 * CLIENTS_PER_PAGE)})
 
     assert [client.client_id for client in store.clients()] == ["tester"]
 
@@ -132,7 +132,7 @@ def test_a_plain_token_takes_few_bytes(store, raw):
     assert raw.client.memory_usage(name_of(raw, key)) < 300
 
 
-GARBLED = {
+CORRUPT = {
     "no JSON": "x",
     "two texts": '["a","b"]',
     "too short": '["a","00","00","",0,null,false]',
@@ -141,7 +141,7 @@ GARBLED = {
 }
 
 
-@pytest.mark.parametrize("lines", GARBLED.values(), ids=GARBLED)
+@pytest.mark.parametrize("lines", CORRUPT.values(), ids=CORRUPT)
 def test_secrets_that_are_none_of_ours_are_an_outage(store, raw, lines):
     raw.client.hset(raw.key("client:tester"), "secrets", lines)
 

@@ -76,18 +76,18 @@ def lied(real, through):
 
 OPERATIONS_OF = {
     "ROLE": ["find token", "read log"],
-    "INFO": ["read log", "holdings"],
+    "INFO": ["read log", "stats"],
     "EVALSHA": ["find client", "find token", "read log", "add client", "end client"],
     "HGETALL": ["read signing keys", "publish keys", "list keys"],
     "HSCAN": ["read ends"],
     "HGET": ["issue", "read signing keys"],
     "HMGET": ["list clients", "standing", "copy clients", "copy tokens"],
     "GET": ["copy tokens", "revoke token"],
-    "SCAN": ["count", "copy tokens", "holdings"],
+    "SCAN": ["count", "copy tokens", "stats"],
     "ZRANGEBYLEX": ["list clients", "copy clients"],
     "ZMSCORE": ["copy events"],
     "XRANGE": ["copy events"],
-    "XLEN": ["holdings"],
+    "XLEN": ["stats"],
 }
 
 

@@ -139,7 +139,7 @@ def test_who_finds_all_connections_in_use_waits_no_longer_either(server):
         server.pause()
         with ThreadPoolExecutor(2) as pool:
             holder = pool.submit(outcome, lambda: store.find_client("tester"))
-            wait_until(lambda: store._steps.servers._server._pool.pool.empty(), "the connection to be taken")
+            wait_until(lambda: store._session.servers._server._pool.pool.empty(), "the connection to be taken")
             with RequestDeadline(TIMEOUT):
                 said, seconds = outcome(lambda: store.find_client("tester"))
 
@@ -157,7 +157,7 @@ def test_connections_are_good_again_after_a_pause(store, server):
 
 def test_who_watches_is_told_when_nobody_knows_whether_something_ended(store, server):
     told = []
-    store.watch(lambda: told.append(True))
+    store.on_revocation(lambda: told.append(True))
 
     def change(client):
         server.pause()  # after the read, before the write

@@ -104,7 +104,7 @@ def test_another_database_may_be_used(sentinels, servers):
 
 def has_to_look(store):
     """What is known of the primary is too old from now on."""
-    known = store._steps.servers._topology
+    known = store._session.servers._topology
     known._next, known.current = 0, replace(known.current, since=0)
 
 
@@ -171,7 +171,7 @@ def test_one_that_has_seen_a_later_failover_knows_better(servers, sentinels):
 
 
 def test_sentinels_are_asked_at_most_twice_a_second_however_much_there_is_to_do(store):
-    known = store._steps.servers._topology
+    known = store._session.servers._topology
     asked, find = [], known._find
     known._find = lambda deadline: asked.append(True) or find(deadline)
 

@@ -110,6 +110,6 @@ def test_what_is_refused_for_a_garbled_number_leaves_nothing_open(path, store):
 
     for _ in range(10):
         with pytest.raises(StoreUnavailable):
-            store.look()
+            store.verify()
 
     assert len(os.listdir("/proc/self/fd")) <= before + 3

@@ -126,7 +126,7 @@ def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, coun
 
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
-            store.look()
+            store.verify()
 
     assert not path.exists()
 
@@ -134,7 +134,7 @@ def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, coun
 def test_after_a_look_reads_no_longer_see_what_is_gone(store, path, counter):
     remove(path)
     with pytest.raises(StoreUnavailable):
-        store.look()
+        store.verify()
 
     with pytest.raises(StoreUnavailable):
         store.find_token(key_of())
@@ -144,7 +144,7 @@ def test_a_look_goes_over_to_a_store_that_took_the_place(store, path, counter):
     before = log_of(store)
     replaced_by_another_store(path, counter)
 
-    store.look()
+    store.verify()
 
     assert store.find_client("tester") is None
     assert not store.read_log(before.store_id, before.position).complete
@@ -164,10 +164,10 @@ def test_a_write_that_was_refused_is_followed_by_one_into_the_new_store(store, p
 def test_a_database_that_is_put_back_serves_again(store, path, counter):
     path.rename(path.with_name("aside"))
     with pytest.raises(StoreUnavailable):
-        store.look()
+        store.verify()
     path.with_name("aside").rename(path)
 
-    store.look()
+    store.verify()
 
     assert not is_dead(store, key_of())
 
@@ -175,11 +175,11 @@ def test_a_database_that_is_put_back_serves_again(store, path, counter):
 def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter):
     remove(path)
     with pytest.raises(StoreUnavailable):
-        store.look()
+        store.verify()
 
     open_store(f"sqlite:///{path}", create=True).close()
 
-    store.look()
+    store.verify()
     assert store.add_client(registered("new"))
 
 
@@ -187,7 +187,7 @@ def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter)
 def test_a_look_goes_over_to_another_counter(store, path, counter, lose):
     lose(path, counter)
 
-    store.look()
+    store.verify()
 
     with closing(open_store(f"sqlite:///{path}")) as other:
         before = store.generation()
@@ -203,7 +203,7 @@ def test_a_restored_backup_is_another_store(store, path):
     remove(path)
     os.rename(path.with_name("backup"), path)
 
-    store.look()
+    store.verify()
 
     assert not store.read_log(seen.store_id, seen.position).complete
     assert not is_dead(store, key_of())
@@ -234,7 +234,7 @@ def test_positions_that_a_backup_lost_are_never_given_twice(store, path, clock):
     os.rename(path.with_name("backup"), path)
     clock.move(0.001)
 
-    store.look()
+    store.verify()
     end_client(store, "tester")
 
     assert log_of(store).position > lost

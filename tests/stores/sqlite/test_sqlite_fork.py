@@ -17,7 +17,7 @@ from helpers.changes import end_client
 from helpers.processes import Processes, exit_code_of, forked
 from helpers.support import HandClock
 from oauth_mw import open_store
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
@@ -157,7 +157,7 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
 @pytest.fixture
 def verified(store, clock):
     tokens = OpaqueTokens(store, clock, "", "Bearer")
-    return VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
+    return TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
 
 
 def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified):

@@ -15,7 +15,7 @@ from helpers.builders import issued, key_of, log_of, registered, token_of
 from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
-from oauth_mw.stores.sql.sqlite.connections import Held
+from oauth_mw.stores.sql.sqlite.connections import ConnectionSet
 
 pytest.importorskip("fcntl")
 
@@ -112,7 +112,7 @@ def test_readers_do_not_wait_for_writers(store, locked, statement):
     with locked(statement):
         assert store.find_client("tester")
         assert store.find_token(key_of())
-        store.look()
+        store.verify()
         assert log_of(store).store_id
 
 
@@ -201,7 +201,7 @@ def test_a_turn_that_breaks_off_as_it_begins_is_the_next_ones(store, monkeypatch
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(Held, "is_current", break_off)
+        patch.setattr(ConnectionSet, "is_current", break_off)
         with pytest.raises(KeyboardInterrupt):
             end_client(store, "tester")
 

@@ -146,7 +146,7 @@ def taken_over(store, path, other):
 
 
 CALLS = {
-    "look": lambda store: store.look(),
+    "look": lambda store: store.verify(),
     "issue": lambda store: issued(store, number=1),
     "revoke": lambda store: store.revoke_token(key_of()),
     "register": lambda store: store.add_client(registered("new")),
@@ -167,19 +167,19 @@ def test_the_name_that_was_used_before_stops_and_says_what_to_do(taken_over, cal
 @mounts
 def test_a_start_takes_the_file_back_for_all_workers_of_its_name(taken_over):
     with pytest.raises(StoreUnavailable):
-        taken_over.look()
+        taken_over.verify()
 
     open_store(taken_over.url).close()
 
-    taken_over.look()
+    taken_over.verify()
     assert taken_over.add_client(registered("new"))
 
 
 LOOK = """
-store.look()
+store.verify()
 print("ready", flush=True)
 for line in sys.stdin:
-    store.look()
+    store.verify()
     print("serves", flush=True)
 """
 

@@ -219,7 +219,7 @@ LATER = {
     [
         lambda store: store.find_client("tester"),
         lambda store: end_client(store, "tester"),
-        lambda store: store.look(),
+        lambda store: store.verify(),
         lambda store: store.read_log("", -1),
     ],
     ids=["read", "write", "look", "log"],

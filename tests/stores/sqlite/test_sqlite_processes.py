@@ -10,7 +10,7 @@ from helpers.builders import HOUR, issued, log_of, registered
 from helpers.processes import WITHOUT_FCNTL, Processes
 from helpers.support import HandClock
 from oauth_mw import open_store
-from oauth_mw.tokens.cache import LOOK_SECONDS, VerifiedTokens
+from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 every_kind = pytest.mark.parametrize(
@@ -22,9 +22,9 @@ every_kind = pytest.mark.parametrize(
 WORKER = """
 import time
 from oauth_mw.tokens.opaque import OpaqueTokens
-from oauth_mw.tokens.cache import VerifiedTokens
+from oauth_mw.tokens.cache import TokenCache
 tokens = OpaqueTokens(store, time.time, "", "Bearer")
-verified = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=lambda: 0.0)
+verified = TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=lambda: 0.0)
 
 def accepts(text):
     return verified.find("Bearer " + text, text)
@@ -85,7 +85,7 @@ def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_l
     pytest.importorskip("fcntl")
     clock, monotonic = HandClock(), HandClock()
     tokens = OpaqueTokens(store, clock, "", "Bearer")
-    verified = VerifiedTokens(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=monotonic)
+    verified = TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=5, monotonic=monotonic)
     text, token = tokens.issue(store.find_client("tester"), (), HOUR)
     verified.find(text, "")
     verified.find(text, text)

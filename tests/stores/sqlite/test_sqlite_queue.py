@@ -317,7 +317,7 @@ def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_rem
     counter.unlink()
     linked(counter, victim)
     with pytest.raises(StoreUnavailable):
-        store.look()
+        store.verify()
     counter.unlink()
 
     assert end_client(store, "tester")

@@ -115,7 +115,7 @@ def test_a_restored_backup_is_another_store_though_its_log_ends_at_the_same_posi
     seen = log_of(store)
 
     restore(backup, path)
-    store.look()
+    store.verify()
 
     page = store.read_log(seen.store_id, seen.position)
     assert (page.position, page.complete, store.find_token(lost)) == (seen.position, False, None)
@@ -129,7 +129,7 @@ def test_a_backup_that_was_used_elsewhere_is_restored_while_a_worker_serves(stor
     log_of(store)
 
     copy_by_sqlite(other, path)
-    store.look()
+    store.verify()
 
     assert end_client(store, "tester")
 
@@ -180,7 +180,7 @@ def test_a_process_that_is_killed_while_it_writes_the_number_stops_nobody(store)
     with Processes(store.url) as start:
         assert start(KILLED).ends() == 9
 
-    store.look()
+    store.verify()
 
     assert end_client(store, "tester")
     assert not store.read_log(seen.store_id, seen.position).complete
@@ -190,6 +190,6 @@ def test_a_look_that_finds_all_as_before_keeps_what_is_cached(store):
     seen = log_of(store)
     for number in range(1, 4):
         issued(store, number=number)
-        store.look()
+        store.verify()
 
     assert store.read_log(seen.store_id, seen.position).complete

@@ -67,7 +67,7 @@ class PostgresEngine:
         self._create: Callable[[Connection], None] | None = None
         self._pool: Pool | None = None
         self._opening: dict[int, threading.Lock] = {}
-        self._watching: list[Callable[[], None]] = []
+        self._callbacks: list[Callable[[], None]] = []
         self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     @staticmethod
@@ -153,7 +153,7 @@ class PostgresEngine:
     def has_table(self, connection: Connection, name: str) -> bool:
         return has_table(driver_of(connection.connection), name)
 
-    def look(self) -> None:
+    def verify(self) -> None:
         """A connection that was lost shows by itself."""
 
     def renew(self) -> None:
@@ -166,8 +166,8 @@ class PostgresEngine:
     def swept(self, rows: int) -> None:
         """Autovacuum does the rest."""
 
-    def watch(self, ended: Callable[[], None]) -> None:
-        self._watching.append(ended)
+    def on_revocation(self, callback: Callable[[], None]) -> None:
+        self._callbacks.append(callback)
 
     def waiter(self) -> Listener:
         listener = Listener(self._dial, self._notify)
@@ -228,7 +228,7 @@ class PostgresEngine:
                 notify(driver)
         if ends_tokens:
             with RequestDeadline(left):
-                for told in self._watching:
+                for told in self._callbacks:
                     told()
 
 

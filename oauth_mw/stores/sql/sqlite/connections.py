@@ -31,7 +31,7 @@ _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sq
 Dial = Callable[[float], Link]
 
 
-class Held:
+class ConnectionSet:
     """What must not cross a fork, and all that belongs to one set of files.
 
     The connections lie in a free list: a pool's checkout would cost more than the statements.
@@ -216,7 +216,7 @@ class Held:
                 _close(self._free, self._watch)
 
 
-_all_held: weakref.WeakValueDictionary[int, Held] = weakref.WeakValueDictionary()
+_all_held: weakref.WeakValueDictionary[int, ConnectionSet] = weakref.WeakValueDictionary()
 
 
 def _before_fork() -> None:

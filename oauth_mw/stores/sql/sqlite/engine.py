@@ -27,11 +27,11 @@ from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ....processes import PerProcess
 from .. import schema
 from .change_counter import has_counter
-from .connections import FILE, Held, unavailable
+from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
 from .files import Identity, check_names, check_planted, identity, make_database
 from .fork import Link
-from .sessions import Reading, Writing
+from .sessions import ReadSession, WriteSession
 
 # Some 500 pages of its log; SQLite itself waits for 1,000.
 SWEPT_ROWS = 16_000
@@ -64,7 +64,7 @@ class SQLiteEngine:
         self.generation: Callable[[], object] = object
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
-        self._held: Held | None = None
+        self._held: ConnectionSet | None = None
         self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
         self._exchanges = 0
         self._mounts_seen = True
@@ -102,11 +102,11 @@ class SQLiteEngine:
     def has_table(self, connection: Connection, name: str) -> bool:
         return inspect(connection).has_table(name)
 
-    def _usable(self) -> Held | None:
+    def _usable(self) -> ConnectionSet | None:
         held = self._held
         return held if held is not None and held.pid == os.getpid() and not held.closed else None
 
-    def _here(self, until: float) -> Held:
+    def _here(self, until: float) -> ConnectionSet:
         """What this process holds, made anew after a fork or when the files were exchanged: noticed within a second.
 
         :raises StoreUnavailable: there is no usable store now.
@@ -119,7 +119,7 @@ class SQLiteEngine:
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
-    def _contact(self, until: float) -> Held:
+    def _contact(self, until: float) -> ConnectionSet:
         opening = self._opening.get()
         if not opening.acquire(timeout=max(until - monotonic(), 0)):
             raise StoreUnavailable("the store is being opened")
@@ -142,7 +142,7 @@ class SQLiteEngine:
         finally:
             opening.release()
 
-    def _prepared(self, until: float) -> Held:
+    def _prepared(self, until: float) -> ConnectionSet:
         """Judge what is there before touching anything; make the tables, if this is the start that may."""
         database = identity(self.path)
         self._mounts_seen = check_names(self.path)
@@ -152,7 +152,7 @@ class SQLiteEngine:
             link.wait_at_most(until - monotonic())
             missing = self._judged_missing(link)
             link.wait_at_most(until - monotonic())
-            held = Held(self.path, database, self._dial, self.timeout, self._exchanges)
+            held = ConnectionSet(self.path, database, self._dial, self.timeout, self._exchanges)
             if missing and self._create:
                 make_tables(self._create, held.counter, link, until)
                 self.check(link.core)
@@ -187,7 +187,7 @@ class SQLiteEngine:
     def renew(self) -> None:
         """Never needed."""
 
-    def look(self) -> None:
+    def verify(self) -> None:
         """Notice that the files were exchanged; open the new ones.
 
         :raises StoreUnavailable: they are not there.
@@ -207,7 +207,7 @@ class SQLiteEngine:
             with suppress(StoreUnavailable), self.reading() as link:
                 link.driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    def watch(self, ended: Callable[[], None]) -> None:
+    def on_revocation(self, callback: Callable[[], None]) -> None:
         """The generation says it all."""
 
     def waiter(self) -> None:
@@ -226,29 +226,29 @@ class SQLiteEngine:
         held = self._usable()
         return held.data_version() if held else object()  # equal to nothing, so that who asks looks
 
-    def reading(self) -> Reading:
+    def reading(self) -> ReadSession:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline_in(self.timeout)
-        return Reading(self._here(until), until)
+        return ReadSession(self._here(until), until)
 
-    def writing(self) -> Writing:
+    def writing(self) -> WriteSession:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline_in(self.timeout)
-        return Writing(self._here(until), until)
+        return WriteSession(self._here(until), until)
 
     @contextmanager
     def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
         """One write transaction that survives power loss. ``ends_tokens`` tells all workers, after the commit.
 
-        :raises StoreUnavailable: as in :class:`Writing`; then nothing was committed. Or as in :func:`write_back`.
+        :raises StoreUnavailable: as in :class:`WriteSession`; then nothing was committed. Or as in :func:`write_back`.
         """
         until = deadline_in(self.timeout)
         held = self._here(until)
-        with Writing(held, until, all_files=True) as (connection, driver):
+        with WriteSession(held, until, all_files=True) as (connection, driver):
             try:
                 driver.execute("PRAGMA synchronous=FULL")
                 driver.execute("BEGIN IMMEDIATE")

@@ -6,13 +6,13 @@ import sqlite3
 from time import monotonic
 from types import TracebackType
 
-from .connections import Held
+from .connections import ConnectionSet
 from .fork import Link
 
 LATE = 0.9  # of the timeout: with less of it left, SQLite's own waiting must be shorter
 
 
-class Reading:
+class ReadSession:
     """``with`` a held connection, for autocommit statements that only read.
 
     A class, because a generator would cost as much as the statement.
@@ -23,7 +23,7 @@ class Reading:
 
     __slots__ = ("_until", "_held", "_late", "_link")
 
-    def __init__(self, held: Held, until: float) -> None:
+    def __init__(self, held: ConnectionSet, until: float) -> None:
         self._held = held
         self._until = until
 
@@ -48,17 +48,17 @@ class Reading:
         self._held.put_back(self._link, error)
 
 
-class Writing(Reading):
+class WriteSession(ReadSession):
     """``with`` a held connection and the writers' turn, for one autocommit statement (``synchronous=NORMAL``).
 
     :param until: for the queue and SQLite's own waiting together, on the monotonic clock.
-    :param all_files: what is written must last, see :meth:`Held.begin_turn`.
+    :param all_files: what is written must last, see :meth:`ConnectionSet.begin_turn`.
     :raises StoreUnavailable: no turn in time, the files were exchanged, or SQLite does not answer.
     """
 
     __slots__ = ("_all_files",)
 
-    def __init__(self, held: Held, until: float, *, all_files: bool = False) -> None:
+    def __init__(self, held: ConnectionSet, until: float, *, all_files: bool = False) -> None:
         self._held = held
         self._until = until
         self._all_files = all_files
@@ -66,13 +66,13 @@ class Writing(Reading):
     def __enter__(self) -> Link:
         self._held.begin_turn(self._until, all_files=self._all_files)
         try:
-            return Reading.__enter__(self)
+            return ReadSession.__enter__(self)
         except BaseException:
             self._held.end_turn()
             raise
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            Reading.__exit__(self, kind, error, trace)
+            ReadSession.__exit__(self, kind, error, trace)
         finally:
             self._held.end_turn()
