@@ -216,7 +216,7 @@ def _endpoints(
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
-        "revocation_path": RevocationEndpoint(authenticate, tokens.known, tokens.revoke, emit),
+        "revocation_path": RevocationEndpoint(authenticate, tokens.find, tokens.revoke, emit),
         "introspection_path": IntrospectionEndpoint(authenticate, read, settings.names),
     }
 

@@ -66,7 +66,7 @@ class Guard:
     ) -> None:
         self._access_for = decide
         self._tokens = tokens
-        self._cached = tokens.hit
+        self._cached = tokens.cached
         self._clock = clock
         self._challenge = challenge
         self._delay = delay

@@ -140,7 +140,7 @@ def _jwt(store: Store, text: str, files: Sequence[str], secret: str | None) -> t
         leeway=0,
         challenge="",
     )
-    found = tokens.known(text)
+    found = tokens.find(text)
     if found is None:
         raise NotFound("there is no such token")
     return found

@@ -1,17 +1,10 @@
-"""The cache of verified tokens. It follows the revocation log, so that a hit is as good as a look into the store.
-
-Entries are keyed by the SHA-256 of the whole Authorization value: keyed by its text, they would
-keep live credentials in memory. Before every look-up the log's generation is compared; when it
-moved, what the log names is evicted first. Where the generation cannot show what other machines
-do, what the log said holds for the lag that was allowed, counted from before it was asked, and a
-thread asks again before that time is over.
-"""
+"""The cache of verified tokens. It follows the revocation log, so a cached token is as good as a read of the store."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from weakref import WeakMethod
 
@@ -23,33 +16,73 @@ from ..protocols import RevocationLog
 from .denylist import Denylist
 from .denylist_loader import DenylistLoader, NotLoaded
 from .follower import LogFollower
-from .generation import Generation
 
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 
 
-class _Locks:
-    """``looking`` is held during a read of the log, which may be slow; ``changing`` only for changes in memory."""
+class Segment:
+    """One of the cache's two segments: tokens by digest for the guard, digests by token id for the log.
+
+    Every token that the guard can find can be evicted by the log, at every moment: a fork may come between any two
+    statements.
+    """
+
+    __slots__ = ("by_digest", "digests")
 
     def __init__(self) -> None:
-        self.looking = threading.Lock()
-        self.changing = threading.Lock()
+        self.by_digest: dict[bytes, AccessToken] = {}
+        self.digests: dict[str, bytes] = {}
+
+    def add(self, digest: bytes, token: AccessToken) -> None:
+        # An ECDSA signature can be rewritten into another valid one, so one JWT can have many texts: keep only one.
+        before = self.digests.get(token.token_id)
+        if before is not None and before != digest:
+            self.by_digest.pop(before, None)
+        self.digests[token.token_id] = digest
+        self.by_digest[digest] = token
+
+    def evict(self, event: Revocation) -> None:
+        if event.key is not None:
+            token_ids = [event.key.hex()]
+        else:
+            token_ids = [token.token_id for token in self.by_digest.values() if token.client_id == event.client_id]
+        for token_id in token_ids:
+            digest = self.digests.get(token_id)
+            if digest is not None:
+                self.by_digest.pop(digest, None)
+                del self.digests[token_id]
+
+
+class _Locks:
+    """``polling`` is held during a read of the log, which may be slow; ``memory`` only for changes of the cache."""
+
+    def __init__(self) -> None:
+        self.polling = threading.Lock()
+        self.memory = threading.Lock()
 
 
 class TokenCache:
-    """Verified tokens by Authorization value.
+    """Verified tokens by the SHA-256 of the Authorization value; the value itself would be a live credential in memory.
 
-    :param read: the format's verb: the live token of a text, or ``None``.
-    :param size: how many of the tokens that were used last are kept at least. Two generations of that size take turns:
-        a token that is used joins the younger one, and when that is full, the older is dropped.
-    :param lag: seconds after which a revocation is seen where the log's generation does not show it; 0 asks the log
-        at every request.
-    :param grace: seconds for which cached tokens stay good after the store last answered.
-    :param timeout: seconds that a request waits for the look of another.
-    :param monotonic: a clock that never goes back, for the looks.
-    :param denylist: what ``read`` asks about tokens that only the log tells about; it learns here what ended.
-    :param forget: called when an event ends all tokens that some key has signed.
+    A token enters the *recent* segment when it is read from the store. When that segment is full, it becomes the
+    *previous* one, whose tokens are dropped; a token that is used there moves back to the recent one. A revocation
+    evicts it from both.
+
+    Cached tokens are trusted while the log's generation is the one of the last poll, and the last poll is young
+    enough: for ``POLL_SECONDS`` where the generation shows every revocation, else for ``lag``. The time counts from the
+    start of the poll. Then a poll is *due*: one thread reads the log, and the others wait for it. If it fails, cached
+    tokens are accepted within ``grace``, all others are refused, and the log is read again after ``RETRY_SECONDS``.
+    With a lag, a thread polls early, so that requests need not wait.
+
+    :param read: returns the live token for a text, or ``None``.
+    :param size: capacity of each segment: at least as many of the most recently used tokens are cached.
+    :param lag: seconds until a revocation is seen where the log's generation does not show it; 0: poll at each request.
+    :param grace: seconds for which cached tokens are accepted after the last successful poll.
+    :param timeout: seconds that a request may wait for the store.
+    :param monotonic: a clock that never goes back.
+    :param denylist: the revocations that only the log has, for ``read``. The cache keeps it up to date.
+    :param forget: called when an event revokes all tokens that some signing key has signed.
     """
 
     def __init__(
@@ -68,200 +101,169 @@ class TokenCache:
         self._read = read
         self._log = log
         self._size = size
-        self._trusted = LOOK_SECONDS if log.immediate else lag
+        self._trusted_seconds = POLL_SECONDS if log.immediate else lag
         self._grace = grace
         self._timeout = timeout
         self._monotonic = monotonic
         self._denylist = denylist
         self._loader = None if denylist is None else DenylistLoader(log, denylist, timeout)
         self._forget = forget
-        self._young, self._old = Generation(), Generation()
+        self._recent, self._previous = Segment(), Segment()
         self._generation = log.generation
-        self._seen: object = object()
-        self._next_look = 0.0
-        self._answered = float("-inf")
-        self._failed = float("-inf")
-        self._failure = ""
-        self._missed = float("-inf")
-        self._epoch = 0
+        self._polled_generation: object = object()
         self._store_id, self._position = "", -1
-        self._here = PerProcess(_Locks).get
-        self._follower = LogFollower(self._follow_ahead, log.waiter) if lag and not log.immediate else None
-        log.on_revocation(_weakly(self._learn_of_own))
+        self._next_poll = 0.0
+        self._last_success = self._last_failure = self._own_missed = float("-inf")  # when each began
+        self._failure = ""
+        self._changes = 0  # counts all evictions
+        self._locks = PerProcess(_Locks).get
+        self.follower = LogFollower(self.poll_early, log.waiter) if lag and not log.immediate else None
+        log.on_revocation(_weakly(self._poll_own_revocation))
 
-    def hit(self, value: str) -> AccessToken | None:
-        """The cached token of an Authorization value, if it can be trusted without asking anybody.
-
-        Whether it has expired is the caller's to ask.
-        """
-        if self._generation() != self._seen or self._monotonic() >= self._next_look:
+    def cached(self, value: str) -> AccessToken | None:
+        """Return the cached token for an Authorization value, unless a poll is due. It may have expired."""
+        if self._generation() != self._polled_generation or self._monotonic() >= self._next_poll:
             return None
-        return self._kept(sha256(value.encode()).digest())
+        return self._get(sha256(value.encode()).digest())
 
     def find(self, value: str, text: str) -> AccessToken | None:
-        """The token ``text``: from the cache, once it is known what ended meanwhile; else from the store, and kept.
+        """Return the token ``text`` of the Authorization ``value``: from the cache, after a poll if one is due, else
+        from the store.
 
-        :raises StoreUnavailable: it cannot be told.
+        :raises StoreUnavailable: its state is not known.
         """
         with RequestDeadline(self._timeout):
             failure = ""
-            if self._generation() != self._seen or self._monotonic() >= self._next_look:
-                failure = self._catch_up()
+            if self._generation() != self._polled_generation or self._monotonic() >= self._next_poll:
+                failure = self._poll_within_grace()
             digest = sha256(value.encode()).digest()
-            kept = self._kept(digest)
-            if kept is None and failure:
+            token = self._get(digest)
+            if token is None and failure:
                 raise StoreUnavailable(failure)
-            return kept or self._found(digest, text)
+            return token or self._read_and_add(digest, text)
 
     def refresh(self) -> None:
-        """Learn all that ended until now.
+        """Apply all revocations until now.
 
-        :raises StoreUnavailable: it cannot be told.
+        :raises StoreUnavailable: the log cannot be read.
         """
         arrived = self._monotonic()
-        if self._log.immediate and self._generation() == self._seen and arrived < self._next_look:
+        if self._log.immediate and self._generation() == self._polled_generation and arrived < self._next_poll:
             return
         with RequestDeadline(self._timeout):
-            self._look(arrived, wait=self._timeout, ahead=True)
+            self._poll(arrived, wait=self._timeout, early=True)
 
-    def _kept(self, digest: bytes) -> AccessToken | None:
-        return self._young.by_digest.get(digest) or self._promoted(digest)
+    def poll_early(self) -> float:
+        """Poll before a request has to. Return the seconds until the next such poll."""
+        started = self._monotonic()
+        try:
+            with RequestDeadline(self._timeout):
+                self._poll(started, wait=self._timeout, early=True)
+        except StoreUnavailable:
+            return max(started + RETRY_SECONDS - self._monotonic(), 0)
+        return max(self._last_success + self._trusted_seconds / 2 - self._monotonic(), 0)
 
-    def _found(self, digest: bytes, text: str) -> AccessToken | None:
-        epoch = self._epoch
-        token = self._read(text)
-        if token is not None:
-            with self._here().changing:
-                # What the log told since before the read may have been about this token.
-                if self._epoch == epoch:
+    def _get(self, digest: bytes) -> AccessToken | None:
+        token = self._recent.by_digest.get(digest)
+        if token is None and digest in self._previous.by_digest:
+            with self._locks().memory:
+                token = self._previous.by_digest.get(digest)
+                if token is not None:
                     self._add(digest, token)
         return token
 
-    def _promoted(self, digest: bytes) -> AccessToken | None:
-        if digest not in self._old.by_digest:
-            return None
-        with self._here().changing:
-            token = self._old.by_digest.get(digest)
-            if token is not None:
-                self._add(digest, token)
-            return token
+    def _read_and_add(self, digest: bytes, text: str) -> AccessToken | None:
+        changes = self._changes
+        token = self._read(text)
+        if token is not None:
+            with self._locks().memory:
+                # An event that arrived since the read began may have been about this token.
+                if self._changes == changes:
+                    self._add(digest, token)
+        return token
 
     def _add(self, digest: bytes, token: AccessToken) -> None:
-        if len(self._young.by_digest) >= self._size:
-            self._old, self._young = self._young, Generation()
-        self._young.add(digest, token)
+        if len(self._recent.by_digest) >= self._size:
+            self._previous, self._recent = self._recent, Segment()
+        self._recent.add(digest, token)
 
-    def _catch_up(self) -> str:
-        """Learn from the log what ended, before a request is judged; why that failed, if cached tokens are good still.
+    def _poll_within_grace(self) -> str:
+        """Poll because it is due. Return why that failed, if cached tokens are still accepted; else an empty string.
 
-        :raises StoreUnavailable: it cannot be told, and they are not.
+        :raises StoreUnavailable: it failed, and they are not.
         """
         arrived = self._monotonic()
-        # In an outage that is known already, it is enough that somebody waits for its end. What was known before
-        # a pause is not known any more: by now the look after the failed one would have failed too.
-        known = self._answered < self._failed and arrived < self._failed + RETRY_SECONDS + 2 * self._timeout
+        # In an outage, it is enough that one request waits for its end. A failure from before a pause of this process
+        # is no sign of an outage: without the pause, the next poll would have failed too by now.
+        is_outage = (
+            self._last_success < self._last_failure and arrived < self._last_failure + RETRY_SECONDS + 2 * self._timeout
+        )
         try:
-            self._look(arrived, wait=0 if known else self._timeout)
+            self._poll(arrived, wait=0 if is_outage else self._timeout)
         except StoreUnavailable as error:
-            if self._monotonic() >= self._answered + self._grace:
+            if self._monotonic() >= self._last_success + self._grace:
                 raise
             return error.reason
         return ""
 
-    def _follow_ahead(self) -> float:
-        """Look before a request has to; the seconds until the next time."""
-        started = self._monotonic()
+    def _poll_own_revocation(self) -> None:
+        """Apply what this process has revoked, before it is acknowledged."""
+        revoked = self._monotonic()
         try:
-            with RequestDeadline(self._timeout):
-                self._look(started, wait=self._timeout, ahead=True)
+            self._poll(revoked, wait=self._timeout, early=True)
         except StoreUnavailable:
-            return max(started + RETRY_SECONDS - self._monotonic(), 0)
-        return max(self._answered + self._trusted / 2 - self._monotonic(), 0)
+            with self._locks().memory:
+                self._own_missed = revoked
+                self._next_poll = 0.0
 
-    def _learn_of_own(self) -> None:
-        """What this process ended is known here before it is acknowledged."""
-        ended = self._monotonic()
-        try:
-            self._look(ended, wait=self._timeout, ahead=True)
-        except StoreUnavailable:
-            with self._here().changing:
-                self._missed = ended
-                self._next_look = 0.0
+    def _poll(self, arrived: float, *, wait: float, early: bool = False) -> None:
+        """Read the log, or wait up to ``wait`` seconds for another thread that does.
 
-    def _look(self, arrived: float, *, wait: float, ahead: bool = False) -> None:
-        """One thread asks; the others wait for its answer.
-
-        :param ahead: although nothing is due.
+        :param arrived: a poll that began later will do.
+        :param early: poll although it is not due.
         """
-        lock = self._here().looking
+        lock = self._locks().polling
         if not lock.acquire(timeout=max(deadline_in(wait) - time.monotonic(), 0)):
-            raise StoreUnavailable("no look at the revocation log in time")
+            busy = f"another request did not finish reading the revocation log within {self._timeout:g} s"
+            raise StoreUnavailable(busy if wait else self._failure)
         try:
-            if self._follower is not None:
-                self._follower.start()
-            # Times and generation are taken before the log is read: what comes later is met by the next look.
+            if self.follower is not None:
+                self.follower.start()
+            # Taken before the log is read: what is revoked later is left to the next poll.
             started = self._monotonic()
-            current = self._generation() == self._seen
-            if current and (self._answered > arrived or (not ahead and started < self._next_look)):
+            is_same = self._generation() == self._polled_generation
+            if is_same and (self._last_success > arrived or (not early and started < self._next_poll)):
                 return
-            self._follow(started)
+            page, generation = self._read_log(started)
+            with self._locks().memory:
+                self._apply(page)
+                self._polled_generation = generation
+                self._last_success = started
+                self._next_poll = started + self._trusted_seconds if started > self._own_missed else 0.0
         finally:
             lock.release()
 
-    def _follow(self, started: float) -> None:
-        page, generation = self._ask(started)
-        with self._here().changing:
-            if page.complete:
-                self._learn(page.events)
-            else:
-                self._restart()
-            self._store_id, self._position = page.store_id, page.position
-            self._seen = generation
-            self._answered = started
-            self._next_look = started + self._trusted if started > self._missed else 0.0
-
-    def _learn(self, events: Sequence[Revocation]) -> None:
-        if self._denylist is not None:
-            self._denylist.learn(events)
-        for event in events:
-            if not event.client_id:
-                self._forget_all()
-            self._young.evict(event)
-            self._old.evict(event)
-            self._epoch += 1
-
-    def _restart(self) -> None:
-        if self._denylist is not None:
-            self._denylist.settle()
-        self._forget_all()
-
-    def _forget_all(self) -> None:
-        self._forget()
-        self._young, self._old = Generation(), Generation()
-        self._epoch += 1
-
-    def _ask(self, started: float) -> tuple[LogPage, object]:
-        """One look at the log, and the generation from before it; not again right after a failure."""
-        if started < self._failed + RETRY_SECONDS:
+    def _read_log(self, started: float) -> tuple[LogPage, object]:
+        """Read the log, and the generation before it; not again right after a failure."""
+        if started < self._last_failure + RETRY_SECONDS:
             raise StoreUnavailable(self._failure)
-        in_a_hurry = deadline_in(self._timeout) < time.monotonic() + self._timeout / 2
+        had_time = deadline_in(self._timeout) >= time.monotonic() + self._timeout / 2
         try:
             try:
-                return self._asked()
+                return self._read_log_once()
             except NotLoaded:
                 raise
             except StoreUnavailable:
-                # One lost connection is no outage.
-                return self._asked()
+                return self._read_log_once()  # one lost connection is no outage
         except StoreUnavailable as error:
-            # The time of the question: who was paused over it cannot say how the store does now. Nor can who had used
-            # up his time elsewhere.
-            if not in_a_hurry:
+            # A request that had spent its time elsewhere cannot judge the store. The failure counts from the start of
+            # the read: after a pause of this process it says nothing about the store now.
+            if had_time:
                 self._failure = error.reason
-                self._failed = started
+                self._last_failure = started
             raise
 
-    def _asked(self) -> tuple[LogPage, object]:
+    def _read_log_once(self) -> tuple[LogPage, object]:
         self._log.verify()
         self._generation = self._log.generation
         generation = self._generation()
@@ -270,14 +272,35 @@ class TokenCache:
             page = self._loader.read(page)
         return page, generation
 
+    def _apply(self, page: LogPage) -> None:
+        # The denylist first: what is evicted may be read from the store again at once, and is judged by it.
+        if page.complete:
+            if self._denylist is not None:
+                self._denylist.apply(page.events)
+            for event in page.events:
+                if not event.client_id:
+                    self._clear()
+                self._recent.evict(event)
+                self._previous.evict(event)
+                self._changes += 1
+        else:
+            if self._denylist is not None:
+                self._denylist.settle()
+            self._clear()
+        self._store_id, self._position = page.store_id, page.position
+
+    def _clear(self) -> None:
+        self._forget()
+        self._recent, self._previous = Segment(), Segment()
+        self._changes += 1
+
 
 def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """Call a method as long as its object is used by others."""
+    """Return a function that calls ``method`` while its object is used elsewhere."""
     weak = WeakMethod(method)
 
     def call() -> None:
-        alive = weak()
-        if alive is not None:
+        if alive := weak():
             alive()
 
     return call

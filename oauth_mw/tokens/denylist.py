@@ -1,8 +1,8 @@
-"""All that ended early, in memory: what makes tokens revocable that no row in the store tells about.
+"""The denylist: revocations that no row of a token shows, in memory.
 
-It is as fresh as the cache of verified tokens, because the same looks at the revocation log feed
-both. A single token is forgotten once no clock can accept it any more, and this process has seen the time pass that the
-token had left when it ended: a clock that was ahead for a while makes none good again.
+The polls of the revocation log that keep the cache of verified tokens up to date keep it up to date too. A token
+revoked singly is dropped once no machine's clock can accept it, and this process has seen the time pass that the token
+had left when it was revoked: a clock that was ahead for a while makes no revoked token good again.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import NamedTuple
 from ..model import LOG_KEEP_SECONDS, Clock, Revocation
 
 
-class _Known(NamedTuple):
-    """In one piece, so that whoever asks meanwhile sees all of what was known before a restart, or after it.
+class _Entries(NamedTuple):
+    """One object, so that a reader sees all entries from before a reload, or all from after it.
 
-    ``due`` is a heap: when each may be forgotten. Beside the tokens it may have some that ended once more, with all of
-    their client.
+    ``due`` is a heap of when each token may be dropped. It may hold tokens that ``tokens`` no longer has, because all
+    tokens of their client were revoked since.
     """
 
     tokens: dict[str, set[bytes]]
@@ -32,7 +32,7 @@ class _Known(NamedTuple):
         elif event.alone:
             keys = self.tokens.setdefault(event.client_id, set())
             if event.key not in keys:
-                # First, so that after a fork between the two it is told again, not kept for ever.
+                # The heap first: after a fork between the two, the event is added again, and not kept for ever.
                 left = int.from_bytes(event.key[:4]) - min(event.position / 1_000_000, now)
                 heappush(self.due, (monotonic + max(left, 0) + LOG_KEEP_SECONDS, event.key, event.client_id))
                 keys.add(event.key)
@@ -44,8 +44,7 @@ class _Known(NamedTuple):
             if left >= 0:
                 heapreplace(self.due, (monotonic + left, key, client_id))
                 continue
-            keys = self.tokens.get(client_id)
-            if keys is not None:
+            if keys := self.tokens.get(client_id):
                 keys.discard(key)
                 if not keys:
                     del self.tokens[client_id]
@@ -53,10 +52,10 @@ class _Known(NamedTuple):
 
 
 class Denylist:
-    """Single tokens by client and storage key, and for each client the last event that ended all.
+    """Tokens revoked singly, by client and storage key; and for each client the position before which all are revoked.
 
-    Nobody may ask before it was told the whole log: by :meth:`gather`, in parts, after :meth:`begin`, until
-    :meth:`settle`.
+    Call :meth:`begin`, :meth:`gather` for each page of the log, then :meth:`settle`, before the first
+    :meth:`is_revoked`.
 
     :param monotonic: a clock that never goes back and never jumps.
     """
@@ -64,60 +63,50 @@ class Denylist:
     def __init__(self, clock: Clock, monotonic: Clock = time.monotonic) -> None:
         self._clock = clock
         self._monotonic = monotonic
-        self._known = self._coming = _Known({}, {}, [])
-        self._dropped = 0
+        self._entries = self._gathered = _Entries({}, {}, [])
+        self._stale_due = 0
 
     def __len__(self) -> int:
-        """How many single tokens are known."""
-        return sum(map(len, self._known.tokens.values()))
+        """The number of tokens revoked singly."""
+        return sum(map(len, self._entries.tokens.values()))
 
     def begin(self) -> None:
-        """Gather the whole log, beside what is known so far."""
-        self._coming = _Known({}, {}, [])
+        """Begin to gather the whole log; until :meth:`settle` the present entries stay in use."""
+        self._gathered = _Entries({}, {}, [])
 
     def gather(self, events: Iterable[Revocation]) -> None:
         """
-        :param events: in any order, and any of them more than once.
+        :param events: in any order, also repeated.
         """
         now, monotonic = self._clock(), self._monotonic()
         for event in events:
-            self._coming.add(event, now, monotonic)
+            self._gathered.add(event, now, monotonic)
 
     def settle(self) -> None:
-        """Know what was gathered, and nothing else."""
-        self._known, self._coming = self._coming, _Known({}, {}, [])
+        """Replace all entries by the gathered ones."""
+        self._entries, self._gathered = self._gathered, _Entries({}, {}, [])
 
-    def restart(self, events: Iterable[Revocation]) -> None:
-        """Forget all, and begin with the whole log."""
-        self.begin()
-        self.gather(events)
-        self.settle()
-
-    def learn(self, events: Iterable[Revocation]) -> None:
+    def apply(self, events: Iterable[Revocation]) -> None:
         """
         :param events: in the order of the log.
         """
-        known, now, monotonic = self._known, self._clock(), self._monotonic()
+        entries, now, monotonic = self._entries, self._clock(), self._monotonic()
         for event in events:
-            known.add(event, now, monotonic)
+            entries.add(event, now, monotonic)
             if event.key is None:
-                # With all of a client's tokens those ended that were known singly.
-                self._dropped += len(known.tokens.pop(event.client_id, ()))
-        if 2 * self._dropped > len(known.due):
-            self._tidy(known)
-        known.drop_due(now, monotonic)
-
-    def _tidy(self, known: _Known) -> None:
-        """Not at each end of a client: a client can have one as often as it likes, and there may be many others."""
-        self._dropped = 0
-        left = [each for each in known.due if each[1] in known.tokens.get(each[2], ())]
-        heapify(left)
-        known.due[:] = left
+                self._stale_due += len(entries.tokens.pop(event.client_id, ()))
+        # Not at each such event: a client can cause many, and other clients may have many entries.
+        if 2 * self._stale_due > len(entries.due):
+            self._stale_due = 0
+            left = [each for each in entries.due if each[1] in entries.tokens.get(each[2], ())]
+            heapify(left)
+            entries.due[:] = left
+        entries.drop_due(now, monotonic)
 
     def is_revoked(self, key: bytes, client_id: str, position: int) -> bool:
-        """Whether a token of this client is revoked.
+        """True if the token with this storage key and client is revoked.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
         """
-        tokens, clients, _ = self._known
+        tokens, clients, _ = self._entries
         return key in tokens.get(client_id, ()) or position < clients.get(client_id, 0)

@@ -1,4 +1,4 @@
-"""All that the revocation log alone says, read in parts: that may take longer than a request may wait."""
+"""Loading of the denylist in pages, which may take longer than one request may wait."""
 
 from __future__ import annotations
 
@@ -14,53 +14,53 @@ from .denylist import Denylist
 
 
 class NotLoaded(StoreUnavailable):
-    """There is more, for the next who looks."""
+    """The denylist is not fully loaded; the next request continues."""
 
 
 class DenylistLoader:
-    """Whoever looks reads on where the one before him stopped.
+    """Loads the denylist in pages. A caller that runs out of time leaves its progress to the next.
 
-    :param denylist: where it is gathered.
-    :param timeout: seconds that an operation of the store may take; half of them is read in one go.
+    :param denylist: receives the pages.
+    :param timeout: seconds that an operation of the store may take; one call reads pages for half of them.
     """
 
     def __init__(self, log: RevocationLog, denylist: Denylist, timeout: float) -> None:
         self._log = log
         self._denylist = denylist
         self._timeout = timeout
-        self._begun: LogPage | None = None
-        self._left: tuple[Any, ...] | None = ()
+        self._first: LogPage | None = None
+        self._next: tuple[Any, ...] | None = ()
 
     def read(self, page: LogPage) -> LogPage:
-        """Gather all, and say where the log then stands.
+        """Gather the whole denylist. Return the log's state at its end.
 
-        :param page: where it stands now.
+        :param page: the log's state now.
         :raises NotLoaded: it takes longer.
-        :raises StoreUnavailable: the store does not answer, or is another one than before.
+        :raises StoreUnavailable: the store does not answer, or was replaced meanwhile.
         """
-        begun = self._begun
-        if begun is None or begun.store_id != page.store_id:
+        first = self._first
+        if first is None or first.store_id != page.store_id:
             self._denylist.begin()
-            self._left = ()
-            begun = self._begun = page
+            self._next = ()
+            first = self._first = page
         until = deadline_in(self._timeout / 2)
-        while self._left is not None:
-            part = self._log.read_denylist(self._left)
+        while self._next is not None:
+            part = self._log.read_denylist(self._next)
             self._denylist.gather(part.events)
-            self._left = part.following
-            if self._left is not None and time.monotonic() >= until:
-                raise NotLoaded("the revocation log is long, and not read to its end yet")
-        # What was appended meanwhile may lie in no part. Nor do parts of two stores make one.
-        now = self._log.read_log(begun.store_id, begun.position)
-        self._begun = None
-        if not now.complete and now[:2] != begun[:2]:
-            raise StoreUnavailable("the revocation log is another one than when it was begun to be read")
+            self._next = part.following
+            if self._next is not None and time.monotonic() >= until:
+                raise NotLoaded("the denylist is long and not fully loaded yet; the next request continues")
+        # Events that were appended meanwhile may be in no page, and pages of two stores do not belong together.
+        now = self._log.read_log(first.store_id, first.position)
+        self._first = None
+        if not now.complete and now[:2] != first[:2]:
+            raise StoreUnavailable("the store was replaced while the denylist was loaded; the next request starts anew")
         self._denylist.gather(now.events)
         return now._replace(events=(), complete=False)
 
 
 def load_denylist(log: RevocationLog, clock: Clock) -> Denylist:
-    """All that the log alone says just now, however long it takes to read it.
+    """Load the whole denylist, however long that takes.
 
     :raises StoreUnavailable: it cannot be read.
     """

@@ -1,4 +1,4 @@
-"""A thread of each process that does in advance what a request would otherwise wait for."""
+"""The thread of each process that polls the revocation log, so that requests need not wait for it."""
 
 from __future__ import annotations
 
@@ -12,47 +12,52 @@ from threading import Thread
 from ..protocols import Waiter
 from ..threads import begin
 
-REST_SECONDS = 0.02
-PAUSE_SECONDS = 0.25  # after a look that failed with what no look should raise
+MIN_INTERVAL_SECONDS = 0.02  # between two polls, however many revocations wake the thread
+AFTER_ERROR_SECONDS = 0.25
 
 
 class LogFollower:
-    """Calls ``look`` again and again, as long as its owner lives.
+    """Calls ``poll`` again and again, as long as its owner is used elsewhere.
 
-    A thread does not survive a fork, so whoever has to look himself calls :meth:`start`, one at a
-    time. Where no thread may run he goes on to look himself, and nothing is lost.
+    A thread does not survive a fork, so the owner calls :meth:`start` at each poll of its own, one call at a time.
+    Where no thread can be started, requests poll by themselves.
 
-    :param look: a method; it gives the seconds until its next turn. It is held weakly.
-    :param waiter: makes what wakes the thread before that, if anything does.
+    :param poll: a method, held weakly, that returns the seconds until its next call.
+    :param waiter: opens the waiter that wakes the thread earlier, if the store has one.
     """
 
-    def __init__(self, look: Callable[[], float], waiter: Callable[[], Waiter | None]) -> None:
-        self._look = weakref.WeakMethod(look)
+    def __init__(self, poll: Callable[[], float], waiter: Callable[[], Waiter | None]) -> None:
+        self._poll = weakref.WeakMethod(poll)
         self._waiter = waiter
-        self._threads: dict[int, Thread] = {}
+        self._started: tuple[int, Thread | None] = 0, None
+
+    @property
+    def thread(self) -> Thread | None:
+        """The thread of this process; ``None`` before its first start."""
+        process, thread = self._started
+        return thread if process == os.getpid() else None
 
     def start(self) -> None:
         """Start this process's thread, unless it runs."""
-        thread = self._threads.get(os.getpid())
-        if thread is None or not thread.is_alive():
+        if self.thread is None or not self.thread.is_alive():
             with suppress(RuntimeError):
-                self._threads[os.getpid()] = begin(_run, self._look, self._waiter, name="oauth_mw follows the log")
+                thread = begin(_run, self._poll, self._waiter, name="oauth_mw follows the log")
+                self._started = os.getpid(), thread
 
 
-def _run(method: weakref.WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
+def _run(weak_poll: weakref.WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
     waiter = open_waiter()
     try:
         while True:
-            look = method()
-            if look is None:
+            poll = weak_poll()
+            if poll is None:
                 return
             try:
-                pause = look()
-            except Exception:  # the next request looks by itself, and reports it
-                pause = PAUSE_SECONDS
-            del look
-            # However many events wake it, they are read no more often than this.
-            rest = pause if waiter is None else min(pause, REST_SECONDS)
+                pause = poll()
+            except Exception:  # the next request meets the same error, and reports it
+                pause = AFTER_ERROR_SECONDS
+            del poll
+            rest = pause if waiter is None else min(pause, MIN_INTERVAL_SECONDS)
             time.sleep(rest)
             if waiter is not None:
                 waiter.wait(pause - rest)

@@ -12,30 +12,31 @@ JWT = "jwt"
 
 
 class Format(Protocol):
-    """What a format of access tokens can do. Each raises ``StoreUnavailable`` where it cannot tell."""
+    """A format of access tokens. Each method raises ``StoreUnavailable`` if the store does not answer."""
 
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
-    ) -> tuple[str, AccessToken]: ...
+    ) -> tuple[str, AccessToken]:
+        """Issue a token that is valid for at least ``lifetime`` seconds. Return its text too."""
 
     def read(self, text: str) -> AccessToken | None:
-        """The live token that ``text`` is, whomever it is for, or ``None``."""
+        """The live token for a text, whatever its audience, or ``None``."""
 
-    def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        """The token that ``text`` is, unless no machine accepts it any more for its time, and whether it lives; or
-        ``None``."""
+    def find(self, text: str) -> tuple[AccessToken, bool] | None:
+        """The token for a text and whether it is live (not revoked); ``None`` if no machine's clock can accept it."""
 
     def revoke(self, token: AccessToken) -> bool:
-        """End a token, or make sure that its end is kept; false when it had ended before."""
+        """Revoke a token, or make an earlier revocation durable; false if it was revoked before."""
 
 
 class Formats:
-    """
-    :param jwt: ``None`` where no JWT can be issued or read.
-    :param default: the format for clients that have none of their own.
-    :param audience: what this resource server is called.
-    :param implied: nobody asked for such a name. Opaque tokens then do not tell it: they can be read only where their
-        store is, and there may be workers that have no name yet.
+    """All formats of one server. The methods are those of :class:`Format`.
+
+    :param jwt: ``None`` without an issuer.
+    :param default: the format for clients without one of their own.
+    :param audience: the identifiers of this resource server.
+    :param implied: the audience is a default. Opaque tokens then do not carry it: they can only be read where their
+        store is, also by workers that have no identifier yet.
     """
 
     def __init__(
@@ -57,22 +58,21 @@ class Formats:
         return self._opaque.issue(client, scopes, lifetime, audience)
 
     def accepted(self, text: str) -> AccessToken | None:
-        """The live token that ``text`` is, if this resource server may accept it (RFC 9700 §2.3), or ``None``."""
-        token = self._of(text).read(text)
-        # One for nobody in particular was issued while this server had no name.
+        """The live token for a text, if this resource server is in its audience (RFC 9700 §2.3), or ``None``."""
+        token = self.read(text)
+        # A token without an audience was issued while this server had no identifier.
         if token is None or (token.audience and self._audience.isdisjoint(token.audience)):
             return None
         return token
 
     def read(self, text: str) -> AccessToken | None:
-        return self._of(text).read(text)
+        return self._format_of(text).read(text)
 
-    def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        return self._of(text).known(text)
+    def find(self, text: str) -> tuple[AccessToken, bool] | None:
+        return self._format_of(text).find(text)
 
     def revoke(self, text: str, token: AccessToken) -> bool:
-        """End the token that ``text`` was found to be."""
-        return self._of(text).revoke(token)
+        return self._format_of(text).revoke(token)
 
-    def _of(self, text: str) -> Format:
+    def _format_of(self, text: str) -> Format:
         return self._jwt if self._jwt is not None and is_compact(text) else self._opaque

@@ -1,8 +1,7 @@
-"""Signed texts in the compact form (RFC 7515 §3.1), read as strictly as they can be (RFC 8725).
+"""JWS in the compact serialization (RFC 7515 §3.1), read strictly (RFC 8725).
 
-Nothing of a text is believed, nor its payload parsed, before its signature was verified by a key
-that this server has, with the one algorithm that belongs to that key. Nothing is fetched, and no
-key is taken, because a header says so.
+The payload is not parsed before the signature is verified, by a key of this server and with the one algorithm of that
+key. A header cannot name another key, or a URL to fetch one from.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ MAX_LENGTH = 8192
 MAX_HEADER_LENGTH = 512
 MAX_DEPTH = 4
 MEMO_ENTRIES = 64
-# No header with a key's id, an object and a signature are shorter; opaque tokens are.
+# Every JWS with a key id in its header is longer, and every opaque token shorter.
 MIN_LENGTH = 100
 
-# json.dumps makes an encoder for each call that is not plain.
+# With arguments, json.dumps makes a new encoder for each call.
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _MEMBERS = {"typ", "alg", "kid"}
@@ -29,11 +28,11 @@ _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
 
 class Refused(Exception):
-    """Why a text is no signed text of ours; for the log alone."""
+    """The text is not a JWS of this server. The reason is never part of an answer."""
 
 
 class VerifyingKey(Protocol):
-    """A public key, and the one algorithm it is used with."""
+    """A public key and its one algorithm."""
 
     @property
     def kid(self) -> str: ...
@@ -49,43 +48,43 @@ class SigningKey(VerifyingKey, Protocol):
 
 
 def is_compact(text: str) -> bool:
-    """Whether a text has the form of a signed one, and cannot be an opaque token."""
+    """True if the text has the form of a JWS and cannot be an opaque token."""
     return len(text) >= MIN_LENGTH and text.count(".") == 2
 
 
 def header_of(key: VerifyingKey, kind: str) -> bytes:
-    """The first segment of all that ``key`` signs, with its dot.
+    """The first segment of everything of this type that ``key`` signs, with its dot.
 
-    :param kind: the type of what is signed, without ``application/``.
+    :param kind: the type, without ``application/``.
     """
-    return _encoded(_dumped({"typ": kind, "alg": key.algorithm, "kid": key.kid})) + b"."
+    return _encoded(_compact({"typ": kind, "alg": key.algorithm, "kid": key.kid}).encode()) + b"."
 
 
 def sign(header: bytes, members: dict[str, object], key: SigningKey) -> str:
     """
-    :param header: what :func:`header_of` gave for ``key``.
+    :param header: as :func:`header_of` returns it for ``key``.
     """
-    message = header + _encoded(_dumped(members))
+    message = header + _encoded(_compact(members).encode())
     return (message + b"." + _encoded(key.sign(message))).decode()
 
 
 class Reader:
-    """Verify and open signed texts of one type.
+    """Verifies and parses JWS of one type.
 
     :param kind: the type, without ``application/`` (RFC 8725 §3.11).
-    :param find: the key with an id, if this server has it.
+    :param find: returns the key with this id, or ``None``.
     """
 
     def __init__(self, kind: str, find: Callable[[str], VerifyingKey | None]) -> None:
         self._kinds = {kind, "application/" + kind}
         self._find = find
-        # What signs is one of a few keys, so the same few headers come again and again.
+        # All tokens of a key have the same header: remember the parsed ones.
         self._memo: dict[str, tuple[str, str]] = {}
 
     def open(self, text: str) -> dict[str, Any]:
-        """The members of a text that a key of ours has signed.
+        """Return the members of a text that a key of this server has signed.
 
-        :raises Refused: any fault.
+        :raises Refused: it has any fault.
         """
         if len(text) > MAX_LENGTH:
             raise Refused("too long")
@@ -115,23 +114,23 @@ class Reader:
         if not (isinstance(kind, str) and kind.lower() in self._kinds):
             raise Refused("another typ")
         if not isinstance(algorithm, str) or not isinstance(kid, str):
-            raise Refused("alg or kid is no string")
+            raise Refused("alg or kid is not a string")
         return kid, algorithm
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """JSON with nothing in it that two parsers could read in two ways (RFC 8725 §3.10, RFC 8259 §4).
+    """Parse a JSON object, without anything that two parsers may read differently (RFC 8725 §3.10, RFC 8259 §4).
 
-    :raises Refused: it is no object, or not such JSON.
+    :raises Refused: it is no such object.
     """
     try:
         found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
         if b"\\u" in data:
-            _dumped(found)  # an escape can be half a character, which is no text (RFC 8259 §8.2)
+            _compact(found).encode()  # an escape can be a lone surrogate, which cannot be encoded (RFC 8259 §8.2)
     except (ValueError, RecursionError):
-        raise Refused("not the JSON that it should be") from None
+        raise Refused("not strict JSON") from None
     if not isinstance(found, dict):
-        raise Refused("no JSON object")
+        raise Refused("not a JSON object")
     _check_depth(found, MAX_DEPTH)
     return found
 
@@ -147,23 +146,19 @@ def _check_depth(value: object, left: int) -> None:
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a name stands twice")
+        raise ValueError("a name is repeated")
     return members
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if number - number != 0:
-        raise ValueError("too large a number")
+        raise ValueError("the number is too large")
     return number
 
 
 def _refuse(text: str) -> float:
-    raise ValueError("no JSON number")
-
-
-def _dumped(members: dict[str, object]) -> bytes:
-    return _compact(members).encode()
+    raise ValueError("not a JSON number")
 
 
 def _encoded(data: bytes) -> bytes:
@@ -172,13 +167,13 @@ def _encoded(data: bytes) -> bytes:
 
 def _decoded(segment: str) -> bytes:
     """
-    :raises Refused: it is not the one way in which base64url writes something.
+    :raises Refused: it is not base64url in its canonical form.
     """
     text = segment.encode()
     try:
         data = a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4))
     except ValueError:
-        raise Refused("no base64url") from None
+        raise Refused("not base64url") from None
     if _encoded(data) != text:
         raise Refused("not canonical base64url")
     return data

@@ -1,8 +1,8 @@
-"""JWT access tokens (RFC 9068), which others can check without asking us.
+"""JWT access tokens (RFC 9068), which other services can verify by themselves.
 
-No row is written for them. What ends one early stands in the revocation log, where a token has
-the same storage key as an opaque one: four bytes of expiry and 28 of a SHA-256, here of its
-``jti``, because a signature of ECDSA can be rewritten into another that is as good.
+No row is stored for them. Revoked ones are in the revocation log, by a storage key like that of an opaque token: four
+bytes of expiry and 28 of the SHA-256, here of the ``jti``, because an ECDSA signature can be rewritten into another
+valid one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from ..errors import InvalidScope, InvalidTarget
-from ..model import LAST_SECOND, LOG_KEEP_SECONDS, AccessToken, Client, Clock, Value
+from ..model import LAST_SECOND, LOG_KEEP_SECONDS, AccessToken, Client, Clock, TokenRecord
 from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
-from .opaque import HasEnded, times
+from .opaque import IsRevoked, times
 from .sharing import Sharing
 
 TYPE = "at+jwt"
-# Its client's ``revoked_before`` as read at the issue: whole seconds cannot say whether a revocation came before it.
+# The client's ``revoked_before`` at the issue. The whole seconds of ``iat`` cannot be compared with a revocation.
 POSITION = "oauth_mw_position"
 JTI_BYTES = 16
 
@@ -28,24 +28,26 @@ _OURS = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "nbf
 
 
 class Keys(Protocol):
+    """The signing keys of this server. Each method raises ``StoreUnavailable`` if they cannot be read."""
+
     def find(self, kid: str) -> VerifyingKey | None:
-        """A key whose tokens are good."""
+        """The key with this id, if its tokens are valid."""
 
     def signing(self, expires_at: int) -> SigningKey:
-        """The key that signs now, which others will find until ``expires_at`` at least."""
+        """The key that signs now. It is published until ``expires_at`` (Unix seconds) at least."""
 
     def forget(self) -> None:
-        """Believe no key before it was looked up again."""
+        """Use no key before it is read again."""
 
 
 class JWTTokens:
-    """Issue and read JWT access tokens. Whom they are for is the caller's to judge.
+    """Issues and reads JWT access tokens; a :class:`~oauth_mw.tokens.formats.Format`.
 
-    :param issuer: ``iss`` of all of them, exactly (RFC 9068 §4); ``None`` where the key says enough.
-    :param end: end such a token; false when it had ended before.
-    :param leeway: seconds by which the clocks of issuers may differ from this one.
-    :param challenge: how the challenges of this server begin; handed on with every token.
-    :param sharing: what tokens have in common.
+    :param issuer: ``iss`` of all tokens, compared exactly (RFC 9068 §4); ``None``: any, if the signature is good.
+    :param is_revoked: judges revocations.
+    :param end: revokes the token with this client, storage key and position; false if it was revoked before.
+    :param leeway: seconds by which clocks of issuing machines may differ from this one.
+    :param challenge: the beginning of every challenge of this server; each token carries it.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class JWTTokens:
         clock: Clock,
         *,
         issuer: str | None,
-        is_revoked: HasEnded,
+        is_revoked: IsRevoked,
         end: Callable[[str, bytes, int], bool],
         leeway: float,
         challenge: str,
@@ -63,7 +65,7 @@ class JWTTokens:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
-        self._has_ended = is_revoked
+        self._is_revoked = is_revoked
         self._end = end
         self._leeway = leeway
         self._challenge = challenge
@@ -74,17 +76,16 @@ class JWTTokens:
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
-        """Make and return a token (RFC 9068 §2) that is good for at least ``lifetime`` seconds.
+        """Issue a token (RFC 9068 §2).
 
-        :raises InvalidScope: it would be too long to be read.
-        :raises InvalidTarget: the same, and most of that is whom it is for.
+        :raises InvalidScope: it would be longer than this server reads.
+        :raises InvalidTarget: the same, and its audience is the longest part.
         :raises StoreUnavailable: there is no key to sign it with, or the clock is out of range.
         """
         now, expires_at = times(self._clock(), lifetime)
         key = self._keys.signing(expires_at)
-        # The client's own first, so that none can take the place of what follows.
         members: dict[str, object] = {
-            **{name: client.attributes[name] for name in client.public_attributes},
+            **{name: client.attributes[name] for name in client.public_attributes},  # first: ours replace them
             "iss": self._issuer,
             "sub": client.client_id,
             "aud": audience[0] if len(audience) == 1 else list(audience),
@@ -96,95 +97,75 @@ class JWTTokens:
         }
         if scopes:
             members["scope"] = " ".join(scopes)
-        text = sign(self._header(key), members, key)
+        header = self._headers.get(key.kid)
+        if header is None:
+            header = self._headers[key.kid] = header_of(key, TYPE)
+        text = sign(header, members, key)
         if len(text) > MAX_LENGTH:
             refusal = InvalidTarget if sum(map(len, audience)) > sum(map(len, scopes)) else InvalidScope
             raise refusal("the token would be too long", client.client_id)
         return text, self._token(members, tuple(audience))
 
     def read(self, text: str) -> AccessToken | None:
-        """The live token that ``text`` is, or ``None``.
-
-        :raises StoreUnavailable: it cannot be told.
-        """
         now = self._clock()
-        token, lives = self._find(text, now - self._leeway, now + self._leeway) or (None, False)
-        return token if lives else None
+        token, is_live = self._find(text, now - self._leeway, now + self._leeway) or (None, False)
+        return token if is_live else None
 
-    def known(self, text: str) -> tuple[AccessToken, bool] | None:
-        """The token that ``text`` is, unless no machine accepts it any more for its time, and whether it lives; or
-        ``None``. One that is not good yet (``nbf``) but will be can be revoked.
-
-        :raises StoreUnavailable: it cannot be told.
-        """
+    def find(self, text: str) -> tuple[AccessToken, bool] | None:
+        """Also a token whose ``nbf`` lies ahead, so that it can be revoked before it is valid."""
         return self._find(text, self._clock() - LOG_KEEP_SECONDS)
 
     def revoke(self, token: AccessToken) -> bool:
-        """End a token; false when it had ended before.
-
-        :raises StoreUnavailable: it is not known to be ended.
-        """
         return self._end(token.client_id, bytes.fromhex(token.token_id), token.position)
 
-    def _find(self, text: str, over: float, begun: float | None = None) -> tuple[AccessToken, bool] | None:
+    def _find(self, text: str, expired: float, begun: float | None = None) -> tuple[AccessToken, bool] | None:
         try:
             members = self._open(text)
-            token = self._token(members, self._checked(members, over, begun))
+            token = self._token(members, self._check(members, expired, begun))
         except Refused:
             return None
-        return token, not self._has_ended(bytes.fromhex(token.token_id), token.client_id, token.position)
+        return token, not self._is_revoked(bytes.fromhex(token.token_id), token.client_id, token.position)
 
-    def _header(self, key: SigningKey) -> bytes:
-        header = self._headers.get(key.kid)
-        if header is None:
-            header = self._headers[key.kid] = header_of(key, TYPE)
-        return header
+    def _check(self, members: Mapping[str, Any], expired: float, begun: float | None) -> tuple[str, ...]:
+        """Check the claims of a token (RFC 9068 §4, RFC 7519 §4.1). Return its audience.
 
-    def _checked(self, members: Mapping[str, Any], over: float, begun: float | None) -> tuple[str, ...]:
-        """The audience of a token of ours that is good at its time (RFC 9068 §4, RFC 7519 §4.1).
-
-        :param over: the Unix second until which what expires has expired.
-        :param begun: the Unix second until which what is good from then on (``nbf``) is good already; ``None``: as long
-            as some machine's clock, with the leeway, accepts it.
-        :raises Refused: anything else.
+        :param expired: refuse an ``exp`` up to this Unix second.
+        :param begun: refuse an ``nbf`` after this Unix second; ``None``: after all machines' clocks, with their leeway,
+            take the token for expired.
+        :raises Refused: a claim is missing, malformed, or not that of a valid token.
         """
         if self._issuer is not None and members.get("iss") != self._issuer:
             raise Refused("another issuer")
         audience = _audience(members.get("aud"))
         expires_at = _seconds(members, "exp")
-        if expires_at <= over:
+        if expires_at <= expired:
             raise Refused("expired")
         _seconds(members, "iat")
         begun = expires_at + 2 * self._leeway if begun is None else begun
         if "nbf" in members and _seconds(members, "nbf") > begun:
-            raise Refused("not yet good")
-        if not _text(members, "client_id") or members.get("sub") != members["client_id"]:
+            raise Refused("not yet valid")
+        if not _is_text(members, "client_id") or members.get("sub") != members["client_id"]:
             raise Refused("sub is not the client")
-        if not _text(members, "jti"):
+        if not _is_text(members, "jti"):
             raise Refused("no jti")
-        if "scope" in members and not _text(members, "scope"):
-            raise Refused("scope is no text")
+        if "scope" in members and not _is_text(members, "scope"):
+            raise Refused("scope is not a string")
         if type(members.get(POSITION)) is not int:
             raise Refused("no position")
         return audience
 
     def _token(self, members: Mapping[str, Any], audience: tuple[str, ...]) -> AccessToken:
-        scope, scopes = self._sharing.scope(members.get("scope", ""))
-        others: Mapping[str, Value] = {name: value for name, value in members.items() if name not in _OURS}
-        attributes, public = self._sharing.attributes(MappingProxyType(others), frozenset(others))
-        return AccessToken(
-            client_id=self._sharing.one(members["client_id"]),
-            scope=scope,
-            scopes=scopes,
-            token_id=storage_key(members["exp"], members["jti"]).hex(),
-            issued_at=members["iat"],
-            expires_at=members["exp"],
-            audience=self._sharing.one(audience),
-            attributes=attributes,
-            public_attributes=public,
-            challenge=self._challenge,
-            position=members[POSITION],
+        others = {name: value for name, value in members.items() if name not in _OURS}
+        record = TokenRecord(
+            members["client_id"],
+            members.get("scope", ""),
+            members["iat"],
+            members[POSITION],
+            MappingProxyType(others),
+            frozenset(others),
+            audience,
         )
+        return self._sharing.token(storage_key(members["exp"], members["jti"]), record, self._challenge)
 
 
 def storage_key(expires_at: int, jti: str) -> bytes:
@@ -194,18 +175,18 @@ def storage_key(expires_at: int, jti: str) -> bytes:
 def _audience(value: object) -> tuple[str, ...]:
     values = [value] if isinstance(value, str) else value
     if not isinstance(values, list) or not values or not all(isinstance(each, str) and each for each in values):
-        raise Refused("aud is no list of texts")
+        raise Refused("aud is neither a string nor a list of strings")
     return tuple(values)
 
 
 def _seconds(members: Mapping[str, Any], name: str) -> int:
-    """A NumericDate; ours are whole seconds. ``bool`` is an ``int`` to Python alone."""
+    """Return a NumericDate; ours are whole seconds. In Python alone, ``True`` is an ``int``."""
     value = members.get(name)
     if type(value) is not int or not 0 <= value <= LAST_SECOND:
-        raise Refused(f"{name} is no time")
+        raise Refused(f"{name} is not a time")
     return value
 
 
-def _text(members: Mapping[str, Any], name: str) -> bool:
+def _is_text(members: Mapping[str, Any], name: str) -> bool:
     value = members.get(name)
     return isinstance(value, str) and bool(value)

@@ -1,4 +1,4 @@
-"""How tokens are revoked (RFC 7009), whatever tells of it: their rows, or the revocation log alone."""
+"""How tokens are revoked (RFC 7009): by their rows, or by the revocation log alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from ..protocols import ClientStore, Store
 
 
 def revoke_row(store: Store, key: bytes) -> bool:
-    """Revoke a token that has a row; false when there is none, or it was revoked before.
+    """Revoke a token that has a row; false if there is none, or it was revoked before.
 
-    :raises StoreUnavailable: it is not known to be revoked.
+    :raises StoreUnavailable: the revocation is not confirmed.
     """
     if store.rows_tell_revocation:
         return store.revoke_token(key)
@@ -20,12 +20,12 @@ def revoke_row(store: Store, key: bytes) -> bool:
 
 
 def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> bool:
-    """Revoke a token by the log alone; false when it was revoked before.
+    """Revoke a token by the log alone; false if it was revoked before.
 
-    Every worker remembers such revocations. When a client has too many, all of its tokens are revoked instead.
+    Every worker keeps such revocations in memory. When a client has too many, all of its tokens are revoked instead.
 
     :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
-    :raises StoreUnavailable: it is not known to be revoked.
+    :raises StoreUnavailable: the revocation is not confirmed.
     """
     count = store.revoke_log_only(client_id, key, position)
     if count > MAX_LOG_ONLY_PER_CLIENT:
@@ -34,8 +34,8 @@ def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> 
 
 
 def revoke_all(store: ClientStore, client_id: str) -> Client | None:
-    """Revoke all tokens of a client, and change nothing else of it; ``None`` when there is no such client.
+    """Revoke all tokens of a client, and change nothing else; ``None`` if there is no such client.
 
-    :raises StoreUnavailable: they are not known to be revoked.
+    :raises StoreUnavailable: the revocation is not confirmed.
     """
     return store.update_client(client_id, lambda client: client, revoke_tokens=True)

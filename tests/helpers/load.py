@@ -36,7 +36,7 @@ class Use(NamedTuple):
     asked: list[float]
 
 
-# By thread: how often the cache had to find what was no hit as it stood, and how often a look at the log was due.
+# By thread: how often the cache missed, and how often a poll of the log was due.
 misses: Counter[int] = Counter()
 dues: Counter[int] = Counter()
 
@@ -157,7 +157,7 @@ if __name__ == "__main__":
     address, url, options, workers, slow_commits = sys.argv[1:]
     open_store(url).close()  # so that what it imports is imported once
     count_calls("find", misses)
-    count_calls("_catch_up", dues)
+    count_calls("_poll_within_grace", dues)
     if slow_commits:
         commit_slowly()
     for _ in range(int(workers)):

@@ -96,11 +96,11 @@ class Scene:
     def accepts(self, text: str = "") -> bool:
         """As the guard asks."""
         text = text or self.text
-        return (self.cache.hit(text) or self.cache.find(text, text)) is not None
+        return (self.cache.cached(text) or self.cache.find(text, text)) is not None
 
     def hits(self) -> bool:
         """True when a request needs to wait for nobody."""
-        return self.cache.hit(self.text) is not None
+        return self.cache.cached(self.text) is not None
 
     def end(self, store: Store | Distant) -> None:
         store.revoke_token(self.tokens.storage_key(self.text))
@@ -111,7 +111,7 @@ class Scene:
         asked, free = Event(), Event()
         self.log.after = lambda: (asked.set(), free.wait(20))
         with ThreadPoolExecutor(1) as pool:
-            looker: Future[float] = pool.submit(self.cache._follow_ahead)
+            looker: Future[float] = pool.submit(self.cache.poll_early)
             assert asked.wait(20)
             self.log.after = _nothing
             try:

@@ -11,7 +11,7 @@ from helpers.support import SECRET, HandClock, basic, bearer
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, StoreUnavailable, admin
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS
+from oauth_mw.tokens.cache import POLL_SECONDS, RETRY_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
 ATTEMPTS = 12
@@ -46,7 +46,7 @@ class Service:
         self.cached, self.unseen, self.doomed, self.ended = self.issued
         assert self._insist(lambda: self.revoke(self.ended)) == self._insist(lambda: self.check(self.cached)) == DONE
 
-    def later(self, seconds: float = LOOK_SECONDS) -> None:
+    def later(self, seconds: float = POLL_SECONDS) -> None:
         self._ticks.move(seconds)
 
     def ask(self, operation: str) -> str:

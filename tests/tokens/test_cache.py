@@ -12,7 +12,7 @@ from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw.model import AccessToken, Client
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
+from oauth_mw.tokens.cache import POLL_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 CLIENT = Client("reader", "Reader", ("read",))
@@ -75,7 +75,7 @@ def test_a_hit_looks_once_a_second(cache, issue, counted, clock):
         verified.find("Bearer " + text, "")
     within = counted.looks - looks
 
-    clock.move(LOOK_SECONDS)
+    clock.move(POLL_SECONDS)
     verified.find("Bearer " + text, "")
 
     assert (within, counted.looks - looks) == (0, 1)
@@ -90,7 +90,7 @@ def test_an_event_without_a_moved_generation_is_met_by_the_next_look(cache, issu
     verified.find("Bearer " + text, text)
     counted.revoke_token(tokens.storage_key(text))
 
-    clock.move(LOOK_SECONDS)
+    clock.move(POLL_SECONDS)
 
     assert verified.find("Bearer " + text, "") is None
 
@@ -101,7 +101,7 @@ def test_another_store_behind_the_url_empties_the_cache(cache, issue, counted, c
     verified.find("Bearer " + text, text)
     counted.read_log = lambda store_id, after: counted._store.read_log("another", after)
 
-    clock.move(LOOK_SECONDS)
+    clock.move(POLL_SECONDS)
 
     assert verified.find("Bearer " + text, "") is None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import time
 import weakref
 from collections.abc import Callable
@@ -28,7 +27,7 @@ def make(store: Store, clock: HandClock) -> Callable[..., Scene]:
 
 
 def thread_of(scene: Scene) -> Thread | None:
-    return scene.cache._follower._threads.get(os.getpid())
+    return scene.cache.follower.thread
 
 
 def test_the_thread_looks_before_a_request_has_to(make):
@@ -42,7 +41,7 @@ def test_the_thread_learns_what_others_ended(make):
     scene = make(lag=SOON, monotonic=time.monotonic)
     scene.end(scene.elsewhere)
 
-    wait_until(lambda: not scene.cache._young.by_digest, "the end of the token in the cache")
+    wait_until(lambda: not scene.cache._recent.by_digest, "the end of the token in the cache")
 
 
 def test_the_thread_outlives_an_outage(make):

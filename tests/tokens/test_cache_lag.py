@@ -49,7 +49,7 @@ def test_the_lag_counts_from_before_the_log_was_asked(make):
     scene = make()
     scene.log.before = lambda: scene.ticks.move(3)
     scene.log.after = lambda: scene.end(scene.elsewhere)
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
     scene.log.before = scene.log.after = lambda: None
     scene.ticks.move(LAG - 3)
 
@@ -60,7 +60,7 @@ def test_the_lag_counts_from_before_the_log_was_asked(make):
 def test_who_was_paused_over_a_look_trusts_nothing_when_it_wakes(make, when):
     scene = make()
     setattr(scene.log, when, lambda: scene.ticks.move(HOUR))
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
 
     assert not scene.hits()
 
@@ -79,7 +79,7 @@ def test_who_was_paused_looks_before_it_answers(make):
 def test_who_looks_ahead_saves_the_requests_a_look(make):
     scene = make()
     for _ in range(5):
-        scene.ticks.move(scene.cache._follow_ahead())
+        scene.ticks.move(scene.cache.poll_early())
     looks = scene.log.looks
 
     assert scene.hits() and scene.log.looks == looks
@@ -90,7 +90,7 @@ def test_a_look_ahead_is_due_half_the_lag_after_the_last_one_began(make, taken, 
     scene = make()
     scene.log.after = lambda: scene.ticks.move(taken)
 
-    assert scene.cache._follow_ahead() == pytest.approx(until, abs=0.001)
+    assert scene.cache.poll_early() == pytest.approx(until, abs=0.001)
 
 
 def test_an_outage_that_is_over_in_time_is_nobodys_concern(make):
@@ -98,7 +98,7 @@ def test_an_outage_that_is_over_in_time_is_nobodys_concern(make):
     scene.ticks.move(LAG / 2)
     scene.log.failures = 10
     for _ in range(6):
-        scene.ticks.move(scene.cache._follow_ahead())
+        scene.ticks.move(scene.cache.poll_early())
 
     assert scene.hits()
 
@@ -107,7 +107,7 @@ def test_an_outage_is_met_when_the_lag_is_over_and_not_before(make):
     scene = make()
     scene.ticks.move(LAG - 1)
     scene.log.failures = 1000
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
     before = scene.hits()
     scene.ticks.move(1)
 
@@ -132,7 +132,7 @@ def test_the_request_after_an_own_revocation_does_not_look(make):
     scene.end(scene.log)
     looks = scene.log.looks
 
-    assert scene.cache.hit(other) and scene.log.looks == looks
+    assert scene.cache.cached(other) and scene.log.looks == looks
 
 
 def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_request(make):
@@ -159,4 +159,4 @@ def test_after_a_look_that_missed_nothing_requests_wait_for_nobody_again(make):
         scene.end(scene.log)
     assert scene.accepts(other)
 
-    assert scene.cache.hit(other)
+    assert scene.cache.cached(other)

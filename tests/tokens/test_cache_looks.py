@@ -52,7 +52,7 @@ def test_right_after_a_failure_nobody_asks(make):
     scene = make()
     scene.ticks.move(LAG)
     scene.log.failures = 2
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
     scene.ticks.move(RETRY_SECONDS - 0.001)
     looks = scene.log.looks
 
@@ -65,7 +65,7 @@ def test_who_was_paused_over_a_failing_look_asks_again_at_once(make):
     scene = make(grace=HOUR)
     scene.end(scene.elsewhere)
     scene.log.failures, scene.log.before = 2, lambda: scene.ticks.move(LAG)
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
 
     assert not scene.accepts()
 
@@ -74,7 +74,7 @@ def test_who_had_no_time_left_has_not_found_an_outage(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     with RequestDeadline(0):
-        scene.cache._learn_of_own()
+        scene.cache._poll_own_revocation()
     scene.end(scene.elsewhere)
 
     assert not scene.accepts()
@@ -87,7 +87,7 @@ def test_in_a_known_outage_nobody_waits_for_the_look_of_another(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     scene.ticks.move(LAG)
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
     scene.end(scene.elsewhere)
     scene.ticks.move(RETRY_SECONDS)
 
@@ -99,7 +99,7 @@ def test_what_was_known_of_an_outage_is_forgotten_in_a_pause(make):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     scene.ticks.move(LAG)
-    scene.cache._follow_ahead()
+    scene.cache.poll_early()
     scene.end(scene.elsewhere)
     scene.ticks.move(2 * TIMEOUT + RETRY_SECONDS)
 
@@ -138,8 +138,8 @@ def test_without_a_lag_threads_share_a_look_that_began_after_they_came(make):
     scene = make(lag=0)
     looks = scene.log.looks
     with ThreadPoolExecutor(8) as pool, scene.look_under_way() as go_on:
-        come, look = [], scene.cache._look
-        scene.cache._look = lambda *what, **how: (come.append(what), look(*what, **how))
+        come, poll = [], scene.cache._poll
+        scene.cache._poll = lambda *what, **how: (come.append(what), poll(*what, **how))
         answers = [pool.submit(scene.accepts) for _ in range(8)]
         wait_until(lambda: len(come) == 8, "8 threads that want a look")
         go_on()
@@ -149,4 +149,4 @@ def test_without_a_lag_threads_share_a_look_that_began_after_they_came(make):
 
 
 def test_without_a_lag_nobody_looks_ahead(make):
-    assert make(lag=0).cache._follower is None
+    assert make(lag=0).cache.follower is None

@@ -13,7 +13,7 @@ from oauth_mw import StoreUnavailable
 from oauth_mw.errors import InvalidToken
 from oauth_mw.guard import Guard
 from oauth_mw.rules import Rules
-from oauth_mw.tokens.cache import LOOK_SECONDS, RETRY_SECONDS, TokenCache
+from oauth_mw.tokens.cache import POLL_SECONDS, RETRY_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 GRACE = 30
@@ -72,7 +72,7 @@ def is_refused(cache, text):
         return True
 
 
-@pytest.mark.parametrize("after", [0, 0.001, LOOK_SECONDS])
+@pytest.mark.parametrize("after", [0, 0.001, POLL_SECONDS])
 def test_without_grace_nothing_is_accepted_that_may_have_ended(make, store, log, ticks, text, after):
     cache = make()
     end_client(store, "tester")
@@ -86,7 +86,7 @@ def test_without_grace_nothing_is_accepted_that_may_have_ended(make, store, log,
 def test_without_grace_an_outage_is_met_when_the_look_is_due_and_not_before(make, log, ticks, text):
     cache = make()
     log.up = False
-    ticks.move(LOOK_SECONDS - 0.001)
+    ticks.move(POLL_SECONDS - 0.001)
     before = is_refused(cache, text)
     ticks.move(0.001)
 
@@ -111,7 +111,7 @@ def test_the_last_answer_is_as_old_as_its_question(make, log, ticks, text, monke
     cache, read_log = make(GRACE), log._store.read_log
     with monkeypatch.context() as slow:
         slow.setattr(log._store, "read_log", lambda *after: (ticks.move(5), read_log(*after))[1])
-        ticks.move(LOOK_SECONDS)
+        ticks.move(POLL_SECONDS)
         cache.find(text, "")
     log.up = False
 
@@ -138,7 +138,7 @@ def test_no_grace_goes_past_the_expiry(make, store, log, tokens, ticks, clock, b
     request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {text}"}
     guard(request)
     log.up = False
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
     clock.move(HOUR - before_expiry)
 
     with pytest.raises(refused) if refused else nullcontext():
@@ -148,7 +148,7 @@ def test_no_grace_goes_past_the_expiry(make, store, log, tokens, ticks, clock, b
 def test_grace_is_for_what_is_cached_alone(make, log, ticks, text):
     cache = make(GRACE)
     log.up = False
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
 
     with pytest.raises(StoreUnavailable):
         cache.find("unknown", "")
@@ -165,7 +165,7 @@ def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store
     cache = make(GRACE)
     log.up = False
     end_client(store, "tester")
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
     during = is_refused(cache, text)
 
     log.up = True
@@ -189,7 +189,7 @@ def test_after_an_outage_the_cache_goes_on_as_it_was(make, log, ticks, text):
 def test_a_store_that_failed_is_asked_again_after_some_time_and_not_before(make, log, ticks, text):
     cache = make()
     log.up = False
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
     is_refused(cache, text)
     log.up = True
 

@@ -11,7 +11,7 @@ from helpers.builders import HOUR, registered
 from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
-from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
+from oauth_mw.tokens.cache import POLL_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 
@@ -127,7 +127,7 @@ def test_a_row_that_was_read_before_another_store_took_the_place_does_not_stay(m
         token = tokens.read(asked)
         if asked == text:
             log.read_log = lambda store_id, after: log._store.read_log("another", after)
-            ticks.move(LOOK_SECONDS)
+            ticks.move(POLL_SECONDS)
             cache.find("of another thread", "")
         return token
 
@@ -142,7 +142,7 @@ def test_an_end_during_a_look_is_met_by_the_next_request(make, issue, store, tok
     cache, text = make(), issue()
     cache.find(text, text)
     log.during = lambda: end(store, tokens, text)
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
     cache.find(text, "")
     log.during = lambda: None
 
@@ -151,12 +151,12 @@ def test_an_end_during_a_look_is_met_by_the_next_request(make, issue, store, tok
 
 def test_a_look_counts_from_its_beginning(make, issue, store, tokens, log, ticks):
     cache = make()
-    log.during = lambda: ticks.move(LOOK_SECONDS / 2)
-    ticks.move(LOOK_SECONDS)
+    log.during = lambda: ticks.move(POLL_SECONDS / 2)
+    ticks.move(POLL_SECONDS)
     cache.find("unknown", "")
     looks = log.looks
 
-    ticks.move(LOOK_SECONDS / 2)
+    ticks.move(POLL_SECONDS / 2)
     cache.find("unknown", "")
 
     assert log.looks == looks + 1
@@ -165,7 +165,7 @@ def test_a_look_counts_from_its_beginning(make, issue, store, tokens, log, ticks
 def test_who_was_paused_looks_before_it_answers(make, issue, store, tokens, log, ticks):
     cache, text = make(), issue()
     cache.find(text, text)
-    log.generation = cache._generation = lambda: cache._seen  # nobody tells that it ended
+    log.generation = cache._generation = lambda: cache._polled_generation  # shows no revocation
     ENDS["revoked"](store, tokens, text)
     assert cache.find(text, "") is not None
 
@@ -198,7 +198,7 @@ def test_no_token_text_is_kept(make, issue):  # L-02
     cache, text = make(), issue()
     cache.find("Bearer " + text, text)
 
-    kept = [*cache._young.by_digest, *cache._young.by_digest.values(), *cache._young.digests, *vars(cache).values()]
+    kept = [*cache._recent.by_digest, *cache._recent.by_digest.values(), *cache._recent.digests, *vars(cache).values()]
 
     assert len(kept) > 5 and text not in repr(kept)
 
@@ -206,7 +206,7 @@ def test_no_token_text_is_kept(make, issue):  # L-02
 def test_many_threads_cause_one_look(make, log, ticks):
     cache = make()
     looks, start = log.looks, Barrier(8)
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
 
     def get(_):
         start.wait()
@@ -222,7 +222,7 @@ def test_who_waits_for_the_look_of_another_thread_does_not_wait_for_ever(make, l
     cache = make(timeout=0.05)
     looking, free = Event(), Event()
     log.during = lambda: (looking.set(), free.wait(20))
-    ticks.move(LOOK_SECONDS)
+    ticks.move(POLL_SECONDS)
 
     with ThreadPoolExecutor(1) as pool:
         pool.submit(cache.find, "unknown", "")

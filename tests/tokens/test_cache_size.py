@@ -33,7 +33,7 @@ def cached(read, size):
     options = {"lag": 1, "grace": 0, "timeout": 1, "monotonic": lambda: 0.0}
     verified = TokenCache(read, open_store("memory://"), size=size, **options)
     verified.find("Bearer first", "first")
-    return lambda text: verified.hit("Bearer " + text) or verified.find("Bearer " + text, text)
+    return lambda text: verified.cached("Bearer " + text) or verified.find("Bearer " + text, text)
 
 
 @pytest.mark.parametrize("size", [2, 3, 100])

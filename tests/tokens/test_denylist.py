@@ -30,6 +30,12 @@ def denylist(clock):
     return Denylist(clock, clock)
 
 
+def load(denylist, events):
+    denylist.begin()
+    denylist.gather(events)
+    denylist.settle()
+
+
 def test_nothing_has_ended_at_first(denylist):
     assert not denylist.is_revoked(key(1), "x", 0)
 
@@ -38,7 +44,7 @@ def test_nothing_has_ended_at_first(denylist):
 class TestLearned:
     @pytest.fixture
     def learn(self, denylist, whole):
-        return denylist.restart if whole else denylist.learn
+        return (lambda events: load(denylist, events)) if whole else denylist.apply
 
     def test_a_token_is_dead_and_no_other(self, denylist, learn, whole):
         learn([Revocation(5, "x", key(1), True)])
@@ -62,50 +68,50 @@ class TestLearned:
 
 
 def test_what_is_told_twice_counts_once(denylist):
-    denylist.learn([Revocation(5, "x", key(1), True)] * 2)
+    denylist.apply([Revocation(5, "x", key(1), True)] * 2)
 
     assert len(denylist) == 1
 
 
 def test_a_restart_forgets_what_was_known(denylist):
-    denylist.learn([Revocation(5, "x", key(1), True), Revocation(6, "x")])
+    denylist.apply([Revocation(5, "x", key(1), True), Revocation(6, "x")])
 
-    denylist.restart([])
+    load(denylist, [])
 
     assert not denylist.is_revoked(key(1), "x", 0)
 
 
 @pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])
 def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(denylist, clock, after, kept):
-    denylist.restart([Revocation(HEAD, "x", key(1, NOW), True)])
+    load(denylist, [Revocation(HEAD, "x", key(1, NOW), True)])
 
     clock.move(after)
-    denylist.learn([])
+    denylist.apply([])
 
     assert len(denylist) == kept
 
 
 def test_what_was_forgotten_leaves_those_that_expire_later(denylist, clock):
-    denylist.learn([Revocation(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
+    denylist.apply([Revocation(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
 
     clock.move(2 + LOG_KEEP_SECONDS)
-    denylist.learn([])
+    denylist.apply([])
 
     assert [denylist.is_revoked(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
 
 
 def test_what_a_row_tells_is_not_kept_here(denylist):
-    denylist.learn([Revocation(5, "x", key(1))])
+    denylist.apply([Revocation(5, "x", key(1))])
 
     assert (len(denylist), denylist.is_revoked(key(1), "x", 9)) == (0, False)
 
 
 def test_an_end_of_all_takes_the_place_of_the_single_ones(denylist):
-    denylist.learn(
+    denylist.apply(
         [Revocation(number, "x", key(number), True) for number in range(1, 4)] + [Revocation(4, "y", key(9), True)]
     )
 
-    denylist.learn([Revocation(5, "x")])
+    denylist.apply([Revocation(5, "x")])
 
     assert len(denylist) == 1
     assert denylist.is_revoked(key(1), "x", 3) and denylist.is_revoked(key(9), "y", 9)
@@ -115,22 +121,22 @@ def test_an_end_of_all_takes_the_place_of_the_single_ones(denylist):
 
 
 def test_what_ended_with_all_of_a_client_takes_no_room(denylist):
-    denylist.learn([Revocation(0, "y", key(number), True) for number in range(100)])
+    denylist.apply([Revocation(0, "y", key(number), True) for number in range(100)])
     for turn in range(1, 50):
-        denylist.learn(
+        denylist.apply(
             [Revocation(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Revocation(turn, "x")]
         )
 
-    assert len(denylist) == 100 and len(denylist._known.due) <= 200
+    assert len(denylist) == 100 and len(denylist._entries.due) <= 200
 
 
 def test_the_end_of_a_client_seldom_makes_work_for_all_others(denylist, monkeypatch):
     made = []
     monkeypatch.setattr(module, "heapify", made.append)
-    denylist.learn([Revocation(0, "y", key(number), True) for number in range(100)])
+    denylist.apply([Revocation(0, "y", key(number), True) for number in range(100)])
 
     for turn in range(1, 90):
-        denylist.learn([Revocation(turn, "x", key(1000 + turn), True), Revocation(turn, "x")])
+        denylist.apply([Revocation(turn, "x", key(1000 + turn), True), Revocation(turn, "x")])
 
     assert made == []
 
@@ -154,19 +160,19 @@ def test_a_fork_may_come_between_any_two_steps(denylist, clock):
     for events in told:
         clock.move(2 + LOG_KEEP_SECONDS)
         sys.settrace(look)
-        denylist.learn(events)
+        denylist.apply(events)
         sys.settrace(None)
     for number, child in forks:
         child._clock = child._monotonic = clock
         for events in told[number:]:
-            child.learn(events)
+            child.apply(events)
     clock.move(2 + LOG_KEEP_SECONDS)
     for _, child in forks:
-        child.learn([])
+        child.apply([])
     clock_after = [(len(child), child.is_revoked(key(2, far), "y", 2)) for _, child in forks]
     clock.move(20 * LOG_KEEP_SECONDS)
     for _, child in forks:
-        child.learn([])
+        child.apply([])
 
     assert len(forks) > 30 and set(clock_after) == {(2, True)}
     assert {len(child) for _, child in forks} == {0}
@@ -180,15 +186,15 @@ def test_a_fork_may_come_between_any_two_steps(denylist, clock):
 def test_a_clock_that_was_ahead_makes_no_token_good_again(hours, lifetime):
     clock, monotonic = HandClock(), HandClock()
     denylist, ended = Denylist(clock, monotonic), key(1, NOW + lifetime)
-    denylist.learn([Revocation(HEAD, "x", ended, True)])
+    denylist.apply([Revocation(HEAD, "x", ended, True)])
 
     clock.move(3600 * hours)
     for step in (0, 10, 600):
         clock.move(step)
         monotonic.move(step)
-        denylist.learn([])
+        denylist.apply([])
     clock.move(-3600 * hours)
-    denylist.learn([])
+    denylist.apply([])
 
     assert denylist.is_revoked(ended, "x", HEAD)
 
@@ -198,11 +204,11 @@ def test_a_worker_that_begins_while_the_clock_is_ahead_knows_what_ended_before(h
     clock, monotonic = HandClock(), HandClock()
     denylist, ended = Denylist(clock, monotonic), key(1, NOW + 3600)
     clock.move(3600 * hours)
-    denylist.restart([Revocation(HEAD, "x", ended, True), Revocation(HEAD + 3600 * 1_000_000 * hours, "y")])
+    load(denylist, [Revocation(HEAD, "x", ended, True), Revocation(HEAD + 3600 * 1_000_000 * hours, "y")])
 
     for _ in range(2):
         monotonic.move(3000)
-        denylist.learn([])
+        denylist.apply([])
     clock.move(-3600 * hours)
 
     assert denylist.is_revoked(ended, "x", HEAD)
@@ -212,11 +218,11 @@ def test_one_that_ended_while_the_clock_was_ahead_stays_so_until_it_has_expired(
     clock, monotonic = HandClock(), HandClock()
     denylist, ended = Denylist(clock, monotonic), key(1, NOW + 40 * 24 * 3600)
     clock.move(30 * 24 * 3600)
-    denylist.learn([Revocation(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
+    denylist.apply([Revocation(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
     clock.move(-30 * 24 * 3600)
 
     for _ in range(40):
         assert denylist.is_revoked(ended, "x", HEAD)
         clock.move(24 * 3600)
         monotonic.move(24 * 3600)
-        denylist.learn([])
+        denylist.apply([])

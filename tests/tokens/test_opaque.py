@@ -149,7 +149,7 @@ def test_a_token_is_for_whom_it_was_issued_for(tokens, audience):  # N-01
     text, issued = tokens().issue(CLIENT, (), 60, audience)
 
     assert issued.audience == tuple(audience)
-    assert (tokens().read(text), tokens().known(text)) == (issued, (issued, True))
+    assert (tokens().read(text), tokens().find(text)) == (issued, (issued, True))
 
 
 def test_a_token_is_revoked_once(tokens):

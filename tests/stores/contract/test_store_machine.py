@@ -175,7 +175,7 @@ class Stores(RuleBasedStateMachine):
         assert pages[0].position >= self.logs[0].position
         self.logs = pages
         for denylist, page in zip(self.denylist, pages, strict=True):
-            denylist.learn(page.events)
+            denylist.apply(page.events)
         for store, denylist in self.pairs(self.denylist):
             self.judge(store, denylist)
 

@@ -71,9 +71,9 @@ def test_what_was_ended_so_late_is_not_accepted_from_the_cache(store, late):
     options = {"size": 10, "lag": LONG, "grace": LONG, "timeout": TIMEOUT, "monotonic": time.monotonic}
     cache = TokenCache(tokens.read, store, **options)
     text, token = tokens.issue(store.find_client("tester"), (), HOUR)
-    assert cache.find(text, text) and cache.hit(text)
+    assert cache.find(text, text) and cache.cached(text)
     late()
 
     assert store.revoke_token(bytes.fromhex(token.token_id))
 
-    assert cache.hit(text) is None and cache.find(text, text) is None
+    assert cache.cached(text) is None and cache.find(text, text) is None

@@ -10,7 +10,7 @@ from helpers.builders import HOUR, issued, log_of, registered
 from helpers.processes import WITHOUT_FCNTL, Processes
 from helpers.support import HandClock
 from oauth_mw import open_store
-from oauth_mw.tokens.cache import LOOK_SECONDS, TokenCache
+from oauth_mw.tokens.cache import POLL_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 every_kind = pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_revoker_that_is_killed_before_it_told_the_others_is_met_by_the_next_l
     assert revoker.ends() == 9
     assert verified.find(text, "") == token  # nobody was told that it had ended
 
-    monotonic.move(LOOK_SECONDS)
+    monotonic.move(POLL_SECONDS)
     assert verified.find(text, "") is None
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from helpers.builders import HOUR
 from oauth_mw.model import AccessToken, Revocation
-from oauth_mw.tokens.generation import Generation
+from oauth_mw.tokens.cache import Segment
 
 
 def token(number: int) -> AccessToken:
@@ -21,19 +21,19 @@ def token(number: int) -> AccessToken:
     "ended", [Revocation(1, "", bytes([3])), Revocation(1, "client-3")], ids=["a token", "a client"]
 )
 def test_between_any_two_steps_the_log_can_name_all_that_the_guard_can_find(ended):
-    generation, named = Generation(), []
+    segment, named = Segment(), []
 
     def look(frame: FrameType, event: str, argument: object) -> Any:
-        if frame.f_code in (Generation.add.__code__, Generation.evict.__code__):
-            named.append(generation.by_digest.keys() <= set(generation.digests.values()))
+        if frame.f_code in (Segment.add.__code__, Segment.evict.__code__):
+            named.append(segment.by_digest.keys() <= set(segment.digests.values()))
             return look
         return None
 
     sys.settrace(look)
     for number in range(5):
-        generation.add(bytes([number]) * 32, token(number))
-    generation.evict(ended)
+        segment.add(bytes([number]) * 32, token(number))
+    segment.evict(ended)
     sys.settrace(None)
 
     assert all(named) and len(named) > 15
-    assert len(generation.by_digest) == 4
+    assert len(segment.by_digest) == 4
