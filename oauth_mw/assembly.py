@@ -23,7 +23,7 @@ from .endpoints.token import TokenEndpoint
 from .errors import EMPTY, Faults, OAuthError, StoreMissing, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, combine, log_sink
 from .guard import Guard
-from .keys.sources import judge_keys, signing_keys
+from .keys.sources import file_keys, signing_keys
 from .model import AccessToken, Clock
 from .protocols import Store
 from .stores import open_store
@@ -105,7 +105,7 @@ def judge(options: Mapping[str, object], faults: Faults) -> Settings:
     settings = read_options(options, faults)
     if faults.none_for("signing_key_files", "key_encryption_secret"):
         with faults:
-            judge_keys(settings)
+            file_keys(settings)
     if faults and faults.none_for("store", "store_timeout_seconds"):
         with faults:
             _judge_store(settings)

@@ -1,7 +1,8 @@
-"""Registration and operation from Python: what the command line does, on a store that ``open_store(url)`` gave.
+"""Administration from Python: what the command line does, on a store from :func:`oauth_mw.open_store`.
 
-Every change survives power loss once the call has returned. What ends tokens is seen by every worker on its next
-request with SQLite, and within ``revocation_lag_seconds`` with PostgreSQL and Redis.
+Every change survives power loss once the call has returned. With SQLite, each worker sees a revocation at its next
+request; with PostgreSQL and Redis, within ``revocation_lag_seconds``. Every function raises ``StoreUnavailable`` if the
+store does not answer.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
@@ -24,11 +25,11 @@ from ..protocols import ClientStore
 from ..tokens.revocation import revoke_all
 from .fields import CLEARED, check_client, read_fields, read_name
 
-Found = TypeVar("Found")
+T = TypeVar("T")
 
 
 class NewClient(NamedTuple):
-    """``secret`` is its text, shown this once; the store has only a hash."""
+    """A client and the text of its secret, which the store does not have: it has only a hash."""
 
     client: Client
     secret: str
@@ -38,6 +39,8 @@ class NewClient(NamedTuple):
 
 
 class NewSecret(NamedTuple):
+    """A secret as it is stored, and its text."""
+
     record: ClientSecret
     secret: str
 
@@ -66,19 +69,24 @@ def add_client(
 ) -> NewClient:
     """Register a client with one secret.
 
-    :param scope: all that it may have, space-separated (RFC 6749 §3.3); with ``allow_odd_scope`` also ``a,b``, ``#a``.
-    :param default_scope: what it gets unasked; ``lifetime`` of its tokens, in seconds; ``token_format`` of them.
-    :param audiences: what its tokens may be for (RFC 8707), or what it is; ``default_audience`` what they are unasked.
-    :param attributes: copied to every token and seen by the app; ``public_attributes`` also by the client.
-    :param resource_server: it may introspect the tokens that are for it, and gets none itself.
-    :param client_id: an identifier from elsewhere; a fresh one by default. An id is never used twice.
-    :param secret: one from elsewhere (a weak one with ``allow_weak_secret``); a fresh one of 256 bits by default.
-    :raises AdminError: any of these cannot be.
-    :raises StoreUnavailable: nothing was registered.
+    :param scope: the scopes that it may have, separated by spaces (RFC 6749 §3.3).
+    :param default_scope: the scope of its tokens if a request names none.
+    :param lifetime: of its tokens, in seconds.
+    :param token_format: of its tokens: ``opaque`` or ``jwt``.
+    :param audiences: the URIs that its tokens may be for (RFC 8707), or that identify it as a resource server.
+    :param default_audience: the audience of its tokens if a request names none.
+    :param attributes: copied to each token, for the app; ``public_attributes`` also for the client.
+    :param resource_server: it may introspect tokens that are for it, and is issued none.
+    :param allow_odd_scope: accept scopes that look like a mistake, such as ``a,b`` or ``#a``.
+    :param client_id: an existing id; by default a generated one. An id is never reused.
+    :param secret: an existing secret; by default a generated one of 256 bits.
+    :param allow_weak_secret: accept an existing secret that is short or guessable.
+    :raises AdminError: a value is not allowed, or the id is or was in use.
     """
-    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
-    client_id, now = _checked_id(client_id), int(clock())
+    client_id, now = new_client_id() if client_id is None else client_id, int(clock())
+    check_client_id(client_id)
     first = _secret(secret, client_id, allow_weak_secret, now)
+    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
     client = Client(
         client_id=client_id,
         attributes=MappingProxyType(unite(attributes, public_attributes)),
@@ -94,16 +102,13 @@ def add_client(
 
 def get_client(store: ClientStore, client_id: str) -> Client:
     """
-    :raises NotFound: there is none.
+    :raises NotFound: there is no such client.
     """
-    return _there(store.find_client(_known(client_id)), client_id)
+    return _found(store.find_client(_possible(client_id)), client_id)
 
 
 def list_clients(store: ClientStore) -> Iterator[Client]:
-    """All clients, by id; read in pages, so that there may be many.
-
-    :raises StoreUnavailable: the store does not answer.
-    """
+    """Iterate over all clients in the order of their ids, page by page."""
     after = ""
     while page := store.clients(after):
         yield from page
@@ -111,13 +116,10 @@ def list_clients(store: ClientStore) -> Iterator[Client]:
 
 
 def client_warnings(store: ClientStore) -> list[str]:
-    """Name the clients that were registered with more than is allowed now.
-
-    :raises StoreUnavailable: the store does not answer.
-    """
+    """Warnings about clients that have more scopes than is allowed now."""
     return [
-        f"client {client.client_id!r} has {len(client.scopes)} scopes, and a client is given at most {MAX_SCOPES}: "
-        "its tokens go on working; give it fewer, or divide them among several clients"
+        f"client {client.client_id!r} has {len(client.scopes)} scopes, more than the {MAX_SCOPES} allowed now: "
+        "its tokens stay valid; reduce its scopes, or divide them among several clients"
         for client in list_clients(store)
         if len(client.scopes) > MAX_SCOPES
     ]
@@ -140,12 +142,13 @@ def update_client(
     allow_odd_scope: bool = False,
     clear: Collection[str] = (),
 ) -> Client:
-    """Change what is given; it counts from the next token on. ``audiences``, ``default_audience``, ``attributes``
-    and ``public_attributes`` replace all of their kind; ``clear`` names ``default_scope``, ``lifetime``,
-    ``token_format``, ``audiences`` or ``default_audience`` to do without one again. ``allow_odd_scope`` is as in
-    :func:`add_client`.
+    """Change the given fields, for tokens issued from now on. The parameters are those of :func:`add_client`.
 
-    :raises AdminError: a value cannot be.
+    ``audiences``, ``default_audience``, ``attributes`` and ``public_attributes`` replace all values of their kind.
+
+    :param clear: fields to remove: ``default_scope``, ``lifetime``, ``token_format``, ``audiences``,
+        ``default_audience``.
+    :raises AdminError: a value is not allowed.
     :raises NotFound: there is no such client.
     """
     if not set(clear) <= CLEARED.keys():
@@ -158,33 +161,33 @@ def update_client(
         values, public = change(client, attributes, public_attributes)
         return check_client(replace(client, **new, attributes=MappingProxyType(values), public_attributes=public))
 
-    return _there(store.update_client(_known(client_id), changed), client_id)
+    return _found(store.update_client(_possible(client_id), changed), client_id)
 
 
 def enable_client(store: ClientStore, client_id: str) -> None:
-    """Let the client get tokens again. Those that it had stay dead.
+    """Issue tokens to the client again. Its earlier tokens stay revoked.
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(_known(client_id), lambda client: replace(client, enabled=True)), client_id)
+    _found(store.update_client(_possible(client_id), lambda client: replace(client, enabled=True)), client_id)
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
-    """Refuse the client and end all of its tokens.
+    """Refuse the client and revoke all of its tokens.
 
     :raises NotFound: there is no such client.
     """
-    _there(store.update_client(_known(client_id), disabled, revoke_tokens=True), client_id)
+    _found(store.update_client(_possible(client_id), disabled, revoke_tokens=True), client_id)
 
 
 def delete_client(store: ClientStore, client_id: str) -> None:
-    """Remove the client and its secrets, and end all of its tokens. Its id is never used again.
+    """Remove the client and its secrets, and revoke all of its tokens. Its id is never reused.
 
     :raises NotFound: there is no such client.
     """
     deleted: list[Client] = []
-    store.update_client(_known(client_id), deleted.append, revoke_tokens=True)  # None is left of it
-    _there(deleted, client_id)
+    store.update_client(_possible(client_id), deleted.append, revoke_tokens=True)  # append returns None
+    _found(deleted, client_id)
 
 
 def add_secret(
@@ -197,56 +200,47 @@ def add_secret(
     allow_weak_secret: bool = False,
     clock: Clock = time.time,
 ) -> NewSecret:
-    """Give a client one more secret; the others stay good.
+    """Add a secret to a client; the others stay valid.
 
+    :param label: a note on its purpose.
     :param not_after: the Unix second from which it is refused.
-    :raises AdminError: too many, weak, or already over.
+    :param secret: an existing secret; by default a generated one of 256 bits.
+    :param allow_weak_secret: accept an existing secret that is short or guessable.
+    :raises AdminError: the client has too many secrets, this one is weak, or ``not_after`` has passed.
     :raises NotFound: there is no such client.
     """
     now = int(clock())
     if not_after is not None and not now < not_after <= LAST_SECOND:
-        raise AdminError("not_after lies in the past, or after the year 2105")
-    new = _secret(secret, _known(client_id), allow_weak_secret, now, read_name(label), not_after)
-    _there(store.update_client(client_id, lambda client: with_secret(client, new.record)), client_id)
+        raise AdminError("not_after is in the past, or after the year 2105")
+    new = _secret(secret, _possible(client_id), allow_weak_secret, now, read_name(label), not_after)
+    _found(store.update_client(client_id, lambda client: with_secret(client, new.record)), client_id)
     return new
 
 
 def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tokens: bool = False) -> None:
-    """Refuse a secret from now on; ``and_tokens`` also ends all live tokens of the client.
+    """Revoke a secret; with ``and_tokens`` also all tokens of the client.
 
     :raises NotFound: there is no such client or secret.
     """
-
-    def change(client: Client) -> Client:
-        return without_secret(client, secret_id)
-
-    _there(store.update_client(_known(client_id), change, revoke_tokens=and_tokens), client_id)
+    change = partial(without_secret, secret_id=secret_id)
+    _found(store.update_client(_possible(client_id), change, revoke_tokens=and_tokens), client_id)
 
 
 def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
-    """End all tokens that a client has.
+    """Revoke all tokens of a client. It may request new ones.
 
     :raises NotFound: there is no such client.
     """
-    _there(revoke_all(store, _known(client_id)), client_id)
-
-
-def _checked_id(given: str | None) -> str:
-    client_id = new_client_id() if given is None else given
-    check_client_id(client_id)
-    return client_id
+    _found(revoke_all(store, _possible(client_id)), client_id)
 
 
 def _secret(
     text: str | None, client_id: str, allow_weak: bool, now: int, label: str = "", not_after: int | None = None
 ) -> NewSecret:
-    """A fresh secret, or a given one that is judged first."""
+    """A generated secret, or an existing one once it is checked."""
     weak = text is not None and check_secret(text, client_id, allow_weak=allow_weak)
     text = new_secret() if text is None else text
     return NewSecret(hash_secret(text, label=label, created_at=now, not_after=not_after, weak=weak), text)
-
-
-# What a change makes of a client.
 
 
 def disabled(client: Client) -> Client:
@@ -255,9 +249,9 @@ def disabled(client: Client) -> Client:
 
 def with_secret(client: Client, secret: ClientSecret) -> Client:
     """
-    :raises AdminError: it has as many as it may have.
+    :raises AdminError: it has the maximum number of secrets.
     """
-    if secret in client.secrets:  # the call is repeated, because its outcome was not known
+    if secret in client.secrets:  # a store may repeat a change whose outcome is unknown
         return client
     if len(client.secrets) >= MAX_SECRETS:
         raise AdminError(f"a client has at most {MAX_SECRETS} secrets: revoke one first")
@@ -266,7 +260,7 @@ def with_secret(client: Client, secret: ClientSecret) -> Client:
 
 def without_secret(client: Client, secret_id: str) -> Client:
     """
-    :raises NotFound: it has no such secret.
+    :raises NotFound: it has no secret with this id.
     """
     left = tuple(secret for secret in client.secrets if secret.secret_id != secret_id)
     if len(left) == len(client.secrets):
@@ -274,15 +268,15 @@ def without_secret(client: Client, secret_id: str) -> Client:
     return replace(client, secrets=left)
 
 
-def _known(client_id: str) -> str:
-    """What cannot be an id never reaches the store, to which it may not even be text.
+def _possible(client_id: str) -> str:
+    """Return an id that a client can have. Others never reach the store, which may be unable to encode them.
 
-    :raises NotFound: it cannot.
+    :raises NotFound: no client can have it.
     """
-    return _there(client_id if is_printable(client_id) else None, client_id)
+    return _found(client_id if is_printable(client_id) else None, client_id)
 
 
-def _there(found: Found | None, client_id: str) -> Found:
+def _found(found: T | None, client_id: str) -> T:
     if not found:
         raise NotFound(f"there is no client {client_id!r}")
     return found

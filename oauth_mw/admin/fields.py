@@ -1,4 +1,4 @@
-"""What a client has besides its id, its secrets and its attributes: as it is given, and as it is kept."""
+"""The rules for the fields of a client, except its id and secrets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..resources import check_resources
 from ..scopes import check_scopes, oddity
 from ..texts import PRINTABLE, unprintable
 
-# What can be taken away from a client, and what is then there.
+# The fields that an update can clear, and their values then.
 CLEARED: Mapping[str, tuple[str, ...] | None] = {
     "default_scope": None,
     "lifetime": None,
@@ -34,9 +34,9 @@ def read_fields(
     *,
     allow_odd_scope: bool,
 ) -> dict[str, Any]:
-    """Those of the fields that are given.
+    """Check and convert the fields that are not ``None``. The result names them as :class:`Client` does.
 
-    :raises AdminError: a value cannot be.
+    :raises AdminError: a value is not allowed.
     """
     fields = {
         "name": None if name is None else read_name(name),
@@ -53,7 +53,7 @@ def read_fields(
 
 def read_name(text: str) -> str:
     """
-    :raises AdminError: it is no name or label.
+    :raises AdminError: the text cannot be a name or label.
     """
     if len(text) > 200:
         raise AdminError("a name or label has at most 200 printable characters")
@@ -75,9 +75,9 @@ def _scopes(text: str, allow_odd: bool) -> tuple[str, ...]:
 
 
 def check_client(client: Client) -> Client:
-    """The client itself.
+    """Check a client as a whole, and return it.
 
-    :raises AdminError: what it has does not go together, or cannot be.
+    :raises AdminError: fields contradict each other, or a value is not allowed.
     """
     if client.default_scope is not None and not set(client.default_scope) <= set(client.scopes):
         raise AdminError("the default scope must be part of the scope")

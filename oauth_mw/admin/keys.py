@@ -1,4 +1,4 @@
-"""Signing keys in a store, from the operator's side. What makes or reads a key needs the extra ``jwt``."""
+"""Administration of the signing keys in a store. To make or read a key needs the extra ``jwt``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..credentials import MIN_SECRET, password_fault
 from ..errors import AdminError, StoreUnavailable
-from ..keys import CORRUPT, LOOK_SECONDS, check_installed, lead_seconds
-from ..keys.schedule import current, is_encrypted, named, published, without_key
+from ..keys import CORRUPT_KEY, REFRESH_SECONDS, check_installed, lead_seconds
+from ..keys.schedule import current, is_encrypted, key_of, published, without_key
 from ..model import Clock, KeyRecord
 from ..protocols import Store
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
     from ..keys.keypair import Key
 
 DEFAULT_LEAD = lead_seconds(1)
-SIGNING_SECONDS = 0.5  # between a look at the keys and what is signed with one of them
+SIGNING_SECONDS = 0.5  # at most, between a worker's read of the keys and a token that it signs
 
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """What is public about a signing key, and whether its private half lies ``encrypted`` in the store.
+    """The public facts about a signing key. ``encrypted``: its private half is encrypted in the store.
 
-    ``state`` is ``next``, ``signing``, ``verifying`` (others followed, but a token of it may live), or
-    ``expired``. ``needed_until`` is the Unix second until which a token of it may live; 0: it has signed none.
+    ``state`` is ``next``, ``signing``, ``verifying`` (it no longer signs, but its tokens may be live), or ``expired``.
+    ``needed_until`` is the Unix second until which a token of it may be live; 0: it has signed none.
     """
 
     kid: str
@@ -40,7 +40,10 @@ class KeyStatus:
 
 
 def list_keys(store: Store, *, clock: Clock = time.time) -> list[KeyStatus]:
-    """All signing keys, in the order in which they sign."""
+    """All signing keys, in the order in which they sign.
+
+    :raises StoreUnavailable: the store does not answer.
+    """
     records, now = store.read_keys().keys, int(clock())
     return [_status(record, records, now) for record in records]
 
@@ -54,26 +57,25 @@ def rotate_key(
     at_once: bool = False,
     clock: Clock = time.time,
 ) -> KeyStatus:
-    """Make the next signing key. The one that signs now verifies until its last token has expired.
+    """Make the next signing key. The current one verifies until its last token has expired.
 
-    :param algorithm: ES256, EdDSA or RS256; that of the last key by default.
-    :param secret: what its private half is encrypted with. It may be another than that of earlier keys: workers
-        sign with the last key in turn that they can read.
-    :param lead: seconds for which it is published before it signs: at least for as long as others keep a key set.
-    :param at_once: it signs now. Until others read the key set again, they refuse its tokens.
-    :raises AdminError: the next key waits already, this one would lie in the clear where others are encrypted,
-        ``secret`` is weak, or ``algorithm`` is none.
+    :param algorithm: ES256, EdDSA or RS256; by default that of the newest key.
+    :param secret: encrypts the private half. It may differ from that of earlier keys: each worker signs with the newest
+        active key that it can decrypt.
+    :param lead: seconds for which the key is published before it signs; at least as long as services cache a key set.
+    :param at_once: it signs now. Until services read the key set again, they refuse its tokens.
+    :raises AdminError: the next key is published already, this one would be in the clear beside encrypted ones,
+        ``secret`` is weak, or ``algorithm`` is unknown.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
     from ..keys.keypair import ALGORITHMS, make
 
     records = store.read_keys().keys
-    following = algorithm or (records[-1].algorithm if records else ALGORITHMS[0])
-    if following not in ALGORITHMS:
+    chosen = algorithm or (records[-1].algorithm if records else ALGORITHMS[0])
+    if chosen not in ALGORITHMS:
         raise AdminError(f"an algorithm is one of {', '.join(ALGORITHMS)}")
-    _check_turn(records, secret, at_once, int(clock()))
-    return _added(store, make(following), secret, lead, at_once, clock)
+    return _add(store, records, make(chosen), secret, lead, at_once, clock)
 
 
 def import_key(
@@ -87,13 +89,13 @@ def import_key(
     at_once: bool = False,
     clock: Clock = time.time,
 ) -> KeyStatus:
-    """Make a key from elsewhere the next signing key. The other parameters are those of :func:`rotate_key`.
+    """Make an existing key the next signing key. The other parameters are those of :func:`rotate_key`.
 
     :param pem: a private key on P-256 or Ed25519, or RSA with 2048 bits or more.
-    :param password: what ``pem`` is encrypted with.
-    :param algorithm: what the key must be for.
-    :raises AdminError: it cannot be read or used, is for another algorithm, is there already, or what
-        :func:`rotate_key` refuses.
+    :param password: decrypts ``pem``.
+    :param algorithm: the algorithm that the key must be for.
+    :raises AdminError: the key cannot be read or used, is for another algorithm, is in the store already, or as
+        :func:`rotate_key` does.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
@@ -105,11 +107,10 @@ def import_key(
         raise AdminError(str(error)) from None
     if algorithm not in (None, key.algorithm):
         raise AdminError(f"the key is for {key.algorithm}, expected one for {algorithm}")
-    records = store.read_keys().keys
-    if any(record.kid == key.kid for record in records):
+    keys = store.read_keys()
+    if keys.find(key.kid):
         raise AdminError(f"the signing key {key.kid} is there already")
-    _check_turn(records, secret, at_once, int(clock()))
-    return _added(store, key, secret, lead, at_once, clock)
+    return _add(store, keys.keys, key, secret, lead, at_once, clock)
 
 
 def retire_key(
@@ -121,32 +122,34 @@ def retire_key(
     clock: Clock = time.time,
     wait: Callable[[float], object] = time.sleep,
 ) -> KeyStatus | None:
-    """Remove a signing key. All tokens that it has signed end, as if each were revoked.
+    """Remove a signing key, and revoke all tokens that it has signed.
 
-    In place of the one that signs, a new one is made first that signs at once, with ``algorithm`` and ``secret`` as
-    in :func:`rotate_key`; it is returned. Others cannot know it before they read the key set again. Until all workers
-    know it, which takes a second and a half, ``wait`` is called.
+    If it is the current one, a new key is made first, with ``algorithm`` and ``secret`` as in :func:`rotate_key`. It
+    signs at once and is returned; services refuse its tokens until they read the key set again. ``wait`` is called for
+    the second and a half until all workers use it.
 
     :raises NotFound: there is no such key.
-    :raises AdminError: the new one would lie in the clear where others are encrypted, or ``secret`` is weak.
-    :raises ConfigError: the extra ``jwt`` is not installed, and a new one is needed.
+    :raises AdminError: the new key would be in the clear beside encrypted ones, or ``secret`` is weak.
+    :raises ConfigError: a new key is needed, and the extra ``jwt`` is not installed.
     """
     keys = store.read_keys()
-    record = named(keys, kid)
+    record = key_of(keys, kid)
     new = None
     if record == current(keys.keys, int(clock())):
         new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
-        # What a worker signs with the old key from now on would be dead as soon as it is issued.
-        wait(LOOK_SECONDS + SIGNING_SECONDS)
+        # Tokens that workers still sign with the old key would be revoked as soon as they are issued.
+        wait(REFRESH_SECONDS + SIGNING_SECONDS)
     store.update_keys(lambda keys: without_key(keys, kid), revoke_all=True)
-    # It may sign in this second only because the other is gone.
+    # Read again: if both keys began in the same second, the new one signs only since the old one is removed.
     return new and next((each for each in list_keys(store, clock=clock) if each.kid == new.kid), new)
 
 
 def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str]]:
-    """The members of the key set that is published (RFC 7517 §5)."""
-    records = store.read_keys().keys
-    return [_public(record) for record in published(records, int(clock()))]
+    """The members of the published key set (RFC 7517 §5).
+
+    :raises StoreUnavailable: the store does not answer, or a record is corrupt.
+    """
+    return [_public(record) for record in published(store.read_keys().keys, int(clock()))]
 
 
 def public_key(store: Store, kid: str) -> dict[str, str]:
@@ -154,20 +157,20 @@ def public_key(store: Store, kid: str) -> dict[str, str]:
 
     :raises NotFound: there is no such key.
     """
-    return _public(named(store.read_keys(), kid))
+    return _public(key_of(store.read_keys(), kid))
 
 
 def private_key(store: Store, kid: str, *, password: str, secret: str | None = None) -> str:
     """A signing key as a PEM (PKCS #8), encrypted with ``password``.
 
-    :param secret: what it is encrypted with in the store.
+    :param secret: decrypts the key in the store.
     :raises NotFound: there is no such key.
-    :raises AdminError: it cannot be read with ``secret``, or ``password`` is weak.
+    :raises AdminError: ``secret`` does not decrypt it, or ``password`` is weak.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
     check_installed()
     _check_password("password", password)
-    key = _opened(named(store.read_keys(), kid), secret)
+    key = _opened(key_of(store.read_keys(), kid), secret)
     if key is None:
         raise AdminError(f"the signing key {kid} cannot be read with the key_encryption_secret")
     return key.pem(password)
@@ -176,9 +179,9 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
 def key_warnings(
     store: Store | None, *, secret: str | None, files: Sequence[str] = (), clock: Clock = time.time
 ) -> list[str]:
-    """What an operator should know about the keys with which a configuration signs, each beginning with an option.
+    """Warnings about the signing keys of a configuration; each begins with the name of an option.
 
-    :param store: ``None`` where it is not made yet.
+    :param store: ``None`` if it does not exist yet.
     :param secret: the option ``key_encryption_secret``.
     :param files: the option ``signing_key_files``.
     :raises ConfigError: the extra ``jwt`` is not installed, or a file cannot be used.
@@ -202,43 +205,32 @@ def key_warnings(
     to_sign = [record for record in records if _status(record, records, now).state in ("signing", "next")]
     closed = [record.kid for record in to_sign if _opened(record, secret) is None]
     if closed:
-        found.append(f"key_encryption_secret: does not open {', '.join(closed)}: workers sign with another, if any")
+        found.append(f"key_encryption_secret: does not decrypt {', '.join(closed)}: workers sign with another, if any")
     return found
 
 
 def _status(record: KeyRecord, records: Sequence[KeyRecord], now: int) -> KeyStatus:
-    signing = current(records, now)
-    if signing is not None and record.kid == signing.kid:
+    if record == current(records, now):
         state = "signing"
     elif record.signs_from > now:
         state = "next"
     else:
-        state = "verifying" if any(each.kid == record.kid for each in published(records, now)) else "expired"
+        state = "verifying" if record in published(records, now) else "expired"
     times = record.created_at, record.signs_from, record.needed_until
     return KeyStatus(record.kid, record.algorithm, state, *times, encrypted=is_encrypted(record))
 
 
 def _public(record: KeyRecord) -> dict[str, str]:
     """
-    :raises StoreUnavailable: it is nothing that was ever written there.
+    :raises StoreUnavailable: the record is corrupt.
     """
     try:
         members = json.loads(record.public)
     except (RecursionError, ValueError):
         members = None
     if not isinstance(members, dict):
-        raise StoreUnavailable(CORRUPT)
+        raise StoreUnavailable(CORRUPT_KEY)
     return members
-
-
-def _check_turn(records: Sequence[KeyRecord], secret: str | None, at_once: bool, now: int) -> None:
-    if secret is None and any(map(is_encrypted, records)):
-        raise AdminError("other signing keys there are encrypted: without key_encryption_secret this one would not be")
-    if secret is not None:
-        _check_password("key_encryption_secret", secret)
-    waiting = records[-1] if records and records[-1] != current(records, now) else None
-    if waiting and not at_once:
-        raise AdminError(f"the next signing key waits already: {waiting.kid}. Retire it to put another in its place")
 
 
 def _check_password(what: str, password: str) -> None:
@@ -250,9 +242,28 @@ def _check_password(what: str, password: str) -> None:
         raise AdminError(f"the {what} is weak: {fault}; it needs {MIN_SECRET} characters that are hard to guess")
 
 
-def _added(store: Store, key: Key, secret: str | None, lead: int, at_once: bool, clock: Clock) -> KeyStatus:
+def _add(
+    store: Store,
+    records: Sequence[KeyRecord],
+    key: Key,
+    secret: str | None,
+    lead: int,
+    at_once: bool,
+    clock: Clock,
+) -> KeyStatus:
+    """Add the next key after ``records``.
+
+    :raises AdminError: as :func:`rotate_key` does.
+    """
     from ..keys.ring import KeyRing
 
+    if secret is None and any(map(is_encrypted, records)):
+        raise AdminError("other signing keys there are encrypted: without key_encryption_secret this one would not be")
+    if secret is not None:
+        _check_password("key_encryption_secret", secret)
+    waiting = records[-1] if records and records[-1] != current(records, int(clock())) else None
+    if waiting and not at_once:
+        raise AdminError(f"the next signing key waits already: {waiting.kid}. Retire it to put another in its place")
     ring = KeyRing(store, clock, time.monotonic, algorithm=key.algorithm, lifetime=None, lead=lead, secret=secret)
     record = ring.add(key, at_once=at_once)
     if record is None:

@@ -1,4 +1,4 @@
-"""Signing keys: one of them signs, all that are listed verify (RFC 7517)."""
+"""Signing keys: one of them signs, all published ones verify (RFC 7517)."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import math
 
 from ..errors import ConfigError
 
-# For how long others may keep the key set.
+# Seconds for which other services may cache the key set.
 JWKS_MAX_AGE = 300
-LOOK_SECONDS = 1.0
-CORRUPT = "a signing key's record is garbled"
+# Seconds for which a worker uses the keys without reading them again.
+REFRESH_SECONDS = 1.0
+CORRUPT_KEY = "a signing key's record in the store is corrupt: restore the store from a backup"
 
 
 def lead_seconds(lag: float) -> int:
-    """For how long a key is published before it signs: until nobody goes by a key set without it any more.
+    """How long a key is published before it signs: until no service and no worker uses a key set without it.
 
     :param lag: ``revocation_lag_seconds``.
     """
-    return JWKS_MAX_AGE + math.ceil(LOOK_SECONDS + lag)
+    return JWKS_MAX_AGE + math.ceil(REFRESH_SECONDS + lag)
 
 
 def check_installed() -> None:
     """
-    :raises ConfigError: what makes and reads keys is not there.
+    :raises ConfigError: joserfc, which reads and makes keys, is not installed.
     """
     try:
-        import joserfc  # noqa: F401  # to see whether it is there, and works
+        import joserfc  # noqa: F401
     except ImportError:
         raise ConfigError("signing_algorithm", "signing keys need joserfc: pip install 'oauth_mw[jwt]'") from None

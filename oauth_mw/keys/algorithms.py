@@ -1,7 +1,7 @@
-"""How keys sign and verify (RFC 7518 §3.3, §3.4, RFC 8037 §3.1), by cryptography alone.
+"""Signing and verifying (RFC 7518 §3.3, §3.4, RFC 8037 §3.1), by cryptography directly.
 
-joserfc looks up the algorithm and the key anew for each signature, which takes a quarter of the time of a check, and
-warns of EdDSA at each use.
+joserfc looks up the algorithm and the key for each signature, a quarter of the time of a check, and emits a warning at
+each use of EdDSA.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _sign_es256(key: Any, message: bytes) -> bytes:
 
 def _verify_es256(key: Any, signature: bytes, message: bytes) -> None:
     if len(signature) != 64:
-        raise ValueError("a signature has 64 bytes")
+        raise ValueError("an ES256 signature has 64 bytes")
     numbers = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
     key.verify(encode_dss_signature(*numbers), message, _ECDSA)
 

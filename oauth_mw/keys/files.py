@@ -1,4 +1,4 @@
-"""Signing keys from PEM files, for those who keep keys elsewhere than in the store."""
+"""Signing keys from PEM files, instead of keys in the store."""
 
 from __future__ import annotations
 
@@ -11,16 +11,15 @@ from ..permissions import mode_of
 from . import keypair
 from .keypair import Key
 
-# No PEM of a key is longer.
-MAX_BYTES = 65_536
+MAX_BYTES = 65_536  # every PEM of a key is shorter
 
 
 class FileKeys:
-    """The keys of some files, read once. The first signs, all verify.
+    """The keys of some PEM files, read once. The first signs, all verify.
 
-    :param paths: PEM files; all but the first may hold a public key alone.
-    :param password: what those that are encrypted are encrypted with.
-    :raises ConfigError: there is a fault in one of them.
+    :param paths: all but the first may hold only a public key.
+    :param password: decrypts those that are encrypted.
+    :raises ConfigError: a file cannot be used; the error names it.
     """
 
     def __init__(self, paths: Sequence[str], password: str | None) -> None:
@@ -36,23 +35,23 @@ class FileKeys:
         self._signing = next(iter(keys.values()))
 
     def find(self, kid: str) -> Key | None:
-        """A key whose tokens are good."""
+        """The key with this id; tokens of all files are valid."""
         return self._keys.get(kid)
 
     def public(self) -> list[dict[str, str]]:
-        """The key set for others (RFC 7517 §5)."""
+        """The members of the published key set (RFC 7517 §5)."""
         return [key.jwk() for key in self._keys.values()]
 
     def signing(self, expires_at: int) -> Key:
-        """The key that signs. How long others find it is a matter of the files."""
+        """The first key. The operator keeps its file until ``expires_at``."""
         return self._signing
 
     def forget(self) -> None:
-        """What the files hold was read once."""
+        """Do nothing: revocation events concern keys in the store only."""
 
 
 def readable_by_all(paths: Sequence[str]) -> list[str]:
-    """Those of the files that hold a private key and that every user of the machine can read."""
+    """The files with a private key that every user of this machine can read."""
     return [path for path in paths if mode_of(path) & stat.S_IROTH and _is_private(_text(path))]
 
 
@@ -60,16 +59,16 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
     try:
         found = os.stat(path)
         if not stat.S_ISREG(found.st_mode):
-            raise _fault(path, "it is no file")
+            raise _fault(path, "it is not a regular file")
         if os.name == "posix" and found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise _fault(path, "others than its owner may write it: chmod go-w")
+            raise _fault(path, "other users can write it: chmod go-w")
         text = _text(path)
     except OSError as error:
         raise _fault(path, f"it cannot be read ({error.strerror})") from None
     try:
         if not _is_private(text) and "PUBLIC KEY-----" in text:
             if not public:
-                raise ValueError("the first file signs, and this holds only a public key")
+                raise ValueError("it holds only a public key, and the first file must sign")
             return keypair.from_public_pem(text)
         return keypair.from_pem(text, password)
     except ValueError as error:

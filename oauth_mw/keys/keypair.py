@@ -1,15 +1,21 @@
-"""A key and the one algorithm that it is used with (RFC 8725 §3.1); joserfc reads and writes keys."""
+"""A key and the one algorithm that it is used with (RFC 8725 §3.1); joserfc reads and writes JWKs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    SECP256R1,
+    EllipticCurvePrivateKey,
+    EllipticCurvePublicKey,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -24,49 +30,46 @@ from .algorithms import BY_NAME
 from .pkcs8 import encrypted_pem
 
 RSA_BITS = 2048
-P_256 = "secp256r1"  # as cryptography calls it
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
 
 ALGORITHMS = tuple(BY_NAME)
 
-_KINDS: Mapping[type, Any] = {
-    EllipticCurvePrivateKey: ECKey,
-    EllipticCurvePublicKey: ECKey,
-    Ed25519PrivateKey: OKPKey,
-    Ed25519PublicKey: OKPKey,
-    RSAPrivateKey: RSAKey,
-    RSAPublicKey: RSAKey,
+_GENERATE: Mapping[str, Callable[[], object]] = {
+    "ES256": lambda: generate_private_key(SECP256R1()),
+    "EdDSA": Ed25519PrivateKey.generate,
+    "RS256": lambda: generate_rsa_key(65537, RSA_BITS),
 }
 
 
 class Key:
-    """A key pair, or its public half. Its id is its thumbprint (RFC 7638)."""
+    """A key pair, or its public half. Its id is its thumbprint (RFC 7638).
+
+    :param native: a key of cryptography.
+    :raises ValueError: no supported algorithm uses such keys.
+    """
 
     __slots__ = ("_key", "_private", "_public", "_sign", "_verify", "algorithm", "kid")
 
-    def __init__(self, key: ECKey | OKPKey | RSAKey) -> None:
-        """
-        :raises ValueError: no algorithm of ours is for keys of this kind.
-        """
-        self._key: Any = key
-        self.algorithm = _algorithm_of(key)
+    def __init__(self, native: Any) -> None:
+        self.algorithm, kind = _algorithm_of(native)
+        self._key = key = kind.import_key(native)
         self._sign, self._verify = BY_NAME[self.algorithm]
         self._private, self._public = key.private_key if key.is_private else None, key.public_key
-        self.kid = key.thumbprint()
+        self.kid: str = key.thumbprint()
 
     def __repr__(self) -> str:
         return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
 
     @property
     def private(self) -> bool:
-        return bool(self._key.is_private)
+        return self._private is not None
 
     def sign(self, message: bytes) -> bytes:
         """
         :raises TypeError: it is a public half.
         """
         if self._private is None:
-            raise TypeError("a public key signs nothing")
+            raise TypeError("a public key cannot sign")
         return self._sign(self._private, message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:
@@ -81,13 +84,10 @@ class Key:
         members = self._key.as_dict(private=False)
         return {**members, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
-    def jwk_text(self) -> str:
-        return json.dumps(self.jwk())
-
     def pem(self, password: str | None = None) -> str:
         """The private half as PKCS #8.
 
-        :param password: what it is encrypted with, which takes a tenth of a second, as reading it does.
+        :param password: encrypts it, which takes a tenth of a second, as decrypting does.
         """
         encoding = Encoding.PEM if password is None else Encoding.DER
         data: bytes = self._key.private_key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
@@ -95,38 +95,30 @@ class Key:
 
 
 def make(algorithm: str) -> Key:
-    """A new key pair."""
-    key = _made(algorithm)
-    # On a command line such an id looks like an option.
-    return make(algorithm) if key.kid.startswith("-") else key
-
-
-def _made(algorithm: str) -> Key:
-    if algorithm == "ES256":
-        return Key(ECKey.generate_key("P-256", private=True))
-    if algorithm == "EdDSA":
-        return Key(OKPKey.generate_key("Ed25519", private=True))
-    return Key(RSAKey.generate_key(RSA_BITS, private=True))
+    """Generate a key pair."""
+    while (key := Key(_GENERATE[algorithm]())).kid.startswith("-"):
+        pass  # on a command line, such an id looks like an option
+    return key
 
 
 def from_jwk(text: str) -> Key:
     """
-    :raises ValueError: it is no public key for an algorithm of ours.
+    :raises ValueError: it is not a public key for a supported algorithm.
     """
     try:
         members = json.loads(text)
-        return Key(import_key({name: members[name] for name in members.keys() - {"kid", "use", "alg"}}))  # type: ignore[arg-type]  # any kind, judged by Key
+        return Key(import_key({name: members[name] for name in members.keys() - {"kid", "use", "alg"}}).raw_value)
     except (AttributeError, JoseError, KeyError, RecursionError, TypeError, ValueError):
-        raise ValueError("no public key that can be used") from None
+        raise ValueError("it is not a public key for a supported algorithm") from None
 
 
 def from_pem(text: str, password: str | None = None) -> Key:
     """
-    :param password: what the key is encrypted with, if it is.
-    :raises ValueError: it cannot be read with that, or is for no algorithm of ours. The text says nothing of the key.
+    :param password: decrypts the key if it is encrypted.
+    :raises ValueError: it cannot be read, or no supported algorithm uses such keys. The text shows nothing of the key.
     """
     try:
-        return _key_of(_loaded(text, password))
+        return Key(_load(text, password))
     except UnsupportedAlgorithm:
         raise ValueError(UNFIT) from None
 
@@ -136,37 +128,32 @@ def from_public_pem(text: str) -> Key:
     :raises ValueError: as :func:`from_pem`.
     """
     try:
-        found = load_pem_public_key(text.encode())
+        native = load_pem_public_key(text.encode())
     except (UnsupportedAlgorithm, ValueError):
         raise ValueError("no PEM of a public key that can be read") from None
-    return _key_of(found)
+    return Key(native)
 
 
-def _loaded(text: str, password: str | None) -> object:
+def _load(text: str, password: str | None) -> object:
     for given in (password.encode(), None) if password else (None,):
         try:
             return load_pem_private_key(text.encode(), given)
-        except TypeError:  # it is not encrypted, or it is and nothing was given
+        except TypeError:  # a password was given for a key in the clear, or none for an encrypted one
             continue
         except ValueError:
             break
     raise ValueError("no PEM of a private key that can be read " + ("with the password" if password else "as it is"))
 
 
-def _key_of(native: object) -> Key:
-    short = isinstance(native, RSAPrivateKey | RSAPublicKey) and native.key_size < RSA_BITS
-    curve = native.curve.name if isinstance(native, EllipticCurvePrivateKey | EllipticCurvePublicKey) else P_256
-    for kind, ours in _KINDS.items():
-        if isinstance(native, kind) and not short and curve == P_256:
-            return Key(ours.import_key(native))
-    raise ValueError(UNFIT)
+def _algorithm_of(native: object) -> tuple[str, Any]:
+    """The algorithm for a key of cryptography, and joserfc's class for it.
 
-
-def _algorithm_of(key: ECKey | OKPKey | RSAKey) -> str:
-    if isinstance(key, ECKey) and key.curve_name == "P-256":
-        return "ES256"
-    if isinstance(key, OKPKey) and key.curve_name == "Ed25519":
-        return "EdDSA"
-    if isinstance(key, RSAKey) and key.public_key.key_size >= RSA_BITS:
-        return "RS256"
+    :raises ValueError: there is none.
+    """
+    if isinstance(native, EllipticCurvePrivateKey | EllipticCurvePublicKey) and native.curve.name == SECP256R1.name:
+        return "ES256", ECKey
+    if isinstance(native, Ed25519PrivateKey | Ed25519PublicKey):
+        return "EdDSA", OKPKey
+    if isinstance(native, RSAPrivateKey | RSAPublicKey) and native.key_size >= RSA_BITS:
+        return "RS256", RSAKey
     raise ValueError(UNFIT)

@@ -1,6 +1,6 @@
 """A private key encrypted with a password: PKCS #8 (RFC 5958) with PBES2 (RFC 8018), as OpenSSL reads and writes it.
 
-cryptography writes the same with 2,048 rounds, and has no parameter for them.
+cryptography writes the same, but with 2,048 rounds of PBKDF2, and has no parameter for their number.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.padding import PKCS7
 
-# About a tenth of a second, for the owner and for each guess of an attacker.
+# About a tenth of a second, for each reading and for each guess of an attacker.
 ROUNDS = 600_000
 
-# DER: tags, and whole parts that never differ.
+# DER: tags, and constant parts.
 _INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
 _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _PBKDF2 = bytes.fromhex("06092a864886f70d01050c")

@@ -1,12 +1,13 @@
-"""Which key signs, and which verify, as the store says; and how they follow each other.
+"""The signing keys of a store, as a worker uses them: which one signs, which verify, and when the next one is made.
 
-A new key is published before it signs, for as long as anybody may keep an old key set, and stays
-until its last token has expired. The store is asked once a second at most, and as often for keys
-that it does not have, whatever is asked of us.
+A new key is published before it signs, for as long as services may cache an older key set. It stays published until its
+last token has expired. The store is read once a second at most, and as often for keys that it does not have, however
+many requests name such keys.
 """
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -18,30 +19,30 @@ from ..errors import StoreUnavailable
 from ..model import Clock, KeyRecord
 from ..processes import PerProcess
 from ..protocols import KeyStore
-from . import CORRUPT, LOOK_SECONDS, keypair
+from . import CORRUPT_KEY, REFRESH_SECONDS, keypair
 from .keypair import Key
-from .schedule import in_turn, published, with_key, with_need
+from .schedule import published, signing_order, with_key, with_need
 
-# A key is asked to stay for so much longer than its tokens need, so that this is written rarely.
+# Seconds for which a key is kept beyond the need of its tokens, so that the need is rarely written.
 NEED_SECONDS = 3600
-# For another's look, by who has no time of his own.
+# Seconds that a caller without a deadline waits for another thread.
 WAIT_SECONDS = 60.0
-# So long a key is good without another look.
-BELIEVED_SECONDS = 60.0
+# Seconds for which a cached key verifies without another read of the store. That a key has expired is no event.
+VERIFY_SECONDS = 60.0
 
 
-class _Known(NamedTuple):
-    """``keys`` are those whose tokens are good; ``epoch`` is that of the time before the store was asked."""
+class _Loaded(NamedTuple):
+    """One read of the store: all records, and the published keys. ``epoch`` is the ring's from before the read."""
 
     records: Sequence[KeyRecord]
     keys: Mapping[str, Key]
     epoch: object
 
 
-class _Turn(NamedTuple):
-    """Which key signs, of those that are known and in this second: finding out would be a tenth of an issue."""
+class _Signer(NamedTuple):
+    """The key that signs in this second. To choose it for each token would be a tenth of an issue."""
 
-    known: _Known
+    loaded: _Loaded
     second: int
     record: KeyRecord
     key: Key
@@ -50,11 +51,11 @@ class _Turn(NamedTuple):
 class KeyRing:
     """The signing keys of a store.
 
-    :param algorithm: what new keys are for.
-    :param lifetime: seconds after which the next key signs; ``None``: when somebody asks for it.
+    :param algorithm: the algorithm of new keys.
+    :param lifetime: seconds after which the next key signs; ``None``: no key is made but the first.
     :param lead: seconds for which a key is published before it signs.
-    :param secret: what private halves are encrypted with in the store.
-    :param monotonic: a clock that never goes back, for the looks.
+    :param secret: encrypts private keys in the store.
+    :param monotonic: a clock that never goes back.
     """
 
     def __init__(
@@ -75,197 +76,194 @@ class KeyRing:
         self._lifetime = lifetime
         self._lead = lead
         self._secret = secret
-        self._looking = PerProcess(threading.Lock)
-        self._turning = PerProcess(threading.Lock)
+        self._reading = PerProcess(threading.Lock)
+        self._choosing = PerProcess(threading.Lock)
         self._epoch = object()
-        self._asked: object = None
-        self._known = _Known((), {}, None)
-        self._looked = self._sought = float("-inf")
-        self._failed: StoreUnavailable | None = None
+        self._read_epoch: object = None
+        self._loaded = _Loaded((), {}, None)
+        self._last_read = self._last_miss = float("-inf")
+        self._failure = ""
         self._private: Mapping[str, Key | None] = {}
-        self._turn: _Turn | None = None
+        self._signer: _Signer | None = None
 
     def find(self, kid: str) -> Key | None:
-        """A key whose tokens are good.
+        """The key with this id, if its tokens are valid.
 
-        :raises StoreUnavailable: it is not known here, and the store cannot say.
+        :raises StoreUnavailable: it is not cached, and the store does not answer.
         """
-        known = self._known
-        # Not for ever: that nobody needs a key any more is no event.
-        if known.epoch is self._epoch and kid in known.keys and self._monotonic() < self._looked + BELIEVED_SECONDS:
-            return known.keys[kid]
-        return self._look(wanted=kid).keys.get(kid)
+        loaded = self._loaded
+        if loaded.epoch is self._epoch and kid in loaded.keys and self._monotonic() < self._last_read + VERIFY_SECONDS:
+            return loaded.keys[kid]
+        return self._refreshed(wanted=kid).keys.get(kid)
 
     def forget(self) -> None:
-        """Look into the store before any key is believed again: one was removed, or it is another store."""
+        """Use no key before the store is read again: one was retired, or the store was replaced."""
         self._epoch = object()
 
     def public(self) -> list[dict[str, str]]:
-        """The key set for others (RFC 7517 §5); while the store does not answer, what it said last.
+        """The members of the published key set (RFC 7517 §5); while the store does not answer, the cached ones.
 
-        :raises StoreUnavailable: it has said nothing yet, or a key was removed since.
+        :raises StoreUnavailable: none are cached, or a key was retired since.
         """
         try:
-            known = self._look()
+            loaded = self._refreshed()
         except StoreUnavailable:
-            known = self._known
-            if known.epoch is not self._epoch:
+            loaded = self._loaded
+            if loaded.epoch is not self._epoch:
                 raise
-        return [key.jwk() for key in known.keys.values()]
+        return [key.jwk() for key in loaded.keys.values()]
 
     def signing(self, expires_at: int) -> Key:
-        """The key that signs now, which others will find until ``expires_at`` at least.
+        """The key that signs now. It is published until ``expires_at`` (Unix seconds) at least.
 
-        Where it cannot be read, because its maker has another secret, one that can be is taken.
+        If this worker cannot decrypt the current key, because another secret encrypts it, an earlier one signs.
 
         :raises StoreUnavailable: there is none, and none can be made.
         """
-        turn, known = self._turn, self._look()
-        if turn is None or turn.known is not known or turn.second != int(self._clock()):
-            turn = self._next_turn(turn, known)
-        if expires_at > turn.record.needed_until:
-            kid, until = turn.record.kid, expires_at + NEED_SECONDS
+        signer, loaded = self._signer, self._refreshed()
+        if signer is None or signer.loaded is not loaded or signer.second != int(self._clock()):
+            signer = self._choose(signer, loaded)
+        if expires_at > signer.record.needed_until:
+            kid, until = signer.record.kid, expires_at + NEED_SECONDS
             if self._store.update_keys(lambda keys: with_need(keys, kid, until)).find(kid) is None:
-                raise StoreUnavailable("the signing key was removed just now")
-            self._look(anew=True)
-        return turn.key
+                raise StoreUnavailable(f"the signing key {kid} was retired at this moment: retry")
+            self._refreshed(force=True)
+        return signer.key
 
-    def _next_turn(self, last: _Turn | None, known: _Known) -> _Turn:
-        """Find out which key signs now: exactly one thread does, since to make or decrypt a key takes long.
+    def add(self, key: Key, *, at_once: bool = False) -> KeyRecord | None:
+        """Make a key the next one that signs; ``None`` if another worker added one first.
 
-        Meanwhile the others go on with the key of before, as long as its tokens are good; without one they wait.
-
-        :raises StoreUnavailable: there is no key yet, and none in time.
+        :param at_once: it signs although other services do not have it yet.
+        :raises StoreUnavailable: it is not known whether it was added.
         """
-        goes_on = last is not None and last.record.kid in known.keys
-        lock = self._turning.get()
-        if not lock.acquire(timeout=0 if goes_on else _left()):
-            if last is not None and goes_on:
-                return last
-            raise StoreUnavailable("no signing key was made or decrypted in time")
+        return self._add(key, self._refreshed(force=True).records, at_once)
+
+    def _choose(self, last: _Signer | None, loaded: _Loaded) -> _Signer:
+        """Choose the key that signs, in one thread: to make or decrypt a key takes long.
+
+        Other threads sign with the last key meanwhile, while its tokens are valid; without one they wait.
+
+        :raises StoreUnavailable: there is no key, or it is not ready in time.
+        """
+        usable = last if last is not None and last.record.kid in loaded.keys else None
+        lock = self._choosing.get()
+        if not lock.acquire(timeout=0 if usable else _time_left()):
+            if usable:
+                return usable
+            raise StoreUnavailable("another request did not make or decrypt the signing key in time")
         try:
-            turn = self._turn
-            if turn is None or turn is last:
-                turn = self._turn = self._whose_turn()
-            return turn
+            signer = self._signer
+            if signer is None or signer is last:
+                signer = self._signer = self._chosen()
+            return signer
         finally:
             lock.release()
 
-    def _whose_turn(self) -> _Turn:
-        known = self._look()
+    def _chosen(self) -> _Signer:
+        loaded = self._refreshed()
         now = int(self._clock())
-        if self._is_due(known, now):
+        if self._is_next_due(loaded, now):
             try:
-                # Only after the key that was seen to be due: who was faster has made what was needed.
-                self._add(keypair.make(self._algorithm), known.records)
+                self._add(keypair.make(self._algorithm), loaded.records)
             except StoreUnavailable:
-                if not known.records:
+                if not loaded.records:
                     raise
-                # The last one goes on, until the store can be written again.
-            known = self._look()
-        return _Turn(known, now, *self._signer(known, now))
+                # The present key goes on until the store can be written again.
+            loaded = self._refreshed()
+        for record in signing_order(loaded.records, now):
+            key = self._opened(record) if record.kid in loaded.keys else None
+            if key is not None:
+                return _Signer(loaded, now, record, key)
+        if loaded.records:
+            raise StoreUnavailable("key_encryption_secret decrypts none of the signing keys in the store")
+        raise StoreUnavailable("there is no signing key in the store")
 
-    def add(self, key: Key, *, at_once: bool = False) -> KeyRecord | None:
-        """Make a key the next that signs; ``None`` when another got in first.
-
-        :param at_once: it signs although others cannot know it yet.
-        :raises StoreUnavailable: it is not known to be there.
-        """
-        return self._add(key, self._look(anew=True).records, at_once)
+    def _is_next_due(self, loaded: _Loaded, now: int) -> bool:
+        if not loaded.records:
+            return True
+        latest = loaded.records[-1]
+        if latest.signs_from > now:
+            return False  # the next one is published already
+        successor = latest.signs_from + self._lifetime - self._lead if self._lifetime else None
+        # While a key of the old algorithm verifies, workers that still have the old setting make none for it.
+        is_changed = all(key.algorithm != self._algorithm for key in loaded.keys.values())
+        # A worker whose secret differs from that of the others would make a key that they cannot decrypt.
+        return (is_changed or (successor is not None and now >= successor)) and self._opened(latest) is not None
 
     def _add(self, key: Key, records: Sequence[KeyRecord], at_once: bool = False) -> KeyRecord | None:
+        """Add a key, if ``records`` are still those in the store."""
         now = int(self._clock())
         latest = records[-1] if records else None
         starts = now if at_once or latest is None else max(now + self._lead, latest.signs_from)
         while any(record.signs_from == starts for record in records):
             starts += 1
-        record = KeyRecord(key.kid, key.algorithm, key.jwk_text(), key.pem(self._secret), now, starts)
+        public, private = json.dumps(key.jwk()), key.pem(self._secret)
+        record = KeyRecord(key.kid, key.algorithm, public, private, now, starts)
         last = latest.kid if latest else ""
         added = self._store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
         if added:
-            self._private = {**self._private, record.private: key}
-        self._look(anew=True)
+            self._private = {**self._private, private: key}
+        self._refreshed(force=True)
         return record if added else None
 
-    def _is_due(self, known: _Known, now: int) -> bool:
-        if not known.records:
-            return True
-        latest = known.records[-1]
-        if latest.signs_from > now:
-            return False  # the next one waits already
-        ends = latest.signs_from + self._lifetime - self._lead if self._lifetime else None
-        # While the old algorithm's key is there, workers that still have the old setting do not ask for it back.
-        other = all(key.algorithm != self._algorithm for key in known.keys.values())
-        # Who has another secret than the others would make what they cannot read.
-        return (other or (ends is not None and now >= ends)) and self._opened(latest) is not None
+    def _refreshed(self, *, force: bool = False, wanted: str = "") -> _Loaded:
+        """The keys as the store had them a second ago at most.
 
-    def _signer(self, known: _Known, now: int) -> tuple[KeyRecord, Key]:
-        for record in in_turn(known.records, now):
-            key = self._opened(record) if record.kid in known.keys else None
-            if key is not None:
-                return record, key
-        if known.records:
-            raise StoreUnavailable("no signing key can be read with the key_encryption_secret")
-        raise StoreUnavailable("there is no signing key")
-
-    def _look(self, *, anew: bool = False, wanted: str = "") -> _Known:
-        """What the store says, as of a second ago at most.
-
-        :param wanted: a key that may have been made since. For such that it does not have, too, the store is asked
-            once a second.
-        :raises StoreUnavailable: it does not answer.
+        :param force: read the store now.
+        :param wanted: the id of a key that may be younger. If it is missing, the store is read, once a second too.
+        :raises StoreUnavailable: the store does not answer.
         """
-        # In this order: who asks in vain says so before he says that he has asked.
-        if not anew and self._is_fresh(self._epoch) and self._failed is None and not self._is_sought(wanted):
-            return self._known
-        lock = self._looking.get()
-        if not lock.acquire(timeout=_left()):
-            raise StoreUnavailable("others still look for the signing keys")
+        # In this order: a failed read sets the reason before the epoch.
+        if not force and self._is_current(self._epoch, wanted) and not self._failure:
+            return self._loaded
+        lock = self._reading.get()
+        if not lock.acquire(timeout=_time_left()):
+            raise StoreUnavailable("another request did not finish reading the signing keys in time")
         try:
             epoch = self._epoch
-            if anew or not self._is_fresh(epoch) or (self._failed is None and self._is_sought(wanted)):
-                self._ask(epoch)
-                if wanted and wanted not in self._known.keys:
-                    self._sought = self._looked
-            if self._failed is not None:
-                raise StoreUnavailable(self._failed.reason)
-            return self._known
+            if force or not self._is_current(epoch, "" if self._failure else wanted):
+                self._read(epoch)
+                if wanted and wanted not in self._loaded.keys:
+                    self._last_miss = self._last_read
+            if self._failure:
+                raise StoreUnavailable(self._failure)
+            return self._loaded
         finally:
             lock.release()
 
-    def _is_fresh(self, epoch: object) -> bool:
-        return self._asked is epoch and self._monotonic() < self._looked + LOOK_SECONDS
+    def _is_current(self, epoch: object, wanted: str) -> bool:
+        """True if the last read, failed or not, will do."""
+        now = self._monotonic()
+        if self._read_epoch is not epoch or now >= self._last_read + REFRESH_SECONDS:
+            return False
+        return not wanted or wanted in self._loaded.keys or now < self._last_miss + REFRESH_SECONDS
 
-    def _is_sought(self, kid: str) -> bool:
-        """Whether a look of before will not do: a key that signs at once may be younger, and its tokens are good."""
-        return bool(kid) and kid not in self._known.keys and self._monotonic() >= self._sought + LOOK_SECONDS
-
-    def _ask(self, epoch: object) -> None:
+    def _read(self, epoch: object) -> None:
         started = self._monotonic()
         try:
-            self._known, self._failed = self._read(epoch), None
+            self._loaded, self._failure = self._load(epoch), ""
         except StoreUnavailable as error:
-            self._failed = error
-            # Those who waited meanwhile would not wait as long once more.
+            self._failure = error.reason
+            # From the end of the failed read: threads that waited for it do not wait for another.
             started = self._monotonic()
-        # Last: whoever was interrupted before, or forked, has not asked.
-        self._looked = started
-        self._asked = epoch
+        # Last: after an exception or a fork before this line, nothing was read.
+        self._last_read = started
+        self._read_epoch = epoch
 
-    def _read(self, epoch: object) -> _Known:
+    def _load(self, epoch: object) -> _Loaded:
         records = self._store.read_keys().keys
-        before = self._known.keys
+        before = self._loaded.keys
         try:
-            good = published(records, int(self._clock()))
-            keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in good}
+            valid = published(records, int(self._clock()))
+            keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in valid}
         except ValueError:
-            raise StoreUnavailable(CORRUPT) from None
+            raise StoreUnavailable(CORRUPT_KEY) from None
         texts = {record.private for record in records}
         self._private = {text: key for text, key in self._private.items() if text in texts}
-        return _Known(records, keys, epoch)
+        return _Loaded(records, keys, epoch)
 
     def _opened(self, record: KeyRecord) -> Key | None:
-        """The pair, if it can be read; tried once, for it takes long."""
+        """The key pair; ``None`` if this worker cannot decrypt it. Tried once, because it takes long."""
         text = record.private
         with suppress(KeyError):
             return self._private[text]
@@ -273,11 +271,11 @@ class KeyRing:
             key = keypair.from_pem(text, self._secret)
         except ValueError:
             key = None
-        # Not read again: another thread may have put its own in this one's place.
+        # The key is returned from here, not from the mapping, which another thread may have replaced meanwhile.
         self._private = {**self._private, text: key}
         return key
 
 
-def _left() -> float:
-    """Seconds that the operation under way may still wait."""
+def _time_left() -> float:
+    """Seconds until this thread's deadline."""
     return max(deadline_in(WAIT_SECONDS) - time.monotonic(), 0)

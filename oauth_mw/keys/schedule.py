@@ -1,4 +1,4 @@
-"""How signing keys follow each other: what a store's keys say, and what each change makes of them."""
+"""The order of signing keys: which one signs, which are published, and how each change affects them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,21 @@ MARGIN_SECONDS = 24 * 3600
 
 
 def current(records: Sequence[KeyRecord], now: int) -> KeyRecord | None:
-    """The last that signs by now; where none does yet, the first that will."""
-    return next(in_turn(records, now), None)
+    """The last key that has begun to sign; before any has, the one that begins first."""
+    return next(signing_order(records, now), None)
 
 
-def in_turn(records: Sequence[KeyRecord], now: int) -> Iterator[KeyRecord]:
-    """The key that signs, and then those that may where it cannot be read: earlier ones, whose successors wait last."""
+def signing_order(records: Sequence[KeyRecord], now: int) -> Iterator[KeyRecord]:
+    """Keys in order of preference for signing: active ones, newest first; then future ones, oldest first.
+
+    The first that a worker can decrypt signs.
+    """
     yield from (record for record in reversed(records) if record.signs_from <= now)
     yield from (record for record in records if record.signs_from > now)
 
 
 def published(records: Sequence[KeyRecord], now: int) -> list[KeyRecord]:
-    """Those whose tokens are good. The others have signed, and all that they signed has expired on every clock."""
+    """The keys whose tokens are valid. All tokens of the others have expired, by every machine's clock."""
     signing = current(records, now)
     first = records.index(signing) if signing else 0
     followed = zip(records[:first], records[1:], strict=False)
@@ -31,7 +34,7 @@ def published(records: Sequence[KeyRecord], now: int) -> list[KeyRecord]:
 
 
 def last_second(record: KeyRecord, following: KeyRecord) -> int:
-    """Until when a key verifies after another has followed it."""
+    """The Unix second until which a key verifies, once the key after it signs."""
     return max(record.needed_until, following.signs_from) + MARGIN_SECONDS
 
 
@@ -39,9 +42,9 @@ def is_encrypted(record: KeyRecord) -> bool:
     return "ENCRYPTED" in record.private.partition("\n")[0]
 
 
-def named(keys: KeySet, kid: str) -> KeyRecord:
+def key_of(keys: KeySet, kid: str) -> KeyRecord:
     """
-    :raises NotFound: there is no such key.
+    :raises NotFound: there is no key with this id.
     """
     record = keys.find(kid)
     if record is None:
@@ -50,9 +53,9 @@ def named(keys: KeySet, kid: str) -> KeyRecord:
 
 
 def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
-    """Add a key if the one that signs last is ``latest`` (empty: there is none), and drop those that are over.
+    """Add a key if the newest is ``latest`` (empty: there is none), and drop those that are no longer needed.
 
-    So of several workers that see the same need at once, one succeeds; for the others the keys stay as they are.
+    So exactly one of several workers adds a key that all of them found missing. For the others nothing changes.
     """
     last = keys.keys[-1].kid if keys.keys else ""
     if last != latest or keys.find(record.kid):
@@ -61,7 +64,7 @@ def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
 
 
 def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
-    """Keep a key, if it is there, until this Unix second at least."""
+    """Keep a key published until this Unix second at least, if it exists."""
     return KeySet.of(
         record._replace(needed_until=max(record.needed_until, until)) if record.kid == kid else record
         for record in keys.keys
@@ -70,7 +73,7 @@ def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
 
 def without_key(keys: KeySet, kid: str) -> KeySet:
     """
-    :raises NotFound: there is no such key.
+    :raises NotFound: there is no key with this id.
     """
-    gone = named(keys, kid)
-    return KeySet.of(record for record in keys.keys if record != gone)
+    retired = key_of(keys, kid)
+    return KeySet.of(record for record in keys.keys if record != retired)

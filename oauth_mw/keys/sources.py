@@ -1,4 +1,4 @@
-"""The signing keys of a configuration. What they are made with is imported only where there is an issuer."""
+"""Where the signing keys of a configuration come from. Without an issuer, no library for keys is imported."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | FileKeys:
-    """Those of the files that are named, else those in the store.
+    """The keys of ``signing_key_files`` if it is set, else those in the store.
 
     :raises ConfigError: a file cannot be used.
     """
-    if settings.signing_key_files:
-        return _file_keys(settings)
+    if files := file_keys(settings):
+        return files
     from .ring import KeyRing
 
     return KeyRing(
@@ -35,15 +35,12 @@ def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | Fi
     )
 
 
-def judge_keys(settings: Settings) -> None:
+def file_keys(settings: Settings) -> FileKeys | None:
     """
     :raises ConfigError: a file cannot be used.
     """
-    if settings.signing_key_files:
-        _file_keys(settings)
-
-
-def _file_keys(settings: Settings) -> FileKeys:
+    if not settings.signing_key_files:
+        return None
     from .files import FileKeys
 
     return FileKeys(settings.signing_key_files, settings.key_encryption_secret)

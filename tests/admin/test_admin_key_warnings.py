@@ -49,7 +49,7 @@ def test_older_keys_in_the_clear_are_told(store, rotate, clock):
 def test_keys_that_are_to_sign_and_cannot_be_read_are_told(store, rotate, clock, secret):
     made = [rotate(secret=SECRET).kid for _ in range(2)]
 
-    assert f"does not open {', '.join(made)}" in admin.key_warnings(store, secret=secret, clock=clock)[-1]
+    assert f"does not decrypt {', '.join(made)}" in admin.key_warnings(store, secret=secret, clock=clock)[-1]
 
 
 def test_an_old_key_need_not_be_read(store, rotate, clock):

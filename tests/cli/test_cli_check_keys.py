@@ -46,7 +46,7 @@ def test_a_secret_that_is_not_set_or_another_is_told(check, made):
     not_set, other = (check(ISSUER, *more) for more in ([], ["key_encryption_secret = another horse battery"]))
 
     assert [each.partition(",")[0] for each in warnings(not_set)][0] == "key_encryption_secret: is not set"
-    assert "does not open" in warnings(other)[0]
+    assert "does not decrypt" in warnings(other)[0]
 
 
 def test_a_weak_secret_is_refused_with_what_to_do_and_not_shown(check, made):

@@ -170,7 +170,10 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 def test_what_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
 
-    assert [refused(str(path)).endswith("it is no file") for path in (tmp_path, tmp_path / "pipe")] == [True, True]
+    assert [refused(str(path)).endswith("it is not a regular file") for path in (tmp_path, tmp_path / "pipe")] == [
+        True,
+        True,
+    ]
 
 
 def test_without_files_there_is_no_key():
@@ -182,7 +185,7 @@ def test_a_file_that_others_may_write_is_refused(put, mode):
     path = put("1", make("ES256"))
     os.chmod(path, mode)
 
-    assert "others than its owner may write it" in refused(path)
+    assert "other users can write it" in refused(path)
 
 
 def test_a_public_key_may_be_read_by_all(put, p256):

@@ -10,7 +10,7 @@ from helpers.changes import remove_key
 from helpers.key_rings import LEAD, Counted, rings_of
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, make
-from oauth_mw.keys.ring import BELIEVED_SECONDS, NEED_SECONDS
+from oauth_mw.keys.ring import NEED_SECONDS, VERIFY_SECONDS
 from oauth_mw.keys.schedule import MARGIN_SECONDS
 
 HOUR = 3600
@@ -179,7 +179,7 @@ def test_a_key_that_was_removed_is_found_no_more(ring, keys, clock, soon):
 def test_a_key_that_is_known_is_found_without_a_look(ring, keys, clock, soon):
     worker = ring()
     kid = worker.signing(soon()).kid
-    clock.move(BELIEVED_SECONDS - 1)
+    clock.move(VERIFY_SECONDS - 1)
     before = keys.asked
 
     assert worker.find(kid).kid == kid

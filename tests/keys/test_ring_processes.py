@@ -10,7 +10,7 @@ import pytest
 from helpers.builders import SPANNING
 from helpers.processes import Processes
 from oauth_mw import open_store
-from oauth_mw.keys import LOOK_SECONDS
+from oauth_mw.keys import REFRESH_SECONDS
 
 pytestmark = pytest.mark.slow
 
@@ -52,7 +52,7 @@ def test_each_turn_makes_exactly_one_key_and_nobody_meets_one_that_he_does_not_k
         assert {worker.says() for worker in workers} == {"ready"}
         for turn in range(TURNS):
             for seconds in (0, LIFETIME - LEAD - 1, LIFETIME - LEAD, LIFETIME - 1):
-                now = begun + turn * LIFETIME + seconds + LOOK_SECONDS
+                now = begun + turn * LIFETIME + seconds + REFRESH_SECONDS
                 told = " ".join({kid for kids in used for kid in kids})
                 for worker in workers:
                     worker.hears(f"{now} {told}")

@@ -13,7 +13,7 @@ from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock, one_store
 from oauth_mw import StoreUnavailable
 from oauth_mw.deadlines import RequestDeadline
-from oauth_mw.keys import LOOK_SECONDS
+from oauth_mw.keys import REFRESH_SECONDS
 from oauth_mw.keys.ring import KeyRing
 
 pytestmark = one_store
@@ -95,7 +95,7 @@ def test_who_waited_for_a_look_that_failed_does_not_wait_for_another(ring, keys,
 
     def fail():
         time.sleep(LIMIT / 2)
-        ticks.move(LOOK_SECONDS)
+        ticks.move(REFRESH_SECONDS)
         raise StoreUnavailable("it does not answer in time")
 
     keys.during = fail

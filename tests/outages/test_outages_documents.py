@@ -9,7 +9,7 @@ from redis_faults import writes_paused
 from service import DONE
 
 from helpers.jwts import JWT
-from oauth_mw.keys import LOOK_SECONDS
+from oauth_mw.keys import REFRESH_SECONDS
 
 KEYS, METADATA = "/oauth/jwks", "/.well-known/oauth-authorization-server"
 # Where writes are paused keys can still be read.
@@ -22,7 +22,7 @@ def test_the_keys_are_told_from_memory(service, outage):
     told = [service.document(KEYS)]
     with outage:
         told.append(service.document(KEYS))
-        service.later(LOOK_SECONDS)
+        service.later(REFRESH_SECONDS)
         told.append(service.document(KEYS))
     service.later()
 
