@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .challenge_app import ChallengingApp
 from .cherrypy import REFUSE, CherryPyGuard, Judge
@@ -37,8 +38,6 @@ from .tokens.sharing import Sharing
 from .webob import Request
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
-
     from .tokens.jwt import Keys
 
 SQLITE = "sqlite:///"
@@ -114,9 +113,7 @@ def judge(options: Mapping[str, object], faults: Faults) -> Settings:
 
 
 def _judge_store(settings: Settings) -> None:
-    """
-    :raises ConfigError: no store can be opened or created at the URL.
-    """
+    """Raise ``ConfigError`` if no store can be opened or created at the URL."""
     if isinstance(settings.store, str):
         try:
             open_store(settings.store, timeout=settings.store_timeout_seconds).close()
@@ -234,9 +231,7 @@ def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIAppl
 
 
 def _require_single_process(environ: WSGIEnvironment) -> None:
-    """
-    :raises StoreUnavailable: there are several worker processes. Each would have a ``memory://`` store of its own.
-    """
+    """Raise ``StoreUnavailable`` if there are several worker processes, each with a ``memory://`` store of its own."""
     if environ.get("wsgi.multiprocess"):
         raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
 

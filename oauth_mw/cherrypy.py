@@ -6,15 +6,12 @@ import re
 import string
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from .errors import ConfigError, Faults
 from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
-Judge = Callable[["WSGIEnvironment"], None]
+Judge = Callable[[WSGIEnvironment], None]
 
 REFUSE = "refuse cherrypy"
 
@@ -81,9 +78,6 @@ class CherryPyGuard:
         self._ambiguous = ambiguous
 
     def __call__(self, environ: WSGIEnvironment) -> None:
-        """
-        :raises OAuthError: as the guards do.
-        """
         mount = environ.get("SCRIPT_NAME", "").rstrip("/")
         (self._guard if mount.isascii() and "//" not in mount else self._ambiguous)(environ)
 

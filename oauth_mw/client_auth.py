@@ -7,6 +7,7 @@ Then its function, by its registered name, returns the readings of id and secret
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from .credentials import MAX_ID, MAX_SECRET, is_printable, live_secret, matching_verifier
@@ -62,6 +63,7 @@ METHODS: dict[str, Callable[[Request, Form], Sequence[Reading]]] = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class ClientAuthentication:
     """Authenticates the client of a request.
 
@@ -69,11 +71,10 @@ class ClientAuthentication:
     :param realm: the realm of the challenge.
     """
 
-    def __init__(self, clients: ClientReader, methods: Sequence[str], realm: str, clock: Clock) -> None:
-        self._clients = clients
-        self._methods = {name: METHODS[name] for name in methods}
-        self._realm = realm
-        self._clock = clock
+    clients: ClientReader
+    methods: Sequence[str]
+    realm: str
+    clock: Clock
 
     def __call__(self, request: Request, form: Form) -> Client:
         """Return the authenticated client.
@@ -83,10 +84,9 @@ class ClientAuthentication:
         :raises StoreUnavailable: the client cannot be read.
         """
         method = self._mechanism(request, form)
-        read = self._methods.get(method)
-        if read is None:
-            raise self._invalid(f"the method {method} is off")
-        client = self._first_match(read(request, form))
+        if method not in self.methods:
+            raise self._invalid(f"client authentication by {method} is not enabled")
+        client = self._first_match(METHODS[method](request, form))
         named = form.get("client_id")
         if named is not None and named != client.client_id:
             raise InvalidRequest("client_id differs from the authenticated client", client.client_id)
@@ -112,7 +112,7 @@ class ClientAuthentication:
 
         So all failures take the same time, except for a correct secret that has expired or whose client is disabled.
         """
-        now = self._clock()
+        now = self.clock()
         found = None
         reason, owner = "malformed credentials", ""
         for client_id, secret in readings:
@@ -120,14 +120,14 @@ class ClientAuthentication:
                 continue
             if not is_printable(client_id + secret):
                 continue
-            verifiers = self._clients.find_verifiers(client_id)
+            verifiers = self.clients.find_verifiers(client_id)
             matched = matching_verifier(secret, verifiers)
             if matched is None:
                 has_secrets = bool(verifiers.strip(b"\0"))
                 reason, owner = ("wrong secret", client_id) if has_secrets else ("no client with secrets", "")
                 continue
             # From here on the time may depend on the record: the caller has proved that it has the secret.
-            client = self._clients.find_client(client_id)
+            client = self.clients.find_client(client_id)
             if client is None or live_secret(client, matched, now) is None:
                 reason, owner = "expired or revoked secret", client_id
             elif not client.enabled:
@@ -139,4 +139,4 @@ class ClientAuthentication:
         return found
 
     def _invalid(self, reason: str, client_id: str = "") -> InvalidClient:
-        return InvalidClient(reason, client_id, self._realm)
+        return InvalidClient(reason, client_id, self.realm)

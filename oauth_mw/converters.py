@@ -138,9 +138,7 @@ def rules(value: object) -> tuple[Rule, ...]:
 
 
 def _each(parse: Callable[[Any], T], values: Iterable[Any]) -> tuple[T, ...]:
-    """
-    :raises ConfigError: lists the faults of all values.
-    """
+    """Parse all values, and raise one ``ConfigError`` with the faults of all."""
     found, faults = [], Faults()
     for value in values:
         with faults:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .errors import ConfigError, InsufficientScope
 from .model import BEARER_CHALLENGE, AccessToken
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 CLIENT_ID = "oauth_mw.client_id"
 SCOPE = "oauth_mw.scope"

@@ -19,10 +19,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, ClassVar
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+from typing import ClassVar
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 Header = tuple[str, str]
 
@@ -277,9 +275,7 @@ class Faults:
         return not any(name in options for error in self._errors for name, _ in error.faults)
 
     def raise_all(self) -> None:
-        """
-        :raises ConfigError: there are faults; it lists all of them.
-        """
+        """Raise one ``ConfigError`` with all faults, if there are any."""
         if len(self._errors) > 1:
             first, *others = [ConfigError(*fault) for error in self._errors for fault in error.faults]
             raise ConfigError(*first.faults[0], *others) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
 from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
@@ -17,11 +17,8 @@ from .model import AccessToken, Clock
 from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access
 from .tokens.cache import TokenCache
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 # What else an accepted token must satisfy for this request, or a refusal is raised.
-Check = Callable[["WSGIEnvironment", AccessToken], None]
+Check = Callable[[WSGIEnvironment, AccessToken], None]
 
 # RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 let pass.
 _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII)

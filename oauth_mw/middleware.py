@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .assembly import build
 from .config import Options
 from .errors import OAuthError
 from .protocols import Store
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 class OAuthMiddleware:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
+from wsgiref.types import WSGIApplication
 
 from .assembly import judge
 from .config import OPTIONS, RENAMED
 from .errors import ConfigError, Faults
 from .middleware import OAuthMiddleware
 from .stores import in_folder
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIApplication
 
 SECRET = "key_encryption_secret"
 VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -71,16 +71,14 @@ def add_client(
 
     :param scope: the scopes that it may have, separated by spaces (RFC 6749 §3.3).
     :param default_scope: the scope of its tokens if a request names none.
-    :param lifetime: of its tokens, in seconds.
-    :param token_format: of its tokens: ``opaque`` or ``jwt``.
+    :param lifetime: of its tokens, in seconds; ``token_format``: ``opaque`` or ``jwt``.
     :param audiences: the URIs that its tokens may be for (RFC 8707), or that identify it as a resource server.
     :param default_audience: the audience of its tokens if a request names none.
     :param attributes: copied to each token, for the app; ``public_attributes`` also for the client.
     :param resource_server: it may introspect tokens that are for it, and is issued none.
     :param allow_odd_scope: accept scopes that look like a mistake, such as ``a,b`` or ``#a``.
     :param client_id: an existing id; by default a generated one. An id is never reused.
-    :param secret: an existing secret; by default a generated one of 256 bits.
-    :param allow_weak_secret: accept an existing secret that is short or guessable.
+    :param secret: an existing secret, also a guessable one with ``allow_weak_secret``; by default 256 random bits.
     :raises AdminError: a value is not allowed, or the id is or was in use.
     """
     client_id, now = new_client_id() if client_id is None else client_id, int(clock())
@@ -101,9 +99,7 @@ def add_client(
 
 
 def get_client(store: ClientStore, client_id: str) -> Client:
-    """
-    :raises NotFound: there is no such client.
-    """
+    """Return a client; :exc:`NotFound` is raised if there is none with this id."""
     return _found(store.find_client(_possible(client_id)), client_id)
 
 
@@ -204,8 +200,7 @@ def add_secret(
 
     :param label: a note on its purpose.
     :param not_after: the Unix second from which it is refused.
-    :param secret: an existing secret; by default a generated one of 256 bits.
-    :param allow_weak_secret: accept an existing secret that is short or guessable.
+    :param secret: an existing secret, also a guessable one with ``allow_weak_secret``; by default 256 random bits.
     :raises AdminError: the client has too many secrets, this one is weak, or ``not_after`` has passed.
     :raises NotFound: there is no such client.
     """
@@ -248,9 +243,7 @@ def disabled(client: Client) -> Client:
 
 
 def with_secret(client: Client, secret: ClientSecret) -> Client:
-    """
-    :raises AdminError: it has the maximum number of secrets.
-    """
+    """Add a secret; ``AdminError`` is raised if the client has the maximum number."""
     if secret in client.secrets:  # a store may repeat a change whose outcome is unknown
         return client
     if len(client.secrets) >= MAX_SECRETS:
@@ -259,9 +252,7 @@ def with_secret(client: Client, secret: ClientSecret) -> Client:
 
 
 def without_secret(client: Client, secret_id: str) -> Client:
-    """
-    :raises NotFound: it has no secret with this id.
-    """
+    """Remove a secret; ``NotFound`` is raised if the client has none with this id."""
     left = tuple(secret for secret in client.secrets if secret.secret_id != secret_id)
     if len(left) == len(client.secrets):
         raise NotFound(f"client {client.client_id!r} has no secret {secret_id!r}")

@@ -52,9 +52,7 @@ def read_fields(
 
 
 def read_name(text: str) -> str:
-    """
-    :raises AdminError: the text cannot be a name or label.
-    """
+    """Return the text; ``AdminError`` is raised if it cannot be a name or label."""
     if len(text) > 200:
         raise AdminError("a name or label has at most 200 printable characters")
     if bad := unprintable(text):

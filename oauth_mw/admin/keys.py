@@ -221,9 +221,7 @@ def _status(record: KeyRecord, records: Sequence[KeyRecord], now: int) -> KeySta
 
 
 def _public(record: KeyRecord) -> dict[str, str]:
-    """
-    :raises StoreUnavailable: the record is corrupt.
-    """
+    """The public half of a key, if its record is not corrupt."""
     try:
         members = json.loads(record.public)
     except (RecursionError, ValueError):
@@ -234,9 +232,6 @@ def _public(record: KeyRecord) -> dict[str, str]:
 
 
 def _check_password(what: str, password: str) -> None:
-    """
-    :raises AdminError: it is weak.
-    """
     fault = password_fault(password)
     if fault:
         raise AdminError(f"the {what} is weak: {fault}; it needs {MIN_SECRET} characters that are hard to guess")

@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field
 from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 
@@ -23,9 +24,6 @@ from ..middleware import OAuthMiddleware
 from ..paste import SECRET
 from .output import json_option, print_json
 from .target import NO_STORE, Target, open_or_create, set_option
-
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -100,9 +98,6 @@ def serve(
 
 
 def _waitress() -> Callable[..., Any]:
-    """
-    :raises ConfigError: waitress is not installed.
-    """
     try:
         from waitress import create_server  # type: ignore[import-untyped]
     except ModuleNotFoundError:

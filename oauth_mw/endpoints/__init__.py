@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 
-from ..errors import NO_STORE, MethodNotAllowed, ReadOnly
+from ..client_auth import ClientAuthentication
+from ..errors import NO_STORE, InvalidRequest, MethodNotAllowed, ReadOnly
+from ..http import read_form
+from ..model import Client
 from ..webob import Request, Response
 
 Endpoint = Callable[[Request], Response]
@@ -21,16 +24,22 @@ def json_response(members: Mapping[str, object]) -> Response:
 
 
 def require_post(request: Request) -> None:
-    """
-    :raises MethodNotAllowed: the method is not POST (RFC 6749 §3.2).
-    """
+    """Raise ``MethodNotAllowed`` unless the method is POST (RFC 6749 §3.2)."""
     if request.environ["REQUEST_METHOD"] != "POST":
         raise MethodNotAllowed("not a POST")
 
 
+def read_token(request: Request, authenticate: ClientAuthentication) -> tuple[Client, str]:
+    """Return the authenticated client and the parameter ``token`` (RFC 7009 §2.1, RFC 7662 §2.1)."""
+    require_post(request)
+    form = read_form(request)
+    client = authenticate(request, form)
+    if "token" not in form:
+        raise InvalidRequest("no token", client.client_id)
+    return client, form["token"]
+
+
 def require_get(request: Request) -> None:
-    """
-    :raises ReadOnly: the method is neither GET nor HEAD.
-    """
+    """Raise ``ReadOnly`` unless the method is GET or HEAD."""
     if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
         raise ReadOnly("neither GET nor HEAD")

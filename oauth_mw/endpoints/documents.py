@@ -35,9 +35,6 @@ class Document:
         self._headers = (("Content-Type", media_type), ("Content-Length", str(len(self._body))), *self._about)
 
     def __call__(self, request: Request) -> Response:
-        """
-        :raises ReadOnly: the method is neither GET nor HEAD.
-        """
         require_get(request)
         # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
         if self._has_tag(request.environ.get("HTTP_IF_NONE_MATCH", "")):
@@ -61,10 +58,6 @@ class KeySet:
         self._last = _key_set(())
 
     def __call__(self, request: Request) -> Response:
-        """
-        :raises ReadOnly: the method is neither GET nor HEAD.
-        :raises StoreUnavailable: the keys cannot be read.
-        """
         require_get(request)
         keys = self._public()
         last = self._last

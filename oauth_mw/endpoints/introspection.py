@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from ..client_auth import ClientAuthentication
-from ..errors import InvalidRequest
-from ..http import read_form
 from ..model import AccessToken, Client
 from ..webob import Request, Response
-from . import json_response, require_post
+from . import json_response, read_token
 
 
+@dataclass(eq=False, repr=False)
 class IntrospectionEndpoint:
     """Describes to a client its own tokens, and to a resource server the tokens that are for it.
 
@@ -24,28 +24,14 @@ class IntrospectionEndpoint:
         for a token without an audience.
     """
 
-    def __init__(
-        self,
-        authenticate: ClientAuthentication,
-        read: Callable[[str], AccessToken | None],
-        audience: Sequence[str],
-    ) -> None:
-        self._authenticate = authenticate
-        self._read = read
-        self._audience = tuple(audience)
+    authenticate: ClientAuthentication
+    read: Callable[[str], AccessToken | None]
+    audience: Sequence[str]
 
     def __call__(self, request: Request) -> Response:
-        """
-        :raises EndpointError: RFC 7662 §2.3.
-        :raises StoreUnavailable: the state of the token cannot be read.
-        """
-        require_post(request)
-        form = read_form(request)
-        client = self._authenticate(request, form)
-        text = form.get("token")
-        if text is None:
-            raise InvalidRequest("no token", client.client_id)
-        token = self._read(text)
+        """Describe a token, or raise an ``EndpointError`` (RFC 7662 §2.3) or ``StoreUnavailable``."""
+        client, text = read_token(request, self.authenticate)
+        token = self.read(text)
         if token is None or not self._may_see(client, token):
             return json_response({"active": False})
         members: dict[str, object] = {
@@ -66,5 +52,5 @@ class IntrospectionEndpoint:
     def _may_see(self, client: Client, token: AccessToken) -> bool:
         if token.client_id == client.client_id:
             return True
-        audiences, meant_for = client.audiences or self._audience, token.audience or self._audience
+        audiences, meant_for = client.audiences or self.audience, token.audience or self.audience
         return client.resource_server and (not audiences or not set(audiences).isdisjoint(meant_for))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
 
 from ..client_auth import ClientAuthentication
 from ..credentials import is_printable
@@ -17,12 +18,10 @@ from . import json_response, require_post
 GRANT_TYPE = "client_credentials"
 MAX_STATE = 512
 
-
-_NOTHING: Form = {}
-
 Issue = Callable[[Client, Sequence[str], int, Sequence[str]], tuple[str, AccessToken]]
 
 
+@dataclass(eq=False, repr=False)
 class TokenEndpoint:
     """Issues access tokens to authenticated clients.
 
@@ -35,57 +34,38 @@ class TokenEndpoint:
     :param grant_type_in: where ``grant_type`` is accepted: ``body``, ``query``, ``header``.
     """
 
-    def __init__(
-        self,
-        authenticate: ClientAuthentication,
-        issue: Issue,
-        *,
-        lifetime: int,
-        default_scope: Sequence[str] | None,
-        narrow: bool,
-        audience: Sequence[str],
-        grant_type_in: Collection[str],
-        emit: Sink,
-    ) -> None:
-        self._authenticate = authenticate
-        self._issue = issue
-        self._lifetime = lifetime
-        self._default_scope = default_scope
-        self._narrow = narrow
-        self._audience = tuple(audience)
-        self._grant_type_in = grant_type_in
-        self._reads_query = "query" in grant_type_in
-        self._may_be_empty = self._reads_query or "header" in grant_type_in
-        self._emit = emit
+    authenticate: ClientAuthentication
+    issue: Issue
+    _: KW_ONLY
+    lifetime: int
+    default_scope: Sequence[str] | None
+    narrow: bool
+    audience: Sequence[str]
+    grant_type_in: Collection[str]
+    emit: Sink
 
     def __call__(self, request: Request) -> Response:
-        """
-        :raises EndpointError: RFC 6749 §5.2.
-        :raises StoreUnavailable: no token was issued.
-        """
+        """Issue a token, or raise an ``EndpointError`` (RFC 6749 §5.2) or ``StoreUnavailable``."""
         require_post(request)
-        body = read_form(request, may_be_empty=self._may_be_empty)
-        query = self._query(request) if self._reads_query else _NOTHING
-        client = self._authenticate(request, body)
+        body = read_form(request, may_be_empty=not set(self.grant_type_in) <= {"body"})
+        query = _query_of(request) if "query" in self.grant_type_in else {}
+        client = self.authenticate(request, body)
         self._check_grant_type(request, body, query)
         if client.resource_server:
-            raise UnauthorizedClient("a resource server gets no tokens", client.client_id)
+            raise UnauthorizedClient("resource servers are issued no tokens", client.client_id)
         scopes = self._granted(client, _one_of("scope", body, query))
         audience = self._audience_for(client, _one_of(RESOURCE, body, query))
         state = _one_of("state", body, query)
         if state is not None and (len(state) > MAX_STATE or not is_printable(state)):
             raise InvalidRequest("state is too long or not printable", client.client_id)
-        lifetime = client.lifetime or self._lifetime
-        text, token = self._issue(client, scopes, lifetime, audience)
-        self._emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at, token.audience))
+        lifetime = client.lifetime or self.lifetime
+        text, token = self.issue(client, scopes, lifetime, audience)
+        self.emit(TokenIssued(client.client_id, token.token_id, token.scope, token.expires_at, token.audience))
         return json_response(_answer(text, token, lifetime, state))
-
-    def _query(self, request: Request) -> Form:
-        return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
 
     def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
         found = ""
-        for place in self._grant_type_in:
+        for place in self.grant_type_in:
             if place == "header":
                 value = request.environ.get("HTTP_GRANT_TYPE")
             else:
@@ -96,7 +76,7 @@ class TokenEndpoint:
         if not found:
             raise InvalidRequest("no grant_type")
         if found != GRANT_TYPE:
-            raise UnsupportedGrantType("another grant_type")
+            raise UnsupportedGrantType("grant_type is not client_credentials")
 
     def _granted(self, client: Client, requested: str | None) -> Sequence[str]:
         """The scope to grant (RFC 6749 §3.3).
@@ -106,15 +86,15 @@ class TokenEndpoint:
         if requested is None:
             if client.default_scope is not None:
                 return client.default_scope
-            if self._default_scope is not None:
-                return _allowed(client, self._default_scope)
+            if self.default_scope is not None:
+                return _allowed(client, self.default_scope)
             return client.scopes
         # Only U+0020 separates; a plain split() would also take tabs and no-break spaces.
         scopes = list(dict.fromkeys(scope for scope in requested.split(" ") if scope))
         if not scopes or not all(map(SCOPE_TOKEN.fullmatch, scopes)):
             raise InvalidScope("malformed scope", client.client_id)
         allowed = _allowed(client, scopes)
-        if not allowed or (len(allowed) < len(scopes) and not self._narrow):
+        if not allowed or (len(allowed) < len(scopes) and not self.narrow):
             raise InvalidScope("scope not allowed for this client", client.client_id)
         return allowed
 
@@ -123,12 +103,12 @@ class TokenEndpoint:
 
         :raises InvalidTarget: a resource is malformed or not allowed.
         """
-        allowed = client.audiences or self._audience
+        allowed = client.audiences or self.audience
         if text is None:
-            if client.default_audience is not None or allowed is self._audience:
+            if client.default_audience is not None or allowed is self.audience:
                 return client.default_audience or allowed[:1]
             # The default, too, must be an audience that the client may request.
-            fitting = [resource for resource in self._audience if resource in allowed]
+            fitting = [resource for resource in self.audience if resource in allowed]
             return (fitting or allowed)[:1]
         requested = values_of(text)
         if len(requested) > MAX_RESOURCES or not all(map(is_resource, requested)):
@@ -136,6 +116,10 @@ class TokenEndpoint:
         if not set(requested) <= {*allowed, *(client.default_audience or ())}:
             raise InvalidTarget("resource not allowed for this client", client.client_id)
         return requested
+
+
+def _query_of(request: Request) -> Form:
+    return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
 
 
 def _allowed(client: Client, scopes: Iterable[str]) -> Sequence[str]:

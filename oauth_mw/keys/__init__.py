@@ -22,9 +22,7 @@ def lead_seconds(lag: float) -> int:
 
 
 def check_installed() -> None:
-    """
-    :raises ConfigError: joserfc, which reads and makes keys, is not installed.
-    """
+    """Raise ``ConfigError`` if joserfc, which reads and writes keys, is not installed."""
     try:
         import joserfc  # noqa: F401
     except ImportError:

@@ -65,9 +65,6 @@ class Key:
         return self._private is not None
 
     def sign(self, message: bytes) -> bytes:
-        """
-        :raises TypeError: it is a public half.
-        """
         if self._private is None:
             raise TypeError("a public key cannot sign")
         return self._sign(self._private, message)
@@ -102,9 +99,7 @@ def make(algorithm: str) -> Key:
 
 
 def from_jwk(text: str) -> Key:
-    """
-    :raises ValueError: it is not a public key for a supported algorithm.
-    """
+    """Read a public key; ``ValueError`` is raised if it has no supported algorithm."""
     try:
         members = json.loads(text)
         return Key(import_key({name: members[name] for name in members.keys() - {"kid", "use", "alg"}}).raw_value)
@@ -113,7 +108,8 @@ def from_jwk(text: str) -> Key:
 
 
 def from_pem(text: str, password: str | None = None) -> Key:
-    """
+    """Read a key pair.
+
     :param password: decrypts the key if it is encrypted.
     :raises ValueError: it cannot be read, or no supported algorithm uses such keys. The text shows nothing of the key.
     """
@@ -124,9 +120,7 @@ def from_pem(text: str, password: str | None = None) -> Key:
 
 
 def from_public_pem(text: str) -> Key:
-    """
-    :raises ValueError: as :func:`from_pem`.
-    """
+    """Read a public key. It raises ``ValueError`` as :func:`from_pem` does."""
     try:
         native = load_pem_public_key(text.encode())
     except (UnsupportedAlgorithm, ValueError):

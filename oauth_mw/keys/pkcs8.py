@@ -28,9 +28,7 @@ _ROUNDS = bytes([_INTEGER, 3]) + ROUNDS.to_bytes(3)
 
 
 def encrypted_pem(key: bytes, password: str) -> str:
-    """
-    :param key: a private key as PKCS #8 in DER.
-    """
+    """Encrypt a private key, given as PKCS #8 in DER."""
     salt, start = token_bytes(16), token_bytes(16)
     derived = pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS, 32)
     padder, encryptor = PKCS7(128).padder(), Cipher(AES(derived), CBC(start)).encryptor()

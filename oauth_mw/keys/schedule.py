@@ -43,9 +43,7 @@ def is_encrypted(record: KeyRecord) -> bool:
 
 
 def key_of(keys: KeySet, kid: str) -> KeyRecord:
-    """
-    :raises NotFound: there is no key with this id.
-    """
+    """Return the key with this id; ``NotFound`` is raised if there is none."""
     record = keys.find(kid)
     if record is None:
         raise NotFound(f"there is no signing key {kid!r}")
@@ -72,8 +70,6 @@ def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
 
 
 def without_key(keys: KeySet, kid: str) -> KeySet:
-    """
-    :raises NotFound: there is no key with this id.
-    """
+    """Remove the key with this id; ``NotFound`` is raised if there is none."""
     retired = key_of(keys, kid)
     return KeySet.of(record for record in keys.keys if record != retired)

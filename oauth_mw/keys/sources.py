@@ -36,9 +36,7 @@ def signing_keys(settings: Settings, store: Store, clock: Clock) -> KeyRing | Fi
 
 
 def file_keys(settings: Settings) -> FileKeys | None:
-    """
-    :raises ConfigError: a file cannot be used.
-    """
+    """The keys of ``signing_key_files``; ``ConfigError`` is raised if a file cannot be used."""
     if not settings.signing_key_files:
         return None
     from .files import FileKeys

@@ -75,9 +75,7 @@ class Denylist:
         self._gathered = _Entries({}, {}, [])
 
     def gather(self, events: Iterable[Revocation]) -> None:
-        """
-        :param events: in any order, also repeated.
-        """
+        """Gather a page of events, which come in any order, some of them repeatedly."""
         now, monotonic = self._clock(), self._monotonic()
         for event in events:
             self._gathered.add(event, now, monotonic)
@@ -87,9 +85,7 @@ class Denylist:
         self._entries, self._gathered = self._gathered, _Entries({}, {}, [])
 
     def apply(self, events: Iterable[Revocation]) -> None:
-        """
-        :param events: in the order of the log.
-        """
+        """Apply events in the order of the log."""
         entries, now, monotonic = self._entries, self._clock(), self._monotonic()
         for event in events:
             entries.add(event, now, monotonic)

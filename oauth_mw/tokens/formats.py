@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Protocol
 
 from ..model import AccessToken, Client
@@ -29,6 +30,7 @@ class Format(Protocol):
         """Revoke a token, or make an earlier revocation durable; false if it was revoked before."""
 
 
+@dataclass(eq=False, repr=False)
 class Formats:
     """All formats of one server. The methods are those of :class:`Format`.
 
@@ -39,29 +41,27 @@ class Formats:
         store is, also by workers that have no identifier yet.
     """
 
-    def __init__(
-        self, opaque: Format, jwt: Format | None, default: str, audience: Collection[str], *, implied: bool = False
-    ) -> None:
-        self._opaque = opaque
-        self._jwt = jwt
-        self._default = default
-        self._audience = frozenset(audience)
-        self._implied = implied
+    opaque: Format
+    jwt: Format | None
+    default: str
+    audience: Collection[str]
+    _: KW_ONLY
+    implied: bool = False
 
     def issue(
         self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
     ) -> tuple[str, AccessToken]:
-        if self._jwt is not None and (client.token_format or self._default) == JWT:
-            return self._jwt.issue(client, scopes, lifetime, audience)
-        if audience and self._implied and self._audience.issuperset(audience):
+        if self.jwt is not None and (client.token_format or self.default) == JWT:
+            return self.jwt.issue(client, scopes, lifetime, audience)
+        if audience and self.implied and set(audience) <= set(self.audience):
             audience = ()
-        return self._opaque.issue(client, scopes, lifetime, audience)
+        return self.opaque.issue(client, scopes, lifetime, audience)
 
     def accepted(self, text: str) -> AccessToken | None:
         """The live token for a text, if this resource server is in its audience (RFC 9700 §2.3), or ``None``."""
         token = self.read(text)
         # A token without an audience was issued while this server had no identifier.
-        if token is None or (token.audience and self._audience.isdisjoint(token.audience)):
+        if token is None or (token.audience and set(token.audience).isdisjoint(self.audience)):
             return None
         return token
 
@@ -75,4 +75,4 @@ class Formats:
         return self._format_of(text).revoke(token)
 
     def _format_of(self, text: str) -> Format:
-        return self._jwt if self._jwt is not None and is_compact(text) else self._opaque
+        return self.jwt if self.jwt is not None and is_compact(text) else self.opaque

@@ -61,9 +61,7 @@ def header_of(key: VerifyingKey, kind: str) -> bytes:
 
 
 def sign(header: bytes, members: dict[str, object], key: SigningKey) -> str:
-    """
-    :param header: as :func:`header_of` returns it for ``key``.
-    """
+    """Sign ``members``. The header is what :func:`header_of` returns for ``key``."""
     message = header + _encoded(_compact(members).encode())
     return (message + b"." + _encoded(key.sign(message))).decode()
 
@@ -166,9 +164,7 @@ def _encoded(data: bytes) -> bytes:
 
 
 def _decoded(segment: str) -> bytes:
-    """
-    :raises Refused: it is not base64url in its canonical form.
-    """
+    """Decode base64url in its canonical form only."""
     text = segment.encode()
     try:
         data = a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -40,6 +41,7 @@ class Keys(Protocol):
         """Use no key before it is read again."""
 
 
+@dataclass(eq=False, repr=False)
 class JWTTokens:
     """Issues and reads JWT access tokens; a :class:`~oauth_mw.tokens.formats.Format`.
 
@@ -50,27 +52,18 @@ class JWTTokens:
     :param challenge: the beginning of every challenge of this server; each token carries it.
     """
 
-    def __init__(
-        self,
-        keys: Keys,
-        clock: Clock,
-        *,
-        issuer: str | None,
-        is_revoked: IsRevoked,
-        end: Callable[[str, bytes, int], bool],
-        leeway: float,
-        challenge: str,
-        sharing: Sharing | None = None,
-    ) -> None:
-        self._keys = keys
-        self._clock = clock
-        self._issuer = issuer
-        self._is_revoked = is_revoked
-        self._end = end
-        self._leeway = leeway
-        self._challenge = challenge
-        self._sharing = sharing or Sharing()
-        self._open = Reader(TYPE, keys.find).open
+    keys: Keys
+    clock: Clock
+    _: KW_ONLY
+    issuer: str | None
+    is_revoked: IsRevoked
+    end: Callable[[str, bytes, int], bool]
+    leeway: float
+    challenge: str
+    sharing: Sharing = field(default_factory=Sharing)
+
+    def __post_init__(self) -> None:
+        self._open = Reader(TYPE, self.keys.find).open
         self._headers: dict[str, bytes] = {}
 
     def issue(
@@ -82,11 +75,11 @@ class JWTTokens:
         :raises InvalidTarget: the same, and its audience is the longest part.
         :raises StoreUnavailable: there is no key to sign it with, or the clock is out of range.
         """
-        now, expires_at = times(self._clock(), lifetime)
-        key = self._keys.signing(expires_at)
+        now, expires_at = times(self.clock(), lifetime)
+        key = self.keys.signing(expires_at)
         members: dict[str, object] = {
             **{name: client.attributes[name] for name in client.public_attributes},  # first: ours replace them
-            "iss": self._issuer,
+            "iss": self.issuer,
             "sub": client.client_id,
             "aud": audience[0] if len(audience) == 1 else list(audience),
             "client_id": client.client_id,
@@ -107,16 +100,16 @@ class JWTTokens:
         return text, self._token(members, tuple(audience))
 
     def read(self, text: str) -> AccessToken | None:
-        now = self._clock()
-        token, is_live = self._find(text, now - self._leeway, now + self._leeway) or (None, False)
+        now = self.clock()
+        token, is_live = self._find(text, now - self.leeway, now + self.leeway) or (None, False)
         return token if is_live else None
 
     def find(self, text: str) -> tuple[AccessToken, bool] | None:
         """Also a token whose ``nbf`` lies ahead, so that it can be revoked before it is valid."""
-        return self._find(text, self._clock() - LOG_KEEP_SECONDS)
+        return self._find(text, self.clock() - LOG_KEEP_SECONDS)
 
     def revoke(self, token: AccessToken) -> bool:
-        return self._end(token.client_id, bytes.fromhex(token.token_id), token.position)
+        return self.end(token.client_id, bytes.fromhex(token.token_id), token.position)
 
     def _find(self, text: str, expired: float, begun: float | None = None) -> tuple[AccessToken, bool] | None:
         try:
@@ -124,7 +117,7 @@ class JWTTokens:
             token = self._token(members, self._check(members, expired, begun))
         except Refused:
             return None
-        return token, not self._is_revoked(bytes.fromhex(token.token_id), token.client_id, token.position)
+        return token, not self.is_revoked(bytes.fromhex(token.token_id), token.client_id, token.position)
 
     def _check(self, members: Mapping[str, Any], expired: float, begun: float | None) -> tuple[str, ...]:
         """Check the claims of a token (RFC 9068 §4, RFC 7519 §4.1). Return its audience.
@@ -134,14 +127,14 @@ class JWTTokens:
             take the token for expired.
         :raises Refused: a claim is missing, malformed, or not that of a valid token.
         """
-        if self._issuer is not None and members.get("iss") != self._issuer:
+        if self.issuer is not None and members.get("iss") != self.issuer:
             raise Refused("another issuer")
         audience = _audience(members.get("aud"))
         expires_at = _seconds(members, "exp")
         if expires_at <= expired:
             raise Refused("expired")
         _seconds(members, "iat")
-        begun = expires_at + 2 * self._leeway if begun is None else begun
+        begun = expires_at + 2 * self.leeway if begun is None else begun
         if "nbf" in members and _seconds(members, "nbf") > begun:
             raise Refused("not yet valid")
         if not _is_text(members, "client_id") or members.get("sub") != members["client_id"]:
@@ -165,7 +158,7 @@ class JWTTokens:
             frozenset(others),
             audience,
         )
-        return self._sharing.token(storage_key(members["exp"], members["jti"]), record, self._challenge)
+        return self.sharing.token(storage_key(members["exp"], members["jti"]), record, self.challenge)
 
 
 def storage_key(expires_at: int, jti: str) -> bytes:

@@ -11,6 +11,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
+from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from itertools import count
 from math import ceil, floor
@@ -40,6 +41,7 @@ def _never(key: bytes, client_id: str, position: int) -> bool:
     return False
 
 
+@dataclass(eq=False, repr=False)
 class OpaqueTokens:
     """Issues and reads opaque tokens; a :class:`~oauth_mw.tokens.formats.Format`.
 
@@ -50,24 +52,16 @@ class OpaqueTokens:
     :param leeway: seconds for which a token is accepted after its expiry.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        prefix: str,
-        challenge: str,
-        *,
-        is_revoked: IsRevoked = _never,
-        leeway: float = 0,
-        sharing: Sharing | None = None,
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._prefix = prefix
-        self._challenge = challenge
-        self._is_revoked = is_revoked
-        self._leeway = leeway
-        self._sharing = sharing or Sharing()
+    store: Store
+    clock: Clock
+    prefix: str
+    challenge: str
+    _: KW_ONLY
+    is_revoked: IsRevoked = _never
+    leeway: float = 0
+    sharing: Sharing = field(default_factory=Sharing)
+
+    def __post_init__(self) -> None:
         # A sweep is due at every hundredth token. The count starts at random, in each process anew: a worker may issue
         # fewer tokens than that, and all workers are forked from one process.
         self._issued = PerProcess(lambda: count(secrets.randbelow(SWEEP_EVERY)))
@@ -79,9 +73,9 @@ class OpaqueTokens:
 
         :raises StoreUnavailable: it could not be stored, or the clock is out of range.
         """
-        now, expires_at = times(self._clock(), lifetime)
+        now, expires_at = times(self.clock(), lifetime)
         raw = expires_at.to_bytes(4) + secrets.token_bytes(32)
-        text = self._prefix + urlsafe_b64encode(raw).decode()
+        text = self.prefix + urlsafe_b64encode(raw).decode()
         key = _key(text, raw)
         record = TokenRecord(
             client.client_id,
@@ -92,38 +86,38 @@ class OpaqueTokens:
             client.public_attributes,
             tuple(audience),
         )
-        self._store.add_token(key, record)
+        self.store.add_token(key, record)
         if next(self._issued.get()) % SWEEP_EVERY == 0:
             self._sweep(now)
-        return text, self._sharing.token(key, record, self._challenge)
+        return text, self.sharing.token(key, record, self.challenge)
 
     def _sweep(self, now: int) -> None:
         try:
-            self._store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
+            self.store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
         except StoreUnavailable:
             pass  # the token is stored, and a later sweep removes the rows
 
     def read(self, text: str) -> AccessToken | None:
-        token, is_live = self._find(text, self._clock() - self._leeway) or (None, False)
+        token, is_live = self._find(text, self.clock() - self.leeway) or (None, False)
         return token if is_live else None
 
     def find(self, text: str) -> tuple[AccessToken, bool] | None:
-        return self._find(text, self._clock(), past=LOG_KEEP_SECONDS)
+        return self._find(text, self.clock(), past=LOG_KEEP_SECONDS)
 
     def _find(self, text: str, now: float, past: float = 0) -> tuple[AccessToken, bool] | None:
         key = _possible(storage_key(text), now, past)
-        record = self._store.find_token(key) if key else None
+        record = self.store.find_token(key) if key else None
         if key is None or record is None:
             return None
-        is_revoked = record.revoked or self._is_revoked(key, record.client_id, record.position)
-        return self._sharing.token(key, record, self._challenge), not is_revoked
+        is_revoked = record.revoked or self.is_revoked(key, record.client_id, record.position)
+        return self.sharing.token(key, record, self.challenge), not is_revoked
 
     def revoke(self, token: AccessToken) -> bool:
-        return revoke_row(self._store, bytes.fromhex(token.token_id))
+        return revoke_row(self.store, bytes.fromhex(token.token_id))
 
     def storage_key(self, text: str) -> bytes | None:
         """The storage key of a token that could be live now; ``None`` if ``text`` is no such token."""
-        return _possible(storage_key(text), self._clock())
+        return _possible(storage_key(text), self.clock())
 
 
 def times(now: float, lifetime: int) -> tuple[int, int]:
