@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar, Unpack
 
 from ..attributes import change, unite
 from ..credentials import (
@@ -23,7 +23,7 @@ from ..errors import AdminError, NotFound
 from ..model import EMPTY, LAST_SECOND, MAX_SCOPES, Client, ClientSecret, Clock, Value
 from ..protocols import ClientStore
 from ..tokens.revocation import revoke_all
-from .fields import CLEARED, check_client, read_fields, read_name
+from .fields import CLEARED, ClientFields, check_client, read_fields, read_name
 
 T = TypeVar("T")
 
@@ -52,30 +52,19 @@ def add_client(
     store: ClientStore,
     name: str,
     *,
-    scope: str = "",
-    default_scope: str | None = None,
-    lifetime: int | None = None,
-    token_format: str | None = None,
-    audiences: Iterable[str] = (),
-    default_audience: Iterable[str] | None = None,
     attributes: Mapping[str, Value] = EMPTY,
     public_attributes: Mapping[str, Value] = EMPTY,
-    resource_server: bool = False,
     allow_odd_scope: bool = False,
     client_id: str | None = None,
     secret: str | None = None,
     allow_weak_secret: bool = False,
     clock: Clock = time.time,
+    **fields: Unpack[ClientFields],
 ) -> NewClient:
     """Register a client with one secret.
 
-    :param scope: the scopes that it may have, separated by spaces (RFC 6749 §3.3).
-    :param default_scope: the scope of its tokens if a request names none.
-    :param lifetime: of its tokens, in seconds; ``token_format``: ``opaque`` or ``jwt``.
-    :param audiences: the URIs that its tokens may be for (RFC 8707), or that identify it as a resource server.
-    :param default_audience: the audience of its tokens if a request names none.
+    :param fields: see :class:`~oauth_mw.admin.fields.ClientFields`.
     :param attributes: copied to each token, for the app; ``public_attributes`` also for the client.
-    :param resource_server: it may introspect tokens that are for it, and is issued none.
     :param allow_odd_scope: accept scopes that look like a mistake, such as ``a,b`` or ``#a``.
     :param client_id: an existing id; by default a generated one. An id is never reused.
     :param secret: an existing secret, also a guessable one with ``allow_weak_secret``; by default 256 random bits.
@@ -84,14 +73,14 @@ def add_client(
     client_id, now = new_client_id() if client_id is None else client_id, int(clock())
     check_client_id(client_id)
     first = _secret(secret, client_id, allow_weak_secret, now)
-    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
     client = Client(
         client_id=client_id,
+        name=read_name(name),
         attributes=MappingProxyType(unite(attributes, public_attributes)),
         public_attributes=frozenset(public_attributes),
         created_at=now,
         secrets=(first.record,),
-        **read_fields(*given, allow_odd_scope=allow_odd_scope),
+        **read_fields(fields, allow_odd_scope=allow_odd_scope),
     )
     if not store.add_client(check_client(client)):
         raise AdminError(f"the client id {client_id!r} is in use, or was")
@@ -126,17 +115,11 @@ def update_client(
     client_id: str,
     *,
     name: str | None = None,
-    scope: str | None = None,
-    default_scope: str | None = None,
-    lifetime: int | None = None,
-    token_format: str | None = None,
-    audiences: Iterable[str] | None = None,
-    default_audience: Iterable[str] | None = None,
     attributes: Mapping[str, Value] | None = None,
     public_attributes: Mapping[str, Value] | None = None,
-    resource_server: bool | None = None,
     allow_odd_scope: bool = False,
     clear: Collection[str] = (),
+    **fields: Unpack[ClientFields],
 ) -> Client:
     """Change the given fields, for tokens issued from now on. The parameters are those of :func:`add_client`.
 
@@ -149,9 +132,9 @@ def update_client(
     """
     if not set(clear) <= CLEARED.keys():
         raise AdminError(f"only these can be cleared: {', '.join(CLEARED)}")
-    given = (name, scope, default_scope, lifetime, token_format, audiences, default_audience, resource_server)
-    new = read_fields(*given, allow_odd_scope=allow_odd_scope)
-    new |= {key: CLEARED[key] for key in clear}
+    new = read_fields(fields, allow_odd_scope=allow_odd_scope) | {field: CLEARED[field] for field in clear}
+    if name is not None:
+        new["name"] = read_name(name)
 
     def changed(client: Client) -> Client:
         values, public = change(client, attributes, public_attributes)

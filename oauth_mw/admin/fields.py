@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypedDict
 
 from ..attributes import check_attributes
 from ..errors import AdminError
@@ -22,33 +23,44 @@ CLEARED: Mapping[str, tuple[str, ...] | None] = {
 }
 
 
-def read_fields(
-    name: str | None,
-    scope: str | None,
-    default_scope: str | None,
-    lifetime: int | None,
-    token_format: str | None,
-    audiences: Iterable[str] | None,
-    default_audience: Iterable[str] | None,
-    resource_server: bool | None,
-    *,
-    allow_odd_scope: bool,
-) -> dict[str, Any]:
+class ClientFields(TypedDict, total=False):
+    """Fields of a client that ``add_client`` and ``update_client`` take. ``None`` leaves a field as it is.
+
+    ``scope`` has the scopes that the client may have, separated by spaces (RFC 6749 §3.3), and ``default_scope`` the
+    scope of its tokens if a request names none. ``lifetime`` of its tokens is in seconds; their ``token_format`` is
+    ``opaque`` or ``jwt``. ``audiences`` are the URIs that its tokens may be for (RFC 8707), or that identify it as a
+    resource server; ``default_audience`` is that of its tokens if a request names none. A ``resource_server`` may
+    introspect tokens that are for it, and is issued none.
+    """
+
+    scope: str | None
+    default_scope: str | None
+    lifetime: int | None
+    token_format: str | None
+    audiences: Iterable[str] | None
+    default_audience: Iterable[str] | None
+    resource_server: bool | None
+
+
+def read_fields(fields: ClientFields, *, allow_odd_scope: bool) -> dict[str, Any]:
     """Check and convert the fields that are not ``None``. The result names them as :class:`Client` does.
 
     :raises AdminError: a value is not allowed.
     """
-    fields = {
-        "name": None if name is None else read_name(name),
-        "scopes": None if scope is None else _scopes(scope, allow_odd_scope),
-        "default_scope": None if default_scope is None else _scopes(default_scope, allow_odd_scope),
-        "lifetime": lifetime,
-        "token_format": token_format,
-        "audiences": None if audiences is None else check_resources(audiences),
-        "default_audience": None if default_audience is None else check_resources(default_audience),
-        "resource_server": resource_server,
+    if unknown := fields.keys() - ClientFields.__annotations__.keys():
+        raise TypeError(f"a client has no field {', '.join(sorted(unknown))}")
+    scopes = partial(_scopes, allow_odd=allow_odd_scope)
+    convert: dict[str, Callable[[Any], Any]] = {
+        "scope": scopes,
+        "default_scope": scopes,
+        "audiences": check_resources,
+        "default_audience": check_resources,
     }
-    return {field: value for field, value in fields.items() if value is not None}
+    return {
+        "scopes" if name == "scope" else name: convert[name](value) if name in convert else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 def read_name(text: str) -> str:

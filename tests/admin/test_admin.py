@@ -233,3 +233,9 @@ def test_a_client_that_is_not_there_is_named(store, tester, call, name):
 def test_only_what_may_be_missing_can_be_cleared(store, tester, name):
     with pytest.raises(AdminError, match="cleared"):
         admin.update_client(store, "tester", clear=[name])
+
+
+@pytest.mark.parametrize("field", ["enabled", "secrets", "revoked_before"])
+def test_a_field_that_has_a_function_of_its_own_is_not_changed_by_an_update(store, field):
+    with pytest.raises(TypeError, match=field):
+        admin.update_client(store, "tester", **{field: ()})
