@@ -2,60 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO, TypeVar
 
 import click
 
 from .. import admin
+from ..admin.fields import CLEARED
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value
-from .output import attribute_text, instant, json_option, print_columns, print_json, print_table
+from .output import attribute_text, instant, json_option, print_columns, print_json, print_result, print_table
 from .prompts import client_argument, odd_scope_option
 from .secret import import_options, imported_secret, in_order, print_new_secret, print_secrets, secret_view
 from .target import Target
 
-attribute_options = {
-    kind: click.option(f"--{kind}", f"{kind.replace('-', '_')}s", multiple=True, metavar="KEY=VALUE", help=text)
-    for kind, text in {
-        "attribute": "Attribute of each token, visible to the app; repeatable.",
-        "public-attribute": "The same, and also a member of the token answer; repeatable.",
-    }.items()
-}
+F = TypeVar("F", bound=Callable[..., Any])
+
+# The fields that an update can clear, by the options that set them.
+_CLEARED = {field.replace("_", "-").removesuffix("s"): field for field in CLEARED}
 
 
 def _joined(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> str | None:
     return " ".join(filter(None, values)) if values else None
 
 
-scope_option = click.option(
-    "--scope",
-    multiple=True,
-    callback=_joined,
-    help='Scopes that it may have: "reports:read reports:write"; repeatable.',
+def _repeatable(option: str, *name: str, help: str, **settings: Any) -> Callable[[F], F]:
+    return click.option(option, *name, multiple=True, help=f"{help}; repeatable.", **settings)
+
+
+_AUDIENCES = "URI that its tokens may be for, or that identifies a resource server (none: those of the server)"
+_FIELD_OPTIONS = (
+    _repeatable("--scope", callback=_joined, help='Scopes that it may have: "reports:read reports:write"'),
+    _repeatable("--default-scope", callback=_joined, help="Scope of its tokens if a request names none"),
+    odd_scope_option,
+    click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens."),
+    click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Format of its tokens."),
+    _repeatable("--audience", "audiences", metavar="URI", help=_AUDIENCES),
+    _repeatable("--default-audience", metavar="URI", help="Audience of its tokens if a request names none"),
+    _repeatable("--attribute", "attributes", metavar="KEY=VALUE", help="Attribute of each token, visible to the app"),
+    _repeatable(
+        "--public-attribute",
+        "public_attributes",
+        metavar="KEY=VALUE",
+        help="The same, and also a member of the token answer",
+    ),
 )
-default_scope_option = click.option(
-    "--default-scope", multiple=True, callback=_joined, help="Scope of its tokens if a request names none; repeatable."
-)
-audience_option = click.option(
-    "--audience",
-    "audiences",
-    multiple=True,
-    metavar="URI",
-    help="URI that its tokens may be for, or that identifies a resource server; repeatable. None: those of the server.",
-)
-default_audience_option = click.option(
-    "--default-audience",
-    multiple=True,
-    metavar="URI",
-    help="Audience of its tokens if a request names none; repeatable.",
-)
-token_format_option = click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Format of its tokens.")
+
+
+def field_options(command: F) -> F:
+    for option in reversed(_FIELD_OPTIONS):
+        command = option(command)
+    return command
+
+
+def clear_options(command: F) -> F:
+    for option in reversed(_CLEARED):
+        command = click.option(f"--no-{option}", is_flag=True, help="Remove it: use the server's.")(command)
+    return command
 
 
 def client_view(client: Client) -> dict[str, object]:
-    values, public = client.attributes, client.public_attributes
     return {
         "client_id": client.client_id,
         "name": client.name,
@@ -65,8 +72,8 @@ def client_view(client: Client) -> dict[str, object]:
         "token_format": client.token_format,
         "audiences": list(client.audiences),
         "default_audience": None if client.default_audience is None else list(client.default_audience),
-        "attributes": {name: value for name, value in values.items() if name not in public},
-        "public_attributes": {name: value for name, value in values.items() if name in public},
+        "attributes": _attributes_of(client, public=False),
+        "public_attributes": _attributes_of(client, public=True),
         "resource_server": client.resource_server,
         "enabled": client.enabled,
         "created_at": client.created_at,
@@ -78,29 +85,31 @@ def print_client(client: Client, as_json: bool) -> None:
     if as_json:
         print_json(client_view(client))
         return
-    values, public = client.attributes, client.public_attributes
     default = "the option default_scope, else all" if client.default_scope is None else " ".join(client.default_scope)
-    pairs = [
-        ("client_id", client.client_id),
-        ("name", client.name),
-        ("state", _state(client)),
-        ("role", _role(client)),
-        ("scope", " ".join(client.scopes)),
-        ("default_scope", default),
-        ("lifetime", f"{client.lifetime} s" if client.lifetime else "the option access_token_lifetime"),
-        ("token_format", client.token_format or "the option token_format"),
-        ("audiences", " ".join(client.audiences) or "the option audience"),
-        (
-            "default_audience",
-            " ".join(client.default_audience or ()) or "the first of the option audience that it may have",
-        ),
-        ("attributes", attribute_text({name: value for name, value in values.items() if name not in public})),
-        ("public_attributes", attribute_text({name: value for name, value in values.items() if name in public})),
-        ("created", instant(client.created_at)),
-    ]
-    print_columns(pairs)
+    default_audience = " ".join(client.default_audience or ()) or "the first of the option audience that it may have"
+    print_columns(
+        [
+            ("client_id", client.client_id),
+            ("name", client.name),
+            ("state", _state(client)),
+            ("role", _role(client)),
+            ("scope", " ".join(client.scopes)),
+            ("default_scope", default),
+            ("lifetime", f"{client.lifetime} s" if client.lifetime else "the option access_token_lifetime"),
+            ("token_format", client.token_format or "the option token_format"),
+            ("audiences", " ".join(client.audiences) or "the option audience"),
+            ("default_audience", default_audience),
+            ("attributes", attribute_text(_attributes_of(client, public=False))),
+            ("public_attributes", attribute_text(_attributes_of(client, public=True))),
+            ("created", instant(client.created_at)),
+        ]
+    )
     click.echo()
     print_secrets(client.secrets)
+
+
+def _attributes_of(client: Client, *, public: bool) -> dict[str, Value]:
+    return {name: value for name, value in client.attributes.items() if (name in client.public_attributes) is public}
 
 
 def _state(client: Client) -> str:
@@ -111,23 +120,14 @@ def _role(client: Client) -> str:
     return "resource server" if client.resource_server else "client"
 
 
-def _attributes(texts: Iterable[str]) -> dict[str, Value]:
+def _parsed(texts: Iterable[str]) -> dict[str, Value]:
+    """Parse attributes; ``AdminError`` is raised if a name is repeated."""
     found: dict[str, Value] = {}
     for name, value in map(parse_attribute, texts):
         if name in found:
             raise AdminError(f"attribute {name!r}: given twice")
         found[name] = value
     return found
-
-
-# Fields that an update can clear, and the options that set them.
-_CLEARED = {
-    "default_scope": "default-scope",
-    "lifetime": "lifetime",
-    "token_format": "token-format",
-    "audiences": "audience",
-    "default_audience": "default-audience",
-}
 
 
 @click.group()
@@ -137,15 +137,7 @@ def client() -> None:
 
 @client.command("add")
 @click.argument("name")
-@scope_option
-@default_scope_option
-@odd_scope_option
-@click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
-@token_format_option
-@audience_option
-@default_audience_option
-@attribute_options["attribute"]
-@attribute_options["public-attribute"]
+@field_options
 @click.option("--resource-server", is_flag=True, help="It may introspect tokens that are for it, and is issued none.")
 @click.option("--id", "client_id", help="An existing id, instead of a generated one.")
 @import_options
@@ -155,7 +147,6 @@ def add(
     target: Target,
     /,
     *,
-    scope: str | None,
     attributes: tuple[str, ...],
     public_attributes: tuple[str, ...],
     default_audience: tuple[str, ...],
@@ -165,13 +156,12 @@ def add(
     **fields: Any,
 ) -> None:
     """Register a client and show its secret, only this once. An id is never reused."""
-    private, public = _attributes(attributes), _attributes(public_attributes)
+    private, public = _parsed(attributes), _parsed(public_attributes)
     text = imported_secret(secret_file, allow_weak_secret)
     with target.store(create=True) as store:
         made, secret = admin.add_client(
             store,
             **fields,
-            scope=scope or "",
             default_audience=default_audience or None,
             attributes=private,
             public_attributes=public,
@@ -215,20 +205,8 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @client.command("update")
 @client_argument
 @click.option("--name")
-@scope_option
-@default_scope_option
-@click.option("--no-default-scope", is_flag=True, help="Remove the default: use the server's.")
-@odd_scope_option
-@click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens.")
-@click.option("--no-lifetime", is_flag=True, help="Remove the lifetime: use the server's.")
-@token_format_option
-@click.option("--no-token-format", is_flag=True, help="Remove the format: use the server's.")
-@audience_option
-@click.option("--no-audience", is_flag=True, help="Remove its audiences: use those of the server.")
-@default_audience_option
-@click.option("--no-default-audience", is_flag=True, help="Remove the default: use the server's.")
-@attribute_options["attribute"]
-@attribute_options["public-attribute"]
+@field_options
+@clear_options
 @click.option("--no-attributes", is_flag=True, help="Remove all attributes; --public-attribute may add new ones.")
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect tokens that are for it."
@@ -251,18 +229,20 @@ def update(
 
     An option that is repeatable replaces all values of its kind.
     """
-    clear = [name for name, option in _CLEARED.items() if fields.pop(f"no_{option.replace('-', '_')}")]
+    cleared = [option for option in _CLEARED if fields.pop(f"no_{option.replace('-', '_')}")]
     changes = {name: value for name, value in fields.items() if value not in (None, ())}
-    for name in changes.keys() & clear:
-        raise click.UsageError(f"--{_CLEARED[name]} and --no-{_CLEARED[name]} exclude each other.")
+    for option in cleared:
+        if _CLEARED[option] in changes:
+            raise click.UsageError(f"--{option} and --no-{option} exclude each other.")
     if no_attributes and attributes:
         raise click.UsageError("--attribute and --no-attributes exclude each other.")
     if attributes or no_attributes:
-        changes["attributes"] = _attributes(attributes)
+        changes["attributes"] = _parsed(attributes)
     if public_attributes or no_attributes:
-        changes["public_attributes"] = _attributes(public_attributes)
-    if not changes and not clear:
+        changes["public_attributes"] = _parsed(public_attributes)
+    if not changes and not cleared:
         raise click.UsageError("Nothing to change: give at least one option.")
+    clear = [_CLEARED[option] for option in cleared]
     with target.store() as store:
         changed = admin.update_client(store, client_id, **changes, allow_odd_scope=allow_odd_scope, clear=clear)
         print_client(changed, as_json)
@@ -276,7 +256,8 @@ def disable(target: Target, client_id: str, as_json: bool) -> None:
     """Refuse CLIENT and revoke all of its tokens, at once."""
     with target.store() as store:
         admin.disable_client(store, client_id)
-    _done({"client_id": client_id, "enabled": False}, f"disabled {client_id}; all of its tokens are revoked", as_json)
+    text = f"disabled {client_id}; all of its tokens are revoked"
+    print_result({"client_id": client_id, "enabled": False}, text, as_json)
 
 
 @client.command("enable")
@@ -287,7 +268,7 @@ def enable(target: Target, client_id: str, as_json: bool) -> None:
     """Issue tokens to CLIENT again. Its earlier tokens stay revoked."""
     with target.store() as store:
         admin.enable_client(store, client_id)
-    _done({"client_id": client_id, "enabled": True}, f"enabled {client_id}", as_json)
+    print_result({"client_id": client_id, "enabled": True}, f"enabled {client_id}", as_json)
 
 
 @client.command("delete")
@@ -304,11 +285,5 @@ def delete(target: Target, client_id: str, yes: bool, as_json: bool) -> None:
         if not yes:
             click.confirm(f"Delete {client_id} ({found.name}) for good, and revoke its tokens?", abort=True, err=True)
         admin.delete_client(store, client_id)
-    _done({"client_id": client_id, "deleted": True}, f"deleted {client_id}; all of its tokens are revoked", as_json)
-
-
-def _done(view: dict[str, object], sentence: str, as_json: bool) -> None:
-    if as_json:
-        print_json(view)
-    else:
-        click.echo(sentence)
+    text = f"deleted {client_id}; all of its tokens are revoked"
+    print_result({"client_id": client_id, "deleted": True}, text, as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
 import click
@@ -14,7 +15,7 @@ from ..config import Settings, configure
 from ..errors import AdminError
 from ..keys import JWKS_MAX_AGE, lead_seconds
 from ..protocols import Store
-from .output import instant, json_option, print_columns, print_json, print_table
+from .output import instant, json_option, print_columns, print_json, print_result, print_table
 from .prompts import key_argument, read_password
 from .target import Target
 
@@ -55,15 +56,7 @@ def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
 
 
 def key_view(key: KeyStatus) -> dict[str, object]:
-    return {
-        "kid": key.kid,
-        "algorithm": key.algorithm,
-        "state": key.state,
-        "created_at": key.created_at,
-        "signs_from": key.signs_from,
-        "needed_until": key.needed_until or None,
-        "encrypted": key.encrypted,
-    }
+    return {**asdict(key), "needed_until": key.needed_until or None}
 
 
 def _print_new(key: KeyStatus, store: Store, how: dict[str, Any], as_json: bool) -> None:
@@ -165,21 +158,14 @@ def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
             click.confirm(f"Remove {kid} for good, and revoke all tokens that it has signed?", abort=True, err=True)
         algorithm = settings.signing_algorithm if target.config else None
         new = admin.retire_key(store, kid, algorithm=algorithm, secret=settings.key_encryption_secret)
-    if as_json:
-        print_json({"kid": kid, "retired": True, "new": key_view(new) if new else None})
-    else:
-        click.echo(f"retired {kid}; all tokens that it has signed are revoked")
-        if new:
-            click.echo(f"{new.kid} signs in its place")
+    text = f"retired {kid}; all tokens that it has signed are revoked"
+    text += f"\n{new.kid} signs in its place" if new else ""
+    print_result({"kid": kid, "retired": True, "new": key_view(new) if new else None}, text, as_json)
 
 
 @key.command("export", context_settings={"ignore_unknown_options": True})
 @click.argument("kid", metavar="[KEY]", required=False)
-@click.option(
-    "--private",
-    is_flag=True,
-    help="Write the private key, encrypted with a password of 16 characters or more, to a file.",
-)
+@click.option("--private", is_flag=True, help="Write the private key to a file, encrypted with a strong password.")
 @click.option("-o", "--output", metavar="FILE", help="With --private: the file to create.")
 @password_option
 @json_option
@@ -209,10 +195,7 @@ def _export_private(
         secret = _settings(target).key_encryption_secret
         pem = admin.private_key(store, kid, password=password, secret=secret)
     _write(output, pem)
-    if as_json:
-        print_json({"kid": kid, "file": os.path.abspath(output)})
-    else:
-        click.echo(f"wrote {output}")
+    print_result({"kid": kid, "file": os.path.abspath(output)}, f"wrote {output}", as_json)
 
 
 def _write(path: str, text: str) -> None:

@@ -19,6 +19,11 @@ def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
 
 
+def print_result(view: object, text: str, as_json: bool) -> None:
+    """Print ``view`` as JSON, or ``text``."""
+    click.echo(json.dumps(view, indent=2) if as_json else text)
+
+
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     print_columns([heads, *rows])
 

@@ -11,7 +11,7 @@ from .. import admin
 from ..admin.tokens import PURGE_ROWS
 from ..protocols import Store
 from ..tokens.opaque import CLOCK_MARGIN
-from .output import json_option, print_json
+from .output import json_option, print_result
 from .target import Target
 
 LONG_WORK = 10_000
@@ -24,10 +24,7 @@ def purge(target: Target, as_json: bool) -> None:
     """Remove all tokens that expired more than a minute ago. Workers remove some at every hundredth issue."""
     with target.store() as store:
         removed = _purge(store)
-    if as_json:
-        print_json({"removed": removed})
-    else:
-        click.echo(f"removed {removed} expired token{'' if removed == 1 else 's'}")
+    print_result({"removed": removed}, f"removed {removed} expired token{'' if removed == 1 else 's'}", as_json)
 
 
 def _purge(store: Store) -> int:

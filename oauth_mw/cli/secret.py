@@ -11,7 +11,7 @@ import click
 
 from .. import admin
 from ..model import ClientSecret
-from .output import instant, json_option, print_columns, print_json, print_table
+from .output import instant, json_option, print_columns, print_json, print_result, print_table
 from .prompts import client_argument, read_credential, secret_argument
 from .target import Target
 
@@ -35,13 +35,10 @@ def parse_instant(text: str) -> int:
 
 def import_options(command: F) -> F:
     """Add the options that import an existing secret."""
-    file = click.option(
-        "--secret-file", type=click.File("rb"), metavar="PATH", help="Read the secret from this file; - is stdin."
-    )
-    weak = click.option(
-        "--allow-weak-secret", is_flag=True, help="Accept a short or guessable secret, and mark it as weak."
-    )
-    return file(weak(command))
+    help = "Read the secret from this file; - is stdin."
+    file = click.option("--secret-file", type=click.File("rb"), metavar="PATH", help=help)
+    help = "Accept a short or guessable secret, and mark it as weak."
+    return file(click.option("--allow-weak-secret", is_flag=True, help=help)(command))
 
 
 def imported_secret(file: BinaryIO | None, allow_weak: bool) -> str | None:
@@ -60,13 +57,8 @@ def print_new_secret(pairs: list[tuple[str, str]], record: ClientSecret, secret:
 
 
 def secret_view(secret: ClientSecret) -> dict[str, object]:
-    return {
-        "secret_id": secret.secret_id,
-        "label": secret.label,
-        "created_at": secret.created_at,
-        "not_after": secret.not_after,
-        "weak": secret.weak,
-    }
+    shown = ("secret_id", "label", "created_at", "not_after", "weak")
+    return {name: getattr(secret, name) for name in shown}
 
 
 def in_order(secrets: Iterable[ClientSecret]) -> list[ClientSecret]:
@@ -142,7 +134,6 @@ def revoke(target: Target, client_id: str, secret_id: str, and_tokens: bool, as_
     """Revoke a secret of CLIENT. Tokens stay valid unless --and-tokens revokes them too."""
     with target.store() as store:
         admin.revoke_secret(store, client_id, secret_id, and_tokens=and_tokens)
-    if as_json:
-        print_json({"client_id": client_id, "secret_id": secret_id, "revoked": True, "tokens_ended": and_tokens})
-    else:
-        click.echo(f"revoked {secret_id}" + (f"; all tokens of {client_id} are revoked" if and_tokens else ""))
+    view = {"client_id": client_id, "secret_id": secret_id, "revoked": True, "tokens_ended": and_tokens}
+    text = f"revoked {secret_id}" + (f"; all tokens of {client_id} are revoked" if and_tokens else "")
+    print_result(view, text, as_json)

@@ -12,7 +12,7 @@ from .. import admin
 from ..config import configure
 from ..errors import NotFound
 from ..tokens.jws import is_compact
-from .output import attribute_text, instant, json_option, print_columns, print_json
+from .output import attribute_text, instant, json_option, print_columns, print_json, print_result
 from .prompts import client_argument, read_credential
 from .target import Target
 
@@ -64,31 +64,17 @@ def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
             found = admin.inspect_jwt(store, named, **_keys(target))
         else:
             found = admin.inspect_token(store, named)
+    names = ("token_id", "client_id", "scope", "audience", "state", "issued_at", "expires_at", "attributes")
     if as_json:
-        print_json(
-            {
-                "token_id": found.token_id,
-                "client_id": found.client_id,
-                "scope": found.scope,
-                "audience": list(found.audience),
-                "state": found.state,
-                "issued_at": found.issued_at,
-                "expires_at": found.expires_at,
-                "attributes": dict(found.attributes),
-            }
-        )
+        print_json({name: getattr(found, name) for name in names} | {"attributes": dict(found.attributes)})
         return
-    pairs = [
-        ("token_id", found.token_id),
-        ("client_id", found.client_id),
-        ("scope", found.scope),
-        ("audience", " ".join(found.audience)),
-        ("state", found.state),
-        ("issued", instant(found.issued_at)),
-        ("expires", instant(found.expires_at)),
-        ("attributes", attribute_text(found.attributes)),
-    ]
-    print_columns(pairs)
+    text = {
+        "audience": " ".join(found.audience),
+        "issued_at": instant(found.issued_at),
+        "expires_at": instant(found.expires_at),
+        "attributes": attribute_text(found.attributes),
+    }
+    print_columns([(name.removesuffix("_at"), text.get(name) or getattr(found, name)) for name in names])
 
 
 @token.command("revoke", context_settings=_ANYTHING)
@@ -103,10 +89,8 @@ def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
             token_id, revoked = admin.revoke_jwt(store, named, **_keys(target))
         else:
             token_id, revoked = named.hex(), admin.revoke_token(store, named)
-    if as_json:
-        print_json({"token_id": token_id, "revoked": revoked})
-    else:
-        click.echo(f"revoked {token_id}" if revoked else f"{token_id} was revoked or expired before")
+    text = f"revoked {token_id}" if revoked else f"{token_id} was revoked or expired before"
+    print_result({"token_id": token_id, "revoked": revoked}, text, as_json)
 
 
 @token.command("revoke-all")
@@ -121,7 +105,5 @@ def revoke_all(target: Target, client_id: str, as_json: bool) -> None:
         except NotFound:
             # It may be a token by mistake, so it is not shown again.
             raise NotFound("there is no client with this id") from None
-    if as_json:
-        print_json({"client_id": client_id, "tokens_ended": True})
-    else:
-        click.echo(f"all tokens of {client_id} are revoked")
+    text = f"all tokens of {client_id} are revoked"
+    print_result({"client_id": client_id, "tokens_ended": True}, text, as_json)
