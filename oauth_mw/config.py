@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from decimal import Decimal
 from difflib import get_close_matches
@@ -51,12 +51,7 @@ def option(default: object, convert: Convert, help: str, *, shown: bool = True) 
 class Settings:
     """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, at start-up."""
 
-    store: str | Store = option(
-        MISSING,
-        store,
-        f"Store for clients and tokens: {STORE_URLS}",
-        shown=False,
-    )
+    store: str | Store = option(MISSING, store, f"Store for clients and tokens: {STORE_URLS}", shown=False)
     token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
     revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
     introspection_path: str | None = option("/oauth/introspect", own_path, "Path of the introspection endpoint, or off")
@@ -76,9 +71,7 @@ class Settings:
         "unset: all that the client may have",
     )
     scope_policy: str = option(
-        "strict",
-        one_of("strict", "narrow"),
-        "strict refuses a scope that the client may not have, narrow drops it",
+        "strict", one_of("strict", "narrow"), "strict refuses a scope that the client may not have, narrow drops it"
     )
     grant_type_in: tuple[str, ...] = option(
         ("body",), some_of(("body", "query", "header")), "Where grant_type is accepted: body, query, header"
@@ -241,24 +234,18 @@ def configure(options: Mapping[str, object]) -> Settings:
 
 
 def read_options(options: Mapping[str, object], faults: Faults) -> Settings:
-    """Do the same, but add the faults to ``faults``.
-
-    An option with a fault is left out of all further checks, so that each fault is reported once.
-    """
+    """Do the same, but add the faults to ``faults``. No option with a fault is checked further, or reported twice."""
     values: dict[str, Any] = {}
     for name, value in options.items():
         with faults:
             _check_name(name)
             if value is not None:
                 values[name] = _convert(name, value)
-    with faults:
-        if "store" not in values and faults.none_for("store"):
-            raise ConfigError("store", f"is missing: {STORE_URLS}")
-    settings = _with_derived_defaults(Settings(**{"store": "", **_switched_off(faults), **values}))
-    for involved, check in _CHECKS:
-        if faults.none_for(*involved):
-            with faults:
-                check(settings)
+    if "store" not in values and faults.none_for("store"):
+        faults.add("store", f"is missing: {STORE_URLS}")
+    settings = Settings(**{"store": "", **_switched_off(faults), **values})
+    settings = replace(settings, public_url=settings.public_url or settings.issuer)
+    _check_conflicts(settings, faults)
     return settings
 
 
@@ -306,54 +293,26 @@ def documented_resource(settings: Settings) -> str | None:
     return next(filter(is_url, settings.names), None)
 
 
-def _with_derived_defaults(settings: Settings) -> Settings:
-    """Fill in the defaults that depend on other options."""
-    return replace(settings, public_url=settings.public_url or settings.issuer)
-
-
-def _check_joserfc(settings: Settings) -> None:
-    if settings.issuer and find_spec("joserfc") is None:
-        raise ConfigError("issuer", "needs joserfc: pip install 'oauth_mw[jwt]'")
-
-
-def _check_issuer(settings: Settings) -> None:
+def _check_conflicts(settings: Settings, faults: Faults) -> None:
+    """Check options against each other, except where one of them has a fault already."""
+    if settings.issuer and faults.none_for("issuer") and find_spec("joserfc") is None:
+        faults.add("issuer", "needs joserfc: pip install 'oauth_mw[jwt]'")
     needs_issuer = {
         "token_format = jwt": settings.token_format == "jwt",
         "signing_key_lifetime": settings.signing_key_lifetime is not None,
         "signing_key_files": bool(settings.signing_key_files),
     }
-    needed_by = [name for name, is_set in needs_issuer.items() if is_set]
-    if needed_by and not settings.issuer:
-        raise ConfigError("issuer", f"is missing: {needed_by[0]} needs it")
-
-
-def _check_keys(settings: Settings) -> None:
+    needed_by = next((name for name, is_set in needs_issuer.items() if is_set), None)
+    if needed_by and not settings.issuer and faults.none_for("issuer", "token_format"):
+        faults.add("issuer", f"is missing: {needed_by} needs it")
     if settings.signing_key_files and settings.signing_key_lifetime is not None:
-        raise ConfigError(
-            "signing_key_lifetime", "applies to keys in the store only: signing_key_files are not rotated"
-        )
-
-
-def _check_own_paths(settings: Settings) -> None:
+        faults.add("signing_key_lifetime", "applies to keys in the store only: signing_key_files are not rotated")
     taken: dict[str, str] = {}
-    faults = Faults()
     for name, path in own_paths(settings).items():
-        with faults:
-            if path in taken:
-                raise ConfigError(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
+        if path in taken:
+            faults.add(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
+        else:
             taken[path] = name
-    faults.raise_all()
-
-
-def _check_rules(settings: Settings) -> None:
-    settings.path_rules  # noqa: B018  # the property compiles them, once
-
-
-# Checks for conflicts between options, each with the options that must be free of faults for it.
-_CHECKS: tuple[tuple[tuple[str, ...], Callable[[Settings], None]], ...] = (
-    (("issuer",), _check_joserfc),
-    (("issuer", "token_format"), _check_issuer),
-    ((), _check_keys),
-    ((), _check_own_paths),
-    (("required_scopes", "public_paths", "ambiguous_paths"), _check_rules),
-)
+    if faults.none_for("required_scopes", "public_paths", "ambiguous_paths"):
+        with faults:
+            settings.path_rules  # noqa: B018  # the property compiles them, once

@@ -270,6 +270,9 @@ class Faults:
             return True
         return False
 
+    def add(self, option: str, message: str) -> None:
+        self._errors.append(ConfigError(option, message))
+
     def none_for(self, *options: str) -> bool:
         """True if none of these options has a fault so far."""
         return not any(name in options for error in self._errors for name, _ in error.faults)
@@ -288,7 +291,7 @@ class AdminError(ValueError):
 
 
 def not_text() -> AdminError:
-    """The error for a text with a lone surrogate, which has no encoding in UTF-8."""
+    """The error for a text with a lone surrogate, which UTF-8 cannot encode."""
     return AdminError("the text has half a character (a lone surrogate): it cannot be stored")
 
 

@@ -10,7 +10,7 @@ from .errors import OAuthError, StoreUnavailable
 from .model import Clock
 
 REPEAT_SECONDS = 60.0
-MAX_REASONS = 10  # at once: limits the log if each failure has a text of its own
+MAX_REASONS = 10  # within REPEAT_SECONDS: bounds the log if each failure has another text
 
 log = logging.getLogger("oauth_mw")
 

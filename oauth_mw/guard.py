@@ -1,8 +1,7 @@
-"""The guard in front of the app: who calls, with what scope, and whether that is enough (RFC 6750).
+"""The guard in front of the app: it checks the bearer token of each request, and its scope (RFC 6750).
 
-It reads the environ directly. On a request whose token is cached it does no I/O and makes no
-object; whatever can be decided from the configuration alone was decided at start-up, or at the
-first request for the same method and path.
+It reads the environ directly. If the token is cached, it does no I/O and creates no objects. What depends on the
+configuration alone is decided at start-up, or at the first request with the same method and path.
 """
 
 from __future__ import annotations
@@ -17,34 +16,32 @@ from .model import AccessToken, Clock
 from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access
 from .tokens.cache import TokenCache
 
-# What else an accepted token must satisfy for this request, or a refusal is raised.
+# A further condition on an accepted token and its request: it raises a refusal, or returns.
 Check = Callable[[WSGIEnvironment, AccessToken], None]
 
-# RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 let pass.
+# RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 allow.
 _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII)
 _SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNORECASE)
 
 _KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
 _KEYS_AND_USER = (*_KEYS, "REMOTE_USER", "AUTH_TYPE")
 
-# No token is half as long, and what is longer is not searched.
-MAX_VALUE = 16_384
+MAX_VALUE = 16_384  # no valid token is half as long
 MEMO_ENTRIES = 4096
-MEMO_LENGTH = 512
+MEMO_LENGTH = 512  # of a method and path
 
 
 class Guard:
     """Let a request pass, with its identity in the environ, or raise a refusal.
 
-    :param decide: what a method and a raw ``PATH_INFO`` need, by the rules.
-    :param challenge: how every challenge of this server begins.
-    :param delay: pass a request without a good token where no scope rule names the path, with the
-        error code in the environ.
+    :param decide: returns what a request needs by the rules, from its method and raw ``PATH_INFO``.
+    :param challenge: the beginning of every challenge of this server.
+    :param delay: where no rule names the path, pass requests without a valid token, with the error code in the environ.
     :param remote_user: also set ``REMOTE_USER`` and ``AUTH_TYPE``.
-    :param strip_authorization: hide the accepted token from the app.
-    :param preflight: let CORS preflights through, without identity.
-    :param trust_vhm_root: let the header ``X-Vhm-Root`` through: Pyramid's traversal begins where it says.
-    :param checks: run in order once the token and its scope suffice; each raises a refusal, or returns.
+    :param strip_authorization: remove the Authorization header of accepted requests.
+    :param preflight: pass CORS preflights, without an identity.
+    :param trust_vhm_root: accept the header ``X-Vhm-Root``, from which Pyramid's traversal starts.
+    :param checks: run in order, after the checks of token and scope.
     """
 
     def __init__(
@@ -78,10 +75,10 @@ class Guard:
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
     def __call__(self, environ: WSGIEnvironment) -> None:
-        """Judge one request.
+        """Check one request, and set its environ keys.
 
         :raises BearerError: it is refused.
-        :raises StoreUnavailable: whether its token is good cannot be told.
+        :raises StoreUnavailable: the state of its token cannot be read.
         """
         target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         access = self._memo.get(target) or self._decide(target)
@@ -103,7 +100,7 @@ class Guard:
             if token is None or token.expires_at <= self._clock():
                 token = self._verified(value, access)
         except BearerError as refusal:
-            # A frame that kept the error would be kept by it, and the environ with both, until the collector comes.
+            # Keep no reference to the error: its traceback refers to this frame, and so to the environ.
             if access.named or not self._delay:
                 raise
             self._forget(environ)
@@ -119,7 +116,7 @@ class Guard:
         environ[SCOPE] = token.scope
 
     def _decide(self, target: tuple[str, str]) -> Access:
-        """Ask the rules, and remember what they said; within bounds, because paths are anybody's to invent."""
+        """Look up the rules, and cache the decision. The cache is bounded, because clients can invent paths."""
         access = self._access_for(*target)
         if len(target[0]) + len(target[1]) <= MEMO_LENGTH:
             if len(self._memo) >= MEMO_ENTRIES:
@@ -128,7 +125,7 @@ class Guard:
         return access
 
     def _verified(self, value: str, access: Access) -> AccessToken:
-        """The live token of an Authorization value that is no hit as it stands."""
+        """The live token of an Authorization value that is not cached."""
         match = _BEARER.fullmatch(value) if len(value) <= MAX_VALUE else None
         if match is None:
             if _SCHEME.match(value):
@@ -152,7 +149,7 @@ class Guard:
             del environ["HTTP_AUTHORIZATION"]
 
     def _forget(self, environ: WSGIEnvironment) -> None:
-        """Remove what only an accepted token may set, whoever put it there."""
+        """Remove the keys that only an accepted token may set; a server or middleware outside may have set them."""
         for key in _KEYS_AND_USER if self._remote_user else _KEYS:
             environ.pop(key, None)
 
@@ -164,5 +161,5 @@ class Guard:
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
-    asked = "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    return asked and environ["REQUEST_METHOD"] == "OPTIONS"
+    headers = "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
+    return headers and environ["REQUEST_METHOD"] == "OPTIONS"

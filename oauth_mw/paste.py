@@ -50,13 +50,12 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
     """
     # PasteDeploy silently drops an option with the name of a variable from every section.
     for name in [*OPTIONS, *RENAMED, "filter-with"]:
-        with faults:
-            if name in global_conf:
-                raise ConfigError(
-                    name,
-                    "[DEFAULT], a 'set' or the loader has a variable of this name, for which PasteDeploy drops the"
-                    " option from its section: rename the variable in [DEFAULT]",
-                )
+        if name in global_conf:
+            faults.add(
+                name,
+                "[DEFAULT], a 'set' or the loader has a variable of this name, for which PasteDeploy drops the"
+                " option from its section: rename the variable in [DEFAULT]",
+            )
     folder = global_conf.get("here")
     here = folder or "\0"  # the folder's name must not be read as a comment or a variable
     options: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What each process has of its own, though a fork copies all."""
+"""Values that each process has of its own, although a fork copies all memory."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _forks = 0
 
 
 class PerProcess(Generic[T]):
-    """A value that each process makes for itself: a lock, for one, may have been held at the fork by another thread.
+    """A value that each process makes for itself, such as a lock, which another thread may have held at the fork.
 
-    A process is told from others by its id, because servers in C fork past Python's hooks, and by how many forks came
-    before it, because ids come again.
+    A process is identified by its id, because servers in C fork without calling Python's hooks, and by the number of
+    forks before it, because ids are reused.
 
-    :param make: may be called more often than there are processes; all threads of one get the same value.
+    :param make: makes the value. It may be called more than once in a process, but all its threads get the same value.
     """
 
     __slots__ = ("_make", "_values")

@@ -187,10 +187,8 @@ class Rules:
         entries = list(_in_order(rules, public))
         faults = Faults()
         for entry, (name, path) in product(entries, own_paths.items()):
-            with faults:
-                if entry.option and entry.pattern.text == path:
-                    reason = f"{entry.text!r} is exactly {name}, which is answered before any rule"
-                    raise ConfigError(entry.option, reason)
+            if entry.option and entry.pattern.text == path:
+                faults.add(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
         self._entries = []
         for at, entry in enumerate(entries):
             with faults:
