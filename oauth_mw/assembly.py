@@ -78,7 +78,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         timeout=settings.store_timeout_seconds,
         monotonic=time.monotonic,
         denylist=None if rows_tell_revocation else denylist,
-        forget=keys.forget if keys else _forget_nothing,
+        forget=keys.forget if keys else lambda: None,
     )
     guard = _guard(settings, store, cache, clock, challenge)
     read = tokens.read if rows_tell_revocation else _refreshing(cache, tokens.read)
@@ -181,10 +181,6 @@ def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, ch
 
 def _minus_leeway(clock: Clock, leeway: float) -> Clock:
     return (lambda: clock() - leeway) if leeway else clock
-
-
-def _forget_nothing() -> None:
-    """Without an issuer no keys are cached."""
 
 
 def _refreshing(cache: TokenCache, read: Read) -> Read:

@@ -16,7 +16,7 @@ from ..errors import AdminError
 from ..keys import JWKS_MAX_AGE, lead_seconds
 from ..protocols import Store
 from .output import instant, json_option, print_columns, print_json, print_result, print_table
-from .prompts import key_argument, read_password
+from .prompts import key_argument, read_credential
 from .target import Target
 
 PEM_BYTES = 65_536
@@ -131,7 +131,7 @@ def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_o
     pem = file.read(PEM_BYTES).decode("latin-1")
     if password_file is None and "ENCRYPTED" in pem and file is not sys.stdin.buffer and sys.stdin.isatty():
         password_file = sys.stdin.buffer
-    password = read_password(password_file) if password_file else None
+    password = read_credential(password_file, "Password", encoding="utf-8") if password_file else None
     with target.store() as store:
         how = _for_new(target, None)
         made = admin.import_key(store, pem, password=password, at_once=at_once, **how)
@@ -190,7 +190,7 @@ def _export_private(
         raise click.UsageError("--private needs KEY and -o FILE.")
     if password_file is None and not sys.stdin.isatty():
         raise click.UsageError("--private needs --password-file, or a terminal to prompt for the password.")
-    password = read_password(password_file or sys.stdin.buffer, new=True)
+    password = read_credential(password_file or sys.stdin.buffer, "Password", encoding="utf-8", new=True)
     with target.store() as store:
         secret = _settings(target).key_encryption_secret
         pem = admin.private_key(store, kid, password=password, secret=secret)

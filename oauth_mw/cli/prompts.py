@@ -14,28 +14,20 @@ from ..tokens.jws import MAX_LENGTH
 LIMIT = MAX_LENGTH + 100
 
 
-def read_credential(stream: BinaryIO, what: str) -> str:
-    """Read a text, without the newline at its end. On a terminal, prompt for it without echo."""
-    if stream.isatty():
-        typed: str = click.prompt(what, hide_input=True, err=True)
-        return typed
-    # Latin-1 decodes any bytes; later checks refuse those that no credential contains.
-    text = stream.read(LIMIT).decode("latin-1")
-    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
-
-
-def read_password(stream: BinaryIO, *, new: bool = False) -> str:
+def read_credential(stream: BinaryIO, what: str, *, encoding: str = "latin-1", new: bool = False) -> str:
     """Read a text, without the newline at its end. On a terminal, prompt for it without echo, twice if it is new.
 
-    :raises AdminError: it is not UTF-8.
+    :param encoding: Latin-1 decodes any bytes; later checks refuse those that no token or secret contains.
+    :raises AdminError: the text has another encoding.
     """
     if stream.isatty():
-        typed: str = click.prompt("Password", hide_input=True, confirmation_prompt=new, err=True)
+        typed: str = click.prompt(what, hide_input=True, confirmation_prompt=new, err=True)
         return typed
     try:
-        return stream.read(LIMIT).decode().removesuffix("\n").removesuffix("\r")
+        text = stream.read(LIMIT).decode(encoding)
     except UnicodeDecodeError:
-        raise AdminError("the password is not UTF-8") from None
+        raise AdminError(f"the {what.lower()} is not {encoding.upper()}") from None
+    return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
 def _printable(context: click.Context, argument: click.Parameter, value: str) -> str:

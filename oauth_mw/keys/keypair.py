@@ -1,4 +1,9 @@
-"""A key and the one algorithm that it is used with (RFC 8725 §3.1); joserfc reads and writes JWKs."""
+"""A key and the one algorithm that it is used with (RFC 8725 §3.1).
+
+joserfc reads and writes JWKs. Signing and verifying (RFC 7518 §3.3, §3.4, RFC 8037 §3.1) call cryptography directly:
+joserfc looks up the algorithm and the key for each signature, a quarter of the time of a check, and emits a warning at
+each use of EdDSA.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +13,18 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
     SECP256R1,
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -26,13 +35,37 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
-from .algorithms import BY_NAME
 from .pkcs8 import encrypted_pem
 
 RSA_BITS = 2048
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
 
-ALGORITHMS = tuple(BY_NAME)
+_ECDSA, _PKCS1, _SHA256 = ECDSA(SHA256()), PKCS1v15(), SHA256()
+
+
+def _sign_es256(key: Any, message: bytes) -> bytes:
+    r, s = decode_dss_signature(key.sign(message, _ECDSA))
+    return r.to_bytes(32) + s.to_bytes(32)
+
+
+def _verify_es256(key: Any, signature: bytes, message: bytes) -> None:
+    if len(signature) != 64:
+        raise ValueError("an ES256 signature has 64 bytes")
+    numbers = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+    key.verify(encode_dss_signature(*numbers), message, _ECDSA)
+
+
+# By algorithm: sign(private key, message), and verify(public key, signature, message), which raises InvalidSignature or
+# ValueError.
+_FUNCTIONS: Mapping[str, tuple[Callable[[Any, bytes], bytes], Callable[[Any, bytes, bytes], None]]] = {
+    "ES256": (_sign_es256, _verify_es256),
+    "EdDSA": (lambda key, message: bytes(key.sign(message)), lambda key, *signed: key.verify(*signed)),
+    "RS256": (
+        lambda key, message: bytes(key.sign(message, _PKCS1, _SHA256)),
+        lambda key, *signed: key.verify(*signed, _PKCS1, _SHA256),
+    ),
+}
+ALGORITHMS = tuple(_FUNCTIONS)
 
 _GENERATE: Mapping[str, Callable[[], object]] = {
     "ES256": lambda: generate_private_key(SECP256R1()),
@@ -53,7 +86,7 @@ class Key:
     def __init__(self, native: Any) -> None:
         self.algorithm, kind = _algorithm_of(native)
         self._key = key = kind.import_key(native)
-        self._sign, self._verify = BY_NAME[self.algorithm]
+        self._sign, self._verify = _FUNCTIONS[self.algorithm]
         self._private, self._public = key.private_key if key.is_private else None, key.public_key
         self.kid: str = key.thumbprint()
 

@@ -10,7 +10,10 @@ import json
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..keys.keypair import Key
 
 MAX_LENGTH = 8192
 MAX_HEADER_LENGTH = 512
@@ -31,28 +34,12 @@ class Refused(Exception):
     """The text is not a JWS of this server. The reason is never part of an answer."""
 
 
-class VerifyingKey(Protocol):
-    """A public key and its one algorithm."""
-
-    @property
-    def kid(self) -> str: ...
-
-    @property
-    def algorithm(self) -> str: ...
-
-    def verify(self, message: bytes, signature: bytes) -> bool: ...
-
-
-class SigningKey(VerifyingKey, Protocol):
-    def sign(self, message: bytes) -> bytes: ...
-
-
 def is_compact(text: str) -> bool:
     """True if the text has the form of a JWS and cannot be an opaque token."""
     return len(text) >= MIN_LENGTH and text.count(".") == 2
 
 
-def header_of(key: VerifyingKey, kind: str) -> bytes:
+def header_of(key: Key, kind: str) -> bytes:
     """The first segment of everything of this type that ``key`` signs, with its dot.
 
     :param kind: the type, without ``application/``.
@@ -60,7 +47,7 @@ def header_of(key: VerifyingKey, kind: str) -> bytes:
     return _encoded(_compact({"typ": kind, "alg": key.algorithm, "kid": key.kid}).encode()) + b"."
 
 
-def sign(header: bytes, members: dict[str, object], key: SigningKey) -> str:
+def sign(header: bytes, members: dict[str, object], key: Key) -> str:
     """Sign ``members``. The header is what :func:`header_of` returns for ``key``."""
     message = header + _encoded(_compact(members).encode())
     return (message + b"." + _encoded(key.sign(message))).decode()
@@ -73,7 +60,7 @@ class Reader:
     :param find: returns the key with this id, or ``None``.
     """
 
-    def __init__(self, kind: str, find: Callable[[str], VerifyingKey | None]) -> None:
+    def __init__(self, kind: str, find: Callable[[str], Key | None]) -> None:
         self._kinds = {kind, "application/" + kind}
         self._find = find
         # All tokens of a key have the same header: remember the parsed ones.

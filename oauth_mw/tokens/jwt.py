@@ -12,13 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidScope, InvalidTarget
 from ..model import LAST_SECOND, LOG_KEEP_SECONDS, AccessToken, Client, Clock, TokenRecord
-from .jws import MAX_LENGTH, Reader, Refused, SigningKey, VerifyingKey, header_of, sign
+from .jws import MAX_LENGTH, Reader, Refused, header_of, sign
 from .opaque import IsRevoked, times
 from .sharing import Sharing
+
+if TYPE_CHECKING:
+    from ..keys.keypair import Key
 
 TYPE = "at+jwt"
 # The client's ``revoked_before`` at the issue. The whole seconds of ``iat`` cannot be compared with a revocation.
@@ -31,10 +34,10 @@ _OURS = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "nbf
 class Keys(Protocol):
     """The signing keys of this server. Each method raises ``StoreUnavailable`` if they cannot be read."""
 
-    def find(self, kid: str) -> VerifyingKey | None:
+    def find(self, kid: str) -> Key | None:
         """The key with this id, if its tokens are valid."""
 
-    def signing(self, expires_at: int) -> SigningKey:
+    def signing(self, expires_at: int) -> Key:
         """The key that signs now. It is published until ``expires_at`` (Unix seconds) at least."""
 
     def forget(self) -> None:

@@ -11,8 +11,8 @@ import pytest
 from webtest import TestApp
 
 from helpers.support import SECRET, basic, bearer
+from oauth_mw.keys.keypair import Key
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.jws import SigningKey
 
 ISSUER = "https://api.example.com"
 JWT = {"issuer": ISSUER, "token_format": "jwt"}
@@ -48,7 +48,7 @@ def encoded(value: object) -> str:
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def signed(key: SigningKey, header: str, payload: str) -> str:
+def signed(key: Key, header: str, payload: str) -> str:
     """Two segments, whatever they say, well signed."""
     start = f"{header}.{payload}"
     return f"{start}.{encoded(key.sign(start.encode()))}"
