@@ -166,7 +166,7 @@ def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, ch
     make = partial(
         SingleProcessGuard if store.single_process else Guard,
         tokens=cache,
-        clock=_minus_leeway(clock, settings.leeway_seconds),
+        clock=(lambda: clock() - settings.leeway_seconds) if settings.leeway_seconds else clock,
         challenge=challenge,
         delay=settings.delay_auth_decision,
         remote_user=settings.remote_user,
@@ -177,10 +177,6 @@ def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, ch
     if settings.ambiguous_paths != REFUSE:
         return make(rules.decide)
     return CherryPyGuard(make(rules.decide), make(lambda method, path: rules.ambiguous))
-
-
-def _minus_leeway(clock: Clock, leeway: float) -> Clock:
-    return (lambda: clock() - leeway) if leeway else clock
 
 
 def _refreshing(cache: TokenCache, read: Read) -> Read:

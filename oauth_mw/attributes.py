@@ -103,10 +103,10 @@ def change(
 
     :raises AdminError: a name is given in both.
     """
-    known = client.attributes.items()
     if private is None:
         kept = client.attributes.keys() - client.public_attributes - (public or {}).keys()
-        private = {name: value for name, value in known if name in kept}
+        private = {name: value for name, value in client.attributes.items() if name in kept}
     if public is None:
-        public = {name: value for name, value in known if name in client.public_attributes - private.keys()}
+        still_public = client.public_attributes - private.keys()
+        public = {name: value for name, value in client.attributes.items() if name in still_public}
     return unite(private, public), frozenset(public)

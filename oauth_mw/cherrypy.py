@@ -22,20 +22,6 @@ _PUNCTUATION = str.maketrans({mark: "_" for mark in string.punctuation if mark !
 _DETOUR = re.compile(r"/(?:__|(?:index|default)(?:/|\Z))")
 
 
-def rules_of(
-    rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], ambiguous_paths: str
-) -> Rules:
-    """The rules as the option ``ambiguous_paths`` says.
-
-    :raises ConfigError: as :class:`Rules` and :class:`CherryPyRules` do.
-    """
-    return (
-        CherryPyRules(rules, public, own_paths)
-        if ambiguous_paths == REFUSE
-        else Rules(rules, public, own_paths, ambiguous_paths)
-    )
-
-
 class CherryPyRules(Rules):
     """Rules to which a path is ambiguous also where CherryPy reads it as another one with another verdict.
 

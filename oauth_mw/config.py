@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, TypedDict
 
-from .cherrypy import rules_of
+from .cherrypy import REFUSE, CherryPyRules
 from .converters import (
     Convert,
     audience,
@@ -116,7 +116,7 @@ class Settings:
     required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES; the first match decides")
     ambiguous_paths: str = option(
         "refuse",
-        one_of("refuse", "refuse cherrypy", "pass"),
+        one_of("refuse", REFUSE, "pass"),
         "With rules: refuse or pass paths that an app could read in two ways; for CherryPy apps: refuse cherrypy",
     )
     trust_vhm_root: bool = option(
@@ -159,7 +159,8 @@ class Settings:
 
         :raises ConfigError: as :class:`~oauth_mw.rules.Rules` does.
         """
-        return rules_of(self.required_scopes, self.public_paths, own_paths(self), self.ambiguous_paths)
+        given = self.required_scopes, self.public_paths, own_paths(self)
+        return CherryPyRules(*given) if self.ambiguous_paths == REFUSE else Rules(*given, self.ambiguous_paths)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -240,7 +241,10 @@ def read_options(options: Mapping[str, object], faults: Faults) -> Settings:
         with faults:
             _check_name(name)
             if value is not None:
-                values[name] = _convert(name, value)
+                try:
+                    values[name] = OPTIONS[name].metadata["convert"](value)
+                except ValueError as error:
+                    raise error if isinstance(error, ConfigError) else ConfigError(name, str(error)) from None
     if "store" not in values and faults.none_for("store"):
         faults.add("store", f"is missing: {STORE_URLS}")
     settings = Settings(**{"store": "", **_switched_off(faults), **values})
@@ -255,15 +259,6 @@ def _check_name(name: str) -> None:
     if name not in OPTIONS:
         near = get_close_matches(name, OPTIONS, 1, 0.5)
         raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))
-
-
-def _convert(name: str, value: object) -> Any:
-    try:
-        return OPTIONS[name].metadata["convert"](value)
-    except ConfigError:
-        raise
-    except ValueError as error:
-        raise ConfigError(name, str(error)) from None
 
 
 def _switched_off(faults: Faults) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from .config import Settings, documented_resource, own_paths
 from .endpoints import Endpoint
-from .endpoints.documents import Document, KeySet
+from .endpoints.documents import Document, key_set
 from .urls import endpoint_url, resource_metadata_url
 
 _ENDPOINTS = {
@@ -26,12 +26,18 @@ def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, E
     own = own_paths(settings)
     found: dict[str, Endpoint] = {}
     if "jwks_path" in own and public_keys is not None:
-        found["jwks_path"] = KeySet(public_keys)
+        found["jwks_path"] = key_set(public_keys)
     if "metadata" in own:
         found["metadata"] = Document(_server_metadata(settings, own))
     resource = documented_resource(settings)
     if resource is not None:
-        found["resource_metadata"] = Document(_resource_metadata(settings.issuer, resource))
+        found["resource_metadata"] = Document(
+            {  # RFC 9728 §2
+                "resource": resource,
+                "authorization_servers": [settings.issuer],
+                "bearer_methods_supported": ["header"],
+            }
+        )
     return found
 
 
@@ -56,8 +62,3 @@ def _server_metadata(settings: Settings, own: Mapping[str, str]) -> dict[str, ob
     if "jwks_path" in own:
         members["jwks_uri"] = endpoint_url(settings.public_url, own["jwks_path"])
     return members
-
-
-def _resource_metadata(issuer: str, resource: str) -> dict[str, object]:
-    """RFC 9728 §2."""
-    return {"resource": resource, "authorization_servers": [issuer], "bearer_methods_supported": ["header"]}

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 from collections.abc import Iterator, Mapping
-from configparser import (
-    DuplicateOptionError,
-    DuplicateSectionError,
-    Error,
-    InterpolationError,
-    MissingSectionHeaderError,
-    ParsingError,
-)
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -73,7 +66,7 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
         context = _context(loader, section, path, variables)
     except OSError as error:
         raise ConfigError(_source(error.filename, path), f"cannot be read ({error.strerror})") from None
-    except (Error, UnicodeDecodeError) as error:
+    except (configparser.Error, UnicodeDecodeError) as error:
         raise ConfigError(_source(error, path), f"is no Paste ini: {_fault(error)}") from None
     except ConfigError:
         raise
@@ -85,7 +78,7 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
 
 def _source(error: object, path: str) -> str:
     """The file with the fault: the ini, or one that it uses."""
-    if isinstance(error, InterpolationError):
+    if isinstance(error, configparser.InterpolationError):
         named = re.match(r"Error in file (.+?): ", str(error.args[0]))
         source: object = named and named[1]
     else:
@@ -95,15 +88,15 @@ def _source(error: object, path: str) -> str:
 
 def _fault(error: Exception) -> str:
     """Describe what is wrong, without any text of the file: it may be part of a password."""
-    if isinstance(error, InterpolationError):
+    if isinstance(error, configparser.InterpolationError):
         return f"[{error.section}] {error.option}: a % that begins no %(name)s known there is written %%"
-    if isinstance(error, MissingSectionHeaderError):
+    if isinstance(error, configparser.MissingSectionHeaderError):
         return f"line {error.lineno} stands before any [section]"
-    if isinstance(error, DuplicateOptionError):
+    if isinstance(error, configparser.DuplicateOptionError):
         return f"line {error.lineno}: [{error.section}] has {error.option} twice"
-    if isinstance(error, DuplicateSectionError):
+    if isinstance(error, configparser.DuplicateSectionError):
         return f"line {error.lineno}: [{error.section}] stands there twice"
-    if isinstance(error, ParsingError):
+    if isinstance(error, configparser.ParsingError):
         return f"no 'name = value' in line {', '.join(str(number) for number, _ in error.errors)}"
     return "it is not UTF-8"
 
@@ -133,7 +126,7 @@ def _our_sections(loader: ConfigLoader) -> Iterator[str]:
             if section.partition(":")[0] in _TYPES and _is_ours(loader, section, set()):
                 ours = True
                 yield section
-        except (OSError, Error, UnicodeDecodeError) as error:
+        except (OSError, configparser.Error, UnicodeDecodeError) as error:
             unreadable.append(error)
     if unreadable and not ours:
         raise unreadable[0]

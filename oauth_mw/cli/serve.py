@@ -107,8 +107,11 @@ def _waitress() -> Callable[..., Any]:
 
 def _given(flags: Mapping[str, object]) -> dict[str, object]:
     """The options for which a flag was given. Repeated flags become lines, as in an ini."""
-    used = {name: value for name, value in flags.items() if value not in (None, ())}
-    return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in used.items()}
+    return {
+        name: "\n".join(value) if isinstance(value, tuple) else value
+        for name, value in flags.items()
+        if value not in (None, ())
+    }
 
 
 def _load(place: str) -> WSGIApplication:
@@ -133,12 +136,8 @@ def _load(place: str) -> WSGIApplication:
 def _line_of(error: Exception) -> str:
     """The file and line at which the import failed."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = [f"{each.filename}, line {each.lineno}" for each in frames if _is_theirs(each.filename)]
-    return f" ({places[-1]})" if places else ""
-
-
-def _is_theirs(file: str) -> bool:
-    return file != __file__ and "importlib" not in file
+    theirs = [each for each in frames if each.filename != __file__ and "importlib" not in each.filename]
+    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
 
 
 def _listen(host: str, port: int) -> socket.socket:

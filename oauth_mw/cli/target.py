@@ -81,7 +81,7 @@ class Target:
         return options
 
     def options_with_secret(self, faults: Faults | None = None) -> dict[str, object]:
-        """The same with ``key_encryption_secret``, which is no flag: other users could read it in the process list."""
+        """The same with ``key_encryption_secret``. It is no flag: other users could read it in the process list."""
         options = self.options(faults)
         if not options.get("key_encryption_secret"):
             options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
@@ -102,7 +102,7 @@ class Target:
         settings = configure(options)
         url = str(settings.store)
         if url.startswith("memory:"):
-            raise ConfigError("store", "memory:// is gone when the command ends: use sqlite:///file")
+            raise ConfigError("store", "memory:// is lost when the command ends: use sqlite:///file")
         opened = (open_or_create if create else open_store)(url, timeout=settings.store_timeout_seconds)
         try:
             yield opened

@@ -9,7 +9,7 @@ from hashlib import sha256
 from ..errors import EMPTY
 from ..keys import JWKS_MAX_AGE
 from ..webob import Request, Response
-from . import require_get
+from . import Endpoint, require_get
 
 # Seconds for which a document may be cached. It does not change while the process runs.
 MAX_AGE = 300
@@ -47,25 +47,16 @@ class Document:
         return tags == ["*"] or self._etag in tags or f"W/{self._etag}" in tags
 
 
-class KeySet:
-    """The public keys that verify our tokens, encoded again only when they change.
+def key_set(public: Callable[[], Sequence[Mapping[str, str]]]) -> Endpoint:
+    """The endpoint of the public keys that verify our tokens.
 
     :param public: returns the public members of each key (RFC 7517 §4).
     """
 
-    def __init__(self, public: Callable[[], Sequence[Mapping[str, str]]]) -> None:
-        self._public = public
-        self._last = _key_set(())
-
-    def __call__(self, request: Request) -> Response:
+    def serve(request: Request) -> Response:
         require_get(request)
-        keys = self._public()
-        last = self._last
-        if last[0] != keys:
-            last = self._last = _key_set(keys)
-        return last[1](request)
+        keys = public()
+        # The first key signs as soon as it is made, so an empty set may not be cached.
+        return Document({"keys": keys}, KEY_SET, max_age=JWKS_MAX_AGE if keys else 0)(request)
 
-
-def _key_set(keys: Sequence[Mapping[str, str]]) -> tuple[Sequence[Mapping[str, str]], Document]:
-    """The keys and their document. The first key signs as soon as it is made, so an empty set may not be cached."""
-    return keys, Document({"keys": keys}, KEY_SET, max_age=JWKS_MAX_AGE if keys else 0)
+    return serve

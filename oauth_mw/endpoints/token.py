@@ -48,7 +48,8 @@ class TokenEndpoint:
         """Issue a token, or raise an ``EndpointError`` (RFC 6749 §5.2) or ``StoreUnavailable``."""
         require_post(request)
         body = read_form(request, may_be_empty=not set(self.grant_type_in) <= {"body"})
-        query = _query_of(request) if "query" in self.grant_type_in else {}
+        raw_query = request.environ.get("QUERY_STRING", "") if "query" in self.grant_type_in else ""
+        query = parse_form(raw_query.encode("latin-1", "replace"))
         client = self.authenticate(request, body)
         self._check_grant_type(request, body, query)
         if client.resource_server:
@@ -116,10 +117,6 @@ class TokenEndpoint:
         if not set(requested) <= {*allowed, *(client.default_audience or ())}:
             raise InvalidTarget("resource not allowed for this client", client.client_id)
         return requested
-
-
-def _query_of(request: Request) -> Form:
-    return parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
 
 
 def _allowed(client: Client, scopes: Iterable[str]) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Opaque tokens and JWTs side by side, told apart by their form."""
+"""Opaque tokens and JWTs side by side, distinguished by their form."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import secrets
 from base64 import urlsafe_b64encode
 from binascii import a2b_base64
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from itertools import count
@@ -37,10 +38,6 @@ _TEXT = re.compile(r"[A-Za-z0-9._~+/-]{0,32}[A-Za-z0-9_-]{48}", re.ASCII)
 IsRevoked = Callable[[bytes, str, int], bool]
 
 
-def _never(key: bytes, client_id: str, position: int) -> bool:
-    return False
-
-
 @dataclass(eq=False, repr=False)
 class OpaqueTokens:
     """Issues and reads opaque tokens; a :class:`~oauth_mw.tokens.formats.Format`.
@@ -57,7 +54,7 @@ class OpaqueTokens:
     prefix: str
     challenge: str
     _: KW_ONLY
-    is_revoked: IsRevoked = _never
+    is_revoked: IsRevoked = lambda key, client_id, position: False
     leeway: float = 0
     sharing: Sharing = field(default_factory=Sharing)
 
@@ -88,14 +85,9 @@ class OpaqueTokens:
         )
         self.store.add_token(key, record)
         if next(self._issued.get()) % SWEEP_EVERY == 0:
-            self._sweep(now)
+            with suppress(StoreUnavailable):  # the token is stored, and a later sweep removes the rows
+                self.store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
         return text, self.sharing.token(key, record, self.challenge)
-
-    def _sweep(self, now: int) -> None:
-        try:
-            self.store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
-        except StoreUnavailable:
-            pass  # the token is stored, and a later sweep removes the rows
 
     def read(self, text: str) -> AccessToken | None:
         token, is_live = self._find(text, self.clock() - self.leeway) or (None, False)

@@ -73,7 +73,7 @@ def test_a_store_in_memory_is_refused(cli, words):
     answer = cli(*words, store="memory://")
 
     assert answer.exit_code == 2
-    assert "memory:// is gone when the command ends" in answer.stderr
+    assert "memory:// is lost when the command ends" in answer.stderr
 
 
 def test_without_a_store_the_command_says_how_to_name_one(cli):

@@ -119,7 +119,7 @@ def test_a_store_that_is_in_use_is_refused(cli, url, other, registered):
 @pytest.mark.parametrize(
     ("wrong", "exit_code", "says"),
     [
-        ("memory://", 2, "memory:// is gone when the command ends"),
+        ("memory://", 2, "memory:// is lost when the command ends"),
         ("mysql://u:hidden@h/db", 2, "mysql://h/db"),
         ("postgresql+psycopg://u:hidden@127.0.0.1:1/db", 4, "PostgreSQL"),
         ("redis://u:hidden@127.0.0.1:1/0", 4, "Redis"),
