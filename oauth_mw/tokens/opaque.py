@@ -97,19 +97,17 @@ class OpaqueTokens:
         return self._find(text, self.clock(), past=LOG_KEEP_SECONDS)
 
     def _find(self, text: str, now: float, past: float = 0) -> tuple[AccessToken, bool] | None:
-        key = _possible(storage_key(text), now, past)
-        record = self.store.find_token(key) if key else None
-        if key is None or record is None:
+        key = storage_key(text)
+        if key is None or not now - past < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
+            return None
+        record = self.store.find_token(key)
+        if record is None:
             return None
         is_revoked = record.revoked or self.is_revoked(key, record.client_id, record.position)
         return self.sharing.token(key, record, self.challenge), not is_revoked
 
     def revoke(self, token: AccessToken) -> bool:
         return revoke_row(self.store, bytes.fromhex(token.token_id))
-
-    def storage_key(self, text: str) -> bytes | None:
-        """The storage key of a token that could be live now; ``None`` if ``text`` is no such token."""
-        return _possible(storage_key(text), self.clock())
 
 
 def times(now: float, lifetime: int) -> tuple[int, int]:
@@ -132,11 +130,6 @@ def storage_key(text: str) -> bytes | None:
         return None
     # Eight characters are six bytes: the expiry and two more.
     return _key(text, a2b_base64(text[-_LENGTH : 8 - _LENGTH].replace("-", "+").replace("_", "/")))
-
-
-def _possible(key: bytes | None, now: float, past: float = 0) -> bytes | None:
-    """The key, if a token with its expiry can be live now, or could ``past`` seconds ago."""
-    return key if key and now - past < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK else None
 
 
 def _key(text: str, raw: bytes) -> bytes:

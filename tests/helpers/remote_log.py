@@ -15,7 +15,7 @@ from oauth_mw import StoreUnavailable
 from oauth_mw.model import LogPage
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import TokenCache
-from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.opaque import OpaqueTokens, storage_key
 
 LAG = 10
 TIMEOUT = 5
@@ -103,7 +103,7 @@ class Scene:
         return self.cache.cached(self.text) is not None
 
     def end(self, store: Store | Distant) -> None:
-        store.revoke_token(self.tokens.storage_key(self.text))
+        store.revoke_token(storage_key(self.text))
 
     @contextmanager
     def look_under_way(self) -> Iterator[Callable[[], None]]:

@@ -13,7 +13,7 @@ from helpers.support import HandClock
 from oauth_mw.model import AccessToken, Client
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import POLL_SECONDS, TokenCache
-from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.opaque import OpaqueTokens, storage_key
 
 CLIENT = Client("reader", "Reader", ("read",))
 
@@ -88,7 +88,7 @@ def test_an_event_without_a_moved_generation_is_met_by_the_next_look(cache, issu
     counted.generation = lambda: 0
     verified.find("Bearer " + text, "")
     verified.find("Bearer " + text, text)
-    counted.revoke_token(tokens.storage_key(text))
+    counted.revoke_token(storage_key(text))
 
     clock.move(POLL_SECONDS)
 

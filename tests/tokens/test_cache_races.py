@@ -12,7 +12,7 @@ from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
 from oauth_mw.tokens.cache import POLL_SECONDS, TokenCache
-from oauth_mw.tokens.opaque import OpaqueTokens
+from oauth_mw.tokens.opaque import OpaqueTokens, storage_key
 
 
 class Watched:
@@ -69,7 +69,7 @@ def issue(store, tokens):
 
 
 ENDS = {
-    "revoked": lambda store, tokens, text: store.revoke_token(tokens.storage_key(text)),
+    "revoked": lambda store, tokens, text: store.revoke_token(storage_key(text)),
     "all ended": lambda store, tokens, text: end_client(store, "tester"),
     "disabled": lambda store, tokens, text: end_client(store, "tester", disable=True),
     "deleted": lambda store, tokens, text: end_client(store, "tester", delete=True),
