@@ -84,8 +84,7 @@ class Rule:
         return f"{_show_methods(self.methods)} {self.pattern.text} {scopes}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of :meth:`Rules.table`."""
 
     methods: str

@@ -61,23 +61,16 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
     rows += rules.table()
     unlisted = rows[-1] == UNLISTED and all(rule.pattern != REST for rule in settings.required_scopes)
     if settings.delay_auth_decision and unlisted:
-        rows[-1] = Row(rows[-1].methods, rows[-1].path, "open: left to the app")
+        rows[-1] = UNLISTED._replace(needs="open: left to the app")
         warnings.append("delay_auth_decision: unlisted paths are open, the app decides about them")
     ambiguous = "refused (400)" if rules.decide("GET", "//").kind == "ambiguous" else "any token"
+    found = {"config": section.file, "section": section.name, "store": url, "ambiguous_paths": ambiguous}
     if as_json:
-        paths = [{"methods": row.methods, "path": row.path, "needs": row.needs} for row in rows]
-        found = {
-            "config": section.file,
-            "section": section.name,
-            "store": url,
-            "paths": paths,
-            "ambiguous_paths": ambiguous,
-        }
-        print_json({**found, "warnings": warnings})
+        print_json({**found, "paths": [row._asdict() for row in rows], "warnings": warnings})
         return
-    print_columns([("config", section.file), ("section", section.name), ("store", url), ("ambiguous paths", ambiguous)])
+    print_columns([(name.replace("_", " "), value) for name, value in found.items()])
     click.echo()
-    print_table(["METHODS", "PATH", "NEEDS"], [(row.methods, row.path, row.needs) for row in rows])
+    print_table(["METHODS", "PATH", "NEEDS"], rows)
     for warning in warnings:
         click.echo(f"warning: {warning}")
 

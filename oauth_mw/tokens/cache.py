@@ -65,15 +65,20 @@ class _Locks:
 class TokenCache:
     """Verified tokens by the SHA-256 of the Authorization value; the value itself would be a live credential in memory.
 
-    A token enters the *recent* segment when it is read from the store. When that segment is full, it becomes the
-    *previous* one, whose tokens are dropped; a token that is used there moves back to the recent one. A revocation
-    evicts it from both.
+    A cached token is in one of two segments, from which a revocation evicts it::
 
-    Cached tokens are trusted while the log's generation is the one of the last poll, and the last poll is young
-    enough: for ``POLL_SECONDS`` where the generation shows every revocation, else for ``lag``. The time counts from the
-    start of the poll. Then a poll is *due*: one thread reads the log, and the others wait for it. If it fails, cached
-    tokens are accepted within ``grace``, all others are refused, and the log is read again after ``RETRY_SECONDS``.
-    With a lag, a thread polls early, so that requests need not wait.
+        read from the store ──► recent ──── recent is full ────► previous ──── full again ────► dropped
+                                   ▲                                │
+                                   └──────────── used ──────────────┘
+
+    All of them are trusted until a poll of the log is due::
+
+        trusted ── the generation moved, or the last poll is too old ──► due ── polled ──► trusted
+                                                                          │
+             only cached tokens accepted, within ``grace``; then none ◄── failed: again after ``RETRY_SECONDS``
+
+    The last poll is too old after ``POLL_SECONDS`` where the generation shows every revocation, else after ``lag``,
+    counted from its start. One thread polls, and the others wait for it. With a lag, a background thread polls early.
 
     :param read: returns the live token for a text, or ``None``.
     :param size: capacity of each segment: at least as many of the most recently used tokens are cached.
