@@ -21,7 +21,7 @@ from .endpoints import Endpoint
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
-from .errors import EMPTY, Faults, OAuthError, StoreMissing, StoreUnavailable
+from .errors import EMPTY_BODY, Faults, OAuthError, StoreMissing, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, combine, log_sink
 from .guard import Guard
 from .keys.sources import file_keys, signing_keys
@@ -217,7 +217,7 @@ def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIAppl
         with RequestDeadline(timeout):
             response = endpoint(Request(environ))
         body = response(environ, start_response)
-        return EMPTY if environ["REQUEST_METHOD"] == "HEAD" else body
+        return EMPTY_BODY if environ["REQUEST_METHOD"] == "HEAD" else body
 
     return app
 

@@ -11,10 +11,10 @@ from .errors import AdminError
 from .model import Client, Value
 
 MAX_ATTRIBUTES = 18
-MAX_BYTES = 2048
+MAX_ATTRIBUTE_BYTES = 2048
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)  # RFC 8259 §6
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)  # RFC 8259 §6
 
 # Registered members of OAuth and introspection answers, registered JWT claims, and the members of Apigee's answer.
 RESERVED_ATTRIBUTES = frozenset(
@@ -51,7 +51,7 @@ def parse_attribute(text: str) -> tuple[str, Value]:
     name, equals, value = text.partition("=")
     if not equals:
         raise AdminError(f"attribute {text!r}: expected KEY=VALUE")
-    if value in ("true", "false") or (len(value) <= MAX_BYTES and _NUMBER.fullmatch(value)):
+    if value in ("true", "false") or (len(value) <= MAX_ATTRIBUTE_BYTES and _JSON_NUMBER.fullmatch(value)):
         read: Value = json.loads(value)
         return name, read
     if len(value) >= 2 and value[0] == value[-1] == '"':
@@ -80,8 +80,8 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         size = len(json.dumps(dict(attributes), ensure_ascii=False).encode())
     except UnicodeEncodeError:
         raise AdminError("an attribute holds text that is not Unicode") from None
-    if size > MAX_BYTES:
-        raise AdminError(f"the attributes have {size} bytes, more than {MAX_BYTES}")
+    if size > MAX_ATTRIBUTE_BYTES:
+        raise AdminError(f"the attributes have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}")
 
 
 def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str, Value]:

@@ -25,7 +25,7 @@ _PATH_COMMA = re.compile(r"\A,|[ ,](?=/|\Z)")
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
-_PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
+_TOKEN_PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
 
 Convert = Callable[[object], Any]
 T = TypeVar("T")
@@ -154,7 +154,7 @@ def realm(value: object) -> str:
 
 
 def prefix(value: object) -> str:
-    if not isinstance(value, str) or not _PREFIX.fullmatch(value):
+    if not isinstance(value, str) or not _TOKEN_PREFIX.fullmatch(value):
         raise ValueError(f"expected at most 32 letters, digits or . _ ~ + / - (RFC 6750 §2.1), got {value!r}")
     return value
 

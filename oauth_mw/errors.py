@@ -24,11 +24,11 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 Header = tuple[str, str]
 
-NO_STORE: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+NO_STORE_HEADERS: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 DEFAULT_REALM = "api"
 
 # An empty body in one piece: hypercorn sends the status line with the first piece, and answers 500 if there is none.
-EMPTY = (b"",)
+EMPTY_BODY = (b"",)
 
 
 class Answer:
@@ -43,12 +43,12 @@ class Answer:
             *headers,
             ("Content-Type", "application/json"),
             ("Content-Length", str(len(self.body))),
-            *NO_STORE,
+            *NO_STORE_HEADERS,
         )
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response(self.status, list(self.headers))
-        return EMPTY if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
+        return EMPTY_BODY if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
 
 
 class OAuthError(Exception):

@@ -21,10 +21,10 @@ Check = Callable[[WSGIEnvironment, AccessToken], None]
 
 # RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 allow.
 _BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII)
-_SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNORECASE)
+_BEARER_SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNORECASE)
 
-_KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
-_KEYS_AND_USER = (*_KEYS, "REMOTE_USER", "AUTH_TYPE")
+_IDENTITY_KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
+_IDENTITY_KEYS_AND_USER = (*_IDENTITY_KEYS, "REMOTE_USER", "AUTH_TYPE")
 
 MAX_VALUE = 16_384  # no valid token is half as long
 MEMO_ENTRIES = 4096
@@ -128,7 +128,7 @@ class Guard:
         """The live token of an Authorization value that is not cached."""
         match = _BEARER.fullmatch(value) if len(value) <= MAX_VALUE else None
         if match is None:
-            if _SCHEME.match(value):
+            if _BEARER_SCHEME.match(value):
                 raise self._refusal(InvalidToken, access, "malformed Authorization header")
             raise self._refusal(MissingToken, access, "another Authorization scheme")
         token = self._tokens.find("Bearer " + match[1], match[1])
@@ -150,7 +150,7 @@ class Guard:
 
     def _forget(self, environ: WSGIEnvironment) -> None:
         """Remove the keys that only an accepted token may set; a server or middleware outside may have set them."""
-        for key in _KEYS_AND_USER if self._remote_user else _KEYS:
+        for key in _IDENTITY_KEYS_AND_USER if self._remote_user else _IDENTITY_KEYS:
             environ.pop(key, None)
 
     def _refusal(self, kind: type[BearerError], access: Access, reason: str, client_id: str = "") -> BearerError:

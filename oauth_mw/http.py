@@ -27,7 +27,7 @@ SINGLE = frozenset(
 # RFC 8707 §2: this one may be. A Form joins its values by NUL, which no value contains: see values_of().
 RESOURCE = "resource"
 
-_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
+_CONTENT_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _CHARSET = re.compile(r'charset="?(utf-?8|us-ascii)"?', re.IGNORECASE)
 
@@ -148,7 +148,7 @@ def _read_body(environ: dict[str, object]) -> bytes:
         if chunked:
             raise InvalidRequest("the body is chunked, but the server does not set wsgi.input_terminated")
         return b""
-    if not isinstance(length, str) or not _LENGTH.fullmatch(length):
+    if not isinstance(length, str) or not _CONTENT_LENGTH.fullmatch(length):
         raise InvalidRequest("the Content-Length is not a number")
     if int(length) > MAX_BODY:
         raise PayloadTooLarge("the announced body is too large")

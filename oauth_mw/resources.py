@@ -8,18 +8,18 @@ from collections.abc import Iterable
 from .errors import AdminError
 
 MAX_RESOURCES = 20
-MAX_LENGTH = 512
+MAX_RESOURCE_LENGTH = 512
 
 # RFC 3986 §4.3: an absolute URI, which has no fragment.
 _PLAIN = r"A-Za-z0-9._~!$&'()*+,;=\-"
 _ESCAPED = "%[0-9A-Fa-f]{2}"
 _CHARACTER = f"(?:[{_PLAIN}:@]|{_ESCAPED})"
 _USER = f"(?:[{_PLAIN}:]|{_ESCAPED})*@"
-_HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[{_PLAIN}]|{_ESCAPED})*)"
+_URI_HOST = rf"(?:\[[0-9A-Fa-f:.]+\]|(?:[{_PLAIN}]|{_ESCAPED})*)"
 _SEGMENTS = f"(?:/{_CHARACTER}*)*"
 _URI = re.compile(
     r"[A-Za-z][A-Za-z0-9+.\-]*:"
-    f"(?://(?:{_USER})?{_HOST}(?::[0-9]*)?{_SEGMENTS}|/(?:{_CHARACTER}+{_SEGMENTS})?|{_CHARACTER}+{_SEGMENTS})"
+    f"(?://(?:{_USER})?{_URI_HOST}(?::[0-9]*)?{_SEGMENTS}|/(?:{_CHARACTER}+{_SEGMENTS})?|{_CHARACTER}+{_SEGMENTS})"
     rf"(?:\?(?:{_CHARACTER}|[/?])*)?"
 )
 # A URI may contain a comma, but one at either end, or before what looks like another URI, separates a list.
@@ -29,11 +29,11 @@ _NO_HOST = re.compile(r"https?:(?!//[^/?:@])", re.IGNORECASE)
 
 
 def is_resource(text: str) -> bool:
-    """True for an absolute URI without a fragment, of at most :data:`MAX_LENGTH` characters.
+    """True for an absolute URI without a fragment, of at most :data:`MAX_RESOURCE_LENGTH` characters.
 
     It has printable ASCII only, and no spaces. Identifiers are compared as exact strings.
     """
-    return len(text) <= MAX_LENGTH and _URI.fullmatch(text) is not None and not _NO_HOST.match(text)
+    return len(text) <= MAX_RESOURCE_LENGTH and _URI.fullmatch(text) is not None and not _NO_HOST.match(text)
 
 
 def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
         if not is_resource(text):
             raise AdminError(
                 f"{text!r} is no audience: expected an absolute URI without fragment, such as "
-                f"https://api.example.com/v1, of at most {MAX_LENGTH} characters (RFC 8707 §2)"
+                f"https://api.example.com/v1, of at most {MAX_RESOURCE_LENGTH} characters (RFC 8707 §2)"
             )
     if len(found) > MAX_RESOURCES:
         raise AdminError(f"a client has at most {MAX_RESOURCES} audiences")

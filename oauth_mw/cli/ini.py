@@ -17,8 +17,8 @@ from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
 
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
-_OURS = "oauth_mw.paste:"
-_SCHEME = re.compile("[a-zA-Z]+:")
+_FACTORY_MODULE = "oauth_mw.paste:"
+_URI_SCHEME = re.compile("[a-zA-Z]+:")
 _TYPES = {"filter": FILTER, "filter-app": APP}
 
 
@@ -142,14 +142,14 @@ def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> 
     seen.add((loader.filename, section))
     use = loader.parser.get(section, "use", fallback="")
     if not use:
-        return any(loader.parser.get(section, key, fallback="").startswith(_OURS) for key in _FACTORIES)
+        return any(loader.parser.get(section, key, fallback="").startswith(_FACTORY_MODULE) for key in _FACTORIES)
     if _USE.fullmatch(use):
         return True
     name: str | None = use
     if use.lower().startswith("config:"):
         file, _, name = use[len("config:") :].partition("#")
         loader, name = ConfigLoader(os.path.join(os.path.dirname(loader.filename), unquote(file))), name or "main"
-    elif _SCHEME.match(use):
+    elif _URI_SCHEME.match(use):
         return False
     try:
         return _is_ours(loader, loader.find_config_section(FILTER, name), seen)

@@ -13,13 +13,11 @@ from .. import admin
 from ..admin import KeyStatus
 from ..config import Settings, configure
 from ..errors import AdminError
-from ..keys import JWKS_MAX_AGE, lead_seconds
+from ..keys import JWKS_MAX_AGE, MAX_PEM_BYTES, lead_seconds
 from ..protocols import Store
 from .output import instant, json_option, print_columns, print_json, print_result, print_table
 from .prompts import key_argument, read_credential
 from .target import Target
-
-PEM_BYTES = 65_536
 
 now_option = click.option(
     "--now",
@@ -128,7 +126,7 @@ def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_o
     if file is password_file:
         raise click.UsageError("Both the PEM and its password cannot come from standard input.")
     # Latin-1 decodes any bytes; the PEM parser refuses those that no PEM contains.
-    pem = file.read(PEM_BYTES).decode("latin-1")
+    pem = file.read(MAX_PEM_BYTES).decode("latin-1")
     if password_file is None and "ENCRYPTED" in pem and file is not sys.stdin.buffer and sys.stdin.isatty():
         password_file = sys.stdin.buffer
     password = read_credential(password_file, "Password", encoding="utf-8") if password_file else None

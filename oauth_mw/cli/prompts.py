@@ -8,10 +8,10 @@ import click
 
 from ..credentials import is_printable
 from ..errors import AdminError, NotFound
-from ..tokens.jws import MAX_LENGTH
+from ..tokens.jws import MAX_JWS_LENGTH
 
 # Longer than any secret or token, so that a longer text is still refused for its length.
-LIMIT = MAX_LENGTH + 100
+LIMIT = MAX_JWS_LENGTH + 100
 
 
 def read_credential(stream: BinaryIO, what: str, *, encoding: str = "latin-1", new: bool = False) -> str:

@@ -23,7 +23,7 @@ from ..errors import ConfigError, Faults
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
 from .output import json_option, print_json
-from .target import NO_STORE, Target, open_or_create, set_option
+from .target import STORE_NOT_GIVEN, Target, open_or_create, set_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,7 +80,7 @@ def serve(
     faults = Faults()
     options: dict[str, Any] = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
     if "store" not in options:
-        raise ConfigError("store", NO_STORE)
+        raise ConfigError("store", STORE_NOT_GIVEN)
     settings = judge(options, faults)
     del options["store"]
     listening = _listen(host, port)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
 _SQLITE = "sqlite:///"
-NO_STORE = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
+STORE_NOT_GIVEN = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
 
 
 def _variables(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -98,7 +98,7 @@ class Target:
         """
         options = {**self.options(), "store": url} if url is not None else self.options()
         if not options:
-            raise ConfigError("store", NO_STORE)
+            raise ConfigError("store", STORE_NOT_GIVEN)
         settings = configure(options)
         url = str(settings.store)
         if url.startswith("memory:"):

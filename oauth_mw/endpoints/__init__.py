@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from ..client_auth import ClientAuthentication
-from ..errors import NO_STORE, InvalidRequest, MethodNotAllowed, ReadOnly
+from ..errors import NO_STORE_HEADERS, InvalidRequest, MethodNotAllowed, ReadOnly
 from ..http import read_form
 from ..model import Client
 from ..webob import Request, Response
@@ -19,7 +19,7 @@ _encode = json.JSONEncoder().encode
 def json_response(members: Mapping[str, object]) -> Response:
     """A 200 answer in JSON that no cache may store (RFC 6749 §5.1)."""
     body = _encode(members).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE]
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE_HEADERS]
     return Response(headerlist=headers, app_iter=[body])
 
 

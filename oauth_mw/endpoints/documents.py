@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
-from ..errors import EMPTY
+from ..errors import EMPTY_BODY
 from ..keys import JWKS_MAX_AGE
 from ..webob import Request, Response
 from . import Endpoint, require_get
@@ -38,7 +38,7 @@ class Document:
         require_get(request)
         # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
         if self._has_tag(request.environ.get("HTTP_IF_NONE_MATCH", "")):
-            return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=EMPTY)
+            return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=EMPTY_BODY)
         return Response(headerlist=list(self._headers), app_iter=[self._body])
 
     def _has_tag(self, if_none_match: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..client_auth import ClientAuthentication
-from ..errors import NO_STORE
+from ..errors import NO_STORE_HEADERS
 from ..events import ForeignRevocation, Sink, TokenRevoked
 from ..model import AccessToken
 from ..webob import Request, Response
@@ -39,4 +39,6 @@ class RevocationEndpoint:
                 self.emit(TokenRevoked(client.client_id, token.token_id))
         elif token is not None and is_live:
             self.emit(ForeignRevocation(client.client_id, token.token_id, token.client_id))
-        return Response(headerlist=[("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", "0"), *NO_STORE])
+        return Response(
+            headerlist=[("Content-Type", "text/plain; charset=UTF-8"), ("Content-Length", "0"), *NO_STORE_HEADERS]
+        )

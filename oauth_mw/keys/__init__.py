@@ -10,6 +10,7 @@ from ..errors import ConfigError
 JWKS_MAX_AGE = 300
 # Seconds for which a worker uses the keys without reading them again.
 REFRESH_SECONDS = 1.0
+MAX_PEM_BYTES = 65_536  # every PEM of a key is shorter
 CORRUPT_KEY = "a signing key's record in the store is corrupt: restore the store from a backup"
 
 

@@ -8,10 +8,8 @@ from collections.abc import Sequence
 
 from ..errors import ConfigError
 from ..permissions import mode_of
-from . import keypair
+from . import MAX_PEM_BYTES, keypair
 from .keypair import Key
-
-MAX_BYTES = 65_536  # every PEM of a key is shorter
 
 
 class FileKeys:
@@ -77,7 +75,7 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
 
 def _text(path: str) -> str:
     with open(path, "rb") as file:
-        return file.read(MAX_BYTES).decode("latin-1")
+        return file.read(MAX_PEM_BYTES).decode("latin-1")
 
 
 def _is_private(text: str) -> bool:

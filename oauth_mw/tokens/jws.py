@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..keys.keypair import Key
 
-MAX_LENGTH = 8192
+MAX_JWS_LENGTH = 8192
 MAX_HEADER_LENGTH = 512
 MAX_DEPTH = 4
-MEMO_ENTRIES = 64
+MAX_HEADERS = 64
 # Every JWS with a key id in its header is longer, and every opaque token shorter.
 MIN_LENGTH = 100
 
@@ -71,7 +71,7 @@ class Reader:
 
         :raises Refused: it has any fault.
         """
-        if len(text) > MAX_LENGTH:
+        if len(text) > MAX_JWS_LENGTH:
             raise Refused("too long")
         match = _COMPACT.fullmatch(text)
         if match is None:
@@ -85,7 +85,7 @@ class Reader:
             raise Refused("another algorithm than the key's")
         if not key.verify(text[: match.end(2)].encode(), _decoded(signature)):
             raise Refused("wrong signature")
-        if len(self._memo) < MEMO_ENTRIES:
+        if len(self._memo) < MAX_HEADERS:
             self._memo[header] = kid, algorithm
         return parse_object(_decoded(payload))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..errors import InvalidScope, InvalidTarget
 from ..model import LAST_SECOND, LOG_KEEP_SECONDS, AccessToken, Client, Clock, TokenRecord
-from .jws import MAX_LENGTH, Reader, Refused, header_of, sign
+from .jws import MAX_JWS_LENGTH, Reader, Refused, header_of, sign
 from .opaque import IsRevoked, times
 from .sharing import Sharing
 
@@ -28,7 +28,7 @@ TYPE = "at+jwt"
 POSITION = "oauth_mw_position"
 JTI_BYTES = 16
 
-_OURS = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "nbf", "jti", POSITION})
+_REGISTERED = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "nbf", "jti", POSITION})
 
 
 class Keys(Protocol):
@@ -97,7 +97,7 @@ class JWTTokens:
         if header is None:
             header = self._headers[key.kid] = header_of(key, TYPE)
         text = sign(header, members, key)
-        if len(text) > MAX_LENGTH:
+        if len(text) > MAX_JWS_LENGTH:
             refusal = InvalidTarget if sum(map(len, audience)) > sum(map(len, scopes)) else InvalidScope
             raise refusal("the token would be too long", client.client_id)
         return text, self._token(members, tuple(audience))
@@ -151,7 +151,7 @@ class JWTTokens:
         return audience
 
     def _token(self, members: Mapping[str, Any], audience: tuple[str, ...]) -> AccessToken:
-        others = {name: value for name, value in members.items() if name not in _OURS}
+        others = {name: value for name, value in members.items() if name not in _REGISTERED}
         record = TokenRecord(
             members["client_id"],
             members.get("scope", ""),

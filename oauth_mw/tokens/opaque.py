@@ -26,11 +26,11 @@ from .sharing import Sharing
 
 CLOCK_SLACK = 24 * 3600
 SWEEP_EVERY = 100
-SWEEP_ROWS = 500
+SWEEP_LIMIT = 500
 # Seconds for which the row of an expired token is kept: if this machine's clock is ahead, others still accept it.
 CLOCK_MARGIN = 60
 
-_LENGTH = 48
+_ENCODED_LENGTH = 48
 # RFC 6750 §2.1: the b64token characters that a prefix may have, then those of base64url.
 _TEXT = re.compile(r"[A-Za-z0-9._~+/-]{0,32}[A-Za-z0-9_-]{48}", re.ASCII)
 
@@ -86,7 +86,7 @@ class OpaqueTokens:
         self.store.add_token(key, record)
         if next(self._issued.get()) % SWEEP_EVERY == 0:
             with suppress(StoreUnavailable):  # the token is stored, and a later sweep removes the rows
-                self.store.sweep(now - CLOCK_MARGIN, SWEEP_ROWS)
+                self.store.sweep(now - CLOCK_MARGIN, SWEEP_LIMIT)
         return text, self.sharing.token(key, record, self.challenge)
 
     def read(self, text: str) -> AccessToken | None:
@@ -129,7 +129,7 @@ def storage_key(text: str) -> bytes | None:
     if not _TEXT.fullmatch(text):
         return None
     # Eight characters are six bytes: the expiry and two more.
-    return _key(text, a2b_base64(text[-_LENGTH : 8 - _LENGTH].replace("-", "+").replace("_", "/")))
+    return _key(text, a2b_base64(text[-_ENCODED_LENGTH : 8 - _ENCODED_LENGTH].replace("-", "+").replace("_", "/")))
 
 
 def _key(text: str, raw: bytes) -> bytes:

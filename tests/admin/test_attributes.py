@@ -6,7 +6,7 @@ import pytest
 
 from helpers.builders import registered
 from oauth_mw import AdminError
-from oauth_mw.attributes import MAX_ATTRIBUTES, MAX_BYTES, change, check_attributes, parse_attribute, unite
+from oauth_mw.attributes import MAX_ATTRIBUTE_BYTES, MAX_ATTRIBUTES, change, check_attributes, parse_attribute, unite
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,9 @@ def test_there_are_at_most_18(count, good):
     assert is_taken(attributes) is good
 
 
-@pytest.mark.parametrize(("letters", "good"), [(MAX_BYTES - len('{"a": ""}'), True), (MAX_BYTES, False)])
+@pytest.mark.parametrize(
+    ("letters", "good"), [(MAX_ATTRIBUTE_BYTES - len('{"a": ""}'), True), (MAX_ATTRIBUTE_BYTES, False)]
+)
 @pytest.mark.parametrize("letter", ["x", "ü"])
 def test_there_are_at_most_2_kilobytes_in_utf_8(letters, letter, good):
     assert is_taken({"a": letter * (letters // len(letter.encode()))}) is good

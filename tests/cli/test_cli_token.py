@@ -12,7 +12,7 @@ from helpers.jwts import ISSUER, signed_elsewhere
 from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.model import LOG_KEEP_SECONDS, TokenRecord
-from oauth_mw.tokens.jws import MAX_LENGTH
+from oauth_mw.tokens.jws import MAX_JWS_LENGTH
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 HINT = "on standard input"
@@ -220,5 +220,5 @@ def test_a_jwt_as_long_as_they_may_be_is_read_whole(cli, opened, registered):
     app = TestApp(OAuthMiddleware(echo, store=opened, issuer=ISSUER, token_format="jwt"))
     long = issue(app, "tester", registered["client_secret"])
 
-    assert 4096 < len(long) <= MAX_LENGTH
+    assert 4096 < len(long) <= MAX_JWS_LENGTH
     assert cli("token", "revoke", input=long).stdout.startswith("revoked ")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from oauth_mw.resources import MAX_LENGTH, is_resource
+from oauth_mw.resources import MAX_RESOURCE_LENGTH, is_resource
 
 GOOD = """
 https://api.example.com https://api.example.com/ https://api.example.com:8443/v1/?x=1/2? HTTPS://API http://[::1]:80/
 https://user@host/ https://a.example/%7Ex!$&'()*+,;=:@ https://a//b/ https://localhost/a-b_c~d urn:example:billing
 tag:a@b.c,2020:x custom:/path custom:/ file:///srv/x a+b.c-d:x
 """.split()
-LONGEST = "https://a/".ljust(MAX_LENGTH, "x")
+LONGEST = "https://a/".ljust(MAX_RESOURCE_LENGTH, "x")
 
 
 @pytest.mark.parametrize("text", [*GOOD, LONGEST])

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from oauth_mw import ConfigError
-from oauth_mw.keys.files import MAX_BYTES, FileKeys, readable_by_all
+from oauth_mw.keys import MAX_PEM_BYTES
+from oauth_mw.keys.files import FileKeys, readable_by_all
 from oauth_mw.keys.keypair import Key, make
 
 PASSWORD = "correct horse é battery"
@@ -22,7 +23,7 @@ NO_KEYS = {
     "cut": PRIVATE,
     "no key": f"{PRIVATE}\nAAAA\n-----END PRIVATE KEY-----",
     "no public key": "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----",
-    "long": "x" * MAX_BYTES,
+    "long": "x" * MAX_PEM_BYTES,
 }
 
 

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey, import_key
 
 from helpers.jwts import encoded, signed
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, make
-from oauth_mw.tokens.jws import MAX_LENGTH, Reader, Refused, header_of, sign
+from oauth_mw.tokens.jws import MAX_JWS_LENGTH, Reader, Refused, header_of, sign
 
 MEMBERS = {"iss": "https://example.com", "n": 1, "list": ["a", True, None], "text": "ä"}
 
@@ -269,7 +269,7 @@ def test_a_header_that_goes_on_is_refused(es256, end):  # J-05
 
 
 def test_what_is_too_long_is_not_decoded(es256):  # J-08
-    assert refused(forged(es256, json.dumps({"a": "b" * MAX_LENGTH}).encode()), es256)
+    assert refused(forged(es256, json.dumps({"a": "b" * MAX_JWS_LENGTH}).encode()), es256)
     assert refused("A" * 300_000 + ".AA.AA", es256)
 
 
