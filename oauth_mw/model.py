@@ -239,6 +239,7 @@ class CopyState(NamedTuple):
     """Whether a store can become a copy of another one, or be brought up to date as one.
 
     ``origin`` is the id of the store that it is a copy of; empty when it is none, or was changed by other means since.
+    A store ``is_empty`` when it never had a client and its log no event, and it has no signing keys.
     """
 
     origin: str

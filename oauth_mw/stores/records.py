@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ..credentials import DIGEST_BYTES, SALT_BYTES, VERIFIERS_BYTES, verifiers_of
+from ..credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES, verifiers_of
 from ..model import EMPTY, Client, ClientSecret, KeyRecord, KeySet, StoredClient, TokenRecord
 from . import decoding
 from .decoding import flag, number, text
@@ -45,6 +45,8 @@ def _hexadecimal(size: int) -> Callable[[Any], bytes]:
 def _secrets(found: Any) -> tuple[ClientSecret, ...]:
     if type(found) is not list:
         raise TypeError("no list")
+    if len(found) > MAX_SECRETS:
+        raise ValueError("more secrets than are compared")
     return tuple([ClientSecret(**_values(_SECRET, each)) for each in found])
 
 
@@ -99,7 +101,7 @@ def client_from(client_id: str, record: str, revoked_before: int) -> Client:
 
     :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
-    found = _values(_CLIENT, json.loads(record))
+    found = _values(_CLIENT, json.loads(text(record)))
     return Client(text(client_id), revoked_before=number(revoked_before), **found)
 
 
@@ -136,7 +138,7 @@ def key_set_from(record: str) -> KeySet:
     """
     :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
-    found = json.loads(record)
+    found = json.loads(text(record))
     keys = [KeyRecord(**_values(_KEY, each)) for each in found.pop("keys")]
     return KeySet.of(keys, MappingProxyType(found) if found else EMPTY)
 
@@ -152,7 +154,7 @@ def extra_from(record: str) -> dict[str, Any]:
 
     :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
-    return _values(_EXTRA, json.loads(record))
+    return _values(_EXTRA, json.loads(text(record)))
 
 
 def _members(readers: Readers, value: T) -> dict[str, Any]:
