@@ -1,6 +1,6 @@
 """Registration and operation from Python: what the command line does, on a store that ``open_store(url)`` gave.
 
-Every change survives power loss once the call has returned. What ends tokens is seen by every worker on its next
+Every change survives power loss once the call has returned. What revokes tokens is seen by every worker on its next
 request with SQLite, and within ``revocation_lag_seconds`` with PostgreSQL and Redis.
 """
 
@@ -21,7 +21,7 @@ from .clients import (
     revoke_secret,
     update_client,
 )
-from .copying import Amount, Copied, copy_store, stats
+from .copying import Copied, Count, copy_store, stats
 from .keys import (
     KeyStatus,
     import_key,
@@ -36,8 +36,8 @@ from .keys import (
 from .tokens import TokenStatus, inspect_jwt, inspect_token, purge, revoke_jwt, revoke_token, token_key
 
 __all__ = [
-    "Amount",
     "Copied",
+    "Count",
     "KeyStatus",
     "NewClient",
     "NewSecret",

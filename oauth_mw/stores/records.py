@@ -159,9 +159,9 @@ def extra_from(record: str) -> dict[str, Any]:
 
 def _members(readers: Readers, value: T) -> dict[str, Any]:
     """The members of a record: those that differ from their defaults, and those of newer versions."""
-    default = _DEFAULTS[type(value)]
+    defaults = _DEFAULTS[type(value)]
     found = {name: getattr(value, name) for name in readers}
-    members = {name: _plain(each) for name, each in found.items() if each != getattr(default, name, None)}
+    members = {name: _plain(each) for name, each in found.items() if name not in defaults or each != defaults[name]}
     return {**members, **value.other}
 
 
@@ -187,16 +187,18 @@ def _values(readers: Readers, members: Any) -> dict[str, Any]:
             other[name] = found
         else:
             values[name] = reader(found)
+    if not values.get("public_attributes", frozenset()) <= values.get("attributes", EMPTY).keys():
+        raise ValueError("a public attribute that is none")
     if other:
         values["other"] = MappingProxyType(other)
     return values
 
 
-_DEFAULTS: Mapping[type, Any] = {
-    Client: Client("", ""),
-    ClientSecret: ClientSecret("", b"", b""),
-    KeyRecord: KeyRecord("", "", "", "", 0, 0),
-    TokenRecord: TokenRecord("", "", 0, 0),
+_DEFAULTS: Mapping[type, Mapping[str, Any]] = {
+    Client: {name: getattr(Client(""), name) for name in _CLIENT},
+    ClientSecret: ClientSecret._field_defaults,
+    KeyRecord: KeyRecord._field_defaults,
+    TokenRecord: TokenRecord._field_defaults,
 }
 
 

@@ -29,7 +29,7 @@ class _Known(NamedTuple):
     def add(self, event: Revocation, now: float, monotonic: float) -> None:
         if event.key is None:
             self.clients[event.client_id] = max(event.position, self.clients.get(event.client_id, 0))
-        elif event.alone:
+        elif event.log_only:
             keys = self.tokens.setdefault(event.client_id, set())
             if event.key not in keys:
                 # First, so that after a fork between the two it is told again, not kept for ever.

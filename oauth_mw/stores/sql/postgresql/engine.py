@@ -205,8 +205,9 @@ class PostgresEngine:
     writing = reading
 
     @contextmanager
-    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
-        """One after the other, kept as safely as the server is configured for. ``ends_tokens`` tells this process.
+    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
+        """One after the other, kept as safely as the server is configured for. With ``revokes`` this
+        process learns of it at once.
 
         A commit that was not confirmed in time waits on in the server, for its standby, and has its
         turn until then. So there is one such wait at most, however often the caller repeats.
@@ -224,9 +225,9 @@ class PostgresEngine:
             # A caller with less time left than that would lose the connection over another statement.
             left = until - time.monotonic()
             left = left if left > self.timeout * LATE else 0
-            if ends_tokens and left:
+            if revokes and left:
                 notify(driver)
-        if ends_tokens:
+        if revokes:
             with RequestDeadline(left):
                 for told in self._callbacks:
                     told()

@@ -241,8 +241,8 @@ class SQLiteEngine:
         return WriteSession(self._here(until), until)
 
     @contextmanager
-    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
-        """One write transaction that survives power loss. ``ends_tokens`` tells all workers, after the commit.
+    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
+        """One write transaction that survives power loss. With ``revokes`` all workers learn of it, after the commit.
 
         :raises StoreUnavailable: as in :class:`WriteSession`; then nothing was committed. Or as in :func:`write_back`.
         """
@@ -254,7 +254,7 @@ class SQLiteEngine:
                 driver.execute("BEGIN IMMEDIATE")
                 yield connection
                 driver.execute("COMMIT")
-                if ends_tokens and held.counter:
+                if revokes and held.counter:
                     held.counter.bump()
                 if not self._mounts_seen:
                     write_back(driver)
