@@ -83,7 +83,7 @@ class RedisStore:
     def stats(self, now: int) -> StoreStats:
         from .stats import stats
 
-        return stats(self._session, now)
+        return stats(self, self._session, now)
 
     def close(self) -> None:
         self._session.servers.close()

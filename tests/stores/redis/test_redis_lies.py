@@ -96,6 +96,7 @@ OPERATIONS_OF = {
     "ZMSCORE": ["copy events"],
     "XRANGE": ["copy events"],
     "XLEN": ["stats"],
+    "ZCARD": ["stats"],
 }
 
 
