@@ -166,7 +166,7 @@ class Driver:
             os._exit(9)
         return self.driver.execute(statement, *values)
 with store._engine.writing() as link:
-    counter = store._engine._held.counter
+    counter = store._engine._connections.counter
     counter.nonce += 1
     nonce.renew_nonce(Driver(link.driver), counter)
 """
