@@ -23,7 +23,7 @@ class SQLiteSite:
         self.aside = folder / "aside"
         self.path = self.folder / "oauth.db"
         self.url = f"sqlite:///{self.path}"
-        monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.LOOK_SECONDS", 0)
+        monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.CHECK_SECONDS", 0)
 
     def __enter__(self) -> SQLiteSite:
         return self

@@ -29,7 +29,7 @@ SIZE = 4096
 @pytest.fixture
 def once_a_second(monkeypatch, service):
     """Who only reads looks at the files as seldom as in a server, not at each request as in the other tests."""
-    monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.LOOK_SECONDS", 1.0)
+    monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.CHECK_SECONDS", 1.0)
     service.ask("introspect")
 
 
@@ -121,7 +121,7 @@ def test_a_worker_neither_accepts_nor_issues_once_the_database_is_used_by_anothe
     assert mounted(site.path, other, OPEN, f"sqlite:///{other}", hidden=True) == f"sqlite:///{other}\n"
 
     assert service.ask_all() == dict.fromkeys(READS | WRITES, UNAVAILABLE)
-    assert "mount the folder that it lies in" in caplog.text
+    assert "mount its folder, not the file" in caplog.text
 
 
 # Turns
@@ -134,12 +134,12 @@ def test_a_turn_that_begins_badly_is_given_back(site, service, timeout):
 
     with service.store._engine.reading() as link:
         link.driver.set_authorizer(authorize)
-    held = service.store._engine._here(time.monotonic() + 1)
-    held.begin_turn(time.monotonic() + timeout)
+    held = service.store._engine._current(time.monotonic() + 1)
+    held.lock(time.monotonic() + timeout)
     with ThreadPoolExecutor(1) as pool:
         late = pool.submit(service.ask, "issue")
         time.sleep(timeout / 2)
-        held.end_turn()
+        held.unlock()
 
     assert [late.result(), service.ask("issue")] == [UNAVAILABLE, DONE]
 
@@ -177,7 +177,7 @@ def test_half_a_counter_is_none(site):
     resource.setrlimit(resource.RLIMIT_FSIZE, (SIZE // 2, hard))  # as where the disk is full
     try:
         with pytest.raises(OSError):
-            CounterFile(str(site.path))
+            CounterFile(str(site.path), 5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
@@ -199,12 +199,12 @@ def test_a_file_system_without_hard_links_has_a_counter_too(site, monkeypatch):
 def test_without_hard_links_too_the_counter_of_a_faster_process_stays(site, monkeypatch):
     monkeypatch.setattr(os, "link", no_links)
     site.path.touch()
-    first, exists = CounterFile(str(site.path)), os.path.exists
+    first, exists = CounterFile(str(site.path), 5), os.path.exists
     # As if it had been made right after the second one had looked.
     answers = iter([False])
     monkeypatch.setattr(os.path, "exists", lambda path: next(answers, True) and exists(path))
 
-    assert CounterFile(str(site.path)).read() == first.read()
+    assert CounterFile(str(site.path), 5).read() == first.read()
 
 
 CREATE = """
@@ -214,7 +214,7 @@ def link(source, target):
     raise OSError(errno.EPERM, "no links here")
 os.link = link
 sys.stdin.readline()
-counter = CounterFile({path!r})
+counter = CounterFile({path!r}, 5)
 print(counter.read(), os.fstat(counter._mapped.fd).st_ino, flush=True)
 """
 

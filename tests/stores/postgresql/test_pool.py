@@ -95,7 +95,7 @@ def test_a_connection_that_was_put_back_is_taken_again(use, dial):
 
 
 def test_there_are_never_more_than_the_limit(use, dial):
-    with all_in_use(use) as links, pytest.raises(StoreUnavailable, match="free in time"), use(0.05):
+    with all_in_use(use) as links, pytest.raises(StoreUnavailable, match="stayed in use"), use(0.05):
         pass
 
     assert (len({backend(link) for link in links}), dial.attempts) == (LIMIT, LIMIT)
@@ -126,7 +126,7 @@ def test_a_waiter_gets_the_connection_that_another_puts_back(use):
 
 
 def test_a_caller_without_time_takes_nothing(use, dial):
-    with pytest.raises(StoreUnavailable, match="free in time"), use(0):
+    with pytest.raises(StoreUnavailable, match="stayed in use"), use(0):
         pass
 
     assert dial.attempts == 0

@@ -134,7 +134,7 @@ def test_a_child_is_not_kept_by_what_a_thread_of_the_parent_was_at(store):
 
 def test_a_turn_that_was_taken_at_the_fork_is_not_taken_in_the_child(store):
     store.find_client("tester")
-    with store._engine._pool.turn:
+    with store._engine._pool.writers:
         assert in_child(lambda: end_client(store, "other")) == 0
 
 

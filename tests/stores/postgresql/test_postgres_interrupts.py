@@ -249,10 +249,10 @@ GREENLETS = """
         return {each.get() for each in greenlets}
 
     found = [all_of(read, 40), all_of(end, 10)]
-    with store._engine._pool.turn:
+    with store._engine._pool.writers:
         found += [all_of(cut_off, 40), all_of(end, 10), all_of(read, 40)]
     with store._engine.transaction():
-        store._engine._pool.turn = __import__("threading").Lock()  # so that they wait in the server
+        store._engine._pool.writers = __import__("threading").Lock()  # so that they wait in the server
         found += [all_of(cut_off, 40), all_of(read, 40)]
     started = time.monotonic()
     found += [all_of(end, 10), time.monotonic() - started < 0.5]

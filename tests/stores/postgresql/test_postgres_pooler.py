@@ -107,7 +107,7 @@ def test_a_pooler_that_comes_later_is_found_out(engine):
 
 
 def test_options_that_no_pooler_hands_on_are_refused(store, pooler):
-    with pytest.raises(ConfigError, match="connection pooler .* options: take them out of the URL"):
+    with pytest.raises(ConfigError, match="connection pooler .* options on: remove options from the URL"):
         open_store(f"{pooler.url}?options=-csearch_path%3Dpublic")
 
 

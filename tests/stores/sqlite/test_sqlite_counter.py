@@ -87,14 +87,14 @@ def test_the_counter_has_its_whole_size_and_is_never_rewritten(counter, store):
 
 
 def test_a_new_counter_is_never_taken_for_the_one_before(path, counter, store):
-    before = CounterFile(str(path)).read()
+    before = CounterFile(str(path), 5).read()
     counter.unlink()
 
-    assert CounterFile(str(path)).read() != before
+    assert CounterFile(str(path), 5).read() != before
 
 
 def test_every_opener_reads_the_same_number(path, store):
-    one, two = CounterFile(str(path)), CounterFile(str(path))
+    one, two = CounterFile(str(path), 5), CounterFile(str(path), 5)
     before = two.read()
 
     one.bump()
@@ -113,7 +113,7 @@ def test_an_issue_makes_no_worker_look(store):
 CREATE = """
 from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
 sys.stdin.readline()
-counter = CounterFile(sys.argv[2])
+counter = CounterFile(sys.argv[2], 5)
 print(counter.read(), os.fstat(counter._mapped.fd).st_ino, os.fstat(counter._mapped.fd).st_size, flush=True)
 """
 

@@ -138,11 +138,11 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
     mine, free = Event(), Event()
 
     def hold():
-        held = store._engine._here(time.monotonic() + 1)
-        held.begin_turn(time.monotonic() + 1)
+        held = store._engine._current(time.monotonic() + 1)
+        held.lock(time.monotonic() + 1)
         mine.set()
         free.wait(20)
-        held.end_turn()
+        held.unlock()
 
     holder = Thread(target=hold)
     holder.start()

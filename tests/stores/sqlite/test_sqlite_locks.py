@@ -65,11 +65,11 @@ def turn():
         mine, free = Event(), Event()
 
         def hold():
-            held = store._engine._here(time.monotonic() + 1)
-            held.begin_turn(time.monotonic() + TIMEOUT)
+            held = store._engine._current(time.monotonic() + 1)
+            held.lock(time.monotonic() + TIMEOUT)
             mine.set()
             free.wait(seconds)
-            held.end_turn()
+            held.unlock()
 
         holder = Thread(target=hold)
         holder.start()

@@ -160,7 +160,9 @@ def test_the_name_that_was_used_before_stops_and_says_what_to_do(taken_over, cal
         call(taken_over)
 
     for again in CALLS.values():
-        with pytest.raises(StoreUnavailable, match="opened by another name since .* mount the folder .* and restart"):
+        with pytest.raises(
+            StoreUnavailable, match="opened under another name meanwhile .* mount its folder, .* and restart"
+        ):
             again(taken_over)
 
 
@@ -196,7 +198,7 @@ def test_no_other_name_is_opened_while_a_worker_has_the_database_open(store, pat
 
         said = mounted(path, other, OPEN, url_of(other), hidden=True)
 
-        assert said.startswith(f"{other} is in use, perhaps by another name") and "mount the folder" in said
+        assert said.startswith(f"{other} is in use, perhaps under another name") and "mount its folder" in said
         assert [worker.answers() for worker in workers] == ["serves"] * 2
     assert not is_dead(store, key_of())
 
@@ -205,7 +207,7 @@ def test_no_other_name_is_opened_while_a_worker_has_the_database_open(store, pat
 def test_a_command_by_another_name_then_fails(store, path, other):
     log_of(store)
 
-    with pytest.raises(AssertionError, match="is in use, perhaps by another name"):
+    with pytest.raises(AssertionError, match="is in use, perhaps under another name"):
         mounted(path, other, COMMAND, url_of(other), hidden=True)
 
     assert not is_dead(store, key_of())

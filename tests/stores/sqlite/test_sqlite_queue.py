@@ -110,7 +110,7 @@ def test_a_store_that_a_child_inherited_and_closes_does_not_free_the_queue_of_an
 
 
 def refused(store):
-    with pytest.raises(StoreUnavailable, match="no writer's turn"):
+    with pytest.raises(StoreUnavailable, match="write lock was not acquired"):
         store.add_token(key_of(1), token_of(registered()))
     return True
 
@@ -131,7 +131,7 @@ def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_proces
             "try:\n    store._engine.writing().__enter__()\nexcept Exception as error:\n    print(error, flush=True)"
         )
 
-        assert late.says() == "no writer's turn in time"
+        assert late.says() == "the SQLite write lock was not acquired within 5 s: another process holds it"
 
 
 FILL = """

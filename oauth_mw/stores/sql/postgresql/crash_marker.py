@@ -1,8 +1,8 @@
-"""A mark that is lost with the tokens that were issued just before a crash or a fail-over.
+"""A marker that is lost together with the tokens that were issued just before a crash or a fail-over.
 
-No commit waits for an issued token, so PostgreSQL may come back without it, while workers know it
-and nobody can revoke it any more. The mark lies in a table that PostgreSQL empties whenever it has
-to recover. It is part of what followers know the store by: with another mark it is another store.
+No commit waits for an issued token, so PostgreSQL may come back without it, while workers have it in their caches and
+it cannot be revoked any more. The marker lies in a table that PostgreSQL empties whenever it recovers. It is part of
+the store's id for followers, so that with another marker they forget all that they know.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ mark = Table(
     prefixes=["UNLOGGED"],
 )
 
-# NULL without a mark.
+# NULL without a marker.
 MARKED_ID = schema.store.c.store_id + literal_column("'/'") + select(mark.c.mark).scalar_subquery()
 
 _SET = f"INSERT INTO {schema.PLACE}.oauth_mw_mark (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
 
 
 def new_mark() -> str:
-    """The statement that sets a mark, unless somebody else did."""
+    """The statement that sets a marker, unless there is one."""
     return _SET % secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: what they are made with, and when they have waited long enough."""
+"""Connections to PostgreSQL: how they are opened and set up, and how each wait is bounded."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ except ImportError:
 if _version < [3, 3, 6]:  # the first one that waits for a limited time
     raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
-# What one of them raises. SQLAlchemy's second is about a connection, or a row, that is gone, and its third about one
-# that an interrupted thread took along.
+# What a connection raises. InvalidRequestError: a connection or a row is gone. TimeoutError: an interrupted thread
+# kept a connection.
 ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, TimeoutError, UnicodeEncodeError)
 
 _NO_OPTIONS = (
-    "a connection pooler (PgBouncer or the like) answers, which hands on no options: take them out of the URL, and set "
-    "what they set for the role, as in ALTER ROLE … SET search_path TO …"
+    "a connection pooler (such as PgBouncer) answers, which does not pass options on: remove options from the URL, and "
+    "set them for the role instead, as in ALTER ROLE … SET search_path TO …"
 )
 _REFUSED_OPTIONS = "unsupported startup parameter: options"  # PgBouncer's words
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -52,7 +52,7 @@ _for_each_host: ContextVar[float] = ContextVar("_for_each_host", default=math.in
 
 
 class Placed(psycopg.Cursor[Any]):
-    """Statements with the store's schema in its place."""
+    """A cursor that writes the store's schema into each statement."""
 
     connection: Driver
 
@@ -63,11 +63,13 @@ class Placed(psycopg.Cursor[Any]):
         text = placed(query, driver.schema, params is None)
         if not driver.pooled or not driver.is_idle() or text.startswith(b"BEGIN"):
             return super().execute(text, params, prepare=prepare, binary=binary)
-        # Between two transactions a pooler may give the session to others, or lead to another server.
+        # Between two transactions a pooler may give the session to another client, or switch to another server.
         with driver.lock:
             standing = driver.wait(in_transaction(self, (BEGIN.encode(), driver.settings.encode()), text, params))
         if standing.get_value(0, 0) != b"f":
-            raise StoreUnavailable("PostgreSQL: the connection pooler leads to a standby, which knows revocations late")
+            raise StoreUnavailable(
+                "PostgreSQL: the connection pooler leads to a standby, which learns of revocations late"
+            )
         return self
 
     def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
@@ -75,18 +77,18 @@ class Placed(psycopg.Cursor[Any]):
 
 
 class Driver(psycopg.Connection[Any]):
-    """A connection whose every wait ends at ``deadline``, of the monotonic clock."""
+    """A connection whose every wait ends by ``deadline``, a time of the monotonic clock."""
 
     pid = 0
     deadline = math.inf
     schema = ""  # of the store
-    pooled = False  # a pooler is in between
-    settings = ""  # behind a pooler, what sets the session up for one transaction, and says whether it is on a standby
+    pooled = False  # behind a connection pooler
+    settings = ""  # behind a pooler: sets one transaction up, and reads whether it runs on a standby
     warned = False
 
     @classmethod
     def _connect_gen(cls, *arguments: Any, **options: Any) -> Any:
-        """One attempt to connect, to one host. psycopg's own limit is two seconds at least."""
+        """One attempt to connect to one host. psycopg's own limit cannot be less than two seconds."""
         until = deadline_in(_for_each_host.get())
         attempt = super()._connect_gen(*arguments, **options)
         try:
@@ -100,13 +102,13 @@ class Driver(psycopg.Connection[Any]):
             return done.value
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        # Without psycopg's own way with Ctrl-C, which waits anew; a connection that was interrupted is closed.
+        # psycopg's own version waits again after Ctrl-C. Here, a connection that was interrupted is closed.
         return waiting.wait(gen, self.pgconn.socket, interval, max(self.deadline - time.monotonic(), 0.001))
 
     def is_stale(self) -> bool:
-        """Whether the server has closed it, as far as can be known without asking, or it is in the middle of something.
+        """Whether the server has closed it, as far as can be seen without a statement, or an operation was interrupted.
 
-        No statement is under way, so what can be read is the end, or a notice that is not worth telling from it.
+        No statement is under way, so data to read means that it was closed; a notice is treated in the same way.
         """
         try:
             return not self.is_idle() or is_readable(self.fileno(), 0)
@@ -130,19 +132,19 @@ class Driver(psycopg.Connection[Any]):
         self.warned = self.warned or notice.severity_nonlocalized == "WARNING"
 
     def roll_back(self) -> None:
-        """If it can be: whatever is not idle afterwards is closed."""
+        """Roll back if possible. A connection that is not idle afterwards is closed."""
         if self.pgconn.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR):
             with suppress(psycopg.Error):
                 self.execute("ROLLBACK")
 
     def __del__(self, warn: Any = None) -> None:
-        # psycopg would warn of one that is still open. Those in a pool are, until the process ends.
+        # psycopg warns of connections that are still open. Those in a pool are open until the process ends.
         pass
 
 
 def is_readable(socket: int, seconds: float) -> bool:
-    """Wait until there is something to read; false when the time is over."""
-    if not hasattr(select, "poll"):  # Windows, which has no limit for the other way
+    """Wait until there is something to read; false if there is nothing after ``seconds``."""
+    if not hasattr(select, "poll"):  # Windows, where select() takes any socket's number
         return bool(select.select([socket], [], [], seconds)[0])
     watch = select.poll()
     watch.register(socket, select.POLLIN)
@@ -156,23 +158,23 @@ def original(error: BaseException) -> BaseException:
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """PostgreSQL's first line: the others, and SQLAlchemy's, would hold the statement and its parameters."""
+    """With the first line of PostgreSQL's message: the others, and SQLAlchemy's, hold statement and parameters."""
     inner = original(error)
     said = str(inner).strip()
-    # What is wrong with a value would be told with the value.
+    # A message about a value holds the value.
     if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | TimeoutError | UnicodeError):
         said = type(inner).__name__
     return StoreUnavailable("PostgreSQL: " + said.splitlines()[0])
 
 
 def unsuitable(error: BaseException) -> str:
-    """Why the store cannot be used until somebody changes a right or a name; empty when it is nothing of the kind."""
+    """Why the store cannot be used until a right or a name is changed; empty for any other error."""
     inner = original(error)
     return str(inner).splitlines()[0] if isinstance(inner, psycopg.ProgrammingError) else ""
 
 
 def let_go() -> None:
-    """In a child: whatever happens to the parent's connections here, their sockets are out of reach."""
+    """In a forked child: replace the sockets of the parent's connections, so that nothing can be sent over them."""
     inherited = [driver for driver in list(_open) if driver.pid != os.getpid() and not driver.closed]
     if inherited:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -188,9 +190,9 @@ if hasattr(os, "register_at_fork"):
 
 
 def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) -> Callable[[], Driver]:
-    """What opens a connection as the store needs it.
+    """Return what opens a connection and sets it up.
 
-    :param timeout: seconds for a statement, and for opening a connection where its request has no less left.
+    :param timeout: seconds for a statement, and for opening a connection unless the request has less left.
     :param for_each_host: seconds after which the next host is tried.
     """
 
@@ -219,22 +221,22 @@ def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) ->
 
 
 def _set_up(driver: Driver, milliseconds: str) -> None:
-    """Find out what answers, and where the store is."""
+    """Set the session up, unless a pooler answers; find the store's schema."""
     settings = {
         "search_path": SAFE_PATH,
         "statement_timeout": milliseconds,
-        # A process that is stopped within a transaction must not keep all others from theirs.
+        # A process that is stopped within a transaction must not keep all others waiting.
         "idle_in_transaction_session_timeout": milliseconds,
-        # An issued token may be lost with the power; what may not is written in a transaction.
+        # A power failure may lose an issued token. What must survive is written in a transaction that sets this anew.
         "synchronous_commit": "off",
-        # A commit that a standby has not confirmed is known by a warning alone.
+        # Only a warning says that a standby has not confirmed a commit.
         "client_min_messages": "warning",
     }
     first = driver.execute(FIRST)
     first.nextset(), first.nextset()
     process, path = first.fetchone() or (0, [])
-    # A pooler has told a process number of its own, to know its client by when that cancels. In its sessions, which it
-    # gives to many clients in turn, settings that stay would count for others.
+    # A pooler reports a process number of its own. It gives its sessions to many clients in turn, so settings must not
+    # outlive a transaction.
     driver.pooled = process != driver.info.backend_pid
     if driver.pooled:
         if driver.info.options:
@@ -247,14 +249,15 @@ def _set_up(driver: Driver, milliseconds: str) -> None:
 
 
 def _set(settings: dict[str, str], *, local: bool) -> str:
-    """
-    :param local: for the transaction alone.
+    """The calls that change these settings.
+
+    :param local: only for the transaction.
     """
     return ", ".join(f"pg_catalog.set_config('{name}', '{value}', {local})" for name, value in settings.items())
 
 
 def pooling(dial: Callable[[], Driver], limit: int) -> Engine:
-    """SQLAlchemy's engine and pool, which never waits for a connection: :class:`~.pool.Pool` does."""
+    """SQLAlchemy's engine with a pool that never waits for a connection: :class:`~.pool.Pool` does."""
     engine = make_engine(
         "postgresql+psycopg://",
         dial,
@@ -266,6 +269,6 @@ def pooling(dial: Callable[[], Driver], limit: int) -> Engine:
         pool_use_lifo=True,
         pool_reset_on_return=None,
     )
-    # The driver puts the schema in its place, which is known once there is a connection.
+    # The schema is known only once there is a connection, so the cursor puts it into the statements.
     engine.update_execution_options(schema_translate_map={None: PLACE.strip('"')})
     return engine

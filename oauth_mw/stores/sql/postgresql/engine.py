@@ -1,4 +1,4 @@
-"""PostgreSQL: first contact, and transactions that are known to have been kept."""
+"""PostgreSQL: first contact, and transactions whose commit was confirmed."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from .url import arguments, dialect, hosts, parsed, shown
 OLDEST = 14
 CONNECTIONS = 16
 ENCODINGS = ("UTF8", "SQL_ASCII")
-LATE = 0.1  # of the timeout: who has less of it left after his commit asks nothing more
+MIN_LEFT = 0.1  # of the timeout: with less of it left after a commit, no further statement is sent
 
-# Who makes the tables holds this lock: of several starts one makes them.
-_MAKING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
+# Only one of several workers that start at once creates the tables.
+_CREATING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 _UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 # As the server is configured, but never less than on its own disk.
 _DURABLE = (
     "SET LOCAL synchronous_commit TO DEFAULT",
     "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'",
 )
-# One row stands for the right to change clients and to append to the log, so that events become
-# visible in the order of their positions. A lock on it is written down like a change, so that every
-# commit waits for its standby, also that of a change which somebody had made before, unconfirmed.
-_TURN = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
+# A lock on this row is needed to change clients and to append to the log, so that events become visible in the order of
+# their positions. PostgreSQL logs the lock like a change, so every commit waits for the standby, even if an
+# unconfirmed commit before it left nothing to change.
+_WRITE_LOCK = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
 
 
 class PostgresEngine:
@@ -71,18 +71,18 @@ class PostgresEngine:
         self._listeners: weakref.WeakSet[Listener] = weakref.WeakSet()
 
     @staticmethod
-    @cache  # SQLAlchemy takes a millisecond for each
+    @cache  # SQLAlchemy takes a millisecond to compile a statement
     def compiled(statement: ClauseElement) -> str:
         """The text of a hot statement, for a driver connection and parameters in the order of the text."""
         names: Any = {"schema_translate_map": {None: PLACE.strip('"')}, "render_schema_translate": True}
         return str(statement.compile(dialect=dialect(paramstyle="format"), **names))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
-        """First contact, and nothing held afterwards, so that nothing crosses a fork.
+        """Make first contact, and close everything again, so that nothing crosses a fork.
 
-        :param create: makes the tables where they are missing; kept until a contact succeeds.
-        :raises ConfigError: no store there, or none that this code can use.
-        :raises StoreUnavailable: it does not answer for now.
+        :param create: creates the tables if they are missing; kept until a contact succeeds.
+        :raises ConfigError: there is no store, or none that this version can use.
+        :raises StoreUnavailable: PostgreSQL does not answer for now.
         """
         self._create = create
         try:
@@ -90,52 +90,61 @@ class PostgresEngine:
         finally:
             self.close()
 
-    def _here(self, until: float) -> Pool:
-        """This process's connections, to a store that was judged.
+    def _current(self, until: float) -> Pool:
+        """The connections of this process, to a store that was checked.
 
         :raises StoreUnavailable: there is no usable store now.
         """
         pool = self._pool
-        if pool is not None and pool.judged and pool.pid == os.getpid():
+        if pool is not None and pool.checked and pool.pid == os.getpid():
             return pool
         try:
             return self._contact(until)
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
+    @contextmanager
+    def _locked(self, lock: threading.Lock, until: float) -> Iterator[None]:
+        if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
+            raise StoreUnavailable(f"PostgreSQL: other threads kept the store busy for {self.timeout:g} s")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _contact(self, until: float) -> Pool:
-        # Each process has a lock of its own: one that came with a fork may have been held.
+        # Each process has a lock of its own: a lock that was inherited by a fork may be held.
         opening = self._opening.setdefault(os.getpid(), threading.Lock())
-        with _turn(opening, until):
+        with self._locked(opening, until):
             pool = self._pool
             if pool is None or pool.pid != os.getpid():
-                let_go()  # where a server forks past Python
+                let_go()  # a server may fork without Python's hooks
                 pool = self._pool = Pool(pooling(self._dial, CONNECTIONS), CONNECTIONS)
-            if not pool.judged:
+            if not pool.checked:
                 try:
                     with Link(pool, until) as link:
-                        self._judge(link, until)
+                        self._check_store(link, until)
                 except Unusable as error:
                     raise ConfigError("store", f"{self.url}: {error}") from None
-                pool.judged = True
+                pool.checked = True
             return pool
 
-    def _judge(self, link: Link, until: float) -> None:
-        """Make the tables, if this is the start that may, and judge what is there."""
+    def _check_store(self, link: Link, until: float) -> None:
+        """Check the store; create the tables first if :meth:`open` was asked to."""
         if link.driver.info.server_version < OLDEST * 10_000:
-            raise ConfigError("store", f"{self.url} is an older PostgreSQL than {OLDEST}: upgrade it")
+            raise ConfigError("store", f"{self.url} is an older PostgreSQL than {OLDEST}: upgrade PostgreSQL")
         if link.driver.info.parameter_status("server_encoding") not in ENCODINGS:
             raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
         try:
             if self._create:
-                link.driver.begin(_lock_timeout(until), _MAKING)
+                link.driver.begin(_lock_timeout(until), _CREATING)
                 self._create(link.core)
                 try:
                     self.check(link.core)
                     if not has_table(link.driver, mark.name):
                         mark.create(link.core)
                 except ERRORS:
-                    # What the check asks to tell why, a transaction that has failed does not answer.
+                    # The check finds the reason, but only outside of the transaction that has failed.
                     link.driver.roll_back()
                     self.check(link.core)
                     raise
@@ -154,17 +163,18 @@ class PostgresEngine:
         return has_table(driver_of(connection.connection), name)
 
     def verify(self) -> None:
-        """A connection that was lost shows by itself."""
+        """Nothing to check: a statement over a lost connection fails."""
 
     def renew(self) -> None:
-        """
-        :raises StoreUnavailable: it cannot be told for how long the store remembers.
+        """Set a new marker.
+
+        :raises StoreUnavailable: PostgreSQL does not answer, or nothing can be written there.
         """
         with self.writing() as link:
             link.driver.execute(new_mark())
 
     def swept(self, rows: int) -> None:
-        """Autovacuum does the rest."""
+        """Nothing to do: autovacuum follows."""
 
     def on_revocation(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
@@ -200,41 +210,41 @@ class PostgresEngine:
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline_in(self.timeout)
-        return Link(self._here(until), until)
+        return Link(self._current(until), until)
 
     writing = reading
 
     @contextmanager
     def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
-        """One after the other, kept as safely as the server is configured for. With ``revokes`` this
-        process learns of it at once.
+        """A transaction that holds the write lock, and survives what the server is configured to survive.
 
-        A commit that was not confirmed in time waits on in the server, for its standby, and has its
-        turn until then. So there is one such wait at most, however often the caller repeats.
+        A commit that a standby does not confirm in time keeps waiting in the server, and holds the lock. So there is at
+        most one such wait, however often the caller tries again.
 
-        :raises StoreUnavailable: it may or may not have been kept: the caller repeats it.
+        :param revokes: after the commit, wake all followers, and call those of this process.
+        :raises StoreUnavailable: it may or may not have been committed. The caller can repeat it.
         """
         until = deadline_in(self.timeout)
-        pool = self._here(until)
-        # Those that wait for their turn leave the other connections to those who read.
-        with _turn(pool.turn, until), Link(pool, until) as link:
+        pool = self._current(until)
+        # Writers wait here, and leave the other connections to readers.
+        with self._locked(pool.writers, until), Link(pool, until) as link:
             driver = link.driver
-            driver.begin(*_DURABLE, _lock_timeout(until), _TURN)
+            driver.begin(*_DURABLE, _lock_timeout(until), _WRITE_LOCK)
             yield link.core
             _commit(driver)
-            # A caller with less time left than that would lose the connection over another statement.
+            # With less time left, another statement could cost the connection.
             left = until - time.monotonic()
-            left = left if left > self.timeout * LATE else 0
+            left = left if left > self.timeout * MIN_LEFT else 0
             if revokes and left:
                 notify(driver)
         if revokes:
             with RequestDeadline(left):
-                for told in self._callbacks:
-                    told()
+                for callback in self._callbacks:
+                    callback()
 
 
 def _lacking(driver: Driver) -> list[str]:
-    """The missing rights, where they can be found out."""
+    """The missing rights, as far as they can be read."""
     driver.roll_back()
     try:
         return missing_rights(driver)
@@ -243,25 +253,18 @@ def _lacking(driver: Driver) -> list[str]:
 
 
 def _commit(driver: Driver) -> None:
-    """
-    :raises StoreUnavailable: a standby that must confirm it did not, though it may be kept (the server only warns).
+    """Commit, and check that the standby has confirmed it: if it has not, the server only warns.
+
+    :raises StoreUnavailable: it was not confirmed. It may have been committed.
     """
     driver.warned = False
     done = driver.execute("COMMIT")
     if driver.warned or done.statusmessage != "COMMIT":
-        raise StoreUnavailable("PostgreSQL did not confirm the commit")
-
-
-@contextmanager
-def _turn(lock: threading.Lock, until: float) -> Iterator[None]:
-    if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
-        raise StoreUnavailable("others kept the store busy for too long")
-    try:
-        yield
-    finally:
-        lock.release()
+        raise StoreUnavailable(
+            "PostgreSQL did not confirm the commit: a standby does not answer, or the transaction failed"
+        )
 
 
 def _lock_timeout(until: float) -> str:
-    """Let a wait in the server end a little before our own does, so that the connection is as good as before."""
+    """Let a wait in the server end a little before our own deadline, so that the connection can be used again."""
     return f"SET LOCAL lock_timeout TO {max(int((until - time.monotonic()) * 900), 1)}"

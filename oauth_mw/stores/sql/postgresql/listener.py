@@ -28,7 +28,7 @@ _LOCK_MILLISECONDS = 50
 def notify(driver: Driver, payload: str = "") -> None:
     """Wake the followers of the log. It is tried once, and fails silently.
 
-    A transaction of its own, which waits for no standby: it holds a lock that any other notification needs.
+    It is a transaction of its own that waits for no standby, because it holds a lock that other notifications need.
     """
     with suppress(*ERRORS):
         driver.execute(
@@ -75,7 +75,7 @@ class Listener:
                 return
         except (OSError, *ERRORS):
             self._lose(self._redial)
-            return  # at once: a look shows what happened to the server
+            return  # at once: reading the log shows whether the server still answers
         if time.monotonic() < self._next_dial or not self._listen():
             time.sleep(max(until - time.monotonic(), 0))
 

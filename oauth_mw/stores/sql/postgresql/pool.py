@@ -39,14 +39,14 @@ class Slots:
 
     def take(self, until: float) -> Slot:
         """
-        :raises StoreUnavailable: none was free until then.
+        :raises StoreUnavailable: no slot became free in time.
         """
         slot = Slot()
         with self._changed:
             # An operation that has no time left would only lose the connection over its statement.
             while (left := until - time.monotonic()) <= 0 or len(self._taken) >= self._limit:
                 if left <= 0:
-                    raise StoreUnavailable("no connection to PostgreSQL became free in time")
+                    raise StoreUnavailable("PostgreSQL: all connections of this process stayed in use for too long")
                 # By glances: a waiter that is interrupted just as it is woken wakes no other.
                 self._changed.wait(min(left, _GLANCE))
             self._taken.add(slot)
@@ -68,13 +68,13 @@ class Pool:
     def __init__(self, engine: Engine, limit: int) -> None:
         self.pid = os.getpid()
         # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
-        self.turn = threading.Lock()  # for what only one caller may do at a time
+        self.writers = threading.Lock()  # one thread at a time writes to the log
         self.slots = Slots(limit)
         self.engine = engine
         # Weak: one that an interrupted thread has lost is in use no longer.
         self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
         self.returned = object()  # another one after each connection that came back usable
-        self.judged = False
+        self.checked = False
         self.closed = False
         event.listen(engine, "checkout", _refuse_stale)
 

@@ -1,4 +1,4 @@
-"""Where on a PostgreSQL the store lies, by which names it is called, and whose tables it uses.
+"""In which schema of a PostgreSQL database the store lies, and whether its tables can be trusted.
 
 The ``search_path`` that server, role and URL set only finds the store. No statement uses it: a role that may create
 in one of its schemas could place an operator or a function there that fits better than PostgreSQL's own and runs as
@@ -61,7 +61,7 @@ def find_schema(driver: Driver, path: Sequence[str]) -> str:
     """The schema of the store; where there is none, the one to make it in.
 
     :param path: the schemas of the session's first ``search_path``, in its order.
-    :raises Unusable: the path has no schema, or it is not certain which store is meant.
+    :raises Unusable: the path has no schema, or it is ambiguous which store is meant.
     """
     trusted = {name: bool(its) for name, its in driver.execute(_STORES, (list(path), schema.store.name))}
     found = [name for name in path if name in trusted]
@@ -76,10 +76,10 @@ def find_schema(driver: Driver, path: Sequence[str]) -> str:
 
 
 def has_table(driver: Driver, name: str) -> bool:
-    """Whether the store has a table of this name. One that another role placed there would run that role's code.
+    """Whether the store has a table of this name. A table that another role created could run that role's code.
 
-    :raises ConfigError: it is no table, or of another owner than the store's row; or that is a role that neither owns
-        the schema nor is this one, and may have placed the whole store.
+    :raises ConfigError: it is no table, or has another owner than ``oauth_mw_store``; or that owner neither owns the
+        schema nor is this role, and may have created the whole store.
     """
     row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
     if row and not row[0]:
@@ -93,15 +93,15 @@ def has_table(driver: Driver, name: str) -> bool:
 
 
 def warnings(driver: Driver) -> list[str]:
-    """Which other roles could change what the store is."""
+    """A warning about other roles that could change the store's schema, if there are any."""
     names = [name for (name,) in driver.execute(_CREATORS, (driver.schema, schema.store.name))]
     return [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
 
 
 def missing_rights(driver: Driver) -> list[str]:
-    """Which of the rights that a service needs the role does not have.
+    """The rights that a service needs and the role lacks.
 
-    Those on signing keys are needed only where they lie in the store: a role that has none of them does without.
+    A role without any right on signing keys is fine: they may lie in files.
     """
     found = []
     for table, needed in _NEEDED.items():
@@ -115,7 +115,7 @@ def missing_rights(driver: Driver) -> list[str]:
 
 @lru_cache(256)
 def placed(statement: str, name: str, plain: bool) -> bytes:
-    """A statement in UTF-8, with the name of the store's schema in its place.
+    """A statement in UTF-8, with the store's schema written into it.
 
     :param plain: it has no parameters, so that no ``%`` is one.
     """

@@ -1,4 +1,4 @@
-"""What a PostgreSQL store URL says. libpq reads it, so whatever libpq takes may stand there."""
+"""PostgreSQL store URLs. Whatever libpq accepts may stand in the query."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ _NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
 _NO_USER = re.compile(r"[^:/]*[?#;=\s][^:/]*(:[^@]*)?@|[^:/]*:[^@]*\?[a-z_]+=[^@]*@")
 # Where these stand unescaped in the name of a host or database, a password may have begun before or follow.
 _ODD = re.compile(r"[@#;=\s]")
-# What others revoke is read where it is written: a standby tells it later.
+# A standby would show revocations late.
 _PRIMARY = ("primary", "read-write")
 
 
 def parsed(url: str) -> URL:
-    """The URL for psycopg, whichever of PostgreSQL's schemes it has.
+    """Parse the URL, and give it psycopg's scheme.
 
     :raises ConfigError: it cannot be read.
     """
@@ -56,7 +56,7 @@ def shown(url: URL) -> str:
 
 
 def arguments(url: URL, timeout: float) -> dict[str, Any]:
-    """What the driver connects with.
+    """The driver's arguments for connecting.
 
     :raises ConfigError: libpq would refuse it.
     """
@@ -80,18 +80,18 @@ def arguments(url: URL, timeout: float) -> dict[str, Any]:
 
 
 def hosts(given: dict[str, Any]) -> int:
-    """How many hosts are tried in turn."""
+    """The number of hosts that are tried in turn."""
     return str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
 
 
 def _wrong(given: dict[str, Any]) -> str:
-    """What libpq, or this store, would refuse, without the value; empty when it is nothing."""
+    """What libpq or this store refuses, without the value; empty if nothing is refused."""
     for name in _NUMBERS:
         if not str(given.get(name, 0)).isdecimal():
             return f"{name} must be a whole number"
     if given.get("target_session_attrs", _PRIMARY[0]) not in _PRIMARY:
         return f"target_session_attrs must be {' or '.join(_PRIMARY)}"
-    # libpq judges most values when it connects. So it is sent where nobody can be.
+    # libpq checks most values when it connects, so let it connect to where no server can be.
     nowhere = ",".join([os.devnull] * hosts(given))
     try:
         tried = PGconn.connect_start(make_conninfo(**{**given, "host": nowhere, "hostaddr": ""}).encode())
@@ -103,7 +103,7 @@ def _wrong(given: dict[str, Any]) -> str:
 
 
 def _names_only(said: str, given: dict[str, Any]) -> str:
-    """A name is quoted where it is like one of libpq's: it may be what follows an & in a password."""
+    """Keep a quoted name only if it is like one of libpq's: any other may be what follows an & in a password."""
     known = [option.keyword.decode() for option in Conninfo.get_defaults()]
 
     def quoted(found: re.Match[str]) -> str:

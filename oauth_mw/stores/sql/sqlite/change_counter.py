@@ -1,7 +1,7 @@
-"""The counter file beside an SQLite database: one number mapped into every process, and the writers' queue.
+"""The counter file beside an SQLite database: a number mapped into every process, and the write lock.
 
-The lock is a POSIX record lock: it belongs to the process, so a forked child cannot keep it, and only a
-process that may write the file can take it.
+The lock is a POSIX record lock. It belongs to a process, so a forked child cannot keep it, and only a process that may
+write the file can take it.
 """
 
 from __future__ import annotations
@@ -35,17 +35,21 @@ _SIZE = 4096
 _PUBLISH_SECONDS = 1.0
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without hard links
 
-LATE = "no writer's turn in time"
+
+def not_locked(timeout: float) -> StoreUnavailable:
+    return StoreUnavailable(f"the SQLite write lock was not acquired within {timeout:g} s: another process holds it")
 
 
 class CounterFile:
-    """The counter of the database at ``database``; made when it is missing.
+    """The counter file of the database at ``database``; it is created when it is missing.
 
-    :raises OSError: it cannot be made, or not be opened for reading and writing.
-    :raises StoreUnavailable: it is not a file of the database's owner, or another process does not finish making it.
+    :param timeout: seconds that one operation may wait.
+    :raises OSError: it cannot be created, or not be opened for reading and writing.
+    :raises StoreUnavailable: it is not the database owner's, or another process does not finish creating it.
     """
 
-    def __init__(self, database: str) -> None:
+    def __init__(self, database: str, timeout: float) -> None:
+        self._timeout = timeout
         self.path = database + SUFFIX
         if not os.path.lexists(self.path):
             _make(self.path, database)
@@ -65,7 +69,7 @@ class CounterFile:
 
     @property
     def nonce(self) -> int:
-        """What the database must hold too, see :mod:`.nonce`; 0: none yet, or none that was ever written there."""
+        """The number that the database must hold, too, see :mod:`.nonce`; 0 if there is none, or none of ours."""
         found: int = self._cell[1]
         return found if found < MAX_NUMBER else 0
 
@@ -74,32 +78,33 @@ class CounterFile:
         self._cell[1] = value
 
     def lock(self, deadline: float) -> None:
-        """Wait for the lock that makes the writers of all processes queue.
+        """Acquire the write lock of all processes.
 
-        The wait is a series of tries, because the holder may be a stopped process.
+        It is tried again and again, since no call waits for a limited time and the holder may be a stopped process.
 
         :param deadline: on the monotonic clock.
-        :raises StoreUnavailable: the lock did not become free.
+        :raises StoreUnavailable: the lock was not acquired in time.
         """
-        turn, fd = self._mapped.turn, self._mapped.fd
+        threads, fd = self._mapped.threads, self._mapped.fd
         # Record locks of one process do not exclude each other.
-        if not turn.acquire(False) and not turn.acquire(timeout=max(deadline - time.monotonic(), 0)):
-            raise StoreUnavailable(LATE)
+        if not threads.acquire(False) and not threads.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            raise not_locked(self._timeout)
         try:
-            _lock(partial(fcntl.lockf, fd, fcntl.LOCK_EX | fcntl.LOCK_NB), deadline)
+            if not _locked(partial(fcntl.lockf, fd, fcntl.LOCK_EX | fcntl.LOCK_NB), deadline):
+                raise not_locked(self._timeout)
         except BaseException:
-            turn.release()
+            threads.release()
             raise
 
     def unlock(self) -> None:
         try:
             fcntl.lockf(self._mapped.fd, fcntl.LOCK_UN)
         finally:
-            self._mapped.turn.release()
+            self._mapped.threads.release()
 
 
 def has_counter(database: str) -> bool:
-    """Whether this user has used the database at this path before, as the counter file beside it shows."""
+    """Whether a counter file shows that this user has used the database at this path before."""
     try:
         found = os.lstat(os.path.realpath(database) + SUFFIX)
     except OSError:
@@ -108,19 +113,19 @@ def has_counter(database: str) -> bool:
 
 
 class _Mapped(mmap.mmap):
-    """A counter file that this process has open: one object for each file, for as long as anything reads it.
+    """A counter file that this process has open: one object for each file, as long as anything reads it.
 
-    To close any descriptor of a file would drop all record locks that the process has on it.
+    Closing any descriptor of a file drops all record locks that the process has on it, so there is only one.
     """
 
     fd: int
     identity: Identity
     pid: int
-    turn: threading.Lock
+    threads: threading.Lock
 
 
 _all_mapped: weakref.WeakValueDictionary[tuple[int, Identity], _Mapped] = weakref.WeakValueDictionary()
-_inherited: set[_Mapped] = set()  # kept, because to close them would drop this process's own locks, too
+_inherited: set[_Mapped] = set()  # never closed: that would drop this process's own locks, too
 
 
 def _mapped(path: str, database: str) -> _Mapped:
@@ -146,24 +151,24 @@ def _mapped(path: str, database: str) -> _Mapped:
         os.close(fd)
         raise
     weakref.finalize(mapped, os.close, fd)
-    mapped.fd, mapped.identity, mapped.pid, mapped.turn = fd, identity_of(named), os.getpid(), threading.Lock()
+    mapped.fd, mapped.identity, mapped.pid, mapped.threads = fd, identity_of(named), os.getpid(), threading.Lock()
     _all_mapped[mapped.pid, mapped.identity] = mapped
     return mapped
 
 
 def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
-    """What is written into must be a counter file: root would write into whatever another user put in its place.
+    """Check that a file is a counter file before it is written to.
 
-    That user may own the folder, and so rename or hard-link any file to this name.
+    Another user who owns the folder can give this name to any file, and root would write into it.
 
-    :raises StoreUnavailable: it is not one.
+    :raises StoreUnavailable: it is none.
     """
     if not stat.S_ISREG(found.st_mode):
         wrong = "is a link or no regular file"
     elif found.st_nlink > 1:
         wrong = "has a second name (a hard link)"
     elif found.st_uid != database.st_uid and (
-        # Where others may write the database, any of them may have been the first to need a counter.
+        # If other users may write the database, any of them may have created its counter.
         os.geteuid() == 0 or not database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     ):
         wrong = f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
@@ -171,31 +176,33 @@ def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
         wrong = "is too short"
     else:
         return
-    raise StoreUnavailable(f"{path} {wrong}: remove it, a new one is made")
+    raise StoreUnavailable(f"{path} {wrong}: remove it, and a new one is created")
 
 
 def _writers_only(mode: int) -> int:
-    """The mode without the rights of those that may only read: by a lock of theirs they could stop all writers."""
+    """The mode without the rights of users that may only read: they could take the lock and stop all writers."""
     return mode & 0o222 | (mode & 0o222) << 1
 
 
-# A turn takes some 30 microseconds, and any sleep three times that.
+# A writer holds the lock for some 30 microseconds, and any sleep takes three times that.
 YIELDS = 20
 
 
-def _lock(attempt: Callable[[], None], deadline: float) -> None:
-    """
-    :raises StoreUnavailable: another process had it until the deadline, or it cannot be locked.
+def _locked(attempt: Callable[[], None], deadline: float) -> bool:
+    """Try to lock until it succeeds, or another process has held the lock until the deadline.
+
+    :raises StoreUnavailable: the file cannot be locked.
     """
     pause, yields = 0.0001, YIELDS
     while True:
         try:
-            return attempt()
+            attempt()
+            return True
         except (BlockingIOError, PermissionError):  # POSIX leaves the choice
             if time.monotonic() + pause > deadline:
-                raise StoreUnavailable(LATE) from None
+                return False
         except OSError as error:
-            raise StoreUnavailable(f"the writers' queue fails: {error.strerror}") from None
+            raise StoreUnavailable(f"the SQLite write lock cannot be taken: {error.strerror}") from None
         if yields:
             os.sched_yield()
             yields -= 1
@@ -205,12 +212,12 @@ def _lock(attempt: Callable[[], None], deadline: float) -> None:
 
 
 def _make(path: str, database: str) -> None:
-    """Make the file complete under another name first: a short file under a mapping is SIGBUS."""
+    """Complete the file under another name first: a mapped file that is too short ends the process by SIGBUS."""
     model = os.stat(database)
     draft = f"{path}.{os.getpid()}.{time.time_ns()}"
     fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
-        # A value that no earlier file of this name had, so that nobody takes it for the old one.
+        # A random value, so that no process takes this file for an earlier one of the same name.
         if os.write(fd, secrets.token_bytes(8).ljust(_SIZE, b"\0")) < _SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.geteuid() == 0:
@@ -225,7 +232,7 @@ def _make(path: str, database: str) -> None:
 
 
 def _remove_drafts(path: str, counter: Identity) -> None:
-    """Remove the draft's name of a counter file that has it still: its maker is at that, or was killed before."""
+    """Remove the draft name of a counter file that still has it, because its maker was killed or is about to."""
     folder, name = os.path.split(path)
     for each in os.listdir(folder):
         draft = os.path.join(folder, each)
@@ -235,7 +242,7 @@ def _remove_drafts(path: str, counter: Identity) -> None:
 
 
 def _publish(draft: str, path: str) -> None:
-    """Give the file its name, unless a process that was faster has made one: that one stays."""
+    """Give the file its name, unless another process was faster: its file stays."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -243,10 +250,12 @@ def _publish(draft: str, path: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # A rename would replace another's file, so one process at a time looks whether there is one.
+        # A rename would replace another process's file, so only one process at a time checks and renames.
         folder = os.open(os.path.dirname(path), os.O_RDONLY)
         try:
-            _lock(partial(fcntl.flock, folder, fcntl.LOCK_EX | fcntl.LOCK_NB), time.monotonic() + _PUBLISH_SECONDS)
+            attempt = partial(fcntl.flock, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _locked(attempt, time.monotonic() + _PUBLISH_SECONDS):
+                raise not_locked(_PUBLISH_SECONDS)
             if not os.path.exists(path):
                 os.rename(draft, path)
         finally:

@@ -1,4 +1,4 @@
-"""What one process holds open of an SQLite store: connections, the counter file, and its turn to write."""
+"""The open connections of one process to an SQLite store, its counter file, and the lock that its writers take."""
 
 from __future__ import annotations
 
@@ -13,41 +13,41 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from ....errors import StoreUnavailable, not_text
-from .change_counter import LATE, CounterFile, queueing
+from .change_counter import CounterFile, not_locked, queueing
 from .files import Identity, identity_of
 from .fork import Link
 from .nonce import read_nonce
 
-LOOK_SECONDS = 1.0
-FILE = "oauth_mw_file"  # the function that names the files, in SQL
+CHECK_SECONDS = 1.0
+FILE = "oauth_mw_file"  # the SQL function that names the files
 
 _NOT_UTF8 = "Could not decode to UTF-8"
 
-# After these a connection is as good as before. After any other error nothing is taken for granted.
+# After these errors a connection can be used again. After any other it is closed.
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
-# A new connection, by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise.
+# Opens a connection by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise.
 Dial = Callable[[float], Link]
 
 
 class ConnectionSet:
-    """What must not cross a fork, and all that belongs to one set of files.
+    """The connections of one process to one set of files. A forked child opens its own.
 
-    The connections lie in a free list: a pool's checkout would cost more than the statements.
+    Idle connections lie in a free list: a pool's checkout would cost more than the statements.
 
-    :param database: what the file at ``path`` was when it was opened.
+    :param database: device and inode of the file at ``path`` when it was opened.
     :param timeout: seconds that one operation may wait.
-    :param number: of those sets of files that this process had open before.
-    :ivar exchanged: closed, because the files are others by now.
+    :param number: how many sets of files this process had open before.
+    :ivar exchanged: true when it was closed because other files have taken the place of its own.
     :raises OSError: the counter file cannot be opened.
     """
 
     def __init__(self, path: str, database: Identity, dial: Dial, timeout: float, number: int) -> None:
         self.pid = os.getpid()
-        # SQLite too follows a link before it names its own files.
+        # SQLite, too, follows a symbolic link before it names its own files.
         real = os.path.realpath(path)
-        self.counter = CounterFile(real) if queueing else None
+        self.counter = CounterFile(real, timeout) if queueing else None
         self.closed = False
         self.exchanged = False
         self.due = 0.0
@@ -58,18 +58,18 @@ class ConnectionSet:
         self._names = (real + "-wal", real + "-shm")
         self._companions: dict[str, Identity] = {}
         self._dial = dial
-        # By value: SQLite would keep what it calls, and with it this object.
+        # Not a bound method: SQLite keeps what it calls, and that would keep this object.
         self._name_file = partial(_named, f"{database[0]:x}:{database[1]:x}:{number}", self.counter)
         self._free: list[Link] = []
         self._writer = threading.Lock()
         self._watching = threading.Lock()
         self._watch: list[Link] = []
         weakref.finalize(self, _close, self._free, self._watch).atexit = False
-        _all_held[id(self)] = self
+        _all_sets[id(self)] = self
 
     def begin_with(self, link: Link) -> None:
         """Keep the first connection."""
-        # As long as a connection is open, SQLite's own files beside the database stay the same.
+        # SQLite does not replace its own files beside the database while a connection is open.
         found = {name: _found(name) for name in self._names}
         self._companions = {name: identity_of(file) for name, file in found.items() if file}
         link.driver.create_function(FILE, 0, self._name_file)
@@ -92,18 +92,18 @@ class ConnectionSet:
 
     def put_back(self, link: Link, error: BaseException | None) -> None:
         """
-        :raises StoreUnavailable: ``error`` was SQLite's.
-        :raises AdminError: it was about a text that is none.
+        :raises StoreUnavailable: ``error`` is SQLite's.
+        :raises AdminError: ``error`` is about a text that cannot be encoded.
         """
         if isinstance(error, UnicodeEncodeError):
             self.put_back(link, None)
             raise not_text() from None
-        # SQLAlchemy's second: a row that must be there is not.
+        # InvalidRequestError: a row that must be there is missing.
         if error is not None and isinstance(error, sqlite3.Error | DBAPIError | InvalidRequestError):
             if _is_harmless(error) and not link.driver.in_transaction:
                 self.put_back(link, None)
             else:
-                # The other connections may have read the same pages.
+                # The other connections may have cached the same pages.
                 link.close(broken=True)
                 self.close()
             raise unavailable(error) from None
@@ -112,36 +112,40 @@ class ConnectionSet:
         else:
             self._free.append(link)
 
-    def begin_turn(self, until: float, *, all_files: bool = True) -> None:
-        """One writer at a time, of all processes; where there is no counter, of this one.
+    def lock(self, until: float, *, all_files: bool = True) -> None:
+        """Acquire the write lock, which one writer of all processes holds; without a counter file, one of this process.
 
-        :param all_files: what is written must last, so nothing of the store may have gone. Otherwise the database alone
-            must still be the same.
-        :raises StoreUnavailable: the turn did not come, or the files were exchanged meanwhile.
+        :param all_files: check that all files of the store are still the ones that were opened, because what is written
+            must last. Otherwise only the database is checked.
+        :raises StoreUnavailable: the lock was not acquired in time, or the files were exchanged meanwhile.
         """
         if self.counter:
             self.counter.lock(until)
         elif not self._writer.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise StoreUnavailable(LATE)
+            raise not_locked(self.timeout)
         try:
             if not (self.is_current(until) if all_files else self._is_there(until)):
-                raise StoreUnavailable("the store's files were exchanged")
+                raise self.gone()
         except BaseException:
-            self.end_turn()
+            self.unlock()
             raise
 
-    def end_turn(self) -> None:
+    def unlock(self) -> None:
         if self.counter:
             self.counter.unlock()
         else:
             self._writer.release()
 
+    def gone(self) -> StoreUnavailable:
+        """The error for files that were removed or exchanged."""
+        return StoreUnavailable(f"the files of {self._path} were removed or exchanged while they were in use")
+
     def is_current(self, until: float) -> bool:
-        """False, and everything closed, when the files are no longer those that are open.
+        """Check that the files at the path are still the open ones; if not, close everything and return false.
 
         :raises StoreUnavailable: SQLite does not answer.
         """
-        self.due = time.monotonic() + LOOK_SECONDS
+        self.due = time.monotonic() + CHECK_SECONDS
         self._compared = -1
         if self._are_companions_there() and self._is_there(until):
             return True
@@ -153,14 +157,14 @@ class ConnectionSet:
         if found is None or identity_of(found) != self._database:
             self._leave()
             return False
-        # What another name's processes write into the main file changes its time.
+        # A process that uses another name of the file writes into the main file, which changes its time.
         return found.st_mtime_ns == self._compared or self._has_nonce(found.st_mtime_ns, until)
 
     def _are_companions_there(self) -> bool:
-        # After SQLite's log was removed the next connection begins another one, and they write past each other.
+        # After SQLite's -wal file was removed, the next connection starts another one: each misses the other's writes.
         found = [(_found(name), file) for name, file in self._companions.items()]
         mine = all(now is not None and identity_of(now) == file for now, file in found)
-        # None are noted once they may go: looked at last, since that may be meanwhile.
+        # Before a fork SQLite may remove them, and none are remembered; that may happen while this runs.
         return (mine or not self._companions) and (self.counter is None or self.counter.is_there())
 
     def _has_nonce(self, changed: int, until: float) -> bool:
@@ -187,10 +191,10 @@ class ConnectionSet:
         self.close()
 
     def data_version(self) -> object:
-        """Where there is no counter: what changes with every commit of another connection.
+        """Without a counter file: a value that changes with every commit of another connection.
 
-        The watching connection never writes, so it sees those of this process too. It does not wait
-        for a lock: whoever is told that something may have changed looks, and waits there.
+        The watching connection never writes, so it sees the commits of this process, too. It does not wait for a lock:
+        a caller that finds another value reads the log, and waits there.
         """
         try:
             with self._watching:
@@ -204,9 +208,9 @@ class ConnectionSet:
             return object()  # equal to nothing
 
     def close_for_fork(self) -> None:
-        """Close what is idle, see :mod:`.fork`. What is in use is closed when it is returned."""
+        """Close idle connections, see :mod:`.fork`. Those in use are closed when they are returned."""
         if not self.exchanged:
-            self._companions = {}  # SQLite removes them with its last connection
+            self._companions = {}  # SQLite removes these files with its last connection
         self.close()
 
     def close(self) -> None:
@@ -216,14 +220,14 @@ class ConnectionSet:
                 _close(self._free, self._watch)
 
 
-_all_held: weakref.WeakValueDictionary[int, ConnectionSet] = weakref.WeakValueDictionary()
+_all_sets: weakref.WeakValueDictionary[int, ConnectionSet] = weakref.WeakValueDictionary()
 
 
 def _before_fork() -> None:
-    for found in _all_held.valuerefs():  # a list, unlike values(): other threads may open a store meanwhile
-        held = found()
-        if held is not None:
-            held.close_for_fork()
+    for found in _all_sets.valuerefs():  # a list, unlike values(): another thread may open a store meanwhile
+        connections = found()
+        if connections is not None:
+            connections.close_for_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -246,7 +250,7 @@ def _close(*lists: list[Link]) -> None:
         while True:
             try:
                 link = links.pop()
-            except IndexError:  # others take from it too
+            except IndexError:  # another thread took the last one
                 break
             link.close()
 
@@ -257,6 +261,6 @@ def _is_harmless(error: BaseException) -> bool:
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
-    """In SQLite's own words: SQLAlchemy's would hold the statement and its parameters, and this one what was read."""
+    """With SQLite's own message: SQLAlchemy's holds statement and parameters, and that of a decoding error the text."""
     said = str(error.orig if isinstance(error, DBAPIError) else error)
     return StoreUnavailable(f"SQLite: {'a text is not UTF-8' if said.startswith(_NOT_UTF8) else said}")

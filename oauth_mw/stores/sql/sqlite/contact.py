@@ -1,4 +1,4 @@
-"""First contact with an SQLite database: how it is opened, made, and joined with its counter file."""
+"""First contact with an SQLite database: open it, create its tables, and pair it with its counter file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PAUSE = 0.01
 
 
 def dialling(path: str, timeout: float) -> Dial:
-    """How connections are opened: by values, since what waits for an engine to go must not keep it."""
+    """Return what opens connections. It refers to nothing else, so that it keeps no store alive."""
     address = f"file:{quote(os.fsencode(path))}?mode=rw"
 
     def connect() -> sqlite3.Connection:
@@ -36,7 +36,7 @@ def dialling(path: str, timeout: float) -> Dial:
         link = open_link(engine)
         try:
             link.wait_at_most(until - monotonic())
-            link.driver.execute("PRAGMA synchronous=NORMAL")  # the first one to read the file
+            link.driver.execute("PRAGMA synchronous=NORMAL")  # the first statement that reads the file
             link.wait_at_most(timeout)
             return link
         except BaseException:
@@ -47,7 +47,7 @@ def dialling(path: str, timeout: float) -> Dial:
 
 
 def make_tables(create: Callable[[Connection], None], counter: CounterFile | None, link: Link, until: float) -> None:
-    with _queue(counter, until):
+    with _locked(counter, until):
         link.driver.execute("PRAGMA journal_mode=WAL")
         link.driver.execute("BEGIN IMMEDIATE")
         create(link.core)
@@ -55,54 +55,54 @@ def make_tables(create: Callable[[Connection], None], counter: CounterFile | Non
 
 
 def settle(path: str, counter: CounterFile, link: Link, *, served: bool, mounts_seen: bool, until: float) -> None:
-    """Have database and counter file belong together. A start takes the file over from another name.
+    """Pair the database with the counter file, by a number in both. A start takes the file over from another name.
 
-    :param served: this process has used this very file before, so that another name may have taken it over.
-    :param mounts_seen: this name is known to be no mount of the file alone.
-    :raises StoreUnavailable: another name has; or this one may be a second name, and another process uses the file.
+    :param served: this process has used this very file before. If the numbers differ, another name has taken it over.
+    :param mounts_seen: it is known that this name is not a mount of the file alone.
+    :raises StoreUnavailable: another name has taken it over; or this may be a second name, and another process uses the
+        file.
     """
     found, mine = read_nonce(link.driver), counter.nonce
     if found and found == mine:
         return
     if served and found > mine > 0:
         raise StoreUnavailable(
-            f"{path} was opened by another name since (a hard link, or a mount of the file): "
-            "mount the folder that it lies in, not the file, and restart"
+            f"{path} was opened under another name meanwhile (a hard link, or a mount of the file): "
+            "mount its folder, not the file, and restart"
         )
-    # A smaller number was in a backup that was put back.
+    # A smaller number comes from a backup that was restored.
     foreign = not mounts_seen and found > mine
     try:
-        # A process that waits in the queue has the file open too, so it gives up soon.
-        with _queue(counter, min(until, monotonic() + YIELD_SECONDS) if foreign else until):
+        # A process that waits for the lock has the file open, too, so do not make it wait for long.
+        with _locked(counter, min(until, monotonic() + YIELD_SECONDS) if foreign else until):
             if foreign:
                 _await_sole_use(path, link, until)
             renew_nonce(link.driver, counter)
     except (sqlite3.Error, StoreUnavailable):
-        # Where an older version made the store, one that cannot be written can be read all the same.
+        # A store of an older version has no number. If it cannot be written now, it can still be read.
         if found or mine:
             raise
 
 
 def _await_sole_use(path: str, link: Link, until: float) -> None:
-    """Wait until no other process has the database open, by whatever name.
+    """Wait until no other process has the database open under any name.
 
-    While the processes of another name have it open, what this one commits stays in a ``-wal`` file that they never
-    read, and what they have in theirs replaces it.
+    While processes use another name, they never read the ``-wal`` file of this one, and their own overwrites it.
 
     :raises StoreUnavailable: another process has it open.
     """
     while not _leave_wal(link):
         if monotonic() > until - PAUSE:
             raise StoreUnavailable(
-                f"{path} is in use, perhaps by another name (a hard link, or a mount of the file): mount the folder "
-                "that it lies in, not the file, or stop all processes that use it and try again"
+                f"{path} is in use, perhaps under another name (a hard link, or a mount of the file): mount its "
+                "folder, not the file, or stop all processes that use it and try again"
             )
         sleep(PAUSE)
     link.driver.execute("PRAGMA journal_mode=WAL")
 
 
 def _leave_wal(link: Link) -> bool:
-    """SQLite leaves this mode only where no other connection of any process has the database open."""
+    """Leave WAL mode, which SQLite does only while no other connection of any process has the database open."""
     try:
         return bool(link.driver.execute("PRAGMA journal_mode=DELETE").fetchone()[0] == "delete")
     except sqlite3.OperationalError as error:
@@ -112,23 +112,23 @@ def _leave_wal(link: Link) -> bool:
 
 
 def write_back(driver: Any) -> None:
-    """Write what was committed into the main file, which all names of the database share.
+    """Write everything committed into the main file, which all names of the database share.
 
-    :raises StoreUnavailable: not all of it is there; it may be lost when another name is opened.
+    :raises StoreUnavailable: a part is still missing there, and would be lost if another name is opened.
     """
     busy, written, copied = driver.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
     if busy or written != copied:
-        raise StoreUnavailable("what was committed could not be written into the database's main file: try again")
+        raise StoreUnavailable("the change is committed but not in the database's main file yet: try again")
 
 
 def schema_version(link: Link) -> int:
-    """What every change of the schema raises, and SQLite's `.restore` too."""
+    """A number that every change of the schema increases, and SQLite's ``.restore``, too."""
     return int(link.driver.execute("PRAGMA schema_version").fetchone()[0])
 
 
 @contextmanager
-def _queue(counter: CounterFile | None, until: float) -> Iterator[None]:
-    """The writers' queue, for a connection that is not in use yet."""
+def _locked(counter: CounterFile | None, until: float) -> Iterator[None]:
+    """Hold the write lock, for a connection that is not in the set yet."""
     if counter is None:
         yield
         return

@@ -1,10 +1,9 @@
-"""SQLite: connections, the writers' queue, and the counter that tells other processes of a revocation.
+"""SQLite: connections, the write lock, and the counter by which other processes notice a revocation.
 
-Beside the database lies a small file with one number in it, mapped into every process. A process
-that appends to the revocation log changes it after the commit and before answering, so that reading
-one word of memory tells a worker whether it knows everything. A lock on the same file makes writers
-queue, which SQLite itself does unfairly. Where there is no ``fcntl``, SQLite's own
-``data_version`` and waiting take the places of both.
+Beside the database lies a small file with a number in it, mapped into every process. A process that appends to the
+revocation log changes the number after the commit and before it answers, so a worker reads one word of memory to learn
+whether it knows everything. Writers queue for a lock on the same file, because SQLite's own locks are unfair. Without
+``fcntl``, SQLite's ``data_version`` and its own locks take the places of both.
 """
 
 from __future__ import annotations
@@ -33,22 +32,22 @@ from .files import Identity, check_names, check_planted, identity, make_database
 from .fork import Link
 from .sessions import ReadSession, WriteSession
 
-# Some 500 pages of its log; SQLite itself waits for 1,000.
+# Some 500 pages of the -wal file; SQLite itself waits for 1,000.
 SWEPT_ROWS = 16_000
 
 
 class SQLiteEngine:
-    """Held connections to one file.
+    """Connections to one database file.
 
-    :param path: what stood after ``sqlite://``.
+    :param path: the part of the URL after ``sqlite://``.
     :param timeout: seconds that one operation may wait.
     """
 
     immediate = True
     locks_rows = False
-    microseconds = None  # the machine's
-    # A restored backup is another store, even if its log ends where this one does. What a power failure takes along, no
-    # worker remembers.
+    microseconds = None  # the clock is the machine's
+    # With the file and the schema's version in it, a restored backup has another id, even if its log ends at the same
+    # position. After a power failure no worker is left that remembers what was lost.
     store_id = (
         schema.store.c.store_id
         + literal_column(f"'/' || {FILE}() || '/'")
@@ -64,7 +63,7 @@ class SQLiteEngine:
         self.generation: Callable[[], object] = object
         self.check: Callable[[Connection], None] = lambda connection: None
         self._create: Callable[[Connection], None] | None = None
-        self._held: ConnectionSet | None = None
+        self._connections: ConnectionSet | None = None
         self._served: tuple[Identity, int] | None = None  # the file, and the version of its schema
         self._exchanges = 0
         self._mounts_seen = True
@@ -73,17 +72,17 @@ class SQLiteEngine:
         self._dial = dialling(self.path, timeout)
 
     @staticmethod
-    @cache  # SQLAlchemy takes a millisecond for each
+    @cache  # SQLAlchemy takes a millisecond to compile a statement
     def compiled(statement: ClauseElement) -> str:
         """The text of a hot statement, for a driver connection and parameters in the order of the text."""
         return str(statement.compile(dialect=dialect(paramstyle="qmark")))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
-        """First contact, and nothing held afterwards, so that nothing crosses a fork.
+        """Make first contact, and close everything again, so that nothing crosses a fork.
 
-        :param create: makes the tables where they are missing; kept until a contact succeeds.
-        :raises ConfigError: no store there, or none that this code can use.
-        :raises StoreUnavailable: it does not answer for now, or is damaged where it has been used before.
+        :param create: creates the tables if they are missing; kept until a contact succeeds.
+        :raises ConfigError: there is no store, or none that this version can use.
+        :raises StoreUnavailable: it does not answer for now, or it is damaged and has been used before.
         """
         try:
             if create:
@@ -103,17 +102,21 @@ class SQLiteEngine:
         return inspect(connection).has_table(name)
 
     def _usable(self) -> ConnectionSet | None:
-        held = self._held
-        return held if held is not None and held.pid == os.getpid() and not held.closed else None
+        connections = self._connections
+        return (
+            connections
+            if connections is not None and connections.pid == os.getpid() and not connections.closed
+            else None
+        )
 
-    def _here(self, until: float) -> ConnectionSet:
-        """What this process holds, made anew after a fork or when the files were exchanged: noticed within a second.
+    def _current(self, until: float) -> ConnectionSet:
+        """The connections of this process; new ones after a fork, and within a second after the files were exchanged.
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        held = self._usable()
-        if held is not None and (monotonic() < held.due or held.is_current(until)):
-            return held
+        connections = self._usable()
+        if connections is not None and (monotonic() < connections.due or connections.is_current(until)):
+            return connections
         try:
             return self._contact(until)
         except ConfigError as error:
@@ -122,17 +125,17 @@ class SQLiteEngine:
     def _contact(self, until: float) -> ConnectionSet:
         opening = self._opening.get()
         if not opening.acquire(timeout=max(until - monotonic(), 0)):
-            raise StoreUnavailable("the store is being opened")
+            raise StoreUnavailable(f"another thread has been opening {self.path} for {self.timeout:g} s")
         try:
-            held = self._usable()
-            if held is not None:
-                return held
-            if self._held is not None and self._held.exchanged:
+            connections = self._usable()
+            if connections is not None:
+                return connections
+            if self._connections is not None and self._connections.exchanged:
                 self._exchanges += 1
-            held = self._prepared(until)
-            self.generation = held.counter.read if held.counter else self._data_version
-            self._held = held
-            return held
+            connections = self._prepared(until)
+            self.generation = connections.counter.read if connections.counter else self._data_version
+            self._connections = connections
+            return connections
         except OSError as error:
             raise StoreUnavailable(f"the store's files cannot be opened: {error.strerror}") from None
         except (sqlite3.Error, DBAPIError) as error:
@@ -143,37 +146,38 @@ class SQLiteEngine:
             opening.release()
 
     def _prepared(self, until: float) -> ConnectionSet:
-        """Judge what is there before touching anything; make the tables, if this is the start that may."""
+        """Check the files before anything is written; create the tables if :meth:`open` was asked to."""
         database = identity(self.path)
         self._mounts_seen = check_names(self.path)
         check_planted(self.path)
         link = self._dial(until)
         try:
             link.wait_at_most(until - monotonic())
-            missing = self._judged_missing(link)
+            missing = self._is_missing(link)
             link.wait_at_most(until - monotonic())
-            held = ConnectionSet(self.path, database, self._dial, self.timeout, self._exchanges)
+            connections = ConnectionSet(self.path, database, self._dial, self.timeout, self._exchanges)
             if missing and self._create:
-                make_tables(self._create, held.counter, link, until)
+                make_tables(self._create, connections.counter, link, until)
                 self.check(link.core)
-            if held.counter:
+            if connections.counter:
                 served = self._served == (database, schema_version(link))
-                settle(self.path, held.counter, link, served=served, mounts_seen=self._mounts_seen, until=until)
+                settle(self.path, connections.counter, link, served=served, mounts_seen=self._mounts_seen, until=until)
             version = schema_version(link)
             link.wait_at_most(self.timeout)
-            check_planted(self.path)  # once more: SQLite has opened its files by now
-            held.begin_with(link)
+            check_planted(self.path)  # again: SQLite has opened its files by now
+            connections.begin_with(link)
         except BaseException:
             link.close(broken=True)
             raise
-        if not held.is_current(until):
-            raise StoreUnavailable("the store's files were exchanged")
+        if not connections.is_current(until):
+            raise connections.gone()
         self._create, self._served = None, (database, version)
-        return held
+        return connections
 
-    def _judged_missing(self, link: Link) -> bool:
-        """
-        :raises ConfigError: nothing that this code can use, nor make.
+    def _is_missing(self, link: Link) -> bool:
+        """Whether the tables are to be created.
+
+        :raises ConfigError: this version can neither use nor create what is there.
         """
         try:
             self.check(link.core)
@@ -181,25 +185,25 @@ class SQLiteEngine:
             if self._create is None:
                 raise
             return True
-        # A database that was restored from a dump has readers wait for writers.
+        # A database that was restored from a dump is not in WAL mode: its readers would wait for writers.
         return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
 
     def renew(self) -> None:
         """Never needed."""
 
     def verify(self) -> None:
-        """Notice that the files were exchanged; open the new ones.
+        """Check the files, and open the new ones if they were exchanged.
 
         :raises StoreUnavailable: they are not there.
         """
         until = deadline_in(self.timeout)
-        if not self._here(until).is_current(until):
-            self._here(until)
+        if not self._current(until).is_current(until):
+            self._current(until)
 
     def swept(self, rows: int) -> None:
-        """Write what piles up in SQLite's log into the database, while others write on.
+        """Write the contents of the ``-wal`` file into the database after many rows, while other writers go on.
 
-        Otherwise the commit that finds the log long would do it, and all writers would wait for that.
+        Otherwise a commit that finds the file long would do it, and all writers would wait for that.
         """
         self._swept += rows
         if self._swept >= SWEPT_ROWS:
@@ -208,7 +212,7 @@ class SQLiteEngine:
                 link.driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def on_revocation(self, callback: Callable[[], None]) -> None:
-        """The generation says it all."""
+        """Never called: the generation changes with every revocation."""
 
     def waiter(self) -> None:
         """Nothing wakes a follower."""
@@ -217,45 +221,48 @@ class SQLiteEngine:
         return ()
 
     def close(self) -> None:
-        held, self._held = self._held, None
-        self.generation = object  # the counter's would keep its file open
-        if held:
-            held.close()
+        connections, self._connections = self._connections, None
+        self.generation = object  # the counter's method would keep its file open
+        if connections:
+            connections.close()
 
     def _data_version(self) -> object:
-        held = self._usable()
-        return held.data_version() if held else object()  # equal to nothing, so that who asks looks
+        connections = self._usable()
+        return (
+            connections.data_version() if connections else object()
+        )  # equal to nothing, so that the caller reads the log
 
     def reading(self) -> ReadSession:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline_in(self.timeout)
-        return ReadSession(self._here(until), until)
+        return ReadSession(self._current(until), until)
 
     def writing(self) -> WriteSession:
         """
         :raises StoreUnavailable: there is no usable store now.
         """
         until = deadline_in(self.timeout)
-        return WriteSession(self._here(until), until)
+        return WriteSession(self._current(until), until)
 
     @contextmanager
     def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
-        """One write transaction that survives power loss. With ``revokes`` all workers learn of it, after the commit.
+        """A write transaction that survives power loss.
 
-        :raises StoreUnavailable: as in :class:`WriteSession`; then nothing was committed. Or as in :func:`write_back`.
+        :param revokes: after the commit, change the counter, so that all workers read the log.
+        :raises StoreUnavailable: as in :class:`WriteSession`, and nothing was committed; or as in :func:`write_back`.
         """
         until = deadline_in(self.timeout)
-        held = self._here(until)
-        with WriteSession(held, until, all_files=True) as (connection, driver):
+        connections = self._current(until)
+        with WriteSession(connections, until, all_files=True) as (connection, driver):
             try:
                 driver.execute("PRAGMA synchronous=FULL")
                 driver.execute("BEGIN IMMEDIATE")
                 yield connection
                 driver.execute("COMMIT")
-                if revokes and held.counter:
-                    held.counter.bump()
+                if revokes and connections.counter:
+                    connections.counter.bump()
                 if not self._mounts_seen:
                     write_back(driver)
             except BaseException:

@@ -34,8 +34,8 @@ def identity(path: str) -> Identity:
 def check_names(path: str) -> bool:
     """Refuse a database that can be opened by a second name.
 
-    SQLite and the counter keep their files beside the name, so the processes of one name would not see what those of
-    the other write.
+    SQLite's and our own files lie beside the name, so processes that use one name would not see what processes that use
+    the other name write.
 
     :return: whether a mount would have been seen.
     :raises ConfigError: it has several hard links, or is itself a mount.
@@ -54,9 +54,9 @@ def check_names(path: str) -> bool:
 
 
 def check_planted(path: str) -> None:
-    """As root, refuse files that the database's owner may have put in the place of the store's.
+    """As root, refuse files that the owner of the database may have put in the place of the store's.
 
-    That user may have renamed a file of root to the name of one, or linked to it, and root would write into it.
+    That user may have linked to a file of root, or renamed it, and root would write into it.
 
     :raises ConfigError: the link to the database, or a file of SQLite's beside it, is not its owner's; or root's
         database lies in the folder of another user.
@@ -81,7 +81,7 @@ def check_planted(path: str) -> None:
 
 def _check_companion(path: str, database: os.stat_result) -> None:
     found = os.lstat(path)
-    # Where others may write the database, SQLite's files belong to the first that needed them.
+    # If other users may write the database, SQLite's files belong to the first that needed them.
     shared = database.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and found.st_uid != 0
     if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
         wrong = "is a link, has a second name or is no regular file"
@@ -98,7 +98,7 @@ def _unescaped(text: bytes) -> bytes:
 
 
 def check_folder(folder: str) -> None:
-    """SQLite makes further files beside the database, so an existing one needs a writable folder too.
+    """Check the database's folder: SQLite creates files beside the database, so it must be writable.
 
     :raises StoreBroken: it is missing or not writable.
     :raises StoreUnavailable: the file system does not answer.
@@ -116,7 +116,7 @@ def check_folder(folder: str) -> None:
 
 
 def give_to_owner_of(model: str, descriptor: int) -> None:
-    """Give a file that root has made to the owner and group of ``model``.
+    """Give a file that root has created to the owner and group of ``model``.
 
     :raises OSError: the system does not permit it.
     """
@@ -126,7 +126,7 @@ def give_to_owner_of(model: str, descriptor: int) -> None:
 
 
 def make_database(path: str) -> None:
-    """Create the database file where it is missing, readable by its owner alone: the one that its folder has.
+    """Create the database file if it is missing. Only the owner of its folder, who becomes its owner, may read it.
 
     :raises StoreBroken: its folder is missing or not writable, or it is not itself.
     :raises StoreUnavailable: the file system does not answer, or is full.
@@ -140,12 +140,12 @@ def make_database(path: str) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise _refusal(f"{path} cannot be made", error) from None
+        raise _refusal(f"{path} cannot be created", error) from None
     if not os.path.isfile(path) or not os.access(path, os.R_OK | os.W_OK):
         raise StoreBroken(f"{path} is not a file that can be read and written")
 
 
-# What no configuration is to blame for.
+# Errors that pass, and are not a fault of the configuration.
 _PASSING = {
     errno.EDQUOT,
     errno.EHOSTDOWN,

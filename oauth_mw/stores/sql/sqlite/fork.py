@@ -1,9 +1,9 @@
 """Connections to SQLite, which belong to the process that opened them.
 
-SQLite keeps its books on locks by process, so a child that inherits an open database takes its
-parent's locks for its own. When the parent then closes the database, another process finds it unused,
-and deletes the log into which the child still writes. So idle connections are closed before a fork,
-and a child neither uses nor closes the others: it would delete the log under the processes that use it.
+SQLite records its locks by process, so a forked child that inherits an open database takes its parent's locks for its
+own. When the parent then closes the database, another process finds it unused and deletes the ``-wal`` file into which
+the child still writes. So idle connections are closed before a fork. A child neither uses nor closes the others, since
+closing one could delete the file under the processes that use it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine
 
-# Each open connection, and the process that opened it. What a child inherited is kept here, or garbage collection would
-# close it.
+# The process that opened each connection. This also keeps inherited ones from being closed by garbage collection.
 _owners: dict[Connection, int] = {}
 
 
@@ -25,13 +24,13 @@ class Link(NamedTuple):
     driver: Any
 
     def wait_at_most(self, seconds: float) -> None:
-        """Let SQLite wait so long for a lock."""
+        """Set how long SQLite waits for its locks."""
         self.driver.execute(f"PRAGMA busy_timeout={max(int(seconds * 1000), 1)}")
 
     def close(self, *, broken: bool = False) -> None:
         """Close it, if this process opened it.
 
-        :param broken: whatever state it is in.
+        :param broken: do not expect anything of its state.
         """
         if _owners.get(self.core) != os.getpid():
             return

@@ -1,11 +1,11 @@
-"""Notice that a database was opened by another name, or exchanged by what was in a backup.
+"""Notice that a database was opened under another name, or replaced by a backup.
 
-A random number stands in the database and in the counter file beside each of its names. To open a
-database with another number than its counter's writes a new one into both. Then the counter beside
-the other name differs, and the processes that use that name stop.
+A number stands in the database and in the counter file beside each of its names. When a database is opened whose number
+differs from its counter's, a new number is written into both. Then the counter beside the other name differs, and the
+processes that use that name stop.
 
-The number lies in a page of its own that is written into the main file at once: processes of two
-names share nothing else, because each name has its own ``-wal`` file.
+The number lies in a page of its own that is written into the main file at once. Processes of two names share nothing
+else, because each name has its own ``-wal`` file.
 """
 
 from __future__ import annotations
@@ -23,27 +23,27 @@ _WRITE = "INSERT OR REPLACE INTO oauth_mw_nonce VALUES (1, ?)"
 
 
 def read_nonce(driver: Any) -> int:
-    """What the database holds now; 0 where there is none.
+    """The number that the database holds now; 0 if there is none.
 
     :raises sqlite3.Error: it cannot be read.
-    :raises StoreUnavailable: it is none that was ever written there.
+    :raises StoreUnavailable: what is there was never written by this module.
     """
-    # The page may have changed in the main file without a trace in our -wal, so none that was read before will do.
+    # The page may have changed in the main file without a trace in our -wal file, so no cached page will do.
     driver.execute("PRAGMA shrink_memory")
     try:
         row = driver.execute(_READ).fetchone()
     except sqlite3.OperationalError as error:
-        # Without a code where the module could not decode what SQLite gave it.
+        # An error of decoding has no code.
         if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
             raise
-        return 0  # no such table: an older version made the store
-    return read("the number of the database's file", number, row[0]) if row else 0
+        return 0  # no such table: an older version created the store
+    return read("the number in oauth_mw_nonce", number, row[0]) if row else 0
 
 
 def renew_nonce(driver: Any, counter: CounterFile) -> None:
-    """Write a new one into the database and the counter file, if they differ. Only within the writers' queue.
+    """Write a new number into the database and the counter file, if theirs differ. The caller holds the write lock.
 
-    A later one is larger, so that what a backup brought back is known from what another name has written.
+    Later numbers are larger, so that a restored backup can be told from what another name has written.
 
     :raises sqlite3.Error: it cannot be written; then nothing has changed.
     """
@@ -55,7 +55,7 @@ def renew_nonce(driver: Any, counter: CounterFile) -> None:
             driver.execute(_MAKE)
             nonce = max(found, before) + 1 + secrets.randbits(40)
             driver.execute(_WRITE, (nonce,))
-            # Before the commit: a process that is killed between the two leaves what the next contact mends.
+            # Before the commit: if the process is killed between the two, the next contact mends it.
             counter.nonce = nonce
         driver.execute("COMMIT")
     except BaseException:
