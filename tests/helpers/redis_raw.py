@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import redis as driver
-
-from oauth_mw.stores.redis.network.routing import connect
-from oauth_mw.stores.redis.network.url import parse_url
 
 
 def client_of(url: str) -> driver.Redis:
@@ -22,16 +16,6 @@ def client_of(url: str) -> driver.Redis:
 
 def prefix_of(url: str) -> str:
     return parse_qs(urlsplit(url).query).get("prefix", ["oauth_mw"])[0]
-
-
-def run_file(url: str, file: Path) -> None:
-    """Run the commands of a file, with the prefix of ``url`` for the name of the file, on one server or several."""
-    servers, own = connect(parse_url(url)), (f"{file.stem}_fixture".encode(), prefix_of(url).encode())
-    for line in file.read_text(encoding="utf-8").splitlines():
-        name, key, *values = [part.encode("latin-1") for part in json.loads(line)]
-        key = key.replace(*own)
-        servers.run(key.decode(), [(name, key, *values)], time.monotonic() + 5)
-    servers.close()
 
 
 class Raw:

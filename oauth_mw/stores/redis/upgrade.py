@@ -161,18 +161,19 @@ def client_from(client_id: str, *fields: Any) -> tuple[str, bytes]:
     :param fields: what :data:`FIELDS` names.
     :raises AdminError: they are garbled, or the client has too many secrets.
     """
-    return _judged(f"the client {client_id!r}", _converted, client_id, *fields)
-
-
-def _converted(client_id: str, *fields: Any) -> tuple[str, bytes]:
-    client = _client_from(client_id, *fields)
+    what = f"the client {client_id!r}"
+    client = _judged(what, _client_from, client_id, *fields)
     if client is None:
         return "", records.BLANK_VERIFIERS
     if len(client.secrets) > MAX_SECRETS:
-        excess = f"the client {client_id!r} has {len(client.secrets)} secrets, and {MAX_SECRETS} are the most"
+        excess = f"{what} has {len(client.secrets)} secrets, and {MAX_SECRETS} are the most"
         raise AdminError(f"{excess}: revoke some by the oauth_mw that made the store, and run the upgrade again")
+    return _judged(what, _written, client)
+
+
+def _written(client: Client) -> tuple[str, bytes]:
     record, verifiers, _ = clients.fields_of(StoredClient(client))
-    records.client_from(client_id, record, 0)  # what cannot be read back is not written
+    records.client_from(client.client_id, record, 0)  # what cannot be read back is not written
     return record, verifiers
 
 
