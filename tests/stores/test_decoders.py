@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from redis.exceptions import MovedError, RedisError, ResponseError
 
 from helpers.damage import judge
-from oauth_mw import StoreUnavailable
+from oauth_mw import AdminError, StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
 from oauth_mw.stores import decoding
 from oauth_mw.stores.records import client_from, client_text, key_set_from, key_set_text, verifiers_from
 from oauth_mw.stores.redis import rows as redis_rows
+from oauth_mw.stores.redis import upgrade
 from oauth_mw.stores.redis.network.checks import read_info, run_id, why_not_primary
 from oauth_mw.stores.redis.network.errors import unavailable
 from oauth_mw.stores.sql.rows import token_from_row
@@ -114,7 +115,8 @@ def test_a_token_s_row(row):
 
 # Redis
 
-ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"]]
+ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"], {"new": 1}]
+# Of schema 2:
 RECORD = ["a client", ["read"], ["read"], 60, "jwt", ["urn:a"], ["urn:a"], {"tier": ["gold", True]}, False, 5]
 LINE = ["id", "00" * 16, "00" * 32, "first", 5, 9, False]
 SIGNING = [5, 5, "ES256", "{}", "-----BEGIN", 5]
@@ -134,31 +136,34 @@ replies = st.none() | st.integers() | st.binary(max_size=25) | st.lists(st.binar
 
 @given(dumped(ROW), replies | st.just(b"0"), replies | st.just(0))
 @settings(max_examples=200)
-def test_a_token_in_redis(row, ended, revoked):
-    outage(redis_rows.read, redis_rows.token_from, row, ended, revoked)
+def test_a_token_in_redis(row, revoked_before, revoked):
+    outage(redis_rows.read, redis_rows.token_from, row, revoked_before, revoked)
 
 
-@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies) | replies)
+@given(clients.map(lambda client: json.dumps(client).encode()) | replies, st.just(b"0" * 19) | replies)
 @settings(max_examples=200)
-def test_a_client_in_redis(fields):
-    outage(redis_rows.read, redis_rows.client_from, "tester", fields)
+def test_a_client_in_redis(record, revoked_before):
+    outage(redis_rows.read, redis_rows.client_from, "tester", record, revoked_before)
 
 
-@given(dumped(LINE) | replies)
-@settings(max_examples=200)
-def test_the_verifiers_of_a_client_in_redis(lines):
-    outage(redis_rows.read, redis_rows.verifiers_from, lines)
+@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies))
+@settings(max_examples=300)
+def test_a_client_of_schema_2_in_redis(fields):
+    with suppress(AdminError):
+        record, verifiers = upgrade.client_from("tester", *fields)
+        judge(client_from("tester", record, 0) if record else verifiers_from(verifiers))
 
 
 @given(replies | st.just(b"kid"), dumped(SIGNING))
-@settings(max_examples=100)
-def test_a_signing_key_in_redis(kid, row):
-    outage(redis_rows.read, redis_rows.key_from, kid, row)
+@settings(max_examples=200)
+def test_a_signing_key_of_schema_2_in_redis(kid, row):
+    with suppress(AdminError):
+        judge(upgrade.key_from(kid, row))
 
 
 @given(replies, replies)
 def test_an_event_in_redis(name, value):
-    outage(redis_rows.read, redis_rows.ended_from, name, value)
+    outage(redis_rows.read, redis_rows.revocation_from, name, value)
 
 
 @given(replies)

@@ -110,7 +110,8 @@ def test_what_was_copied_is_not_copied_again(stores, clock):
     with pytest.raises(Cut):
         copy(source, target, clock, progress=stop)
 
-    assert copy(source, target, clock).tokens == (6, 4)
+    # On a Redis Cluster, a page may hold one.
+    assert copy(source, target, clock).tokens == (10 - sum(passed), sum(passed))
 
 
 @each_pair
