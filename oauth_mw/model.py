@@ -21,7 +21,7 @@ TOKEN_FORMATS = ("opaque", "jwt")
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 MAX_SCOPES = 200  # of a client
 
-EMPTY: Mapping[str, Value] = MappingProxyType({})
+EMPTY: Mapping[str, Any] = MappingProxyType({})
 BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 
 # Expiry stands in four bytes of a token's storage key.
@@ -40,7 +40,7 @@ MAX_LOG_ONLY_PER_CLIENT = 10_000
 # token had left. A clock that is ahead for less than that makes no revoked token good again.
 KEEP_AGAIN_SECONDS = 3600
 CLIENTS_PER_PAGE = 200  # in a page
-# Who has missed more events than so many forgets all that he knows instead.
+# A follower that has missed more events than this forgets all that it knows instead.
 MAX_EVENTS_PER_READ = 20_000
 
 
@@ -75,7 +75,10 @@ class AccessToken:
 
 
 class ClientSecret(NamedTuple):
-    """One secret of a client: a salted SHA-256, a label, and the Unix second after which it is refused."""
+    """One secret of a client: a salted SHA-256, a label, and the Unix second after which it is refused.
+
+    ``other`` holds members of its record that a newer version wrote; so it does in the other records.
+    """
 
     secret_id: str
     salt: bytes
@@ -84,6 +87,7 @@ class ClientSecret(NamedTuple):
     created_at: int = 0
     not_after: int | None = None
     weak: bool = False
+    other: Mapping[str, Any] = EMPTY
 
     def __repr__(self) -> str:
         return f"ClientSecret(secret_id={self.secret_id!r}, label={self.label!r}, not_after={self.not_after!r})"
@@ -102,7 +106,7 @@ class Client:
     """
 
     client_id: str
-    name: str
+    name: str = ""
     scopes: tuple[str, ...] = ()
     default_scope: tuple[str, ...] | None = None
     lifetime: int | None = None
@@ -116,6 +120,7 @@ class Client:
     created_at: int = 0
     secrets: tuple[ClientSecret, ...] = ()
     revoked_before: int = 0
+    other: Mapping[str, Any] = field(default_factory=_none, repr=False)
 
 
 class TokenRecord(NamedTuple):
@@ -132,20 +137,21 @@ class TokenRecord(NamedTuple):
     attributes: Mapping[str, Value] = EMPTY
     public_attributes: frozenset[str] = frozenset()
     audience: tuple[str, ...] = ()
-    revoked: bool = False  # by itself, or by a later event that ended all tokens of its client
+    revoked: bool = False  # by itself, or by a later event that revoked all tokens of its client
+    other: Mapping[str, Any] = EMPTY
 
 
 class Revocation(NamedTuple):
-    """One event of the revocation log: one token ended (``key``), or all of a client's issued before it.
+    """One event of the revocation log: one token (``key``) is revoked, or all of a client's that were issued before.
 
-    It names no client when all that followers know may be wrong. ``alone`` is true when nothing but
-    the log says that this token ended.
+    It names no client when all that followers know may be wrong. ``log_only`` is true when nothing but the log says
+    that this token is revoked.
     """
 
     position: int
     client_id: str
     key: bytes | None = None
-    alone: bool = False
+    log_only: bool = False
 
 
 class LogPage(NamedTuple):
@@ -180,22 +186,13 @@ class KeyRecord(NamedTuple):
     algorithm: str
     public: str
     private: str
-    created_at: int
-    signs_from: int
+    created_at: int = 0
+    signs_from: int = 0
     needed_until: int = 0
+    other: Mapping[str, Any] = EMPTY
 
     def __repr__(self) -> str:
         return f"KeyRecord(kid={self.kid!r}, algorithm={self.algorithm!r}, signs_from={self.signs_from!r})"
-
-    def is_valid(self) -> bool:
-        """Whether it can be what was written: texts without lone surrogates, and times."""
-        texts, times = self[:4], self[4:]
-        try:
-            for each in texts:
-                each.encode()
-        except (AttributeError, UnicodeEncodeError):
-            return False
-        return all(type(each) is int and 0 <= each < MAX_NUMBER for each in times)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,42 +200,50 @@ class KeySet:
     """All signing keys of a store, in the order in which they sign."""
 
     keys: tuple[KeyRecord, ...] = ()
+    other: Mapping[str, Any] = field(default_factory=_none, repr=False)
 
     @classmethod
-    def of(cls, records: Iterable[KeyRecord]) -> KeySet:
-        return cls(tuple(sorted(records, key=lambda record: (record.signs_from, record.kid))))
+    def of(cls, records: Iterable[KeyRecord], other: Mapping[str, Any] = EMPTY) -> KeySet:
+        return cls(tuple(sorted(records, key=lambda record: (record.signs_from, record.kid))), other)
 
     def find(self, kid: str) -> KeyRecord | None:
         return next((record for record in self.keys if record.kid == kid), None)
 
 
-class ClientRecord(NamedTuple):
-    """A client as it moves to another store. Of a deleted one only the id is left.
-
-    ``ended`` is the position of the last event that ended all of its tokens.
-    """
+class StoredClient(NamedTuple):
+    """A client as it is copied to another store. Of a deleted one, only the id and ``revoked_before`` are left."""
 
     client: Client
-    ended: int
     deleted: bool = False
 
 
 class LogRecord(NamedTuple):
-    """An event of the log as it moves, with the Unix second until which it is kept."""
+    """An event of the log as it is copied, with the Unix second until which it is kept."""
 
     position: int
     client_id: str
     key: bytes | None
     keep_until: int
-    alone: bool = False
+    log_only: bool = False
 
 
 class LogState(NamedTuple):
-    """Where a store's log stands, and the highest position that was swept out of it."""
+    """The last position of a store's log, and the highest position that was swept out of it."""
 
     store_id: str
     position: int
-    floor: int
+    swept_until: int
+
+
+class CopyState(NamedTuple):
+    """Whether a store can become a copy of another one, or be brought up to date as one.
+
+    ``origin`` is the id of the store that it is a copy of; empty when it is none, or was changed by other means since.
+    A store ``is_empty`` when it never had a client and its log no event, and it has no signing keys.
+    """
+
+    origin: str
+    is_empty: bool
 
 
 @dataclass(frozen=True, slots=True)

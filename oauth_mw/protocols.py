@@ -22,13 +22,12 @@ from typing import Any, Protocol
 
 from .model import (
     Client,
-    ClientRecord,
     DenylistPage,
-    KeyRecord,
     KeySet,
     LogPage,
     LogRecord,
     LogState,
+    StoredClient,
     StoreStats,
     TokenRecord,
 )
@@ -171,16 +170,18 @@ class RevocationLog(Protocol):
 
 
 class Copyable(Protocol):
-    """All that a store has, for a move into another one, in batches. Each step is done whole or not at all.
+    """All that a store holds, for a copy of it into another store, in batches. Each call takes effect whole or not.
 
-    Whoever takes remembers the store it is a copy of by its id, ``origin``, and refuses to take
-    once it was changed by anybody else. ``AdminError`` says so.
+    A store that is being copied into remembers the id of the other store as its ``origin``. Every change of clients,
+    keys or revocations by other means removes it in the same step, and then the store takes no more from there. The
+    rules are in :mod:`oauth_mw.stores.copying`. Each ``put`` has the origin as its first argument and raises
+    ``AdminError`` when it is not the store's own.
     """
 
     def log_state(self) -> LogState: ...
 
-    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
-        """All, with the deleted ones."""
+    def read_clients(self) -> Iterator[Sequence[StoredClient]]:
+        """All clients, deleted ones too."""
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         """What the log holds after this position, in order."""
@@ -191,31 +192,29 @@ class Copyable(Protocol):
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         """Those that are still there, ``revoked`` if by themselves; ``keys`` are of one batch."""
 
-    def become_copy(self, origin: str) -> None:
-        """
-        :raises AdminError: it is no copy of ``origin``, or was changed since, and is not empty.
-        """
-
-    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
-        """Make the clients what they are there; those that were not."""
-
-    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
-        """Append what happened there, with all that follows from it, up to ``position``."""
-
-    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
-        """Make those that came from there what they are there; how many were not here.
-
-        Those that are not there any more go, and nobody is told: the event is in the log. Others that were made
-        here stay.
-        """
-
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
-        """Those that no token has here."""
+        """Those of ``keys`` that no token has here."""
 
-    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
-        """Add tokens of known clients; how many were not there."""
+    def become_copy(self, origin: str) -> None:
+        """Set the origin.
 
-    def stats(self, now: int) -> StoreStats: ...
+        :raises AdminError: see :func:`oauth_mw.stores.copying.check_copy`.
+        """
+
+    def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
+        """Write what :func:`oauth_mw.stores.copying.client_of_copy` makes of each; those that were not so before."""
+
+    def put_events(self, origin: str, events: Sequence[LogRecord], position: int, swept_until: int) -> None:
+        """Append the events after the last position here, with all that follows from them, up to ``position``."""
+
+    def put_keys(self, origin: str, keys: KeySet) -> int:
+        """Replace the signing keys, without an event: it is among the events. How many were not here.
+
+        An unchanged key set writes nothing.
+        """
+
+    def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        """Add tokens of clients that are here; how many were not here. Without any it confirms what was written."""
 
 
 class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
@@ -230,7 +229,14 @@ class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
     @property
     def single_process(self) -> bool: ...
 
-    def copyable(self) -> Copyable: ...
+    def stats(self, now: int) -> StoreStats:
+        """What the store holds.
+
+        :param now: Unix seconds, by which tokens are expired.
+        """
+
+    def copyable(self) -> Copyable | None:
+        """``None`` where nothing outlives the process."""
 
     def warnings(self) -> Sequence[str]:
         """What an operator should know: above all what a crash or a power failure would cost."""

@@ -7,7 +7,6 @@ import pkgutil
 import sqlite3
 import traceback
 from contextlib import closing
-from dataclasses import replace
 from importlib import import_module
 
 import pytest
@@ -37,10 +36,6 @@ except TypeError:
 every_kind = pytest.mark.parametrize("store_kind", STORE_SUITE)
 lasting = pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
 distant = pytest.mark.parametrize("store_kind", ["postgresql", "redis"])
-
-
-def _with_an_id_twice(client):
-    return replace(client, secrets=(*client.secrets, client.secrets[0]._replace(label="twice")))
 
 
 class Heard(logging.Handler):
@@ -114,7 +109,7 @@ def secret_url(store_url, store_kind):
 @every_kind
 def test_the_whole_life_of_a_store_is_logged_without_a_secret(heard, secret_url, store_kind):
     with closing(open_store(secret_url, create=True)) as store:
-        secrets = [*become_copy(store), *live(store)]
+        secrets = [*(become_copy(store) if store.copyable() else ()), *live(store)]
 
     assert ("sqlalchemy.engine.Engine.oauth_mw" in heard.names) == (store_kind in ("sqlite", "postgresql"))
     assert len(secrets) > 200 and len(heard.said) > 20
@@ -145,10 +140,10 @@ def break_redis(url):
 
 
 TROUBLE = (
-    "UPDATE oauth_mw_signing_key SET created_at = -1, public = '{'",
-    "UPDATE oauth_mw_client SET attributes = '{'",
-    "ALTER TABLE oauth_mw_secret RENAME COLUMN label TO other",
-    "DROP TABLE oauth_mw_token",
+    "UPDATE oauth_mw_key_set SET record = substr(record, 2)",
+    "UPDATE oauth_mw_clients SET record = substr(record, 2)",
+    "ALTER TABLE oauth_mw_clients RENAME COLUMN verifiers TO other",
+    "DROP TABLE oauth_mw_tokens",
 )
 BREAK = {"sqlite": break_sqlite, "postgresql": break_postgresql, "redis": break_redis}
 
@@ -166,8 +161,6 @@ def test_faults_of_a_store_are_told_without_a_secret(heard, secret_url, store_ki
         heard.fails(lambda: admin.import_key(store, pem, secret=STORE_KEY))
         heard.fails(lambda: admin.import_key(store, pem[:-60], password=PEM_PASSWORD, secret=STORE_KEY))
         heard.fails(lambda: admin.private_key(store, record.kid, password=PEM_PASSWORD, secret="an" + STORE_KEY))
-        if store_kind != "redis":  # which has no rule about ids of secrets
-            heard.fails(lambda: store.update_client("tester", _with_an_id_twice))
         BREAK[store_kind](secret_url)
         heard.fails(lambda: admin.add_secret(store, "tester", secret=GIVEN))
         heard.fails(lambda: admin.inspect_token(store, admin.token_key(token)))

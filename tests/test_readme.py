@@ -201,7 +201,7 @@ def test_alembic_leaves_our_tables_alone_as_it_says(store, store_url):
     here = {"context": SimpleNamespace(configure=keep), "connection": None, "target_metadata": apps.metadata}
     exec(fenced("def include_name"), here)
     with engine.connect() as connection:
-        assert ("remove_table", "oauth_mw_client") in proposed()
+        assert ("remove_table", "oauth_mw_clients") in proposed()
         assert proposed(**here["kept"]) == [("add_table", "orders")]
 
 

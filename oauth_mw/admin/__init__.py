@@ -22,7 +22,7 @@ from .clients import (
     revoke_secret,
     update_client,
 )
-from .copying import Amount, Copied, copy_store, stats
+from .copying import Copied, Count, copy_store, stats
 from .keys import (
     KeyStatus,
     import_key,
@@ -37,8 +37,8 @@ from .keys import (
 from .tokens import TokenStatus, inspect_jwt, inspect_token, purge, revoke_jwt, revoke_token, token_key
 
 __all__ = [
-    "Amount",
     "Copied",
+    "Count",
     "KeyStatus",
     "NewClient",
     "NewSecret",

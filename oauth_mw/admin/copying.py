@@ -1,4 +1,4 @@
-"""Copy all of a store into another one."""
+"""Copy all that a store holds into another one."""
 
 from __future__ import annotations
 
@@ -9,116 +9,116 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
-from ..model import Clock, LogRecord, StoreStats
-from ..protocols import Store
+from ..model import Clock, KeySet, LogRecord, StoreStats
+from ..protocols import Copyable, Store
 from ..tokens.opaque import CLOCK_MARGIN
 
 T = TypeVar("T")
 
 
-class Amount(NamedTuple):
-    """How many were written, and how many were there already."""
+class Count(NamedTuple):
+    """How many were copied, and how many were present before."""
 
-    moved: int
-    there: int
+    copied: int
+    present: int
 
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What a copy consists of."""
+    """What came of a copy."""
 
-    clients: Amount
-    secrets: Amount
-    deleted: Amount
-    tokens: Amount
-    events: Amount
-    keys: Amount = Amount(0, 0)
+    clients: Count
+    secrets: Count
+    deleted: Count
+    tokens: Count
+    events: Count
+    keys: Count = Count(0, 0)
 
     @property
     def changed(self) -> bool:
-        parts = (self.clients, self.secrets, self.deleted, self.tokens, self.events, self.keys)
-        return any(amount.moved for amount in parts)
+        counts = (self.clients, self.secrets, self.deleted, self.tokens, self.events, self.keys)
+        return any(count.copied for count in counts)
 
 
 def stats(store: Store, *, clock: Clock = time.time) -> StoreStats:
-    """What is in a store.
+    """What a store holds.
 
     :raises StoreUnavailable: it does not answer.
     """
-    return store.copyable().stats(int(clock()))
+    return store.stats(int(clock()))
 
 
 def copy_store(
-    source: Store, target: Store, *, clock: Clock = time.time, told: Callable[[int], None] = lambda tokens: None
+    source: Store, target: Store, *, clock: Clock = time.time, progress: Callable[[int], None] = lambda tokens: None
 ) -> Copied:
     """Copy clients, secrets, deleted ids, the revocation log, signing keys and all unexpired tokens.
 
-    Both may be in use meanwhile, but only ``source`` may change. What ends tokens goes before the
-    tokens, so that a copy that was interrupted accepts none that ``source`` then refused. Another
-    call goes on, and brings what has changed.
+    Both may be in use meanwhile, but only ``source`` may change. What revokes tokens is copied before the tokens, so
+    that a copy that was interrupted accepts none that ``source`` refused. Another call completes it, or brings it up to
+    date.
 
-    :param target: empty, or a copy of ``source`` that was changed by nobody else; tokens it issued itself stay.
-    :param told: called with how many tokens have been dealt with since the last call.
-    :raises AdminError: ``target`` is neither; nothing was written.
+    :param target: empty, or a copy of ``source`` in which clients, keys and revocations were changed by copies alone.
+        Tokens that it has issued stay.
+    :param progress: called with how many more tokens have been compared.
+    :raises AdminError: ``target`` is neither, or one of them is in memory.
     :raises StoreUnavailable: one of them does not answer; the call can be repeated.
     """
-    return _Copying(source, target).run(int(clock()), told)
+    return _Copying(source, target).run(int(clock()), progress)
 
 
 class _Copying:
     def __init__(self, source: Store, target: Store) -> None:
-        self._source, self._target = source.copyable(), target.copyable()
-        self._read_keys = source.read_keys, target.read_keys
-        self._source_url, self._target_url = source.url, target.url
+        self._source, self._target = source, target
+        self._reader, self._writer = _copyable(source), _copyable(target)
         self._origin = ""
         self._position = 0  # up to which the target has the source's log
-        self._clients: dict[str, tuple[bool, int]] = {}  # by id: deleted, and how many secrets
-        self._moved: dict[str, tuple[bool, int]] = {}
+        self._clients: dict[str, tuple[bool, int]] = {}  # by id: whether it is deleted, and how many secrets it has
+        self._copied: dict[str, tuple[bool, int]] = {}
         self._events = 0
-        self._keys = Amount(0, 0)
+        self._keys = Count(0, 0)
 
-    def run(self, now: int, told: Callable[[int], None]) -> Copied:
+    def run(self, now: int, progress: Callable[[int], None]) -> Copied:
         self._begin()
-        events_there = self._count_events()
+        events_present = self._count_events()
         self._copy_all_but_tokens()
-        moved = seen = 0
-        for keys in _each(self._source.read_token_keys(now - CLOCK_MARGIN), self._source_url):
+        copied = seen = 0
+        for keys in self._read(self._reader.read_token_keys(now - CLOCK_MARGIN)):
             if keys:
-                moved += self._copy_tokens(keys)
+                copied += self._copy_tokens(keys)
                 seen += len(keys)
-                told(len(keys))
-        # What was ended or changed meanwhile.
+                progress(len(keys))
+        # What was revoked or changed meanwhile.
         self._copy_all_but_tokens()
-        with _asking(self._target_url):
-            # Though nothing had to be written: what was must have been kept, by the standbys too.
-            self._target.take_tokens(self._origin, [])
+        with _naming(self._target):
+            # Even if nothing had to be written: what is there must have been kept, by the standbys too.
+            self._writer.put_tokens(self._origin, [])
         return Copied(
-            clients=self._amount(lambda deleted, secrets: not deleted),
-            secrets=self._amount(lambda deleted, secrets: secrets),
-            deleted=self._amount(lambda deleted, secrets: deleted),
-            tokens=Amount(moved, seen - moved),
-            events=Amount(self._events, events_there),
+            clients=self._count(lambda deleted, secrets: not deleted),
+            secrets=self._count(lambda deleted, secrets: secrets),
+            deleted=self._count(lambda deleted, secrets: deleted),
+            tokens=Count(copied, seen - copied),
+            events=Count(self._events, events_present),
             keys=self._keys,
         )
 
     def _begin(self) -> None:
-        with _asking(self._source_url):
-            there = self._source.log_state()
-        with _asking(self._target_url):
-            if self._target.log_state().store_id == there.store_id:
-                raise AdminError(f"{self._source_url} and {self._target_url} are the same store")
-            self._target.become_copy(there.store_id)
-            here = self._target.log_state()
+        with _naming(self._source):
+            there = self._reader.log_state()
+        with _naming(self._target):
+            if self._writer.log_state().store_id == there.store_id:
+                raise AdminError(f"{self._source.url} and {self._target.url} are the same store")
+            self._writer.become_copy(there.store_id)
+            here = self._writer.log_state()
         if here.position > there.position:
             raise AdminError(
-                f"{self._source_url} stands behind what was copied from it: it is an older state of itself"
+                f"{self._source.url} holds less than was copied from it before: a backup of it was restored"
             )
         self._origin, self._position = there.store_id, here.position
 
     def _count_events(self) -> int:
         """How many of the source's events the target has."""
         count = 0
-        for batch in _each(self._source.read_events(0), self._source_url) if self._position else ():
+        for batch in self._read(self._reader.read_events(0)) if self._position else ():
             here = sum(event.position <= self._position for event in batch)
             count += here
             if here < len(batch):
@@ -127,58 +127,58 @@ class _Copying:
 
     def _copy_all_but_tokens(self) -> None:
         self._copy_events()
-        for batch in _each(self._source.read_clients(), self._source_url):
-            with _asking(self._target_url):
-                taken = self._target.take_clients(self._origin, batch)
-            for records, into in (batch, self._clients), (taken, self._moved):
-                into.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in records})
-        # A client may have been ended since: the log may not stand before that for long.
+        for batch in self._read(self._reader.read_clients()):
+            with _naming(self._target):
+                copied = self._writer.put_clients(self._origin, batch)
+            for clients, counted in (batch, self._clients), (copied, self._copied):
+                counted.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in clients})
+        # A client may have been revoked since the events were read: its record must not be ahead of the log for long.
         self._copy_events()
-        # With a key come all tokens that it has signed: before it goes all that ended some of them.
+        # A new key makes all tokens good that it has signed: what revokes some of them is copied before it.
         self._copy_keys(new=True)
 
     def _copy_keys(self, *, new: bool) -> None:
         """
-        :param new: also those that are not there yet.
+        :param new: also those that the target does not have yet.
         """
-        with _asking(self._source_url):
-            there = self._read_keys[0]().keys
-        with _asking(self._target_url):
-            here = {record.kid for record in self._read_keys[1]().keys}
-            taken = [record for record in there if new or record.kid in here]
-            moved = self._keys.moved + self._target.take_signing_keys(self._origin, taken)
-        self._keys = Amount(moved, max(len(there) - moved, 0))
+        with _naming(self._source):
+            there = self._source.read_keys()
+        with _naming(self._target):
+            here = self._target.read_keys()
+            keys = there if new else KeySet.of([key for key in there.keys if here.find(key.kid)], there.other)
+            copied = self._keys.copied + self._writer.put_keys(self._origin, keys)
+        self._keys = Count(copied, max(len(there.keys) - copied, 0))
 
     def _copy_events(self) -> None:
-        with _asking(self._source_url):
-            end = self._source.log_state().position
-        # When its followers learn that a key was removed, it must be gone.
+        with _naming(self._source):
+            end = self._reader.log_state().position
+        # When followers of the target learn that a key was removed, it must be gone.
         self._copy_keys(new=False)
-        for batch in _each(self._source.read_events(self._position), self._source_url):
+        for batch in self._read(self._reader.read_events(self._position)):
             events = [event for event in batch if event.position <= end]
             if events:
-                self._take_events(events, events[-1].position)
-        self._take_events([], end)
+                self._put_events(events, events[-1].position)
+        self._put_events([], end)
 
-    def _take_events(self, events: Sequence[LogRecord], position: int) -> None:
-        # Asked for after the events were read, so that it tells of all that were swept before.
-        with _asking(self._source_url):
-            floor = self._source.log_state().floor
-        with _asking(self._target_url):
-            self._target.take_events(self._origin, events, position, min(floor, position))
+    def _put_events(self, events: Sequence[LogRecord], position: int) -> None:
+        # Read after the events, so that it counts all that were swept before.
+        with _naming(self._source):
+            swept_until = self._reader.log_state().swept_until
+        with _naming(self._target):
+            self._writer.put_events(self._origin, events, position, min(swept_until, position))
         self._events += len(events)
         self._position = position
 
     def _copy_tokens(self, keys: Sequence[bytes]) -> int:
-        """How many of them were not there."""
-        with _asking(self._target_url):
-            keys = self._target.missing(keys)
+        """How many of them the target did not have."""
+        with _naming(self._target):
+            keys = self._writer.missing(keys)
         if not keys:
             return 0
-        with _asking(self._source_url):
-            tokens = self._source.read_tokens(keys)
-            end = self._source.log_state().position
-        # Before a token goes what it is judged by: its client, and all that was revoked until it was read.
+        with _naming(self._source):
+            tokens = self._reader.read_tokens(keys)
+            end = self._reader.log_state().position
+        # What a token is judged by is copied before it: its client, and all that was revoked until it was read.
         if any(token.client_id not in self._clients for _, token in tokens):
             self._copy_all_but_tokens()
         elif end > self._position:
@@ -186,27 +186,33 @@ class _Copying:
         tokens = [each for each in tokens if each[1].client_id in self._clients]
         if not tokens:
             return 0
-        with _asking(self._target_url):
-            return self._target.take_tokens(self._origin, tokens)
+        with _naming(self._target):
+            return self._writer.put_tokens(self._origin, tokens)
 
-    def _amount(self, count: Callable[[bool, int], int]) -> Amount:
-        moved = sum(count(*each) for each in self._moved.values())
-        return Amount(moved, sum(count(*each) for each in self._clients.values()) - moved)
+    def _count(self, count: Callable[[bool, int], int]) -> Count:
+        copied = sum(count(*each) for each in self._copied.values())
+        return Count(copied, sum(count(*each) for each in self._clients.values()) - copied)
+
+    def _read(self, batches: Iterator[T]) -> Iterator[T]:
+        while True:
+            with _naming(self._source):
+                batch = next(batches, None)
+            if batch is None:
+                return
+            yield batch
 
 
-def _each(batches: Iterator[T], url: str) -> Iterator[T]:
-    while True:
-        with _asking(url):
-            batch = next(batches, None)
-        if batch is None:
-            return
-        yield batch
+def _copyable(store: Store) -> Copyable:
+    copyable = store.copyable()
+    if copyable is None:
+        raise AdminError(f"{store.url} is gone when its process ends: there is nothing to copy")
+    return copyable
 
 
 @contextmanager
-def _asking(url: str) -> Iterator[None]:
-    """Two stores are at work: an outage says of which."""
+def _naming(store: Store) -> Iterator[None]:
+    """Two stores are in use: an outage says of which."""
     try:
         yield
     except StoreUnavailable as error:
-        raise StoreUnavailable(f"{url}: {error.reason}") from None
+        raise StoreUnavailable(f"{store.url}: {error.reason}") from None

@@ -36,7 +36,7 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         there = _open(opened, before, target, "TO", create=True)
         copied = _copy(here, there)
         urls = here.url, there.url
-    amounts = {
+    parts = {
         "clients": copied.clients,
         "secrets": copied.secrets,
         "deleted ids": copied.deleted,
@@ -45,11 +45,11 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         "signing keys": copied.keys,
     }
     if as_json:
-        counts = {name.replace(" ", "_"): amount._asdict() for name, amount in amounts.items()}
+        counts = {name.replace(" ", "_"): {"moved": part.copied, "there": part.present} for name, part in parts.items()}
         print_json({"from": urls[0], "to": urls[1], "changed": copied.changed, **counts})
         return
     click.echo(f"copied {urls[0]} to {urls[1]}" if copied.changed else f"{urls[1]} had all of {urls[0]} already")
-    rows = [(name, str(amount.moved), str(amount.there)) for name, amount in amounts.items()]
+    rows = [(name, str(part.copied), str(part.present)) for name, part in parts.items()]
     print_table(["WHAT", "COPIED", "PRESENT BEFORE"], rows)
 
 
@@ -70,7 +70,7 @@ def _copy(source: Store, target: Store) -> admin.Copied:
     if not count:
         return admin.copy_store(source, target)
     with click.progressbar(length=count, label="copying tokens", file=sys.stderr) as bar:
-        return admin.copy_store(source, target, told=bar.update)
+        return admin.copy_store(source, target, progress=bar.update)
 
 
 @store.command("info")

@@ -58,18 +58,19 @@ def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
     last = keys.keys[-1].kid if keys.keys else ""
     if last != latest or keys.find(record.kid):
         return keys
-    return KeySet.of([*published(keys.keys, now), record])
+    return KeySet.of([*published(keys.keys, now), record], keys.other)
 
 
 def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
     """Keep a key published until this Unix second at least, if it exists."""
-    return KeySet.of(
+    needed = [
         record._replace(needed_until=max(record.needed_until, until)) if record.kid == kid else record
         for record in keys.keys
-    )
+    ]
+    return KeySet.of(needed, keys.other)
 
 
 def without_key(keys: KeySet, kid: str) -> KeySet:
     """Remove the key with this id; ``NotFound`` is raised if there is none."""
     retired = key_of(keys, kid)
-    return KeySet.of(record for record in keys.keys if record != retired)
+    return KeySet.of([record for record in keys.keys if record != retired], keys.other)

@@ -1,48 +1,17 @@
-"""What all stores have in common when one is copied to another."""
+"""The rules of a copy: which store can become one, and what a copy may overwrite."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from hashlib import sha256
+from dataclasses import replace
 from typing import TypeVar
 
 from ..errors import AdminError
-from ..model import Client, ClientRecord
+from ..model import CopyState, StoredClient
 
 ROWS_PER_BATCH = 2000
 
 T = TypeVar("T")
-
-
-def gone(client_id: str, ended: int) -> ClientRecord:
-    """A deleted client."""
-    return ClientRecord(Client(client_id, "", enabled=False), ended, deleted=True)
-
-
-def digest(record: ClientRecord) -> bytes:
-    """The same for the same client in every store, and only there. What its tokens' end is, the log tells."""
-    client = record.client
-    if record.deleted:
-        return sha256(json.dumps([client.client_id]).encode()).digest()
-    text = json.dumps(
-        [
-            client.client_id,
-            client.name,
-            client.scopes,
-            client.default_scope,
-            client.lifetime,
-            client.token_format,
-            client.audiences,
-            client.default_audience,
-            sorted([name, value, name in client.public_attributes] for name, value in client.attributes.items()),
-            client.resource_server,
-            client.enabled,
-            client.created_at,
-            sorted([secret[0], secret[1].hex(), secret[2].hex(), *secret[3:]] for secret in client.secrets),
-        ]
-    )
-    return sha256(text.encode()).digest()
 
 
 def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
@@ -50,17 +19,25 @@ def batches(rows: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield rows[start : start + size]
 
 
-def occupied(url: str) -> AdminError:
-    return AdminError(f"{url} is not empty, and no copy of another store: nothing can be copied there")
+def check_copy(state: CopyState, origin: str, url: str, *, begun: bool) -> None:
+    """Check that a store can take what another one holds.
+
+    :param origin: the id of the other store.
+    :param url: of the store, for people.
+    :param begun: whether it became a copy before; else an empty store becomes one.
+    :raises AdminError: it cannot; the text says why.
+    """
+    if state.origin == origin or (not begun and not state.origin and state.is_empty):
+        return
+    if state.origin:
+        raise AdminError(f"{url} is a copy of another store: nothing can be copied into it")
+    if begun:
+        raise AdminError(f"{url} was changed by other means while it was copied into: nothing more can be copied")
+    raise AdminError(f"{url} is not empty, and no unchanged copy of this store: nothing can be copied into it")
 
 
-def other_copy(url: str) -> AdminError:
-    return AdminError(f"{url} is a copy of another store than this: nothing can be copied there")
-
-
-def own_events(url: str) -> AdminError:
-    return AdminError(f"tokens were ended in {url} itself since it was copied: it goes its own way now")
-
-
-def own_client(url: str, client_id: str) -> AdminError:
-    return AdminError(f"client {client_id!r} was changed in {url} itself since it was copied: it goes its own way now")
+def client_of_copy(here: StoredClient | None, there: StoredClient) -> StoredClient:
+    """What a copy makes of a client: the record of the other store. Revoked tokens stay revoked in both."""
+    if here is None or here.client.revoked_before <= there.client.revoked_before:
+        return there
+    return there._replace(client=replace(there.client, revoked_before=here.client.revoked_before))

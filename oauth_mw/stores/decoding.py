@@ -13,14 +13,12 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..errors import StoreUnavailable
-from ..model import EMPTY, MAX_LIFETIME, MAX_NUMBER, TOKEN_FORMATS, Value
+from ..model import MAX_LIFETIME, MAX_NUMBER, TOKEN_FORMATS, Value
 
 # What decoding raises for one reason or another; ValueError is also that of Unicode and of JSON.
 FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 
 T = TypeVar("T")
-Attributes = tuple[Mapping[str, Value], frozenset[str]]
-NO_ATTRIBUTES: Attributes = (EMPTY, frozenset())
 
 
 def read(what: str, reader: Callable[..., T], *found: Any) -> T:
@@ -89,14 +87,11 @@ def maybe(reader: Callable[[Any], T], found: Any) -> T | None:
     return None if found is None else reader(found)
 
 
-def attributes(pairs: Any) -> Attributes:
-    """Custom attributes, from a JSON object of pairs: the value, and whether it is public."""
-    if type(pairs) is not dict:
+def attributes(found: Any) -> Mapping[str, Value]:
+    """Custom attributes, from a JSON object."""
+    if type(found) is not dict:
         raise TypeError("no object")
-    if not pairs:
-        return NO_ATTRIBUTES
-    values = {text(name): _value(value) for name, (value, _) in pairs.items()}
-    return MappingProxyType(values), frozenset(name for name, (_, public) in pairs.items() if flag(public))
+    return MappingProxyType({text(name): _value(value) for name, value in found.items()})
 
 
 def _value(found: Any) -> Value:

@@ -1,14 +1,26 @@
-"""Stores that were made by another version of this code."""
+"""Stores whose schema has another version than the one of this code."""
 
 from __future__ import annotations
 
 from ..errors import ConfigError
 
+# What an upgrade can begin with: the version that the code before records made.
+UPGRADABLE = 2
+UPGRADE = "oauth-mw --store URL store upgrade"
 
-def other_version(url: str, found: int, known: int) -> ConfigError:
-    """The refusal of a store whose schema has another version than the one that is known here.
+
+def other_version(url: str, found: int, known: int, *, under_way: bool = False) -> ConfigError:
+    """The refusal of a store whose schema has another version than ``known``.
 
     :param url: of the store, for people.
+    :param under_way: whether an upgrade from ``found`` was begun and has not finished.
     """
-    way_out = "upgrade oauth_mw" if found > known else "an older oauth_mw made it, and this one cannot read it"
+    if under_way:
+        way_out = f"an upgrade was begun and has not finished; if none is running, run `{UPGRADE}` again"
+    elif found > known:
+        way_out = "upgrade oauth_mw"
+    elif found == UPGRADABLE:
+        way_out = f"stop all workers that use it, then run `{UPGRADE}`"
+    else:
+        way_out = "an older oauth_mw made it, and this one cannot read it"
     return ConfigError("store", f"{url} has schema version {found}, this oauth_mw knows {known}: {way_out}")

@@ -29,7 +29,7 @@ class _Entries(NamedTuple):
     def add(self, event: Revocation, now: float, monotonic: float) -> None:
         if event.key is None:
             self.clients[event.client_id] = max(event.position, self.clients.get(event.client_id, 0))
-        elif event.alone:
+        elif event.log_only:
             keys = self.tokens.setdefault(event.client_id, set())
             if event.key not in keys:
                 # The heap first: after a fork between the two, the event is added again, and not kept for ever.

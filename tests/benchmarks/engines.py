@@ -107,10 +107,10 @@ class SQLite:
     def fill(self, url: str, token: TokenRecord, keys: Iterable[bytes]) -> None:
         with closing(_connection(url)) as connection:
             (number,) = connection.execute(
-                f"SELECT number FROM {schema.client.name} WHERE client_id = ?", (token.client_id,)
+                f"SELECT number FROM {schema.clients.name} WHERE client_id = ?", (token.client_id,)
             ).fetchone()
             values = f"?, {number}, '{token.scope}', {token.issued_at}, {token.position}, 0"
-            insert = f"INSERT INTO {schema.token.name} ({', '.join(COLUMNS)}) VALUES ({values})"
+            insert = f"INSERT INTO {schema.tokens.name} ({', '.join(COLUMNS)}) VALUES ({values})"
             connection.execute("BEGIN IMMEDIATE")
             connection.executemany(insert, ((key,) for key in keys))
             connection.execute("COMMIT")

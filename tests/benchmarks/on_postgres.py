@@ -52,9 +52,9 @@ class Postgres:
 
     def fill(self, url: str, token: TokenRecord, keys: Iterable[bytes]) -> None:
         with _connected(url) as connection, connection.cursor() as cursor:
-            cursor.execute(f"SELECT number FROM {schema.client.name} WHERE client_id = %s", (token.client_id,))
+            cursor.execute(f"SELECT number FROM {schema.clients.name} WHERE client_id = %s", (token.client_id,))
             rest = (*cursor.fetchone(), token.scope, token.issued_at, token.position, False)
-            into = f"COPY {schema.token.name} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
+            into = f"COPY {schema.tokens.name} ({', '.join(COLUMNS)}) FROM STDIN (FORMAT BINARY)"
             with cursor.copy(into) as copy:
                 copy.set_types(TYPES)
                 for key in keys:
@@ -62,8 +62,8 @@ class Postgres:
 
     def size(self, url: str) -> int:
         with _connected(url) as connection:
-            connection.execute(f"VACUUM (ANALYZE) {schema.token.name}")
-            found = connection.execute("SELECT pg_total_relation_size(%s::regclass)", (schema.token.name,))
+            connection.execute(f"VACUUM (ANALYZE) {schema.tokens.name}")
+            found = connection.execute("SELECT pg_total_relation_size(%s::regclass)", (schema.tokens.name,))
             return int(found.fetchone()[0])
 
 

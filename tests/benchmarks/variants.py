@@ -28,7 +28,7 @@ RULES = {
         ("*", "/admin/*", "admin"),
     ],
 }
-READ = f"SELECT client, scope, issued_at, position, revoked, attributes FROM {schema.token.name} WHERE key = ?"
+READ = f"SELECT client, scope, issued_at, position, revoked, extra FROM {schema.tokens.name} WHERE key = ?"
 
 HOT = 200  # a batch of what takes microseconds
 COLD = 20  # of what asks the store

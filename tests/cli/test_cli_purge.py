@@ -21,7 +21,7 @@ def old_tokens(opened, tmp_path):
         with sqlite3.connect(tmp_path / "oauth.db") as database:
             rows = [(OLD.to_bytes(4) + number.to_bytes(28), 1, "", 1, 0, False) for number in range(count)]
             columns = "key, client, scope, issued_at, position, revoked"
-            database.executemany(f"insert into oauth_mw_token ({columns}) values (?, ?, ?, ?, ?, ?)", rows)
+            database.executemany(f"insert into oauth_mw_tokens ({columns}) values (?, ?, ?, ?, ?, ?)", rows)
         database.close()
 
     return put

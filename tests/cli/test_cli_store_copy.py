@@ -26,7 +26,7 @@ def copied(cli, url, other, token):
 
 
 def counts(text):
-    """The table of a copy: what was moved, and what was there."""
+    """The table of a copy: what was copied, and what was present before."""
     return {tuple(line.split()[:-2]): [int(count) for count in line.split()[-2:]] for line in text.splitlines()[2:]}
 
 
@@ -35,7 +35,7 @@ def test_a_copy_is_made_and_says_where(copied, other):
     assert copied.stderr == created(other)
 
 
-def test_a_copy_tells_what_it_moved(copied, url, other):
+def test_a_copy_says_what_it_copied(copied, url, other):
     assert copied.stdout.splitlines()[0] == f"copied {url} to {other}"
     assert counts(copied.stdout) == {
         ("clients",): [1, 0],
@@ -71,7 +71,7 @@ def test_another_copy_brings_what_has_changed(cli, copied, url, other, token):
     TestApp(OAuthMiddleware(echo, store=other)).get("/", headers=bearer(token), status=401)
 
 
-def test_scripts_are_told_the_same(cli, url, other, token):
+def test_scripts_are_given_the_same(cli, url, other, token):
     assert json.loads(cli("store", "copy", url, other, "--json", store=None).stdout) == {
         "from": url,
         "to": other,
@@ -112,7 +112,10 @@ def test_a_store_that_is_in_use_is_refused(cli, url, other, registered):
     answer = cli("store", "copy", url, other, store=None)
 
     assert answer.exit_code == 1
-    assert answer.stderr == f"Error: {other} is not empty, and no copy of another store: nothing can be copied there\n"
+    assert (
+        answer.stderr
+        == f"Error: {other} is not empty, and no unchanged copy of this store: nothing can be copied into it\n"
+    )
 
 
 @pytest.mark.parametrize("place", ["FROM", "TO"])

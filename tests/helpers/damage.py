@@ -15,13 +15,13 @@ from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, OAuthMiddleware, StoreUnavailable, admin
 from oauth_mw.credentials import hash_secret
 from oauth_mw.keys.ring import KeyRing
-from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, TokenRecord
+from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, KeySet, TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.denylist_loader import load_denylist
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 KEY = key_of(1, expires_at=int(time.time()) + 3600)
-ALONE = key_of(2, expires_at=int(time.time()) + 3600)
+LOG_ONLY = key_of(2, expires_at=int(time.time()) + 3600)
 ISSUER = {"issuer": "https://auth.example"}
 AUDIENCE = ("https://api.example/v1",)
 
@@ -48,7 +48,7 @@ def fill(store: Store) -> None:
     store.add_token(KEY, token)
     store.add_token(key_of(3, expires_at=int(time.time()) + 3600), token)
     store.revoke_token(key_of(3, expires_at=int(time.time()) + 3600))
-    store.revoke_log_only("tester", ALONE, client.revoked_before)
+    store.revoke_log_only("tester", LOG_ONLY, client.revoked_before)
     admin.rotate_key(store)
 
 
@@ -70,8 +70,8 @@ def _ring(store: Store) -> KeyRing:
 
 
 def _tokens(store: Store) -> Any:
-    moving = store.copyable()
-    return [moving.read_tokens(page) for page in moving.read_token_keys(0) if page]
+    copying = store.copyable()
+    return [copying.read_tokens(page) for page in copying.read_token_keys(0) if page]
 
 
 def _follow(store: Store) -> Any:
@@ -94,14 +94,14 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "copy clients": lambda store: _all(store.copyable().read_clients()),
     "copy events": lambda store: _all(store.copyable().read_events(-1)),
     "copy tokens": _tokens,
-    "stats": lambda store: store.copyable().stats(int(time.time())),
+    "stats": lambda store: store.stats(int(time.time())),
     "count": lambda store: (store.count_tokens(), store.count_tokens(int(time.time()))),
     "add client": lambda store: store.add_client(registered("third")),
     "update client": lambda store: store.update_client("tester", lambda client: replace(client, name="new")),
     "add secret": lambda store: store.update_client("tester", _with_secret),
     "remove secret": lambda store: remove_secret(store, "tester", "nope", and_tokens=True),
     "end a JWT": lambda store: store.revoke_log_only("tester", key_of(4, expires_at=int(time.time()) + 60), 5),
-    "end one more": lambda store: store.revoke_log_only("tester", ALONE, 5),
+    "end one more": lambda store: store.revoke_log_only("tester", LOG_ONLY, 5),
     "revoke token": lambda store: store.revoke_token(KEY),
     "rotate": lambda store: admin.rotate_key(store),
     "sweep": lambda store: store.sweep(0, 5),
@@ -132,8 +132,10 @@ def judge(found: object) -> None:
     """What a store gives holds what its type says, so that whatever uses it cannot fail."""
     if isinstance(found, Client):
         _judge_client(found)
+    elif isinstance(found, KeySet):
+        judge(found.keys)
     elif isinstance(found, KeyRecord):
-        assert found.is_valid()
+        assert all(map(is_text, found[:4])) and all(map(is_number, found[4:7]))
     elif isinstance(found, TokenRecord):
         assert all(map(is_text, (found.client_id, found.scope, *found.audience)))
         assert is_number(found.issued_at) and is_number(found.position) and type(found.revoked) is bool

@@ -99,7 +99,7 @@ POSTGRES = {
     "schema moved": Fault(partial(between, before=MOVED[0], after=MOVED[1]), rare=True),
     "tables locked": Fault(lambda site: locked(site, ALL_TABLES), waits=True, at_start=True, rare=True),
     "tokens locked": Fault(
-        lambda site: locked(site, "LOCK {}.oauth_mw_token"),
+        lambda site: locked(site, "LOCK {}.oauth_mw_tokens"),
         frozenset({"issue", "revoke", "introspect", "first check"}),
         waits=True,
         at_start=True,

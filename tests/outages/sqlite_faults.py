@@ -21,10 +21,9 @@ Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
 
 
 FILLINGS = [
-    "INSERT INTO oauth_mw_token VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL, NULL)",
-    "INSERT INTO oauth_mw_log SELECT min(position) - 1, '', NULL, 1 << 40, 0 FROM oauth_mw_log",
-    "INSERT INTO oauth_mw_client (client_id, name, scope, resource_server, enabled, deleted, created_at, ended)"
-    " SELECT hex(randomblob(4)), '', '', 0, 0, 1, 0, 0",
+    "INSERT INTO oauth_mw_tokens VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL)",
+    "INSERT INTO oauth_mw_revocations SELECT min(position) - 1, '', NULL, 1 << 40, 0 FROM oauth_mw_revocations",
+    "INSERT INTO oauth_mw_clients SELECT NULL, hex(randomblob(4)), 1, 0, zeroblob(240), ''",
 ]
 
 
@@ -200,10 +199,10 @@ def damaged(site: SQLiteSite, table: str = "", begin: int = 0, end: int = 0) -> 
 def garbled(site: SQLiteSite) -> Iterator[None]:
     """What stands in a row is none of ours."""
     with site.sql() as database:
-        database.execute("UPDATE oauth_mw_client SET attributes = '{'")
+        database.execute("UPDATE oauth_mw_clients SET record = '{' || record")
     yield
     with site.sql() as database:
-        database.execute("UPDATE oauth_mw_client SET attributes = NULL")
+        database.execute("UPDATE oauth_mw_clients SET record = substr(record, 2)")
 
 
 def folder(site: SQLiteSite) -> list[Path]:
@@ -229,17 +228,17 @@ SQLITE = {
     "cut after the first page": Fault(partial(damaged, begin=4096, end=4096)),
     "emptied": Fault(partial(damaged, begin=0, end=0)),
     "tokens overwritten": Fault(
-        partial(damaged, table="oauth_mw_token"),
+        partial(damaged, table="oauth_mw_tokens"),
         frozenset({"issue", "revoke", "introspect", "first check"}),
         of_jwts=frozenset(),
     ),
     "log overwritten": Fault(
-        partial(damaged, table="oauth_mw_log"),
+        partial(damaged, table="oauth_mw_revocations"),
         frozenset({"revoke", "first check", "cached check"}),
         of_jwts=frozenset({"revoke", "first check", "cached check", "introspect"}),
     ),
     "clients overwritten": Fault(
-        partial(damaged, table="oauth_mw_client"),
+        partial(damaged, table="oauth_mw_clients"),
         (WRITES | READS) - {"cached check"},
         of_jwts=WRITES | {"introspect"},
     ),

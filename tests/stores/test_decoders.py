@@ -11,19 +11,15 @@ from hypothesis import strategies as st
 from redis.exceptions import MovedError, RedisError, ResponseError
 
 from helpers.damage import judge
-from oauth_mw import StoreUnavailable
+from oauth_mw import AdminError, StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
+from oauth_mw.stores import decoding
+from oauth_mw.stores.records import client_from, client_text, key_set_from, key_set_text, verifiers_from
 from oauth_mw.stores.redis import rows as redis_rows
+from oauth_mw.stores.redis import upgrade
 from oauth_mw.stores.redis.network.checks import read_info, run_id, why_not_primary
 from oauth_mw.stores.redis.network.errors import unavailable
-from oauth_mw.stores.sql.rows import (
-    CLIENT_COLUMNS,
-    SECRET_COLUMNS,
-    TOKEN_COLUMNS,
-    client_from_rows,
-    token_from_row,
-    verifiers_from_rows,
-)
+from oauth_mw.stores.sql.rows import token_from_row
 
 texts = st.text(st.characters(), max_size=20)  # with lone surrogates
 numbers = st.integers() | st.sampled_from([0, 1, -1, 2**31, 2**62 - 1, 2**62, 2**63 - 1, 2**63, 10**400])
@@ -37,9 +33,25 @@ pairs = st.dictionaries(texts, st.tuples(scalars, st.booleans()) | values, max_s
 jsons = st.builds(lambda value: json.dumps(value), values | pairs) | texts
 cells = scalars | st.binary(max_size=40) | jsons
 
-GOOD_CLIENT = ["tester", "a client", "read", "read", 60, "jwt", "urn:a", "urn:a", '{"tier": ["gold", true]}', 0, 1, 5]
-GOOD_SECRET = ["id", b"s" * 16, b"d" * 32, "first", 5, 9, 0]
-GOOD_TOKEN = ["tester", "read", 5, 5, '{"tier": ["gold", true]}', "urn:a", 0, 1]
+GOOD_SECRET = {"secret_id": "id", "salt": "5a" * 16, "digest": "5a" * 32, "label": "first", "not_after": 9}
+GOOD_CLIENT = {
+    "name": "a client",
+    "scopes": ["read", "write"],
+    "default_scope": [],
+    "lifetime": 60,
+    "token_format": "jwt",
+    "audiences": ["urn:a"],
+    "default_audience": ["urn:a"],
+    "attributes": {"tier": "gold", "limit": 0.5},
+    "public_attributes": ["tier"],
+    "resource_server": True,
+    "enabled": False,
+    "created_at": 5,
+    "secrets": [GOOD_SECRET],
+}
+GOOD_KEY = {"kid": "kid", "algorithm": "ES256", "public": "{}", "private": "-----BEGIN", "signs_from": 5}
+GOOD_EXTRA = {"attributes": {"tier": "gold"}, "public_attributes": ["tier"], "audience": ["urn:a"]}
+GOOD_TOKEN = ["tester", "read", 5, 5, json.dumps(GOOD_EXTRA), 0, 1]
 
 
 def altered(row):
@@ -49,29 +61,53 @@ def altered(row):
     )
 
 
+def members(good):
+    """Good members of which a few are anything, or are not there; and some that a newer version wrote."""
+    changes = st.dictionaries(st.sampled_from(sorted(good)) | texts, values, max_size=3)
+    left_out = st.sets(st.sampled_from(sorted(good)), max_size=2)
+    return st.builds(
+        lambda changes, left_out: {name: {**good, **changes}[name] for name in (good | changes).keys() - left_out},
+        changes,
+        left_out,
+    )
+
+
+clients = members(GOOD_CLIENT) | members(GOOD_SECRET).map(lambda secret: {**GOOD_CLIENT, "secrets": [secret]})
+key_sets = members(GOOD_KEY).map(lambda key: {"keys": [GOOD_KEY, key]}) | members({"keys": [GOOD_KEY]})
+
+
 def outage(decode, *found):
     """Decode, and judge what it gives."""
     with suppress(StoreUnavailable):
         judge(decode(*found))
 
 
-def test_rows_are_as_wide_as_the_columns():
-    assert [len(GOOD_CLIENT), len(GOOD_SECRET), len(GOOD_TOKEN) - 2] == [
-        len(CLIENT_COLUMNS),
-        len(SECRET_COLUMNS),
-        len(TOKEN_COLUMNS),
-    ]
-    judge(client_from_rows([[*GOOD_CLIENT, *GOOD_SECRET, 7]]))
-    judge(token_from_row(GOOD_TOKEN))
+def test_good_records_are_decoded_and_written_as_they_were():
+    client, keys = json.dumps(GOOD_CLIENT), json.dumps({"keys": [GOOD_KEY]})
+
+    assert json.loads(client_text(client_from("tester", client, 7))) == GOOD_CLIENT
+    assert json.loads(key_set_text(key_set_from(keys))) == {"keys": [GOOD_KEY]}
+    judge((client_from("tester", client, 7), key_set_from(keys), token_from_row(GOOD_TOKEN)))
 
 
-@given(altered([*GOOD_CLIENT, *GOOD_SECRET, 7]))
+@given(clients.map(json.dumps) | cells, cells | st.just(7))
+@settings(max_examples=300)
+def test_a_client_s_record(record, revoked_before):
+    outage(decoding.read, "", client_from, "tester", record, revoked_before)
+
+
+@given(cells | st.binary(min_size=240, max_size=240))
+def test_the_verifiers_of_a_client(found):
+    outage(decoding.read, "", verifiers_from, found)
+
+
+@given(key_sets.map(json.dumps) | cells)
 @settings(max_examples=200)
-def test_a_client_s_row(row):
-    outage(client_from_rows, [row])
+def test_the_record_of_the_signing_keys(record):
+    outage(decoding.read, "", key_set_from, record)
 
 
-@given(altered(GOOD_TOKEN))
+@given(altered(GOOD_TOKEN) | members(GOOD_EXTRA).map(lambda extra: [*GOOD_TOKEN[:4], json.dumps(extra), 0, 0]))
 @settings(max_examples=200)
 def test_a_token_s_row(row):
     outage(token_from_row, row)
@@ -79,7 +115,8 @@ def test_a_token_s_row(row):
 
 # Redis
 
-ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"]]
+ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"], {"new": 1}]
+# Of schema 2:
 RECORD = ["a client", ["read"], ["read"], 60, "jwt", ["urn:a"], ["urn:a"], {"tier": ["gold", True]}, False, 5]
 LINE = ["id", "00" * 16, "00" * 32, "first", 5, 9, False]
 SIGNING = [5, 5, "ES256", "{}", "-----BEGIN", 5]
@@ -99,36 +136,34 @@ replies = st.none() | st.integers() | st.binary(max_size=25) | st.lists(st.binar
 
 @given(dumped(ROW), replies | st.just(b"0"), replies | st.just(0))
 @settings(max_examples=200)
-def test_a_token_in_redis(row, ended, revoked):
-    outage(redis_rows.read, redis_rows.token_from, row, ended, revoked)
+def test_a_token_in_redis(row, revoked_before, revoked):
+    outage(redis_rows.read, redis_rows.token_from, row, revoked_before, revoked)
 
 
-@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies) | replies)
+@given(clients.map(lambda client: json.dumps(client).encode()) | replies, st.just(b"0" * 19) | replies)
 @settings(max_examples=200)
-def test_a_client_in_redis(fields):
-    outage(redis_rows.read, redis_rows.client_from, "tester", fields)
+def test_a_client_in_redis(record, revoked_before):
+    outage(redis_rows.read, redis_rows.client_from, "tester", record, revoked_before)
 
 
-@given(dumped(LINE) | replies)
-@settings(max_examples=200)
-def test_the_verifiers_of_a_client_in_redis(lines):
-    outage(redis_rows.read, redis_rows.verifiers_from, lines)
-
-
-@given(st.lists(st.tuples(cells, cells), max_size=6))
-def test_the_verifiers_of_a_client_s_rows(rows):
-    outage(verifiers_from_rows, rows)
+@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies))
+@settings(max_examples=300)
+def test_a_client_of_schema_2_in_redis(fields):
+    with suppress(AdminError):
+        record, verifiers = upgrade.client_from("tester", *fields)
+        judge(client_from("tester", record, 0) if record else verifiers_from(verifiers))
 
 
 @given(replies | st.just(b"kid"), dumped(SIGNING))
-@settings(max_examples=100)
-def test_a_signing_key_in_redis(kid, row):
-    outage(redis_rows.read, redis_rows.key_from, kid, row)
+@settings(max_examples=200)
+def test_a_signing_key_of_schema_2_in_redis(kid, row):
+    with suppress(AdminError):
+        judge(upgrade.key_from(kid, row))
 
 
 @given(replies, replies)
 def test_an_event_in_redis(name, value):
-    outage(redis_rows.read, redis_rows.ended_from, name, value)
+    outage(redis_rows.read, redis_rows.revocation_from, name, value)
 
 
 @given(replies)

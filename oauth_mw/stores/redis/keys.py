@@ -1,4 +1,4 @@
-"""Signing keys in Redis: one hash, in the slot of the log."""
+"""Signing keys in Redis: one record, a field of the store's own key."""
 
 from __future__ import annotations
 
@@ -8,52 +8,52 @@ from typing import Any
 
 from ...errors import StoreUnavailable
 from ...model import KeySet
-from .rows import in_pairs, key_from, key_text, read
-from .scripts.changes import NO_STORE, UPDATE_KEYS, VERSION
+from ..records import key_set_from, key_set_text
+from .rows import read, several
+from .scripts.changes import NO_STORE, PUT_KEYS, VERSION
 from .session import RedisSession
 
-Pairs = list[tuple[Any, Any]]
 
-
-def read_keys(steps: RedisSession) -> KeySet:
-    return _key_set(_read(steps, steps.deadline()))
+def read_keys(session: RedisSession) -> KeySet:
+    return decoded(record_of(session, session.deadline()))
 
 
 def update_keys(
-    steps: RedisSession, write: Callable[..., Any], change: Callable[[KeySet], KeySet], *, revoke_all: bool
+    session: RedisSession, write: Callable[..., Any], change: Callable[[KeySet], KeySet], *, revoke_all: bool
 ) -> KeySet:
-    """See :class:`~oauth_mw.protocols.KeyStore`.
+    """See :meth:`~oauth_mw.protocols.KeyStore.update_keys`.
 
-    :param write: runs the script of a change that may append an event.
+    :param write: runs the script of a change.
     """
-    deadline, more = steps.deadline(), (steps.keys.signing,)
+    deadline = session.deadline()
     while time.monotonic() < deadline:
-        found = _read(steps, deadline)
-        before = _key_set(found)
+        seen = record_of(session, deadline)
         try:
-            after = change(before)
+            after = change(decoded(seen))
         except Exception:
-            # What was read may be a change that no replica has confirmed yet. No hash has -1 fields.
-            steps.reply(UPDATE_KEYS, "", "0", "-1", deadline=deadline, more=more)
+            session.confirm(deadline)
             raise
-        changed = [text for key in after.keys if key not in before.keys for text in (key.kid, key_text(key))]
-        gone = [text for key in before.keys if after.find(key.kid) is None for text in (key.kid, "")]
-        seen = [text for pair in found for text in pair]
-        how = ("1" if revoke_all else "0", str(len(found)), *seen, *changed, *gone)
-        if write(UPDATE_KEYS, "", *how, deadline=deadline, more=more):
+        if write(PUT_KEYS, "1" if revoke_all else "0", seen, key_set_text(after), deadline=deadline):
             return after
     raise StoreUnavailable("other workers kept changing the signing keys")
 
 
-def _read(steps: RedisSession, deadline: float) -> Pairs:
-    names = steps.keys
+def record_of(session: RedisSession, deadline: float) -> bytes:
+    """The record of the signing keys.
+
+    :raises StoreUnavailable: there is none.
+    """
 
     def ask() -> Any:
-        version, found = steps.of_primary([("HGET", names.store, "version"), ("HGETALL", names.signing)], deadline)
-        return found if version == VERSION else NO_STORE
+        found = session.of_primary([("HMGET", session.keys.store, "version", "keys")], deadline)
+        version, record = read(several, 2, *found)
+        return record if version == VERSION else NO_STORE
 
-    return read(in_pairs, steps.with_store(ask, deadline))
+    record = session.with_store(ask, deadline)
+    if type(record) is not bytes:
+        raise StoreUnavailable("the signing keys in Redis are missing")
+    return record
 
 
-def _key_set(found: Pairs) -> KeySet:
-    return KeySet.of(read(key_from, *pair) for pair in found)
+def decoded(record: bytes) -> KeySet:
+    return read(lambda: key_set_from(record.decode()))

@@ -1,26 +1,29 @@
-"""Between what lies in Redis and the nouns. Positions are decimals of 19 digits: as text they sort as numbers do."""
+"""The keys of a store in Redis, and what lies in them as nouns.
+
+Positions are decimals of 19 digits: as text they sort as numbers do.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIER_BYTES
 from ...errors import StoreUnavailable
-from ...model import Client, ClientSecret, KeyRecord, Revocation, TokenRecord, Value
-from .. import decoding
-from ..decoding import FAULTS, attributes, blob, decimal, decoded, flag, maybe, number, text
+from ...model import Client, Revocation, TokenRecord, Value
+from .. import decoding, records
+from ..decoding import FAULTS, blob, decimal, decoded, flag, number, text
 
 POSITION_DIGITS = 19
-# Redis counts a token's life by its own clock; workers judge its expiry by theirs.
+# Redis counts a token's life by its own clock; workers compare its expiry with theirs.
 TTL_MARGIN = 60
 
 T = TypeVar("T")
 Pairs = dict[str, tuple[Value, bool]]
 
-# How a token's row ends where it has no attributes, is not revoked and is for nobody in particular.
-_LEFT_OUT: list[Any] = [{}, False, []]
+# How a token's row ends if it has no attributes, is not revoked, and has no audience and no member of newer versions.
+_LEFT_OUT: list[Any] = [{}, False, [], {}]
 
 
 class Keys:
@@ -35,16 +38,14 @@ class Keys:
         self.due = f"{tag}:due"
         self.revoked = f"{tag}:revoked"
         self.clients = f"{tag}:clients"
-        self.signing = f"{tag}:signing"
-        self.any_alone = f"{tag}:alone:"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
 
     def client(self, client_id: str) -> str:
         return self.any_client + client_id
 
-    def alone(self, client_id: str) -> str:
-        return self.any_alone + client_id
+    def log_only(self, client_id: str) -> str:
+        return f"{self.tag}:alone:{client_id}"
 
     def once(self, key: bytes) -> str:
         return f"{self.prefix}:once:{key.hex()}"
@@ -61,13 +62,13 @@ def several(count: int, reply: Any) -> list[Any]:
 
 
 def scanned(reply: Any) -> tuple[bytes, list[bytes]]:
-    """What SCAN gives: the cursor for the next step, and some names of keys."""
+    """The reply to SCAN: the cursor for the next step, and some names of keys."""
     cursor, names = reply
     return blob(cursor), [blob(name) for name in names]
 
 
 def in_pairs(found: Any) -> list[tuple[Any, Any]]:
-    """What HGETALL and HSCAN give: names and values by turns."""
+    """The reply to HGETALL or HSCAN, which has names and values by turns."""
     return list(zip(found[::2], found[1::2], strict=True))
 
 
@@ -76,9 +77,9 @@ def ids_from(found: Any) -> list[str]:
 
 
 def read(reader: Callable[..., T], *found: Any) -> T:
-    """What ``reader`` makes of a record or a reply.
+    """Decode a record or a reply.
 
-    :raises StoreUnavailable: it is nothing of ours.
+    :raises StoreUnavailable: ``reader`` cannot decode it.
     """
     try:
         return reader(*found)
@@ -90,153 +91,63 @@ def position_text(position: int) -> str:
     return f"{max(position, 0):0{POSITION_DIGITS}d}"
 
 
+# Of a client. A deleted one has an empty record.
+CLIENT_FIELDS = ("record", "revoked_before")
+
+
+def client_from(client_id: str, record: Any, revoked_before: Any) -> Client | None:
+    """
+    :return: ``None`` if the client is deleted or never was.
+    :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
+    """
+    if record == b"" or (record is None and revoked_before is None):
+        return None
+    return records.client_from(client_id, record.decode(), decimal(revoked_before))
+
+
 def token_text(token: TokenRecord) -> str:
     row: list[object] = [token.client_id, token.scope, token.issued_at, token.position]
-    more = [_pairs(token.attributes, token.public_attributes), token.revoked, token.audience]
+    pairs = {name: (value, name in token.public_attributes) for name, value in token.attributes.items()}
+    more = [pairs, token.revoked, token.audience, dict(token.other)]
     while more and not more[-1]:
         del more[-1]
-    return _dump([*row, *more])
+    return json.dumps([*row, *more], separators=(",", ":"))
 
 
-def token_from(row: bytes, ended: bytes | None, revoked: int) -> TokenRecord:
+def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenRecord:
     """
-    :param ended: the position of the last event that ended all tokens of its client; ``None``: no such client.
-    :param revoked: not 0 when the token was ended by itself.
-    :raises ValueError: it is no row of ours.
+    :param revoked_before: of its client; ``None``: there is no such client.
+    :param revoked: not 0 when the log says that the token is revoked.
+    :raises ValueError: it is no row of a token (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
     client_id, scope, issued_at, position, *more = decoded(row)
-    pairs, marked, audience = more + _LEFT_OUT[len(more) :]
-    values, public = attributes(pairs)
+    pairs, marked, audience, other = more + _LEFT_OUT[len(more) :]
+    values = decoding.attributes({name: value for name, (value, _) in pairs.items()})
+    public = frozenset(name for name, (_, is_public) in pairs.items() if flag(is_public))
     times = number(issued_at), number(position)
-    dead = flag(marked) or flag(revoked) or ended is None or position < decimal(ended)
-    return TokenRecord(text(client_id), text(scope), *times, values, public, _texts(audience), dead)
+    dead = flag(marked) or flag(revoked) or revoked_before is None or position < decimal(revoked_before)
+    more_members = MappingProxyType(_object(other))
+    audiences = records.texts(audience)
+    return TokenRecord(text(client_id), text(scope), *times, values, public, audiences, dead, more_members)
 
 
-def ended_from(name: bytes, value: bytes) -> Revocation:
+def _object(found: Any) -> Mapping[str, Any]:
+    if type(found) is not dict:
+        raise TypeError("no object")
+    return found
+
+
+def revocation_from(name: bytes, value: bytes) -> Revocation:
     """
     :param name: a token's key, or a client's id behind an expiry of 0.
-    :raises ValueError: it is nothing of ours.
+    :raises ValueError: it is no revocation (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
     if not any(name[:4]):
         return Revocation(decimal(value), name[4:].decode())
-    position, alone, client_id = value.partition(b"a")
-    return Revocation(decimal(position), client_id.decode(), blob(name), bool(alone))
+    position, log_only, client_id = value.partition(b"a")
+    return Revocation(decimal(position), client_id.decode(), blob(name), bool(log_only))
 
 
 def of_all(client_id: str) -> bytes:
-    """The name of a client's last revocation of all tokens, as :func:`ended_from` reads it."""
+    """The name of a client's last revocation of all tokens, as :func:`revocation_from` reads it."""
     return bytes(4) + client_id.encode()
-
-
-def key_text(key: KeyRecord) -> str:
-    return _dump([key.signs_from, key.needed_until, key.algorithm, key.public, key.private, key.created_at])
-
-
-def key_from(kid: bytes, row: bytes) -> KeyRecord:
-    """
-    :raises ValueError: it is no record of ours.
-    """
-    signs_from, needed_until, algorithm, public, private, created_at = decoded(row)
-    record = KeyRecord(kid.decode(), algorithm, public, private, created_at, signs_from, needed_until)
-    if not record.is_valid():
-        raise ValueError("no record of a key")
-    return record
-
-
-def client_text(client: Client) -> str:
-    """All that an update may change, but ``enabled``, and when the client was made."""
-    return _dump(
-        [
-            client.name,
-            client.scopes,
-            client.default_scope,
-            client.lifetime,
-            client.token_format,
-            client.audiences,
-            client.default_audience,
-            _pairs(client.attributes, client.public_attributes),
-            client.resource_server,
-            client.created_at,
-        ]
-    )
-
-
-def client_from(client_id: str, fields: Sequence[bytes | None]) -> Client | None:
-    """A client from the fields :data:`CLIENT_FIELDS`; ``None`` when it is deleted or never was.
-
-    :raises ValueError: it is no record of ours.
-    """
-    record, enabled, secrets, ended = fields
-    if not record:
-        return None
-    name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = decoded(record)
-    pairs, resource_server, created_at = more
-    values, public = attributes(pairs)
-    return Client(
-        text(client_id),
-        text(name),
-        _texts(scopes),
-        maybe(_texts, default_scope),
-        maybe(decoding.lifetime, lifetime),
-        maybe(decoding.token_format, token_format),
-        _texts(audiences),
-        maybe(_texts, default_audience),
-        values,
-        public,
-        flag(resource_server),
-        flag(decimal(enabled)),
-        number(created_at),
-        tuple([_secret_from(line) for line in secrets.split(b"\n")]) if secrets else (),
-        decimal(ended),
-    )
-
-
-CLIENT_FIELDS = ("record", "enabled", "secrets", "ended")
-
-
-def secret_line(secret: ClientSecret) -> str:
-    secret_id, salt, digest, *more = secret
-    return _dump([secret_id, salt.hex(), digest.hex(), *more])
-
-
-BLANK_LINE = '["000000000000","{}","{}","",0,null,false]'.format("00" * SALT_BYTES, "00" * DIGEST_BYTES)
-
-
-def verifiers_from(lines: bytes) -> bytes:
-    """
-    :param lines: of secrets, and then more of :data:`BLANK_LINE` than a client may have secrets.
-    :raises ValueError: they are none of ours.
-    """
-    found = lines.lstrip(b"\n").split(b"\n")
-    # Older versions let a client have more secrets than it may have.
-    if found[MAX_SECRETS : MAX_SECRETS + 1] == [BLANK_LINE.encode()]:
-        del found[MAX_SECRETS:]
-    verifiers = bytes.fromhex("".join([_verifier_from(line) for line in found]))
-    if len(verifiers) != VERIFIER_BYTES * len(found):
-        raise ValueError("no salts and digests of ours")
-    return verifiers
-
-
-def _verifier_from(line: bytes) -> str:
-    _, _, _, salt, _, digest, _ = line.split(b'"', 6)
-    return (salt + digest).decode()
-
-
-def _secret_from(line: bytes) -> ClientSecret:
-    secret_id, salt, digest, label, created_at, not_after, weak = decoded(line)
-    times = number(created_at), maybe(number, not_after)
-    return ClientSecret(text(secret_id), bytes.fromhex(salt), bytes.fromhex(digest), text(label), *times, flag(weak))
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-def _pairs(values: Mapping[str, Value], public: frozenset[str]) -> Pairs:
-    return {name: (value, name in public) for name, value in values.items()}
-
-
-def _texts(found: Any) -> tuple[str, ...]:
-    if type(found) is not list:
-        raise TypeError("no list")
-    return tuple([text(each) for each in found])

@@ -16,7 +16,7 @@ from .network.checks import SCAN_COUNT, find_or_create, persistence, replication
 from .network.nodes import Command, Replies, Servers
 from .network.url import RedisURL
 from .rows import Keys, position_text, read, scanned
-from .scripts.changes import NO_STORE, TEXTS, VERSION
+from .scripts.changes import CONFIRM, NO_STORE, TEXTS, VERSION
 
 # Redis checks timeouts only about ten times a second; the rest is for the reply.
 WAIT_GRAIN = 0.15
@@ -73,7 +73,7 @@ class RedisSession:
         found = replication(self.servers, self._place, self.keys.store, deadline)
         return [*persistence(self.servers, deadline), *found]
 
-    def run(self, key: str, commands: list[Command], deadline: float) -> Replies:
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         """
         :raises StoreUnavailable: the server does not answer or cannot be used.
         :raises AdminError: a text is not valid Unicode.
@@ -85,7 +85,7 @@ class RedisSession:
         except UnicodeEncodeError:
             raise not_text() from None
 
-    def of_primary(self, commands: list[Command], deadline: float) -> Replies:
+    def of_primary(self, commands: Sequence[Command], deadline: float) -> Replies:
         """The replies of the server of the store's own key, which must be a primary.
 
         :raises StoreUnavailable: it is none, or does not answer.
@@ -125,18 +125,19 @@ class RedisSession:
             self.servers.close()
             raise StoreUnavailable(why)
 
-    def scan(self, pattern: str) -> Iterator[list[bytes]]:
-        """The keys in batches, each within the time of one operation. A key may be returned twice.
+    def token_keys(self) -> Iterator[list[bytes]]:
+        """The keys of all tokens in batches, each within the time of one operation. A key may be returned twice.
 
         :raises StoreUnavailable: a server does not answer.
         """
+        pattern, start = self.keys.any_token + "*", len(self.keys.any_token)
         try:
             for run in self.servers.primaries(self.deadline()):
                 cursor: bytes | str = "0"
                 while cursor != b"0":
                     scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-                    cursor, found = read(scanned, *run([scan], self.deadline()))
-                    yield found
+                    cursor, names = read(scanned, *run([scan], self.deadline()))
+                    yield [read(_key, name[start:]) for name in names]
         except ConfigError as error:
             raise StoreUnavailable(str(error)) from None
 
@@ -157,31 +158,46 @@ class RedisSession:
         return found
 
     def reply(
-        self, script: str, client_id: str, *arguments: bytes | str, deadline: float, more: Sequence[str] = ()
+        self, script: str, *arguments: bytes | str, deadline: float, origin: str = "", more: Sequence[str] = ()
     ) -> Any:
-        """Run a change script, then wait for the replicas even if it changed nothing.
+        """Run a script that begins with :data:`.changes.CHANGE`, and wait for the replicas even if it changed nothing.
 
         A retry may find the change already made but not yet replicated. Every call writes ``fence``, so that WAIT
         covers what came before.
 
-        :param more: keys of this script alone. While a cluster moves the slot, a missing key makes all others wait.
+        :param origin: the store of which this one must be a copy, and remains one; else it becomes a copy of none.
+        :param more: the keys of this change besides those of all. They are not in every change, because while a
+            cluster moves the slot, a script with a missing key has to wait.
         """
         names = self.keys
-        keys = (names.store, names.log, names.due, names.revoked, names.client(client_id), names.clients, *more)
+        keys = (names.store, names.log, names.due, names.revoked, names.clients, *more)
         now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
         fence = "1" if self._replicas else "0"
+        arguments = (now, fence, origin, *arguments)
+        return self.with_store(lambda: self.replicated(script, keys, VERSION, *arguments, deadline=deadline), deadline)
 
-        def operation() -> Any:
-            rest = (len(keys), *keys, VERSION, now, fence, client_id, *arguments)
-            commands: list[Command] = [("EVALSHA", script, *rest)]
-            if self._replicas:
-                left = deadline - time.monotonic()
-                wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
-                # In full: NOSCRIPT would arrive only after the whole WAIT.
-                commands = [("EVAL", TEXTS[script], *rest), wait]
-            changed, *confirmed = self.run(names.store, commands, deadline)
-            if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
-                raise StoreUnavailable("too few replicas of Redis confirmed the change in time")
-            return changed
+    def confirm(self, deadline: float) -> None:
+        """Wait for the replicas. What was read may be a change that none of them has yet."""
+        if self._replicas:
+            self.reply(CONFIRM, deadline=deadline)
 
-        return self.with_store(operation, deadline)
+    def replicated(self, script: str, keys: Sequence[str], *arguments: bytes | str, deadline: float) -> Any:
+        """Run a script, and wait for the replicas unless it found no store.
+
+        :raises StoreUnavailable: too few replicas confirmed it.
+        """
+        rest = (len(keys), *keys, *arguments)
+        commands: list[Command] = [("EVALSHA", script, *rest)]
+        if self._replicas:
+            left = deadline - time.monotonic()
+            wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
+            # In full: NOSCRIPT would arrive only after the whole WAIT.
+            commands = [("EVAL", TEXTS[script], *rest), wait]
+        changed, *confirmed = self.run(keys[0], commands, deadline)
+        if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
+            raise StoreUnavailable("too few replicas of Redis confirmed the change in time")
+        return changed
+
+
+def _key(name: bytes) -> bytes:
+    return bytes.fromhex(name.decode())

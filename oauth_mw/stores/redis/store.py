@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
-from ...credentials import MAX_SECRETS
 from ...errors import ConfigError, StoreUnavailable
-from ...model import CLIENTS_PER_PAGE, Client, Clock, DenylistPage, KeySet, LogPage, TokenRecord
+from ...model import Client, Clock, DenylistPage, KeySet, LogPage, StoreStats, TokenRecord
 from ...protocols import Copyable, Waiter
-from ..decoding import decimal, maybe, number
-from . import keys, log
-from .network.nodes import Command, Replies, Servers
+from ..decoding import maybe, number
+from . import clients, keys, log
+from .network.nodes import Command, Servers
 from .network.url import RedisURL, parse_url
-from .rows import (
-    BLANK_LINE,
-    CLIENT_FIELDS,
-    TTL_MARGIN,
-    client_from,
-    client_text,
-    ids_from,
-    position_text,
-    read,
-    secret_line,
-    token_from,
-    token_text,
-    verifiers_from,
-)
-from .scripts import changes
-from .scripts.changes import NO_STORE, VERSION
+from .rows import TTL_MARGIN, position_text, read, token_from, token_text
+from .scripts.changes import FIND_TOKEN, REVOKE, VERSION
 from .session import RedisSession
 
 
@@ -43,7 +26,7 @@ class RedisStore:
 
     single_process = False
     immediate = False
-    # It never changes: the log alone says what ended.
+    # It never changes: what is revoked is read from the log.
     generation: Callable[[], object] = int
 
     def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
@@ -68,10 +51,10 @@ class RedisStore:
         return cls(place, connect(place), timeout, clock)
 
     def open(self, *, create: bool) -> None:
-        """First contact, and no connection held afterwards.
+        """Find or create the store, and keep no connection open.
 
-        :param create: make the store where it is missing; kept until a contact succeeds.
-        :raises ConfigError: no store there, or none that this code can use.
+        :param create: create the store if it is missing; remembered until that succeeds.
+        :raises ConfigError: there is no store, or none that this version can use.
         :raises StoreUnavailable: Redis does not answer for now.
         """
         self._session.open(create=create)
@@ -97,14 +80,19 @@ class RedisStore:
 
         return RedisCopying(self._session, self.url, self._clock, self._callbacks)
 
+    def stats(self, now: int) -> StoreStats:
+        from .stats import stats
+
+        return stats(self, self._session, now)
+
     def close(self) -> None:
         self._session.servers.close()
 
-    def _append(self, script: str, client_id: str, *arguments: bytes | str, **how: Any) -> Any:
-        """The reply of a change that appends an event; the callbacks are called unless it certainly did not."""
+    def _append(self, script: str, *arguments: bytes | str, **how: Any) -> Any:
+        """The reply to a change that appends an event. The callbacks are called unless it certainly did not."""
         found: Any = None
         try:
-            found = self._session.reply(script, client_id, *arguments, **how)
+            found = self._session.reply(script, *arguments, **how)
         finally:
             if found != 0:
                 for call in self._callbacks:
@@ -114,78 +102,22 @@ class RedisStore:
     # Clients
 
     def find_verifiers(self, client_id: str) -> bytes:
-        blank = (VERSION, BLANK_LINE, MAX_SECRETS + 1)
-        return read(verifiers_from, self._of_client(changes.FIND_VERIFIERS, client_id, blank, self._session.deadline()))
+        return clients.find_verifiers(self._session, client_id)
 
     def find_client(self, client_id: str) -> Client | None:
-        return read(client_from, client_id, self._fields(client_id, self._session.deadline()))
-
-    def _fields(self, client_id: str, deadline: float) -> Replies:
-        """What :func:`client_from` reads."""
-        fields: Replies = self._of_client(changes.FIND_CLIENT, client_id, (VERSION, *CLIENT_FIELDS), deadline)
-        return fields
-
-    def _of_client(self, script: str, client_id: str, arguments: Sequence[bytes | str | int], deadline: float) -> Any:
-        keys = (self._keys.store, self._keys.client(client_id))
-        command = ("EVALSHA", script, len(keys), *keys, *arguments)
-        return self._session.with_store(lambda: self._session.run(keys[0], [command], deadline)[0], deadline)
+        return clients.find_client(self._session, client_id)
 
     def clients(self, after: str = "") -> Sequence[Client]:
-        first = "(" + after if after else "-"
-        while True:
-            page: list[Command] = [("ZRANGEBYLEX", self._keys.clients, first, "+", "LIMIT", 0, CLIENTS_PER_PAGE)]
-            (found,) = self._session.run(self._keys.store, page, self._session.deadline())
-            ids = read(ids_from, found)
-            clients = self._clients(ids)
-            if clients or len(ids) < CLIENTS_PER_PAGE:
-                return clients
-            first = "(" + ids[-1]  # all of them were deleted
-
-    def _clients(self, ids: list[str]) -> list[Client]:
-        """Those of ``ids`` that were not deleted."""
-        deadline = self._session.deadline()
-        commands: list[Command] = [("HGET", self._keys.store, "version")]
-        commands += [("HMGET", self._keys.client(client_id), *CLIENT_FIELDS) for client_id in ids]
-
-        def ask() -> Any:
-            version, *rows = self._session.run(self._keys.store, commands, deadline)
-            return rows if version == VERSION else NO_STORE
-
-        rows = self._session.with_store(ask, deadline)
-        found = (read(client_from, client_id, fields) for client_id, fields in zip(ids, rows, strict=True))
-        return [client for client in found if client]
+        return clients.page(self._session, after)
 
     def add_client(self, client: Client) -> bool:
-        fields = _changeable(client)
-        script, deadline = changes.ADD_CLIENT, self._session.deadline()
-        return bool(self._session.reply(script, client.client_id, *fields, deadline=deadline))
+        return clients.add(self._session, client)
 
     def update_client(
         self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
     ) -> Client | None:
-        deadline = self._session.deadline()
         write = self._append if revoke_tokens else self._session.reply
-        while time.monotonic() < deadline:
-            fields = self._fields(client_id, deadline)
-            known = read(client_from, client_id, fields)
-            if known is None:
-                self._confirm(client_id, deadline)
-                return None
-            try:
-                client = change(known)
-            except Exception:
-                self._confirm(client_id, deadline)
-                raise
-            new = _changeable(client) if client else ("", "0", "")
-            how = (_flag(client is None), _flag(revoke_tokens))
-            ended = write(changes.UPDATE_CLIENT, client_id, *fields, *new, *how, deadline=deadline)
-            if ended:
-                return client and replace(client, revoked_before=read(decimal, ended))
-        raise StoreUnavailable("other workers kept changing the client")
-
-    def _confirm(self, client_id: str, deadline: float) -> None:
-        """Change nothing. What was read of a client may be a change that no replica has confirmed yet."""
-        self._session.reply(changes.UPDATE_CLIENT, client_id, *[""] * 9, deadline=deadline)
+        return clients.update(self._session, write, client_id, change, revoke_tokens=revoke_tokens)
 
     # Tokens
 
@@ -208,7 +140,7 @@ class RedisStore:
 
         def ask() -> Any:
             keys = (names.store, names.token(key), names.revoked, names.any_client)
-            return self._session.of_primary([("EVALSHA", changes.FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
+            return self._session.of_primary([("EVALSHA", FIND_TOKEN, 4, *keys, VERSION, key)], deadline)[0]
 
         if self.rows_tell_revocation:
             found = self._session.with_store(ask, deadline)
@@ -234,15 +166,16 @@ class RedisStore:
         token = read(token_from, row, b"0", 0)
         if token.revoked:
             return False
-        if not self.rows_tell_revocation:
-            return self.revoke_log_only(token.client_id, key, token.position) > 0
-        issued = position_text(token.position)
-        return bool(self._append(changes.REVOKE_TOKEN, token.client_id, key, issued, deadline=deadline))
+        log_only = not self.rows_tell_revocation
+        return self._revoke(token.client_id, key, token.position, deadline, log_only=log_only) > 0
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
-        more, deadline = (self._keys.alone(client_id),), self._session.deadline()
-        how = (key, position_text(position))
-        return read(number, self._append(changes.REVOKE_LOG_ONLY, client_id, *how, deadline=deadline, more=more))
+        return self._revoke(client_id, key, position, self._session.deadline(), log_only=True)
+
+    def _revoke(self, client_id: str, key: bytes, position: int, deadline: float, *, log_only: bool) -> int:
+        more = [self._keys.client(client_id)] + [self._keys.log_only(client_id)] * log_only
+        arguments = (client_id, key, position_text(position), "1" if log_only else "0")
+        return read(number, self._append(REVOKE, *arguments, deadline=deadline, more=more))
 
     def remember_once(self, key: bytes, until: int) -> bool:
         name, left = self._keys.once(key), max(until - int(self._clock()) + 1, 1)
@@ -253,11 +186,8 @@ class RedisStore:
         return 0
 
     def count_tokens(self, before: int | None = None) -> int:
-        count = 0
-        start = len(self._keys.any_token)
-        for found in self._session.scan(self._keys.any_token + "*"):
-            count += sum(before is None or read(int, key[start : start + 8], 16) < before for key in found)
-        return count
+        pages = self._session.token_keys()
+        return sum(before is None or int.from_bytes(key[:4]) < before for page in pages for key in page)
 
     # Signing keys
 
@@ -277,14 +207,5 @@ class RedisStore:
         return log.read_denylist(self._session, *after)
 
 
-def _changeable(client: Client) -> tuple[str, str, str]:
-    """What an update may change: the first of :data:`CLIENT_FIELDS`."""
-    return client_text(client), _flag(client.enabled), "\n".join(map(secret_line, client.secrets))
-
-
 def _token(reply: Any) -> TokenRecord:
     return token_from(*reply)
-
-
-def _flag(value: bool) -> str:
-    return "1" if value else "0"

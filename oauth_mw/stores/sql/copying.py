@@ -2,36 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, literal_column, select, true, update
+from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, literal_column, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ...model import CLIENTS_PER_PAGE, ClientRecord, KeyRecord, LogRecord, LogState, StoreStats, TokenRecord
-from ..copying import ROWS_PER_BATCH, digest, occupied, other_copy, own_client, own_events
+from ...model import CLIENTS_PER_PAGE, CopyState, KeySet, LogRecord, LogState, StoredClient, TokenRecord
+from ..copying import ROWS_PER_BATCH, check_copy, client_of_copy
 from ..decoding import blob, flag, maybe, number, read, text
-from . import copy_tables, keys, schema
-from .engine import SQLEngine
-from .log import EVENT, OWN_ROW
-from .rows import TOKEN_COLUMNS, token_from_row
+from ..records import (
+    BLANK_VERIFIERS,
+    client_from,
+    client_text,
+    deleted_client,
+    extra_text,
+    key_set_from,
+    key_set_text,
+    padded_verifiers,
+)
+from . import schema, statements
+from .engine import SQLEngine, by_driver
+from .log import CLIENT, EVENT, KEYS, OWN_ROW
+from .rows import token_from_row
 
-_store, _client, _token, _log = schema.store, schema.client, schema.token, schema.log
+KEY = "a token's key"
+
+_store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
 _STANDING = select(_store.c.store_id, _store.c.position, _store.c.log_floor)
-_BELONGS = select(copy_tables.origin.c.store_id, copy_tables.origin.c.position, _store.c.position).select_from(
-    copy_tables.origin.join(_store, true())
-)
-_PAGE = (
-    select(_client.c.client_id)
-    .where(_client.c.client_id > bindparam("after"))
-    .order_by(_client.c.client_id)
-    .limit(CLIENTS_PER_PAGE)
+_STATE = select(_store.c.origin, _store.c.position, exists(select(_client.c.number)))
+_CLIENTS = select(_client.c.client_id, _client.c.deleted, _client.c.revoked_before, _client.c.record)
+_PAGE = _CLIENTS.where(_client.c.client_id > bindparam("after")).order_by(_client.c.client_id).limit(CLIENTS_PER_PAGE)
+_HERE = _CLIENTS.where(_client.c.client_id.in_(bindparam("ids", expanding=True)))
+_PUT_CLIENT = statements.INSERT_CLIENT.on_conflict_do_update(
+    index_elements=["client_id"],
+    set_={name: statements.INSERT_CLIENT.excluded[name] for name in statements.CLIENT_COLUMNS[1:]},
 )
 _EVENTS = (
-    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.alone)
+    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.log_only)
     .where(_log.c.position > bindparam("after"))
     .order_by(_log.c.position)
     .limit(ROWS_PER_BATCH)
+)
+_REVOKE_TOKEN = update(_token).where(_token.c.key == bindparam("of")).values(revoked=True)
+_REVOKE_ALL = (
+    update(_client)
+    .where(_client.c.client_id == bindparam("of"), _client.c.revoked_before < bindparam("before"))
+    .values(revoked_before=bindparam("before"))
 )
 # In the order of their keys, tokens of two stores are compared by ranges: far less work than to ask for each key.
 _NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
@@ -44,14 +63,18 @@ _KEYS = (
 )
 _RANGE = _token.c.key.between(bindparam("first"), bindparam("last"))
 _KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_PER_BATCH))).offset(_NO_OFFSET)
-_TOKENS = (
-    select(_token.c.key, *TOKEN_COLUMNS, _token.c.revoked)
-    .select_from(_token.join(_client, _client.c.number == _token.c.client))
-    .where(_RANGE)
+_TOKENS = select(_token.c.key, *statements.TOKEN).select_from(statements.TOKENS_OF_CLIENTS).where(_RANGE)
+_PUT = ("key", "scope", "issued_at", "position", "revoked", "extra")
+_PUT_TOKEN = (
+    upsert(_token)  # as in statements
+    .from_select(
+        [*_PUT, "client"],
+        select(*(bindparam(name, type_=_token.c[name].type) for name in _PUT), _client.c.number).where(
+            _client.c.client_id == bindparam("client_id")
+        ),
+    )
+    .on_conflict_do_nothing()
 )
-
-
-KEY = "a token's key"
 
 
 class SQLCopying:
@@ -59,21 +82,16 @@ class SQLCopying:
 
     def __init__(self, engine: SQLEngine) -> None:
         self._engine = engine
-        self._keys = engine.compiled(_KEYS)
-        self._keys_here = engine.compiled(_KEYS_HERE)
-        self._tokens = engine.compiled(_TOKENS)
-        self._add_token = engine.compiled(copy_tables.ADD_TOKEN)
-        self._add_key = engine.compiled(keys.ADD)
 
     def log_state(self) -> LogState:
         with self._engine.reading() as link:
-            return _standing(link.core)
+            return _log_state(link.core)
 
-    def read_clients(self) -> Iterator[Sequence[ClientRecord]]:
+    def read_clients(self) -> Iterator[Sequence[StoredClient]]:
         after = ""
         while True:
             with self._engine.reading() as link:
-                page = copy_tables.records(link.core, _PAGE, after=after)
+                page = [read(CLIENT, _stored, *row) for row in link.core.execute(_PAGE, {"after": after})]
             yield page
             if len(page) < CLIENTS_PER_PAGE:
                 return
@@ -92,7 +110,8 @@ class SQLCopying:
         after = (now + 1).to_bytes(4)
         while True:
             with self._engine.reading() as link:
-                page = [read(KEY, blob, row[0]) for row in link.driver.execute(self._keys, (after,)).fetchall()]
+                rows = link.driver.execute(self._engine.compiled(_KEYS), (after,)).fetchall()
+            page = [read(KEY, blob, key) for (key,) in rows]
             yield page
             if len(page) < ROWS_PER_BATCH:
                 return
@@ -101,125 +120,135 @@ class SQLCopying:
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         wanted = set(keys)
         with self._engine.reading() as link:
-            rows = link.driver.execute(self._tokens, (min(keys), max(keys))).fetchall()
+            rows = link.driver.execute(self._engine.compiled(_TOKENS), (min(keys), max(keys))).fetchall()
         return [(row[0], token_from_row(row[1:])) for row in rows if row[0] in wanted]
 
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
         with self._engine.reading() as link:
-            rows = link.driver.execute(self._keys_here, (min(keys), max(keys))).fetchall()
+            rows = link.driver.execute(self._engine.compiled(_KEYS_HERE), (min(keys), max(keys))).fetchall()
             if len(rows) == 2 * ROWS_PER_BATCH:
                 # They do not come in order: there is too much between them.
                 rows = link.core.execute(select(_token.c.key).where(_token.c.key.in_(keys))).all()
         here = {row[0] for row in rows}
         return [key for key in keys if key not in here]
 
-    def stats(self, now: int) -> StoreStats:
-        from .stats import stats
-
-        return stats(self._engine, now)
-
     # As a copy
 
     def become_copy(self, origin: str) -> None:
         with self._engine.reading() as link:
-            began = self._engine.has_table(link.core, copy_tables.origin.name)
-            if began:
-                self._check(link.core, origin)
-            elif not copy_tables.is_empty(link.core):
-                raise occupied(self._engine.url)
-        if began:
-            for page in self.read_clients():
-                with self._engine.reading() as link:
-                    self._check_clients(link.core, page)
-            return
-        with self._engine.transaction() as connection:
-            if self._engine.has_table(connection, copy_tables.origin.name):  # somebody was faster
-                self._check(connection, origin)
-                return
-            if not copy_tables.is_empty(connection):
-                raise occupied(self._engine.url)
-            copy_tables.metadata.create_all(connection, checkfirst=False)
-            connection.execute(insert(copy_tables.origin).values(one=1, store_id=origin, position=0, kids=""))
+            state = self._checked(link.core, origin, begun=False)
+        if not state.origin:
+            with self._engine.transaction() as connection:
+                self._checked(connection, origin, begun=False)
+                connection.execute(update(_store).values(origin=origin))
 
-    def _check(self, connection: Connection, origin: str) -> None:
-        store_id, position, now = connection.execute(_BELONGS).one()
-        if store_id != origin:
-            raise other_copy(self._engine.url)
-        if position != now:
-            raise own_events(self._engine.url)
-
-    def _check_clients(self, connection: Connection, here: Sequence[ClientRecord]) -> Mapping[str, bytes]:
-        """The digests of what was written; it must be what is here."""
-        ids = [record.client.client_id for record in here]
-        written = select(copy_tables.copied.c.client_id, copy_tables.copied.c.digest).where(
-            copy_tables.copied.c.client_id.in_(ids)
-        )
-        digests = {client_id: found for client_id, found in connection.execute(written)}
-        for record in here:
-            if digest(record) != digests.get(record.client.client_id):
-                raise own_client(self._engine.url, record.client.client_id)
-        return digests
-
-    def take_clients(self, origin: str, records: Sequence[ClientRecord]) -> Sequence[ClientRecord]:
+    def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
         with self._engine.reading() as link:
-            if not self._differing(link.core, records)[1]:
+            if not _differing(link.core, clients):
                 return []
-        with self._engine.transaction() as connection:
-            self._check(connection, origin)
-            known, differing = self._differing(connection, records)
-            if differing:
-                copy_tables.write_clients(connection, known, differing)
+        with self._putting(origin) as connection:
+            differing = _differing(connection, clients)
+            self._execute_each(connection, _PUT_CLIENT, [_client_row(each) for each in differing])
             return differing
 
-    def _differing(
-        self, connection: Connection, records: Sequence[ClientRecord]
-    ) -> tuple[Mapping[str, int], Sequence[ClientRecord]]:
-        """What is here, with the position of its end, and the records that are not, or not so."""
-        ids = [record.client.client_id for record in records]
-        here = copy_tables.records(connection, select(_client.c.client_id).where(_client.c.client_id.in_(ids)))
-        digests = self._check_clients(connection, here)
-        ended = {record.client.client_id: record.ended for record in here}
-        return ended, [
-            record
-            for record in records
-            if digests.get(record.client.client_id) != digest(record)
-            or ended.get(record.client.client_id, -1) < record.ended
-        ]
-
-    def take_events(self, origin: str, events: Sequence[LogRecord], position: int, floor: int) -> None:
+    def put_events(self, origin: str, events: Sequence[LogRecord], position: int, swept_until: int) -> None:
         here = self.log_state()
-        if not events and position <= here.position and floor <= here.floor:
+        if not events and position <= here.position and swept_until <= here.swept_until:
             return
-        with self._engine.transaction(ends_tokens=True) as connection:
-            self._check(connection, origin)
-            here = _standing(connection)
-            new = [event for event in events if event.position > here.position]
-            copy_tables.append(connection, new)
-            position = max(position, here.position)
-            connection.execute(update(_store).values(position=position, log_floor=max(floor, here.floor)))
-            connection.execute(update(copy_tables.origin).values(position=position))
+        with self._putting(origin, revokes=True) as connection:
+            here = _log_state(connection)
+            _append(connection, [event for event in events if event.position > here.position])
+            positions = {"position": max(position, here.position), "log_floor": max(swept_until, here.swept_until)}
+            connection.execute(update(_store).values(positions))
 
-    def take_signing_keys(self, origin: str, records: Sequence[KeyRecord]) -> int:
-        with self._engine.transaction() as connection:
-            self._check(connection, origin)
-            return copy_tables.write_keys(connection, records, self._add_key)
-
-    def take_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
-        with self._engine.transaction() as connection:
-            self._check(connection, origin)
-            if not tokens:
+    def put_keys(self, origin: str, keys: KeySet) -> int:
+        with self._engine.reading() as link:
+            if key_set_text(self._keys(link.core)) == key_set_text(keys):
                 return 0
-            cursor = connection.connection.cursor()
-            cursor.executemany(self._add_token, [copy_tables.token_values(*each) for each in tokens])
-            return int(cursor.rowcount)
+        with self._putting(origin) as connection:
+            here = self._keys(connection)
+            by_driver(connection, self._engine.compiled(statements.WRITE_KEYS), key_set_text(keys))
+            return sum(here.find(key.kid) is None for key in keys.keys)
+
+    def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
+        with self._putting(origin) as connection:
+            return self._execute_each(connection, _PUT_TOKEN, [_token_row(*each) for each in tokens])
+
+    def _checked(self, connection: Connection, origin: str, *, begun: bool) -> CopyState:
+        has_keys = bool(self._keys(connection).keys)
+        state = read(OWN_ROW, _copy_state, has_keys, *(connection.execute(_STATE).first() or ()))
+        check_copy(state, origin, self._engine.url, begun=begun)
+        return state
+
+    @contextmanager
+    def _putting(self, origin: str, *, revokes: bool = False) -> Iterator[Connection]:
+        with self._engine.transaction(revokes=revokes) as connection:
+            self._checked(connection, origin, begun=True)
+            yield connection
+
+    def _keys(self, connection: Connection) -> KeySet:
+        row = by_driver(connection, self._engine.compiled(statements.READ_KEYS)).fetchone()
+        return read(KEYS, key_set_from, *(row or (None,)))
+
+    def _execute_each(self, connection: Connection, statement: Any, rows: Sequence[tuple[object, ...]]) -> int:
+        """How many rows were written."""
+        if not rows:
+            return 0
+        cursor = connection.connection.cursor()
+        cursor.executemany(self._engine.compiled(statement), rows)
+        return int(cursor.rowcount)
 
 
-def _standing(connection: Connection) -> LogState:
-    def judged(store_id: Any, position: Any, floor: Any) -> LogState:
-        return LogState(text(store_id), number(position), number(floor))
+def _log_state(connection: Connection) -> LogState:
+    def judged(store_id: Any, position: Any, swept_until: Any) -> LogState:
+        return LogState(text(store_id), number(position), number(swept_until))
 
-    return read(OWN_ROW, judged, *connection.execute(_STANDING).one())
+    return read(OWN_ROW, judged, *(connection.execute(_STANDING).first() or ()))
 
 
-def _event(position: Any, client_id: Any, key: Any, keep_until: Any, alone: Any) -> LogRecord:
-    return LogRecord(number(position), text(client_id), maybe(blob, key), number(keep_until), flag(alone))
+def _copy_state(has_keys: bool, origin: Any, position: Any, has_clients: Any) -> CopyState:
+    return CopyState(maybe(text, origin) or "", not (number(position) or has_clients or has_keys))
+
+
+def _differing(connection: Connection, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
+    """What a copy makes of those that are not so here."""
+    rows = connection.execute(_HERE, {"ids": [each.client.client_id for each in clients]})
+    here = {client_id: read(CLIENT, _stored, client_id, *row) for client_id, *row in rows}
+    differing = []
+    for there in clients:
+        known = here.get(there.client.client_id)
+        wanted = client_of_copy(known, there)
+        # Not the clients themselves: an attribute that is 1 equals one that is true.
+        if known is None or _client_row(known) != _client_row(wanted):
+            differing.append(wanted)
+    return differing
+
+
+def _stored(client_id: Any, deleted: Any, revoked_before: Any, record: Any) -> StoredClient:
+    if flag(deleted):
+        return deleted_client(client_id, revoked_before)
+    return StoredClient(client_from(client_id, record, revoked_before))
+
+
+def _client_row(stored: StoredClient) -> tuple[object, ...]:
+    client, deleted = stored
+    record = (BLANK_VERIFIERS, "") if deleted else (padded_verifiers(client), client_text(client))
+    return (client.client_id, deleted, client.revoked_before, *record)
+
+
+def _token_row(key: bytes, token: TokenRecord) -> tuple[object, ...]:
+    return key, token.scope, token.issued_at, token.position, token.revoked, extra_text(token), token.client_id
+
+
+def _event(position: Any, client_id: Any, key: Any, keep_until: Any, log_only: Any) -> LogRecord:
+    return LogRecord(number(position), text(client_id), maybe(blob, key), number(keep_until), flag(log_only))
+
+
+def _append(connection: Connection, events: Sequence[LogRecord]) -> None:
+    """Put events into the log, and do to clients and tokens what they say."""
+    tokens = [{"of": event.key} for event in events if event.key is not None]
+    clients = [{"of": event.client_id, "before": event.position} for event in events if event.key is None]
+    rows = [event._asdict() for event in events]
+    for statement, values in (insert(_log), rows), (_REVOKE_TOKEN, tokens), (_REVOKE_ALL, clients):
+        if values:
+            connection.execute(statement, values)

@@ -105,5 +105,16 @@ class SQLEngine(Protocol):
 
     def writing(self) -> AbstractContextManager[SQLLink]: ...
 
-    def transaction(self, *, ends_tokens: bool = False) -> AbstractContextManager[Connection]:
-        """One after the other, kept through power loss. ``ends_tokens`` tells the followers of it."""
+    def transaction(self, *, revokes: bool = False) -> AbstractContextManager[Connection]:
+        """One after the other, kept through power loss. With ``revokes`` the log's followers learn of it."""
+
+
+def by_driver(connection: Connection, statement: str, *values: object) -> Any:
+    """Execute a compiled statement over the driver's connection; the cursor.
+
+    Records go this way alone: what watches SQLAlchemy, a tracing library perhaps, is given the parameters of all of its
+    statements. In records are private keys and hashes of secrets.
+    """
+    cursor = connection.connection.cursor()
+    cursor.execute(statement, values)
+    return cursor

@@ -16,14 +16,15 @@ from .engine import SQLEngine
 from .rows import first_key
 
 OWN_ROW = "the store's own row"
-OWN_END = "a client's row"
+CLIENT = "a client's row"
 EVENT = "an event of the revocation log"
+KEYS = "the record of the signing keys"
 SWEPT_AT_ONCE = 500
 DENYLIST_PAGE_SIZE = 5000
 
 _BEYOND_ALL = 2**63 - 1
 
-_store, _client, _log = schema.store, schema.client, schema.log
+_store, _client, _log = schema.store, schema.clients, schema.revocations
 
 
 class _Due(NamedTuple):
@@ -32,7 +33,7 @@ class _Due(NamedTuple):
     position: int
     key: bytes | None
     keep_until: int
-    alone: bool
+    log_only: bool
 
 
 class SQLLog:
@@ -48,37 +49,44 @@ class SQLLog:
     # Within a transaction that revokes tokens
 
     def revoke_all(self, connection: Connection, client_id: str) -> int:
-        """Append the event; the client's tokens that were revoked singly need not be known any more."""
-        connection.execute(update(_log).where(_alone_of(client_id)).values(alone=False))
-        return self.append(connection, client_id)
+        """Append the event and set the client's ``revoked_before``.
+
+        Its tokens that the log alone knew as revoked need not be known any more.
+        """
+        connection.execute(update(_log).where(_log_only_of(client_id)).values(log_only=False))
+        position = self.append(connection, client_id)
+        connection.execute(update(_client).where(_client.c.client_id == client_id).values(revoked_before=position))
+        return position
 
     def revoke_log_only(self, connection: Connection, client_id: str, key: bytes, position: int) -> int:
         # With a lock on the store's row, nothing else appends: only then is it certain what the log holds.
         connection.execute(select(_store.c.position).with_for_update())
-        found = connection.scalar(select(_client.c.ended).where(_client.c.client_id == client_id))
-        ended = read(OWN_END, maybe, number, found) or 0
-        of_client = _alone_of(client_id)
+        found = connection.scalar(select(_client.c.revoked_before).where(_client.c.client_id == client_id))
+        revoked_before = read(CLIENT, maybe, number, found) or 0
+        of_client = _log_only_of(client_id)
         known = select(_log.c.position).where(of_client, _log.c.key == key)
-        if position < ended or connection.execute(known).first():
+        if position < revoked_before or connection.execute(known).first():
             return 0
-        self.append(connection, client_id, key, alone=True)
-        live = (_log.c.position > ended) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
+        self.append(connection, client_id, key, log_only=True)
+        live = (_log.c.position > revoked_before) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
         return int(connection.execute(select(func.count()).select_from(_log).where(of_client, live)).scalar_one())
 
-    def append(self, connection: Connection, client_id: str, key: bytes | None = None, *, alone: bool = False) -> int:
-        """Append an event and return its position; sweep what no follower needs any more."""
+    def append(
+        self, connection: Connection, client_id: str, key: bytes | None = None, *, log_only: bool = False
+    ) -> int:
+        """Append an event and return its position; sweep what no follower needs any more. The store is no copy then."""
         following, clock = _store.c.position + 1, self._microseconds()
         head = case((following > clock, following), else_=clock)
-        moved = update(_store).values(position=head).returning(_store.c.position, clock // 1_000_000)
+        moved = update(_store).values(position=head, origin=None).returning(_store.c.position, clock // 1_000_000)
         position, now = read(OWN_ROW, _appended, *(connection.execute(moved).first() or ()))
         keep_until = max(now, _expiry(key)) + LOG_KEEP_SECONDS
-        row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "alone": alone}
+        row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "log_only": log_only}
         connection.execute(insert(_log).values(row))
         self._sweep(connection, now)
         return position
 
     def _sweep(self, connection: Connection, now: int) -> None:
-        columns = (_log.c.position, _log.c.key, _log.c.keep_until, _log.c.alone)
+        columns = (_log.c.position, _log.c.key, _log.c.keep_until, _log.c.log_only)
         rows = connection.execute(select(*columns).where(_log.c.keep_until < now).limit(SWEPT_AT_ONCE))
         due = [read(EVENT, _due, *row) for row in rows]
         again = {row.position for row in due if self._engine.microseconds is None and _is_due_once(row)}
@@ -111,7 +119,7 @@ class SQLLog:
             except StoreUnavailable:
                 pass  # where nobody may write, every look is a first one
         here, position, floor = read(OWN_ROW, _standing, *rows[0][:3])
-        events = [read(EVENT, _ended, *row[3:]) for row in rows if row[3] is not None]
+        events = [read(EVENT, _event, *row[3:]) for row in rows if row[3] is not None]
         # A restored backup may have moved on past the follower: then what it saw last is not there.
         known = after == floor or (after > floor and events and events[0].position == after)
         if here is None or store_id != here or not known or len(rows) > MAX_EVENTS_PER_READ:
@@ -130,19 +138,19 @@ class SQLLog:
         with self._engine.reading() as link:
             if len(after) != 1:
                 rows = link.driver.execute(self._tokens, (*(after or ("", b"")), DENYLIST_PAGE_SIZE)).fetchall()
-                events = [read(EVENT, _ended, *row, 1) for row in rows]
+                events = [read(EVENT, _event, *row, 1) for row in rows]
                 return DenylistPage(events, tuple(events[-1][1:3]) if len(events) == DENYLIST_PAGE_SIZE else (0,))
             rows = link.driver.execute(self._clients, (*after, DENYLIST_PAGE_SIZE)).fetchall()
-            events = [read(OWN_END, _ended, position, client_id, None, 0) for position, client_id, _ in rows]
+            events = [read(CLIENT, _event, position, client_id, None, 0) for position, client_id, _ in rows]
             return DenylistPage(events, (rows[-1][2],) if len(rows) == DENYLIST_PAGE_SIZE else None)
 
 
-def _alone_of(client_id: str) -> ColumnElement[bool]:
-    return (_log.c.client_id == client_id) & _log.c.alone
+def _log_only_of(client_id: str) -> ColumnElement[bool]:
+    return (_log.c.client_id == client_id) & _log.c.log_only
 
 
-def _ended(position: Any, client_id: Any, key: Any, alone: Any) -> Revocation:
-    return Revocation(number(position), text(client_id), maybe(blob, key), flag(alone))
+def _event(position: Any, client_id: Any, key: Any, log_only: Any) -> Revocation:
+    return Revocation(number(position), text(client_id), maybe(blob, key), flag(log_only))
 
 
 def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
@@ -153,8 +161,8 @@ def _appended(position: Any, now: Any) -> tuple[int, int]:
     return number(position), int(now)
 
 
-def _due(position: Any, key: Any, keep_until: Any, alone: Any) -> _Due:
-    return _Due(number(position), maybe(blob, key), number(keep_until), flag(alone))
+def _due(position: Any, key: Any, keep_until: Any, log_only: Any) -> _Due:
+    return _Due(number(position), maybe(blob, key), number(keep_until), flag(log_only))
 
 
 def _expiry(key: bytes | None) -> int:
@@ -162,5 +170,5 @@ def _expiry(key: bytes | None) -> int:
 
 
 def _is_due_once(event: _Due) -> bool:
-    """Whether nothing but the log tells of the end of this token, and its event was not due before."""
-    return event.alone and event.keep_until < _expiry(event.key) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS
+    """Whether nothing but the log says that this token is revoked, and its event was not due before."""
+    return event.log_only and event.keep_until < _expiry(event.key) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS

@@ -6,7 +6,6 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -17,15 +16,17 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = 2
+from ...credentials import VERIFIERS_BYTES
+
+VERSION = 3
 
 # Stands in the text of statements for the schema of a PostgreSQL store, which is known once it is reached.
 PLACE = '"oauth_mw schema"'
 
 metadata = MetaData()
 
-# One row: the schema's version, the store's own id, where the revocation log stands, and the
-# highest position that was swept out of it.
+# One row: the schema's version, the store's own id, the last position of the revocation log, and the highest position
+# that was swept out of it. ``origin`` is the id of the store that this one is an unchanged copy of.
 store = Table(
     "oauth_mw_store",
     metadata,
@@ -34,71 +35,64 @@ store = Table(
     Column("store_id", String(32), nullable=False),
     Column("position", BigInteger, nullable=False),
     Column("log_floor", BigInteger, nullable=False),
+    Column("origin", String(32)),
 )
 
-# A deleted client keeps its row, so that its id is never used again. ``ended`` is the position of
-# the last event that ended all of its tokens: those issued at an earlier position are dead.
-client = Table(
-    "oauth_mw_client",
+# ``record`` is the JSON text of a client with its secrets, ``verifiers`` what presented secrets are compared with,
+# always of the same length: see oauth_mw.stores.records. A deleted client keeps its row, so that its id is never used
+# again; its record is empty, its verifiers are blank. Last come the columns that the check of a token does not read.
+clients = Table(
+    "oauth_mw_clients",
     metadata,
     Column("number", Integer, primary_key=True),
     Column("client_id", String(255), nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("scope", Text, nullable=False),
-    Column("default_scope", Text),
-    Column("lifetime", Integer),
-    Column("token_format", String(16)),
-    Column("audiences", Text),
-    Column("default_audience", Text),
-    Column("attributes", Text),
-    Column("resource_server", Boolean, nullable=False),
-    Column("enabled", Boolean, nullable=False),
     Column("deleted", Boolean, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("ended", BigInteger, nullable=False),
+    Column("revoked_before", BigInteger, nullable=False),
+    Column("verifiers", LargeBinary(VERIFIERS_BYTES), nullable=False),
+    Column("record", Text, nullable=False),
 )
 
-secret = Table(
-    "oauth_mw_secret",
-    metadata,
-    Column("secret_id", String(32), primary_key=True),
-    Column("client", Integer, ForeignKey("oauth_mw_client.number"), nullable=False),
-    Column("salt", LargeBinary, nullable=False),
-    Column("digest", LargeBinary, nullable=False),
-    Column("label", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("not_after", BigInteger),
-    Column("weak", Boolean, nullable=False),
-    Index("oauth_mw_secret_client", "client"),
-)
-
-# The key begins with the expiry, so that new rows lie side by side and a sweep is one range.
-token = Table(
-    "oauth_mw_token",
+# The key begins with the expiry, so that new rows lie side by side and a sweep is one range. ``client`` is its number;
+# ``extra`` what few tokens have: see oauth_mw.stores.records.
+tokens = Table(
+    "oauth_mw_tokens",
     metadata,
     Column("key", LargeBinary(32), primary_key=True),
     Column("client", Integer, nullable=False),
     Column("scope", Text, nullable=False),
     Column("issued_at", BigInteger, nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("revoked", Boolean(create_constraint=False), nullable=False),
-    Column("attributes", Text),
-    Column("audience", Text),
+    Column("revoked", Boolean, nullable=False),
+    Column("extra", Text),
     sqlite_with_rowid=False,
 )
 
-log = Table(
-    "oauth_mw_log",
+revocations = Table(
+    "oauth_mw_revocations",
     metadata,
     Column("position", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
     Column("client_id", String(255), nullable=False),
     Column("key", LargeBinary(32)),
     Column("keep_until", BigInteger, nullable=False),
-    Column("alone", Boolean(create_constraint=False), nullable=False),
-    Index("oauth_mw_log_keep_until", "keep_until"),
+    Column("log_only", Boolean, nullable=False),
+    Index("oauth_mw_revocations_keep_until", "keep_until"),
 )
-# Of each client, the tokens that end by what the log says alone. SQLite uses it only for the very same words.
-Index("oauth_mw_log_alone", log.c.client_id, log.c.key, sqlite_where=text("alone = 1"), postgresql_where=log.c.alone)
+# SQLite uses it only for the very same words.
+Index(
+    "oauth_mw_revocations_log_only",
+    revocations.c.client_id,
+    revocations.c.key,
+    sqlite_where=text("log_only = 1"),
+    postgresql_where=revocations.c.log_only,
+)
+
+# One row: the JSON text of all signing keys.
+key_set = Table(
+    "oauth_mw_key_set",
+    metadata,
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("record", Text, nullable=False),
+)
 
 # Ids that may be used once, until they are over.
 remembered = Table(
@@ -108,16 +102,4 @@ remembered = Table(
     Column("until", BigInteger, nullable=False),
     Index("oauth_mw_remembered_until", "until"),
     sqlite_with_rowid=False,
-)
-
-signing_key = Table(
-    "oauth_mw_signing_key",
-    metadata,
-    Column("kid", String(64), primary_key=True),
-    Column("algorithm", String(16), nullable=False),
-    Column("public", Text, nullable=False),
-    Column("private", Text, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("signs_from", BigInteger, nullable=False),
-    Column("needed_until", BigInteger, nullable=False),
 )

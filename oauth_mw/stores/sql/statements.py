@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    CompoundSelect,
     LargeBinary,
     Select,
     bindparam,
@@ -18,53 +17,50 @@ from sqlalchemy import (
     select,
     true,
     tuple_,
-    union_all,
+    update,
 )
+
+# Its ON CONFLICT is that of SQLite, too.
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from ...credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES
 from ...model import CLIENTS_PER_PAGE
 from . import schema
-from .rows import CLIENT_COLUMNS, SECRET_COLUMNS, TOKEN_COLUMNS
 
-_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
-_once = schema.remembered
+_store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
+_once, _keys = schema.remembered, schema.key_set
 
 # Said outright: SQLAlchemy would make a parameter of it.
 _NONE: ColumnElement[int] = literal_column("0")
 
-_CLIENTS = (
-    select(*CLIENT_COLUMNS, *SECRET_COLUMNS, _client.c.ended)
-    .select_from(_client.outerjoin(_secret, _secret.c.client == _client.c.number))
-    .where(_client.c.deleted.is_(False))
+# The size of a result shows in the time of an answer: there is always one row, and it is always of the same length.
+FIND_VERIFIERS = select(func.coalesce(_client.c.verifiers, bindparam("blank", type_=LargeBinary))).select_from(
+    _store.outerjoin(_client, _client.c.client_id == bindparam("client_id"))
 )
-_PAGE = (
-    select(_client.c.client_id)
+FIND_CLIENT = select(_client.c.record, _client.c.revoked_before).where(
+    _client.c.client_id == bindparam("client_id"), _client.c.deleted.is_(False)
+)
+CLIENTS_AFTER = (
+    select(_client.c.client_id, _client.c.record, _client.c.revoked_before)
     .where(_client.c.client_id > bindparam("after"), _client.c.deleted.is_(False))
     .order_by(_client.c.client_id)
-    .limit(CLIENTS_PER_PAGE)
-)
-CLIENTS_AFTER = _CLIENTS.where(_client.c.client_id.in_(_PAGE)).order_by(_client.c.client_id, _secret.c.created_at)
-FIND_CLIENT = _CLIENTS.where(_client.c.client_id == bindparam("client_id"))
-_NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
-# The size of a result shows in the time of an answer. So there are always as many verifiers as a client may have
-# secrets, blank ones at the end: where bytes can be joined, in one row. SQLite has a row for each, and one more, which
-# is blank unless the client has too many; it gives the parts of a union in their order.
-_OF_CLIENT = _secret.c.client == _NUMBER
-_joined = func.string_agg(_secret.c.salt.concat(_secret.c.digest), literal_column("''::bytea"))
-_here = select(func.coalesce(_joined, literal_column("''::bytea")).label("verifiers")).where(_OF_CLIENT).subquery().c
-_BLANKS = literal_column(f"decode(repeat('00', {VERIFIERS_BYTES}), 'hex')", LargeBinary)
-VERIFIERS_IN_ONE_ROW = select(
-    _here.verifiers.concat(func.substr(_BLANKS, func.length(_here.verifiers) + literal_column("1")))
-)
-_SALT = literal_column(f"x'{'00' * SALT_BYTES}'", LargeBinary)
-_DIGEST = literal_column(f"x'{'00' * DIGEST_BYTES}'", LargeBinary)
-_MOST: ColumnElement[int] = literal_column(str(MAX_SECRETS + 1))
-VERIFIERS_IN_ROWS: CompoundSelect[Any] = (
-    union_all(select(_secret.c.salt, _secret.c.digest).where(_OF_CLIENT), *[select(_SALT, _DIGEST)] * (MAX_SECRETS + 1))
-    .limit(_MOST)
+    .limit(literal_column(str(CLIENTS_PER_PAGE)))
     .offset(_NONE)
 )
+CLIENT_COLUMNS = ("client_id", "deleted", "revoked_before", "verifiers", "record")
+INSERT_CLIENT = upsert(_client).inline().values({name: bindparam(name) for name in CLIENT_COLUMNS})
+ADD_CLIENT = INSERT_CLIENT.on_conflict_do_nothing()
+# ``revoked_before`` is written with the event: a service may change that column alone.
+WRITE_CLIENT = (
+    update(_client)
+    .values({name: bindparam(name) for name in ("deleted", "verifiers", "record")})
+    .where(_client.c.client_id == bindparam("id"))
+)
+READ_KEYS = select(_keys.c.record)
+WRITE_KEYS = update(_keys).values(record=bindparam("record"))
+# Whatever changes clients, keys or revocations but a copy: the store is no copy then.
+NO_COPY = update(_store).values(origin=None).where(_store.c.origin.is_not(None))
+
+_NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
 ADD_TOKEN = insert(_token).values(
     key=bindparam("key"),
     client=_NUMBER,
@@ -72,16 +68,16 @@ ADD_TOKEN = insert(_token).values(
     issued_at=bindparam("issued_at"),
     position=bindparam("position"),
     revoked=bindparam("revoked"),
-    attributes=bindparam("attributes"),
-    audience=bindparam("audience"),
+    extra=bindparam("extra"),
 )
+TOKENS_OF_CLIENTS = _token.join(_client, _client.c.number == _token.c.client)
+TOKEN = (_client.c.client_id, _token.c.scope, _token.c.issued_at, _token.c.position, _token.c.extra, _token.c.revoked)
 FIND_TOKEN = (
-    select(*TOKEN_COLUMNS, _token.c.revoked, _token.c.position < _client.c.ended)
-    .select_from(_token.join(_client, _client.c.number == _token.c.client))
+    select(*TOKEN, _token.c.position < _client.c.revoked_before)
+    .select_from(TOKENS_OF_CLIENTS)
     .where(_token.c.key == bindparam("key"))
 )
 
-# The words are the same in SQLite.
 _REMEMBER = upsert(_once).values(key=bindparam("key"), until=bindparam("until"))
 REMEMBER_ONCE = _REMEMBER.on_conflict_do_update(
     index_elements=["key"], set_={"until": _REMEMBER.excluded.until}, where=_once.c.until < bindparam("now")
@@ -90,19 +86,19 @@ _OVER = select(_once.c.key).where(_once.c.until < bindparam("now")).order_by(_on
 # With each that comes a few go, so that there are never many that are over.
 FORGET = delete(_once).where(_once.c.key.in_(_OVER.offset(_NONE).with_for_update(skip_locked=True)))
 
-_EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.alone)
+_EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.log_only)
 # In the order of the index that has these alone.
-_ALONE = (_log.c.client_id, _log.c.key)
+_LOG_ONLY = (_log.c.client_id, _log.c.key)
 REVOKED_TOKENS = (
-    select(_log.c.position, *_ALONE)
-    .where(_log.c.alone, tuple_(*_ALONE) > tuple_(bindparam("client_id"), bindparam("key")))
-    .order_by(*_ALONE)
+    select(_log.c.position, *_LOG_ONLY)
+    .where(_log.c.log_only, tuple_(*_LOG_ONLY) > tuple_(bindparam("client_id"), bindparam("key")))
+    .order_by(*_LOG_ONLY)
     .limit(bindparam("limit"))
     .offset(_NONE)
 )
 REVOKED_CLIENTS = (
-    select(_client.c.ended, _client.c.client_id, _client.c.number)
-    .where(_client.c.ended > _NONE, _client.c.number > bindparam("number"))
+    select(_client.c.revoked_before, _client.c.client_id, _client.c.number)
+    .where(_client.c.revoked_before > _NONE, _client.c.number > bindparam("number"))
     .order_by(_client.c.number)
     .limit(bindparam("limit"))
     .offset(_NONE)

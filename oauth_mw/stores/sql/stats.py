@@ -7,12 +7,14 @@ from typing import NamedTuple
 from sqlalchemy import bindparam, func, select, text
 
 from ...model import StoreStats
+from ...protocols import Store
+from ..counts import count_clients
 from . import schema
 from .engine import SQLEngine
 
 COUNTED_AT_ONCE = 100_000
 
-_store, _client, _secret, _token, _log = schema.store, schema.client, schema.secret, schema.token, schema.log
+_store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
 
 class _Dialect(NamedTuple):
@@ -41,7 +43,7 @@ _STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).o
 _REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
 
 
-def stats(engine: SQLEngine, now: int) -> StoreStats:
+def stats(store: Store, engine: SQLEngine, now: int) -> StoreStats:
     """
     :raises StoreUnavailable: the engine does not answer.
     """
@@ -52,15 +54,9 @@ def stats(engine: SQLEngine, now: int) -> StoreStats:
         store_id, schema_version, position = link.core.execute(
             select(_store.c.store_id, _store.c.version, _store.c.position)
         ).one()
-    with engine.reading() as link:
-        counted = select(_client.c.deleted, _client.c.enabled, func.count()).group_by(
-            _client.c.deleted, _client.c.enabled
-        )
-        clients = {(deleted, enabled): count for deleted, enabled, count in link.core.execute(counted)}
-        secrets = link.core.execute(select(func.count()).select_from(_secret)).scalar_one()
-    with engine.reading() as link:
+        deleted = link.core.execute(select(func.count()).where(_client.c.deleted)).scalar_one()
         events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
-        keys = link.core.execute(select(func.count()).select_from(schema.signing_key)).scalar_one()
+    counts = count_clients(store)
     live = (now + 1).to_bytes(4)
     return StoreStats(
         engine=dialect.name,
@@ -68,14 +64,14 @@ def stats(engine: SQLEngine, now: int) -> StoreStats:
         schema_version=schema_version,
         store_id=store_id,
         position=position,
-        enabled=clients.get((False, True), 0),
-        disabled=clients.get((False, False), 0),
-        deleted=sum(count for (deleted, _), count in clients.items() if deleted),
-        secrets=secrets,
+        enabled=counts.enabled,
+        disabled=counts.disabled,
+        deleted=deleted,
+        secrets=counts.secrets,
         unexpired=_count(engine, live, b"\xff" * 33),
         expired=_count(engine, b"", live),
         events=events,
-        keys=keys,
+        keys=len(store.read_keys().keys),
         size=int(size),
     )
 

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import groupby
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.sql import ClauseElement
 
-from ...credentials import VERIFIERS_BYTES, verifiers_of
 from ...errors import ConfigError, StoreMissing
-from ...model import Client, ClientSecret, Clock, DenylistPage, KeySet, LogPage, TokenRecord
+from ...model import Client, Clock, DenylistPage, KeySet, LogPage, StoreStats, TokenRecord
 from ...protocols import Copyable, Waiter
-from ..versions import other_version
-from . import keys, schema, statements
-from .engine import SQLEngine
-from .log import SQLLog
-from .rows import (
-    attributes_text,
-    audience_text,
-    client_from_rows,
-    client_values,
-    first_key,
-    secret_values,
-    token_from_row,
-    verifiers_from_rows,
+from ..decoding import read
+from ..records import (
+    BLANK_VERIFIERS,
+    client_from,
+    client_text,
+    extra_text,
+    key_set_from,
+    key_set_text,
+    padded_verifiers,
+    verifiers_from,
 )
+from ..versions import other_version
+from . import schema, statements
+from .engine import SQLEngine, by_driver
+from .log import CLIENT, KEYS, OWN_ROW, SQLLog
+from .rows import first_key, token_from_row
 
-_store, _client, _secret, _token = schema.store, schema.client, schema.secret, schema.token
+_DELETED = True, BLANK_VERIFIERS, ""
+
+_store, _token = schema.store, schema.tokens
 
 
 class SQLStore:
@@ -43,9 +46,7 @@ class SQLStore:
         self._clock = clock
         self.url = engine.url
         self.immediate = engine.immediate
-        self._find_verifiers = engine.compiled(
-            statements.VERIFIERS_IN_ONE_ROW if engine.locks_rows else statements.VERIFIERS_IN_ROWS
-        )
+        self._find_verifiers = engine.compiled(statements.FIND_VERIFIERS)
         self._find_client = engine.compiled(statements.FIND_CLIENT)
         self._add_token = engine.compiled(statements.ADD_TOKEN)
         self._find_token = engine.compiled(statements.FIND_TOKEN)
@@ -80,6 +81,11 @@ class SQLStore:
 
         return SQLCopying(self._engine)
 
+    def stats(self, now: int) -> StoreStats:
+        from .stats import stats
+
+        return stats(self, self._engine, now)
+
     def warnings(self) -> Sequence[str]:
         return self._engine.warnings()
 
@@ -94,6 +100,7 @@ class SQLStore:
         schema.metadata.create_all(connection, checkfirst=False)
         row = {"one": 1, "version": schema.VERSION, "store_id": secrets.token_hex(16), "position": 0, "log_floor": 0}
         connection.execute(insert(_store).values(row))
+        connection.execute(insert(schema.key_set).values(one=1, record=key_set_text(KeySet())))
 
     def _check(self, connection: Connection) -> None:
         # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
@@ -112,58 +119,56 @@ class SQLStore:
 
     def find_verifiers(self, client_id: str) -> bytes:
         with self._engine.reading() as link:
-            rows = link.driver.execute(self._find_verifiers, (client_id,)).fetchall()
-        verifiers = verifiers_from_rows(rows)
-        if any(verifiers[VERIFIERS_BYTES:]):
-            # More than a client may have, and maybe not all: older versions let that happen.
-            client = self.find_client(client_id)
-            return verifiers_of(client) if client else b""
-        return verifiers[:VERIFIERS_BYTES]
+            row = link.driver.execute(self._find_verifiers, (BLANK_VERIFIERS, client_id)).fetchone()
+        return read(OWN_ROW if row is None else CLIENT, verifiers_from, *(row or (None,)))
 
     def find_client(self, client_id: str) -> Client | None:
         with self._engine.reading() as link:
-            rows = link.driver.execute(self._find_client, (client_id,)).fetchall()
-        return client_from_rows(rows)
+            row = link.driver.execute(self._find_client, (client_id,)).fetchone()
+        return read(CLIENT, client_from, client_id, *row) if row else None
 
     def clients(self, after: str = "") -> Sequence[Client]:
         with self._engine.reading() as link:
-            rows = link.core.execute(statements.CLIENTS_AFTER, {"after": after}).all()
-        found = (client_from_rows(list(group)) for _, group in groupby(rows, key=lambda row: str(row[0])))
-        return [client for client in found if client]
+            rows = link.driver.execute(self._engine.compiled(statements.CLIENTS_AFTER), (after,)).fetchall()
+        return [read(CLIENT, client_from, *row) for row in rows]
 
     def add_client(self, client: Client) -> bool:
-        row = {**client_values(client), "client_id": client.client_id, "created_at": client.created_at}
+        row = client.client_id, False, 0, padded_verifiers(client), client_text(client)
         with self._engine.transaction() as connection:
-            if connection.execute(select(_client.c.number).where(_client.c.client_id == client.client_id)).first():
-                return False
-            connection.execute(insert(_client).values({**row, "deleted": False, "ended": 0}))
-            _add_secrets(connection, client.client_id, client.secrets)
-        return True
+            added = bool(self._execute(connection, statements.ADD_CLIENT, *row).rowcount)
+            if added:
+                connection.execute(statements.NO_COPY)
+            return added
 
     def update_client(
         self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
     ) -> Client | None:
-        with self._engine.transaction(ends_tokens=revoke_tokens) as connection:
-            known = client_from_rows(connection.execute(statements.FIND_CLIENT, {"client_id": client_id}).all())
-            if known is None:
+        with self._engine.transaction(revokes=revoke_tokens) as connection:
+            row = self._execute(connection, statements.FIND_CLIENT, client_id).fetchone()
+            if row is None:
                 return None
+            known: Client = read(CLIENT, client_from, client_id, *row)
             try:
                 client = change(known)
             except Exception as error:
                 refusal = error
             else:
-                revoked = {"ended": self._log.revoke_all(connection, client_id)} if revoke_tokens else {}
-                _write_client(connection, known, client, revoked)
-                return client and replace(client, revoked_before=revoked.get("ended", known.revoked_before))
-        # Raised behind the commit: it may tell of what somebody had changed before, unconfirmed.
+                revoked_before = known.revoked_before
+                if revoke_tokens:
+                    revoked_before = self._log.revoke_all(connection, client_id)
+                # Not the clients themselves: an attribute that is 1 equals one that is true.
+                if client is None or client_text(client) != client_text(known):
+                    row = (False, padded_verifiers(client), client_text(client)) if client else _DELETED
+                    self._execute(connection, statements.WRITE_CLIENT, *row, client_id)
+                    connection.execute(statements.NO_COPY)
+                return client and replace(client, revoked_before=revoked_before)
+        # Raised after the commit: what it says may follow from a change that another caller made, and is confirmed now.
         raise refusal
 
     # Tokens
 
     def add_token(self, key: bytes, token: TokenRecord) -> None:
-        attributes = attributes_text(token.attributes, token.public_attributes)
-        audience = audience_text(token.audience)
-        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, attributes, audience)
+        row = (key, token.client_id, token.scope, token.issued_at, token.position, token.revoked, extra_text(token))
         with self._engine.writing() as link:
             link.driver.execute(self._add_token, row)
 
@@ -173,7 +178,7 @@ class SQLStore:
         return token_from_row(row) if row else None
 
     def revoke_token(self, key: bytes) -> bool:
-        with self._engine.transaction(ends_tokens=True) as connection:
+        with self._engine.transaction(revokes=True) as connection:
             row = connection.execute(statements.FIND_TOKEN, {"key": key}).first()
             token = token_from_row(row) if row else None
             if token is None or token.revoked:
@@ -183,7 +188,7 @@ class SQLStore:
         return True
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
-        with self._engine.transaction(ends_tokens=True) as connection:
+        with self._engine.transaction(revokes=True) as connection:
             return self._log.revoke_log_only(connection, client_id, key, position)
 
     def remember_once(self, key: bytes, until: int) -> bool:
@@ -213,25 +218,26 @@ class SQLStore:
 
     def read_keys(self) -> KeySet:
         with self._engine.reading() as link:
-            rows = link.driver.execute(self._engine.compiled(keys.READ)).fetchall()
-        return keys.key_set_from(rows)
+            return _key_set(link.driver.execute(self._engine.compiled(statements.READ_KEYS)).fetchone())
 
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
-        with self._engine.transaction(ends_tokens=revoke_all) as connection:
-            cursor = connection.connection.cursor()
-            cursor.execute(self._engine.compiled(keys.READ))
-            before = keys.key_set_from(cursor.fetchall())
+        with self._engine.transaction(revokes=revoke_all) as connection:
+            known = _key_set(self._execute(connection, statements.READ_KEYS).fetchone())
             try:
-                after = change(before)
+                keys = change(known)
             except Exception as error:
                 refusal = error
             else:
                 if revoke_all:
                     self._log.append(connection, "")
-                compiled = self._engine.compiled
-                keys.write_keys(connection, compiled(keys.ADD), compiled(keys.CHANGE), before, after)
-                return after
+                if key_set_text(keys) != key_set_text(known):
+                    self._execute(connection, statements.WRITE_KEYS, key_set_text(keys))
+                    connection.execute(statements.NO_COPY)
+                return keys
         raise refusal  # as in update_client
+
+    def _execute(self, connection: Connection, statement: ClauseElement, *values: object) -> Any:
+        return by_driver(connection, self._engine.compiled(statement), *values)
 
     # Revocation log
 
@@ -242,26 +248,5 @@ class SQLStore:
         return self._log.read_denylist(after)
 
 
-def _write_client(connection: Connection, known: Client, client: Client | None, revoked: Mapping[str, int]) -> None:
-    """Write what differs from the client that is there; ``None`` deletes it.
-
-    :param revoked: the column ``ended``, where all of its tokens are revoked.
-    """
-    before, gone = client_values(known), {"deleted": True, "enabled": False, "name": "", "attributes": None}
-    after: Mapping[str, object] = client_values(client) if client else gone
-    values = {**{name: value for name, value in after.items() if value != before.get(name)}, **revoked}
-    mine = _client.c.client_id == known.client_id
-    if values:
-        connection.execute(update(_client).where(mine).values(values))
-    secrets = client.secrets if client else ()
-    left_out = [secret.secret_id for secret in known.secrets if secret not in secrets]
-    if left_out:
-        number = select(_client.c.number).where(mine).scalar_subquery()
-        connection.execute(delete(_secret).where(_secret.c.client == number, _secret.c.secret_id.in_(left_out)))
-    _add_secrets(connection, known.client_id, [secret for secret in secrets if secret not in known.secrets])
-
-
-def _add_secrets(connection: Connection, client_id: str, secrets: Sequence[ClientSecret]) -> None:
-    number = select(_client.c.number).where(_client.c.client_id == client_id).scalar_subquery()
-    for secret in secrets:
-        connection.execute(insert(_secret).values({**secret_values(secret), "client": number}))
+def _key_set(row: Sequence[Any] | None) -> KeySet:
+    return read(KEYS, key_set_from, *(row or (None,)))

@@ -84,7 +84,7 @@ def test_all_are_told_in_several_pages(store, pages_of_two):
         store.revoke_log_only("tester", key_of(number), now_of(store))
     end_client(store, "other")
 
-    singles = {key for _, key, alone in load_denylist(store) if alone}
+    singles = {key for _, key, log_only in load_denylist(store) if log_only}
     assert singles == set(map(key_of, range(5)))
     assert ("other", None, False) in load_denylist(store)
 
@@ -185,7 +185,7 @@ def test_after_that_the_client_has_all_its_room_again(few, store):
     revoked_singly(store, range(4), now_of(store))
     revoked_singly(store, range(4, 7), now_of(store))
 
-    singles = [key for _, key, alone in load_denylist(store) if alone]
+    singles = [key for _, key, log_only in load_denylist(store) if log_only]
     assert set(singles) == set(map(key_of, range(4, 7)))
 
 

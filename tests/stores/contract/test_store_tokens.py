@@ -18,9 +18,12 @@ def tester(store):
     [
         {},
         {"scope": ""},
-        {"attributes": MappingProxyType({"a": "é", "b": -1, "c": 0.5, "d": False}), "public_attributes": {"a"}},
+        {
+            "attributes": MappingProxyType({"a": "é", "b": -1, "c": 0.5, "d": False}),
+            "public_attributes": frozenset("a"),
+        },
         {"audience": (API,)},
-        {"audience": (BILLING, API), "attributes": MappingProxyType({"a": 1}), "public_attributes": {"a"}},
+        {"audience": (BILLING, API), "attributes": MappingProxyType({"a": 1}), "public_attributes": frozenset("a")},
     ],
     ids=["plain", "no scope", "attributes", "one audience", "audiences and attributes"],
 )

@@ -6,13 +6,13 @@ import pytest
 
 from helpers.builders import issued, key_of, registered
 from helpers.changes import end_client
-from helpers.copying import accepted, changed, contents, each_kind, each_pair, each_target, filled, new_places, states
+from helpers.copying import InPairs, Through, accepted, changed, contents, each_pair, filled, states
 from oauth_mw import admin, open_store
 from oauth_mw.errors import StoreUnavailable
 
 pytestmark = pytest.mark.slow
 
-STEPS = ("become_copy", "take_clients", "take_events", "take_signing_keys", "take_tokens")
+STEPS = ("become_copy", "put_clients", "put_events", "put_keys", "put_tokens")
 
 
 class Cut(Exception):
@@ -23,36 +23,15 @@ class Interrupted:
     """The inside of a store that ends after some steps."""
 
     def __init__(self, whole, steps):
-        self._loader = whole
-        self._session = steps
+        self._whole = whole
+        self._steps = steps
 
     def __getattr__(self, name):
         if name in STEPS:
-            self._session -= 1
-            if self._session < 0:
+            self._steps -= 1
+            if self._steps < 0:
                 raise Cut
-        return getattr(self._loader, name)
-
-
-@pytest.fixture
-def place(request, tmp_path):
-    with new_places(request, tmp_path) as place:
-        yield place
-
-
-@pytest.fixture
-def stores(kinds, place, clock):
-    source, target = (open_store(place(kind), create=True, clock=clock) for kind in kinds)
-    yield source, target
-    source.close()
-    target.close()
-
-
-@pytest.fixture
-def small_steps(monkeypatch):
-    """A source in memory gives two of a kind at a time."""
-    monkeypatch.setattr("oauth_mw.stores.memory.copying.ROWS_PER_BATCH", 2)
-    monkeypatch.setattr("oauth_mw.stores.memory.copying.CLIENTS_PER_PAGE", 2)
+        return getattr(self._whole, name)
 
 
 def copy(source, target, clock, **more):
@@ -68,8 +47,8 @@ def test_when_all_is_there_nothing_changes(stores, clock):
     again = copy(*stores, clock)
 
     assert not again.changed
-    assert (again.clients.there, again.secrets.there, again.deleted.there) == (3, 3, 1)
-    assert (again.tokens.there, again.events.there) == (10, 3)
+    assert (again.clients.present, again.secrets.present, again.deleted.present) == (3, 3, 1)
+    assert (again.tokens.present, again.events.present) == (10, 3)
     assert contents(stores[1]) == before
 
 
@@ -87,29 +66,24 @@ def test_what_changed_meanwhile_arrives(stores, clock):
     assert copied.tokens == (3, 10) and copied.events == (2, 3) and copied.clients == (4, 0)
 
 
-@each_target
-def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_completed(
-    kinds, place, clock, monkeypatch, small_steps
-):
-    source = open_store("memory://", clock=clock)
+@each_pair
+def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_completed(kinds, stores, place, clock):
+    source = Through(stores[0], InPairs)
     keys = changed(source, filled(source))
     good = accepted(source, keys)
     enabled = {client.client_id for client in source.clients() if client.enabled}
 
     for steps in range(100):
         target = open_store(place(kinds[1]), create=True, clock=clock)
-        with monkeypatch.context() as patched:
-            whole = target.copyable()
-            patched.setattr(target, "copyable", lambda whole=whole, steps=steps: Interrupted(whole, steps))
-            try:
-                copy(source, target, clock)
-                break
-            except Cut:
-                pass
+        try:
+            copy(source, Through(target, lambda whole, steps=steps: Interrupted(whole, steps)), clock)
+            break
+        except Cut:
+            pass
         assert accepted(target, keys) <= good
         here = {client.client_id for client in target.clients() if client.enabled}
         assert here <= enabled
-        # Whoever serves from it issues tokens that live.
+        # A worker that serves from it issues tokens that live.
         own = [issued(target, client_id, 9000 + number) for number, client_id in enumerate(sorted(here))]
         assert accepted(target, own) == set(own)
         copy(source, target, clock)
@@ -122,9 +96,9 @@ def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_complet
     assert steps > 12
 
 
-@each_target
-def test_what_was_moved_is_not_moved_again(stores, clock, small_steps):
-    source, target = stores
+@each_pair
+def test_what_was_copied_is_not_copied_again(stores, clock):
+    source, target = Through(stores[0], InPairs), stores[1]
     filled(source)
     passed = []
 
@@ -134,14 +108,15 @@ def test_what_was_moved_is_not_moved_again(stores, clock, small_steps):
             raise Cut
 
     with pytest.raises(Cut):
-        copy(*stores, clock, told=stop)
+        copy(source, target, clock, progress=stop)
 
-    assert copy(*stores, clock).tokens == (6, 4)
+    # On a Redis Cluster, a page may hold one.
+    assert copy(source, target, clock).tokens == (10 - sum(passed), sum(passed))
 
 
-@each_target
-def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock, small_steps):
-    source, target = stores
+@each_pair
+def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock):
+    source, target = Through(stores[0], InPairs), stores[1]
     keys = filled(source)
     used = []
 
@@ -149,33 +124,34 @@ def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock, small_step
         if not used:
             used.extend(changed(source, keys))
 
-    copy(*stores, clock, told=use)
+    copy(source, target, clock, progress=use)
 
     assert accepted(target, used) <= accepted(source, used)
-    assert contents(target)["clients"] == contents(source)["clients"]
-    assert contents(target)["events"] == contents(source)["events"]
+    here, there = contents(target), contents(source)
+    assert (here["clients"], here["events"]) == (there["clients"], there["events"])
     assert accepted(target, keys) == accepted(source, keys)
 
 
 @pytest.fixture
-def late(stores, clock, monkeypatch):
+def late(stores, clock):
     """Copy, do something to the source before its tokens are read, then be cut off after these tokens."""
-    whole = stores[0].copyable()
+    source, target = stores
 
     def copy_with(work):
+        def wrap(whole):
+            whole.read_token_keys = read_token_keys
+            return whole
+
         def read_token_keys(now):
-            yield [work(stores[0])]
+            yield [work(source)]
             raise Cut
 
-        whole.read_token_keys = read_token_keys
-        monkeypatch.setattr(stores[0], "copyable", lambda: whole)
         with pytest.raises(Cut):
-            copy(*stores, clock)
+            copy(Through(source, wrap), target, clock)
 
     return copy_with
 
 
-@each_target
 def test_a_token_of_a_client_that_came_meanwhile_comes_with_its_client(stores, late):
     source, target = stores
     filled(source)
@@ -191,8 +167,7 @@ def test_a_token_of_a_client_that_came_meanwhile_comes_with_its_client(stores, l
     assert accepted(target, new) == set(new)
 
 
-@each_target
-def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then(stores, late):
+def test_a_token_that_was_issued_after_a_revocation_comes_with_the_log_until_then(stores, late):
     source, target = stores
     filled(source)
 
@@ -205,7 +180,6 @@ def test_a_token_that_was_issued_after_another_end_comes_with_the_log_until_then
     assert target.copyable().log_state().position == source.copyable().log_state().position
 
 
-@each_target
 def test_a_token_that_was_revoked_with_its_client_meanwhile_comes_revoked(stores, late):
     source, target = stores
     filled(source)
@@ -221,24 +195,22 @@ def test_a_token_that_was_revoked_with_its_client_meanwhile_comes_revoked(stores
     assert accepted(target, keys) == set()
 
 
-@each_target
-def test_an_event_in_the_log_has_its_effect_at_once(stores, clock, monkeypatch):
+@each_pair
+def test_an_event_in_the_log_has_its_effect_at_once(stores, clock):
     source, target = stores
     keys = filled(source)
     copy(*stores, clock)
     changed(source, keys)
-    whole = target.copyable()
-    monkeypatch.setattr(target, "copyable", lambda: Interrupted(whole, 3))  # becomes a copy, drops keys, takes events
 
-    with pytest.raises(Cut):
-        copy(*stores, clock)
+    with pytest.raises(Cut):  # once it has become a copy, dropped keys and put events
+        copy(source, Through(target, lambda whole: Interrupted(whole, 3)), clock)
 
     assert target.copyable().log_state().position == source.copyable().log_state().position
     assert accepted(target, keys) == accepted(source, keys)
 
 
-@each_kind
-def test_ends_before_and_after_a_move_are_told_apart(stores, clock):
+@each_pair
+def test_what_was_issued_before_and_after_a_copy_is_told_apart(stores, clock):
     source, target = stores
     source.add_client(registered())
     before = issued(source, number=1)
@@ -251,36 +223,22 @@ def test_ends_before_and_after_a_move_are_told_apart(stores, clock):
     assert accepted(target, [before, after]) == {after}
 
 
-@each_kind
-def test_tokens_that_the_copy_issued_itself_stay(stores, clock):
+def test_an_outage_says_of_which_store(stores, clock):
     source, target = stores
-    filled(source)
-    copy(*stores, clock)
-    own, other = issued(target, "b", 5000), issued(source, "b", 5001)
 
-    copy(*stores, clock)
+    class Full:
+        def __init__(self, whole):
+            self._whole = whole
 
-    assert accepted(target, [own, other]) == {own, other}
+        def __getattr__(self, name):
+            if name == "put_events":
+                raise StoreUnavailable("full")
+            return getattr(self._whole, name)
 
-
-def test_an_outage_says_of_which_store(clock, monkeypatch):
-    source, target = (open_store("memory://", clock=clock) for _ in range(2))
-    target.url = "there://"
-
-    def fail(*arguments):
-        raise StoreUnavailable("full")
-
-    whole = target.copyable()
-    whole.take_events = fail
-    monkeypatch.setattr(target, "copyable", lambda: whole)
-    source.add_client(registered())
-    end_client(source, "tester")
-
-    with pytest.raises(StoreUnavailable, match="^there://: full$"):
-        copy(source, target, clock)
+    with pytest.raises(StoreUnavailable, match=f"^{target.url}: full$"):
+        copy(source, Through(target, Full), clock)
 
 
-@pytest.mark.parametrize("kinds", [("memory", "sqlite")], ids=["sqlite"])
 def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
     source, target = stores
     source.add_client(registered())

@@ -1,27 +1,24 @@
-"""What has a life of its own is never copied over."""
+"""Nothing is copied over what a store was given by other means."""
 
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
-from helpers.builders import given_secret, issued, registered
-from helpers.changes import end_client, remove_secret
-from helpers.copying import changed, contents, each_kind, each_target, filled, new_places
+from helpers.builders import NOW, given_secret, issued, registered
+from helpers.changes import add_key, end_client, remove_key, remove_secret
+from helpers.copying import changed, contents, each_pair, filled
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import AdminError
+from oauth_mw.keys.schedule import with_need
+from oauth_mw.model import KeyRecord, KeySet, StoredClient
 
-
-@pytest.fixture
-def stores(kinds, request, tmp_path, clock):
-    with new_places(request, tmp_path) as place:
-        source, target = (open_store(place(kind), create=True, clock=clock) for kind in kinds)
-        yield source, target
-        source.close()
-        target.close()
+KEY = KeyRecord("kid", "ES256", "{}", "-----BEGIN", NOW, NOW)
+MORE = KEY._replace(kid="more", signs_from=NOW + 1)
 
 
 def refused(source, target, clock):
@@ -33,80 +30,119 @@ def refused(source, target, clock):
     return str(error.value)
 
 
-@each_kind
-def test_a_store_that_is_in_use(stores, clock):
+IN_USE = {
+    "a client": lambda store: store.add_client(registered("mine")),
+    "a deleted client": lambda store: (store.add_client(registered("mine")), end_client(store, "mine", delete=True)),
+    "a signing key": lambda store: add_key(store, KEY),
+    "a removed key": lambda store: (add_key(store, KEY), remove_key(store, "kid")),
+}
+
+
+@each_pair
+@pytest.mark.parametrize("use", IN_USE.values(), ids=IN_USE)
+def test_a_store_that_is_not_empty(stores, clock, use):
     source, target = stores
     filled(source)
-    target.add_client(registered("mine"))
+    use(target)
 
     assert refused(source, target, clock).startswith(f"{target.url} is not empty")
 
 
-@each_target
-def test_a_store_of_which_only_a_deleted_client_is_left(stores, clock):
+@each_pair
+def test_a_copy_of_another_store(stores, clock, tmp_path):
     source, target = stores
-    target.add_client(registered("mine"))
-    end_client(target, "mine", delete=True)
-
-    assert refused(source, target, clock).startswith(f"{target.url} is not empty")
-
-
-@each_kind
-def test_a_copy_of_another_store(stores, clock):
-    source, target = stores
-    admin.copy_store(open_store("memory://"), target, clock=clock)
+    with closing(open_store(f"sqlite:///{tmp_path}/another.db", create=True)) as other:
+        admin.copy_store(other, target, clock=clock)
 
     assert "is a copy of another store" in refused(source, target, clock)
 
 
-EVENTS = {
-    "a token revoked": lambda store, key: store.revoke_token(key),
-    "all tokens ended": lambda store, key: end_client(store, "b"),
-    "a client disabled": lambda store, key: end_client(store, "b", disable=True),
-    "a client deleted": lambda store, key: end_client(store, "d", delete=True),
-}
-
-
-@each_target
-@pytest.mark.parametrize("happen", EVENTS.values(), ids=EVENTS)
-def test_a_copy_that_has_ended_tokens_itself(stores, clock, happen):
-    source, target = stores
-    keys = filled(source)
-    admin.copy_store(source, target, clock=clock)
-    happen(target, keys[-1])
-    changed(source, keys)
-
-    assert refused(source, target, clock).startswith(f"tokens were ended in {target.url} itself")
-
-
 CHANGES = {
-    "registered": lambda store: store.add_client(registered("b2")),
-    "renamed": lambda store: store.update_client("b", lambda client: replace(client, name="mine")),
-    "enabled": lambda store: store.update_client("d", lambda client: replace(client, enabled=True)),
-    "given a secret": lambda store: given_secret(store, "b", hash_secret("u" * 16)),
-    "without a secret": lambda store: remove_secret(store, "b", store.find_client("b").secrets[0].secret_id),
-    "with other scopes": lambda store: store.update_client("b", lambda client: replace(client, scopes=("x",))),
-    "with a number for true": lambda store: store.update_client(
+    "a token revoked": lambda store, key: store.revoke_token(key),
+    "a JWT revoked": lambda store, key: store.revoke_log_only("b", bytes(32), 2**60),
+    "all tokens revoked": lambda store, key: end_client(store, "b"),
+    "a client registered": lambda store, key: store.add_client(registered("b2")),
+    "a client deleted": lambda store, key: end_client(store, "d", delete=True),
+    "a client renamed": lambda store, key: store.update_client("b", lambda client: replace(client, name="mine")),
+    "a client given a secret": lambda store, key: given_secret(store, "b", hash_secret("u" * 16)),
+    "a number for true": lambda store, key: store.update_client(
         "b", lambda client: replace(client, attributes={"n": 1})
     ),
+    "a key made": lambda store, key: add_key(store, MORE, "kid"),
+    "a key used for longer": lambda store, key: store.update_keys(lambda keys: with_need(keys, "kid", NOW + 99)),
+    "a key removed": lambda store, key: remove_key(store, "kid"),
 }
 
 
-@each_target
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_copy_whose_client_was_changed(stores, clock, change):
+@pytest.fixture
+def copied(stores, clock):
+    """A source and its copy, and the key of a token in both."""
     source, target = stores
     keys = filled(source)
     source.update_client("b", lambda client: replace(client, attributes={"n": True}))
+    add_key(source, KEY)
     admin.copy_store(source, target, clock=clock)
-    change(target)
+    return source, target, keys
+
+
+@each_pair
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_a_copy_that_was_changed(copied, clock, change):
+    source, target, keys = copied
+    change(target, keys[-1])
     changed(source, keys)
 
-    assert f"was changed in {target.url} itself" in refused(source, target, clock)
+    assert "and no unchanged copy of this store" in refused(source, target, clock)
 
 
-@each_target
-def test_a_copy_that_begins_a_life_of_its_own_while_it_is_made(stores, clock):
+NO_CHANGES = {
+    "issued": lambda store, keys: issued(store, "b", 5000),
+    "revoked again": lambda store, keys: store.revoke_token(keys[0]),
+    "registered again": lambda store, keys: store.add_client(registered("b")),
+    "refused": lambda store, keys: remove_secret(store, "b", "nope"),
+    "unknown": lambda store, keys: end_client(store, "nobody"),
+}
+
+
+@each_pair
+@pytest.mark.parametrize("use", NO_CHANGES.values(), ids=NO_CHANGES)
+def test_what_changes_no_client_key_or_revocation_does_not_close_a_copy(copied, clock, use):
+    source, target, keys = copied
+    use(target, keys)
+    changed(source, keys)
+
+    admin.copy_store(source, target, clock=clock)
+
+    here, there = contents(target), contents(source)
+    assert here == {**there, "tokens": here["tokens"]}
+    assert here["tokens"].items() >= there["tokens"].items()
+
+
+@each_pair
+@pytest.mark.parametrize("begun", [False, True], ids=["never a copy", "changed"])
+def test_each_part_of_a_copy(copied, begun):
+    source, target, keys = copied
+    whole, origin = target.copyable(), source.copyable().log_state().store_id
+    if begun:
+        end_client(target, "b")
+    else:
+        origin = "another"
+    before = contents(target)
+    client = source.find_client("b")
+
+    for put in (
+        lambda: whole.become_copy(origin),
+        lambda: whole.put_clients(origin, [StoredClient(replace(client, name="theirs"))]),
+        lambda: whole.put_events(origin, [], before["log"].position + 9, 0),
+        lambda: whole.put_keys(origin, KeySet.of([KEY, MORE])),
+        lambda: whole.put_tokens(origin, []),
+    ):
+        with pytest.raises(AdminError):
+            put()
+    assert contents(target) == before
+
+
+def test_a_copy_that_is_changed_while_it_is_made(stores, clock):
     source, target = stores
     filled(source)
 
@@ -114,58 +150,41 @@ def test_a_copy_that_begins_a_life_of_its_own_while_it_is_made(stores, clock):
         end_client(source, "a")
         end_client(target, "b")
 
-    with pytest.raises(AdminError, match="tokens were ended"):
-        admin.copy_store(source, target, clock=clock, told=use_both)
+    with pytest.raises(AdminError, match="was changed by other means while it was copied into"):
+        admin.copy_store(source, target, clock=clock, progress=use_both)
 
-    assert contents(target)["events"][-1][1] == "b"
-    assert contents(target)["clients"]["a"].ended == 0
-
-
-@each_target
-def test_a_copy_whose_client_is_changed_while_it_is_made(stores, clock):
-    source, target = stores
-    filled(source)
-
-    def use_both(count):
-        source.update_client("b", lambda client: replace(client, name="theirs"))
-        target.update_client("b", lambda client: replace(client, name="mine"))
-
-    with pytest.raises(AdminError, match="client 'b' was changed"):
-        admin.copy_store(source, target, clock=clock, told=use_both)
-
-    assert target.find_client("b").name == "mine"
+    assert contents(target)["events"][-1].client_id == "b"
+    assert target.find_client("a").revoked_before == 0
 
 
-@each_target
-def test_the_source_after_its_copy_has_gone_on(stores, clock):
-    source, target = stores
-    filled(source)
-    admin.copy_store(source, target, clock=clock)
+def test_the_source_after_its_copy_was_used(copied, clock):
+    source, target, _ = copied
     issued(target, "b", 77)
     end_client(target, "b")
 
     assert refused(target, source, clock).startswith(f"{source.url} is not empty")
 
 
-@pytest.mark.parametrize("kinds", [("sqlite", "memory")], ids=["sqlite"])
 def test_a_store_onto_itself(stores, clock):
     source, _ = stores
     filled(source)
-    again = open_store(source.url, clock=clock)
 
-    assert refused(source, again, clock) == f"{source.url} and {source.url} are the same store"
-    again.close()
+    with closing(open_store(source.url, clock=clock)) as again:
+        assert refused(source, again, clock) == f"{source.url} and {source.url} are the same store"
 
 
-@each_target
-def test_a_source_that_was_set_back(tmp_path, stores, clock):
-    _, target = stores
-    source = open_store(f"sqlite:///{tmp_path}/source.db", create=True, clock=clock)
-    filled(source)
-    admin.copy_store(source, target, clock=clock)
-    with sqlite3.connect(tmp_path / "source.db") as database:
-        database.execute("update oauth_mw_store set position = position - 1")
-    database.close()
+def test_a_source_that_was_set_back(copied, clock):
+    source, target, _ = copied
+    with closing(sqlite3.connect(source.url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("UPDATE oauth_mw_store SET position = position - 1")
 
-    assert "stands behind what was copied from it" in refused(source, target, clock)
-    source.close()
+    assert "a backup of it was restored" in refused(source, target, clock)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["from", "to"])
+def test_a_store_in_memory(stores, clock, which):
+    pair = [*stores]
+    pair[which] = open_store("memory://", clock=clock)
+
+    with pytest.raises(AdminError, match="^memory:// is gone when its process ends"):
+        admin.copy_store(*pair, clock=clock)

@@ -24,8 +24,8 @@ BAD = {
     "an open bracket": "'{'",
     "a list": "'[]'",
     "many brackets": "repeat('[', 100000)",
-    "an infinite attribute": """'{"tier": [1e999, true]}'""",
-    "half a character": """'{"tier": ["\\ud800", true]}'""",
+    "an infinite attribute": """'{"attributes": {"tier": 1e999}}'""",
+    "half a character": """'{"attributes": {"tier": "\\ud800"}}'""",
     "bytes": "'\\xff'::bytea",
     "no bytes": "''::bytea",
     "true": "true",
@@ -59,14 +59,14 @@ def test_each_column_with_each_value_is_an_answer_or_an_outage(postgres, postgre
 
 
 OUTAGES = {
-    "a lifetime before now": ("oauth_mw_client SET lifetime = -5", "token"),
-    "a format of another version": ("oauth_mw_client SET token_format = 'saml'", "token"),
-    "attributes without an end": ("oauth_mw_client SET attributes = '{'", "token"),
-    "attributes too deep": ("oauth_mw_client SET attributes = repeat('[', 100000)", "token"),
-    "half a character": ("""oauth_mw_token SET attributes = '{"tier": ["\\ud800", true]}'""", "guard"),
-    "a token before all time": ("oauth_mw_token SET position = -1", "guard"),
+    "a lifetime before now": ("oauth_mw_clients SET record = replace(record, ':600', ':-5')", "token"),
+    "a record without an end": ("oauth_mw_clients SET record = '{'", "token"),
+    "a record too deep": ("oauth_mw_clients SET record = repeat('[', 100000)", "token"),
+    "verifiers too short": ("oauth_mw_clients SET verifiers = substr(verifiers, 2)", "token"),
+    "half a character": ("""oauth_mw_tokens SET extra = '{"attributes": {"tier": "\\ud800"}}'""", "guard"),
+    "a token before all time": ("oauth_mw_tokens SET position = -1", "guard"),
     "a head beyond all numbers": (f"oauth_mw_store SET position = {2**63 - 1}", "revoke"),
-    "a key that is none": ("oauth_mw_signing_key SET public = '[]'", "keys"),
+    "a key that is none": ("oauth_mw_key_set SET record = replace(record, '{', '[')", "keys"),
 }
 
 
@@ -92,7 +92,7 @@ def test_bytes_that_are_no_text_are_an_outage(postgres):
     with Raw(postgres.url) as admin:
         admin(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
         try:
-            with damaged(url, "UPDATE oauth_mw_client SET name = E'\\xff'") as (store, text):
+            with damaged(url, "UPDATE oauth_mw_clients SET record = E'\\xff'") as (store, text):
                 answer = dict(requests(store, text))["token"]
         finally:
             admin(f"DROP DATABASE {name} WITH (FORCE)")

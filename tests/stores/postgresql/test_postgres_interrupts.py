@@ -123,7 +123,7 @@ def test_who_waits_too_long_for_his_turn_keeps_his_connection(store, postgres_ur
 def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_url):
     with Raw(postgres_url) as other:
         other("BEGIN")
-        other("LOCK TABLE oauth_mw_token")
+        other("LOCK TABLE oauth_mw_tokens")
         with pytest.raises(StoreUnavailable):
             store.find_token(key_of())
 

@@ -46,7 +46,9 @@ def test_a_follower_misses_no_event_however_many_append(postgres_url):
         assert [writer.says() for writer in writers] == ["done"] * WRITERS
 
         with Raw(postgres_url) as raw:
-            rows = raw("SELECT position, client_id, key FROM oauth_mw_log WHERE position > %s ORDER BY 1", before)
+            rows = raw(
+                "SELECT position, client_id, key FROM oauth_mw_revocations WHERE position > %s ORDER BY 1", before
+            )
     assert seen == [Revocation(*row) for row in rows]
 
 
@@ -99,7 +101,7 @@ def test_what_was_acknowledged_survives_a_kill(killed, clock):
             else:
                 worker.kill()
             with Raw(engine.url) as raw:
-                events = raw("SELECT client_id FROM oauth_mw_log")
+                events = raw("SELECT client_id FROM oauth_mw_revocations")
             found = {line: is_kept(store, events, *line.split(" ", 1)) for line in said}
     assert len(found) >= 30 and set(found.values()) == {True}
 

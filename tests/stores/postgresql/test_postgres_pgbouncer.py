@@ -198,7 +198,7 @@ def test_a_wait_for_a_lock_ends_in_time_and_the_next_operation_works(store, raw)
 
 def test_a_statement_that_takes_too_long_ends_in_the_server_too(store, raw):
     raw("BEGIN")
-    raw("LOCK TABLE oauth_mw_token")
+    raw("LOCK TABLE oauth_mw_tokens")
     reason = attempt(lambda: store.find_token(key_of()))
     wait_until(lambda: not raw("SELECT 1 FROM pg_locks WHERE NOT granted"), "the end of the statement", 3 * TIMEOUT)
     raw("ROLLBACK")

@@ -165,7 +165,7 @@ def test_the_middleware_needs_no_more_than_readme_grants(roles, clients):
 
 def test_without_an_issuer_it_needs_no_right_on_signing_keys(roles, clients):
     roles.run(USE)
-    roles.run("REVOKE ALL ON oauth.oauth_mw_signing_key FROM oauth_service")
+    roles.run("REVOKE ALL ON oauth.oauth_mw_key_set FROM oauth_service")
     app = CheckedApp(OAuthMiddleware(echo, store=roles.url("oauth_service")))
 
     app.get("/any", headers=bearer(issue(app)), status=200)

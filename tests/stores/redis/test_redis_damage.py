@@ -130,14 +130,13 @@ def test_whatever_lies_in_a_field_is_an_answer_or_an_outage(store, raw, text, re
     judge(store, text)
 
 
-def client_record(field, value):
-    """The client's record with another value in one place."""
+def client_record(**members):
+    """The client's record with other members."""
 
     def damage(raw, token):
         name = raw.key("client:tester")
         record = json.loads(raw.client.hget(name, "record"))
-        record[field] = value
-        raw.client.hset(name, "record", json.dumps(record))
+        raw.client.hset(name, "record", json.dumps({**record, **members}))
 
     return damage
 
@@ -156,22 +155,24 @@ OUTAGES = {
     "a floor in words": (in_hash("store", "floor", "floor"), "guard"),
     "a record without an end": (in_hash("client:tester", "record", "["), "token"),
     "a record too deep": (in_hash("client:tester", "record", "[" * 100_000), "token"),
-    "scopes that are numbers": (client_record(1, [1, 2]), "token"),
-    "scopes in one text": (client_record(1, "read write"), "token"),
-    "half a character": (client_record(1, ["\ud800"]), "token"),
-    "a lifetime before now": (client_record(3, -5), "token"),
-    "a lifetime that is true": (client_record(3, True), "token"),
-    "a format of another version": (client_record(4, "saml"), "token"),
-    "an infinite attribute": (client_record(7, {"tier": [float("inf"), True]}), "token"),
-    "a switch in words": (in_hash("client:tester", "enabled", "yes"), "token"),
-    "secrets that are none": (in_hash("client:tester", "secrets", "{}"), "token"),
-    "an end in words": (in_hash("client:tester", "ended", "now"), "guard"),
+    "scopes that are numbers": (client_record(scopes=[1, 2]), "token"),
+    "scopes in one text": (client_record(scopes="read write"), "token"),
+    "half a character": (client_record(scopes=["\ud800"]), "token"),
+    "a lifetime before now": (client_record(lifetime=-5), "token"),
+    "a lifetime that is true": (client_record(lifetime=True), "token"),
+    "a format of another version": (client_record(token_format="saml"), "token"),
+    "an infinite attribute": (client_record(attributes={"tier": float("inf")}), "token"),
+    "a switch in words": (client_record(enabled="yes"), "token"),
+    "secrets that are none": (client_record(secrets=[{}]), "token"),
+    "verifiers that are none": (in_hash("client:tester", "verifiers", "{}"), "token"),
+    "a revocation in words": (in_hash("client:tester", "revoked_before", "now"), "guard"),
     "a token of nobody": (lambda raw, token: raw.client.set(token, '["tester", null, 1, 1]'), "guard"),
     "a token that is no list": (lambda raw, token: raw.client.set(token, "{}"), "guard"),
     "an event of nothing": (lambda raw, token: raw.client.xadd(raw.key("log"), {"x": "y"}), "guard again"),
     "an end of nothing": (in_hash("revoked", "k" * 32, "x"), "guard"),
-    "a key that is none": (in_hash("signing", "kid", "{}"), "keys"),
-    "a key's id that is no text": (in_hash("signing", b"\xff", "[1, 1, 1, 1, 1, 1]"), "keys"),
+    "no keys": (not_in_store("keys"), "keys"),
+    "keys that are none": (in_hash("store", "keys", "{}"), "keys"),
+    "a key's id that is no text": (in_hash("store", "keys", b'{"keys":[{"kid":"\xff"}]}'), "keys"),
 }
 
 

@@ -12,6 +12,7 @@ from helpers.changes import end_client
 from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
+from oauth_mw.credentials import VERIFIERS_BYTES
 from oauth_mw.errors import StoreUnavailable
 from oauth_mw.model import CLIENTS_PER_PAGE
 from oauth_mw.stores.redis.network.routing import SingleServer
@@ -132,24 +133,20 @@ def test_a_plain_token_takes_few_bytes(store, raw):
     assert raw.client.memory_usage(name_of(raw, key)) < 300
 
 
-CORRUPT = {
-    "no JSON": "x",
-    "two texts": '["a","b"]',
-    "too short": '["a","00","00","",0,null,false]',
-    "no hexadecimal": f'["a","{"zz" * 16}","{"00" * 32}","",0,null,false]',
-    "no text": b"\xff",
-}
-
-
-@pytest.mark.parametrize("lines", CORRUPT.values(), ids=CORRUPT)
-def test_secrets_that_are_none_of_ours_are_an_outage(store, raw, lines):
-    raw.client.hset(raw.key("client:tester"), "secrets", lines)
+@pytest.mark.parametrize("verifiers", [b"", b"x", bytes(239), bytes(241), bytes(48)], ids=len)
+def test_verifiers_of_another_length_are_an_outage(store, raw, verifiers):
+    raw.client.hset(raw.key("client:tester"), "verifiers", verifiers)
 
     with pytest.raises(StoreUnavailable, match="cannot be read"):
         store.find_verifiers("tester")
 
 
-@pytest.mark.parametrize("field", ["enabled", "secrets", "ended"])
+@pytest.mark.parametrize("client_id", ["tester", "unknown"])
+def test_verifiers_are_found_by_a_reply_of_one_size(store, client_id):
+    assert len(store.find_verifiers(client_id)) == VERIFIERS_BYTES
+
+
+@pytest.mark.parametrize("field", ["record", "revoked_before"])
 def test_a_client_that_lacks_a_part_is_an_outage(store, raw, field):
     raw.client.hdel(raw.key("client:tester"), field)
 

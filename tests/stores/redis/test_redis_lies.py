@@ -78,16 +78,25 @@ OPERATIONS_OF = {
     "ROLE": ["find token", "read log"],
     "INFO": ["read log", "stats"],
     "EVALSHA": ["find client", "find token", "read log", "add client", "end client"],
-    "HGETALL": ["read signing keys", "publish keys", "list keys"],
     "HSCAN": ["read ends"],
-    "HGET": ["issue", "read signing keys"],
-    "HMGET": ["list clients", "standing", "copy clients", "copy tokens"],
+    "HGET": ["issue", "list clients"],
+    "HMGET": [
+        "list clients",
+        "read signing keys",
+        "publish keys",
+        "list keys",
+        "rotate",
+        "standing",
+        "copy clients",
+        "copy tokens",
+    ],
     "GET": ["copy tokens", "revoke token"],
     "SCAN": ["count", "copy tokens", "stats"],
     "ZRANGEBYLEX": ["list clients", "copy clients"],
     "ZMSCORE": ["copy events"],
     "XRANGE": ["copy events"],
     "XLEN": ["stats"],
+    "ZCARD": ["stats"],
 }
 
 

@@ -12,7 +12,8 @@ from helpers.changes import end_client
 from helpers.engines import Redis
 from helpers.redis_raw import Raw
 from oauth_mw import open_store
-from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.model import LOG_KEEP_SECONDS, LogRecord
+from oauth_mw.stores.copying import ROWS_PER_BATCH
 
 YEAR_10000 = 253_402_300_800
 
@@ -163,3 +164,14 @@ def test_a_server_that_started_anew_is_another_one_to_its_followers(clock):
             page = store.read_log(before.store_id, before.position)
 
     assert (page.position, page.complete) == (before.position, False)
+
+
+def test_a_batch_of_events_is_copied_in_one_step(redis_url, clock):
+    events = [LogRecord(number, f"c{number}", None, NOW) for number in range(1, ROWS_PER_BATCH + 1)]
+    with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
+        copying = store.copyable()
+        copying.become_copy("0" * 32)
+
+        copying.put_events("0" * 32, events, events[-1].position, 0)
+
+        assert [*copying.read_events(0)] == [events]

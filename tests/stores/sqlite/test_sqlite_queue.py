@@ -136,8 +136,8 @@ def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_proces
 
 FILL = """
     WITH RECURSIVE number (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 16000)
-    INSERT INTO oauth_mw_token
-    SELECT CAST(x'00000001' || randomblob(28) AS BLOB), 1, '', 0, 0, 0, NULL, NULL FROM number
+    INSERT INTO oauth_mw_tokens
+    SELECT CAST(x'00000001' || randomblob(28) AS BLOB), 1, '', 0, 0, 0, NULL FROM number
 """
 
 

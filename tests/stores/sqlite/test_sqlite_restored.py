@@ -147,16 +147,13 @@ def test_a_start_opens_a_restored_backup(store, path, tmp_path, restore, era):
         assert end_client(again, "tester")
 
 
-def test_a_store_of_an_earlier_version_is_opened_and_can_be_by_it(store, path):
+def test_a_store_from_before_there_were_numbers_is_opened(store, path):
     store.close()
     before_numbers(path)
     path.with_name("oauth.db-oauth_mw").write_bytes(bytes(8).ljust(4096, b"\0"))
 
     with closing(open_store(store.url)) as again:
         assert end_client(again, "tester")
-
-    with closing(sqlite3.connect(path)) as database:
-        assert database.execute("SELECT version FROM oauth_mw_store").fetchall() == [(2,)]
 
 
 KILLED = """

@@ -10,7 +10,9 @@ from contextlib import suppress
 from typing import Any
 
 from ....errors import ConfigError, StoreMissing, StoreUnavailable
+from ....model import KeySet
 from ...decoding import blob, maybe
+from ...records import key_set_text
 from ...versions import other_version
 from ..rows import Keys, read, scanned
 from ..scripts.changes import LOOK, VERSION
@@ -18,6 +20,9 @@ from .nodes import Run, Servers
 from .url import RedisURL
 
 OLDEST = (6, 2)
+# Of a store, and of one whose upgrade is under way.
+_VERSION = re.compile(rb"([0-9]{1,9})(>[0-9]{1,9})?")
+
 SCAN_ROUNDS = 100
 SCAN_COUNT = 1000
 
@@ -96,6 +101,19 @@ def check_sentinel(run: Run) -> None:
         raise ConfigError("store", "the Redis server is no Sentinel")
 
 
+def look_up(servers: Servers, keys: Keys, deadline: float, store_id: str = "") -> bytes | None:
+    """The version of the store that is there; empty for keys of something else, ``None`` if there is nothing.
+
+    :param store_id: create a store with this id if there is nothing.
+    :raises ConfigError: the server cannot be used.
+    :raises StoreUnavailable: Redis does not answer.
+    """
+    named = (keys.store, keys.clients, keys.log, keys.due, keys.revoked)
+    script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id, key_set_text(KeySet()))
+    (found,) = servers.run(keys.store, [script], deadline)
+    return read(maybe, blob, found)
+
+
 def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, first: bool, deadline: float) -> None:
     """Find the store. Create it if it is missing and ``create`` is true, unless something else uses the prefix.
 
@@ -104,12 +122,9 @@ def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, fi
     :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
     :raises StoreUnavailable: Redis does not answer.
     """
-    named = (keys.store, keys.clients, keys.log, keys.due, keys.revoked)
 
     def look(store_id: str = "") -> bool:
-        script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id)
-        (found,) = servers.run(keys.store, [script], deadline)
-        return _is_ours(read(maybe, blob, found), shown, keys.prefix)
+        return is_current(look_up(servers, keys, deadline, store_id), shown, keys.prefix)
 
     found = look()
     if first:
@@ -135,14 +150,18 @@ def _visit(servers: Servers, deadline: float) -> None:
             run([("PING",)], now + (deadline - now) / left)
 
 
-def _is_ours(found: bytes | None, shown: str, prefix: str) -> bool:
-    if found is None:
-        return False
-    if not found.isdigit() or len(found) > 9:
+def is_current(found: bytes | None, shown: str, prefix: str) -> bool:
+    """Whether there is a store; ``found`` is what :func:`look_up` found.
+
+    :param shown: the URL without its passwords.
+    :raises ConfigError: it is a store of another version, or no store.
+    """
+    if found is None or found == VERSION:
+        return found is not None
+    version = _VERSION.fullmatch(found)
+    if not version:
         raise _foreign(shown, prefix)
-    if found != VERSION:
-        raise other_version(shown, int(found), int(VERSION))
-    return True
+    raise other_version(shown, int(version[1]), int(VERSION), under_way=bool(version[2]))
 
 
 def _foreign(shown: str, prefix: str) -> ConfigError:

@@ -1,10 +1,10 @@
-"""What Redis does in one step: Lua, run by its digest.
+"""Lua scripts: what Redis does in one atomic step. They are called by their digests.
 
-Every script first judges the store's own key and gives NO_STORE when it is not there or of another
-version. Every script of a change has the same keys, all in one slot.
+Every script first compares the version in the store's own key, and returns NO_STORE if there is none or another.
+Scripts compare and write; what may be written is decided in Python, which reads again where a comparison fails.
 
-Redis undoes nothing when a script fails half-way, so what can fail comes first: the first write of
-each is one that Redis refuses for want of memory; after it, none is refused.
+Redis undoes nothing if a script fails half-way. So the first write of each is one that Redis refuses if its memory is
+full; after it, none is refused.
 
 Lua has doubles only, exact to 2**53 microseconds, which is the year 2255: positions are text.
 """
@@ -13,25 +13,38 @@ from __future__ import annotations
 
 from hashlib import sha1
 
+from ....credentials import VERIFIERS_BYTES
 from ....model import LOG_KEEP_SECONDS
 
-VERSION = b"2"
-NO_STORE = -1
+VERSION = b"3"
+NO_STORE, NO_COPY = -1, -2
 
-# 500: how many old events an append may remove. OF_ALL: no token's key begins so, with an expiry of 0.
+# How each change begins. Its keys are these and those that it needs besides, all in one slot.
+# ``origin`` is empty, or the store of which this one must be a copy: any other change makes it a copy of none.
+# ``fence`` is a write for WAIT. 500: how many old events an append may remove.
+# OF_ALL: no token's key begins so, with an expiry of 0.
 CHANGE = (
     f"local KEEP, OF_ALL = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0)"
     + """
-local STORE, LOG, DUE, REVOKED, CLIENT, CLIENTS, MORE = unpack(KEYS)
-local version, time, fence, id = unpack(ARGV)
-local store = redis.call('HMGET', STORE, 'version', 'position', 'floor')
+local STORE, LOG, DUE, REVOKED, CLIENTS = unpack(KEYS, 1, 5)
+local version, time, fence, origin = unpack(ARGV, 1, 4)
+local store = redis.call('HMGET', STORE, 'version', 'position', 'floor', 'origin')
 if store[1] ~= version then return -1 end
 if redis.replicate_commands then redis.replicate_commands() end
 if fence == '1' then redis.call('HINCRBY', STORE, 'fence', 1) end
+if origin ~= '' and store[4] ~= origin then return -2 end
 if time == '' then
   local now = redis.call('TIME')
   time = string.format('%013.0f%06.0f', now[1], now[2])
 end
+
+-- What each change calls before it writes anything else.
+local function begin() redis.call('HSET', STORE, 'origin', origin) end
+
+local function client(id) return string.gsub(STORE, 'store$', 'client:') .. id end
+
+-- A client's tokens of which the log alone says that they are revoked: their members of DUE less the client's id.
+local function log_only_of(id) return string.gsub(STORE, 'store$', 'alone:') .. id end
 
 local function after(position)
   local high, low = tonumber(string.sub(position, 1, 10)), tonumber(string.sub(position, 11)) + 1
@@ -40,9 +53,6 @@ local function after(position)
 end
 
 local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0' end
-
--- A client's tokens that the log alone knows to be ended: what DUE has of them, less the client's id, by position.
-local function alone(id) return string.gsub(LOG, 'log$', 'alone:') .. id end
 
 local function drop(members)
   local entries, tokens = {}, {}
@@ -62,24 +72,24 @@ local function sweep(now)
   local floor = store[3]
   for _, member in ipairs(old) do
     local position, owner = string.sub(member, 1, 19), string.sub(member, 52)
-    if owner ~= '' then redis.call('ZREM', alone(owner), member) end
+    if owner ~= '' then redis.call('ZREM', log_only_of(owner), member) end
     if position > floor then floor = position end
   end
   drop(old)
   redis.call('HSET', STORE, 'floor', floor)
 end
 
-local function put(position, id, key, keep_until, is_alone)
+local function put(position, id, key, keep_until, log_only)
   local member, value, more = position .. key, position, {}
-  if is_alone then member, value, more = member .. id, value .. 'a' .. id, {'a', '1'} end
+  if log_only then member, value, more = member .. id, value .. 'a' .. id, {'a', '1'} end
   redis.call('XADD', LOG, entry(position), 'c', id, 'k', key, unpack(more))
-  if is_alone then redis.call('ZADD', alone(id), 0, member) end
+  if log_only then redis.call('ZADD', log_only_of(id), 0, member) end
   if key == '' then key = OF_ALL .. id end
   if key ~= OF_ALL then redis.call('HSET', REVOKED, key, value) end
   redis.call('ZADD', DUE, keep_until, member)
 end
 
-local function append(key, is_alone)
+local function append(id, key, log_only)
   local position, expiry = after(store[2]), 0
   if time > position then position = time end
   if key ~= '' then
@@ -87,7 +97,7 @@ local function append(key, is_alone)
     expiry = ((a * 256 + b) * 256 + c) * 256 + d
   end
   local now = tonumber(string.sub(time, 1, 13))
-  put(position, id, key, string.format('%.0f', math.max(now, expiry) + KEEP), is_alone)
+  put(position, id, key, string.format('%.0f', math.max(now, expiry) + KEEP), log_only)
   redis.call('HSET', STORE, 'position', position)
   sweep(string.format('%.0f', now))
   return position
@@ -95,64 +105,62 @@ end
 """
 )
 
-_ADD_CLIENT = """
-local record, enabled, secrets = unpack(ARGV, 5)
-if redis.call('EXISTS', CLIENT) == 1 then return 0 end
-redis.call('HSET', CLIENT, 'record', record, 'enabled', enabled, 'secrets', secrets,
-           'ended', string.rep('0', 19), 'deleted', '0')
-redis.call('ZADD', CLIENTS, 0, id)
+# Nothing: what was read is confirmed by the replicas.
+_CONFIRM = """
 return 1
 """
 
-# 0: others changed it since it was read. Else the position before which its tokens are revoked. A deleted client keeps
-# its key, so that its id is never used again and its tokens stay dead.
-_UPDATE_CLIENT = """
-local record, enabled, secrets, ended, new_record, new_enabled, new_secrets, deleted, revoke = unpack(ARGV, 5)
-local here = redis.call('HMGET', CLIENT, 'record', 'enabled', 'secrets', 'ended', 'deleted')
-if here[1] ~= record or here[2] ~= enabled or here[3] ~= secrets or here[4] ~= ended or here[5] ~= '0' then return 0 end
-if revoke == '1' then ended = append('') end
-redis.call('HSET', CLIENT, 'record', new_record, 'enabled', new_enabled, 'secrets', new_secrets,
-           'ended', ended, 'deleted', deleted)
-return ended
-"""
-
-# The same for the signing keys, the hash MORE: what was seen of it, then what to write; an empty record removes a key.
-# The event names no client: all that followers know may have been signed by a key that went.
-_UPDATE_KEYS = """
-local revoke_all, count = unpack(ARGV, 5)
-if redis.call('HLEN', MORE) ~= tonumber(count) then return 0 end
-local first = 7 + 2 * count
-for n = 7, first - 2, 2 do
-  if redis.call('HGET', MORE, ARGV[n]) ~= ARGV[n + 1] then return 0 end
+# Each client is compared with what was read of it, empty texts if it was not there. 0: one of them was changed since.
+# Else the last one's ``revoked_before``.
+# A deleted client keeps its key, so that its id is never used again and its tokens stay revoked.
+_PUT_CLIENTS = """
+local revoke, last = ARGV[5], ''
+for n = 6, #ARGV, 6 do
+  local here = redis.call('HMGET', client(ARGV[n]), 'record', 'revoked_before')
+  if (here[1] or '') ~= ARGV[n + 1] or (here[2] or '') ~= ARGV[n + 2] then return 0 end
 end
-if revoke_all == '1' then append('') end
-for n = first, #ARGV, 2 do
-  if ARGV[n + 1] == '' then redis.call('HDEL', MORE, ARGV[n]) else redis.call('HSET', MORE, ARGV[n], ARGV[n + 1]) end
+begin()
+for n = 6, #ARGV, 6 do
+  local id, _, before, record, verifiers, revoked_before = unpack(ARGV, n, n + 5)
+  if revoke == '1' then
+    revoked_before = append(id, '')
+  elseif revoked_before ~= before and tonumber(revoked_before) > 0 then
+    redis.call('HSET', REVOKED, OF_ALL .. id, revoked_before)
+  end
+  redis.call('HSET', client(id), 'record', record, 'verifiers', verifiers, 'revoked_before', revoked_before)
+  redis.call('ZADD', CLIENTS, 0, id)
+  last = revoked_before
 end
+return last
+"""
+
+# The same for the key set. Its event names no client: all that followers know may have been signed by a removed key.
+_PUT_KEYS = """
+local revoke_all, seen, record = unpack(ARGV, 5)
+if redis.call('HGET', STORE, 'keys') ~= seen then return 0 end
+begin()
+if revoke_all == '1' then append('', '') end
+redis.call('HSET', STORE, 'keys', record)
 return 1
 """
 
-_REVOKE_TOKEN = """
-local key, issued = unpack(ARGV, 5)
-local ended = redis.call('HGET', CLIENT, 'ended')
-if not ended or issued < ended or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
-append(key)
-return 1
+# 0: it is revoked already. Else how many live revocations the client has of which the log alone knows; of a token that
+# has a row, 1.
+_REVOKE = """
+local id, key, issued, log_only = unpack(ARGV, 5)
+local revoked_before = redis.call('HGET', client(id), 'revoked_before')
+if not revoked_before and log_only == '0' then return 0 end
+if (revoked_before and issued < revoked_before) or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
+begin()
+append(id, key, log_only == '1')
+if log_only == '0' then return 1 end
+return redis.call('ZLEXCOUNT', log_only_of(id), '[' .. (revoked_before or ''), '+')
 """
 
-# How many live ones the client has then.
-_REVOKE_LOG_ONLY = """
-local key, issued = unpack(ARGV, 5)
-local ended = redis.call('HGET', CLIENT, 'ended')
-if (ended and issued < ended) or redis.call('HEXISTS', REVOKED, key) == 1 then return 0 end
-append(key, true)
-return redis.call('ZLEXCOUNT', MORE, '[' .. (ended or ''), '+')
-"""
-
-# What is done shows in the time of an answer. So behind the secrets there are always blank ones.
-_FIND_VERIFIERS = """
+# The time that it takes says nothing about the client.
+_FIND_VERIFIERS = f"""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
-return (redis.call('HGET', KEYS[2], 'secrets') or '') .. string.rep('\\n' .. ARGV[2], ARGV[3])
+return redis.call('HGET', KEYS[2], 'verifiers') or string.rep(string.char(0), {VERIFIERS_BYTES})
 """
 
 # A transaction would do, but a server that is full takes none.
@@ -176,13 +184,13 @@ local version, key = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
 local row = redis.call('GET', KEYS[2])
 if not row then return false end
-local ended = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'ended')
-return {row, ended, redis.call('HEXISTS', KEYS[3], key)}
+local revoked_before = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'revoked_before')
+return {row, revoked_before, redis.call('HEXISTS', KEYS[3], key)}
 """
 
-# The version that is there; empty for keys of something else, nothing where nothing is.
+# The version that is there; empty for keys of something else, nothing if there is nothing. An id creates the store.
 _LOOK = """
-local version, id = unpack(ARGV)
+local version, id, keys = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' then return redis.call('HGET', KEYS[1], 'version') or '' end
 for _, key in ipairs(KEYS) do
@@ -190,7 +198,7 @@ for _, key in ipairs(KEYS) do
 end
 if id == '' then return false end
 local zero = string.rep('0', 19)
-redis.call('HSET', KEYS[1], 'version', version, 'store_id', id, 'position', zero, 'floor', zero)
+redis.call('HSET', KEYS[1], 'version', version, 'store_id', id, 'position', zero, 'floor', zero, 'keys', keys)
 return version
 """
 
@@ -204,11 +212,10 @@ def named(text: str) -> str:
 # By the digest that Redis knows a script by.
 TEXTS: dict[str, str] = {}
 
-ADD_CLIENT = named(CHANGE + _ADD_CLIENT)
-UPDATE_CLIENT = named(CHANGE + _UPDATE_CLIENT)
-UPDATE_KEYS = named(CHANGE + _UPDATE_KEYS)
-REVOKE_TOKEN = named(CHANGE + _REVOKE_TOKEN)
-REVOKE_LOG_ONLY = named(CHANGE + _REVOKE_LOG_ONLY)
+CONFIRM = named(CHANGE + _CONFIRM)
+PUT_CLIENTS = named(CHANGE + _PUT_CLIENTS)
+PUT_KEYS = named(CHANGE + _PUT_KEYS)
+REVOKE = named(CHANGE + _REVOKE)
 FIND_VERIFIERS = named(_FIND_VERIFIERS)
 FIND_CLIENT = named(_FIND_CLIENT)
 READ_LOG = named(_READ_LOG)

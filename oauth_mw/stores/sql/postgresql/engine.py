@@ -215,13 +215,13 @@ class PostgresEngine:
     writing = reading
 
     @contextmanager
-    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
         """A transaction that holds the write lock, and survives what the server is configured to survive.
 
         A commit that a standby does not confirm in time keeps waiting in the server, and holds the lock. So there is at
         most one such wait, however often the caller tries again.
 
-        :param ends_tokens: after the commit, wake all followers, and call those of this process.
+        :param revokes: after the commit, wake all followers, and call those of this process.
         :raises StoreUnavailable: it may or may not have been committed. The caller can repeat it.
         """
         until = deadline_in(self.timeout)
@@ -235,9 +235,9 @@ class PostgresEngine:
             # With less time left, another statement could cost the connection.
             left = until - time.monotonic()
             left = left if left > self.timeout * MIN_LEFT else 0
-            if ends_tokens and left:
+            if revokes and left:
                 notify(driver)
-        if ends_tokens:
+        if revokes:
             with RequestDeadline(left):
                 for callback in self._callbacks:
                     callback()

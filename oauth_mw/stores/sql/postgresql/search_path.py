@@ -39,17 +39,16 @@ _CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(gr
 {_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
 WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee NOT IN (relowner, {_MINE})
 AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORDER BY name"""
-# What a service does with each table. Of a client it only changes when its tokens ended.
+# What a service does with each table. It does not write the records of clients.
 _NEEDED = {
     schema.store.name: ("SELECT", "UPDATE"),
-    schema.client.name: ("SELECT", "UPDATE (ended)"),
-    schema.secret.name: ("SELECT",),
+    schema.clients.name: ("SELECT", "UPDATE (revoked_before)"),
     "oauth_mw_mark": ("SELECT", "INSERT"),
-    schema.token.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    schema.log.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
-    schema.signing_key.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.tokens.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.revocations.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.key_set.name: ("SELECT", "UPDATE"),
 }
-_HAS = """SELECT CASE %s WHEN 'UPDATE (ended)' THEN has_column_privilege(oid, 'ended', 'UPDATE')
+_HAS = """SELECT CASE %s WHEN 'UPDATE (revoked_before)' THEN has_column_privilege(oid, 'revoked_before', 'UPDATE')
 ELSE has_table_privilege(oid, %s) END, current_user FROM pg_class
 WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = %s"""
 
@@ -108,7 +107,7 @@ def missing_rights(driver: Driver) -> list[str]:
     for table, needed in _NEEDED.items():
         rows = [driver.execute(_HAS, (right, right, driver.schema, table)).fetchone() for right in needed]
         lacking = [right for right, row in zip(needed, rows, strict=True) if row and not row[0]]
-        if lacking and not (table == schema.signing_key.name and len(lacking) == len(needed)):
+        if lacking and not (table == schema.key_set.name and len(lacking) == len(needed)):
             role = next(row[1] for row in rows if row)
             found.append(f"the role {role} lacks {', '.join(lacking)} on {driver.schema}.{table}: GRANT it")
     return found

@@ -247,10 +247,10 @@ class SQLiteEngine:
         return WriteSession(self._current(until), until)
 
     @contextmanager
-    def transaction(self, *, ends_tokens: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
         """A write transaction that survives power loss.
 
-        :param ends_tokens: after the commit, change the counter, so that all workers read the log.
+        :param revokes: after the commit, change the counter, so that all workers read the log.
         :raises StoreUnavailable: as in :class:`WriteSession`, and nothing was committed; or as in :func:`write_back`.
         """
         until = deadline_in(self.timeout)
@@ -261,7 +261,7 @@ class SQLiteEngine:
                 driver.execute("BEGIN IMMEDIATE")
                 yield connection
                 driver.execute("COMMIT")
-                if ends_tokens and connections.counter:
+                if revokes and connections.counter:
                     connections.counter.bump()
                 if not self._mounts_seen:
                     write_back(driver)
