@@ -48,8 +48,9 @@ class TokenEndpoint:
         """Issue a token, or raise an ``EndpointError`` (RFC 6749 §5.2) or ``StoreUnavailable``."""
         require_post(request)
         body = read_form(request, may_be_empty=not set(self.grant_type_in) <= {"body"})
-        raw_query = request.environ.get("QUERY_STRING", "") if "query" in self.grant_type_in else ""
-        query = parse_form(raw_query.encode("latin-1", "replace"))
+        query: Form = {}
+        if "query" in self.grant_type_in:
+            query = parse_form(request.environ.get("QUERY_STRING", "").encode("latin-1", "replace"))
         client = self.authenticate(request, body)
         self._check_grant_type(request, body, query)
         if client.resource_server:
