@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from helpers.redis_liar import Liar, Through
 from helpers.redis_raw import Raw
-from helpers.upgrading import fill, run_old
+from helpers.upgrading import run_old
 from oauth_mw import AdminError, ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreOutdated
 from oauth_mw.model import CLIENTS_PER_PAGE
@@ -80,14 +80,14 @@ def test_an_upgrade_that_is_cut_off_anywhere_can_be_run_again(old_url, raw, done
         assert raw.contents() == whole
 
     assert versions == sorted(versions) and len(set(versions)) == (3 if done else 2)
-    assert len(versions) > 6
+    assert len(versions) > 5
 
 
 def test_a_store_whose_upgrade_is_under_way_is_used_by_no_code(old_url, raw):
     raw.client.hset(raw.key("store"), "version", "2>3")
     before = raw.contents()
 
-    with pytest.raises(StoreOutdated, match="schema version 2, .* an upgrade was begun and has not finished; .* again$"):
+    with pytest.raises(StoreOutdated, match="schema version 2, .* begun and has not finished; .* again$"):
         open_store(old_url, create=True)
     assert run_old("--store", old_url, "client", "list").returncode == 2
     assert raw.contents() == before
@@ -148,7 +148,9 @@ def test_what_cannot_be_read_is_named_and_nothing_changed(old_url, raw, damage, 
     assert raw.contents() == before
 
 
-@pytest.mark.parametrize(("version", "way_out"), [("1", "cannot read it$"), ("9", "upgrade oauth_mw$"), ("x", "choose")])
+@pytest.mark.parametrize(
+    ("version", "way_out"), [("1", "cannot read it$"), ("9", "upgrade oauth_mw$"), ("x", "choose")]
+)
 def test_other_schemas_are_refused(old_url, raw, version, way_out):
     raw.client.hset(raw.key("store"), "version", version)
     before = raw.contents()
