@@ -10,6 +10,7 @@ OAuthError                    answered to a client
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
 ├── StoreMissing
+├── StoreOutdated
 └── StoreBroken
 AdminError                    refused by the registration API and the command line
 └── NotFound
@@ -237,6 +238,13 @@ class ConfigError(ValueError):
 
 class StoreMissing(ConfigError):
     """There is no store at this URL yet."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("store", message)
+
+
+class StoreOutdated(ConfigError):
+    """An older version of this code made the store: it must be upgraded, by `oauth-mw store upgrade`."""
 
     def __init__(self, message: str) -> None:
         super().__init__("store", message)

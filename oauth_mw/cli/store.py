@@ -1,4 +1,4 @@
-"""``oauth-mw store``: show the contents of a store, and copy it to another one."""
+"""``oauth-mw store``: show the contents of a store, copy it to another one, upgrade one that older code made."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ from contextlib import ExitStack
 import click
 
 from .. import admin
-from ..errors import ConfigError, StoreUnavailable
+from ..errors import ConfigError, StoreOutdated, StoreUnavailable
 from ..protocols import Store
+from ..stores import open_store, shown, upgrade_store
 from .output import instant, json_option, print_columns, print_json, print_table
-from .target import Target
+from .target import Target, sqlite_file
 
 
 @click.group()
 def store() -> None:
-    """Show the contents of a store, and copy it to another one."""
+    """Show the contents of a store, copy it to another one, or upgrade one that an older version made."""
 
 
 @store.command("copy")
@@ -71,6 +72,51 @@ def _copy(source: Store, target: Store) -> admin.Copied:
         return admin.copy_store(source, target)
     with click.progressbar(length=count, label="copying tokens", file=sys.stderr) as bar:
         return admin.copy_store(source, target, progress=bar.update)
+
+
+@store.command("upgrade")
+@click.option("--yes", is_flag=True, help="Do not ask whether there is a backup.")
+@json_option
+@click.pass_obj
+def upgrade(target: Target, yes: bool, as_json: bool) -> None:
+    """Upgrade a store that an older version of oauth_mw made.
+
+    Stop all processes that use the store first. Clients, secrets, live tokens, revocations and signing keys stay. Of an
+    SQLite database, a copy is kept beside it; of any other store, make a backup first.
+    """
+    url, timeout = target.place()
+    outdated, copy = _is_outdated(url, timeout), ""
+    if outdated:
+        if not sqlite_file(url) and not yes:
+            click.echo(f"about to upgrade {shown(url)}", err=True)
+            click.confirm("Is there a backup, and are all processes that use it stopped?", abort=True, err=True)
+        copy = _upgrade(url, timeout)
+    if as_json:
+        print_json({"store": shown(url), "upgraded": outdated, "copy": copy or None})
+        return
+    click.echo(f"upgraded {shown(url)}" if outdated else f"{shown(url)} is up to date")
+    if copy:
+        click.echo(f"kept a copy of it as it was: {copy}")
+
+
+def _is_outdated(url: str, timeout: float) -> bool:
+    try:
+        open_store(url, timeout=timeout).close()
+    except StoreOutdated:
+        return True
+    return False
+
+
+def _upgrade(url: str, timeout: float) -> str:
+    if not sys.stderr.isatty():
+        return upgrade_store(url, timeout=timeout)
+    with click.progressbar(length=0, label="upgrading", file=sys.stderr) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done)
+
+        return upgrade_store(url, timeout=timeout, progress=progress)
 
 
 @store.command("info")

@@ -87,6 +87,20 @@ class Target:
             options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
         return options
 
+    def place(self, url: str | None = None) -> tuple[str, float]:
+        """The URL of the store, and the seconds that one operation may wait for it.
+
+        :param url: the URL of another store than the one named before the command.
+        :raises ConfigError: the store is not named or is in memory, or an option is wrong.
+        """
+        options = {**self.options(), "store": url} if url is not None else self.options()
+        if not options:
+            raise ConfigError("store", STORE_NOT_GIVEN)
+        settings = configure(options)
+        if str(settings.store).startswith("memory:"):
+            raise ConfigError("store", "memory:// is lost when the command ends: use sqlite:///file")
+        return str(settings.store), settings.store_timeout_seconds
+
     @contextmanager
     def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:
         """Open the store, and close it at the end.
@@ -96,14 +110,8 @@ class Target:
         :raises ConfigError: the store is missing or cannot be used, or an option is wrong.
         :raises StoreUnavailable: the store does not answer.
         """
-        options = {**self.options(), "store": url} if url is not None else self.options()
-        if not options:
-            raise ConfigError("store", STORE_NOT_GIVEN)
-        settings = configure(options)
-        url = str(settings.store)
-        if url.startswith("memory:"):
-            raise ConfigError("store", "memory:// is lost when the command ends: use sqlite:///file")
-        opened = (open_or_create if create else open_store)(url, timeout=settings.store_timeout_seconds)
+        url, timeout = self.place(url)
+        opened = (open_or_create if create else open_store)(url, timeout=timeout)
         try:
             yield opened
         finally:

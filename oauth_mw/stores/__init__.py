@@ -13,6 +13,7 @@ from ..errors import ConfigError, StoreUnavailable
 from ..model import Clock
 from ..protocols import Store
 from .restarts import is_replacement
+from .versions import Progress
 
 if TYPE_CHECKING:
     from .memory.store import MemoryStore
@@ -67,6 +68,24 @@ def open_store(
     return store
 
 
+def upgrade_store(url: str, *, timeout: float = 5.0, progress: Progress = lambda done, total: None) -> str:
+    """Upgrade a store that an older version of this code made. Its workers must have been stopped.
+
+    :param url: as in :func:`open_store`, which has raised :class:`~oauth_mw.errors.StoreOutdated` for it.
+    :param timeout: seconds to wait for the store, and for a lock in it; not for the work itself.
+    :param progress: called now and then, with how much was done since the last call, and how much there is in all.
+    :return: the path of a copy of the store as it was, which is kept of an SQLite database; else empty.
+    :raises AdminError: a row is garbled; the text names its table and client, and nothing was changed.
+    :raises ConfigError: no store is there, or none that can be upgraded.
+    :raises OSError: the copy could not be made; nothing was changed.
+    :raises StoreUnavailable: the store does not answer.
+    """
+    upgrade = _UPGRADES.get(_OPENERS.get(url.partition("://")[0], _memory))
+    if upgrade is None:
+        raise ConfigError("store", f"{shown(url)!r} names no store that could be upgraded")
+    return upgrade(url, timeout, progress)
+
+
 def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
     from .memory.store import MemoryStore
 
@@ -107,6 +126,35 @@ _OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | Re
     "unix": _redis,
     "redis+sentinel": _redis,
     "redis+cluster": _redis,
+}
+
+
+def _upgrade_sqlite(url: str, timeout: float, progress: Progress) -> str:
+    from .sql.sqlite.engine import SQLiteEngine
+    from .sql.upgrade import upgrade
+
+    return upgrade(SQLiteEngine(url.removeprefix("sqlite://"), timeout), progress)
+
+
+def _upgrade_postgresql(url: str, timeout: float, progress: Progress) -> str:
+    from .sql.postgresql.engine import PostgresEngine
+    from .sql.upgrade import upgrade
+
+    return upgrade(PostgresEngine(url, timeout), progress)
+
+
+def _upgrade_redis(url: str, timeout: float, progress: Progress) -> str:
+    from .redis.upgrade import upgrade
+
+    upgrade(url, timeout=timeout, progress=progress)
+    return ""
+
+
+# By what opens a store.
+_UPGRADES: Mapping[object, Callable[[str, float, Progress], str]] = {
+    _sqlite: _upgrade_sqlite,
+    _postgresql: _upgrade_postgresql,
+    _redis: _upgrade_redis,
 }
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ..errors import ConfigError
+from collections.abc import Callable
+
+from ..errors import ConfigError, StoreOutdated
+
+# Called while a store is upgraded: with how much was done since the last call, and how much there is in all.
+Progress = Callable[[int, int], None]
 
 # What an upgrade can begin with: the version that the code before records made.
 UPGRADABLE = 2
@@ -23,4 +28,5 @@ def other_version(url: str, found: int, known: int, *, under_way: bool = False) 
         way_out = f"stop all workers that use it, then run `{UPGRADE}`"
     else:
         way_out = "an older oauth_mw made it, and this one cannot read it"
-    return ConfigError("store", f"{url} has schema version {found}, this oauth_mw knows {known}: {way_out}")
+    message = f"{url} has schema version {found}, this oauth_mw knows {known}: {way_out}"
+    return StoreOutdated(message) if UPGRADE in way_out else ConfigError("store", message)

@@ -25,11 +25,11 @@ WITHOUT_FCNTL = "import sys\nsys.modules['fcntl'] = None\n"
 
 
 class Process:
-    """Python code with ``store`` at hand; its standard input and output are lines to and from the test."""
+    """Python code, with the URL of a store; its standard input and output are lines to and from the test."""
 
-    def __init__(self, code: str, url: str, before: str) -> None:
-        command = [sys.executable, "-c", before + _START + code, url]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, code: str, url: str, environ: dict[str, str] | None = None) -> None:
+        command, pipe = [sys.executable, "-c", code, url], subprocess.PIPE
+        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environ)
         self.pid = self._process.pid
 
     def says(self) -> str:
@@ -65,7 +65,14 @@ class Processes:
         self._started: list[Process] = []
 
     def __call__(self, code: str, before: str = "") -> Process:
-        self._started.append(Process(code, self._url, before))
+        """Start code that has ``store`` at hand."""
+        return self.start(before + _START + code)
+
+    def start(self, code: str, environ: dict[str, str] | None = None) -> Process:
+        """
+        :param environ: its environment, where that is not this process's.
+        """
+        self._started.append(Process(code, self._url, environ))
         return self._started[-1]
 
     def __enter__(self) -> Processes:

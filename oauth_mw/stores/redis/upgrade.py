@@ -16,6 +16,7 @@ from ...errors import AdminError, ConfigError, StoreMissing
 from ...model import Client, ClientSecret, KeyRecord, KeySet, StoredClient
 from .. import decoding, records
 from ..decoding import FAULTS, decimal, decoded, flag, maybe, number, text
+from ..versions import Progress
 from . import clients
 from .network.checks import is_current, look_up
 from .network.nodes import Command
@@ -28,9 +29,6 @@ T = TypeVar("T")
 
 BEFORE, UNDER_WAY = b"2", b"2>3"
 FIELDS = ("record", "enabled", "secrets", "ended")
-
-# Called with how many clients were dealt with since the last call, and how many there are.
-Progress = Callable[[int, int], None]
 
 # The first write of each script is one that Redis refuses if its memory is full, as in :mod:`.scripts.changes`.
 # Without the fields that a copy had, the store is a copy of none.

@@ -105,8 +105,21 @@ class SQLEngine(Protocol):
 
     def writing(self) -> AbstractContextManager[SQLLink]: ...
 
-    def transaction(self, *, revokes: bool = False) -> AbstractContextManager[Connection]:
-        """One after the other, kept through power loss. With ``revokes`` the log's followers learn of it."""
+    def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> AbstractContextManager[Connection]:
+        """One after the other, kept through power loss. With ``revokes`` the log's followers learn of it.
+
+        :param upgrades: the schema is about to change.
+        """
+
+    def begin_upgrade(self, connection: Connection) -> str:
+        """Prepare for an upgrade, within its transaction; the path of a copy that was kept, empty for none.
+
+        :raises ConfigError: this is not the user, or the role, to do it.
+        :raises OSError: the copy could not be made.
+        """
+
+    def hand_on(self, connection: Connection, table: str, heir: str) -> None:
+        """Grant roles the same rights to a new table, and to its columns and sequence, as they have to an old one."""
 
 
 def by_driver(connection: Connection, statement: str, *values: object) -> Any:

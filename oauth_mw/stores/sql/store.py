@@ -103,15 +103,7 @@ class SQLStore:
         connection.execute(insert(schema.key_set).values(one=1, record=key_set_text(KeySet())))
 
     def _check(self, connection: Connection) -> None:
-        # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
-        if not self._engine.has_table(connection, _store.name):
-            raise StoreMissing(f"{self.url} holds no oauth_mw store")
-        version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
-        if type(version) is not int:
-            # No start would make it: the tables are there.
-            raise ConfigError(
-                "store", f"{self.url} holds an oauth_mw store that has lost its own row, or it is damaged"
-            )
+        version = found_version(self._engine, connection)
         if version != schema.VERSION:
             raise other_version(self.url, version, schema.VERSION)
 
@@ -250,3 +242,18 @@ class SQLStore:
 
 def _key_set(row: Sequence[Any] | None) -> KeySet:
     return read(KEYS, key_set_from, *(row or (None,)))
+
+
+def found_version(engine: SQLEngine, connection: Connection) -> int:
+    """The version of the schema that is there.
+
+    :raises ConfigError: no store is there, or one that is damaged.
+    """
+    # Asked first: a statement that fails keeps the frames of its callers alive, and with them what they opened.
+    if not engine.has_table(connection, _store.name):
+        raise StoreMissing(f"{engine.url} holds no oauth_mw store")
+    version = connection.scalar(select(_store.c.version).where(_store.c.one == 1))
+    if type(version) is not int:
+        # No start would make it: the tables are there.
+        raise ConfigError("store", f"{engine.url} holds an oauth_mw store that has lost its own row, or it is damaged")
+    return version

@@ -124,7 +124,9 @@ def test_keys_that_only_begin_like_the_prefix_are_nobodys_business(redis_url, ra
 
 
 @pytest.mark.parametrize(
-    ("version", "way_out"), [(KNOWN + 1, "upgrade oauth_mw"), (KNOWN - 1, "an older oauth_mw")], ids=["newer", "older"]
+    ("version", "way_out"),
+    [(KNOWN + 1, "upgrade oauth_mw"), (KNOWN - 1, "stop all workers .* store upgrade`")],
+    ids=["newer", "older"],
 )
 def test_another_schema_is_refused_with_both_versions(redis_url, raw, version, way_out):
     with opened(redis_url, create=True):

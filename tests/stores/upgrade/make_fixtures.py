@@ -178,7 +178,7 @@ def make_postgresql() -> dict[str, Any]:
         facts = Maker(f"{engine.url}?options=-csearch_path%3D{SCHEMA}").fill()
         dump = engine.run("pg_dump", "--inserts", "--no-owner", "-n", SCHEMA, engine.url.replace("+psycopg", ""))
     # What psql and the newest server alone understand says nothing of the store.
-    left_out = re.compile(r"(--.*|SET .*|SELECT pg_catalog.set_config.*|\\.*|CREATE SCHEMA .*|)$")
+    left_out = re.compile(r"(--( .*)?|SET .*|SELECT pg_catalog.set_config.*|\\.*|CREATE SCHEMA .*|)$")
     lines = [line for line in dump.splitlines() if not left_out.match(line)]
     (FIXTURES / "schema2.sql").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return facts

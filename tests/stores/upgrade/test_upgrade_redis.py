@@ -8,11 +8,11 @@ from contextlib import closing
 from urllib.parse import urlsplit
 
 import pytest
-from helpers.upgrading import run_old
 from redis.exceptions import ResponseError
 
 from helpers.redis_liar import Liar, Through
 from helpers.redis_raw import Raw
+from helpers.upgrading import run_old
 from oauth_mw import AdminError, ConfigError, StoreUnavailable, open_store
 from oauth_mw.errors import StoreOutdated
 from oauth_mw.model import CLIENTS_PER_PAGE
@@ -80,16 +80,14 @@ def test_an_upgrade_that_is_cut_off_anywhere_can_be_run_again(old_url, raw, done
         assert raw.contents() == whole
 
     assert versions == sorted(versions) and len(set(versions)) == (3 if done else 2)
-    assert len(versions) > 6
+    assert len(versions) > 5
 
 
 def test_a_store_whose_upgrade_is_under_way_is_used_by_no_code(old_url, raw):
     raw.client.hset(raw.key("store"), "version", "2>3")
     before = raw.contents()
 
-    with pytest.raises(
-        StoreOutdated, match="schema version 2, .* an upgrade was begun and has not finished; .* again$"
-    ):
+    with pytest.raises(StoreOutdated, match="schema version 2, .* begun and has not finished; .* again$"):
         open_store(old_url, create=True)
     assert run_old("--store", old_url, "client", "list").returncode == 2
     assert raw.contents() == before

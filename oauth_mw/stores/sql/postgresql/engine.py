@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -21,6 +22,7 @@ from .crash_marker import MARKED_ID, mark, new_mark
 from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
 from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
+from .rights import act_as_owner, hand_on
 from .search_path import Unusable, has_table, missing_rights, warnings
 from .url import arguments, dialect, hosts, parsed, shown
 
@@ -41,6 +43,8 @@ _DURABLE = (
 # their positions. PostgreSQL logs the lock like a change, so every commit waits for the standby, even if an
 # unconfirmed commit before it left nothing to change.
 _WRITE_LOCK = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
+# An upgrade changes this table. With the lock on the row it would wait for those that wait for that lock.
+_TABLE_LOCK = f"LOCK TABLE {PLACE}.oauth_mw_store IN ACCESS EXCLUSIVE MODE"
 
 
 class PostgresEngine:
@@ -162,6 +166,17 @@ class PostgresEngine:
     def has_table(self, connection: Connection, name: str) -> bool:
         return has_table(driver_of(connection.connection), name)
 
+    def begin_upgrade(self, connection: Connection) -> str:
+        driver = driver_of(connection.connection)
+        act_as_owner(driver)
+        # A big store takes its time. What waits for a lock still ends with the timeout.
+        driver.execute("SET LOCAL statement_timeout TO 0; SET LOCAL idle_in_transaction_session_timeout TO 0")
+        driver.deadline = math.inf
+        return ""
+
+    def hand_on(self, connection: Connection, table: str, heir: str) -> None:
+        hand_on(driver_of(connection.connection), table, heir)
+
     def verify(self) -> None:
         """Nothing to check: a statement over a lost connection fails."""
 
@@ -215,13 +230,14 @@ class PostgresEngine:
     writing = reading
 
     @contextmanager
-    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> Iterator[Connection]:
         """A transaction that holds the write lock, and survives what the server is configured to survive.
 
         A commit that a standby does not confirm in time keeps waiting in the server, and holds the lock. So there is at
         most one such wait, however often the caller tries again.
 
         :param revokes: after the commit, wake all followers, and call those of this process.
+        :param upgrades: nothing else reads the store meanwhile.
         :raises StoreUnavailable: it may or may not have been committed. The caller can repeat it.
         """
         until = deadline_in(self.timeout)
@@ -229,7 +245,7 @@ class PostgresEngine:
         # Writers wait here, and leave the other connections to readers.
         with self._locked(pool.writers, until), Link(pool, until) as link:
             driver = link.driver
-            driver.begin(*_DURABLE, _lock_timeout(until), _WRITE_LOCK)
+            driver.begin(*_DURABLE, _lock_timeout(until), _TABLE_LOCK if upgrades else _WRITE_LOCK)
             yield link.core
             _commit(driver)
             # With less time left, another statement could cost the connection.

@@ -25,6 +25,7 @@ from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ....processes import PerProcess
 from .. import schema
+from .backup import keep_copy
 from .change_counter import has_counter
 from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
@@ -188,6 +189,16 @@ class SQLiteEngine:
         # A database that was restored from a dump is not in WAL mode: its readers would wait for writers.
         return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
 
+    def begin_upgrade(self, connection: Connection) -> str:
+        driver = connection.connection.driver_connection
+        assert isinstance(driver, sqlite3.Connection)
+        # What is not UTF-8 is judged with its row, where the name of the client is known.
+        driver.text_factory = lambda found: found.decode(errors="surrogateescape")
+        return keep_copy(self.path)
+
+    def hand_on(self, connection: Connection, table: str, heir: str) -> None:
+        """Rights are those of the file."""
+
     def renew(self) -> None:
         """Never needed."""
 
@@ -247,7 +258,7 @@ class SQLiteEngine:
         return WriteSession(self._current(until), until)
 
     @contextmanager
-    def transaction(self, *, revokes: bool = False) -> Iterator[Connection]:
+    def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> Iterator[Connection]:
         """A write transaction that survives power loss.
 
         :param revokes: after the commit, change the counter, so that all workers read the log.

@@ -1,0 +1,184 @@
+"""A store of schema 2 goes on as a store of the present schema, on each engine."""
+
+from __future__ import annotations
+
+import json
+from contextlib import closing
+
+import pytest
+
+from helpers.builders import NOW, secret_works
+from helpers.support import bearer, issue
+from oauth_mw import AdminError, admin, open_store
+from oauth_mw.errors import StoreMissing, StoreOutdated
+from oauth_mw.model import Revocation
+from oauth_mw.stores import upgrade_store
+from oauth_mw.tokens.jws import is_compact
+
+pytestmark = pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
+
+
+@pytest.fixture
+def store(old_url, clock):
+    """The store, upgraded."""
+    upgrade_store(old_url)
+    with closing(open_store(old_url, clock=clock)) as store:
+        yield store
+
+
+@pytest.fixture
+def app(wrap, known):
+    return wrap(**known["options"])
+
+
+def members_of(client):
+    """What the old code says of a client too, as JSON has it."""
+    found = {name: getattr(client, name) for name in client.__slots__ if name not in ("revoked_before", "other")}
+    secrets = [
+        {**secret._asdict(), "salt": secret.salt.hex(), "digest": secret.digest.hex(), "other": None}
+        for secret in client.secrets
+    ]
+    attributes, public = dict(client.attributes), sorted(client.public_attributes)
+    members = {**found, "attributes": attributes, "public_attributes": public, "secrets": in_order(secrets)}
+    return json.loads(json.dumps(members))
+
+
+def in_order(secrets):
+    return sorted(secrets, key=lambda secret: secret["secret_id"])
+
+
+def test_clients_are_as_they_were(store, facts):
+    clients = [
+        {**client, "secrets": in_order([{**secret, "other": None} for secret in client["secrets"]])}
+        for client in facts["clients"]
+    ]
+
+    assert [members_of(client) for client in store.clients()] == clients
+
+
+def test_secrets_are_good_as_they_were(store, known):
+    works = {
+        client_id: [secret_works(store, text, NOW, client_id) for text in texts]
+        for client_id, texts in known["secrets"].items()
+    }
+
+    good = {client_id: [True] * len(texts) for client_id, texts in known["secrets"].items()}
+    assert works == {**good, "deleted": [False]}
+
+
+def test_an_expired_secret_stays_one(store, known):
+    past = NOW + 3600
+
+    assert [secret_works(store, text, past, "five") for text in known["secrets"]["five"]].count(False) == 1
+
+
+def test_the_id_of_a_deleted_client_stays_used(store, clock):
+    with pytest.raises(AdminError, match="in use, or was"):
+        admin.add_client(store, "again", client_id="deleted", clock=clock)
+
+
+def test_live_tokens_are_accepted_and_revoked_ones_refused(app, facts):
+    answers = {
+        token: app.get("/any", headers=bearer(token), status="*").status_int
+        for token in facts["live"] | facts["revoked"]
+    }
+
+    assert answers == {**dict.fromkeys(facts["live"], 200), **dict.fromkeys(facts["revoked"], 401)}
+
+
+def test_tokens_have_their_attributes_and_audiences(store, facts, clock):
+    tokens = [token for token, owner in facts["live"].items() if owner in ("full", "audience-only", "plain")]
+
+    found = {
+        (token.client_id, json.dumps(dict(token.attributes)), token.audience)
+        for token in (admin.inspect_token(store, admin.token_key(text), clock=clock) for text in tokens)
+    }
+
+    full = next(client for client in facts["clients"] if client["client_id"] == "full")
+    assert found == {
+        ("full", json.dumps(full["attributes"]), tuple(full["default_audience"])),
+        ("audience-only", "{}", ("https://auth.example.com",)),
+        ("plain", "{}", ()),
+    }
+
+
+def test_the_log_goes_on_where_it_stood(store, facts):
+    page = store.read_log("", -1)
+
+    assert page.position == facts["position"]
+    events = store.read_log(page.store_id, 0).events
+    assert len(events) == facts["events"]
+    assert [event.client_id for event in events if event.key is None] == [
+        *("cleared", "disabled", "deleted", "all-revoked")
+    ]
+    assert admin.stats(store).store_id == facts["store_id"]
+
+
+def test_the_denylist_has_the_revoked_jwt(store, facts, known, clock):
+    (jwt,) = [token for token in facts["revoked"] if is_compact(token)]
+    secret = known["options"]["key_encryption_secret"]
+    token_id = admin.inspect_jwt(store, jwt, secret=secret, clock=clock).token_id
+
+    events = store.read_denylist().events
+
+    (alone,) = [event for event in events if event.key is not None]
+    assert alone == Revocation(alone.position, "signer", bytes.fromhex(token_id), log_only=True)
+
+
+def test_keys_are_as_they_were_and_sign(store, facts, app, known):
+    token = issue(app, "signer", known["secrets"]["signer"][0])
+
+    keys = [key._asdict() for key in store.read_keys().keys]
+    fields = facts["keys"][0].keys() - {"needed_until"}
+    assert [{name: key[name] for name in fields} for key in keys] == [
+        {name: key[name] for name in fields} for key in facts["keys"]
+    ]
+    assert app.get("/any", headers=bearer(token)).status_int == 200
+
+
+def test_changes_go_on(store, app, facts, known, clock):
+    admin.update_client(store, "plain", scope="read", attributes={"new": "é"})
+    added = admin.add_secret(store, "plain", clock=clock)
+    admin.add_client(store, "new", client_id="new", secret=known["secrets"]["plain"][0], scope="read", clock=clock)
+    tokens = [token for token, owner in facts["live"].items() if owner in ("plain", "full")]
+    admin.revoke_token(store, admin.token_key(tokens[-1]), clock=clock)
+    admin.disable_client(store, "plain")
+    admin.enable_client(store, "plain")
+
+    issued = [issue(app, "plain", added.secret), issue(app, "new", known["secrets"]["plain"][0])]
+
+    assert all(app.get("/any", headers=bearer(token)).status_int == 200 for token in issued)
+    owners = {"plain": 401, "full": 200}
+    for token in tokens[:-1]:
+        app.get("/any", headers=bearer(token), status=owners[facts["live"][token]])
+    app.get("/any", headers=bearer(tokens[-1]), status=401)
+
+
+def test_a_second_upgrade_changes_nothing(store, old_url, facts):
+    before = admin.stats(store)
+
+    upgrade_store(old_url)
+
+    assert admin.stats(store) == before
+
+
+def test_progress_adds_up(old_url, facts, store_kind):
+    steps = []
+
+    upgrade_store(old_url, progress=lambda done, total: steps.append((done, total)))
+
+    rich = {"full", "audience-only"} if store_kind != "redis" else set()  # whose tokens are as they were
+    tokens = [owner for owner in (facts["live"] | facts["revoked"]).values() if owner in rich]
+    total = len(facts["clients"]) + 1 + len(tokens)  # and the client that was deleted
+    assert {total for _, total in steps} == {total}
+    assert sum(done for done, _ in steps) == total
+
+
+def test_the_refusal_of_an_old_store_names_the_command(old_url):
+    with pytest.raises(StoreOutdated, match="has schema version 2, .* store upgrade`$"):
+        open_store(old_url, create=True)
+
+
+def test_where_nothing_is_nothing_is_upgraded(store_url):
+    with pytest.raises(StoreMissing):
+        upgrade_store(store_url)
