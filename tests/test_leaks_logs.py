@@ -111,7 +111,8 @@ def test_the_whole_life_of_a_store_is_logged_without_a_secret(heard, secret_url,
     with closing(open_store(secret_url, create=True)) as store:
         secrets = [*(become_copy(store) if store.copyable() else ()), *live(store)]
 
-    assert ("sqlalchemy.engine.Engine.oauth_mw" in heard.names) == (store_kind in ("sqlite", "postgresql"))
+    # A store that can be copied was copied into one on SQLite.
+    assert ("sqlalchemy.engine.Engine.oauth_mw" in heard.names) == (store_kind != "memory")
     assert len(secrets) > 200 and len(heard.said) > 20
     assert heard.of(secrets) == []
 
@@ -137,6 +138,7 @@ def break_redis(url):
             if not key.endswith(":store"):
                 raw.client.delete(key)
                 raw.client.set(key, "something else")
+        raw.client.hset(raw.key("store"), "keys", "something else")
 
 
 TROUBLE = (
