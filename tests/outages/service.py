@@ -46,6 +46,11 @@ class Service:
         self.cached, self.unseen, self.doomed, self.ended = self.issued
         assert self._insist(lambda: self.revoke(self.ended)) == self._insist(lambda: self.check(self.cached)) == DONE
 
+    def close(self) -> None:
+        """The app first: as long as it lives, a thread of its own opens connections again to follow the log."""
+        self._app = None
+        self.store.close()
+
     def later(self, seconds: float = LOOK_SECONDS) -> None:
         self._ticks.move(seconds)
 
