@@ -8,7 +8,7 @@ from functools import partial
 
 import psycopg
 from faults import WRITES, Fault, killed, late, paused, stopped
-from postgres_site import PostgresSite
+from postgres_site import SETTINGS, PostgresSite
 
 from helpers.engines_base import wait_until
 
@@ -36,17 +36,22 @@ ALL_TABLES = "LOCK " + ", ".join("{0}.oauth_mw_" + table for table in TABLES)
 def no_slot_left(site: PostgresSite) -> Iterator[None]:
     """Others use every connection that the store's role may have."""
     address = site.server.url.replace("+psycopg", "").replace("//tests@", "//ordinary@")
+    room = SETTINGS["max_connections"] - SETTINGS["superuser_reserved_connections"] - 1  # for ``raw``
     with site.raw() as raw, ExitStack() as others:
+        taken = 0
 
         def none_is_left() -> bool:
+            nonlocal taken
             try:
                 while True:
                     others.enter_context(psycopg.connect(address))
+                    taken += 1
             except psycopg.OperationalError as error:
                 assert "slots" in str(error)
             if ours := raw.backends() | raw.listeners():
                 raw("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", list(ours))
-            return not ours
+            # A worker that is just connecting is not among those.
+            return taken == room
 
         wait_until(none_is_left, "the others")
         yield

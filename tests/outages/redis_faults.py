@@ -137,16 +137,18 @@ def loading(site: RedisSite) -> Iterator[None]:
 
 @contextmanager
 def keys_moved(site: RedisSite) -> Iterator[None]:
-    """All keys have other names."""
-    with site.admin() as admin:
+    """All keys have other names: of half of them a worker could make another store."""
+    with site.admin() as admin, admin.pipeline() as moving:  # a transaction
         names = list(admin.scan_iter(match=f"*{site.prefix}*", count=1000))
         for name in names:
-            admin.rename(name, b"aside " + name)
+            moving.rename(name, b"aside " + name)
+        moving.execute()
         try:
             yield
         finally:
             for name in names:
-                admin.rename(b"aside " + name, name)
+                moving.rename(b"aside " + name, name)
+            moving.execute()
 
 
 REDIS = {

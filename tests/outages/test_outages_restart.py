@@ -47,8 +47,8 @@ def test_after_all_connections_were_cut_no_request_fails(site, service):
 def test_a_server_that_crashed_and_comes_up_by_itself_is_found_again(site, service):
     with site.raw() as raw:
         os.kill(min(raw.backends()), signal.SIGKILL)  # as when the machine is out of memory
-        wait_until(lambda: is_gone(raw), "the crash", 5)
-    wait_until(lambda: service.patiently("introspect") == DONE, "the server", 5)
+        wait_until(lambda: is_gone(raw), "the crash")
+    wait_until(lambda: service.patiently("introspect") == DONE, "the server")
 
     assert {name: service.patiently(name) for name in ALL_DONE} == ALL_DONE
 
