@@ -12,9 +12,9 @@ import pytest
 from joserfc import jwe
 from joserfc.jwk import ECKey
 
-from helpers.jwts import ISSUER, JWT, TESTER, encoded, introspected, opens, signed
+from helpers.jwts import ISSUER, JWT, encoded, introspected, opens, signed
 from helpers.serving import serving
-from helpers.support import bearer, issue, one_store
+from helpers.support import TESTER, bearer, issue, one_store
 from helpers.wsgi_client import call, challenge_of, make_environ
 from oauth_mw.keys.keypair import from_pem, make
 from oauth_mw.tokens.jwt import POSITION
