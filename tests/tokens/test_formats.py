@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.jwts import ISSUER, JWT, introspected, opens
-from helpers.support import TESTER, SECRET, basic, bearer, issue
+from helpers.support import SECRET, TESTER, basic, bearer, issue
 from helpers.wsgi_client import challenge_of
 from oauth_mw import admin
 from oauth_mw.tokens.jws import is_compact

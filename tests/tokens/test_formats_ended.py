@@ -10,7 +10,7 @@ import pytest
 from helpers.builders import events_of, log_of
 from helpers.changes import remove_key
 from helpers.jwts import JWT, introspected, opens, signed_elsewhere
-from helpers.support import TESTER, SECRET, basic, bearer, issue
+from helpers.support import SECRET, TESTER, basic, bearer, issue
 from oauth_mw import admin
 from oauth_mw.keys.keypair import make
 from oauth_mw.model import LOG_KEEP_SECONDS
