@@ -98,8 +98,8 @@ def test_exactly_what_ended_is_evicted(make, issue, store, tokens, end):
 
 
 @every_end
-def test_the_older_half_of_the_cache_is_evicted_too(make, issue, store, tokens, end):
-    cache, text = make(size=4), issue()
+def test_the_older_segment_of_the_cache_is_evicted_too(make, issue, store, tokens, end):
+    cache, text = make(size=2), issue()
     for each in (text, issue("other"), issue("other")):
         cache.find(each, each)
 
