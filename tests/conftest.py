@@ -15,9 +15,9 @@ from webtest import TestApp
 
 from helpers.builders import EVERYWHERE, SPANNING, STORE_SUITE
 from helpers.store_urls import NAMED_BY, PostgresPlaces, RedisPlaces, places, spanning_places, why_no_wheel, why_not
-from helpers.support import SECRET, HandClock, echo
+from helpers.support import SECRET, HandClock, echo, issue, middleware
 from helpers.wsgi_client import CheckedApp
-from oauth_mw import OAuthMiddleware, admin, assembly, open_store
+from oauth_mw import admin, open_store
 from oauth_mw.protocols import Store
 
 # What the tests start finds their helpers, too.
@@ -39,12 +39,14 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run what uses ``store`` over each kind of store: STORE_SUITE in tests/test_store_*.py, elsewhere EVERYWHERE."""
+    """Run what uses ``store`` over STORE_SUITE in test_store_*.py, else over the module's STORE_KINDS, or SQLite."""
     marked = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark.args[0])}
     if "store_kind" in metafunc.fixturenames and "store_kind" not in marked:
         suite = metafunc.module.__name__.startswith("test_store_")
         slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in SPANNING]
-        metafunc.parametrize("store_kind", [*STORE_SUITE, *slow] if suite else EVERYWHERE)
+        metafunc.parametrize(
+            "store_kind", [*STORE_SUITE, *slow] if suite else getattr(metafunc.module, "STORE_KINDS", EVERYWHERE)
+        )
 
 
 def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:
@@ -130,15 +132,9 @@ def store(store_url: str, clock: HandClock) -> Iterator[Store]:
 
 
 @pytest.fixture
-def wrap(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., TestApp]:
+def wrap(store: Store, clock: HandClock) -> Callable[..., TestApp]:
     """Wrap an app (``echo`` by default) around the store, with the hand-moved clock."""
-    build = assembly.build
-    monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
-
-    def make(app: Any = echo, **options: Any) -> TestApp:
-        return CheckedApp(OAuthMiddleware(app, store=store, **options))
-
-    return make
+    return lambda app=echo, **options: CheckedApp(middleware(app, clock, store=store, **options))
 
 
 @pytest.fixture
@@ -146,3 +142,15 @@ def client(store: Store, clock: HandClock) -> str:
     """The id of a client that may read and write; its secret is SECRET."""
     admin.add_client(store, "tester", scope="read write", client_id="tester", secret=SECRET, clock=clock)
     return "tester"
+
+
+@pytest.fixture
+def app(wrap: Callable[..., TestApp], client: str) -> TestApp:
+    """``echo`` behind the middleware with its default options, and the client registered."""
+    return wrap()
+
+
+@pytest.fixture
+def token(app: TestApp) -> str:
+    """A live token of the client."""
+    return issue(app)

@@ -25,24 +25,13 @@ def test_without_a_request_a_question_has_its_own_time(now):
     assert deadline_in(LONG) == LONG
 
 
-def test_a_request_has_one_time_for_all_its_questions(now):
+def test_a_request_has_one_time_for_all_its_questions_from_the_first_one_on(now):
     with RequestDeadline(SHORT):
+        now(30)
         first = deadline_in(LONG)
         now(30)
-        second = deadline_in(LONG)
-
-    assert (first, second) == (SHORT, SHORT)
-
-
-def test_a_question_may_have_less_time_than_its_request(now):
-    with RequestDeadline(LONG):
-        assert deadline_in(SHORT) == SHORT
-
-
-def test_the_time_begins_with_the_first_question(now):
-    with RequestDeadline(SHORT):
-        now(30)
-        assert deadline_in(LONG) == 30 + SHORT
+        assert (first, deadline_in(LONG)) == (30 + SHORT, 30 + SHORT)
+        assert deadline_in(1) == 61  # a question may have less time
 
 
 def test_the_next_request_has_a_time_of_its_own(now):

@@ -9,6 +9,7 @@ from helpers.wsgi_client import call, make_environ, post_form
 from oauth_mw import admin
 
 CC = b"grant_type=client_credentials"
+STORE_KINDS = ["memory"]
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "oauth_mw"
 TEXT = (PACKAGE / "README.md").read_text(encoding="utf-8")
 NAMED = re.findall(r"`((?:[\w/]+/)?[\w]+\.py|[\w/]+/)`", TEXT)
+
+
 UNNAMED = {
-    "__init__.py",
-    "__main__.py",
-    "version.py",
-    "processes.py",
-    "deadlines.py",
-    "threads.py",
-    "urls.py",
-    "texts.py",
-    "permissions.py",
+    f"{name}.py" for name in "__init__ __main__ version processes deadlines threads urls texts permissions".split()
 }
 
 

@@ -67,14 +67,8 @@ def test_there_is_no_second_place_for_metadata_or_settings():
     others = ("setup.py", "pytest.ini", "tox.ini", ".flake8", "mypy.ini", "ruff.toml", "MANIFEST.in", ".coveragerc")
 
     assert [name for name in others if (ROOT / name).exists()] == []
-    assert setup_cfg().sections() == [
-        "metadata",
-        "options",
-        "options.packages.find",
-        "options.package_data",
-        "options.extras_require",
-        "options.entry_points",
-    ]
+    parts = ("packages.find", "package_data", "extras_require", "entry_points")
+    assert setup_cfg().sections() == ["metadata", "options", *(f"options.{part}" for part in parts)]
 
 
 def test_the_license_is_there():

@@ -9,13 +9,12 @@ import base64
 import json
 from urllib.parse import quote, quote_plus, unquote_plus, urlencode
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from helpers.support import SECRET, HandClock, basic, echo
+from helpers.support import SECRET, HandClock, basic, echo, middleware
 from helpers.wsgi_client import call, make_environ, post_form
-from oauth_mw import OAuthMiddleware, admin, assembly, open_store
+from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.errors import InvalidRequest
 from oauth_mw.http import RESOURCE, SINGLE, basic_credentials, form_decode, parse_form, values_of
 
@@ -28,10 +27,7 @@ RULES = [("GET", "/reports/*", "read"), ("POST,PUT", "/jobs/{id}", "any of write
 
 
 def build(**options):
-    with pytest.MonkeyPatch.context() as patch:
-        real = assembly.build
-        patch.setattr("oauth_mw.middleware.build", lambda app, given: real(app, given, CLOCK))
-        return OAuthMiddleware(echo, store=STORE, **options)
+    return middleware(echo, CLOCK, store=STORE, **options)
 
 
 def token_of(client_id, app):

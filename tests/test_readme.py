@@ -40,13 +40,9 @@ def shown(default: object) -> str:
         return f"`{str(default).lower()}`"
     if default is None or default in ("", ()):
         return ""
-    return (
-        f"`{' '.join(default)}`"
-        if isinstance(default, tuple)
-        else f"`{default:g}`"
-        if isinstance(default, float)
-        else f"`{default}`"
-    )
+    if isinstance(default, tuple):
+        return f"`{' '.join(default)}`"
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
 def options_table() -> str:

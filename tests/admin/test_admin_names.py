@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.builders import STORE_SUITE
-from helpers.support import SECRET, one_store
+from helpers.support import one_store
 from oauth_mw import AdminError, admin
 
 NAMES = {
@@ -21,47 +21,34 @@ NAMES = {
     "the longest": "\u3000" * 200,
 }
 
+
 # A line-based output or a terminal would show something else than the name, or be led astray.
 REFUSED = {
-    "line feed": ("a\nb", "U+000A"),
-    "tab": ("a\tb", "U+0009"),
-    "escape": ("\x1b[31m", "U+001B"),
-    "NUL": ("\0", "U+0000"),
-    "DEL": ("\x7f", "U+007F"),
-    "next line": ("a\x85b", "U+0085"),
-    "C1 escape": ("\x9b31m", "U+009B"),
-    "line separator": ("a\u2028b", "U+2028"),
-    "paragraph separator": ("a\u2029b", "U+2029"),
-    "right-to-left override": ("a\u202eb", "U+202E"),
-    "isolate": ("a\u2066b", "U+2066"),
-    "byte order mark": ("\ufeffa", "U+FEFF"),
-    "zero-width space": ("a\u200bb", "U+200B"),
-    "invisible tag": ("a\U000e0041", "U+E0041"),
-    "lone surrogate": ("a\udcff", "U+DCFF"),
-    "no character": ("\uffff", "U+FFFF"),
+    "control characters": ["a\nb", "a\tb", "\x1b[31m", "\0", "\x7f", "a\x85b", "\x9b31m"],
+    "line and paragraph separators": ["a\u2028b", "a\u2029b"],
+    "directions": ["a\u202eb", "a\u2066b"],
+    "not seen": ["\ufeffa", "a\u200bb", "a\U000e0041"],
+    "no characters": ["a\udcff", "\uffff"],
 }
 
 
-@pytest.mark.parametrize("store_kind", STORE_SUITE)
-def test_a_name_is_kept_as_it_is(store):
-    ids = {admin.add_client(store, name).client.client_id: name for name in NAMES.values()}
-
-    assert {client.client_id: client.name for client in store.clients()} == ids
-
-
 @one_store
-@pytest.mark.parametrize("text", NAMES.values(), ids=NAMES)
-def test_names_and_labels_are_any_printable_text(store, text):
-    admin.add_client(store, text, client_id="tester", secret=SECRET)
-
-    assert admin.update_client(store, "tester", name=text).name == text
-    assert admin.add_secret(store, "tester", label=text).record.label == text
-
-
-@one_store
-@pytest.mark.parametrize(("name", "culprit"), REFUSED.values(), ids=REFUSED)
-def test_what_could_upset_a_terminal_is_refused_with_what_is_allowed(store, name, culprit):
-    with pytest.raises(AdminError, match=rf"without {culprit.replace('+', '.')}: letters, .* spaces of any script"):
-        admin.add_client(store, name)
+@pytest.mark.parametrize("names", REFUSED.values(), ids=REFUSED)
+def test_what_could_upset_a_terminal_is_refused_with_what_is_allowed(store, names):
+    for name in names:
+        (culprit,) = (f"U.{ord(each):04X}" for each in name if each not in "ab[31m")
+        with pytest.raises(AdminError, match=rf"without {culprit}: letters, .* spaces of any script"):
+            admin.add_client(store, name)
 
     assert list(store.clients()) == []
+
+
+@pytest.mark.parametrize("store_kind", STORE_SUITE)
+def test_names_and_labels_are_any_printable_text_and_kept_as_they_are(store):
+    ids = {admin.add_client(store, name).client.client_id: name for name in NAMES.values()}
+    for client_id, name in ids.items():
+        assert admin.update_client(store, client_id, name=name).name == name
+        assert admin.add_secret(store, client_id, label=name).record.label == name
+
+    assert {client.client_id: client.name for client in store.clients()} == ids
+    assert {client.client_id: max(each.label for each in client.secrets) for client in store.clients()} == ids

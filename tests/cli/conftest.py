@@ -98,3 +98,34 @@ def pem(tmp_path: Path) -> Callable[..., str]:
         return "key.pem"
 
     return pem
+
+
+@pytest.fixture
+def ini(tmp_path: Path) -> Callable[..., str]:
+    """Write an ini with these lines; its store is ``oauth.db`` beside it unless another one is given."""
+
+    def ini(*lines: str, store: str = "sqlite:///%(here)s/oauth.db") -> str:
+        text = ["[filter:oauth]", "use = egg:oauth_mw", f"store = {store}", *lines, ""]
+        (tmp_path / "app.ini").write_text("\n".join(text))
+        (tmp_path / "app.ini").chmod(0o600)
+        return "app.ini"
+
+    return ini
+
+
+@pytest.fixture
+def check(cli: Run, ini: Callable[..., str]) -> Run:
+    """Check an ini with these lines."""
+    return lambda *lines, words=(), **store: cli("check", ini(*lines, **store), *words, store=None)
+
+
+@pytest.fixture
+def found(check: Run) -> Callable[..., Any]:
+    """What a check with these lines answers a script."""
+
+    def found(*lines: str, **store: str) -> Any:
+        answer = check(*lines, words=["--json"], **store)
+        assert answer.exit_code == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    return found

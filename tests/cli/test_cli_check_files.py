@@ -17,6 +17,21 @@ ALL = "every user of this machine can"
 
 
 @pytest.fixture
+def warnings(cli, folder):
+    """The warnings about an ini with these lines that concern what every user can do."""
+
+    def warnings(lines="", store="sqlite:///%(here)s/oauth.db", mode=0o644):
+        ini = folder / "app.ini"
+        ini.write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {store}\n{lines}\n")
+        ini.chmod(mode)
+        answer = cli("check", str(ini), "--json", store=None)
+        assert answer.exit_code == 0, answer.stderr
+        return [each for each in json.loads(answer.stdout)["warnings"] if ALL in each]
+
+    return warnings
+
+
+@pytest.fixture
 def folder(tmp_path):
     (tmp_path / "above" / "etc").mkdir(parents=True, mode=0o755)
     return tmp_path / "above" / "etc"
@@ -31,75 +46,55 @@ def made(folder):
     store.close()
 
 
-@pytest.fixture
-def check(cli, folder):
-    """The warnings about an ini with these lines, but those about keys that are in the store."""
-
-    def check(lines="", store="sqlite:///%(here)s/oauth.db", mode=0o644):
-        ini = folder / "app.ini"
-        ini.write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {store}\n{lines}\n")
-        ini.chmod(mode)
-        answer = cli("check", str(ini), "--json", store=None)
-        assert answer.exit_code == 0, answer.stderr
-        return [each for each in json.loads(answer.stdout)["warnings"] if ALL in each]
-
-    return check
+def test_each_file_of_a_database_that_all_can_read_is_named_and_none_that_is_closed(warnings, made):
+    assert warnings() == []
+    for suffix in ("", "-wal", "-shm", "-oauth_mw"):
+        file = f"{made}{suffix}"
+        os.chmod(file, 0o644)
+        assert warnings() == [f"store: {ALL} read {file}, and stop all writers by a lock: chmod o-r"]
+        os.chmod(file, 0o600)
 
 
-def test_of_files_that_are_closed_nothing_is_said(check, made):
-    assert check() == []
-
-
-SUFFIXES = ["", "-wal", "-shm", "-oauth_mw"]
-
-
-@pytest.mark.parametrize("suffix", SUFFIXES)
-def test_each_file_of_a_database_that_all_can_read_is_named(check, made, suffix):
-    file = f"{made}{suffix}"
-    os.chmod(file, 0o644)
-
-    assert check() == [f"store: {ALL} read {file}, and stop all writers by a lock: chmod o-r"]
-
-
-def test_an_open_database_with_a_private_key_in_the_clear_is_named_for_both(check, made):
+def test_an_open_database_with_a_private_key_in_the_clear_is_named_for_both(warnings, made):
     made.chmod(0o666)
 
     read = f"store: {ALL} read {made}, and stop all writers by a lock: chmod o-r"
-    assert check(ISSUER) == [read, f"store: {ALL} write {made}: chmod o-w"]
+    assert warnings(ISSUER) == [read, f"store: {ALL} write {made}: chmod o-w"]
 
 
 @pytest.mark.parametrize("mode", [0o777, 0o1777], ids=oct)
-def test_a_folder_in_which_all_may_make_files_is_named(check, made, folder, mode):
+def test_a_folder_in_which_all_may_make_files_is_named(warnings, made, folder, mode):
     folder.chmod(mode)
 
     found = f"{ALL} write the folder {folder}, and so replace"
-    assert f"store: {found} {made}: chmod o-w" in check()
-    assert (f"config: {found} {folder}/app.ini: chmod o-w" in check()) == (mode == 0o777)
+    assert f"store: {found} {made}: chmod o-w" in warnings()
+    assert (f"config: {found} {folder}/app.ini: chmod o-w" in warnings()) == (mode == 0o777)
 
 
 @pytest.mark.parametrize(("mode", "told"), [(0o777, True), (0o1777, False)])
-def test_a_folder_above_is_named_unless_what_is_there_belongs_to_its_owner_alone(check, made, folder, mode, told):
+def test_a_folder_above_is_named_unless_what_is_there_belongs_to_its_owner_alone(warnings, made, folder, mode, told):
     folder.parent.chmod(mode)
 
-    assert [each for each in check() if f"the folder {folder.parent}," in each and each.startswith("store")] == [
+    assert [each for each in warnings() if f"the folder {folder.parent}," in each and each.startswith("store")] == [
         f"store: {ALL} write the folder {folder.parent}, and so replace {made}: chmod o-w"
     ] * told
 
 
-def test_the_folder_of_a_link_counts_and_the_one_that_it_leads_to(check, made, folder, tmp_path):
+def test_the_folder_of_a_link_counts_and_the_one_that_it_leads_to(warnings, made, folder, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "link.db").symlink_to(made)
     for open_folder in (elsewhere, folder):
         open_folder.chmod(0o777)
-        assert f"the folder {open_folder}," in str(check(store=f"sqlite:///{elsewhere}/link.db"))
+        assert f"the folder {open_folder}," in str(warnings(store=f"sqlite:///{elsewhere}/link.db"))
         open_folder.chmod(0o755)
 
 
-def test_before_the_store_is_made_its_folder_is_named(check, folder):
+def test_before_the_store_is_made_its_folder_is_named_and_an_ini_that_all_can_write(warnings, folder):
+    assert warnings(mode=0o666) == [f"config: {ALL} write {folder}/app.ini: chmod o-w"]
     folder.chmod(0o777)
 
-    assert f"store: {ALL} write the folder {folder}, and so replace {folder}/oauth.db: chmod o-w" in check()
+    assert f"store: {ALL} write the folder {folder}, and so replace {folder}/oauth.db: chmod o-w" in warnings()
 
 
 SECRETS = {
@@ -110,23 +105,19 @@ SECRETS = {
 
 
 @pytest.mark.parametrize(("store_kind", "with_secret"), SECRETS.values(), ids=SECRETS)
-def test_an_ini_with_a_secret_that_all_can_read_is_named(check, folder, store_url, with_secret):
+def test_an_ini_with_a_secret_that_all_can_read_is_named(warnings, folder, store_url, with_secret):
     store = with_secret(store_url).replace("%", "%%")
 
-    assert check(store=store) == [f"config: {ALL} read {folder}/app.ini: chmod o-r"]
-    assert check(store=store, mode=0o600) == []
+    assert warnings(store=store) == [f"config: {ALL} read {folder}/app.ini: chmod o-r"]
+    assert warnings(store=store, mode=0o600) == []
 
 
-def test_an_ini_that_all_can_write_is_named_whatever_it_holds(check, made, folder):
-    assert check(mode=0o666) == [f"config: {ALL} write {folder}/app.ini: chmod o-w"]
-
-
-def test_a_folder_in_which_all_may_replace_a_key_is_named(check, made, folder, tmp_path):
+def test_a_folder_in_which_all_may_replace_a_key_is_named(warnings, made, folder, tmp_path):
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "a.pem").write_text(keypair.make("ES256").pem())
     (keys / "a.pem").chmod(0o600)
     keys.chmod(0o777)
 
-    found = check(f"{ISSUER}signing_key_files = {keys}/a.pem")
+    found = warnings(f"{ISSUER}signing_key_files = {keys}/a.pem")
     assert found == [f"signing_key_files: {ALL} write the folder {keys}, and so replace {keys}/a.pem: chmod o-w"]

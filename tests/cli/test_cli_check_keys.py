@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from oauth_mw import admin, open_store
 
 SECRET = "correct horse battery"
 ISSUER = "issuer = https://auth.example"
-
-
-@pytest.fixture
-def check(cli, tmp_path):
-    """Check an ini with these lines; its store is ``oauth.db`` beside it."""
-
-    def check(*lines):
-        text = ["[filter:oauth]", "use = egg:oauth_mw", "store = sqlite:///%(here)s/oauth.db", *lines]
-        (tmp_path / "app.ini").write_text("\n".join(text))
-        (tmp_path / "app.ini").chmod(0o600)
-        return cli("check", "app.ini", "--json", store=None)
-
-    return check
 
 
 @pytest.fixture
@@ -33,20 +18,15 @@ def made(url):
     store.close()
 
 
-def warnings(answer):
-    assert answer.exit_code == 0, answer.stderr
-    return json.loads(answer.stdout)["warnings"]
+def test_a_key_that_the_secret_opens_is_no_warning_and_one_that_it_does_not_open_is(found, made):
+    good, not_set, other = (
+        found(ISSUER, *more)["warnings"]
+        for more in ([f"key_encryption_secret = {SECRET}"], [], ["key_encryption_secret = another horse battery"])
+    )
 
-
-def test_all_is_well_with_a_key_that_the_secret_opens(check, made):
-    assert warnings(check(ISSUER, f"key_encryption_secret = {SECRET}")) == []
-
-
-def test_a_secret_that_is_not_set_or_another_is_told(check, made):
-    not_set, other = (check(ISSUER, *more) for more in ([], ["key_encryption_secret = another horse battery"]))
-
-    assert [each.partition(",")[0] for each in warnings(not_set)][0] == "key_encryption_secret: is not set"
-    assert "does not decrypt" in warnings(other)[0]
+    assert good == []
+    assert not_set[0].startswith("key_encryption_secret: is not set,")
+    assert "does not decrypt" in other[0]
 
 
 def test_a_weak_secret_is_refused_with_what_to_do_and_not_shown(check, made):
@@ -57,14 +37,8 @@ def test_a_weak_secret_is_refused_with_what_to_do_and_not_shown(check, made):
     assert "password12345678" not in answer.stderr
 
 
-def test_a_store_that_is_not_there_has_no_key_yet(check):
-    found = warnings(check(ISSUER, f"key_encryption_secret = {SECRET}"))
-
-    assert [each.partition(": ")[0] for each in found] == ["store", "token_format"]
-
-
-def test_without_an_issuer_nothing_is_signed_and_nothing_told(check, made):
-    assert warnings(check()) == []
+def test_without_an_issuer_nothing_is_signed_and_no_key_is_named(found, made):
+    assert found()["warnings"] == []
 
 
 def test_a_comment_behind_the_secret_is_refused_without_either(check, made):
@@ -73,3 +47,9 @@ def test_a_comment_behind_the_secret_is_refused_without_either(check, made):
     assert (answer.exit_code, answer.stdout) == (2, "")
     assert answer.stderr.startswith("Error: key_encryption_secret: a comment behind a value")
     assert "hidden" not in answer.stderr and SECRET not in answer.stderr
+
+
+def test_a_store_that_is_not_there_has_no_key_yet(found):
+    warnings = found(ISSUER, f"key_encryption_secret = {SECRET}")["warnings"]
+
+    assert [each.partition(": ")[0] for each in warnings] == ["store", "token_format"]

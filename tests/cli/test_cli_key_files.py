@@ -18,16 +18,12 @@ SECRET = "correct horse battery"
 PASSWORD = "a horse and a staple é"
 
 
-def test_a_key_is_imported(told, pem):
+@pytest.mark.parametrize("password", [None, PASSWORD, "ab"], ids=["in the clear", "encrypted", "weakly encrypted"])
+def test_a_key_is_imported(told, pem, password):
     made = make("ES256")
+    words = ["--password-file", "-"] if password else []
 
-    assert told("import", pem(made))["kid"] == made.kid
-
-
-def test_a_password_opens_it(told, pem):
-    made = make("ES256")
-
-    assert told("import", pem(made, PASSWORD), "--password-file", "-", input=f"{PASSWORD}\n")["kid"] == made.kid
+    assert told("import", pem(made, password), *words, input=f"{password}\n")["kid"] == made.kid
 
 
 def test_it_may_come_on_standard_input(told):
@@ -36,20 +32,13 @@ def test_it_may_come_on_standard_input(told):
     assert told("import", "-", input=made.pem())["kid"] == made.kid
 
 
-@pytest.mark.parametrize(
-    ("words", "typed", "exit_code"),
-    [
-        (["key.pem"], "", 1),
-        (["key.pem", "--password-file", "-"], "wrong", 1),
-        (["key.pem", "--password-file", "-"], b"\xff", 1),
-        (["-", "--password-file", "-"], "", 2),
-        (["no.pem"], "", 2),
-    ],
-)
-def test_what_cannot_be_imported_is_refused(key, told, pem, words, typed, exit_code):
+def test_what_cannot_be_imported_is_refused(key, told, pem):
     pem(make("ES256"), PASSWORD)
+    from_file, with_password = ["key.pem"], ["--password-file", "-"]
+    tries = [(from_file, "", 1), ([*from_file, *with_password], "wrong", 1), ([*from_file, *with_password], b"\xff", 1)]
 
-    assert key("import", *words, input=typed).exit_code == exit_code
+    for words, typed, exit_code in (*tries, (["-", *with_password], "", 2), (["no.pem"], "", 2)):
+        assert key("import", *words, input=typed).exit_code == exit_code
     assert told("list") == []
 
 
@@ -83,12 +72,6 @@ def test_a_weak_password_is_refused_and_says_what_is_needed(key, told, tmp_path,
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr.startswith("Error: the password is weak: ") and "16 characters" in answer.stderr
     assert not (tmp_path / "out.pem").exists()
-
-
-def test_any_password_opens_what_is_imported(told, pem):
-    made = make("ES256")
-
-    assert told("import", pem(made, "ab"), "--password-file", "-", input="ab")["kid"] == made.kid
 
 
 def test_a_file_that_is_there_is_not_written_over(key, told, tmp_path):

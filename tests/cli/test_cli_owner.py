@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 from helpers.processes import exit_code_of, forked
-from helpers.support import bearer, created, echo, issue
+from helpers.support import SECRET, bearer, created, echo, issue
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
-
-SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
 
 
 @pytest.fixture
@@ -84,7 +82,6 @@ def test_a_database_of_root_in_the_folder_of_another_user_is_refused(folder):
     assert ((folder / "oauth.db").stat().st_uid, os.listdir(folder)) == (0, ["oauth.db"])
 
 
-PLANTED = ["-oauth_mw", "-wal", "-shm", "-journal"]
 PLANTS = {
     "a hard link": os.link,
     "renamed": lambda victim, planted: shutil.copy(victim, victim.with_name("x")) and os.rename(victim, planted),
@@ -100,7 +97,7 @@ def victim(tmp_path):
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o666])
-@pytest.mark.parametrize("suffix", PLANTED)
+@pytest.mark.parametrize("suffix", ["-oauth_mw", "-wal", "-shm", "-journal"])
 @pytest.mark.parametrize("plant", PLANTS.values(), ids=PLANTS)
 def test_root_writes_into_nothing_that_the_service_planted(cli, filled, folder, victim, suffix, plant, mode):
     planted, before = folder / f"oauth.db{suffix}", victim.read_bytes()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,18 +64,19 @@ class Served:
                 return refusal.code, refusal.read().decode(), refusal.headers
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Path:
-    """A folder with a module that has apps, and an ini."""
-    (tmp_path / "shop.py").write_text(APP)
-    (tmp_path / "app.ini").write_text(INI)
-    return tmp_path
+def fill(folder: Path) -> Path:
+    """Put a module that has apps, and an ini, into a folder."""
+    (folder / "shop.py").write_text(APP)
+    (folder / "app.ini").write_text(INI)
+    return folder
 
 
-@pytest.fixture
-def serve(shop: Path) -> Iterator[Callable[..., Served]]:
+@contextmanager
+def starting(shop: Path) -> Iterator[Callable[..., Served]]:
     """Start ``serve`` with these words in that folder; it is stopped at the end."""
     started: list[subprocess.Popen[str]] = []
+    # A shell starts its background jobs deaf to Ctrl-C, and they their children.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*words: str) -> Served:
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -88,9 +90,28 @@ def serve(shop: Path) -> Iterator[Callable[..., Served]]:
         return Served(f"http://127.0.0.1:{port}", process, errors)
 
     yield start
+    signal.signal(signal.SIGINT, before)
     for process in started:
         with process:
             process.kill()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    return fill(tmp_path)
+
+
+@pytest.fixture
+def serve(shop: Path) -> Iterator[Callable[..., Served]]:
+    with starting(shop) as start:
+        yield start
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One that runs for all tests that look at its answers and its log."""
+    with starting(fill(tmp_path_factory.mktemp("served"))) as start:
+        yield start("shop:app", "--store", "memory://")
 
 
 def wait_for(text: str, process: subprocess.Popen[str], errors: Path) -> str:
@@ -115,25 +136,14 @@ def issue(served: Served, credentials: dict[str, str]) -> dict[str, str]:
     return bearer(json.loads(text)["access_token"])
 
 
-def test_serve_guards_an_app_with_a_client_added_meanwhile(serve, shop):
+def test_serve_says_where_it_listens_and_guards_an_app_with_a_client_added_meanwhile(serve, shop):
     served = serve("shop:app", "--store", "sqlite:///oauth.db")
-    token = issue(served, add_client(shop))
+    made, said = created(f"sqlite:///{shop}/oauth.db"), served.errors.read_text()
+    status, text, _ = served.get("/any", issue(served, add_client(shop)))
 
-    status, text, _ = served.get("/any", token)
-
+    assert said.startswith(f"{made}serving shop:app on {served.url}")
     assert (status, text.endswith(" True")) == (200, True)
     assert served.get("/any")[0] == 401
-
-
-def test_serve_says_what_store_it_made_and_where_it_listens(serve, shop):
-    served = serve("shop:app", "--store", "sqlite:///oauth.db")
-
-    made = created(f"sqlite:///{shop}/oauth.db")
-
-    said = served.errors.read_text()
-
-    assert said.startswith(made)
-    assert said.removeprefix(made).startswith(f"serving shop:app on {served.url}")
 
 
 @pytest.mark.slow
@@ -172,16 +182,11 @@ def test_requests_run_in_threads(serve):
     assert (status, first.wait(timeout=10)) == (200, 0)
 
 
-@pytest.mark.slow
-def test_a_refusal_arrives_although_the_body_is_left_unread(serve):
-    served = serve("shop:app", "--store", "memory://")
-
+def test_a_refusal_arrives_although_the_body_is_left_unread(served):
     assert served.get("/any", data=bytes(2_000_000))[0] == 401
 
 
-def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(serve):
-    served = serve("shop:app", "--store", "memory://")
-
+def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(served):
     served.get("/any?access_token=hidden")
 
     logged = wait_for('"GET /any" 401', served.process, served.errors)
@@ -202,8 +207,7 @@ MALFORMED = [
 ]
 
 
-def test_a_malformed_request_line_is_refused_and_no_part_of_it_is_logged(serve):
-    served = serve("shop:app", "--store", "memory://")
+def test_a_malformed_request_line_is_refused_and_no_part_of_it_is_logged(served):
     place = urlsplit(served.url)
 
     for line in MALFORMED:
@@ -216,12 +220,11 @@ def test_a_malformed_request_line_is_refused_and_no_part_of_it_is_logged(serve):
     assert "Traceback" not in logged and "hidden" not in logged
 
 
-def test_a_path_is_logged_in_one_line_as_it_was_sent(serve):
-    served = serve("shop:app", "--store", "memory://")
-
+def test_a_path_is_logged_in_one_line_as_it_was_sent(served):
     served.get("/a%0Ab%1B%C3%A9?c=hidden")
 
-    assert '"GET /a%0Ab%1B%C3%A9" 401' in wait_for(" 401", served.process, served.errors)
+    wait_for('"GET /a%0Ab%1B%C3%A9" 401', served.process, served.errors)
+    assert "hidden" not in served.errors.read_text()
 
 
 def test_an_exception_of_the_app_is_a_500_with_a_traceback_and_without_the_query(serve):
@@ -248,8 +251,7 @@ def test_it_listens_on_ipv6_and_takes_a_free_port(shop):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a reset")
-def test_a_client_that_hangs_up_leaves_no_traceback(serve):
-    served = serve("shop:app", "--store", "memory://")
+def test_a_client_that_hangs_up_leaves_no_traceback(served):
     place = urlsplit(served.url)
 
     for line in (b"nothing\r\n\r\n", b"GET /", b""):
@@ -257,8 +259,8 @@ def test_a_client_that_hangs_up_leaves_no_traceback(serve):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close by a reset
             connection.sendall(line)
 
-    served.get("/last")
-    assert "Traceback" not in wait_for('"GET /last" 401', served.process, served.errors)
+    served.get("/hung-up")
+    assert "Traceback" not in wait_for('"GET /hung-up" 401', served.process, served.errors)
 
 
 @pytest.mark.slow

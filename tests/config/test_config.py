@@ -16,6 +16,7 @@ from oauth_mw.model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 
 MEMORY = {"store": "memory://"}
 ISSUER = "https://auth.example"
+GOOD = "v9Q2mX7tLr4KpZ8w"
 
 # Option, what an ini says, the same in Python.
 SAME = [
@@ -95,14 +96,11 @@ def test_none_is_the_default(name):
     assert configure({**MEMORY, name: None}) == configure(MEMORY)
 
 
-@pytest.mark.parametrize("word", ["true", "True", "yes", "on", "y", "t", "1", " TRUE "])
-def test_words_for_true(word):
-    assert configure({**MEMORY, "preflight": word}).preflight is True
+@pytest.mark.parametrize("value", [True, False])
+def test_words_for_true_and_false(value):
+    words = "true True yes on y t 1" if value else "false False no off n f 0"
 
-
-@pytest.mark.parametrize("word", ["false", "False", "no", "off", "n", "f", "0"])
-def test_words_for_false(word):
-    assert configure({**MEMORY, "preflight": word}).preflight is False
+    assert {configure({**MEMORY, "preflight": word}).preflight for word in (*words.split(), f" {value} ")} == {value}
 
 
 BAD = {
@@ -118,24 +116,8 @@ BAD = {
         "sqlite://",
         "sqlite:///",
     ],
-    "token_path": [
-        5,
-        "",
-        "oauth/token",
-        "/a//b",
-        "/a/../b",
-        "/a/*",
-        "/a/{id}",
-        "/ä",
-        "/a;b",
-        "/%41",
-        "/a\n",
-        b"/a",
-        "/a # b",
-        "/a, /b",
-        "/a,/b",
-        "/a /b",
-    ],
+    "token_path": [5, "", "oauth/token", "/ä", "/a;b", "/%41", "/a\n", b"/a", "/a # b", "/a, /b", "/a,/b", "/a /b"]
+    + ["/a//b", "/a/../b", "/a/*", "/a/{id}"],
     "revocation_path": [True, False, "", "x", "//"],
     "introspection_path": [5, "no", "/a\\b", "/a,"],
     "jwks_path": [False, "", "jwks"],
@@ -167,17 +149,8 @@ BAD = {
     "issuer": ["", 5, "auth.example", "https://auth.example/?x", b"https://auth.example", ["https://auth.example"]],
     "public_url": ["", "/mount", "http://api.example", "https://api.example/#x"],
     "audience": ["", [], 5, "reports", "/reports", "https://a.example/#x", ["urn:a b"], ["urn:a", 5], "urn:ä", "urn:"],
-    "key_encryption_secret": [
-        "",
-        "v9Q2mX7tLr4KpZ8",
-        "v9Q2mX7tLr4KpZ8w" * 12 + "v9Q2mX7tL",
-        "v9Q2mX7t\nLr4KpZ8w",
-        "password12345678",
-        "v9Q2v9Q2v9Q2v9Q2",
-        "abcdefghijklmnop",
-        1234567890123456,
-        ["v9Q2mX7tLr4KpZ8w"],
-    ],
+    "key_encryption_secret": ["", GOOD[:-1], GOOD * 12 + GOOD[:9], "v9Q2mX7t\nLr4KpZ8w", 1234567890123456, [GOOD]]
+    + ["password12345678", "v9Q2v9Q2v9Q2v9Q2", "abcdefghijklmnop"],
     "signing_key_lifetime": ["", 3599, "0", -1, "1d", 10**9, True],
     "signing_key_files": ["", [], 5, "a.pem a.pem", ["a\0.pem"]],
     "public_paths": [5, "health", ["/a//b"], "/a/../b", "/a/*/b", "/a*", "/%41", [5], "/<id>", "/{a}{b}"],
@@ -186,7 +159,7 @@ BAD = {
     "trust_vhm_root": ["", "X-Vhm-Root", 2],
     "preflight": ["", "maybe", 2, 1.0, "tru", []],
     "delay_auth_decision": ["", "sometimes", 1],
-    "remote_user": ["root", 0, ()],
+    "remote_user": ["root", 0, (), "true ; yes"],
     "strip_authorization": ["2", 1],
     "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
     "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
@@ -197,18 +170,14 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [(name, value) for name, values in BAD.items() for value in values],
-    ids=lambda each: repr(each)[:30],
-)
-def test_a_wrong_value_is_refused_by_the_options_name(name, value):
-    with pytest.raises(ConfigError) as refusal:
-        OAuthMiddleware(echo, **{**MEMORY, "issuer": ISSUER, name: value})
+@pytest.mark.parametrize(("name", "values"), BAD.items(), ids=BAD)
+def test_a_wrong_value_is_refused_by_the_options_name(name, values):
+    for value in values:
+        with pytest.raises(ConfigError, match=f"^{name}: ") as refusal:
+            OAuthMiddleware(echo, **{**MEMORY, "issuer": ISSUER, name: value})
 
-    assert refusal.value.option == name
-    assert str(refusal.value).startswith(f"{name}: ")
-    assert len(str(refusal.value)) < 500
+        assert refusal.value.option == name
+        assert len(str(refusal.value)) < 500
 
 
 def test_every_option_is_tried_with_wrong_values():
@@ -233,14 +202,12 @@ def test_an_unknown_option_is_refused_with_the_nearest_name(name, nearest):
         OAuthMiddleware(echo, **MEMORY, **{name: "x"})
 
 
-def test_an_option_of_an_old_name_is_refused_with_the_new_one():
-    with pytest.raises(ConfigError, match="^odd_paths: is called ambiguous_paths now$"):
-        OAuthMiddleware(echo, **MEMORY, odd_paths="pass")
-
-
-def test_an_unknown_option_that_is_near_nothing_is_refused():
-    with pytest.raises(ConfigError, match="^zzz: unknown option$"):
-        OAuthMiddleware(echo, **MEMORY, zzz="x")
+@pytest.mark.parametrize(
+    ("name", "says"), [("odd_paths", "is called ambiguous_paths now"), ("zzz", "unknown option")], ids=["old", "no"]
+)
+def test_an_option_of_an_old_name_or_of_none_is_refused(name, says):
+    with pytest.raises(ConfigError, match=f"^{name}: {says}$"):
+        OAuthMiddleware(echo, **MEMORY, **{name: "pass"})
 
 
 def test_a_missing_store_is_refused():
@@ -260,11 +227,6 @@ def test_durations_say_their_unit():
     numbers = {name for name, each in OPTIONS.items() if type(each.default) in (int, float)}
 
     assert all(name.endswith(("_seconds", "_lifetime", "_size")) for name in numbers)
-
-
-def test_a_comment_behind_a_value_is_part_of_it():
-    with pytest.raises(ConfigError, match="remote_user"):
-        OAuthMiddleware(echo, **MEMORY, remote_user="true ; yes")
 
 
 def test_every_client_authentication_method_has_its_function():

@@ -84,7 +84,7 @@ def test_nothing_follows_from_a_fault(options, name):
     assert found == name
 
 
-def test_a_store_that_does_not_answer_is_no_fault_of_the_configuration(tmp_path):
+def test_a_store_that_does_not_answer_is_no_fault_of_the_configuration():
     ((name, _),) = faults_of(store="redis://127.0.0.1:1/0", realm=5, store_timeout_seconds=1)
 
     assert name == "realm"

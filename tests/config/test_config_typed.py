@@ -41,16 +41,8 @@ WRONG = {
 
 def mypy(folder: Path, code: str) -> str:
     (folder / "call.py").write_text(CALL.format(call=code))
-    command = [
-        sys.executable,
-        "-m",
-        "mypy",
-        "--strict",
-        "--follow-imports=silent",
-        "--cache-dir",
-        folder.parent / "mypy",
-    ]
-    answer = subprocess.run([*command, folder / "call.py"], cwd=ROOT, capture_output=True, text=True)
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", folder.parent / "mypy", folder / "call.py"]
+    answer = subprocess.run([sys.executable, "-m", "mypy", *options], cwd=ROOT, capture_output=True, text=True)
     return answer.stdout + answer.stderr
 
 
@@ -58,13 +50,13 @@ def test_the_types_are_of_the_options_in_the_table():
     assert [*HINTS] == [name for name in OPTIONS if name != "store"]
 
 
-@pytest.mark.parametrize("name", HINTS)
-def test_the_type_of_an_option_takes_an_inis_text_its_default_and_none(name):
-    default = OPTIONS[name].default
-    kinds = [get_origin(each) or each for each in get_args(HINTS[name])]
+def test_the_type_of_an_option_takes_an_inis_text_its_default_and_none():
+    for name, hint in HINTS.items():
+        default = OPTIONS[name].default
+        kinds = [get_origin(each) or each for each in get_args(hint)]
 
-    assert default is not MISSING and isinstance(default, tuple(kinds))
-    assert str in kinds and type(None) in kinds and (Sequence in kinds) >= isinstance(default, tuple)
+        assert default is not MISSING and isinstance(default, tuple(kinds)), name
+        assert str in kinds and type(None) in kinds and (Sequence in kinds) >= isinstance(default, tuple), name
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import pytest
 from paste.deploy import loadapp
 
-from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.support import CC, SECRET, TESTER, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp, challenge_of
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 from oauth_mw.config import OPTIONS
@@ -19,7 +19,6 @@ from oauth_mw.paste import beside_ini, filter_app_factory, filter_factory
 
 CONFIGS = Path(__file__).parents[1] / "sample_configs"
 FILTERS = ["filter_with", "pipeline", "filter_app", "entry_points"]
-CC = {"grant_type": "client_credentials"}
 
 
 @pytest.fixture(autouse=True)
@@ -51,31 +50,20 @@ def load(tmp_path):
     return start
 
 
+@pytest.mark.parametrize("section", ["", "#main"])
 @pytest.mark.parametrize("name", FILTERS)
-def test_every_way_of_filtering_issues_and_guards(load, name):  # T-01, B-01, B-02
-    app = load(name)
-
-    assert challenge_of(app.get("/any", status=401)).scheme == "Bearer"
-    assert app.get("/any", headers=bearer(issue(app, scope="read"))).text == "MARKER tester read"
-
-
-@pytest.mark.parametrize("name", FILTERS)
-def test_every_way_of_filtering_has_the_path_rules(load, name):  # S-11, P-01
-    app = load(name, section="#main")
+def test_every_way_of_filtering_issues_guards_and_has_the_path_rules(load, tmp_path, monkeypatch, name, section):
+    monkeypatch.chdir("/")  # the store lies beside the ini
+    app = load(name, section=section)
     token = issue(app, scope="read")
 
+    assert (tmp_path / "oauth.db").is_file()
+    assert challenge_of(app.get("/any", status=401)).scheme == "Bearer"
+    assert app.get("/any", headers=bearer(token)).text == "MARKER tester read"
     assert app.get("/health").text == app.get("/docs/a/b").text == "MARKER None None"
     app.get("/reports/1", headers=bearer(token), status=200)
     app.post("/reports/1", headers=bearer(token), status=403)
     app.get("/reports/1", status=401)
-
-
-@pytest.mark.parametrize("name", FILTERS)
-def test_a_relative_store_lies_beside_the_ini(load, tmp_path, name, monkeypatch):
-    monkeypatch.chdir("/")
-    load(name).get("/any", status=401)
-
-    assert (tmp_path / "oauth.db").is_file()
 
 
 def test_a_percent_sign_is_written_twice(load, tmp_path):
@@ -96,7 +84,8 @@ def test_a_single_percent_sign_is_an_error_of_the_ini(tmp_path):
 
 def test_every_option_may_stand_in_an_ini(load):
     app = load("every_option")
-    answer = app.post("/v1/token", {**CC, "scope": "read nope"}, headers=basic("tester", SECRET))
+    app.get("/health", status=200)  # what stands in the default section is no option
+    answer = app.post("/v1/token", {**CC, "scope": "read nope"}, headers=TESTER)
 
     assert (answer.json["scope"], answer.json["expires_in"]) == ("read", 600)
     assert answer.json["access_token"].startswith("acme_")
@@ -121,52 +110,30 @@ def test_relative_files_lie_beside_the_ini():
     }
 
 
-def test_what_stands_in_the_default_section_is_no_option(load):
-    load("every_option").get("/health", status=200)
-
-
 APP = "[app:main]\npaste.app_factory = helpers.wsgi_client:echo_factory\nfilter-with = oauth\n"
 FILTER = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\n"
 RULE = "required_scopes = * /* write\n"
 
-# PasteDeploy drops the filter's own rule in the first four, and would let everybody in.
+
+RULED, BASED = f"[DEFAULT]\n{RULE}", "[filter:oauth]\nuse = config:base.ini#oauth\n"
+BY_FACTORY = FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oauth_mw.paste:filter_app_factory")
+ECHO = APP.replace("main", "echo")
+PIPELINE = f"[pipeline:main]\npipeline = oauth echo\n{ECHO}{FILTER}"
+FILTER_APP = FILTER.replace("filter:oauth", "filter-app:main") + RULE + "next = echo\n"
+# PasteDeploy drops the filter's own rule in the first four, and would let every request in.
 DROPPED = {
-    "in both": ("[DEFAULT]\n" + RULE + APP + FILTER + RULE, "required_scopes"),
+    "in both": (RULED + APP + FILTER + RULE, "required_scopes"),
     "in both, with other values": ("[DEFAULT]\nrequired_scopes =\n" + APP + FILTER + RULE, "required_scopes"),
-    "through another file": (
-        "[DEFAULT]\n" + RULE + APP + "[filter:oauth]\nuse = config:base.ini#oauth\n",
-        "required_scopes",
-    ),
-    "set for another file": (APP + "set " + RULE + "[filter:oauth]\nuse = config:base.ini#oauth\n", "required_scopes"),
+    "through another file": (RULED + APP + BASED, "required_scopes"),
+    "set for another file": (APP + "set " + RULE + BASED, "required_scopes"),
     "in the defaults alone": ("[DEFAULT]\nstore = memory://\n" + APP + FILTER, "store"),
-    "an option's old name": (
-        "[DEFAULT]\nodd_paths = refuse\n" + APP + FILTER + "odd_paths = refuse cherrypy\n",
-        "odd_paths",
-    ),
+    "an old name": ("[DEFAULT]\nodd_paths = refuse\n" + APP + FILTER + "odd_paths = refuse cherrypy\n", "odd_paths"),
     "set in the app": (APP + "set realm = x\n" + FILTER, "realm"),
     "set in the filter": (APP + FILTER + "set realm = x\n", "realm"),
     "got from its own name": ("[DEFAULT]\nrealm = x\n" + APP + FILTER + "get realm = realm\n", "realm"),
-    "a filter's name": (
-        "[DEFAULT]\nfilter-with = x\n[pipeline:main]\npipeline = oauth echo\n" + APP.replace("main", "echo") + FILTER,
-        "filter-with",
-    ),
-    "the filter by its factory": (
-        "[DEFAULT]\n"
-        + RULE
-        + APP
-        + FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oauth_mw.paste:filter_app_factory")
-        + RULE,
-        "required_scopes",
-    ),
-    "a filter-app": (
-        "[DEFAULT]\n"
-        + RULE
-        + FILTER.replace("filter:oauth", "filter-app:main")
-        + RULE
-        + "next = echo\n"
-        + APP.replace("main", "echo").replace("filter-with = oauth", ""),
-        "required_scopes",
-    ),
+    "a filter's name": ("[DEFAULT]\nfilter-with = x\n" + PIPELINE, "filter-with"),
+    "the filter by its factory": (RULED + APP + BY_FACTORY + RULE, "required_scopes"),
+    "a filter-app": (RULED + FILTER_APP + ECHO.replace("filter-with = oauth", ""), "required_scopes"),
 }
 
 
@@ -249,11 +216,8 @@ def test_a_secret_of_the_environment_may_hold_any_mark(monkeypatch):
 def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
     folder = tmp_path / "a #1 ;b ${C} ${d"
     folder.mkdir()
-    (folder / "app.ini").write_text(
-        APP
-        + FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
-        + "key_encryption_secret = correct#horse;staple\n"
-    )
+    own = FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
+    (folder / "app.ini").write_text(f"{APP}{own}key_encryption_secret = correct#horse;staple\n")
 
     loadapp(f"config:{quote(str(folder))}/app.ini")
 

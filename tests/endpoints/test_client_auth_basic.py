@@ -52,29 +52,13 @@ IDS_AND_SECRETS = {
 
 
 @pytest.mark.parametrize(("client_id", "secret"), IDS_AND_SECRETS.values(), ids=IDS_AND_SECRETS)
-def test_id_and_secret_are_form_decoded(register, ask, client_id, secret):  # A-02
+def test_id_and_secret_come_form_encoded_escaped_or_raw(register, ask, client_id, secret):  # A-02
     register(client_id, secret)
+    escaped = ":".join("".join(f"%{ord(c):02X}" for c in text) for text in (client_id, secret))
 
     assert ask(basic(client_id, secret)["Authorization"]).status == 200
-
-
-@pytest.mark.parametrize(("client_id", "secret"), IDS_AND_SECRETS.values(), ids=IDS_AND_SECRETS)
-def test_every_octet_may_be_escaped(register, ask, client_id, secret):  # A-02
-    register(client_id, secret)
-    pair = ":".join("".join(f"%{ord(c):02X}" for c in text) for text in (client_id, secret))
-
-    assert ask(pair.encode()).status == ask(pair.lower().encode()).status == 200
-
-
-@pytest.mark.parametrize(
-    ("client_id", "secret"),
-    [pair for pair in IDS_AND_SECRETS.values() if ":" not in pair[0]],
-    ids=[name for name, pair in IDS_AND_SECRETS.items() if ":" not in pair[0]],
-)
-def test_id_and_secret_may_come_raw(register, ask, client_id, secret):  # A-02
-    register(client_id, secret)
-
-    assert ask(f"{client_id}:{secret}".encode()).status == 200
+    assert ask(escaped.encode()).status == ask(escaped.lower().encode()).status == 200
+    assert ":" in client_id or ask(f"{client_id}:{secret}".encode()).status == 200
 
 
 def test_one_decoded_and_one_raw_are_never_combined(register, ask):  # A-02
@@ -120,44 +104,32 @@ def test_the_scheme_has_any_case_and_spaces(client, ask, value):  # A-03
 
 
 GOOD = base64.b64encode(f"tester:{SECRET}".encode()).decode()
+
+
+BAD = base64.b64encode(b"tester:nonsense-nonsense").decode()
+RIGHT = b"tester:" + SECRET.encode()
 MALFORMED = {
-    "nothing": "Basic",
-    "a space": "Basic ",
-    "not base64": "Basic !!!!",
-    "garbage inside": f"Basic {GOOD[:8]}!{GOOD[8:]}",
-    "a space inside": f"Basic {GOOD[:8]} {GOOD[8:]}",
-    "a line feed inside": f"Basic {GOOD[:8]}\n{GOOD[8:]}",
-    "url-safe alphabet": "Basic " + base64.urlsafe_b64encode(b"tester:\xfb\xff\xfe").decode(),
-    "cut": f"Basic {GOOD[:-1]}",
-    "padding too much": f"Basic {GOOD}=",
-    "padding missing": f"Basic {GOOD.rstrip('=')}x",
-    "padding first": f"Basic ={GOOD}",
-    "twice": f"Basic {GOOD}{GOOD}",
-    "three parts": f"Basic {GOOD} x y",
-    "parameters": f'Basic {GOOD}, realm="x"',
-    "no space": f"Basic{GOOD}",
-    "a tab": f"Basic\t{GOOD}",
-    "a colon": f"Basic: {GOOD}",
-    "quoted": f'Basic "{GOOD}"',
-    "not ASCII": f"Basic {GOOD}\xe9",
-    "NUL": f"Basic {GOOD}\0",
-    "no colon": b"tester",
-    "not UTF-8": b"tester:\xff\xfe",
-    "NUL inside": b"tester:" + SECRET.encode() + b"\0",
-    "CR LF inside": b"tester:" + SECRET.encode() + b"\r\n",
-    "escaped CR LF": b"tester:" + SECRET.encode() + b"%0D%0A",
-    "escaped NUL": b"tester:" + SECRET.encode() + b"%00",
-    "a bad escape": b"tester:" + SECRET.encode() + b"%zz",
-    "many parts": b":::::",
-    "nothing around the colon": b":",
+    "no credentials": ["Basic", "Basic ", b":", b":::::", b"tester"],
+    "no base64": ["Basic !!!!", f"Basic {GOOD} x y", f'Basic "{GOOD}"', f"Basic {GOOD}\xe9", f"Basic {GOOD}\0"],
+    "base64 with more in it": [f"Basic {GOOD[:8]}{mark}{GOOD[8:]}" for mark in "! \n"],
+    "url-safe base64": ["Basic " + base64.urlsafe_b64encode(b"tester:\xfb\xff\xfe").decode()],
+    "cut or wrongly padded": [f"Basic {GOOD[:-1]}", f"Basic {GOOD}=", f"Basic {GOOD.rstrip('=')}x", f"Basic ={GOOD}"],
+    "twice": [f"Basic {GOOD}{GOOD}"],
+    "a parameter": [f'Basic {GOOD}, realm="x"'],
+    "no space behind the scheme": [f"Basic{GOOD}", f"Basic\t{GOOD}", f"Basic: {GOOD}"],
+    "not UTF-8": [b"tester:\xff\xfe"],
+    "control characters": [RIGHT + end for end in (b"\0", b"\r\n", b"%0D%0A", b"%00")],
+    "a bad escape": [RIGHT + b"%zz"],
+    "several lines": [f"Basic {GOOD},Basic {BAD}", f"Basic {BAD}, Basic {GOOD}", f"Basic {GOOD}, Basic {GOOD}"],
+    "Basic and Bearer": [f"Basic {GOOD}, Bearer x"],
 }
 
 
-@pytest.mark.parametrize("value", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_header_is_refused(client, ask, value):  # A-07, A-08
-    answer = ask(value)
-
-    assert (answer.status, challenge_of(answer).scheme) == (401, "Basic")
+@pytest.mark.parametrize("values", MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_header_is_refused(client, ask, values):  # A-07, A-08, A-16
+    for value in values:
+        answer = ask(value)
+        assert (answer.status, challenge_of(answer).scheme) == (401, "Basic"), value
 
 
 def test_non_canonical_base64_is_refused(register, ask):  # A-07
@@ -167,18 +139,6 @@ def test_non_canonical_base64_is_refused(register, ask):  # A-07
     assert base64.b64decode(other) == base64.b64decode(pair)
 
     assert [ask(f"Basic {value}").status for value in (pair, other)] == [200, 401]
-
-
-BAD = "Basic " + base64.b64encode(b"tester:nonsense-nonsense").decode()
-
-
-@pytest.mark.parametrize(
-    "value",
-    [f"Basic {GOOD},{BAD}", f"{BAD}, Basic {GOOD}", f"Basic {GOOD}, Basic {GOOD}", f"Basic {GOOD}, Bearer x"],
-    ids=["good+bad", "bad+good", "good+good", "Basic+Bearer"],
-)
-def test_several_authorization_lines_are_refused(client, ask, value):  # A-16
-    assert ask(value).status == 401
 
 
 @pytest.mark.parametrize("size", [8_000, 64_000, 200_000])
@@ -212,6 +172,7 @@ def test_what_is_longer_than_an_id_or_secret_can_be_never_reaches_the_store(
     wrap, store, monkeypatch, id_length, secret_length
 ):
     asked = []
+    monkeypatch.setattr(store, "find_verifiers", asked.append)
     monkeypatch.setattr(store, "find_client", asked.append)
     form = f"grant_type=client_credentials&client_id={'i' * id_length}&client_secret={'s' * secret_length}"
 

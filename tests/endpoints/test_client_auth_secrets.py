@@ -9,10 +9,13 @@ from urllib.parse import urlencode
 
 import pytest
 
-from helpers.support import SECRET, basic, echo, one_store
+from helpers.support import SECRET, basic, echo
 from helpers.wsgi_client import CheckedApp, post_form
 from oauth_mw import AdminError, OAuthMiddleware, admin
+from oauth_mw.credentials import MAX_SECRETS
 from oauth_mw.model import ClientSecret
+
+STORE_KINDS = ["memory"]
 
 CC = b"grant_type=client_credentials"
 
@@ -23,54 +26,29 @@ def ask(app, client_id, secret, *, header=False):
     return post_form(app.app, CC + b"&" + urlencode({"client_id": client_id, "client_secret": secret}).encode())
 
 
-NEAR_MISSES = {
-    "prefix": SECRET[:-1],
-    "suffix": SECRET + "x",
-    "other case": SECRET.swapcase(),
-    "space before": " " + SECRET,
-    "space after": SECRET + " ",
-    "line feed": SECRET + "\n",
-    "CR LF": SECRET + "\r\n",
-    "NUL": SECRET + "\0",
-    "two NULs": SECRET + "\0\0",
-    "twice": SECRET * 2,
-    "zero width": SECRET + "\u200b",
-    "BOM": "\ufeff" + SECRET,
-    "soft hyphen": SECRET[:4] + "\u00ad" + SECRET[4:],
-    "full width": "".join(chr(ord(c) + 0xFEE0) for c in SECRET),
-    "Cyrillic": SECRET.replace("B", "В"),
-    "combining": SECRET + "\u0301",
-    "quoted": f'"{SECRET}"',
-    "percent": SECRET + "%00",
+in_both_places = pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+NEAR_SECRETS = {
+    "cut, longer, twice": [SECRET[:-1], SECRET + "x", SECRET * 2],
+    "other case": [SECRET.swapcase()],
+    "white space": [" " + SECRET, SECRET + " ", SECRET + "\n", SECRET + "\r\n"],
+    "NUL": [SECRET + "\0", SECRET + "\0\0", SECRET + "%00"],
+    "not seen": [SECRET + "\u200b", "\ufeff" + SECRET, SECRET[:4] + "\u00ad" + SECRET[4:], SECRET + "\u0301"],
+    "look-alikes": ["".join(chr(ord(c) + 0xFEE0) for c in SECRET), SECRET.replace("B", "В")],
+    "quoted": [f'"{SECRET}"'],
 }
+NEAR_IDS = ["Tester", "TESTER", "teste", "testers", " tester", "tester ", "tester\n", "tester\0", "*", "%"]
 
 
-@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
-@pytest.mark.parametrize("secret", NEAR_MISSES.values(), ids=NEAR_MISSES)
-def test_a_secret_is_compared_exactly(wrap, client, secret, header):
-    assert ask(wrap(), client, secret, header=header).status in (400, 401)
+@in_both_places
+@pytest.mark.parametrize("secrets", NEAR_SECRETS.values(), ids=NEAR_SECRETS)
+def test_a_secret_is_compared_exactly(app, client, secrets, header):
+    assert [each for each in secrets if ask(app, client, each, header=header).status not in (400, 401)] == []
 
 
-@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
-@pytest.mark.parametrize(
-    "client_id",
-    [
-        "Tester",
-        "TESTER",
-        "teste",
-        "testers",
-        " tester",
-        "tester ",
-        "tester\n",
-        "tester\0",
-        "ｔester",
-        "tеster",
-        "*",
-        "%",
-    ],
-)
-def test_an_id_is_compared_exactly(wrap, client, client_id, header):
-    assert ask(wrap(), client_id, SECRET, header=header).status in (400, 401)
+@in_both_places
+@pytest.mark.parametrize("client_id", [*NEAR_IDS, "ｔester", "tеster"])
+def test_an_id_is_compared_exactly(app, client_id, header):
+    assert ask(app, client_id, SECRET, header=header).status in (400, 401)
 
 
 def test_long_secrets_are_not_cut(wrap, store):
@@ -78,12 +56,8 @@ def test_long_secrets_are_not_cut(wrap, store):  # A-05
     admin.add_client(store, "long", client_id="long", secret=secret, allow_weak_secret=True)
     app = wrap()
 
-    assert [ask(app, "long", each).status for each in (secret, secret[:-1], secret[:72], secret[:-1] + "z")] == [
-        200,
-        401,
-        401,
-        401,
-    ]
+    statuses = [ask(app, "long", each).status for each in (secret, secret[:-1], secret[:72], secret[:-1] + "z")]
+    assert statuses == [200, 401, 401, 401]
 
 
 @pytest.mark.parametrize("secret", ["é" * 20, "\N{KEY}" * 20, "\x7f" + SECRET, "tab\t" + SECRET])
@@ -106,20 +80,15 @@ INJECTIONS = [
     "*)(uid=*))(|(uid=*",
     '{"$ne": null}',
     "{{7*7}}",
-    "${jndi:ldap://x}",
-    "../../etc/passwd",
-    "%s%s%n",
-    "; cat /etc/passwd",
-    "tester%27",
 ]
+INJECTIONS += ["${jndi:ldap://x}", "../../etc/passwd", "%s%s%n", "; cat /etc/passwd", "tester%27"]
 
 
+@in_both_places
 @pytest.mark.parametrize("text", INJECTIONS)
-@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
-def test_query_text_is_just_a_wrong_credential(wrap, client, text, header):
-    app = wrap()
-
+def test_query_text_is_just_a_wrong_credential(app, client, text, header):
     answers = [ask(app, text, SECRET, header=header), ask(app, client, text, header=header)]
+
     assert [(answer.status, b"invalid_client" in answer.body) for answer in answers] == [(401, True)] * 2
     assert ask(app, client, SECRET).status == 200
 
@@ -150,7 +119,7 @@ def failures(store, clock, client):
     }
 
 
-@pytest.mark.parametrize("header", [False, True], ids=["body", "Basic"])
+@in_both_places
 def test_all_failures_look_alike(wrap, failures, header):  # A-04, A-04c
     app = wrap()
     answers = {name: ask(app, *pair, header=header)[:3] for name, pair in failures.items()}
@@ -214,7 +183,6 @@ def work(app, client_id, secret):
     return calls
 
 
-@one_store
 def test_all_failures_do_the_same_work(wrap, failures):
     app = wrap()
     done = {name: work(app, *pair) for name, pair in failures.items()}
@@ -223,13 +191,11 @@ def test_all_failures_do_the_same_work(wrap, failures):  # A-18
     assert len({tuple(sorted(each.items())) for each in done.values()}) == 1, done
 
 
-@one_store
 @pytest.mark.parametrize("secret", [SECRET + "\0", SECRET + "\n", "\x7f" + SECRET, SECRET + "é"])
 def test_what_no_secret_can_hold_is_refused_before_hashing(wrap, client, secret):
     assert work(wrap(), "tester", secret) == Counter()
 
 
-@one_store
 def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):
     app = wrap()
     done = [work(app, name, "%41+" + SECRET) for name, _ in failures.values()]
@@ -238,11 +204,12 @@ def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):  # A-
     assert done[0]["openssl_sha256"] > work(app, "tester", "no" + SECRET)["openssl_sha256"]
 
 
-@one_store
-def test_a_second_secret_does_not_show(wrap, store, failures):
-    admin.add_secret(store, "tester")
+def test_more_secrets_do_not_show(wrap, store, failures):
+    app, unknown = wrap(), work(wrap(), "nobody", "no" + SECRET)
+    for _ in range(MAX_SECRETS - 1):
+        admin.add_secret(store, "tester")
 
-    assert work(wrap(), "tester", "no" + SECRET) == work(wrap(), "nobody", "no" + SECRET)
+        assert work(app, "tester", "no" + SECRET) == unknown
 
 
 def test_several_secrets_are_good_at_once(wrap, store, client):
@@ -279,3 +246,12 @@ def test_equal_secrets_have_different_hashes(store):  # A-21
 
     assert kept[0].salt != kept[1].salt
     assert kept[0].digest != kept[1].digest
+
+
+def test_a_generated_secret_is_never_called_weak(store):
+    admin.add_client(store, "short", client_id="e", secret="#" * 20, allow_weak_secret=True)
+
+    for _ in range(8):
+        new = admin.add_secret(store, "e").record
+        admin.revoke_secret(store, "e", new.secret_id)
+        assert not new.weak

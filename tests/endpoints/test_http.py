@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from helpers.support import SECRET, basic, issue, one_store
+from helpers.support import TESTER, issue, one_store
 from helpers.wsgi_client import Untouched, call, make_environ, post_form
 
 CC = b"grant_type=client_credentials"
@@ -16,15 +16,9 @@ pytestmark = one_store
 
 
 @pytest.fixture
-def app(wrap, client):
-    return wrap()
-
-
-@pytest.fixture
 def post(app):
     """POST a body as the client, with environ keys as given."""
-    header = basic("tester", SECRET)["Authorization"]
-    return lambda body=CC, **keys: post_form(app.app, body, **{"HTTP_AUTHORIZATION": header, **keys})
+    return lambda body=CC, **keys: post_form(app.app, body, **{"HTTP_AUTHORIZATION": TESTER["Authorization"], **keys})
 
 
 class Strict(io.RawIOBase):
@@ -45,49 +39,27 @@ class Strict(io.RawIOBase):
     readlines = __iter__ = readline
 
 
-@pytest.mark.parametrize("length", [None, ""], ids=["missing", "empty"])
-def test_a_post_without_length_has_no_body(post, length):  # H-01
-    assert post(CONTENT_LENGTH=length, **{"wsgi.input": Untouched(CC)}).status == 400
-
-
 LENGTHS = {
-    "letters": "abc",
-    "negative": "-1",
-    "plus": "+29",
-    "underscore": "1_0",
-    "space before": " 29",
-    "space after": "29 ",
-    "line feed": "29\n",
-    "hexadecimal": "0x1d",
-    "joined": "29,29",
-    "joined with space": "29, 29",
-    "float": "29.0",
-    "exponent": "2e1",
-    "Arabic digits": "٢٩",
-    "Arabic digits as bytes": "٢٩".encode().decode("latin-1"),
-    "superscript": "2\xb9",
-    "40 digits": "9" * 40,
-    "5000 digits": "9" * 5000,
-    "40 zeros": "0" * 40,
-    "NUL": "29\0",
-    "quotes": '"29"',
+    "missing or empty": [None, ""],
+    "zero": ["0", "0" * 40],
+    "no number": ["abc", "-1", "+29", "1_0", "0x1d", "29.0", "2e1", '"29"'],
+    "white space": [" 29", "29 ", "29\n", "29\0"],
+    "joined": ["29,29", "29, 29"],
+    "other digits": ["٢٩", "٢٩".encode().decode("latin-1"), "2\xb9"],
+    "long": ["9" * 40, "9" * 5000],
+    "no text": [29],
 }
 
 
-@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
-def test_a_length_is_digits_only(post, length):  # H-02
-    answer = post(CONTENT_LENGTH=length, **{"wsgi.input": Untouched(CC)})
+@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+def test_a_length_is_digits_only_and_without_one_nothing_is_read(post, lengths):  # H-01, H-02, H-03
+    answers = [post(CONTENT_LENGTH=length, **{"wsgi.input": Untouched(CC)}) for length in lengths]
 
-    assert answer.status in (400, 413)
-
-
-def test_a_length_that_is_no_text_is_refused(post):  # H-02
-    assert post(CONTENT_LENGTH=29, **{"wsgi.input": Untouched(CC)}).status == 400
+    assert {answer.status for answer in answers} <= {400, 413}
 
 
-@pytest.mark.parametrize("length", [f"{LENGTH:05d}", str(LENGTH)])
-def test_leading_zeros_change_nothing(post, length):  # H-02
-    assert post(CONTENT_LENGTH=length).status == 200
+def test_leading_zeros_change_nothing(post):  # H-02
+    assert [post(CONTENT_LENGTH=length).status for length in (f"{LENGTH:05d}", str(LENGTH))] == [200, 200]
 
 
 @pytest.mark.parametrize("step", [1, 2, 7, 1000])
@@ -97,10 +69,6 @@ def test_exactly_the_announced_bytes_are_read(post, step):  # H-03, H-11
 
     assert post(CONTENT_LENGTH=str(LENGTH), **{"wsgi.input": source}).status == 200
     assert source.left == 0
-
-
-def test_a_length_of_zero_reads_nothing(post):  # H-03
-    assert post(CONTENT_LENGTH="0", **{"wsgi.input": Untouched()}).status == 400
 
 
 class Breaking(io.BytesIO):
@@ -130,13 +98,9 @@ def test_an_input_that_fails_gives_no_token(post, error, chunked):  # H-04, H-05
     assert (answer.status, b"access_token" in answer.body) == (400, False)
 
 
-@pytest.mark.parametrize("missing", [1, LENGTH - 1, LENGTH])
-def test_a_body_shorter_than_announced_gives_no_token(post, missing):  # H-04
-    assert post(CC[: LENGTH - missing], CONTENT_LENGTH=str(LENGTH)).status == 400
-
-
-def test_a_prefix_that_would_do_by_itself_gives_no_token(post):  # H-04
-    assert post(CC + b"&x=", CONTENT_LENGTH="1000").status == 400
+@pytest.mark.parametrize(("body", "length"), [(CC[:-1], LENGTH), (CC[:1], LENGTH), (b"", LENGTH), (CC + b"&x=", 1000)])
+def test_a_body_shorter_than_announced_gives_no_token(post, body, length):  # H-04
+    assert post(body, CONTENT_LENGTH=str(length)).status == 400
 
 
 CHUNKED = {"HTTP_TRANSFER_ENCODING": "chunked", "CONTENT_LENGTH": None}
@@ -149,15 +113,11 @@ def test_a_chunked_body_that_the_server_ends_is_read(post, step):  # H-05
     assert post(**CHUNKED, **{"wsgi.input_terminated": True, "wsgi.input": source}).status == 200
 
 
-def test_a_chunked_body_that_nobody_ends_is_refused_unread(post):  # H-05
-    assert post(**CHUNKED, **{"wsgi.input": Untouched(CC)}).status == 400
+@pytest.mark.parametrize(("length", "terminated"), [(None, None), (str(LENGTH), True), (str(LENGTH), False)])
+def test_a_chunked_body_that_has_no_end_or_a_length_is_refused_unread(post, length, terminated):  # H-05
+    keys = {"CONTENT_LENGTH": length, "wsgi.input_terminated": terminated, "wsgi.input": Untouched(CC)}
 
-
-@pytest.mark.parametrize("terminated", [True, False])
-def test_a_length_and_chunks_are_refused(post, terminated):  # H-05
-    keys = {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": terminated, "wsgi.input": Untouched(CC)}
-
-    assert post(CONTENT_LENGTH=str(LENGTH), **keys).status == 400
+    assert post(**{**CHUNKED, **keys}).status == 400
 
 
 class Endless(io.RawIOBase):
@@ -193,14 +153,6 @@ def test_a_refusal_of_the_guard_leaves_the_body_to_the_server(app, authorization
     assert source.tell() == 0
 
 
-@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
-@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_a_wrong_method_does_not_read_the_body(app, path, method):  # H-22, R-08, I-08
-    keys = {"wsgi.input": Untouched(CC), "CONTENT_LENGTH": str(LENGTH)}
-
-    assert call(app.app, make_environ(method, path, **keys)).status == 405
-
-
 @pytest.mark.parametrize("reason", ["type", "encoding"])
 def test_what_is_refused_by_its_headers_is_not_read(post, reason):  # H-22
     keys = {"CONTENT_TYPE": "application/json"} if reason == "type" else {"HTTP_CONTENT_ENCODING": "gzip"}
@@ -209,7 +161,7 @@ def test_what_is_refused_by_its_headers_is_not_read(post, reason):  # H-22
 
 
 def test_the_next_valid_request_works(app, post):  # L-06
-    for length in LENGTHS.values():
-        post(CONTENT_LENGTH=length)
+    for lengths in LENGTHS.values():
+        post(CONTENT_LENGTH=lengths[0])
 
     assert issue(app)

@@ -6,7 +6,7 @@ import pytest
 from werkzeug.datastructures import WWWAuthenticate
 
 from helpers.support import SECRET, basic, bearer, issue, one_store
-from helpers.wsgi_client import check_answer, parse_challenges
+from helpers.wsgi_client import challenge_of, check_answer, parse_challenges
 
 
 @pytest.mark.parametrize(
@@ -24,20 +24,11 @@ def test_the_reader_reads_challenges(value, challenges):
     assert parse_challenges(value) == challenges
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        'realm="a"',
-        'Bearer realm="a" error="b"',
-        'Bearer realm="a", REALM="b"',
-        'Bearer realm="a',
-        'Bearer realm="a"b"',
-        'Bearer realm="\xe9"',
-        "Bearer realm=a b",
-        "Bearer realm=",
-        'Bearer: realm="a"',
-    ],
-)
+NO_CHALLENGES = ['realm="a"', 'Bearer realm="a" error="b"', 'Bearer realm="a", REALM="b"', 'Bearer realm="a']
+NO_CHALLENGES += ['Bearer realm="a"b"', 'Bearer realm="\xe9"', "Bearer realm=a b", "Bearer realm=", 'Bearer: realm="a"']
+
+
+@pytest.mark.parametrize("value", NO_CHALLENGES)
 def test_the_reader_refuses_what_is_no_challenge(value):
     with pytest.raises(AssertionError):
         parse_challenges(value)
@@ -82,8 +73,6 @@ def test_refusals_name_the_needed_scope_also_without_a_token(wrap, client):  # S
     app = wrap(required_scopes=[("GET", "/ruled", "admin")])
 
     for headers in ({}, bearer("x")):
-        ((_, parameters),) = parse_challenges(
-            app.get("/ruled", headers=headers, status=401).headers["WWW-Authenticate"]
-        )
+        parameters = challenge_of(app.get("/ruled", headers=headers, status=401)).parameters
         assert parameters["scope"] == "admin"
         assert ("error" in parameters) is bool(headers)

@@ -1,4 +1,4 @@
-"""A store that does not answer: 503, never 401, never *revoked: yes*; and nobody passes."""
+"""A store that does not answer: 503, never 401, never *revoked: yes*; and no request passes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from contextlib import closing
 import pytest
 
 from helpers.engines import wait_until
-from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.support import CC, SECRET, TESTER, bearer, echo, issue
 from helpers.wsgi_client import call, make_environ
-from oauth_mw import admin, open_store
+from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.stores.sql.schema import VERSION
-
-CC = {"grant_type": "client_credentials"}
-TESTER = basic("tester", SECRET)
 
 
 @pytest.fixture
@@ -67,9 +64,7 @@ def test_nothing_is_issued(wrap, client, busy):  # L-03
     assert issue(app)  # L-06
 
 
-def test_nothing_is_said_to_be_revoked(wrap, client, store, request):  # R-16
-    app = wrap()
-    token = issue(app)
+def test_nothing_is_said_to_be_revoked(app, token, request):  # R-16
     release = request.getfixturevalue("busy")
     assert unavailable(app.post("/oauth/revoke", {"token": token}, headers=TESTER, status=503))
     app.get("/any", headers=bearer(token), status=200)
@@ -79,49 +74,28 @@ def test_nothing_is_said_to_be_revoked(wrap, client, store, request):  # R-16
     app.get("/any", headers=bearer(token), status=401)
 
 
-def test_nobody_passes_while_tokens_cannot_be_judged(wrap, client, lose):  # L-03
+def test_no_request_passes_while_tokens_cannot_be_judged(wrap, client, lose):  # H-16, L-03, P-04
     token = issue(wrap())
     store_is_back = lose()
-    app = wrap()  # a worker that starts in an outage
+    app = wrap(public_paths=["/public"])  # a worker that starts in an outage
 
     assert unavailable(app.get("/any", headers=bearer(token), status=503))
+    assert unavailable(wrap(delay_auth_decision=True).get("/any", headers=bearer(token), status=503))
     assert unavailable(app.post("/oauth/token", CC, headers=TESTER, status=503))
     assert unavailable(app.post("/oauth/introspect", {"token": token}, headers=TESTER, status=503))
     assert unavailable(app.post("/oauth/revoke", {"token": token}, headers=TESTER, status=503))
+    for method in ("HEAD", "POST"):
+        assert call(app.app, make_environ(method, "/any", HTTP_AUTHORIZATION=f"Bearer {token}")).status == 503
     app.get("/any", status=401)
+    app.get("/public", status=200)
 
     store_is_back()
     wrap().get("/any", headers=bearer(token), status=200)
 
 
-def test_an_outage_opens_nothing_with_delayed_decisions(wrap, client, lose):  # L-03
-    token = issue(wrap())
-    lose()
-
-    assert unavailable(wrap(delay_auth_decision=True).get("/any", headers=bearer(token), status=503))
-
-
-def test_public_paths_need_no_store(wrap, client, lose):  # P-04, L-03
-    app = wrap(public_paths=["/public"])
-    lose()
-
-    app.get("/public", status=200)
-
-
-@pytest.mark.parametrize("method", ["HEAD", "POST"])
-def test_other_methods_meet_the_outage_alike(wrap, client, lose, method):  # H-16, L-03
-    token = issue(wrap())
-    lose()
-
-    environ = make_environ(method, "/any", HTTP_AUTHORIZATION=f"Bearer {token}")
-    assert call(wrap().app, environ).status == 503
-
-
-def test_a_store_in_memory_does_not_serve_several_processes(wrap, clock):  # L-03, B-21
+def test_a_store_in_memory_does_not_serve_several_processes(clock):  # L-03, B-21
     memory = open_store("memory://", clock=clock)
     admin.add_client(memory, "x", client_id="tester", secret=SECRET)
-    from oauth_mw import OAuthMiddleware
-
     app = OAuthMiddleware(echo, store=memory)
     environs = [
         make_environ("GET", "/any", HTTP_AUTHORIZATION="Bearer x"),

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.support import SECRET, TESTER, basic, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp, challenge_of, post_form
 from oauth_mw import OAuthMiddleware, StoreUnavailable, admin, open_store
 
-TESTER = basic("tester", SECRET)
 PATH = "/oauth/revoke"
-
-
-@pytest.fixture
-def app(wrap, client):
-    return wrap()
-
-
-@pytest.fixture
-def token(app):
-    return issue(app)
 
 
 @pytest.fixture
@@ -40,20 +29,14 @@ def revoke(app, token, headers=TESTER, **form):
 
 
 @pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])
-def test_an_own_token_is_dead_at_once(app, token, alive, used):
+def test_an_own_token_is_dead_at_once_and_no_other(app, token, alive, used):
+    others = [issue(app), issue(app, scope="read")]
     assert not used or alive(token)
 
     answer = revoke(app, token)
 
-    assert (answer.status_int, answer.body) == (200, b"")
+    assert (answer.status_int, answer.body, answer.headers["Cache-Control"]) == (200, b"", "no-store")  # T-03
     assert not alive(token)
-
-
-def test_only_that_token_is_dead(app, token, alive):
-    others = [issue(app), issue(app, scope="read")]
-
-    revoke(app, token)
-
     assert [alive(each) for each in others] == [True, True]
 
 
@@ -84,12 +67,6 @@ def test_an_end_that_the_store_has_not_kept_safely_is_asked_for_again(app, store
     assert revoke(app, token).status_int == 503
 
 
-def test_an_expired_token_is_200(app, token, clock):
-    clock.move(3600)
-
-    assert revoke(app, token).status_int == 200
-
-
 @pytest.mark.parametrize("ahead", [60, 3600, 24 * 3600])
 def test_a_token_is_ended_although_this_machines_clock_is_ahead_of_the_others(app, token, clock, ahead):
     clock.move(3599 + ahead)
@@ -114,26 +91,19 @@ def test_without_a_token_the_request_is_invalid(app, form):  # R-03
     assert answer.json["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [{}, basic("tester", "no" + SECRET), basic("nobody", SECRET), bearer("x")],
-    ids=["none", "wrong secret", "unknown", "bearer"],
-)
-def test_without_authentication_the_token_stays_alive(app, token, alive, headers):
-    answer = revoke(app, token, headers)
+@pytest.mark.parametrize("who", ["nobody", "wrong secret", "unknown", "the token"])
+def test_without_authentication_the_token_stays_alive(app, token, alive, who):
+    wrong, unknown = basic("tester", "no" + SECRET), basic("nobody", SECRET)
+    answer = revoke(app, token, {"nobody": {}, "wrong secret": wrong, "unknown": unknown}.get(who, bearer(token)))
 
     assert (answer.status_int, answer.json["error"]) == (401, "invalid_client")
     assert challenge_of(answer).scheme == "Basic"
     assert alive(token)
 
 
-def test_the_token_itself_does_not_authenticate(app, token, alive):
-    assert revoke(app, token, bearer(token)).status_int == 401
-    assert alive(token)
-
-
-def test_another_clients_token_is_never_revoked(app, store, token, alive, caplog):
-    admin.add_client(store, "two", client_id="two", secret=SECRET)
+@pytest.mark.parametrize("resource_server", [False, True], ids=["client", "resource server"])
+def test_another_clients_token_is_never_revoked(app, store, token, alive, caplog, resource_server):
+    admin.add_client(store, "two", client_id="two", secret=SECRET, resource_server=resource_server)
     caplog.set_level("WARNING", "oauth_mw")
 
     answer = revoke(app, token, basic("two", SECRET))
@@ -143,25 +113,10 @@ def test_another_clients_token_is_never_revoked(app, store, token, alive, caplog
     assert "ForeignRevocation(client_id='two'" in caplog.text and "owner='tester'" in caplog.text
 
 
-def test_a_resource_server_revokes_no_token_of_others(app, store, token, alive):
-    admin.add_client(store, "rs", client_id="rs", secret=SECRET, resource_server=True)
-    revoke(app, token, basic("rs", SECRET))
-
-    assert alive(token)
-
-
 @pytest.mark.parametrize("hint", ["access_token", "refresh_token", "foo", "", "urn:x", "é", "x" * 5000])
 def test_a_hint_changes_nothing(app, token, alive, hint):
     assert revoke(app, token, token_type_hint=hint).status_int == 200
     assert not alive(token)
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
-def test_only_post_revokes(app, token, alive, method):
-    answer = app.request(f"{PATH}?token={token}", method=method, headers=TESTER, status=405)
-
-    assert answer.headers["Allow"] == "POST"
-    assert alive(token)
 
 
 REFUSED = {
@@ -190,24 +145,17 @@ def test_what_is_invalid_revokes_nothing(app, token, alive, body, keys):  # R-10
 
 
 ODD = {
-    "60 kB": "x" * 60_000,
-    "100 kB": "x" * 100_000,
-    "NUL": "a\0b",
-    "umlaut": "tökén",
-    "emoji": "\N{KEY}",
-    "SQL": "' OR '1'='1",
-    "LIKE": "%",
-    "star": "*",
-    "JWT": "eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0.",
-    "spaces": "   ",
-    "line feed": "a\nb",
-    "the end of time": "_" * 48,
+    "long": ["x" * 60_000, "x" * 100_000],
+    "odd characters": ["a\0b", "tökén", "\N{KEY}", "   ", "a\nb"],
+    "queries": ["' OR '1'='1", "%", "*"],
+    "a JWT": ["eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0."],
+    "the end of time": ["_" * 48],
 }
 
 
-@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
-def test_odd_tokens_revoke_nothing(app, token, alive, odd):
-    assert revoke(app, odd).status_int in (200, 400, 413)
+@pytest.mark.parametrize("texts", ODD.values(), ids=ODD)
+def test_odd_tokens_revoke_nothing(app, token, alive, texts):
+    assert {revoke(app, text).status_int for text in texts} <= {200, 400, 413}
     assert alive(token)
 
 
@@ -216,10 +164,6 @@ def test_a_near_miss_revokes_nothing(app, token, alive):  # R-12, B-05
         revoke(app, near)
 
     assert alive(token)
-
-
-def test_the_answer_is_kept_by_nobody(app, token):  # T-03
-    assert revoke(app, token).headers["Cache-Control"] == "no-store"
 
 
 def test_revocation_can_be_off(wrap, client):

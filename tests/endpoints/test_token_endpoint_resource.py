@@ -8,7 +8,7 @@ import pytest
 from webob import Request
 
 from helpers.builders import API, BILLING
-from helpers.support import SECRET, basic, one_store
+from helpers.support import SECRET, TESTER, basic, one_store
 from oauth_mw import admin
 from oauth_mw.client_auth import ClientAuthentication
 from oauth_mw.endpoints.token import TokenEndpoint
@@ -18,7 +18,6 @@ from oauth_mw.tokens.opaque import OpaqueTokens
 pytestmark = one_store
 
 CC = ("grant_type", "client_credentials")
-TESTER = basic("tester", SECRET)
 OTHER = "https://other.example.com"
 MANY = [f"https://a.example/{number}" for number in range(21)]
 
@@ -69,7 +68,7 @@ def test_a_resource_counts_once_and_one_without_value_not_at_all(ask, asked):  #
 
 
 UNASKED = {
-    "nobody says anything": ({}, ()),
+    "none is named": ({}, ()),
     "the server's first": ({"server": [API, BILLING]}, (API,)),
     "the client's default": ({"server": [API], "default": [BILLING, OTHER]}, (BILLING, OTHER)),
     "the client's default, not the first": ({"audiences": [API, BILLING], "default": [BILLING]}, (BILLING,)),
@@ -86,35 +85,45 @@ def test_a_token_is_for_the_default_when_nothing_is_asked(ask, resources, who, a
 
 
 HERE = {"server": [API, BILLING]}
+
+
 REFUSED = {
-    "nobody is known": ([API], {}),
+    "an audience is not known": ([API], {}),
     "unknown": ([OTHER], HERE),
     "the server's, but not the client's": ([API], {**HERE, "audiences": [BILLING]}),
     "one of two": ([API, OTHER], HERE),
-    "relative": (["/v1"], HERE),
-    "a fragment": ([f"{API}#x"], HERE),
-    "an empty fragment": ([f"{API}#"], HERE),
-    "a slash more": ([f"{API}/"], HERE),  # N-05
-    "another case": ([API.replace("https", "HTTPS")], HERE),
-    "a default port": ([API.replace(".com", ".com:443")], HERE),
-    "an escape": ([API.replace("v1", "%76%31")], HERE),
-    "a prefix": ([API[:-1]], HERE),
-    "two in one": ([f"{API} {BILLING}"], HERE),
-    "a space after": ([f"{API} "], HERE),
-    "a line feed after": ([f"{API}\n"], HERE),
-    "not ASCII": (["https://äpi.example.com"], HERE),
-    "malformed": (["%%"], HERE),
-    "long": (["https://" + "a" * 50_000], HERE),
     "too many": (MANY, {"server": MANY}),
+}
+NEAR = {
+    "relative": ["/v1"],
+    "a fragment": [f"{API}#x", f"{API}#"],
+    "another spelling": [  # N-05
+        f"{API}/",
+        API.replace("https", "HTTPS"),
+        API.replace(".com", ".com:443"),
+        API.replace("v1", "%76%31"),
+    ],
+    "a prefix": [API[:-1]],
+    "two in one": [f"{API} {BILLING}"],
+    "white space after": [f"{API} ", f"{API}\n"],
+    "not ASCII": ["https://äpi.example.com"],
+    "malformed": ["%%"],
+    "long": ["https://" + "a" * 50_000],
 }
 
 
 @pytest.mark.parametrize(("asked", "who"), REFUSED.values(), ids=REFUSED)
-def test_a_resource_that_cannot_be_is_an_invalid_target(ask, asked, who):  # N-02, N-05
+def test_a_resource_that_cannot_be_is_an_invalid_target(ask, asked, who):  # N-02
     with pytest.raises(InvalidTarget) as refused:
         ask(*asked, **who)
 
     assert refused.value.client_id == "tester"
+
+
+@pytest.mark.parametrize("near", [each for texts in NEAR.values() for each in texts], ids=lambda text: text[:30])
+def test_a_resource_is_compared_as_it_is_written(ask, near):  # N-02, N-05
+    with pytest.raises(InvalidTarget):
+        ask(near, **HERE)
 
 
 def test_the_client_is_authenticated_first(ask):  # T-24

@@ -17,16 +17,9 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 START_SECONDS = 30
 STOP_SECONDS = 10
 
+
 # What the shell that runs the tests may hold and an example would read.
-_FOREIGN = (
-    "STORE",
-    "PORT",
-    "BASE_URL",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "OAUTHLIB_INSECURE_TRANSPORT",
-    "PYTHONUNBUFFERED",
-)
+_FOREIGN = "STORE PORT BASE_URL CLIENT_ID CLIENT_SECRET OAUTHLIB_INSECURE_TRANSPORT PYTHONUNBUFFERED".split()
 
 
 def environment(folder: Path, **variables: str) -> dict[str, str]:
@@ -38,15 +31,8 @@ def environment(folder: Path, **variables: str) -> dict[str, str]:
 @contextmanager
 def process(script: Path, env: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
     """The script, started in its folder's parent and ended with the block, whatever happens in it."""
-    with subprocess.Popen(
-        [sys.executable, str(script)],
-        env=env,
-        cwd=script.parents[1],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as started:
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, str(script)], env=env, cwd=script.parents[1], text=True, **pipes) as started:
         try:
             yield started
         finally:

@@ -47,15 +47,15 @@ def test_the_client_asks_anew_when_its_token_has_expired(call):
     assert ended.stdout == "200 200 True\n", ended.stderr
 
 
-@pytest.mark.parametrize(
-    ("variables", "words"),
-    [
-        pytest.param({"CLIENT_SECRET": "wrong"}, "invalid_client", id="wrong secret"),
-        pytest.param({"CLIENT_ID": None}, "CLIENT_ID is not set", id="no credentials"),
-        pytest.param({"BASE_URL": "http://127.0.0.1:1"}, "Connection refused", id="nobody answers"),
-        pytest.param({"BASE_URL": "http://api.example"}, "insecure_transport", id="plain http to another machine"),
-    ],
-)
+FAULTS = {
+    "wrong secret": ({"CLIENT_SECRET": "wrong"}, "invalid_client"),
+    "no credentials": ({"CLIENT_ID": None}, "CLIENT_ID is not set"),
+    "no server": ({"BASE_URL": "http://127.0.0.1:1"}, "Connection refused"),
+    "plain http to another machine": ({"BASE_URL": "http://api.example"}, "insecure_transport"),
+}
+
+
+@pytest.mark.parametrize(("variables", "words"), FAULTS.values(), ids=FAULTS)
 def test_what_went_wrong_is_one_line(call, variables, words):
     ended = call(**variables)
 

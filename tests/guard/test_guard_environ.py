@@ -36,34 +36,21 @@ def token(app):
     return issue(app, scope="read")
 
 
-def test_the_app_sees_who_calls_and_with_what_scope(app, token):  # B-17
+def test_the_app_sees_who_calls_and_with_what_scope_and_nothing_else_is_written(app, token):  # B-17
+    sent = make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}")
     environ = seen(app, HTTP_AUTHORIZATION=f"Bearer {token}")
 
     assert (environ["oauth_mw.client_id"], environ["oauth_mw.scope"]) == ("tester", "read")
-    assert not {"oauth_mw.error", "REMOTE_USER", "AUTH_TYPE"} & environ.keys()
+    assert environ.keys() - sent.keys() == {"oauth_mw.client_id", "oauth_mw.scope"}
 
 
-def test_no_header_like_key_is_written(app, token):  # B-17
-    keys = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
-    sent = make_environ("GET", "/any", **keys)
+SPOOFS = """
+    HTTP_CLIENT_ID HTTP_OAUTH_MW_CLIENT_ID HTTP_OAUTH_MW.CLIENT_ID HTTP_OAUTH-MW.CLIENT-ID HTTP_OAUTH_MW.TOKEN
+    HTTP_REMOTE_USER HTTP_X_CLIENT_ID HTTP_OAUTH_MW.SCOPE
+""".split()
 
-    assert {key for key in seen(app, **keys) if key not in sent} == {"oauth_mw.client_id", "oauth_mw.scope"}
 
-
-@pytest.mark.parametrize(
-    "key",
-    [
-        *KEYS,
-        "HTTP_CLIENT_ID",
-        "HTTP_OAUTH_MW_CLIENT_ID",
-        "HTTP_OAUTH_MW.CLIENT_ID",
-        "HTTP_OAUTH-MW.CLIENT-ID",
-        "HTTP_OAUTH_MW.TOKEN",
-        "HTTP_REMOTE_USER",
-        "HTTP_X_CLIENT_ID",
-        "HTTP_OAUTH_MW.SCOPE",
-    ],
-)
+@pytest.mark.parametrize("key", [*KEYS, *SPOOFS])
 def test_identity_cannot_be_forged(wrap, client, token, key):  # B-18
     app = wrap()
     answer = call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}", **{key: "forged"}))
@@ -80,8 +67,8 @@ def test_forged_keys_are_removed_on_every_path(app, token, path):  # B-18
     assert ("oauth_mw.token" in environ) is (path == "/any")
 
 
-@pytest.mark.parametrize("preflight", [{"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}])
-def test_forged_keys_are_removed_from_a_preflight(wrap, client, preflight):  # B-18
+def test_forged_keys_are_removed_from_a_preflight(wrap, client):  # B-18
+    preflight = {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}
     environ = make_environ("OPTIONS", "/any", REMOTE_USER="root", **FORGED, **preflight)
     call(wrap(show, preflight=True, remote_user=True).app, environ)
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 
 from helpers.frameworks import FRAMEWORKS, METHODS, cherrypy_app, mounted, traversal_app
-from helpers.support import SECRET, basic, issue, one_store
+from helpers.support import TESTER, issue, one_store
 from helpers.wsgi_client import call, make_environ, post_form
 
 pytestmark = one_store
 
 RULES = [("GET", "/reports/*", "read"), ("*", "/reports/*", "admin"), ("*", "/files/private/*", "admin")]
 PUBLIC = ["/items/{id}", "/files/*"]
-CLIENT = {"HTTP_AUTHORIZATION": basic("tester", SECRET)["Authorization"]}
+CLIENT = {"HTTP_AUTHORIZATION": TESTER["Authorization"]}
 
 each_framework = pytest.mark.parametrize("framework", FRAMEWORKS.values(), ids=FRAMEWORKS)
-each_method = pytest.mark.parametrize("method", METHODS)
 
 
 @pytest.fixture
@@ -66,27 +67,26 @@ PLACES = [
 
 
 @each_framework
-@each_method
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_bytes_that_are_not_utf8_reach_no_view(app, method, bad):  # P-07
-    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}):
-        for place in PLACES:
-            answer = send(app.app, place.format(bad), method, **keys)
-            assert (answer.status, viewed(answer)) == (400, None), place
+def test_bytes_that_are_not_utf8_reach_no_view(app, bad):  # P-07
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
+    for method, place in product(METHODS, PLACES):
+        answers = [send(app.app, place.format(bad), method, **keys) for keys in ({}, token)]
+        assert [(answer.status, viewed(answer)) for answer in answers] == [(400, None)] * 2, (method, place)
+
+
+OTHERWISE = {
+    "never public": ({"public_paths": ["/*"]}, 401),
+    "not left to the app": ({"delay_auth_decision": True, "required_scopes": RULES}, 400),
+}
 
 
 @each_framework
-def test_bytes_that_are_not_utf8_are_never_public(wrap, client, framework):  # P-07
-    app = wrap(framework(), public_paths=["/*"])
+@pytest.mark.parametrize(("options", "status"), OTHERWISE.values(), ids=OTHERWISE)
+def test_bytes_that_are_not_utf8_are_refused_under_other_options(wrap, framework, options, status):  # P-07
+    app = wrap(framework(), **options)
 
-    assert [send(app.app, place.format("\xff")).status for place in PLACES] == [401] * len(PLACES)
-
-
-@each_framework
-def test_bytes_that_are_not_utf8_are_not_left_to_the_app(wrap, client, framework):  # P-07
-    app = wrap(framework(), delay_auth_decision=True, required_scopes=RULES)
-
-    assert [send(app.app, place.format("\xff")).status for place in PLACES] == [400] * len(PLACES)
+    assert [send(app.app, place.format("\xff")).status for place in PLACES] == [status] * len(PLACES)
 
 
 @each_framework
@@ -142,21 +142,15 @@ def test_a_header_that_moves_the_root_is_refused_without_rules(traversed):  # P-
     assert send(app.app, "/users", "OPTIONS", HTTP_X_VHM_ROOT="/admin", **preflight).status == 400
 
 
-def test_an_empty_root_moves_nothing(traversed):
-    app = traversed(public_paths=["/users"])
+def test_an_empty_root_or_one_that_a_trusted_proxy_sets_passes(traversed):  # P-08
+    app, trusting = traversed(public_paths=["/users"]), traversed(trust_vhm_root=True, public_paths=["/users"])
 
     assert send(app.app, "/users", HTTP_X_VHM_ROOT="").body == b"VIEW users 'root'"
-
-
-def test_a_root_that_a_proxy_sets_passes(traversed):  # P-08
-    app = traversed(trust_vhm_root=True, public_paths=["/users"])
-
-    assert send(app.app, "/users", HTTP_X_VHM_ROOT="/admin").body == b"VIEW users 'admin'"
+    assert send(trusting.app, "/users", HTTP_X_VHM_ROOT="/admin").body == b"VIEW users 'admin'"
 
 
 def test_own_paths_are_answered_whatever_the_root(traversed):
-    app = traversed()
-    answer = post_form(app.app, b"grant_type=client_credentials", HTTP_X_VHM_ROOT="/admin", **CLIENT)
+    answer = post_form(traversed().app, b"grant_type=client_credentials", HTTP_X_VHM_ROOT="/admin", **CLIENT)
 
     assert answer.status == 200
 

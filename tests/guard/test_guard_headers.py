@@ -6,98 +6,45 @@ import time
 
 import pytest
 
-from helpers.support import issue, one_store
-from helpers.wsgi_client import call, challenge_of, make_environ
+from helpers.support import one_store
+from helpers.wsgi_client import challenge_of
 
 pytestmark = one_store
 
 
-@pytest.fixture
-def app(wrap, client):
-    return wrap()
-
-
-@pytest.fixture
-def token(app):
-    return issue(app)
-
-
-@pytest.fixture
-def get(app):
-    """GET a protected path with this Authorization value, whatever it holds."""
-    return lambda value, **keys: call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=value, **keys))
-
-
 CHANGES = {
-    "cut": lambda t: t[:-1],
-    "cut in front": lambda t: t[1:],
-    "doubled": lambda t: t * 2,
-    "two with a space": lambda t: f"{t} {t}",
-    "padded": lambda t: t + "=",
-    "padded twice": lambda t: t + "==",
-    "capitals": lambda t: t.swapcase(),
-    "percent-encoded": lambda t: f"%{ord(t[0]):02X}{t[1:]}",
-    "quoted": lambda t: f'"{t}"',
-    "comma": lambda t: t + ",",
-    "semicolon": lambda t: t + ";",
-    "parameter": lambda t: f"{t}, realm=x",
-    "NUL": lambda t: t + "\0",
-    "line feed": lambda t: t + "\n",
-    "reversed": lambda t: t[::-1],
-    "one more": lambda t: t + "A",
-    "prefixed": lambda t: "A" + t,
-    "another expiry": lambda t: "_____" + t[5:],
-    "full width": lambda t: t[:-1] + "\xb2",
-    "null": lambda t: "null",
-    "undefined": lambda t: "undefined",
-    "star": lambda t: "*",
-    "SQL": lambda t: "' OR '1'='1",
-    "LIKE": lambda t: t[:-1] + "%",
-    "nothing": lambda t: "",
-    "JWT": lambda t: "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0ZXIifQ.",
+    "cut": lambda t: [t[:-1], t[1:], ""],
+    "doubled": lambda t: [t * 2, f"{t} {t}"],
+    "more": lambda t: [t + "A", "A" + t, t + "=", t + "=="],
+    "other letters": lambda t: [t.swapcase(), t[::-1], "_____" + t[5:], t[:-1] + "\xb2"],
+    "percent-encoded": lambda t: [f"%{ord(t[0]):02X}{t[1:]}"],
+    "punctuation": lambda t: [f'"{t}"', t + ",", t + ";", f"{t}, realm=x"],
+    "control characters": lambda t: [t + "\0", t + "\n"],
+    "words": lambda t: ["null", "undefined", "*", "' OR '1'='1", t[:-1] + "%"],
+    "a JWT": lambda t: ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0ZXIifQ."],
 }
 
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_any_change_to_a_token_is_refused(get, token, change):  # B-04b, B-05
     get(f"Bearer {token}")
-    answer = get("Bearer " + change(token))
-
-    assert answer.status == 401
-    assert challenge_of(answer).parameters["error"] == "invalid_token"
-    assert token[:-1].encode() not in answer.body + str(answer.headers).encode()
-
-
-@pytest.mark.parametrize("position", range(48))
-def test_each_character_of_a_token_counts(get, token, position):  # B-05
-    other = "B" if token[position] == "A" else "A"
-
-    assert get(f"Bearer {token[:position]}{other}{token[position + 1 :]}").status == 401
+    for changed in change(token):
+        answer = get("Bearer " + changed)
+        assert (answer.status, challenge_of(answer).parameters["error"]) == (401, "invalid_token")
+        assert token[:-1].encode() not in answer.body + str(answer.headers).encode()
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        "Bearer",
-        "Bearer ",
-        "Bearer{}",
-        "Bearer={}",
-        "Bearer:{}",
-        "Bearer: {}",
-        "Bearer\t{}",
-        "Bearer\xa0{}",
-        " Bearer {}",
-        "Token {}",
-        "OAuth {}",
-        "DPoP {}",
-        "{}",
-        "Basic {}",
-        'Bearer token="{}"',
-        "Bearer Bearer {}",
-        "Authorization: Bearer {}",
-        "Bearer\n {}",
-    ],
-)
+def test_each_character_of_a_token_counts(get, token):  # B-05
+    others = [f"{token[:at]}{'B' if token[at] == 'A' else 'A'}{token[at + 1 :]}" for at in range(48)]
+
+    assert [get(f"Bearer {other}").status for other in others] == [401] * 48
+
+
+SCHEMES = ["Bearer", "Bearer ", "Bearer{}", "Bearer={}", "Bearer:{}", "Bearer: {}", "Bearer\t{}", "Bearer\xa0{}"]
+SCHEMES += [" Bearer {}", "Token {}", "OAuth {}", "DPoP {}", "{}", "Basic {}", 'Bearer token="{}"', "Bearer Bearer {}"]
+
+
+@pytest.mark.parametrize("value", [*SCHEMES, "Authorization: Bearer {}", "Bearer\n {}"])
 def test_a_malformed_or_foreign_scheme_is_refused(get, token, value):  # B-06
     assert get(value.format(token)).status in (400, 401)
 
@@ -118,7 +65,7 @@ def test_bytes_outside_of_the_grammar_are_refused(get, token, text):  # B-15
 
 def test_the_next_valid_request_works(get, token):  # L-06
     for change in CHANGES.values():
-        get("Bearer " + change(token))
+        get("Bearer " + change(token)[0])
 
     assert get(f"Bearer {token}").status == 200
 

@@ -109,45 +109,27 @@ def test_a_scope_may_hold_every_character_of_rfc_6749_but_those_that_separate() 
 
 
 FAULTY_PATHS = {
-    "empty": "",
-    "no leading slash": "x/*",
-    "only an asterisk": "*",
-    "full URL": "https://host/x",
-    "empty segment": "/x//y",
-    "two slashes": "//",
-    "empty segment before the tail": "/x//*",
-    "dot segment": "/x/./y",
-    "parent segment": "/x/..",
-    "backslash": "/x\\y",
-    "semicolon": "/x;y",
-    "percent-encoded": "/x%20y",
-    "control character": "/x\x07",
-    "DEL": "/\x7f",
-    "line end": "/x\n",
-    "space before": " /x",
-    "space after": "/x ",
-    "asterisk inside": "/*/x",
-    "asterisk in a word": "/x*",
-    "two asterisks": "/x/**",
-    "tail with a slash": "/x/*/",
-    "brace not closed": "/{id",
-    "brace not opened": "/id}",
-    "part of a segment": "/v{n}",
-    "suffix after a name": "/{name}.json",
-    "type of another framework": "/{path:path}",
-    "two names in a segment": "/{a}{b}",
-    "another framework's name": "/<int:id>",
-    "lone surrogate": "/\ud800",
+    "no leading slash": ["", "x/*", "*", "https://host/x"],
+    "empty segments": ["/x//y", "//", "/x//*"],
+    "dot segments": ["/x/./y", "/x/.."],
+    "backslash, semicolon, escape": ["/x\\y", "/x;y", "/x%20y"],
+    "control characters": ["/x\x07", "/\x7f", "/x\n"],
+    "spaces around": [" /x", "/x "],
+    "asterisks": ["/*/x", "/x*", "/x/**", "/x/*/"],
+    "braces": ["/{id", "/id}", "/v{n}", "/{name}.json", "/{a}{b}"],
+    "other frameworks": ["/{path:path}", "/<int:id>"],
+    "lone surrogate": ["/\ud800"],
 }
 
 
-@pytest.mark.parametrize("text", FAULTY_PATHS.values(), ids=FAULTY_PATHS.keys())
-def test_a_path_that_could_never_match_as_meant_is_refused(text: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        parse_pattern(text, "public_paths")
+@pytest.mark.parametrize("texts", FAULTY_PATHS.values(), ids=FAULTY_PATHS.keys())
+def test_a_path_that_could_never_match_as_meant_is_refused(texts: list[str]) -> None:
+    for text in texts:
+        with pytest.raises(ConfigError) as caught:
+            parse_pattern(text, "public_paths")
 
-    assert caught.value.option == "public_paths"
-    assert f"path {text!r}: " in str(caught.value)
+        assert caught.value.option == "public_paths"
+        assert f"path {text!r}: " in str(caught.value)
 
 
 def test_a_path_that_is_not_text_is_refused() -> None:

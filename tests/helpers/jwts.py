@@ -10,13 +10,12 @@ import jwt
 import pytest
 from webtest import TestApp
 
-from helpers.support import SECRET, basic, bearer
+from helpers.support import TESTER, bearer
 from oauth_mw.keys.keypair import Key
 from oauth_mw.protocols import Store
 
 ISSUER = "https://api.example.com"
 JWT = {"issuer": ISSUER, "token_format": "jwt"}
-TESTER = basic("tester", SECRET)
 # Options by the form that tokens have. Those that are in no cache are judged by what ended alone.
 FORMS: dict[str, dict[str, Any]] = {"opaque": {}, "jwt": JWT, "jwt, uncached": {**JWT, "cache_size": 2}}
 

@@ -14,8 +14,8 @@ from oauth_mw.protocols import KeyStore
 LEAD = 300
 
 
-class Counted:
-    """A key store, counting questions for all keys. It fails while ``down``, and keeps nothing while ``full``."""
+class Keys:
+    """A key store that counts readings of all keys. It fails while ``down``, and keeps nothing while ``full``."""
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
@@ -35,6 +35,6 @@ class Counted:
 
 
 def rings_of(keys: Any, clock: HandClock, monotonic: Clock | None = None) -> Callable[..., KeyRing]:
-    """Makes a worker's own; time goes on for all of them together."""
+    """Makes the ring of a worker; time goes on for all of them together."""
     usual = {"algorithm": "ES256", "lifetime": None, "lead": LEAD, "secret": None}
     return lambda **options: KeyRing(keys, clock, monotonic or clock, **{**usual, **options})

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
 from webtest import TestApp
+
+from oauth_mw import OAuthMiddleware, assembly
 
 SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
 
@@ -57,3 +60,14 @@ def created(url: str) -> str:
     file = url.removeprefix("sqlite:///")
     note = f"{file} belongs to root, as its folder does: a service of another user cannot open it\n"
     return f"created {url}\n" + (note if os.geteuid() == 0 else "")
+
+
+CC = {"grant_type": "client_credentials"}
+TESTER = basic("tester", SECRET)
+
+
+def middleware(app: Any, clock: Callable[[], float], **options: Any) -> OAuthMiddleware:
+    """The middleware with the clock of a test."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("oauth_mw.middleware.build", lambda app, options: assembly.build(app, options, clock))
+        return OAuthMiddleware(app, **options)

@@ -60,29 +60,18 @@ def refused(*paths, password=None):
     return str(refusal.value)
 
 
-def test_the_first_signs_and_all_verify(put):
+def test_the_first_signs_all_verify_and_files_are_read_once(put, p256):
     first, second = make("ES256"), make("EdDSA")
-
-    keys = FileKeys([put("1", first), put("2", second)], None)
+    paths = [put("1", first), put("2", second), put("3", public(p256))]
+    keys = FileKeys(paths, None)
+    for path in paths:
+        os.unlink(path)
 
     assert keys.signing(2**32 - 1).kid == first.kid
     assert [keys.find(each.kid).verify(b"m", each.sign(b"m")) for each in (first, second)] == [True, True]
     assert keys.find("unknown") is None
-
-
-def test_the_key_set_has_public_halves_alone(put, p256):
-    keys = FileKeys([put("1", make("EdDSA")), put("2", public(p256))], None)
-
-    assert [each["alg"] for each in keys.public()] == ["EdDSA", "ES256"]
+    assert [each["alg"] for each in keys.public()] == ["ES256", "EdDSA", "ES256"]
     assert not any("d" in each for each in keys.public())
-
-
-def test_files_are_read_once(put):
-    path = put("1", make("ES256"))
-    keys = FileKeys([path], None)
-    os.unlink(path)
-
-    assert keys.signing(0).private
 
 
 def test_a_password_opens_what_is_encrypted_and_what_is_not_needs_none(put):
@@ -93,21 +82,21 @@ def test_a_password_opens_what_is_encrypted_and_what_is_not_needs_none(put):
     assert [each["kid"] for each in keys.public()] == [each.kid for each in kids]
 
 
-@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
-def test_both_forms_of_a_pem_are_read(put, p256, form):
-    assert FileKeys([put("1", native(p256, form))], None).signing(0).algorithm == "ES256"
+FORMS = {
+    "PKCS 8": lambda: (ec.generate_private_key(ec.SECP256R1()), PrivateFormat.PKCS8, "", "ES256"),
+    "traditional": lambda: (ec.generate_private_key(ec.SECP256R1()), PrivateFormat.TraditionalOpenSSL, "", "ES256"),
+    "with parameters before it": lambda: (
+        ec.generate_private_key(ec.SECP256R1()), PrivateFormat.TraditionalOpenSSL, PARAMETERS, "ES256"
+    ),
+    "RSA": lambda: (rsa.generate_private_key(65537, 2048), PrivateFormat.TraditionalOpenSSL, "", "RS256"),
+}  # fmt: skip
 
 
-def test_what_openssl_puts_before_a_key_is_passed_over(put, p256):
-    key = PARAMETERS + native(p256, PrivateFormat.TraditionalOpenSSL)
+@pytest.mark.parametrize("make", FORMS.values(), ids=FORMS)
+def test_each_form_of_a_pem_is_read(put, make):
+    key, form, before, algorithm = make()
 
-    assert FileKeys([put("1", key)], None).signing(0).private
-
-
-def test_a_key_of_rsa_signs_with_rs256(put):
-    key = native(rsa.generate_private_key(65537, 2048), PrivateFormat.TraditionalOpenSSL)
-
-    assert FileKeys([put("1", key)], None).signing(0).algorithm == "RS256"
+    assert FileKeys([put("1", before + native(key, form))], None).signing(0).algorithm == algorithm
 
 
 WEAK = {

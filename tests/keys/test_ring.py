@@ -7,44 +7,30 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from helpers.changes import remove_key
-from helpers.key_rings import LEAD, Counted, rings_of
+from helpers.key_rings import LEAD
 from oauth_mw import StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, make
 from oauth_mw.keys.ring import NEED_SECONDS, VERIFY_SECONDS
 from oauth_mw.keys.schedule import MARGIN_SECONDS
 
+STORE_KINDS = ["memory"]
+
 HOUR = 3600
 DAY = 24 * HOUR
 
 
-@pytest.fixture
-def keys(store):
-    return Counted(store)
-
-
-@pytest.fixture
-def ring(keys, clock):
-    return rings_of(keys, clock)
-
-
-@pytest.fixture
-def soon(clock):
-    return lambda: int(clock()) + 60
-
-
-def test_the_first_key_is_made_on_first_use_and_signs_at_once(ring, soon):
-    key = ring().signing(soon())
-
-    assert (key.algorithm, key.private) == ("ES256", True)
-
-
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_it_is_for_the_algorithm_that_was_asked_for(ring, soon, algorithm):
-    assert ring(algorithm=algorithm).signing(soon()).algorithm == algorithm
+def test_the_first_key_is_made_on_first_use_for_the_algorithm_and_signs_at_once_for_all_workers(
+    ring, soon, algorithm
+):  # K-01
+    worker, other = ring(algorithm=algorithm), ring(algorithm=algorithm)
+    key = worker.signing(soon())
+    (found,) = worker.public()
 
-
-def test_all_workers_share_it(ring, soon):
-    assert ring().signing(soon()).kid == ring().signing(soon()).kid
+    assert (key.algorithm, key.private) == (algorithm, True)
+    assert other.signing(soon()).kid == key.kid
+    assert other.find(key.kid).verify(b"message", key.sign(b"message"))
+    assert (found["kid"], found["use"], found["alg"], "d" in found) == (key.kid, "sig", algorithm, False)
 
 
 def test_of_workers_that_race_one_makes_it(ring, keys, soon):
@@ -54,39 +40,16 @@ def test_of_workers_that_race_one_makes_it(ring, keys, soon):
     assert len(kids) == len(keys.read_keys().keys) == 1
 
 
-def test_a_worker_finds_the_key_of_another(ring, soon):
-    key = ring().signing(soon())
-
-    message = b"message"
-    assert ring().find(key.kid).verify(message, key.sign(message))
-
-
-def test_the_key_set_has_public_halves_alone(ring, soon):  # K-01
-    worker = ring()
-    key = worker.signing(soon())
-
-    (found,) = worker.public()
-
-    assert (found["kid"], found["use"], found["alg"], "d" in found) == (key.kid, "sig", "ES256", False)
-
-
-def test_the_private_half_lies_encrypted_where_a_secret_says_so(ring, keys, soon):
-    ring(secret="s" * 32).signing(soon())
-
-    (record,) = keys.read_keys().keys
-    assert record.private.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-    assert ring(secret="s" * 32).signing(soon()).kid == record.kid
-
-
-@pytest.mark.parametrize("secret", [None, "other" * 8])
-def test_with_another_secret_nothing_is_signed_and_all_is_verified(ring, soon, secret):
+def test_the_private_half_is_encrypted_with_the_secret_and_without_it_nothing_is_signed(ring, keys, soon):
     kid = ring(secret="s" * 32).signing(soon()).kid
-    worker = ring(secret=secret)
 
-    with pytest.raises(StoreUnavailable, match="key_encryption_secret"):
-        worker.signing(soon())
-
-    assert worker.find(kid).kid == kid
+    assert keys.read_keys().keys[0].private.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert ring(secret="s" * 32).signing(soon()).kid == kid
+    for secret in (None, "other" * 8):
+        worker = ring(secret=secret)
+        with pytest.raises(StoreUnavailable, match="key_encryption_secret"):
+            worker.signing(soon())
+        assert worker.find(kid).kid == kid
 
 
 # One after the other
@@ -186,7 +149,7 @@ def test_a_key_that_is_known_is_found_without_a_look(ring, keys, clock, soon):
     assert keys.asked == before
 
 
-def test_a_worker_that_only_checks_learns_that_nobody_needs_a_key_any_more(ring, clock, soon):
+def test_a_worker_that_only_checks_learns_that_a_key_is_needed_no_longer(ring, clock, soon):
     maker, checker = ring(), ring()
     old = maker.signing(soon()).kid
     assert checker.find(old)
@@ -221,18 +184,10 @@ def test_unknown_ids_in_many_threads_make_a_worker_look_once(ring, keys, soon):
 
 def test_a_key_that_signs_at_once_is_found_by_a_worker_that_has_just_looked(ring, soon):
     maker, checker = ring(), ring()
-    checker.find(maker.signing(soon()).kid)
-    new = maker.add(make("ES256"), at_once=True)
-
-    assert checker.find(new.kid)
-
-
-def test_the_very_first_key_is_found_by_a_worker_that_has_just_looked(ring, soon):
-    maker, checker = ring(), ring()
     checker.public()
-    new = maker.signing(soon())
+    assert checker.find(maker.signing(soon()).kid)  # the very first
 
-    assert checker.find(new.kid)
+    assert checker.find(maker.add(make("ES256"), at_once=True).kid)
 
 
 def test_signing_looks_once_a_second(ring, keys, clock, soon):

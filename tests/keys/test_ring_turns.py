@@ -1,42 +1,21 @@
-"""Signing keys when a secret changes, when one is removed, and when several processes make the next."""
+"""Signing keys when a secret changes, when the next is made, and when one is removed."""
 
 from __future__ import annotations
-
-import time
 
 import pytest
 
 from helpers.changes import remove_key
-from helpers.processes import Processes
-from oauth_mw import StoreUnavailable, open_store
+from helpers.key_rings import LEAD
+from oauth_mw import StoreUnavailable
+from oauth_mw.keys import keypair
 from oauth_mw.keys.keypair import make
-from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
+from oauth_mw.keys.ring import NEED_SECONDS
 from oauth_mw.keys.schedule import MARGIN_SECONDS, with_need
 
-LEAD = 300
+STORE_KINDS = ["memory"]
+
 HOUR = 3600
 OLD, NEW = "o" * 32, "n" * 32
-
-
-@pytest.fixture
-def keys(store):
-    return store
-
-
-@pytest.fixture
-def ring(keys, clock):
-    """A worker's own; time goes on for all of them together."""
-
-    def ring(secret=None, **options):
-        options = {"algorithm": "ES256", "lifetime": None, "lead": LEAD, **options}
-        return KeyRing(keys, clock, clock, secret=secret, **options)
-
-    return ring
-
-
-@pytest.fixture
-def signs(clock):
-    return lambda ring: ring.signing(int(clock()) + 60).kid
 
 
 # Another secret
@@ -45,62 +24,49 @@ def signs(clock):
 def test_keys_that_lie_open_go_on_when_a_secret_is_set(ring, signs):
     kid = signs(ring())
 
-    assert signs(ring(OLD)) == kid
+    assert signs(ring(secret=OLD)) == kid
 
 
-def test_a_change_of_the_secret_stops_nobody(ring, signs, clock):
-    before, after = ring(OLD), ring(NEW)
+def test_after_a_change_of_the_secret_each_worker_signs_with_the_key_that_it_can_read(ring, signs, clock):
+    before, after = ring(secret=OLD), ring(secret=NEW)
     first = signs(before)
     second = after.add(make("ES256")).kid
 
     used = []
-    for seconds in (0, LEAD - 1, 1, 1):
+    for seconds in (0, LEAD - 1, 1, *[MARGIN_SECONDS] * 3):
         clock.move(seconds)
         used.append((signs(before), signs(after)))
 
-    assert used == [(first, second)] * 4
-
-
-def test_workers_that_cannot_read_the_next_key_use_theirs_and_others_find_it(ring, signs, clock):
-    before, after = ring(OLD), ring(NEW)
-    first = signs(before)
-    after.add(make("ES256"))
-    for _ in range(3):
-        clock.move(MARGIN_SECONDS)
-        signs(before)
-
-    assert ring(NEW).find(first) is not None
+    assert used == [(first, second)] * 6
+    assert ring(secret=NEW).find(first) is not None
 
 
 @pytest.mark.parametrize("options", [{"lifetime": HOUR}, {"algorithm": "EdDSA"}], ids=["lifetime", "algorithm"])
 def test_who_has_another_secret_makes_no_key_for_those_who_cannot_read_it(ring, keys, signs, clock, options):
-    signs(ring(OLD))
+    signs(ring(secret=OLD))
     clock.move(2 * HOUR)
 
     for secret in (NEW, None):
         with pytest.raises(StoreUnavailable, match="key_encryption_secret"):
-            signs(ring(secret, **options))
+            signs(ring(secret=secret, **options))
     assert len(keys.read_keys().keys) == 1
 
 
 def test_a_key_that_cannot_be_read_is_tried_once(ring, signs, clock, monkeypatch):
-    signs(ring(OLD))
-    worker, tried = ring(NEW), []
-    monkeypatch.setattr("oauth_mw.keys.keypair.from_pem", _refusing(tried))
+    signs(ring(secret=OLD))
+    worker, tried = ring(secret=NEW), []
+
+    def refuse(*given):
+        tried.append(given)
+        raise ValueError
+
+    monkeypatch.setattr(keypair, "from_pem", refuse)
     for _ in range(3):
         clock.move(1)
         with pytest.raises(StoreUnavailable):
             signs(worker)
 
     assert len(tried) == 1
-
-
-def _refusing(tried):
-    def refuse(*given):
-        tried.append(given)
-        raise ValueError
-
-    return refuse
 
 
 # One after the other
@@ -158,10 +124,12 @@ def test_a_key_that_is_needed_again_meanwhile_stays(ring, keys, signs, clock, mo
     clock.move(3 * MARGIN_SECONDS)
     signs(worker)
     update, until = keys.update_keys, int(clock()) + 60
-    monkeypatch.setattr(
-        keys, "update_keys", lambda change: (update(lambda found: with_need(found, first, until)), update(change))[1]
-    )
 
+    def needed_again(change):
+        update(lambda found: with_need(found, first, until))
+        return update(change)
+
+    monkeypatch.setattr(keys, "update_keys", needed_again, raising=False)
     worker.add(make("ES256"))
 
     assert ring().find(first) is not None
@@ -181,49 +149,14 @@ def test_once_told_a_worker_finds_a_removed_key_no_more(ring, keys, signs):
     assert worker.find(kid) is None
 
 
-def test_while_the_store_is_down_a_worker_that_was_told_believes_no_key(ring, keys, signs, clock, monkeypatch):
+def test_while_the_store_is_down_a_worker_that_was_told_to_forget_believes_no_key(ring, keys, signs):
     worker = ring()
     kid = signs(worker)
-    asked = []
-    monkeypatch.setattr(keys, "read_keys", lambda: asked.append(1) or _down())
+    keys.down, asked = True, keys.asked
 
     worker.forget()
 
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             worker.find(kid)
-    assert len(asked) == 1
-
-
-def _down():
-    raise StoreUnavailable("down")
-
-
-# Processes
-
-MAKER = """
-import time
-from oauth_mw.keys.ring import NEED_SECONDS, KeyRing
-options = {"algorithm": "ES256", "lifetime": 3600, "lead": 300, "secret": None}
-rings = [KeyRing(store, time.time, time.monotonic, **options) for _ in range(20)]
-print("ready", flush=True)
-sys.stdin.readline()
-print(*{ring.signing(int(time.time()) + 60).kid for ring in rings}, flush=True)
-"""
-
-
-def test_of_processes_that_see_it_due_at_once_one_makes_the_next(tmp_path):
-    store = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True)
-    past = time.time() - HOUR
-    first = KeyRing(store, lambda: past, time.monotonic, algorithm="ES256", lifetime=None, lead=LEAD, secret=None)
-    kid = first.signing(int(past) + HOUR).kid
-    with Processes(store.url) as start:
-        workers = [start(MAKER) for _ in range(3)]
-        assert [worker.says() for worker in workers] == ["ready"] * 3
-        for worker in workers:
-            worker.hears()
-        used = {worker.says() for worker in workers}
-
-    assert used == {kid}
-    assert len(store.read_keys().keys) == 2
-    store.close()
+    assert keys.asked == asked + 1

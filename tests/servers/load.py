@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 
 from hosting import Server
-from wire import GRANT, Answer, ask, basic, bearer
+from operating import Operator
+from wire import GRANT, Answer, ask, basic, bearer, issue, revoke
 
 PATIENCE_SECONDS = 20.0
 THREADS = 4
@@ -110,3 +111,40 @@ def kill_and_wait_for_another(server: Server, load: Load, victim: int) -> None:
     killed = time.monotonic()
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(load.processes(200, killed) - {victim}) >= server.kind.processes)
+
+
+def check_ended_within(server: Server, event: str, bound: float) -> None:
+    """End the tokens of a new client, and see that every worker refuses them from then on (R-01).
+
+    :param event: ``revoke`` at the endpoint, or what an operator does in another process.
+    :param bound: seconds after the event from which each request is judged.
+    """
+    with Operator(server.store_url) as operator:
+        operator("add", f"client-{event}", secret := "Vb3nM6kT9wX2cR5yJ8sD")
+        token = issue(server, f"client-{event}", secret)
+        server.confidential.add(secret)
+        with using(server, token) as load:
+            workers = cached_everywhere(server, load)
+            if event == "revoke":
+                assert revoke(server, token, f"client-{event}", secret).status == 200
+            else:
+                operator(*([event] if event == "retire" else [event, f"client-{event}"]))
+            late = time.monotonic() + bound
+            wait_until(lambda: load.processes(401, late) >= workers and len(load.since(late)) > 10 * len(workers))
+
+    assert load.statuses(late) == {401}
+    assert load.statuses() == {200, 401}
+
+
+def check_killed_workers(server: Server, bound: float) -> None:
+    """Kill every worker in turn under load: the others answer, and a revocation holds ``bound`` seconds later."""
+    token = issue(server)
+    with using(server, token) as load, issuing(server, "beta", threads=2) as issues:
+        for victim in cached_everywhere(server, load):
+            kill_and_wait_for_another(server, load, victim)
+        revoke(server, token)
+        late = time.monotonic() + bound
+        wait_until(lambda: len(load.processes(401, late)) >= server.kind.processes)
+    # A connection may break while its worker is killed; nothing else goes wrong.
+    assert load.statuses() <= {200, 401, 0} and issues.statuses() <= {200, 0}
+    assert load.statuses(late) == {401}

@@ -55,16 +55,11 @@ def test_requests_oauthlib_gets_and_uses_a_token(
     assert session.get(f"{service.url}/whoami").json()["client_id"] == client_id
 
 
-def test_requests_oauthlib_gets_the_scope_it_asks_for(
+def test_oauthlib_gets_the_scope_it_asks_for_and_names_a_wrong_secret_as_invalid_client(
     oauthlib_token: Callable[..., tuple[OAuth2Session, Any]],
 ) -> None:
     _, token = oauthlib_token(*ODD_CLIENTS["plain"], scope=["write"])
     assert token.scopes == ["write"]
-
-
-def test_oauthlib_names_a_wrong_secret_as_invalid_client(
-    oauthlib_token: Callable[..., tuple[OAuth2Session, Any]],
-) -> None:
     with pytest.raises(InvalidClientError):
         oauthlib_token(ODD_CLIENTS["plain"][0], "not its own")
 

@@ -23,22 +23,10 @@ def test_body_without_length_is_no_body(server: Server) -> None:  # H-01
     assert answer and (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-LENGTHS = {
-    "letters": "abc",
-    "negative": "-1",
-    "plus sign": "+29",
-    "underscore": "2_9",
-    "hexadecimal": "0x1d",
-    "fraction": "29.0",
-    "list": "29,29",
-    "superscript digits": "\xb2\xb9",
-    "empty": "",
-    "forty digits": "9" * 40,
-    "ten gigabytes": "10737418240",
-}
+LENGTHS = ["abc", "-1", "+29", "2_9", "0x1d", "29.0", "29,29", "\xb2\xb9", "", "9" * 40, "10737418240"]
 
 
-@pytest.mark.parametrize("length", LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize("length", LENGTHS, ids=ascii)
 def test_length_that_is_no_bounded_number_is_refused(server: Server, length: str) -> None:  # H-02, T-21
     assert refused(exchange(server, token_request(f"Content-Length: {length}")))
 

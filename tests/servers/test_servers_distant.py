@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from hosting import KINDS, Server, running
 from links import family, holders
-from load import cached_everywhere, using, wait_until
-from operating import Operator
+from load import check_ended_within
 from wire import ask, bearer, issue, revoke
 
 from oauth_mw import open_store
@@ -32,11 +31,7 @@ PAIRS = [
 ]
 
 
-@pytest.fixture(
-    scope="module",
-    params=PAIRS,
-    ids="-".join,
-)
+@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server over a place of its own on the engine that all tests share."""
     name, engine = request.param
@@ -97,18 +92,4 @@ def test_no_two_processes_share_a_connection(server: Server, threads: ThreadPool
 
 @pytest.mark.parametrize("event", ["revoke", "disable"])
 def test_an_ended_token_is_refused_by_every_worker_within_the_lag(server: Server, event: str) -> None:  # R-01
-    with Operator(server.store_url) as operator:
-        operator("add", f"client-{event}", secret := "Vb3nM6kT9wX2cR5yJ8sD")
-        token = issue(server, f"client-{event}", secret)
-        server.confidential.add(secret)
-        with using(server, token) as load:
-            workers = cached_everywhere(server, load)
-            if event == "revoke":
-                assert revoke(server, token, f"client-{event}", secret).status == 200
-            else:
-                operator(event, f"client-{event}")
-            late = time.monotonic() + LAG
-            wait_until(lambda: load.processes(401, late) >= workers and len(load.since(late)) > 10 * len(workers))
-
-    assert load.statuses(late) == {401}
-    assert load.statuses() == {200, 401}
+    check_ended_within(server, event, LAG)

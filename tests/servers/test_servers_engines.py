@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from hosting import Server
-from load import Load, cached_everywhere, issuing, kill_and_wait_for_another, using, wait_until
+from load import Load, cached_everywhere, check_killed_workers, issuing, using, wait_until
 from wire import GRANT, ask, basic, bearer, issue, revoke
 
 from helpers.engines import Engine, Postgres, Redis
@@ -86,16 +86,7 @@ def test_lost_engine_is_503_and_all_is_well_when_it_is_back(
     ("name", "kind"), [("gunicorn", "postgresql"), ("gunicorn-preload", "redis"), ("uwsgi", "postgresql")]
 )
 def test_service_goes_on_when_workers_are_killed(server: Server) -> None:
-    token = issue(server)
-    with using(server, token) as load, issuing(server, "beta", threads=2) as issues:
-        for victim in cached_everywhere(server, load):
-            kill_and_wait_for_another(server, load, victim)
-        revoke(server, token)
-        late = time.monotonic() + OPTIONS["revocation_lag_seconds"]
-        wait_until(lambda: len(load.processes(401, late)) >= server.kind.processes)
-    # A connection may break while its worker is killed; nothing else goes wrong.
-    assert load.statuses() <= {200, 401, 0} and issues.statuses() <= {200, 0}
-    assert load.statuses(late) == {401}
+    check_killed_workers(server, OPTIONS["revocation_lag_seconds"])
 
 
 @pytest.mark.parametrize(("name", "kind"), [("uwsgi", "redis"), ("uwsgi-threads", "redis")])

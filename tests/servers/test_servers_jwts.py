@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 
 import pytest
 from hosting import Server, running, store_in
-from load import cached_everywhere, using, wait_until
-from operating import Operator
-from wire import ask, bearer, issue, revoke
+from load import check_ended_within, wait_until
+from wire import ask, bearer, issue
 
 from helpers.jwts import JWT
 from oauth_mw import open_store
@@ -83,19 +81,4 @@ def test_of_parallel_first_requests_one_makes_the_key_and_every_worker_has_it(se
 def test_an_ended_token_is_refused_by_every_worker_within_the_lag(
     server: Server, pair: tuple[str, str], event: str
 ) -> None:
-    bound = 0 if pair[1] == "sqlite" else LAG
-    with Operator(server.store_url) as operator:
-        operator("add", f"client-{event}", secret := "Vb3nM6kT9wX2cR5yJ8sD")
-        token = issue(server, f"client-{event}", secret)
-        server.confidential.add(secret)
-        with using(server, token) as load:
-            workers = cached_everywhere(server, load)
-            if event == "revoke":
-                assert revoke(server, token, f"client-{event}", secret).status == 200
-            else:
-                operator(*([event] if event == "retire" else [event, f"client-{event}"]))
-            late = time.monotonic() + bound
-            wait_until(lambda: load.processes(401, late) >= workers and len(load.since(late)) > 10 * len(workers))
-
-    assert load.statuses(late) == {401}
-    assert load.statuses() == {200, 401}
+    check_ended_within(server, event, 0 if pair[1] == "sqlite" else LAG)

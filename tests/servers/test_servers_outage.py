@@ -31,9 +31,7 @@ def put_store_back(folder: Path) -> None:
         file.rename(folder / file.name)
 
 
-@pytest.mark.parametrize(
-    "name", [name if name == "gunicorn" else pytest.param(name, marks=pytest.mark.slow) for name in PREFORKING]
-)
+@pytest.mark.parametrize("name", PREFORKING)
 def test_removed_store_is_503_and_all_is_well_when_it_is_back(start: Callable[..., Server], name: str) -> None:
     server = start(name)
     token = issue(server)
@@ -53,7 +51,6 @@ def test_removed_store_is_503_and_all_is_well_when_it_is_back(start: Callable[..
     assert ask(server, "GET", "/whoami", bearer(issue(server))).status == 200
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", PREFORKING)
 def test_revocation_into_a_removed_store_is_not_acknowledged(start: Callable[..., Server], name: str) -> None:
     server = start(name)
@@ -66,7 +63,6 @@ def test_revocation_into_a_removed_store_is_not_acknowledged(start: Callable[...
     assert ask(server, "GET", "/whoami", bearer(token)).status == 401
 
 
-@pytest.mark.slow
 def test_tokens_of_a_store_that_was_exchanged_are_refused(start: Callable[..., Server]) -> None:
     server = start("gunicorn")
     token = issue(server)
@@ -79,7 +75,6 @@ def test_tokens_of_a_store_that_was_exchanged_are_refused(start: Callable[..., S
     assert ask(server, "GET", "/whoami", bearer(issue(server))).status == 200
 
 
-@pytest.mark.slow
 def test_server_that_is_started_again_makes_a_new_store(start: Callable[..., Server]) -> None:
     server = start("gunicorn-preload")
     token = issue(server)
@@ -90,7 +85,6 @@ def test_server_that_is_started_again_makes_a_new_store(start: Callable[..., Ser
     assert ask(again, "GET", "/whoami", bearer(issue(again))).status == 200
 
 
-@pytest.mark.slow
 def test_tokens_and_revocations_survive_the_servers_end(start: Callable[..., Server]) -> None:
     server = start("gunicorn-preload")
     ended, live = issue(server), issue(server)

@@ -70,18 +70,11 @@ def check_no_stale_accept(server: Server, operator: Operator, event: str, client
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_ended_token_is_refused_by_every_worker_at_once(
-    server: Server, operator: Operator, make_client: Callable[[], Client], event: str
-) -> None:
-    check_no_stale_accept(server, operator, event, make_client())
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.slow)])
 def test_ended_token_is_refused_by_every_worker_at_once_each_time(
-    server: Server, operator: Operator, make_client: Callable[[], Client], event: str
+    server: Server, operator: Operator, make_client: Callable[[], Client], event: str, rounds: int
 ) -> None:
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         check_no_stale_accept(server, operator, event, make_client())
 
 

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from helpers.builders import HOUR
-from helpers.remote_log import LAG, Scene
-from helpers.support import HandClock, one_store
+from helpers.remote_log import LAG
+from helpers.support import one_store
 from oauth_mw import StoreUnavailable
 from oauth_mw.deadlines import RequestDeadline
-from oauth_mw.protocols import Store
-from oauth_mw.tokens.follower import LogFollower
 
 pytestmark = one_store
-
-
-@pytest.fixture
-def make(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
-    """A scene in which nobody looks ahead but by hand."""
-    monkeypatch.setattr(LogFollower, "start", lambda self: None)
-    return lambda **options: Scene(store, clock, **options)
 
 
 # The lag
 
 
-def test_what_another_ended_is_met_when_the_lag_is_over_and_not_before(make):
+def test_what_another_revoked_is_met_when_the_lag_is_over_and_within_it_no_request_polls(make):
     scene = make()
     scene.end(scene.elsewhere)
-    scene.ticks.move(LAG - 0.001)
-    before = scene.accepts()
-    scene.ticks.move(0.001)
-
-    assert (before, scene.accepts()) == (True, False)
-
-
-def test_within_the_lag_nobody_looks(make):
-    scene = make()
     looks = scene.log.looks
     scene.ticks.move(LAG - 0.001)
+    before = scene.accepts()
+    assert (before, scene.hits(), scene.log.looks) == (True, True, looks)
+    scene.ticks.move(0.001)
 
-    assert scene.hits() and scene.log.looks == looks
+    assert not scene.accepts()
 
 
 def test_the_lag_counts_from_before_the_log_was_asked(make):
@@ -57,7 +40,7 @@ def test_the_lag_counts_from_before_the_log_was_asked(make):
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_who_was_paused_over_a_look_trusts_nothing_when_it_wakes(make, when):
+def test_a_worker_that_was_paused_in_a_poll_trusts_nothing_when_it_wakes(make, when):
     scene = make()
     setattr(scene.log, when, lambda: scene.ticks.move(HOUR))
     scene.cache.poll_early()
@@ -65,7 +48,7 @@ def test_who_was_paused_over_a_look_trusts_nothing_when_it_wakes(make, when):
     assert not scene.hits()
 
 
-def test_who_was_paused_looks_before_it_answers(make):
+def test_a_worker_that_was_paused_polls_before_it_answers(make):
     scene = make(grace=HOUR)
     scene.end(scene.elsewhere)
     scene.ticks.move(100)
@@ -119,20 +102,14 @@ def test_an_outage_is_met_when_the_lag_is_over_and_not_before(make):
 # What this process itself ends
 
 
-def test_an_own_revocation_is_known_at_once(make):
-    scene = make()
-    scene.end(scene.log)
-
-    assert not scene.accepts()
-
-
-def test_the_request_after_an_own_revocation_does_not_look(make):
+def test_an_own_revocation_is_known_at_once_and_the_next_request_does_not_poll(make):
     scene = make()
     other = scene.known()
     scene.end(scene.log)
     looks = scene.log.looks
 
     assert scene.cache.cached(other) and scene.log.looks == looks
+    assert not scene.accepts()
 
 
 def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_request(make):

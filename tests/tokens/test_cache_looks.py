@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from threading import Timer
 
@@ -10,42 +9,27 @@ import pytest
 
 from helpers.builders import HOUR
 from helpers.engines import wait_until
-from helpers.remote_log import LAG, TIMEOUT, Scene
-from helpers.support import HandClock, one_store
+from helpers.remote_log import LAG, TIMEOUT
+from helpers.support import one_store
 from oauth_mw import StoreUnavailable
 from oauth_mw.deadlines import RequestDeadline
-from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import RETRY_SECONDS
-from oauth_mw.tokens.follower import LogFollower
 
 pytestmark = one_store
-
-
-@pytest.fixture
-def make(store: Store, clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
-    """A scene in which nobody looks ahead but by hand."""
-    monkeypatch.setattr(LogFollower, "start", lambda self: None)
-    return lambda **options: Scene(store, clock, **options)
 
 
 # Failures
 
 
-def test_one_lost_connection_is_no_outage(make):
-    scene = make()
+@pytest.mark.parametrize("revoked", [False, True])
+def test_one_lost_connection_is_no_outage_and_lets_no_revoked_token_pass(make, revoked):
+    scene = make(grace=HOUR if revoked else 0)
+    if revoked:
+        scene.end(scene.elsewhere)
     scene.ticks.move(LAG)
     scene.log.failures = 1
 
-    assert scene.accepts()
-
-
-def test_one_lost_connection_lets_nobody_pass_who_was_ended(make):
-    scene = make(grace=HOUR)
-    scene.end(scene.elsewhere)
-    scene.ticks.move(LAG)
-    scene.log.failures = 1
-
-    assert not scene.accepts()
+    assert scene.accepts() is not revoked
 
 
 def test_right_after_a_failure_nobody_asks(make):
@@ -83,47 +67,35 @@ def test_who_had_no_time_left_has_not_found_an_outage(make):
 # Waiting for the look of another
 
 
-def test_in_a_known_outage_nobody_waits_for_the_look_of_another(make):
+@pytest.mark.parametrize(
+    ("pause", "waits"), [(RETRY_SECONDS, False), (2 * TIMEOUT + RETRY_SECONDS, True)], ids=["known", "forgotten"]
+)
+def test_in_a_known_outage_no_request_waits_for_the_poll_of_another_until_a_pause(make, pause, waits):
     scene = make(grace=HOUR)
     scene.log.failures = 2
     scene.ticks.move(LAG)
     scene.cache.poll_early()
     scene.end(scene.elsewhere)
-    scene.ticks.move(RETRY_SECONDS)
-
-    with scene.look_under_way():
-        assert scene.accepts()
-
-
-def test_what_was_known_of_an_outage_is_forgotten_in_a_pause(make):
-    scene = make(grace=HOUR)
-    scene.log.failures = 2
-    scene.ticks.move(LAG)
-    scene.cache.poll_early()
-    scene.end(scene.elsewhere)
-    scene.ticks.move(2 * TIMEOUT + RETRY_SECONDS)
+    scene.ticks.move(pause)
 
     with scene.look_under_way() as go_on:
-        Timer(0.05, go_on).start()
-        assert not scene.accepts()
+        if waits:
+            Timer(0.05, go_on).start()
+        assert scene.accepts() is not waits
 
 
 # A lag of 0
 
 
-def test_without_a_lag_every_request_asks(make):
+def test_without_a_lag_every_request_polls_and_meets_what_another_revoked(make):
     scene = make(lag=0)
     looks = scene.log.looks
     accepted = [scene.accepts() for _ in range(3)]
 
     assert (accepted, scene.log.looks - looks) == ([True] * 3, 3)
-
-
-def test_without_a_lag_the_next_request_meets_what_another_ended(make):
-    scene = make(lag=0)
     scene.end(scene.elsewhere)
-
     assert not scene.accepts()
+    assert scene.cache.follower is None
 
 
 def test_without_a_lag_no_look_serves_who_came_after_it_began(make):
@@ -146,7 +118,3 @@ def test_without_a_lag_threads_share_a_look_that_began_after_they_came(make):
 
     assert [answer.result() for answer in answers] == [True] * 8
     assert scene.log.looks - looks == 2
-
-
-def test_without_a_lag_nobody_looks_ahead(make):
-    assert make(lag=0).cache.follower is None

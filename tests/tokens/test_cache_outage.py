@@ -16,6 +16,8 @@ from oauth_mw.rules import Rules
 from oauth_mw.tokens.cache import POLL_SECONDS, RETRY_SECONDS, TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
+STORE_KINDS = ["memory"]
+
 GRACE = 30
 
 

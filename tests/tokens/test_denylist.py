@@ -21,11 +21,6 @@ def key(number: int, expires_at: int = NOW + 60) -> bytes:
 
 
 @pytest.fixture
-def clock():
-    return HandClock()
-
-
-@pytest.fixture
 def denylist(clock):
     return Denylist(clock, clock)
 
@@ -36,49 +31,25 @@ def load(denylist, events):
     denylist.settle()
 
 
-def test_nothing_has_ended_at_first(denylist):
+@pytest.mark.parametrize("learn", [load, Denylist.apply], ids=["read whole", "followed"])
+def test_what_the_log_names_is_revoked_and_nothing_else(denylist, learn):
     assert not denylist.is_revoked(key(1), "x", 0)
 
+    learn(denylist, [Revocation(5, "x", key(1), True), Revocation(7, "y"), Revocation(5, "y")])
 
-@pytest.mark.parametrize("whole", [True, False], ids=["read whole", "followed"])
-class TestLearned:
-    @pytest.fixture
-    def learn(self, denylist, whole):
-        return (lambda events: load(denylist, events)) if whole else denylist.apply
-
-    def test_a_token_is_dead_and_no_other(self, denylist, learn, whole):
-        learn([Revocation(5, "x", key(1), True)])
-
-        assert [denylist.is_revoked(key(number), "x", 9) for number in (1, 2)] == [True, False]
-
-    def test_all_of_a_client_that_were_issued_before_are_dead(self, denylist, learn, whole):
-        learn([Revocation(5, "x")])
-
-        assert [denylist.is_revoked(key(1), "x", position) for position in (4, 5, 6)] == [True, False, False]
-
-    def test_another_client_goes_on(self, denylist, learn, whole):
-        learn([Revocation(5, "x")])
-
-        assert not denylist.is_revoked(key(1), "y", 4)
-
-    def test_the_last_event_of_a_client_counts_in_whatever_order_they_come(self, denylist, learn, whole):
-        learn([Revocation(7, "x"), Revocation(5, "x")])
-
-        assert denylist.is_revoked(key(1), "x", 6)
+    assert [denylist.is_revoked(key(number), "x", 9) for number in (1, 2)] == [True, False]
+    # Of a client what was issued before the last event, in whatever order they come.
+    assert [denylist.is_revoked(key(3), "y", position) for position in (4, 6, 7, 8)] == [True, True, False, False]
+    assert not denylist.is_revoked(key(3), "z", 4)
 
 
-def test_what_is_told_twice_counts_once(denylist):
-    denylist.apply([Revocation(5, "x", key(1), True)] * 2)
-
+def test_what_comes_twice_counts_once_and_a_restart_forgets_it(denylist):
+    denylist.apply([Revocation(5, "x", key(1), True)] * 2 + [Revocation(6, "y")])
     assert len(denylist) == 1
-
-
-def test_a_restart_forgets_what_was_known(denylist):
-    denylist.apply([Revocation(5, "x", key(1), True), Revocation(6, "x")])
 
     load(denylist, [])
 
-    assert not denylist.is_revoked(key(1), "x", 0)
+    assert not denylist.is_revoked(key(1), "x", 0) and not denylist.is_revoked(key(2), "y", 0)
 
 
 @pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])

@@ -16,6 +16,8 @@ from oauth_mw.model import MAX_LIFETIME, Client
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
+STORE_KINDS = ["memory"]
+
 CLIENT = Client("reader", "Reader", ("read",))
 
 
@@ -29,22 +31,13 @@ def text_of(expires_at: int) -> str:
     return urlsafe_b64encode(expires_at.to_bytes(4) + bytes(32)).decode()
 
 
-def test_a_token_begins_with_its_prefix(tokens):
-    text, _ = tokens("acme_").issue(CLIENT, ("read",), 60)
+def test_a_token_begins_with_its_prefix_and_its_id_is_the_expiry_and_the_digest(tokens):
+    text, issued = tokens("acme_").issue(CLIENT, ("read",), 60)
 
     assert text.startswith("acme_") and len(text) == 5 + 48
-
-
-def test_tokens_of_an_earlier_prefix_stay_good(tokens):
-    text, issued = tokens("old_").issue(CLIENT, ("read",), 60)
-
-    assert tokens("new_").read(text) == issued
-
-
-def test_the_token_id_is_the_expiry_and_the_digest(tokens):
-    text, issued = tokens().issue(CLIENT, ("read",), 60)
-
     assert issued.token_id == issued.expires_at.to_bytes(4).hex() + sha256(text.encode()).digest()[:28].hex()
+    assert tokens("new_").read(text) == issued
+    assert tokens().read(issued.token_id) is None
 
 
 @pytest.mark.parametrize("revoked_before", [0, 7])
@@ -52,18 +45,6 @@ def test_a_token_carries_its_clients_last_revocation(tokens, store, revoked_befo
     _, issued = tokens().issue(replace(CLIENT, revoked_before=revoked_before), ("read",), 60)
 
     assert store.find_token(bytes.fromhex(issued.token_id)).position == revoked_before
-
-
-def test_the_token_id_is_no_token(tokens):
-    _, issued = tokens().issue(CLIENT, ("read",), 60)
-
-    assert tokens().read(issued.token_id) is None
-
-
-def test_sixty_tokens_are_distinct(tokens):  # T-17
-    format_ = tokens()
-
-    assert len({format_.issue(CLIENT, ("read",), 60)[0] for _ in range(60)}) == 60
 
 
 @pytest.mark.parametrize("seconds", [0, -1, MAX_LIFETIME + 2 * 24 * 3600], ids=["now", "past", "too far"])
@@ -84,22 +65,10 @@ def test_a_clock_out_of_range_issues_nothing(tokens, clock, now):  # L-05
         tokens().issue(CLIENT, ("read",), 60)
 
 
-def test_expired_rows_go_by_themselves(tokens, store, clock):  # L-04
-    format_ = tokens()
-    for _ in range(SWEEP_EVERY):
-        format_.issue(CLIENT, ("read",), 60)
-    clock.move(3600)
-
-    for _ in range(SWEEP_EVERY):
-        format_.issue(CLIENT, ("read",), 60)
-
-    assert store.count_tokens() == SWEEP_EVERY
-
-
-@pytest.mark.parametrize(("moved", "left"), [(60, 2 * SWEEP_EVERY), (61, SWEEP_EVERY)])
-def test_expired_rows_stay_for_a_minute_so_that_a_clock_that_is_ahead_sweeps_none_that_live(
+@pytest.mark.parametrize(("moved", "left"), [(60, 2 * SWEEP_EVERY), (61, SWEEP_EVERY), (3600, SWEEP_EVERY)])
+def test_expired_rows_go_by_themselves_after_a_minute_in_which_a_clock_may_be_ahead(
     tokens, store, clock, moved, left
-):
+):  # L-04
     format_ = tokens()
     for _ in range(SWEEP_EVERY):
         format_.issue(CLIENT, ("read",), 60)
@@ -136,19 +105,13 @@ def test_a_token_is_read_as_it_was_issued_until_its_last_second(tokens, clock): 
     assert read == [issued, issued, None]
 
 
-@pytest.mark.parametrize("scopes", [(), ("read",), ("read", "write")])
-def test_a_token_has_the_scope_it_was_issued_with(tokens, scopes):
-    text, issued = tokens().issue(CLIENT, scopes, 60)
+@pytest.mark.parametrize(
+    ("scopes", "audience"), [((), []), (("read",), [API]), (("read", "write"), [BILLING, API])], ids=["0", "1", "2"]
+)
+def test_a_token_has_the_scope_and_audience_it_was_issued_with(tokens, scopes, audience):  # N-01
+    text, issued = tokens().issue(CLIENT, scopes, 60, audience)
 
-    assert (issued.scope, issued.scopes) == (" ".join(scopes), frozenset(scopes))
-    assert tokens().read(text) == issued
-
-
-@pytest.mark.parametrize("audience", [[], [API], [BILLING, API]], ids=len)
-def test_a_token_is_for_whom_it_was_issued_for(tokens, audience):  # N-01
-    text, issued = tokens().issue(CLIENT, (), 60, audience)
-
-    assert issued.audience == tuple(audience)
+    assert (issued.scope, issued.scopes, issued.audience) == (" ".join(scopes), frozenset(scopes), tuple(audience))
     assert (tokens().read(text), tokens().find(text)) == (issued, (issued, True))
 
 
@@ -157,12 +120,6 @@ def test_a_token_is_revoked_once(tokens):
 
     assert [tokens().revoke(issued), tokens().revoke(issued)] == [True, False]
     assert tokens().read(text) is None
-
-
-def test_neither_a_token_nor_its_format_shows_the_text(tokens):  # L-02
-    text, issued = tokens("acme_").issue(CLIENT, ("read",), 60)
-
-    assert text not in f"{issued!r} {issued} {tokens()!r}"
 
 
 @pytest.mark.parametrize("position", [0, 5, 6, 30, 52])

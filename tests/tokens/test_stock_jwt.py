@@ -20,8 +20,8 @@ from joserfc.jwk import KeySet
 from webtest import TestApp
 
 from helpers.serving import serving
-from helpers.support import SECRET, HandClock, basic, bearer, echo
-from oauth_mw import OAuthMiddleware, admin, assembly, open_store
+from helpers.support import SECRET, TESTER, HandClock, bearer, echo, middleware
+from oauth_mw import admin, open_store
 from oauth_mw.keys.keypair import ALGORITHMS
 
 pytestmark = [
@@ -41,18 +41,16 @@ def issued(algorithm):
     """An issuer's URL, and what a service may be sent."""
     clock = HandClock()
     store = open_store("memory://", create=True, clock=clock)
-    with serving() as (issuer, set_app), pytest.MonkeyPatch.context() as patch:
-        build = assembly.build
-        patch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
+    with serving() as (issuer, set_app):
         options = {"issuer": issuer, "token_format": "jwt", "signing_algorithm": algorithm}
-        guarded = OAuthMiddleware(echo, store=store, audience=[issuer, OURS, OTHER], **options)
+        guarded = middleware(echo, clock, store=store, audience=[issuer, OURS, OTHER], **options)
         set_app(guarded)
         admin.add_client(store, "tester", scope="read write", client_id="tester", secret=SECRET, clock=clock)
 
         def issue(at, resource=OURS):
             clock.now = at
             form = f"grant_type=client_credentials&scope=read&resource={resource}"
-            return TestApp(guarded).post("/oauth/token", form, headers=basic("tester", SECRET)).json["access_token"]
+            return TestApp(guarded).post("/oauth/token", form, headers=TESTER).json["access_token"]
 
         expired = issue(time.time() - 7200)
         good, for_another = issue(time.time()), issue(time.time(), OTHER)
