@@ -187,7 +187,8 @@ def _values(readers: Readers, members: Any) -> dict[str, Any]:
             other[name] = found
         else:
             values[name] = reader(found)
-    if not values.get("public_attributes", frozenset()) <= values.get("attributes", EMPTY).keys():
+    public = values.get("public_attributes")
+    if public and not public <= values.get("attributes", EMPTY).keys():
         raise ValueError("a public attribute that is none")
     if other:
         values["other"] = MappingProxyType(other)

@@ -108,7 +108,11 @@ def test_a_store_of_newer_code_is_refused_with_both_versions(check, store_url, s
 
 
 OLD = {
-    "postgresql": ("oauth_mw.stores.sql.postgresql.engine.OLDEST", 99, "is an older PostgreSQL than 99: upgrade it"),
+    "postgresql": (
+        "oauth_mw.stores.sql.postgresql.engine.OLDEST",
+        99,
+        "is an older PostgreSQL than 99: upgrade PostgreSQL",
+    ),
     "redis": ("oauth_mw.stores.redis.network.checks.OLDEST", (99, 0), ": 99.0 is needed"),
 }
 
