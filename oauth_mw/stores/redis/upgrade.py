@@ -67,6 +67,7 @@ def upgrade(url: str, *, timeout: float = 5.0, progress: Progress = lambda count
     """Upgrade a store to the version of this code. If it is interrupted or fails, it can be run again.
 
     :param timeout: seconds that each step may take.
+    :param progress: called with how many clients were dealt with since the last call, and how many there are.
     :return: ``False`` if the store has that version already.
     :raises AdminError: a client or a signing key cannot be read, or a client has too many secrets. If the upgrade was
         not begun before, nothing was changed.
