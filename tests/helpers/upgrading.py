@@ -12,6 +12,7 @@ import zipfile
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from helpers import postgres_raw, redis_raw
 from helpers.processes import Process, Processes
@@ -66,6 +67,15 @@ def _read(file: str, place: str) -> str:
     :param place: the schema, or the prefix, that takes the place of the fixture's own.
     """
     return (FIXTURES / file).read_text(encoding="utf-8").replace("schema2_fixture", place)
+
+
+def made_by_old_code(url: str) -> dict[str, Any]:
+    """Have the old code make such a store; what is in it."""
+    code = "import json, make_fixtures, sys; print(json.dumps(make_fixtures.Maker(sys.argv[1]).fill()))"
+    environ = {**_old_environ(), "PYTHONPATH": str(FIXTURES.parent)}
+    done = subprocess.run([sys.executable, "-c", code, url], env=environ, stdout=subprocess.PIPE, text=True, check=True)
+    facts: dict[str, Any] = json.loads(done.stdout)
+    return facts
 
 
 def run_old(*words: str) -> subprocess.CompletedProcess[str]:

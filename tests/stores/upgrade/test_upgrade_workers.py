@@ -51,7 +51,7 @@ def worker(processes, tokens, login):
     return worker
 
 
-@BOTH
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
 def test_a_warm_worker_accepts_and_issues_nothing_more(worker, old_url, tokens, login):
     upgrade_store(old_url)
     with closing(open_store(old_url)) as store:
