@@ -112,5 +112,5 @@ def test_what_is_no_old_store_is_refused(cli, url, tmp_path):
     missing = cli("store", "upgrade", store=f"sqlite:///{tmp_path}/missing.db")
 
     assert (memory.exit_code, missing.exit_code) == (2, 2)
-    assert "memory:// is gone when the command ends" in memory.stderr
+    assert "memory:// is lost when the command ends" in memory.stderr
     assert "there is no store at" in missing.stderr
