@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
+import click
 import jwt
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -27,6 +28,7 @@ from helpers.wsgi_client import CheckedApp, challenge_of
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.cli import main
 from oauth_mw.config import OPTIONS
+from oauth_mw.keys import lead_seconds
 from oauth_mw.keys.keypair import ALGORITHMS, from_pem
 from oauth_mw.tokens.jws import header_of, sign
 
@@ -228,3 +230,21 @@ def test_refusals_are_logged_as_it_says(changes, logged):
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert ("missing_token" in answer.stderr) is logged
+
+
+SHOWN = sorted(set(re.findall(r"(?:^\$ |`)oauth-mw ([^`\n]+)", README, re.MULTILINE)))
+
+
+@pytest.mark.parametrize("line", SHOWN)
+def test_a_command_that_is_shown_is_there(line):
+    command: click.Command = main
+    for word in line.split():
+        if isinstance(command, click.Group) and word in command.commands:
+            command = command.commands[word]
+        elif word.startswith("-"):
+            assert any(word in (*each.opts, *each.secondary_opts) for each in command.params), word
+    assert not isinstance(command, click.Group)
+
+
+def test_a_key_is_published_as_long_as_is_said():
+    assert f"published for {lead_seconds(OPTIONS['revocation_lag_seconds'].default)} seconds before it signs" in README

@@ -158,21 +158,14 @@ def test_an_empty_path_is_judged_as_the_root(wrap, client):  # P-06
 
 
 RULED = [
-    ("GET", "/reports", "read", 200),
-    ("HEAD", "/reports", "read", 200),
-    ("GET", "/reports/", "read", 200),
     ("GET", "/reports/a/b", "read", 200),
+    ("HEAD", "/reports", "read", 200),
     ("POST", "/reports", "read", 403),
     ("post", "/reports", "read", 403),
     ("POST", "/reports/x", "write", 200),
-    ("GET", "/reports", "write", 403),
-    ("POST", "/jobs/1", "write", 200),
     ("POST", "/jobs/1/", "write", 200),
-    ("POST", "/jobs/1", "read", 403),
-    ("GET", "/jobs/1", "read write", 403),
     ("DELETE", "/jobs/1/", "read write", 403),
     ("GET", "/jobs/1/2", "read", 200),
-    ("GET", "/reportsx", "write", 200),
 ]
 
 

@@ -40,17 +40,11 @@ def test_what_is_wider_than_an_own_path_or_beside_it_is_taken(path: str) -> None
 
 DEAD_RULES = {
     "same again": ["GET /x a", "GET /x b"],
-    "trailing slash": ["GET /x a", "GET /x/ b"],
-    "below a tail": ["* /x/* a", "GET /x/y b"],
     "path itself under a tail": ["* /x/* a", "GET /x b"],
-    "tail under a tail": ["* /x/* a", "* /x/y/* b"],
-    "literal under a name": ["GET /x/{} a", "GET /x/y b"],
     "name under another name": ["GET /x/{a} a", "GET /x/{b} b"],
-    "HEAD after GET": ["GET /x a", "HEAD /x b"],
     "GET after HEAD and GET": ["HEAD /x a", "GET /x b", "GET /x c"],
     "each method by another": ["GET /x a", "POST /x/* b", "GET,POST /x c"],
     "a tail by its parts together": ["GET /x a", "GET /x/{} b", "GET /x/{}/{}/* c", "GET /x/* d"],
-    "all by one for all": ["* /{}/* a", "* /x b"],
     "second rule for the rest": ["* /* a", "GET /* b"],
     "rest, when all is named": ["GET / a", "GET /{}/* b", "POST /* c"],
 }
@@ -67,16 +61,8 @@ def test_a_rule_that_can_never_match_is_refused_with_those_before_it(rules: list
 
 
 LIVING_RULES = {
-    "other method": ["GET /x a", "POST /x b"],
-    "GET after HEAD": ["HEAD /x a", "GET /x b"],
     "one of two methods is left": ["GET /x a", "GET,POST /x b"],
-    "all methods after two": ["GET,POST /x a", "* /x b"],
-    "specific before wide": ["* /x/y a", "* /x/* b"],
     "tail beyond names": ["* /x a", "* /x/{} b", "* /x/* c"],
-    "below two names only": ["* /x/{}/{}/* a", "* /x/* b"],
-    "a literal does not cover a name": ["* /x/y a", "* /x/z b", "* /x/{} c"],
-    "the root is left": ["* /{}/* a", "* / b"],
-    "the root is left to the rest": ["* /{}/* a", "* /* b"],
     "the rest comes last wherever it stands": ["* /* a", "GET /x b"],
     "rest by method": ["GET /* a", "POST /* b", "* /* c"],
     "fresh segment like a literal": ["* /~ a", "* /~~ b", "* /{} c"],
@@ -94,11 +80,8 @@ def test_a_rule_for_the_rest_is_refused_when_all_else_is_public() -> None:
 
 
 CLOSED = {
-    "same path": (["GET /x a"], "/x"),
     "path with a slash, read widely": (["GET /x a"], "/x/"),
-    "path without its slash, read widely": (["GET /x/ a"], "/x"),
     "below a tail": (["GET /x/* a"], "/x/y/*"),
-    "literal under a name": (["GET /{} a"], "/x"),
     "together": (["GET /x a", "PUT /x/{}/* b"], "/x/*"),
     "everything": (["GET / a", "PUT /{} b", "PUT /{}/{}/* b"], "/*"),
 }
@@ -114,7 +97,6 @@ def test_a_public_path_that_rules_close_wholly_is_refused(rules: list[str], path
 
 
 LEFT_OPEN = {
-    "below the rule": (["* /x a"], "/x/*", "/x/y"),
     "beside the rules": (["* /x/y a", "* /x/z a"], "/x/{}", "/x/w"),
     "above the rule": (["* /x/{}/* a"], "/x/*", "/x/"),
     "under the rest": (["* /* a"], "/x", "/x"),

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from base64 import b64decode
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x25519
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 
 from oauth_mw import ConfigError
 from oauth_mw.keys import MAX_PEM_BYTES
 from oauth_mw.keys.files import FileKeys, readable_by_all
-from oauth_mw.keys.keypair import Key, make
+from oauth_mw.keys.keypair import ALGORITHMS, Key, from_pem, make
 
 PASSWORD = "correct horse é battery"
 PRIVATE = "-----BEGIN PRIVATE KEY-----"
@@ -193,3 +202,52 @@ def test_files_that_all_can_read_are_named(put, tmp_path):
 
     assert readable_by_all([*paths, f"{tmp_path}/link"]) == [paths[2], f"{tmp_path}/link"]
     assert FileKeys(paths, None).signing(0)
+
+
+# The PEMs themselves
+
+HEX_ROUNDS = "0203" + (600_000).to_bytes(3).hex()  # as an integer in DER
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_pem_is_read_back_with_its_password(algorithm):
+    key = make(algorithm)
+
+    assert from_pem(key.pem(PASSWORD), PASSWORD).kid == key.kid
+
+
+def test_each_guess_of_a_password_costs_600_000_rounds_and_no_two_pems_of_a_key_are_alike():
+    key = make("ES256")
+    first, second = (key.pem(PASSWORD).splitlines() for _ in range(2))
+
+    assert (first[0], first[-1]) == ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "-----END ENCRYPTED PRIVATE KEY-----")
+    assert HEX_ROUNDS in b64decode("".join(first[1:-1])).hex()
+    assert set(first[1:-1]) & set(second[1:-1]) == set()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs the command openssl")
+def test_openssl_reads_it(algorithm):
+    key = make(algorithm)
+
+    command = ["openssl", "pkey", "-passin", f"pass:{PASSWORD}"]
+    read = subprocess.run(command, input=key.pem(PASSWORD), capture_output=True, text=True)
+
+    assert read.stdout == key.pem(), read.stderr
+
+
+@pytest.mark.parametrize("password", ["ab", "password12345678", "x" * 500])
+def test_what_others_encrypted_is_read_whatever_the_password(password):
+    made, encryption = ec.generate_private_key(ec.SECP256R1()), BestAvailableEncryption(password.encode())
+
+    pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+
+    assert from_pem(pem, password).algorithm == "ES256"
+
+
+def test_without_its_password_it_is_not_read():
+    pem = make("ES256").pem(PASSWORD)
+
+    for password in (None, "", "another horse staple"):
+        with pytest.raises(ValueError, match="no PEM of a private key that can be read"):
+            from_pem(pem, password)
