@@ -146,7 +146,8 @@ def _make_tables(rows: _Rows) -> None:
     for index in sorted(schema.revocations.indexes, key=lambda index: str(index.name)):
         index.create(connection)
     if rows.on_postgresql:
-        for table, name in _RENAMED.items():
+        rows.do("ALTER TABLE IF EXISTS @oauth_mw_mark RENAME TO oauth_mw_crash_marker")
+        for table, name in {**_RENAMED, "oauth_mw_mark": "oauth_mw_crash_marker"}.items():
             rows.do(f"ALTER INDEX IF EXISTS @{table}_pkey RENAME TO {name}_pkey")
 
 

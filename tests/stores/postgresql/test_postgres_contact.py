@@ -149,7 +149,7 @@ FOREIGN = {
 @pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
 def test_where_the_store_is_refused_nothing_is_made(postgres_url, raw, made, foreign):
     raw(foreign)
-    raw("DROP TABLE oauth_mw_mark")
+    raw("DROP TABLE oauth_mw_crash_marker")
     before = raw(NAMES)
 
     with pytest.raises(ConfigError):
@@ -160,7 +160,7 @@ def test_where_the_store_is_refused_nothing_is_made(postgres_url, raw, made, for
 
 def test_a_mark_that_is_missing_is_made_where_the_store_is_good(postgres_url, raw, made):
     before = raw(NAMES)
-    raw("DROP TABLE oauth_mw_mark")
+    raw("DROP TABLE oauth_mw_crash_marker")
 
     open_store(postgres_url, create=True).close()
 

@@ -79,7 +79,7 @@ def work(roles):
     """All that a service ever does with a store."""
     clock = HandClock()
     with closing(open_store(roles.url("oauth_service"), create=True, clock=clock)) as store:
-        roles.run("DELETE FROM oauth.oauth_mw_mark")  # as a crash does
+        roles.run("DELETE FROM oauth.oauth_mw_crash_marker")  # as a crash does
         page = store.read_log("", -1)
         assert page.store_id, "permission denied to make another mark"
         assert add_key(store, KeyRecord("kid", "ES256", "{}", "private", NOW, NOW, NOW))

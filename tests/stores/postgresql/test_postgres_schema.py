@@ -71,13 +71,15 @@ def test_in_the_whole_life_of_a_store_nothing_runs_that_was_placed_in_its_schema
 
 def test_a_view_in_the_place_of_a_table_of_ours_is_refused_and_not_read(site):
     open_store(site.url, create=True).close()
-    site.raw("DROP TABLE oauth_mw_mark")
+    site.raw("DROP TABLE oauth_mw_crash_marker")
     site.plants("CREATE SEQUENCE trapped; GRANT ALL ON SEQUENCE trapped TO PUBLIC")
     called = f"nextval('{site.schema}.trapped')"
-    site.plants(f"CREATE VIEW oauth_mw_mark AS SELECT 1 AS one, {called}::text AS mark")
-    site.plants("GRANT ALL ON oauth_mw_mark TO PUBLIC")
+    site.plants(f"CREATE VIEW oauth_mw_crash_marker AS SELECT 1 AS one, {called}::text AS mark")
+    site.plants("GRANT ALL ON oauth_mw_crash_marker TO PUBLIC")
 
-    with pytest.raises(ConfigError, match="oauth_mw_mark is no table of the store, .* made by the role intruder"):
+    with pytest.raises(
+        ConfigError, match="oauth_mw_crash_marker is no table of the store, .* made by the role intruder"
+    ):
         open_store(site.url, create=True)
 
     assert not site.trapped()
@@ -85,8 +87,10 @@ def test_a_view_in_the_place_of_a_table_of_ours_is_refused_and_not_read(site):
 
 def test_a_table_of_another_role_in_the_place_of_one_of_ours_is_refused(site):
     open_store(site.url, create=True).close()
-    site.raw("DROP TABLE oauth_mw_mark")
-    site.plants("CREATE TABLE oauth_mw_mark (one integer PRIMARY KEY, mark text); GRANT ALL ON oauth_mw_mark TO PUBLIC")
+    site.raw("DROP TABLE oauth_mw_crash_marker")
+    site.plants(
+        "CREATE TABLE oauth_mw_crash_marker (one integer PRIMARY KEY, mark text); GRANT ALL ON oauth_mw_crash_marker TO PUBLIC"
+    )
 
     with pytest.raises(ConfigError, match="made by the role intruder"):
         open_store(site.url)

@@ -14,7 +14,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, literal_column,
 from .. import schema
 
 mark = Table(
-    "oauth_mw_mark",
+    "oauth_mw_crash_marker",
     MetaData(),
     Column("one", Integer, primary_key=True, autoincrement=False),
     Column("mark", String(32), nullable=False),
@@ -24,7 +24,7 @@ mark = Table(
 # NULL without a marker.
 MARKED_ID = schema.store.c.store_id + literal_column("'/'") + select(mark.c.mark).scalar_subquery()
 
-_SET = f"INSERT INTO {schema.PLACE}.oauth_mw_mark (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
+_SET = f"INSERT INTO {schema.PLACE}.{mark.name} (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
 
 
 def new_mark() -> str:

@@ -43,7 +43,7 @@ AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORD
 _NEEDED = {
     schema.store.name: ("SELECT", "UPDATE"),
     schema.clients.name: ("SELECT", "UPDATE (revoked_before)"),
-    "oauth_mw_mark": ("SELECT", "INSERT"),
+    "oauth_mw_crash_marker": ("SELECT", "INSERT"),
     schema.tokens.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     schema.revocations.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     schema.key_set.name: ("SELECT", "UPDATE"),
