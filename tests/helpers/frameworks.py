@@ -1,9 +1,10 @@
-"""One small app in each framework: every view answers with its name, and with what the path gave it."""
+"""One small app in each framework, made once: every view answers with its name, and with what the path gave it."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 from wsgiref.util import shift_path_info
 
@@ -38,6 +39,7 @@ def shown(view: str, name: str = "") -> str:
     return f"VIEW {view} {name!a}"
 
 
+@cache
 def flask_app() -> App:
     app = flask.Flask(__name__)
     for view, path in ROUTES.items():
@@ -46,6 +48,7 @@ def flask_app() -> App:
     return app
 
 
+@cache
 def pyramid_app() -> App:
     with Configurator() as config:
         for view, path in ROUTES.items():
@@ -58,6 +61,7 @@ def pyramid_app() -> App:
     return app
 
 
+@cache
 def traversal_app() -> App:
     """Pyramid without routes: a tree of resources, with views by name."""
     tree: dict[str, Any] = {"admin": {}}
@@ -71,6 +75,7 @@ def traversal_app() -> App:
     return app
 
 
+@cache
 def bottle_app() -> App:
     app = bottle.Bottle()
     for view, path in ROUTES.items():
@@ -79,6 +84,7 @@ def bottle_app() -> App:
     return app
 
 
+@cache
 def django_app() -> App:
     if not django.conf.settings.configured:
         django.conf.settings.configure(ALLOWED_HOSTS=["*"], MIDDLEWARE=[], ROOT_URLCONF=__name__, SECRET_KEY="x" * 50)
@@ -106,6 +112,7 @@ class Resource:
     on_post = on_put = on_delete = on_options = on_get
 
 
+@cache
 def falcon_app() -> App:
     app = falcon.App()
     for view, path in ROUTES.items():
@@ -148,6 +155,7 @@ def mounted(app: App, prefix: str) -> App:
     return outer
 
 
+@cache
 def cherrypy_app() -> App:
     """CherryPy's own dispatcher over a tree of objects."""
 
