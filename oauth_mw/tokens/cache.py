@@ -118,7 +118,7 @@ class TokenCache:
         self._polled_generation: object = object()
         self._store_id, self._position = "", -1
         self._next_poll = 0.0
-        self._last_success = self._last_failure = self._own_missed = float("-inf")  # when each began
+        self._last_success = self._last_failure = self._last_hang = self._own_missed = float("-inf")  # when each began
         self._failure = ""
         self._changes = 0  # counts all evictions
         self._locks = PerProcess(_Locks).get
@@ -198,13 +198,13 @@ class TokenCache:
         :raises StoreUnavailable: it failed, and they are not.
         """
         arrived = self._monotonic()
-        # In an outage, it is enough that one request waits for its end. A failure from before a pause of this process
-        # is no sign of an outage: without the pause, the next poll would have failed too by now.
-        is_outage = (
-            self._last_success < self._last_failure and arrived < self._last_failure + RETRY_SECONDS + 2 * self._timeout
+        # In an outage in which polls hang, it is enough that one request waits for its end. A failure from before a
+        # pause of this process is no sign of an outage: without the pause, the next poll would have failed too by now.
+        is_hanging = (
+            self._last_success < self._last_hang and arrived < self._last_hang + RETRY_SECONDS + 2 * self._timeout
         )
         try:
-            self._poll(arrived, wait=0 if is_outage else self._timeout)
+            self._poll(arrived, wait=0 if is_hanging else self._timeout)
         except StoreUnavailable as error:
             if self._monotonic() >= self._last_success + self._grace:
                 raise
@@ -266,6 +266,7 @@ class TokenCache:
             if had_time:
                 self._failure = error.reason
                 self._last_failure = started
+                self._last_hang = started if self._monotonic() >= started + self._timeout / 2 else float("-inf")
             raise
 
     def _read_log_once(self) -> tuple[LogPage, object]:

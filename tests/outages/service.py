@@ -14,8 +14,8 @@ from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import POLL_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
-# One a second, as Retry-After says. While an outage is known, a request does not wait for the look of another, so the
-# end of it may show only after RETRY_SECONDS and two timeouts, of two seconds at most.
+# One a second, as Retry-After says. Where polls of the log hang, a request does not wait for that of another, so the
+# end of an outage may show only after RETRY_SECONDS and two timeouts, of two seconds at most.
 ATTEMPTS = 6
 LIFETIME = 1234
 

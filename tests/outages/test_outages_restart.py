@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import psycopg
@@ -11,7 +12,7 @@ import pytest
 from faults import READS, WRITES, killed, on_servers, stopped
 from postgres_faults import MOVED, between
 from redis_faults import keys_moved
-from service import DONE, REFUSED
+from service import DONE, REFUSED, UNAVAILABLE
 
 from helpers.engines_base import wait_until
 from helpers.jwts import FORMS, forms
@@ -41,6 +42,17 @@ def test_after_all_connections_were_cut_no_request_fails(site, service):
     site.network.cut()
 
     assert service.ask_all() == ALL_DONE
+
+
+@pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
+def test_requests_that_arrive_while_another_finds_the_server_back_wait_for_it(site, service):
+    with stopped(site):
+        service.later()
+        assert service.ask("cached check") == UNAVAILABLE
+    service.later()
+
+    with site.network.late(0.1), ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(service.ask, ["cached check"] * 4)) == {DONE}
 
 
 @pytest.mark.parametrize("engine", on_servers("postgresql"))

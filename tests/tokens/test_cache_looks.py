@@ -68,13 +68,19 @@ def test_who_had_no_time_left_has_not_found_an_outage(make):
 
 
 @pytest.mark.parametrize(
-    ("pause", "waits"), [(RETRY_SECONDS, False), (2 * TIMEOUT + RETRY_SECONDS, True)], ids=["known", "forgotten"]
+    ("taken", "pause", "waits"),
+    [
+        pytest.param(TIMEOUT / 4, RETRY_SECONDS, True, id="polls fail at once"),
+        pytest.param(TIMEOUT / 2, RETRY_SECONDS, False, id="polls hang"),
+        pytest.param(TIMEOUT / 2, RETRY_SECONDS + TIMEOUT * 3 / 2, True, id="polls hung before a pause"),
+    ],
 )
-def test_in_a_known_outage_no_request_waits_for_the_poll_of_another_until_a_pause(make, pause, waits):
+def test_only_where_polls_hang_no_request_waits_for_the_poll_of_another(make, taken, pause, waits):
     scene = make(grace=HOUR)
-    scene.log.failures = 2
     scene.ticks.move(LAG)
+    scene.log.failures, scene.log.before = 2, lambda: scene.ticks.move(taken / 2)  # a poll tries twice
     scene.cache.poll_early()
+    scene.log.before = lambda: None
     scene.end(scene.elsewhere)
     scene.ticks.move(pause)
 
