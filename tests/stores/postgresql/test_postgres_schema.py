@@ -88,9 +88,8 @@ def test_a_view_in_the_place_of_a_table_of_ours_is_refused_and_not_read(site):
 def test_a_table_of_another_role_in_the_place_of_one_of_ours_is_refused(site):
     open_store(site.url, create=True).close()
     site.raw("DROP TABLE oauth_mw_crash_marker")
-    site.plants(
-        "CREATE TABLE oauth_mw_crash_marker (one integer PRIMARY KEY, mark text); GRANT ALL ON oauth_mw_crash_marker TO PUBLIC"
-    )
+    site.plants("CREATE TABLE oauth_mw_crash_marker (one integer PRIMARY KEY, mark text)")
+    site.plants("GRANT ALL ON oauth_mw_crash_marker TO PUBLIC")
 
     with pytest.raises(ConfigError, match="made by the role intruder"):
         open_store(site.url)
