@@ -31,15 +31,15 @@ MAX_LIFETIME = 10 * 366 * 24 * 3600
 # Beyond all times and positions: a position in microseconds reaches it in the year 148,000.
 MAX_NUMBER = 2**62
 
-# An event stays in the log for so many seconds after the token's expiry: a day for clocks that differ, and the leeway.
-# For as long a token can be revoked: where this machine's clock is ahead, others still accept it.
+# Seconds for which an event stays in the log after the token's expiry: a day for clocks that differ, and the leeway. A
+# token can be revoked for that long, because a machine whose clock is behind still accepts it.
 LOG_KEEP_SECONDS = 24 * 3600 + 60
-# Once a client has more live revocations than this that the log alone knows of, all of its tokens are revoked.
+# Once a client has more live log-only revocations than this, all of its tokens are revoked.
 MAX_LOG_ONLY_PER_CLIENT = 10_000
-# Where the machine's clock alone says that such an event is over, it stays for so many seconds more, and as many as its
-# token had left. A clock that is ahead for less than that makes no revoked token good again.
+# If only this machine's clock says that a log-only event has expired, it stays for so many seconds more, and as many as
+# its token had left. A clock that is ahead for less than that makes no revoked token valid again.
 KEEP_AGAIN_SECONDS = 3600
-CLIENTS_PER_PAGE = 200  # in a page
+CLIENTS_PER_PAGE = 200
 # A follower that has missed more events than this forgets all that it knows instead.
 MAX_EVENTS_PER_READ = 20_000
 
@@ -52,8 +52,8 @@ def _none() -> Mapping[str, Value]:
 class AccessToken:
     """An accepted access token, shared by all requests that carry it. It never holds the token's text.
 
-    ``issued_at`` and ``expires_at`` are Unix seconds; ``token_id`` names the token in logs and
-    commands and opens nothing; ``attributes`` are those of the client at the time of issue.
+    ``issued_at`` and ``expires_at`` are Unix seconds. ``token_id`` names the token in logs and commands, and is no
+    credential. ``attributes`` are those of the client at the time of issue.
     """
 
     client_id: str
@@ -70,14 +70,14 @@ class AccessToken:
     position: int = field(default=0, repr=False, compare=False)
 
     def has_scope(self, *scopes: str) -> bool:
-        """True when the token has all of ``scopes``."""
+        """Return true if the token has all of ``scopes``."""
         return self.scopes.issuperset(scopes)
 
 
 class ClientSecret(NamedTuple):
     """One secret of a client: a salted SHA-256, a label, and the Unix second after which it is refused.
 
-    ``other`` holds members of its record that a newer version wrote; so it does in the other records.
+    ``other`` holds members of its record that a newer version wrote, as in all records here.
     """
 
     secret_id: str
@@ -97,12 +97,13 @@ class ClientSecret(NamedTuple):
 class Client:
     """A registered client (RFC 6749 §2).
 
-    ``scopes`` is what it may have, ``default_scope`` what it gets when it asks for nothing,
-    ``lifetime`` its tokens' lifetime in seconds. ``audiences`` are the resources (RFC 8707) that it
-    may ask for, or as a resource server is; none: those of this server. ``default_audience`` is what
-    its tokens are for when it asks for none; ``token_format`` one of :data:`TOKEN_FORMATS`. What is
-    ``None`` is as the options say. ``revoked_before`` is the log position of the last event that revoked
-    all of its tokens, as read together with this record; 0: there was none.
+    ``scopes`` are those that it may request, and ``default_scope`` those of a token for which it requests none.
+    ``lifetime`` is that of its tokens, in seconds. ``audiences`` are the resources (RFC 8707) that it may request, or
+    the identifiers of a resource server; if empty, those of this server. ``default_audience`` is the audience of a
+    token for which it requests none. ``token_format`` is one of :data:`TOKEN_FORMATS`. Where it has ``None``, options
+    decide.
+    ``revoked_before`` is the log position of the last event that revoked all of its tokens, read together with the
+    record; 0 if there was none.
     """
 
     client_id: str
@@ -124,7 +125,7 @@ class Client:
 
 
 class TokenRecord(NamedTuple):
-    """A token as a store keeps it.
+    """An opaque token as a store keeps it.
 
     ``position`` is its client's ``revoked_before`` as read at the issue; tokens issued by older versions have the
     position of the log's head instead. The token is revoked once its client's value is larger.
@@ -155,10 +156,10 @@ class Revocation(NamedTuple):
 
 
 class LogPage(NamedTuple):
-    """What a follower learns from one look at the log.
+    """What a follower learns from one read of the log.
 
-    ``store_id`` and ``position`` say where it stands now; ``complete`` is false when events
-    between its last look and ``events`` may be missing, so that it must forget all it knows.
+    ``store_id`` and ``position`` are the store's id and the last position now. ``complete`` is false if events between
+    its last read and ``events`` may be missing, so that the follower must forget all that it knows.
     """
 
     store_id: str
@@ -166,9 +167,21 @@ class LogPage(NamedTuple):
     events: Sequence[Revocation]
     complete: bool
 
+    def since(self, store_id: str, after: int, swept_until: int) -> LogPage:
+        """Reduce a page with the events from ``after`` on to what a follower needs that has read up to there.
+
+        :param store_id: the id that it knows the store by.
+        :param swept_until: the highest position that was swept out of the log.
+        """
+        # A restored backup may have moved on past the follower. Then the last event that it has read is missing.
+        known = after == swept_until or (after > swept_until and self.events and self.events[0].position == after)
+        if not store_id or store_id != self.store_id or not known or len(self.events) > MAX_EVENTS_PER_READ:
+            return LogPage(self.store_id, self.position, [], False)
+        return self._replace(events=[event for event in self.events if event.position > after])
+
 
 class DenylistPage(NamedTuple):
-    """Some of what the log alone says. ``following`` is what to ask for the next with; ``None``: that was all."""
+    """A page of the denylist. ``following`` is the argument for the next page; ``None`` after the last one."""
 
     events: Sequence[Revocation]
     following: tuple[Any, ...] | None
@@ -177,9 +190,8 @@ class DenylistPage(NamedTuple):
 class KeyRecord(NamedTuple):
     """A signing key as a store keeps it.
 
-    ``public`` is a JWK and ``private`` a PEM, encrypted where a secret for that is configured. The
-    key signs from the Unix second ``signs_from`` on until another does, and verifies until its last
-    token has expired, which is at ``needed_until``.
+    ``public`` is a JWK and ``private`` a PEM, encrypted if a secret for that is configured. The key signs from the Unix
+    second ``signs_from`` on until another key does, and verifies until its last token has expired, at ``needed_until``.
     """
 
     kid: str

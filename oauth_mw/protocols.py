@@ -1,18 +1,18 @@
-"""What a store is, in narrow protocols by caller. The suite in tests/stores/contract holds each store to it.
+"""What a store must do, in narrow protocols by caller. The suite in tests/stores/contract checks each store.
 
-- **Errors.** What cannot be done or be known now is :exc:`~oauth_mw.errors.StoreUnavailable`, and nothing else: an
-  engine that does not answer, a record that holds what was never written there, a change that may not have been kept.
-  Its text holds no secret, token or password. A text that cannot be stored is
-  :exc:`~oauth_mw.errors.AdminError`, and what a ``change`` raises passes through.
-- **Time.** Each call is over by :func:`~oauth_mw.deadlines.deadline_in` of the timeout, waits for locks included.
-- **Threads and forks.** All methods may be called from all threads at once. After a fork, parent and child each go on
-  without the other noticing; nothing that was open before is shared.
-- **Atomicity.** Each call takes effect at one moment or not at all, for every process that uses the store; also when
-  the process is killed. A call that raised ``StoreUnavailable`` may have taken effect, and can be repeated.
-- **Durability.** What revokes tokens, and every change of clients and keys, survives power loss as well as the engine
-  is configured for, before the call returns. So does what a call reports as already done. New tokens may be lost.
-- **Rules.** A store knows none about clients, keys and revocations: those are functions above it, which it runs within
-  its atomic step. They are quick, and ask the store nothing.
+- **Errors.** A call that cannot be completed raises :exc:`~oauth_mw.errors.StoreUnavailable` and nothing else: the
+  engine does not answer, a record is corrupt, a change may not have been kept. The error's text holds no secret, token
+  or password. A text that cannot be stored raises :exc:`~oauth_mw.errors.AdminError`. Whatever a ``change`` raises
+  passes through.
+- **Time.** Each call ends by :func:`~oauth_mw.deadlines.deadline_in` of the timeout, waits for locks included.
+- **Threads and forks.** All methods may be called from all threads at once. After a fork, parent and child can both go
+  on; they share nothing that was open before.
+- **Atomicity.** Each call takes effect at one moment or not at all, for every process that uses the store, even if the
+  process is killed. A call that raised ``StoreUnavailable`` may have taken effect, and can be repeated.
+- **Durability.** Before the call returns, a revocation and every change of clients and keys survives a power failure,
+  as far as the engine is configured to. So does what a call reports as already done. New tokens may be lost.
+- **Rules.** A store contains no rules about clients, keys and revocations. They are functions of the callers, which the
+  store runs within its atomic step; they are quick, and do not call the store.
 """
 
 from __future__ import annotations
@@ -35,36 +35,35 @@ from .model import (
 
 class ClientReader(Protocol):
     def find_verifiers(self, client_id: str) -> bytes:
-        """What the secrets of a client are compared with (see :mod:`oauth_mw.credentials`), without its record.
+        """Return the verifiers of a client's secrets (see :mod:`oauth_mw.credentials`), without its record.
 
-        Of an unknown client there are none, or blank ones. The time that it takes says next to nothing about the
-        client.
+        For an unknown client they are blank. How long the call takes reveals next to nothing about the client.
         """
 
     def find_client(self, client_id: str) -> Client | None:
-        """The client with its secrets and its ``revoked_before``, all as of one moment."""
+        """Return the client with its secrets and its ``revoked_before``, all as of one moment."""
 
 
 class ClientStore(ClientReader, Protocol):
     """Registration. Every change survives power loss once the call has returned."""
 
     def clients(self, after: str = "") -> Sequence[Client]:
-        """Some of the clients that follow the id ``after``, in order of their ids; none when there are no more."""
+        """Return a page of the clients that follow the id ``after``, in order of their ids; empty if there are none."""
 
     def add_client(self, client: Client) -> bool:
-        """False when the id exists or ever existed."""
+        """Add a client; false if its id exists or ever existed."""
 
     def update_client(
         self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
     ) -> Client | None:
         """Read, change and write a client in one atomic step: what ``change`` sees is what it replaces.
 
-        :param change: gives the new client, or ``None`` to delete it: its id is never used again. It may be called
-            more than once, and never sees a deleted client. What it raises leaves all as it was, and passes through
-            once the state that it saw is known to survive.
+        :param change: returns the new client, or ``None`` to delete it: its id is never used again. It may be called
+            more than once, and is never called with a deleted client. If it raises, nothing is changed, and the error
+            passes through once the state that it is based on is known to survive.
         :param revoke_tokens: in the same step, append an event to the log that revokes all tokens issued so far, and
-            make its position the client's ``revoked_before``.
-        :return: the client as written; ``None`` when it is deleted, or when there is none.
+            store its position as the client's ``revoked_before``.
+        :return: the client as written; ``None`` if it is deleted, or if there is none.
         """
 
 
@@ -77,37 +76,37 @@ class TokenStore(Protocol):
 
     @property
     def rows_tell_revocation(self) -> bool:
-        """Whether ``find_token`` tells of a token that it ended early; where not, the log alone does."""
+        """Whether ``find_token`` reports that a token was revoked. If not, only the log does."""
 
     def revoke_token(self, key: bytes) -> bool:
-        """Mark and log a live token, once: false when it is unknown or was ended before."""
+        """Revoke a live token and log it, once; false if it is unknown or was revoked before."""
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
         """Append the revocation of a token that has no row, unless it is revoked already.
 
-        Callers use :func:`oauth_mw.tokens.revocation.revoke_log_only`, which bounds how many there are. The client may
-        be one that a restored store does not know.
+        Callers use :func:`oauth_mw.tokens.revocation.revoke_log_only`, which bounds their number. The client may be
+        unknown, after a backup was restored.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
-        :return: how many live revocations of this kind the client has now, not counting those of tokens that were
-            revoked with all others since; 0 when the token was revoked before.
+        :return: how many live revocations of this kind the client has now, without those older than its
+            ``revoked_before``; 0 if the token was revoked before.
         """
 
     def remember_once(self, key: bytes, until: int) -> bool:
-        """Remember an id that may be used once; false when it is remembered already. Of many at once, one gets true.
+        """Remember an id that may be used once; false if it is remembered already. Of concurrent calls, one gets true.
 
-        What is over goes by itself. As with a token, a power failure may lose the last of them.
+        Expired ids are removed by themselves. A power failure may lose the last ids, as it may lose new tokens.
 
         :param key: at most 32 bytes.
-        :param until: the last Unix second for which it is remembered, by this machine's clock: the caller adds what
-            clocks may differ by.
+        :param until: the last Unix second for which it is remembered, by this machine's clock. The caller adds the
+            seconds by which clocks may differ.
         """
 
     def sweep(self, now: int, limit: int) -> int:
-        """Remove at most ``limit`` rows that expired before ``now``; how many went."""
+        """Remove at most ``limit`` rows that expired before ``now`` (Unix seconds); return how many were removed."""
 
     def count_tokens(self, before: int | None = None) -> int:
-        """How many rows there are; with ``before``, how many expired before that Unix second."""
+        """Count the rows; with ``before``, those that expired before that Unix second."""
 
 
 class KeyStore(Protocol):
@@ -118,17 +117,17 @@ class KeyStore(Protocol):
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
         """Read, change and write the keys in one atomic step: what ``change`` sees is what it replaces.
 
-        What the keys of a store follow is in :mod:`oauth_mw.keys.schedule`.
+        The rules are in :mod:`oauth_mw.keys.schedule`.
 
-        :param change: may be called more than once. What it raises leaves all as it was, and passes through once the
-            state that it saw is known to survive.
+        :param change: may be called more than once. If it raises, nothing is changed, and the error passes through once
+            the state that it is based on is known to survive.
         :param revoke_all: in the same step, append an event to the log that makes every follower forget all it knows.
         :return: the keys as written.
         """
 
 
 class Waiter(Protocol):
-    """What wakes one follower of a log. One thread at a time uses it."""
+    """Wakes one follower of a log. Only one thread at a time uses it."""
 
     def wait(self, seconds: float) -> None:
         """Return after ``seconds``, or sooner when another worker may have appended to the log. It raises nothing."""
@@ -137,12 +136,12 @@ class Waiter(Protocol):
 
 
 class RevocationLog(Protocol):
-    """One ordered log of all that ends tokens early.
+    """One ordered log of all revocations.
 
-    Where ``immediate`` is true, ``generation()`` is cheap and changes, before a revocation is
-    acknowledged, on every worker that can reach the store; it may change more often, and its value
-    means nothing but by comparison. Elsewhere it never changes: what the log said holds for as long
-    as the reader chooses, and :meth:`on_revocation` tells of what this process itself has ended.
+    If ``immediate`` is true, ``generation()`` is cheap and changes before a revocation is acknowledged, in every worker
+    that can reach the store. It may change more often; its values can only be compared. If ``immediate`` is false, it
+    never changes: the follower decides for how long it relies on what it has read, and :meth:`on_revocation` reports
+    the revocations of this process.
     """
 
     @property
@@ -152,48 +151,48 @@ class RevocationLog(Protocol):
     def generation(self) -> Callable[[], object]: ...
 
     def verify(self) -> None:
-        """Make sure, once a second, that the files or connections behind ``generation`` are still the store's."""
+        """Check that the files or connections behind ``generation`` are still the store's; called once a second."""
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
 
     def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
-        """Some of what the log alone says: each such token, and the last end of each client's; in any order.
+        """Return a page of the denylist: tokens revoked by the log alone, and each client's last revocation of all.
 
-        :param after: the ``following`` of the page before; else it is the first.
+        :param after: the ``following`` of the page before; empty for the first page. The order is arbitrary.
         """
 
     def on_revocation(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after each event appended by this object, before its call returns, unless ``immediate``."""
 
     def waiter(self) -> Waiter | None:
-        """What wakes a follower before its time; ``None`` where nothing does."""
+        """Return what wakes a follower early; ``None`` if nothing can."""
 
 
 class Copyable(Protocol):
-    """All that a store holds, for a copy of it into another store, in batches. Each call takes effect whole or not.
+    """A store as the source or the target of a copy, in batches. Each call takes effect as a whole or not at all.
 
-    A store that is being copied into remembers the id of the other store as its ``origin``. Every change of clients,
-    keys or revocations by other means removes it in the same step, and then the store takes no more from there. The
-    rules are in :mod:`oauth_mw.stores.copying`. Each ``put`` has the origin as its first argument and raises
-    ``AdminError`` when it is not the store's own.
+    A target remembers the id of the source as its ``origin``. Every change of clients, keys or revocations by other
+    means removes the origin in the same step, and then nothing more can be copied into the store. The rules are in
+    :mod:`oauth_mw.stores.copying`. The first argument of each ``put`` is the origin; it raises ``AdminError`` if the
+    store has another one or none.
     """
 
     def log_state(self) -> LogState: ...
 
     def read_clients(self) -> Iterator[Sequence[StoredClient]]:
-        """All clients, deleted ones too."""
+        """Yield all clients, including deleted ones."""
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
-        """What the log holds after this position, in order."""
+        """Yield the events after this position, in order."""
 
     def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
-        """Those of the tokens that have not expired, in order where the engine has one."""
+        """Yield the keys of tokens that have not expired, in order if the engine has one."""
 
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
-        """Those that are still there, ``revoked`` if by themselves; ``keys`` are of one batch."""
+        """Return the tokens that still exist, ``revoked`` if by themselves; ``keys`` are of one batch."""
 
     def missing(self, keys: Sequence[bytes]) -> Sequence[bytes]:
-        """Those of ``keys`` that no token has here."""
+        """Return those of ``keys`` that no token has here."""
 
     def become_copy(self, origin: str) -> None:
         """Set the origin.
@@ -202,25 +201,25 @@ class Copyable(Protocol):
         """
 
     def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
-        """Write what :func:`oauth_mw.stores.copying.client_of_copy` makes of each; those that were not so before."""
+        """Write each as :func:`oauth_mw.stores.copying.client_of_copy` says; return those that were not so before."""
 
     def put_events(self, origin: str, events: Sequence[LogRecord], position: int, swept_until: int) -> None:
-        """Append the events after the last position here, with all that follows from them, up to ``position``."""
+        """Append the events after the last position here, and apply them; the log then ends at ``position``."""
 
     def put_keys(self, origin: str, keys: KeySet) -> int:
-        """Replace the signing keys, without an event: it is among the events. How many were not here.
+        """Replace the signing keys, without an event, because that is copied; return how many were not here before.
 
-        An unchanged key set writes nothing.
+        If nothing differs, nothing is written.
         """
 
     def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
-        """Add tokens of clients that are here; how many were not here. Without any it confirms what was written."""
+        """Add tokens of known clients; return how many were not here. Without tokens, confirm what was written."""
 
 
 class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
-    """All of it, as :func:`oauth_mw.open_store` gives it.
+    """A store as :func:`oauth_mw.open_store` returns it.
 
-    ``single_process`` is true when other processes cannot see what is stored.
+    ``single_process`` is true if other processes cannot see what is stored.
     """
 
     @property
@@ -230,15 +229,15 @@ class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
     def single_process(self) -> bool: ...
 
     def stats(self, now: int) -> StoreStats:
-        """What the store holds.
+        """Count what the store holds.
 
         :param now: Unix seconds, by which tokens are expired.
         """
 
     def copyable(self) -> Copyable | None:
-        """``None`` where nothing outlives the process."""
+        """Return what copies use; ``None`` if nothing outlives the process."""
 
     def warnings(self) -> Sequence[str]:
-        """What an operator should know: above all what a crash or a power failure would cost."""
+        """Return sentences for operators, above all about what a crash or a power failure would cost."""
 
     def close(self) -> None: ...

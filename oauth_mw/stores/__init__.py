@@ -114,7 +114,7 @@ def _redis(url: str, timeout: float, clock: Clock) -> RedisStore:
     return RedisStore.from_url(url, timeout=timeout, clock=clock)
 
 
-# The imports are inside: nobody pays for a driver that is not used.
+# Each imports its driver only when it is called.
 _OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | RedisStore]] = {
     "memory": _memory,
     "sqlite": _sqlite,

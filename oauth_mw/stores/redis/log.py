@@ -84,8 +84,4 @@ def _page(reply: Any, run: str, store_id: str, after: int) -> LogPage:
         Revocation(decimal(entry[:-2]), client_id.decode(), blob(key) or None, bool(log_only))
         for entry, (_, client_id, _, key, *log_only) in entries
     ]
-    # A restored backup may have moved on past the follower: then what it saw last is not there.
-    known = after == floor or (after > floor and events and events[0].position == after)
-    if store_id != here or not known or len(events) > MAX_EVENTS_PER_READ:
-        return LogPage(here, position, [], False)
-    return LogPage(here, position, [event for event in events if event.position > after], True)
+    return LogPage(here, position, events, True).since(store_id, after, floor)

@@ -1,4 +1,4 @@
-"""What the SQL store asks of an engine: all that differs between SQLite and PostgreSQL."""
+"""What the SQL store needs of an engine: all that differs between SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...protocols import Waiter
 
 
 def _is_no_row(record: logging.LogRecord) -> bool:
-    """At DEBUG, SQLAlchemy logs each row that it reads: in ours are hashes of secrets, and private keys."""
+    """At DEBUG, SQLAlchemy logs each row that it reads. Ours hold hashes of secrets, and private keys."""
     return record.levelno > logging.DEBUG
 
 
@@ -31,7 +31,7 @@ def make_engine(url: str, creator: Callable[[], Any], **options: Any) -> Engine:
         creator=creator,
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
-        logging_name="oauth_mw",  # a logger of our own: others' engines are not ours to silence
+        logging_name="oauth_mw",  # a logger of its own, so that the app's engines log as before
         **{"poolclass": NullPool, **options},
     )
     assert isinstance(engine.logger, logging.Logger)
@@ -50,13 +50,13 @@ class SQLLink(Protocol):
 
 
 class SQLEngine(Protocol):
-    """Connections to one database. Whatever fails within a ``with`` is told as ``StoreUnavailable``."""
+    """Connections to one database. A ``with`` raises the engine's errors as ``StoreUnavailable``."""
 
     check: Callable[[Connection], None]
 
     @property
     def url(self) -> str:
-        """For people: without a password."""
+        """For messages: without a password."""
 
     @property
     def immediate(self) -> bool: ...
@@ -66,18 +66,18 @@ class SQLEngine(Protocol):
 
     @property
     def locks_rows(self) -> bool:
-        """True when several may write at once, so that each must lock what it is about to delete."""
+        """True if several connections may write at once, so that each must lock the rows that it is about to delete."""
 
     @property
     def microseconds(self) -> ColumnElement[int] | None:
-        """The engine's clock, where it has one of its own."""
+        """The engine's clock, if it has one."""
 
     @property
     def store_id(self) -> ColumnElement[str]:
-        """By what followers know the store. NULL after the engine may have lost what no commit waited for."""
+        """The id by which followers know the store. NULL after the engine may have lost tokens in a crash."""
 
     def renew(self) -> None:
-        """Give the store another id for its followers, where it is NULL."""
+        """Give the store a new id for its followers, if it is NULL."""
 
     def compiled(self, statement: ClauseElement) -> str: ...
 
@@ -106,7 +106,7 @@ class SQLEngine(Protocol):
     def writing(self) -> AbstractContextManager[SQLLink]: ...
 
     def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> AbstractContextManager[Connection]:
-        """One after the other, kept through power loss. With ``revokes`` the log's followers learn of it.
+        """A transaction that excludes all others and survives power loss. With ``revokes``, followers are woken.
 
         :param upgrades: the schema is about to change.
         """

@@ -42,7 +42,7 @@ class SQLLog:
     def __init__(self, engine: SQLEngine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._look = engine.compiled(statements.look(engine.store_id))
+        self._read_after = engine.compiled(statements.read_log(engine.store_id))
         self._tokens = engine.compiled(statements.REVOKED_TOKENS)
         self._clients = engine.compiled(statements.REVOKED_CLIENTS)
 
@@ -101,7 +101,7 @@ class SQLLog:
             connection.execute(update(_store).values(log_floor=floor))
 
     def _microseconds(self) -> ColumnElement[int]:
-        """One clock for all workers, where the engine has it; unless the caller brought another."""
+        """The clock of the engine, if it has one, so that all workers use the same; unless the store was given one."""
         if self._engine.microseconds is not None and self._clock is time.time:
             return self._engine.microseconds
         return literal(int(self._clock() * 1_000_000), BigInteger)
@@ -110,25 +110,23 @@ class SQLLog:
 
     def read(self, store_id: str, after: int) -> LogPage:
         if not store_id:
-            after = _BEYOND_ALL  # who knows nothing yet needs no events
-        rows = self._looked(after)
+            after = _BEYOND_ALL  # a follower that knows nothing yet needs no events
+        rows = self._rows_after(after)
         if rows[0][0] is None:
             try:
                 self._engine.renew()
-                rows = self._looked(after)
+                rows = self._rows_after(after)
             except StoreUnavailable:
-                pass  # where nobody may write, every look is a first one
-        here, position, floor = read(OWN_ROW, _standing, *rows[0][:3])
+                pass  # if nothing can be written, the follower forgets all that it knows at each read
+        here, position, floor = read(OWN_ROW, _log_state, *rows[0][:3])
         events = [read(EVENT, _event, *row[3:]) for row in rows if row[3] is not None]
-        # A restored backup may have moved on past the follower: then what it saw last is not there.
-        known = after == floor or (after > floor and events and events[0].position == after)
-        if here is None or store_id != here or not known or len(rows) > MAX_EVENTS_PER_READ:
-            return LogPage(here or "", position, [], False)
-        return LogPage(here, position, [event for event in events if event.position > after], True)
+        return LogPage(here or "", position, events, True).since(store_id, after, floor)
 
-    def _looked(self, after: int) -> Sequence[Sequence[Any]]:
+    def _rows_after(self, after: int) -> Sequence[Sequence[Any]]:
         with self._engine.reading() as link:
-            rows: Sequence[Sequence[Any]] = link.driver.execute(self._look, (after, MAX_EVENTS_PER_READ + 1)).fetchall()
+            rows: Sequence[Sequence[Any]] = link.driver.execute(
+                self._read_after, (after, MAX_EVENTS_PER_READ + 1)
+            ).fetchall()
         if not rows:
             raise StoreUnavailable("the store's own row is gone")
         return rows
@@ -153,7 +151,7 @@ def _event(position: Any, client_id: Any, key: Any, log_only: Any) -> Revocation
     return Revocation(number(position), text(client_id), maybe(blob, key), flag(log_only))
 
 
-def _standing(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
+def _log_state(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
     return maybe(text, store_id), number(position), number(floor)
 
 

@@ -29,7 +29,7 @@ from . import schema
 _store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 _once, _keys = schema.remembered, schema.key_set
 
-# Said outright: SQLAlchemy would make a parameter of it.
+# A literal, because SQLAlchemy would make a parameter of a number.
 _NONE: ColumnElement[int] = literal_column("0")
 
 # The size of a result shows in the time of an answer: there is always one row, and it is always of the same length.
@@ -83,7 +83,7 @@ REMEMBER_ONCE = _REMEMBER.on_conflict_do_update(
     index_elements=["key"], set_={"until": _REMEMBER.excluded.until}, where=_once.c.until < bindparam("now")
 )
 _OVER = select(_once.c.key).where(_once.c.until < bindparam("now")).order_by(_once.c.until).limit(literal_column("10"))
-# With each that comes a few go, so that there are never many that are over.
+# Each new id removes a few expired ones, so that there are never many of them.
 FORGET = delete(_once).where(_once.c.key.in_(_OVER.offset(_NONE).with_for_update(skip_locked=True)))
 
 _EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.log_only)
@@ -106,13 +106,13 @@ REVOKED_CLIENTS = (
 
 
 @cache
-def look(store_id: ColumnElement[str]) -> Select[Any]:
-    """One statement, so that where the log stands and what it holds are of the same moment.
+def read_log(store_id: ColumnElement[str]) -> Select[Any]:
+    """One statement, so that the position and the events of the log are of the same moment.
 
-    :param store_id: by what followers know the store.
+    :param store_id: the id by which followers know the store.
     """
     later = select(*_EVENT).where(_log.c.position >= bindparam("after")).order_by(_log.c.position)
-    # Limited by itself, it is read along the key, whatever the engine believes that there is.
+    # With a limit of its own, the subquery is read along the key, whatever the engine's statistics say.
     events = later.limit(bindparam("limit")).offset(_NONE).subquery()
     return (
         select(store_id, _store.c.position, _store.c.log_floor, *events.c)
