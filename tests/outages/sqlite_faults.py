@@ -23,7 +23,7 @@ Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
 FILLINGS = [
     "INSERT INTO oauth_mw_tokens VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL)",
     "INSERT INTO oauth_mw_revocations SELECT min(position) - 1, '', NULL, 1 << 40, 0 FROM oauth_mw_revocations",
-    "INSERT INTO oauth_mw_clients SELECT NULL, hex(randomblob(4)), 1, 0, zeroblob(240), ''",
+    "INSERT INTO oauth_mw_clients SELECT NULL, hex(randomblob(4)), 1, 0, '', ''",
 ]
 
 
