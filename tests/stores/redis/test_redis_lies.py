@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from contextlib import closing, suppress
+from contextlib import closing, nullcontext, suppress
 from urllib.parse import urlsplit
 
 import pytest
@@ -150,11 +150,14 @@ def test_a_handshake_with_a_reply_that_is_none_is_an_outage(opened, url, name, l
         opened(url.replace("{place}", ":pw@127.0.0.1:{port}"), name, lie)
 
 
-@pytest.mark.skipif(redis.VERSION[0] < 6, reason="redis-py 5 ignores all errors of CLIENT in the handshake")
 @pytest.mark.parametrize("line", LINES)
 def test_an_error_that_is_none_in_a_handshake_is_not_of_redis(lied, line):
-    with pytest.raises(StoreUnavailable, match="is not Redis$"):
-        lied("CLIENT", FAULTS[line])
+    # Before version 6, redis-py looks for no address in it: it is an error as of an old Redis, which has no SETINFO.
+    refused = redis.VERSION[0] >= 6
+
+    with pytest.raises(StoreUnavailable, match="is not Redis$") if refused else nullcontext():
+        with closing(lied("CLIENT", FAULTS[line])) as store:
+            assert store.find_client("tester").client_id == "tester"
 
 
 # Sentinels and clusters
