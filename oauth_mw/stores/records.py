@@ -145,8 +145,9 @@ def key_set_from(record: str) -> KeySet:
 
 def extra_text(token: TokenRecord) -> str | None:
     """What few tokens have; ``None`` for the others."""
-    members = _members(_EXTRA, token)
-    return _dump(members) if members else None
+    if not (token.attributes or token.audience or token.other):
+        return None
+    return _dump(_members(_EXTRA, token))
 
 
 def extra_from(record: str) -> dict[str, Any]:
