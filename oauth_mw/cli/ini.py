@@ -1,4 +1,4 @@
-"""The filter's own section of a Paste ini, as PasteDeploy loads it."""
+"""The filter's own section of a Paste ini, as PasteDeploy loads it for the app that it wraps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from paste.deploy.loadwsgi import APP, FILTER, FILTER_APP, FILTER_WITH, ConfigLoader  # type: ignore[import-untyped]
+from paste.deploy.loadwsgi import (  # type: ignore[import-untyped]
+    APP,
+    FILTER,
+    FILTER_APP,
+    FILTER_WITH,
+    ConfigLoader,
+    LoaderContext,
+)
 
 from ..errors import ConfigError, Faults
 from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
@@ -18,8 +25,10 @@ from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
 _FACTORY_MODULE = "oauth_mw.paste:"
-_URI_SCHEME = re.compile("[a-zA-Z]+:")
-_TYPES = {"filter": FILTER, "filter-app": APP}
+_LOADED_BY = ("use", "pipeline", "next", "filter-with")
+_COMPOSITES = ("composite:", "composit:")
+_APPS = ("app", "application", "composite", "composit", "pipeline", "filter-app")
+_OURS = ("filter", "filter-app")
 
 
 @dataclass(frozen=True)
@@ -37,18 +46,49 @@ class Section:
 
 
 class _Loader(ConfigLoader):  # type: ignore[misc]
-    """Loads no app and no filter around the section, because that would import their modules."""
+    """Reads the sections of an app as a start does, but imports nothing of other packages.
 
-    _inside = False
+    :param wanted: the file and name of our section.
+    :param found: receives the contexts with which PasteDeploy loads that section: one for each place where it is used.
+    """
+
+    def __init__(self, filename: str, wanted: tuple[str, str] = ("", ""), found: list[Any] | None = None) -> None:
+        super().__init__(os.path.abspath(filename))
+        self.wanted = wanted
+        self.found = [] if found is None else found
 
     def get_context(self, object_type: Any, name: str | None = None, global_conf: Any = None) -> Any:
-        if object_type is APP and self._inside:
-            return None
-        self._inside = True
-        return super().get_context(object_type, name, global_conf)
+        if self.absolute_name(name):
+            if file := self.file_of(name):
+                loader = _Loader(file[0], self.wanted, self.found)
+                loader.update_defaults(global_conf or {}, overwrite=False)
+                return loader.get_context(object_type, file[1], global_conf)
+            if not _USE.fullmatch(name or ""):
+                return LoaderContext(None, object_type, None, dict(global_conf or {}), {}, self)
+            return super().get_context(object_type, name, global_conf)
+        context = super().get_context(object_type, name, global_conf)
+        section = self.find_config_section(object_type, name)
+        if (self.filename, section) == self.wanted:
+            self.found.append(context)
+        if section.startswith(_COMPOSITES):
+            # The factory loads apps by the values that it is given, with its own variables.
+            for value in " ".join(context.local_conf.values()).split():
+                if _named(self, APP, value):
+                    self.get_context(APP, value, context.global_conf)
+        return context
 
-    def filter_context(self, name: str | None = None, global_conf: Any = None) -> None:
-        return None
+    def _context_from_explicit(self, object_type: Any, local_conf: dict[str, str], *others: Any) -> Any:
+        for key in local_conf:
+            if key.startswith("paste.") and not local_conf[key].startswith(_FACTORY_MODULE):
+                local_conf[key] = "builtins:object"
+        return super()._context_from_explicit(object_type, local_conf, *others)
+
+    def file_of(self, name: str | None) -> tuple[str, str] | None:
+        """The file and the section's name of ``config:file#name``; ``None`` for anything else."""
+        if not name or not name.lower().startswith("config:"):
+            return None
+        file, _, name = name[len("config:") :].partition("#")
+        return os.path.join(os.path.dirname(self.filename), unquote(file)), name or "main"
 
 
 def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Section:
@@ -60,10 +100,10 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
     """
     path, _, name = place.partition("#")
     try:
-        loader = _Loader(os.path.abspath(path))
+        loader = _Loader(path)
         loader.update_defaults(variables, overwrite=False)
         section = _find(loader, path, name)
-        context = _context(loader, section, path, variables)
+        contexts = _contexts(loader, section, path, variables)
     except OSError as error:
         raise ConfigError(_source(error.filename, path), f"cannot be read ({error.strerror})") from None
     except (configparser.Error, UnicodeDecodeError) as error:
@@ -72,8 +112,9 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
         raise
     except ValueError:
         raise ConfigError(path, "is no Paste ini: no file can have this name") from None
-    options = ini_options(context.global_conf, context.local_conf, faults)
-    return Section(loader.filename, section, options, context.local_conf)
+    distinct = {repr((context.global_conf, context.local_conf)): context for context in contexts}.values()
+    options = [ini_options(context.global_conf, context.local_conf, faults) for context in distinct]
+    return Section(loader.filename, section, options[0], contexts[0].local_conf)
 
 
 def _source(error: object, path: str) -> str:
@@ -101,7 +142,7 @@ def _fault(error: Exception) -> str:
     return "it is not UTF-8"
 
 
-def _find(loader: ConfigLoader, path: str, name: str) -> str:
+def _find(loader: _Loader, path: str, name: str) -> str:
     """The section that ``name`` chooses.
 
     :raises ConfigError: it is none of ours, or several are.
@@ -118,12 +159,12 @@ def _find(loader: ConfigLoader, path: str, name: str) -> str:
     raise ConfigError(path, f"several sections load oauth_mw, {listed}: choose one, as in {path}#{chosen[0]}")
 
 
-def _our_sections(loader: ConfigLoader) -> Iterator[str]:
+def _our_sections(loader: _Loader) -> Iterator[str]:
     unreadable: list[Exception] = []  # sections of other packages may be unreadable
     ours = False
     for section in loader.parser.sections():
         try:
-            if section.partition(":")[0] in _TYPES and _is_ours(loader, section, set()):
+            if section.partition(":")[0] in _OURS and _is_ours(loader, section, set()):
                 ours = True
                 yield section
         except (OSError, configparser.Error, UnicodeDecodeError) as error:
@@ -132,7 +173,7 @@ def _our_sections(loader: ConfigLoader) -> Iterator[str]:
         raise unreadable[0]
 
 
-def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> bool:
+def _is_ours(loader: _Loader, section: str, seen: set[tuple[str, str]]) -> bool:
     """True if the section leads to our factories, itself or by the sections and files that it uses.
 
     :raises OSError: a file that it uses cannot be read.
@@ -143,37 +184,87 @@ def _is_ours(loader: ConfigLoader, section: str, seen: set[tuple[str, str]]) -> 
     use = loader.parser.get(section, "use", fallback="")
     if not use:
         return any(loader.parser.get(section, key, fallback="").startswith(_FACTORY_MODULE) for key in _FACTORIES)
-    if _USE.fullmatch(use):
-        return True
-    name: str | None = use
-    if use.lower().startswith("config:"):
-        file, _, name = use[len("config:") :].partition("#")
-        loader, name = ConfigLoader(os.path.join(os.path.dirname(loader.filename), unquote(file))), name or "main"
-    elif _URI_SCHEME.match(use):
-        return False
-    try:
-        return _is_ours(loader, loader.find_config_section(FILTER, name), seen)
-    except LookupError:
-        return False
+    used = _named(loader, FILTER, use)
+    return bool(_USE.fullmatch(use)) or (used is not None and _is_ours(*used, seen))
 
 
-def _context(loader: ConfigLoader, section: str, path: str, variables: Mapping[str, str]) -> Any:
-    """The context with which PasteDeploy calls our factory.
+def _named(loader: _Loader, object_type: Any, name: str) -> tuple[_Loader, str] | None:
+    """The section that a section names, perhaps in another file; ``None`` for what is in no file.
 
-    :raises ConfigError: PasteDeploy does not call it, or drops an option.
+    :raises OSError: the file cannot be read.
     """
-    kind, _, name = section.partition(":")
+    if file := loader.file_of(name):
+        loader, name = _Loader(file[0]), file[1]
     try:
-        context = loader.get_context(_TYPES[kind], name.strip() or None, dict(variables))
+        return loader, loader.find_config_section(object_type, name)
+    except LookupError:
+        return None
+
+
+def _leads(loader: _Loader, section: str, wanted: tuple[str, str], seen: set[tuple[str, str]]) -> bool:
+    """True if an app's section leads to the ``wanted`` one."""
+    if (loader.filename, section) == wanted:
+        return True
+    if (loader.filename, section) in seen:
+        return False
+    seen.add((loader.filename, section))
+    keys = loader.parser.options(section) if section.startswith(_COMPOSITES) else _LOADED_BY
+    for key in keys:
+        for word in loader.parser.get(section, key, fallback="").split():
+            for object_type in (APP, FILTER):
+                named = _named(loader, object_type, word)
+                if named is not None and _leads(*named, wanted, seen):
+                    return True
+    return False
+
+
+def _apps(loader: _Loader, section: str) -> list[str]:
+    """The sections of the apps that a start may load and that lead to ``section``: ``main``, if it is one of them."""
+    apps = []
+    for app in loader.parser.sections():
+        kind, _, name = app.partition(":")
+        try:
+            leads = kind in _APPS and _leads(loader, app, (loader.filename, section), set())
+        except (OSError, configparser.Error, UnicodeDecodeError):  # sections of other packages may be unreadable
+            leads = name.strip() in ("", "main")
+        apps += [app] * leads
+    return [app for app in apps if app.partition(":")[2].strip() in ("", "main")] or apps
+
+
+def _contexts(loader: _Loader, section: str, path: str, variables: Mapping[str, str]) -> list[Any]:
+    """The contexts with which PasteDeploy calls our factory.
+
+    :raises ConfigError: PasteDeploy does not load the section, or an app around it, or drops an option.
+    """
+    loader.wanted = (loader.filename, section)
+    loading = section
+    try:
+        for loading in _apps(loader, section):
+            loader.get_context(APP, loading.partition(":")[2].strip() or None, dict(variables))
+        if not loader.found:
+            loading = section
+            loader.get_context(FILTER, section.partition(":")[2].strip() or None, dict(variables))
     except KeyError as error:
-        raise _unknown_variable(loader, section, error.args[0]) from None
+        raise _unknown_variable(loader, loading, error.args[0]) from None
     except ImportError:
-        raise ConfigError(path, f"[{section}]: what 'require' or 'use' names is not installed") from None
-    except (LookupError, AttributeError):
+        raise ConfigError(path, f"[{loading}]: what 'require' or 'use' names is not installed") from None
+    except (LookupError, AttributeError, RecursionError):
         # The texts of these errors may contain values.
-        raise ConfigError(
-            path, f"[{section}]: PasteDeploy finds nothing to load by 'use', 'next' and its name"
-        ) from None
+        raise ConfigError(path, f"[{loading}]: {_why_not(loader)}") from None
+    return [_innermost(context, section, path) for context in loader.found]
+
+
+def _why_not(loader: _Loader) -> str:
+    if dropped := sorted({*_LOADED_BY, *_FACTORIES} & loader.parser.defaults().keys()):
+        return f"PasteDeploy ignores {dropped[0]!r} in all sections if [DEFAULT] has it: move it from there into them"
+    return "PasteDeploy finds nothing to load by 'use', 'next', 'pipeline' and its name"
+
+
+def _innermost(context: Any, section: str, path: str) -> Any:
+    """Return the context within those of a filter-app and of filter-with.
+
+    :raises ConfigError: it does not hold our factory, or PasteDeploy drops an option.
+    """
     while context.object_type in (FILTER_APP, FILTER_WITH):
         inner = context.filter_context if context.object_type is FILTER_APP else context.next_context
         for option in context.local_conf.items() - inner.local_conf.items():
@@ -185,9 +276,17 @@ def _context(loader: ConfigLoader, section: str, path: str, variables: Mapping[s
     return context
 
 
-def _unknown_variable(loader: ConfigLoader, section: str, variable: str) -> ConfigError:
+def _unknown_variable(loader: _Loader, section: str, variable: str) -> ConfigError:
+    """
+    :param section: the one that is loaded; the fault may be in one that it uses, also in another file.
+    """
     parser = loader.parser
-    got = [key for key in parser.options(section) if key.startswith("get ")]
-    name = next((key[4:].strip() for key in got if parser.get(section, key) == variable), section)
-    shown = repr(variable) if variable.isidentifier() and name != SECRET else "something"
+    named = {
+        key[4:].strip(): each
+        for each in parser.sections()
+        for key in parser.options(each)
+        if key.startswith("get ") and parser.get(each, key, raw=True) == variable
+    }
+    name = next((name for name, each in named.items() if each == section), section)
+    shown = repr(variable) if named and variable.isidentifier() and SECRET not in named else "something"
     return ConfigError(name, f"'get' names {shown}, which [DEFAULT] does not have")

@@ -72,7 +72,7 @@ def test_the_options_are_those_that_pastedeploy_hands_over(write, tmp_path, text
 
 @pytest.mark.parametrize("text", ["[filter-app:main]\nuse = egg:oauth_mw\nnext = shop\n", HEAD], ids=["app", "filter"])
 def test_what_chains_filters_is_no_option(write, text):
-    write(text + "filter-with = gzip\n" + STORE)
+    write(text + "filter-with = gzip\n" + STORE + "[filter:gzip]\nuse = egg:gzip\n[app:shop]\nuse = egg:shop\n")
     assert read_section("app.ini").options.keys() == {"store"}
 
     write(HEAD + STORE + "next = shop\n")  # only a filter-app has a next

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from configparser import InterpolationError
 
 import pytest
 from click.testing import CliRunner
 from paste.deploy import loadwsgi
 
+from helpers.support import echo
 from oauth_mw import ConfigError
 from oauth_mw.cli import main
 from oauth_mw.cli.ini import read_section
@@ -75,7 +77,7 @@ def test_a_used_section_alone_needs_no_name(write):
 
 
 def test_a_filter_app_may_use_a_filter(write):
-    write(BASE + "[filter-app:main]\nuse = oauth\nnext = nowhere\nrealm = mine\n")
+    write(BASE + "[filter-app:main]\nuse = oauth\nnext = shop\nrealm = mine\n[app:shop]\nuse = egg:shop\n")
 
     assert read("app.ini#main").options == {"store": "memory://", "realm": "mine", "public_paths": "/health"}
 
@@ -140,6 +142,105 @@ def test_what_cannot_be_loaded_is_refused_without_values(write, text, says):
     with pytest.raises(ConfigError, match=says) as refusal:
         read("app.ini#filter:oauth")
     assert "k33p" not in str(refusal.value)
+
+
+# The app around the filter
+
+
+def shop(global_conf, **local_conf):
+    return echo
+
+
+def composite(loader, global_conf, **apps):
+    return [loader.get_app(name, global_conf=global_conf) for name in apps.values()][0]
+
+
+def wrapping(global_conf, **local_conf):
+    return lambda app: app
+
+
+HERE = __name__
+SHOP = f"{BASE}[app:shop]\npaste.app_factory = {HERE}:shop\n"
+OTHER = f"[filter:other]\npaste.filter_factory = {HERE}:wrapping\n"
+MAIN = "[pipeline:main]\npipeline = oauth shop\n"
+WEB = MAIN.replace("main", "web")
+REFUSED = {
+    "set in the pipeline": SHOP + MAIN + "set realm = x\n",
+    "a filter set in the pipeline": SHOP + MAIN + "set filter-with = x\n",
+    "a folder set in the pipeline": SHOP.replace("memory://", "sqlite:///x.db") + MAIN + "set here = /nowhere\n",
+    "set in an app with filter-with": SHOP.replace("app:shop", "app:main") + "filter-with = oauth\nset realm = x\n",
+    "set in an app that uses another": SHOP + "filter-with = oauth\n[app:main]\nuse = shop\nset realm = x\n",
+    "set in an app that uses the pipeline": SHOP + WEB + "[app:main]\nuse = web\nset realm = x\n",
+    "set in a composite": (
+        SHOP + WEB + f"[composite:main]\npaste.composite_factory = {HERE}:composite\n/ = web\nset realm = x\n"
+    ),
+    "set in a filter-app before it": SHOP
+    + WEB
+    + OTHER.replace("filter:other", "filter-app:main")
+    + "next = web\nset realm = x\n",
+    "set in an app of another name": SHOP + WEB + "set realm = x\n",
+    "use in DEFAULT": "[DEFAULT]\nuse = egg:oauth_mw\n" + SHOP + MAIN,
+    "pipeline in DEFAULT": "[DEFAULT]\npipeline = oauth shop\n" + SHOP + "[pipeline:main]\n",
+    "pipeline in DEFAULT, too": "[DEFAULT]\npipeline = oauth shop\n" + SHOP + MAIN,
+    "next in DEFAULT": "[DEFAULT]\nnext = shop\n" + SHOP.replace("filter:oauth", "filter-app:main"),
+    "no such filter": SHOP + "[pipeline:main]\npipeline = oauth gone shop\n",
+    "no such app": SHOP + "[pipeline:main]\npipeline = oauth gone\n",
+    "no such file": SHOP.replace("paste.app_factory", "use = config:gone.ini\nx") + MAIN,
+    "two of a name": SHOP + MAIN + "[app:main]\nuse = shop\n",
+    "no factory": SHOP.replace("paste.app_factory", "x") + MAIN,
+    "an option in a pipeline": SHOP + MAIN + "realm = x\n",
+    "a variable in a pipeline": SHOP + MAIN + "get x = gone\n",
+    "a percent sign": SHOP + "[pipeline:main]\npipeline = oauth %(gone)s shop\n",
+    "a circle": BASE + MAIN + "[app:shop]\nuse = b\n[app:b]\nuse = shop\n",
+}
+ACCEPTED = {
+    "set behind the filter": SHOP + "set realm = x\n" + MAIN,
+    "set in a filter before it": SHOP + OTHER + "set realm = x\n" + MAIN.replace("=", "= other"),
+    "set in another pipeline": SHOP + MAIN + OTHER + "[pipeline:web]\npipeline = other shop\nset realm = x\n",
+    "another pipeline that cannot be loaded": SHOP + MAIN + "[pipeline:web]\npipeline = gone shop\n",
+    "used twice": SHOP + MAIN + "[pipeline:web]\npipeline = oauth main\n",
+}
+
+
+@pytest.mark.parametrize("text", REFUSED.values(), ids=REFUSED)
+def test_check_refuses_what_a_start_refuses(write, tmp_path, text):
+    write(text)
+    with pytest.raises((ConfigError, LookupError, OSError, RecursionError, InterpolationError)) as refusal:
+        loadwsgi.loadapp(f"config:{tmp_path}/app.ini", "main" if "main]" in text else "web")
+
+    answer = run("check", "app.ini")
+
+    assert (answer.exit_code, answer.output[:7]) == (2, "Error: ")
+    if isinstance(refusal.value, ConfigError):
+        assert answer.output == f"Error: {refusal.value}\n"
+
+
+@pytest.mark.parametrize("text", ACCEPTED.values(), ids=ACCEPTED)
+def test_check_accepts_what_a_start_accepts(write, tmp_path, text):
+    write(text)
+
+    assert loadwsgi.loadapp(f"config:{tmp_path}/app.ini")
+    assert run("check", "app.ini").exit_code == 0
+
+
+def test_a_variable_that_the_pipeline_sets_is_read_from_it(write):
+    write(SHOP.replace("realm =", "get realm =") + MAIN + "set base = shop\n")
+
+    assert read("app.ini").options["realm"] == "shop"
+
+
+def test_check_imports_nothing_of_other_packages(write):
+    write(
+        SHOP.replace(HERE, "gone")
+        + OTHER.replace(HERE, "gone")
+        + "[filter:b]\nuse = egg:gone\n"
+        + MAIN.replace("=", "= other b")
+    )
+
+    assert run("check", "app.ini").exit_code == 0
+
+
+# Variables
 
 
 def test_variables_are_set_as_pserve_takes_them(write, tmp_path):
