@@ -96,8 +96,9 @@ def pages_of_two(monkeypatch):
 
 
 def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
-    for name in ("memory.store.LOG_LENGTH", "sql.log.MAX_EVENTS_PER_READ", "redis.log.MAX_EVENTS_PER_READ"):
-        monkeypatch.setattr(f"oauth_mw.stores.{name}", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.store.LOG_LENGTH", 2)
+    for room in ("model", "stores.sql.log", "stores.redis.log"):
+        monkeypatch.setattr(f"oauth_mw.{room}.MAX_EVENTS_PER_READ", 2)
     before = log_of(store)
 
     complete = []
