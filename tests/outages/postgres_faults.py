@@ -26,7 +26,7 @@ def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
         raw("ROLLBACK")
 
 
-TABLES = ("store", "client", "secret", "token", "log", "signing_key")
+TABLES = ("store", "clients", "tokens", "revocations", "key_set")
 ALL_TABLES = "LOCK " + ", ".join("{0}.oauth_mw_" + table for table in TABLES)
 
 # Refused
