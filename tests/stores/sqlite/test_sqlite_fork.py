@@ -175,15 +175,15 @@ def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified
 
 def test_a_look_that_another_thread_is_at_does_not_hang_the_child(store, verified, monkeypatch):
     looking, free = Event(), Event()
-    look = store.look
+    verify = store.verify
 
-    def slow_look():
+    def slow_verify():
         monkeypatch.undo()
         looking.set()
         free.wait(20)
-        look()
+        verify()
 
-    monkeypatch.setattr(store, "look", slow_look)
+    monkeypatch.setattr(store, "verify", slow_verify)
     looker = Thread(target=verified.find, args=("unknown", ""))
     looker.start()
     looking.wait(5)

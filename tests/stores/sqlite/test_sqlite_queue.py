@@ -131,7 +131,7 @@ def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_proces
             "try:\n    store._engine.writing().__enter__()\nexcept Exception as error:\n    print(error, flush=True)"
         )
 
-        assert late.says() == "the SQLite write lock was not acquired within 5 s: another process holds it"
+        assert late.says() == "the SQLite write lock was not acquired within 0.2 s: another process holds it"
 
 
 FILL = """
