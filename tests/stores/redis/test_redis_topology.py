@@ -1,4 +1,4 @@
-"""What is found out about the servers: by one thread at a time, and not too often."""
+"""The servers are looked up by one thread at a time, and not too often."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
+from redis_calls import reason
 
 from helpers.processes import exit_code_of, forked
+from helpers.support import HandClock
 from oauth_mw.errors import ConfigError, StoreUnavailable
-from oauth_mw.stores.redis.network import topology as module
-from oauth_mw.stores.redis.network.topology import Topology
+from oauth_mw.stores.redis.network.topology import LOOKUP_SECONDS, Topology
+
+LONG = 50
 
 
 class Finder:
-    """Finds a new object each time, unless it is told what to raise; waits until it may."""
+    """Finds a new object at each look-up, or raises ``error``; waits until it may."""
 
     def __init__(self):
         self.asked = 0
@@ -38,126 +41,89 @@ def finder():
 
 
 @pytest.fixture
-def topology(finder):
-    return Topology(finder)
+def clock():
+    return HandClock()
 
 
 @pytest.fixture
-def soon(monkeypatch):
-    """Any look may follow another at once."""
-    monkeypatch.setattr(module, "LOOKUP_SECONDS", 0)
+def refreshed(finder, clock):
+    topology = Topology(finder, clock)
+    return lambda stale=None, seconds=LONG: topology.refreshed(stale, clock() + seconds)
 
 
-def in_time():
-    return time.monotonic() + 5
+@pytest.fixture
+def under_way(finder, refreshed):
+    """A thread is looking up the servers until ``finder.may`` is set."""
+    finder.may.clear()
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(refreshed)
+        finder.begun.wait(5)
+        yield
+        finder.may.set()
 
 
-def test_what_is_doubted_is_found_out_anew(topology, soon):
-    first = topology.refreshed(None, in_time())
+def test_a_stale_topology_is_looked_up_once_more(refreshed, finder, clock):
+    first = refreshed()
+    clock.move(LOOKUP_SECONDS)
+    second = refreshed(first)
 
-    assert topology.refreshed(first, in_time()) is not first
-
-
-def test_what_another_found_out_meanwhile_is_good_enough(topology, finder, soon):
-    first = topology.refreshed(None, in_time())
-    second = topology.refreshed(first, in_time())
-
-    assert topology.refreshed(first, in_time()) is second
-    assert finder.asked == 2
+    assert second is not first
+    clock.move(LOOKUP_SECONDS)
+    assert refreshed(first) is second and finder.asked == 2
 
 
-def test_nobody_asks_again_at_once(topology, finder):
-    first = topology.refreshed(None, in_time())
+def test_the_next_look_up_waits_its_time(refreshed, finder):
+    first = refreshed()
 
-    assert [topology.refreshed(first, in_time()) for _ in range(5)] == [first] * 5
+    assert [refreshed(first) for _ in range(5)] == [first] * 5
     assert finder.asked == 1
 
 
-@pytest.mark.parametrize(
-    "error", [StoreUnavailable("no"), ConfigError("store", "no")], ids=lambda each: type(each).__name__
-)
-def test_a_failure_is_told_to_those_who_come_at_once(topology, finder, error):
+@pytest.mark.parametrize("error", [StoreUnavailable("no"), ConfigError("store", "no")], ids=["outage", "refusal"])
+def test_a_failure_counts_for_all_until_the_next_look_up(refreshed, finder, clock, error):
     finder.error = error
-
     for _ in range(3):
         with pytest.raises(type(error), match="no"):
-            topology.refreshed(None, in_time())
+            refreshed()
     assert finder.asked == 1
 
-
-def test_after_a_long_look_in_vain_nobody_looks_again_at_once(topology, finder, monkeypatch):
-    monkeypatch.setattr(module, "LOOKUP_SECONDS", 0.3)
-    finder.error = StoreUnavailable("no")
-    finder.may.clear()
-    with ThreadPoolExecutor(1) as pool:
-        looking = pool.submit(_raises, lambda: topology.refreshed(None, in_time()))
-        time.sleep(0.3)
-        finder.may.set()
-        assert looking.result()
-
-    assert _raises(lambda: topology.refreshed(None, in_time()))
-    assert finder.asked == 1
-
-
-def test_after_a_failure_all_goes_on(topology, finder, soon):
-    first = topology.refreshed(None, in_time())
-    finder.error = StoreUnavailable("no")
-    with pytest.raises(StoreUnavailable):
-        topology.refreshed(first, in_time())
     finder.error = None
-
-    assert topology.refreshed(first, in_time()) is topology.current
-
-
-def test_who_has_no_time_left_does_not_spoil_it_for_others(topology, finder):
-    with pytest.raises(StoreUnavailable):
-        topology.refreshed(None, time.monotonic())
-
-    assert topology.refreshed(None, in_time()) and finder.asked == 1
+    clock.move(LOOKUP_SECONDS)
+    assert refreshed()
 
 
-def test_many_that_doubt_the_same_ask_once(topology, finder, soon):
-    first = topology.refreshed(None, in_time())
-    finder.may.clear()
+def test_the_time_until_the_next_look_up_begins_when_a_failed_one_ends(refreshed, finder, clock, under_way):
+    finder.error = StoreUnavailable("no")
+    clock.move(LOOKUP_SECONDS)
+    finder.may.set()
+
+    assert reason(refreshed) and reason(refreshed)
+    assert finder.asked == 1
+
+
+def test_a_call_without_time_left_does_not_count_as_a_look_up(refreshed, finder):
+    assert reason(lambda: refreshed(seconds=0))
+
+    assert refreshed() and finder.asked == 1
+
+
+def test_of_many_threads_one_looks_up(refreshed, finder, clock):
+    first = refreshed()
+    clock.move(LOOKUP_SECONDS)
     with ThreadPoolExecutor(8) as pool:
-        found = [pool.submit(topology.refreshed, first, in_time()) for _ in range(8)]
-        finder.may.set()
+        found = {each.result() for each in [pool.submit(refreshed, first) for _ in range(8)]}
 
-    assert {each.result() for each in found} == {topology.current}
-    assert finder.asked == 2
+    assert len(found) == 1 and finder.asked == 2
 
 
-def test_who_waits_for_another_waits_no_longer_than_he_may(topology, finder):
-    finder.may.clear()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(topology.refreshed, None, in_time())
-        finder.begun.wait(5)
-        began = time.monotonic()
-        with pytest.raises(StoreUnavailable):
-            topology.refreshed(None, began + 0.1)
-        waited = time.monotonic() - began
-        finder.may.set()
-
-    assert waited < 1
-
-
-def test_a_fork_amid_a_look_holds_up_no_child(topology, finder):
-    finder.may.clear()
-    with ThreadPoolExecutor(1) as pool:
-        pool.submit(topology.refreshed, None, in_time())
-        finder.begun.wait(5)
-        child = forked(lambda: _raises(lambda: topology.refreshed(None, in_time())))
-        code = exit_code_of(child)
-        finder.may.set()
-
-    # Its parent asked just now, and what came of that the child cannot know.
-    assert code == 0
-
-
-def _raises(call):
+def test_a_thread_waits_for_another_until_its_deadline(refreshed, under_way):
     began = time.monotonic()
-    try:
-        call()
-    except StoreUnavailable:
-        return time.monotonic() - began < 1
-    return False
+
+    assert "another thread" in reason(lambda: refreshed(seconds=0.1))
+    assert time.monotonic() - began < 5
+
+
+def test_a_fork_while_a_thread_looks_up_blocks_no_child(refreshed, under_way):
+    child = forked(lambda: "not been looked up yet" in reason(refreshed))
+
+    assert exit_code_of(child) == 0

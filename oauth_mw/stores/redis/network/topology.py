@@ -37,25 +37,26 @@ def at(address: Address) -> dict[str, object]:
 class Topology(Generic[T]):
     """The current topology. One thread at a time looks it up, at most once per :data:`LOOKUP_SECONDS`.
 
-    :param find: looks it up, by a deadline.
+    :param find: looks it up by a deadline.
     """
 
-    def __init__(self, find: Callable[[float], T]) -> None:
+    def __init__(self, find: Callable[[float], T], clock: Callable[[], float] = time.monotonic) -> None:
         self._find = find
+        self._clock = clock
         self._failed: StoreUnavailable | ConfigError | None = None
         self._next = float("-inf")
         self._locks: dict[int, threading.Lock] = {}
         self.current: T | None = None
 
     def refreshed(self, stale: T | None, deadline: float) -> T:
-        """The current topology; looked up again if it is still ``stale``, at most once per :data:`LOOKUP_SECONDS`.
+        """The current topology; looked up first if it is still ``stale`` and the last look-up is not too recent.
 
         :raises StoreUnavailable: it could not be looked up.
         :raises ConfigError: the servers are of another kind.
         """
-        # A lock that was inherited by a fork may be held for ever.
+        # A lock that a child inherited may be held for ever.
         lock = self._locks.setdefault(os.getpid(), threading.Lock())
-        if not lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+        if not lock.acquire(timeout=max(deadline - self._clock(), 0)):
             raise StoreUnavailable("another thread is still looking up the Redis servers")
         try:
             if self.current is None or self.current is stale:
@@ -67,7 +68,7 @@ class Topology(Generic[T]):
             lock.release()
 
     def _look_up(self, deadline: float) -> None:
-        now = time.monotonic()
+        now = self._clock()
         if now < self._next:
             return
         if now >= deadline:
@@ -76,8 +77,7 @@ class Topology(Generic[T]):
         try:
             self.current, self._failed = self._find(deadline), None
         except (StoreUnavailable, ConfigError) as error:
-            self._failed = error
-            self._next = time.monotonic() + LOOKUP_SECONDS
+            self._failed, self._next = error, self._clock() + LOOKUP_SECONDS
 
 
 def ask_each(
