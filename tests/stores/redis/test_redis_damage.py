@@ -1,8 +1,7 @@
-"""A store on Redis whose keys hold something else, and servers that answer with something else: never a 500."""
+"""A store on Redis whose keys hold something else: an answer or a 503, never a 500."""
 
 from __future__ import annotations
 
-import json
 from contextlib import closing
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from helpers.damage import OPERATIONS, ask, fill, issued_text, judge_answers, requests
-from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.tokens.opaque import storage_key
 
@@ -37,12 +35,6 @@ def store(redis_url):
     with closing(open_store(redis_url, create=True)) as store:
         fill(store)
         yield store
-
-
-@pytest.fixture
-def raw(redis_url):
-    with closing(Raw(redis_url)) as raw:
-        yield raw
 
 
 @pytest.fixture
@@ -110,35 +102,22 @@ def test_each_field_and_key_that_goes_is_an_answer_or_an_outage(store, raw, text
         judge(store, text)
 
 
-@pytest.mark.parametrize("kind", ["string", "hash", "list"])
-def test_each_key_of_another_kind_is_an_answer_or_an_outage(store, raw, text, restored, kind):
-    made = {"string": b"SET k x", "hash": b"HSET k x y", "list": b"LPUSH k x"}[kind].split()
+def test_each_key_of_another_kind_is_an_answer_or_an_outage(store, raw, text, restored):
     for name in sorted(raw.keys()):
         restored()
         raw.client.delete(name)
-        raw.client.execute_command(*(name if word == b"k" else word for word in made))
+        raw.client.lpush(name, "x")
         judge(store, text)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_whatever_lies_in_a_field_is_an_answer_or_an_outage(store, raw, text, restored, data):
+def test_any_value_of_a_field_is_an_answer_or_an_outage(store, raw, text, restored, data):
     restored()
     name, place = data.draw(st.sampled_from(places(raw)))
     put(raw, name, place, data.draw(st.sampled_from(list(BAD.values())) | st.binary()))
 
     judge(store, text)
-
-
-def client_record(**members):
-    """The client's record with other members."""
-
-    def damage(raw, token):
-        name = raw.key("client:tester")
-        record = json.loads(raw.client.hget(name, "record"))
-        raw.client.hset(name, "record", json.dumps({**record, **members}))
-
-    return damage
 
 
 def in_hash(name, field, value):
@@ -154,19 +133,9 @@ OUTAGES = {
     "no position": (not_in_store("position"), "guard"),
     "a floor in words": (in_hash("store", "floor", "floor"), "guard"),
     "a record without an end": (in_hash("client:tester", "record", "["), "token"),
-    "a record too deep": (in_hash("client:tester", "record", "[" * 100_000), "token"),
-    "scopes that are numbers": (client_record(scopes=[1, 2]), "token"),
-    "scopes in one text": (client_record(scopes="read write"), "token"),
-    "half a character": (client_record(scopes=["\ud800"]), "token"),
-    "a lifetime before now": (client_record(lifetime=-5), "token"),
-    "a lifetime that is true": (client_record(lifetime=True), "token"),
-    "a format of another version": (client_record(token_format="saml"), "token"),
-    "an infinite attribute": (client_record(attributes={"tier": float("inf")}), "token"),
-    "a switch in words": (client_record(enabled="yes"), "token"),
-    "secrets that are none": (client_record(secrets=[{}]), "token"),
     "verifiers that are none": (in_hash("client:tester", "verifiers", "{}"), "token"),
     "a revocation in words": (in_hash("client:tester", "revoked_before", "now"), "guard"),
-    "a token of nobody": (lambda raw, token: raw.client.set(token, '["tester", null, 1, 1]'), "guard"),
+    "a token without a scope": (lambda raw, token: raw.client.set(token, '["tester", null, 1, 1]'), "guard"),
     "a token that is no list": (lambda raw, token: raw.client.set(token, "{}"), "guard"),
     "an event of nothing": (lambda raw, token: raw.client.xadd(raw.key("log"), {"x": "y"}), "guard again"),
     "an end of nothing": (in_hash("revoked", "k" * 32, "x"), "guard"),

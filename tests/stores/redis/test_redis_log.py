@@ -9,19 +9,11 @@ import pytest
 
 from helpers.builders import HOUR, NOW, is_dead, issued, log_of, registered
 from helpers.changes import end_client
-from helpers.engines import Redis
-from helpers.redis_raw import Raw
 from oauth_mw import open_store
 from oauth_mw.model import LOG_KEEP_SECONDS, LogRecord
 from oauth_mw.stores.copying import ROWS_PER_BATCH
 
 YEAR_10000 = 253_402_300_800
-
-
-@pytest.fixture
-def raw(redis_url):
-    with contextlib.closing(Raw(redis_url)) as raw:
-        yield raw
 
 
 @pytest.fixture
@@ -67,13 +59,6 @@ def test_positions_are_redis_own_time_and_not_the_workers(redis_url, monkeypatch
     assert position / 1_000_000 == pytest.approx(here(), abs=5)
 
 
-def swept_log(store, clock, events):
-    """A log of which some events are no longer needed; their positions."""
-    positions = [position_after_an_event(store) for _ in range(events)]
-    clock.move(LOG_KEEP_SECONDS + 1)
-    return positions
-
-
 def test_an_event_is_kept_for_a_day(store, clock, raw):
     position_after_an_event(store)
     clock.move(LOG_KEEP_SECONDS)
@@ -85,23 +70,15 @@ def test_an_event_is_kept_for_a_day(store, clock, raw):
     assert (before, raw.client.xlen(raw.key("log"))) == (2, 2)
 
 
-def test_who_has_seen_all_that_was_swept_follows_on_and_who_has_not_forgets(store, clock):
-    first, second, third = swept_log(store, clock, 3)
+def test_a_follower_that_has_seen_all_that_was_swept_follows_on_and_others_begin_anew(store, clock):
+    first, second, third = (position_after_an_event(store) for _ in range(3))
+    clock.move(LOG_KEEP_SECONDS + 1)
     last = position_after_an_event(store)
 
-    told = [follow(store, position).complete for position in (0, first, second, third, last)]
+    complete = [follow(store, position).complete for position in (0, first, second, third, last)]
 
-    assert told == [False, False, False, True, True]
+    assert complete == [False, False, False, True, True]
     assert [event.position for event in follow(store, third).events] == [last]
-
-
-def test_an_append_sweeps_a_bounded_number(store, clock, raw):
-    swept_log(store, clock, 520)
-
-    lengths = [(position_after_an_event(store), raw.client.xlen(raw.key("log")))[1] for _ in range(2)]
-
-    assert lengths == [21, 2]
-    assert raw.client.zcard(raw.key("due")) == 2
 
 
 def test_a_single_revocation_is_kept_until_a_day_after_its_token_expired(store, clock, raw):
@@ -144,29 +121,7 @@ def test_a_restored_backup_that_moved_on_is_not_followed(store, clock, raw):
     assert [follow(store, position).complete for position in (first, lost, after)] == [True, False, True]
 
 
-def test_who_stands_before_the_log_begins_is_told_all(store):
-    page = log_of(store)
-
-    events = [position_after_an_event(store) for _ in range(3)]
-
-    assert [event.position for event in store.read_log(page.store_id, page.position).events] == events
-
-
-def test_a_server_that_started_anew_is_another_one_to_its_followers(clock):
-    # It may have lost tokens that workers keep, and that nobody could revoke any more.
-    with Redis(appendonly="yes", appendfsync="always") as server:
-        with contextlib.closing(open_store(server.url, create=True, clock=clock)) as store:
-            before = log_of(store)
-            assert store.read_log(before.store_id, before.position).complete
-            server.stop()
-            server.start()
-
-            page = store.read_log(before.store_id, before.position)
-
-    assert (page.position, page.complete) == (before.position, False)
-
-
-def test_a_batch_of_events_is_copied_in_one_step(redis_url, clock):
+def test_a_batch_of_events_is_copied_in_one_step_and_swept_by_several_appends(redis_url, clock, raw):
     events = [LogRecord(number, f"c{number}", None, NOW) for number in range(1, ROWS_PER_BATCH + 1)]
     with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
         copying = store.copyable()
@@ -175,3 +130,8 @@ def test_a_batch_of_events_is_copied_in_one_step(redis_url, clock):
         copying.put_events("0" * 32, events, events[-1].position, 0)
 
         assert [*copying.read_events(0)] == [events]
+        store.add_client(registered())
+        clock.move(1)
+        lengths = [(position_after_an_event(store), raw.client.xlen(raw.key("log")))[1] for _ in range(2)]
+        assert lengths == [ROWS_PER_BATCH + 1 - 500, ROWS_PER_BATCH + 2 - 1000]
+        assert raw.client.zcard(raw.key("due")) == lengths[1]

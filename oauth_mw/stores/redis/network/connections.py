@@ -4,7 +4,7 @@ What redis-py lacks is one limit for all that an operation may wait for: a free 
 connect, the handshake and the replies. Here each of these waits until the operation's deadline,
 but the look-up of a host's name, which the system alone bounds.
 Nothing is sent twice: only redis-py's look whether a pooled connection is still good comes before.
-This replaces private names of redis-py: setup.cfg bounds its version, and test_redis_privates.py names them.
+This replaces private names of redis-py: setup.cfg bounds its version, and test_library_privates.py names them.
 """
 
 from __future__ import annotations
