@@ -4,58 +4,33 @@ from __future__ import annotations
 
 import re
 
-from redis.exceptions import (
-    AskError,
-    AuthenticationError,
-    BusyLoadingError,
-    ClusterDownError,
-    InvalidResponse,
-    MasterDownError,
-    MovedError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    ResponseError,
-    TimeoutError,
-    TryAgainError,
-)
+from redis import exceptions
+from redis.exceptions import InvalidResponse, ResponseError, TimeoutError
 
 from ....errors import StoreUnavailable
 
-# By what Redis calls them in an error, also in that of a script.
-_STATES = {
-    "OOM": "Redis is full (maxmemory)",
-    "READONLY": "Redis is a replica there",
-    "LOADING": "Redis is loading its data",
-    "MASTERDOWN": "Redis is a replica that lost its primary",
-    "CLUSTERDOWN": "the Redis cluster is down",
-    "TRYAGAIN": "the Redis cluster is moving the keys",
-    "NOREPLICAS": "Redis has too few replicas to write",
-    "MISCONF": "Redis cannot write to its disk",
-    "BUSY": "Redis is busy with a script",
-    "NOAUTH": "Redis wants a password",
-    "WRONGPASS": "Redis refuses the user or the password",
-    "NOPERM": "Redis does not permit this user a command or a key that is needed",
-    "MOVED": "Redis is a node of a cluster",
-    "ASK": "Redis is a node of a cluster",
+# By what Redis calls them in an error, also in that of a script. redis-py cuts that off where it has a class for it.
+# A class stands before those it inherits from.
+_STATES: dict[str, tuple[type[Exception] | None, str]] = {
+    "OOM": (exceptions.OutOfMemoryError, "Redis is full (maxmemory)"),
+    "READONLY": (exceptions.ReadOnlyError, "Redis is a replica there"),
+    "LOADING": (exceptions.BusyLoadingError, "Redis is loading its data"),
+    "MASTERDOWN": (exceptions.MasterDownError, "Redis is a replica that lost its primary"),
+    "CLUSTERDOWN": (exceptions.ClusterDownError, "the Redis cluster is down"),
+    "TRYAGAIN": (exceptions.TryAgainError, "the Redis cluster is moving the keys"),
+    "NOREPLICAS": (None, "Redis has too few replicas to write"),
+    "MISCONF": (None, "Redis cannot write to its disk"),
+    "BUSY": (None, "Redis is busy with a script"),
+    "NOAUTH": (None, "Redis wants a password"),
+    "WRONGPASS": (exceptions.AuthenticationError, "Redis refuses the user or the password"),
+    "NOPERM": (exceptions.NoPermissionError, "Redis does not permit this user a command or a key that is needed"),
+    "MOVED": (exceptions.MovedError, "Redis is a node of a cluster"),
+    "ASK": (exceptions.AskError, "Redis is a node of a cluster"),
 }
 _STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
 # What a script may not do is said in other words, by Redis 6 and from Redis 7 on.
 _DENIED = re.compile(r"The user executing the script can't|ACL failure in script")
 _ADDRESS = re.compile(r"\b[0-9]+ (\S{0,255}):([0-9]{1,5})$")
-# redis-py cuts the name off where it has a class for it; a class before those it inherits from.
-_CLASSES = {
-    OutOfMemoryError: "OOM",
-    ReadOnlyError: "READONLY",
-    BusyLoadingError: "LOADING",
-    MasterDownError: "MASTERDOWN",
-    ClusterDownError: "CLUSTERDOWN",
-    TryAgainError: "TRYAGAIN",
-    AuthenticationError: "WRONGPASS",
-    NoPermissionError: "NOPERM",
-    MovedError: "MOVED",
-    AskError: "ASK",
-}
 _MESSAGES = {
     "No connection available.": "no connection to Redis became free in time",
     "max number of clients reached": "Redis has no connection left",
@@ -81,24 +56,21 @@ class Redirected(StoreUnavailable):
 
 
 def error_code(error: BaseException) -> str | None:
-    for kind, state in _CLASSES.items():
-        if isinstance(error, kind):
-            return state
-    if _DENIED.search(str(error)):
-        return "NOPERM"
-    found = _STATE.search(str(error))
-    return found[1] if found else None
+    text = str(error)
+    found = _STATE.search("NOPERM" if _DENIED.search(text) else text)
+    of_kind = (code for code, (kind, _) in _STATES.items() if kind is not None and isinstance(error, kind))
+    return next(of_kind, found and found[1])
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
     """In our own words: Redis's may name keys, redis-py's hosts."""
-    state = error_code(error)
-    # Older redis-py has a class for it only within its own client for clusters.
-    elsewhere = _ADDRESS.search(str(error)) if state in ("MOVED", "ASK") else None
-    if elsewhere:
-        return Redirected(_STATES["MOVED"], elsewhere[1], int(elsewhere[2]), asking=state == "ASK")
-    if state:
-        return StoreUnavailable(_STATES[state])
+    if isinstance(error, StoreUnavailable):
+        return error
+    code = error_code(error)
+    if code in ("MOVED", "ASK") and (elsewhere := _ADDRESS.search(str(error))):
+        return Redirected(_STATES[code][1], elsewhere[1], int(elsewhere[2]), asking=code == "ASK")
+    if code:
+        return StoreUnavailable(_STATES[code][1])
     if isinstance(error, TimeoutError):
         return StoreUnavailable("Redis did not answer in time")
     if isinstance(error, InvalidResponse):
@@ -107,12 +79,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
         return StoreUnavailable(_MESSAGES[str(error)])
     if isinstance(error, ResponseError):
         return StoreUnavailable("Redis refused a command")
-    return StoreUnavailable(f"Redis cannot be reached{_cause(error)}")
-
-
-def _cause(error: BaseException) -> str:
-    """What the system said of the connection or the certificate, which redis-py tells with the host around it."""
-    for each in (error, error.__cause__, error.__context__):
-        if isinstance(each, OSError) and each.strerror:
-            return f": {each.strerror}"
-    return ""
+    # What the system said of the connection or the certificate; redis-py puts the host around it.
+    causes = (error, error.__cause__, error.__context__)
+    said = next((each.strerror for each in causes if isinstance(each, OSError) and each.strerror), "")
+    return StoreUnavailable(f"Redis cannot be reached{said and f': {said}'}")
