@@ -1,6 +1,7 @@
-"""The keys of a store in Redis, and what lies in them as nouns.
+"""The keys of a store in Redis, and what is read from them as nouns.
 
-Positions are decimals of 19 digits: as text they sort as numbers do.
+Each ``_from`` raises one of :data:`~oauth_mw.stores.decoding.FAULTS` for what was never written there. Positions are
+decimals of 19 digits: as text they sort as numbers do.
 """
 
 from __future__ import annotations
@@ -10,36 +11,30 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ...errors import StoreUnavailable
 from ...model import Client, Revocation, TokenRecord, Value
 from .. import decoding, records
-from ..decoding import FAULTS, blob, decimal, decoded, flag, number, text
+from ..decoding import blob, decimal, decoded, flag, number, text
 
-POSITION_DIGITS = 19
 # Redis counts a token's life by its own clock; workers compare its expiry with theirs.
 TTL_MARGIN = 60
 
 T = TypeVar("T")
-Pairs = dict[str, tuple[Value, bool]]
 
 # How a token's row ends if it has no attributes, is not revoked, and has no audience and no member of newer versions.
 _LEFT_OUT: list[Any] = [{}, False, [], {}]
 
 
 class Keys:
-    """The names of a store's keys. All but the tokens' lie in one slot of a cluster, by the tag in braces."""
+    """The names of a store's keys. All but the tokens' are in one slot of a cluster, by the tag in braces."""
 
     def __init__(self, prefix: str) -> None:
-        tag = "{" + prefix + "}"
         self.prefix = prefix
-        self.tag = tag
-        self.store = f"{tag}:store"
-        self.log = f"{tag}:log"
-        self.due = f"{tag}:due"
-        self.revoked = f"{tag}:revoked"
-        self.clients = f"{tag}:clients"
+        self.tag = tag = "{" + prefix + "}"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
+        # What each change may use, see :data:`.scripts.CHANGE`.
+        self.of_change = tuple(f"{tag}:{name}" for name in ("store", "log", "due", "revoked", "clients"))
+        self.store, self.log, self.due, self.revoked, self.clients = self.of_change
 
     def client(self, client_id: str) -> str:
         return self.any_client + client_id
@@ -62,9 +57,13 @@ def several(count: int, reply: Any) -> list[Any]:
 
 
 def scanned(reply: Any) -> tuple[bytes, list[bytes]]:
-    """The reply to SCAN: the cursor for the next step, and some names of keys."""
+    """The reply to SCAN: the next cursor, and some names of keys."""
     cursor, names = reply
     return blob(cursor), [blob(name) for name in names]
+
+
+def texts_from(found: Any) -> list[str]:
+    return [each.decode() for each in found]
 
 
 def in_pairs(found: Any) -> list[tuple[Any, Any]]:
@@ -72,23 +71,13 @@ def in_pairs(found: Any) -> list[tuple[Any, Any]]:
     return list(zip(found[::2], found[1::2], strict=True))
 
 
-def ids_from(found: Any) -> list[str]:
-    return [client_id.decode() for client_id in found]
-
-
 def read(reader: Callable[..., T], *found: Any) -> T:
-    """Decode a record or a reply.
-
-    :raises StoreUnavailable: ``reader`` cannot decode it.
-    """
-    try:
-        return reader(*found)
-    except FAULTS:
-        raise StoreUnavailable("a record in Redis, or a reply of a server, cannot be read") from None
+    """What ``reader`` makes of a record or a reply, see :func:`oauth_mw.stores.decoding.read`."""
+    return decoding.read("a record in Redis, or a reply of a server,", reader, *found)
 
 
 def position_text(position: int) -> str:
-    return f"{max(position, 0):0{POSITION_DIGITS}d}"
+    return f"{max(position, 0):019d}"
 
 
 # Of a client. A deleted one has an empty record.
@@ -98,7 +87,6 @@ CLIENT_FIELDS = ("record", "revoked_before")
 def client_from(client_id: str, record: Any, revoked_before: Any) -> Client | None:
     """
     :return: ``None`` if the client is deleted or never was.
-    :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
     if record == b"" or (record is None and revoked_before is None):
         return None
@@ -118,34 +106,45 @@ def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenR
     """
     :param revoked_before: of its client; ``None``: there is no such client.
     :param revoked: not 0 when the log says that the token is revoked.
-    :raises ValueError: it is no row of a token (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
     client_id, scope, issued_at, position, *more = decoded(row)
     pairs, marked, audience, other = more + _LEFT_OUT[len(more) :]
-    values = decoding.attributes({name: value for name, (value, _) in pairs.items()})
-    public = frozenset(name for name, (_, is_public) in pairs.items() if flag(is_public))
-    times = number(issued_at), number(position)
-    dead = flag(marked) or flag(revoked) or revoked_before is None or position < decimal(revoked_before)
-    more_members = MappingProxyType(_object(other))
-    audiences = records.texts(audience)
-    return TokenRecord(text(client_id), text(scope), *times, values, public, audiences, dead, more_members)
-
-
-def _object(found: Any) -> Mapping[str, Any]:
-    if type(found) is not dict:
+    if type(other) is not dict:
         raise TypeError("no object")
-    return found
+    return TokenRecord(
+        text(client_id),
+        text(scope),
+        number(issued_at),
+        number(position),
+        *attributes_from(pairs),
+        records.texts(audience),
+        flag(marked) or flag(revoked) or revoked_before is None or position < decimal(revoked_before),
+        MappingProxyType(other),
+    )
+
+
+def attributes_from(pairs: Any) -> tuple[Mapping[str, Value], frozenset[str]]:
+    """Attributes, each of which is stored with whether it is public; and the names of those that are."""
+    values = decoding.attributes({name: value for name, (value, _) in pairs.items()})
+    return values, frozenset(name for name, (_, is_public) in pairs.items() if flag(is_public))
 
 
 def revocation_from(name: bytes, value: bytes) -> Revocation:
     """
     :param name: a token's key, or a client's id behind an expiry of 0.
-    :raises ValueError: it is no revocation (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
     if not any(name[:4]):
         return Revocation(decimal(value), name[4:].decode())
     position, log_only, client_id = value.partition(b"a")
     return Revocation(decimal(position), client_id.decode(), blob(name), bool(log_only))
+
+
+def events_from(entries: Any) -> list[Revocation]:
+    """The events that XRANGE returned."""
+    return [
+        Revocation(decimal(entry[:-2]), client_id.decode(), blob(key) or None, bool(log_only))
+        for entry, (_, client_id, _, key, *log_only) in entries
+    ]
 
 
 def of_all(client_id: str) -> bytes:

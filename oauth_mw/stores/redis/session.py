@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from ... import deadlines
 from ...errors import ConfigError, StoreUnavailable, not_text
 from ...model import Clock
 from ...protocols import Waiter
 from ..decoding import number
-from .network.checks import SCAN_COUNT, find_or_create, persistence, replication, run_id, why_not_primary
-from .network.nodes import Command, Replies, Servers
-from .network.url import RedisURL
-from .rows import Keys, position_text, read, scanned
-from .scripts.changes import CONFIRM, NO_STORE, TEXTS, VERSION
+from .network import Command, Replies, RunUntil, Servers
+from .network.checks import find_or_create, persistence, replication, run_id, scan, why_not_primary
+from .network.url import RedisURL, parse_url
+from .rows import Keys, position_text, read, several, texts_from
+from .scripts import CONFIRM, NO_STORE, TEXTS, VERSION
 
 # Redis checks timeouts only about ten times a second; the rest is for the reply.
 WAIT_GRAIN = 0.15
+
+T = TypeVar("T")
+
+
+class Conflict(Exception):
+    """Another worker has changed what a change is based on."""
+
+
+def usable(call: Callable[..., T], *arguments: Any) -> T:
+    """What ``call`` returns. To an open store, a server that cannot be used is an outage."""
+    try:
+        return call(*arguments)
+    except ConfigError as error:
+        raise StoreUnavailable(str(error)) from None
 
 
 class RedisSession:
@@ -31,14 +46,25 @@ class RedisSession:
     def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
         self.keys = Keys(place.prefix)
         self.servers = servers
-        self._place = place
-        self._replicas = place.replicas
+        self.place = place
+        self.clock = clock
         self._timeout = timeout
-        self._clock = clock
         self._create = False
 
+    @classmethod
+    def from_url(cls, url: str, timeout: float, clock: Clock) -> RedisSession:
+        """
+        :raises ConfigError: the URL cannot work, or redis-py is not there.
+        """
+        place = parse_url(url)
+        try:
+            from .network.routing import connect
+        except ImportError:
+            raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
+        return cls(place, connect(place), timeout, clock)
+
     def deadline(self) -> float:
-        """The deadline of an operation that begins now."""
+        """Of an operation that begins now."""
         return deadlines.deadline_in(self._timeout)
 
     def open(self, *, create: bool) -> None:
@@ -46,7 +72,6 @@ class RedisSession:
 
         :param create: create the store if it is missing; remembered until that succeeds.
         :raises ConfigError: there is no store, or none that this version can use.
-        :raises StoreUnavailable: Redis does not answer for now.
         """
         self._create = create
         try:
@@ -55,47 +80,35 @@ class RedisSession:
             self.servers.close()
 
     def _contact(self, deadline: float, *, first: bool = False) -> None:
-        shown, create = self._place.shown, self._create
+        shown, create = self.place.shown, self._create
         find_or_create(self.servers, self.keys, shown, create=create, first=first or create, deadline=deadline)
         self._create = False
 
     def waiter(self) -> Waiter:
-        """What wakes a follower of the log."""
         from .network.watch import StreamWatch  # needs redis-py, which may not be there
 
         return StreamWatch(self.keys.log, partial(self.servers.dialer, self.keys.log))
 
     def warnings(self) -> list[str]:
-        """
-        :raises StoreUnavailable: Redis does not answer.
-        """
+        """What a crash, a power failure or a fail-over would cost with the servers' settings, in sentences."""
         deadline = self.deadline()
-        found = replication(self.servers, self._place, self.keys.store, deadline)
+        found = replication(self.servers, self.place, self.keys.store, deadline)
         return [*persistence(self.servers, deadline), *found]
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
-        """
-        :raises StoreUnavailable: the server does not answer or cannot be used.
-        :raises AdminError: a text is not valid Unicode.
-        """
         try:
-            return self.servers.run(key, commands, deadline)
-        except ConfigError as error:
-            raise StoreUnavailable(str(error)) from None
+            return usable(self.servers.run, key, commands, deadline)
         except UnicodeEncodeError:
             raise not_text() from None
 
     def of_primary(self, commands: Sequence[Command], deadline: float) -> Replies:
-        """The replies of the server of the store's own key, which must be a primary.
-
-        :raises StoreUnavailable: it is none, or does not answer.
-        """
+        """The replies of the server of the store's own key. If it is no primary, the store is unavailable."""
         *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
         self._check_primary(role)
         return replies
 
     def with_run_id(self, command: Command, deadline: float) -> tuple[Any, str]:
-        """The same for one command, with a run id, which changes when any server restarts or is replaced.
+        """The reply to a command, and a text that changes when any server restarts or is replaced.
 
         Such a server may have lost the last tokens, which workers have cached. All primaries are read before the
         command is sent: what happens to them later shows at the next call.
@@ -106,98 +119,95 @@ class RedisSession:
             return found, read(run_id, [info])
         standing: list[Command] = [("ROLE",), ("CLUSTER", "INFO")]
         infos = []
-        for info, role, state in self._of_each([about, *standing], deadline):
-            self._check_primary(role, state)
+        for run in self._primaries(deadline):
+            info, *stands = run([about, *standing], deadline)
+            self._check_primary(*stands)
             infos.append(info)
-        found, role, state = self.run(self.keys.store, [command, *standing], deadline)
-        self._check_primary(role, state)
-        return found, read(run_id, infos, state)
-
-    def _of_each(self, commands: list[Command], deadline: float) -> Iterator[Replies]:
-        try:
-            for run in self.servers.primaries(deadline):
-                yield run(commands, deadline)
-        except ConfigError as error:
-            raise StoreUnavailable(str(error)) from None
+        found, *stands = self.run(self.keys.store, [command, *standing], deadline)
+        self._check_primary(*stands)
+        return found, read(run_id, infos, stands[1])
 
     def _check_primary(self, role: Any, state: bytes = b"") -> None:
         if why := read(why_not_primary, role, state):
             self.servers.close()
             raise StoreUnavailable(why)
 
-    def token_keys(self) -> Iterator[list[bytes]]:
-        """The keys of all tokens in batches, each within the time of one operation. A key may be returned twice.
+    def _primaries(self, deadline: float) -> Iterator[RunUntil]:
+        return (partial(usable, run) for run in usable(self.servers.primaries, deadline))
 
-        :raises StoreUnavailable: a server does not answer.
-        """
-        pattern, start = self.keys.any_token + "*", len(self.keys.any_token)
-        try:
-            for run in self.servers.primaries(self.deadline()):
-                cursor: bytes | str = "0"
-                while cursor != b"0":
-                    scan = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
-                    cursor, names = read(scanned, *run([scan], self.deadline()))
-                    yield [read(_key, name[start:]) for name in names]
-        except ConfigError as error:
-            raise StoreUnavailable(str(error)) from None
+    def token_keys(self) -> Iterator[list[bytes]]:
+        """The keys of all tokens in batches, each within the time of one operation. A key may be returned twice."""
+        start = len(self.keys.any_token)
+        for run in self._primaries(self.deadline()):
+            for names in scan(run, self.keys.any_token + "*", self.deadline):
+                yield [read(bytes.fromhex, name) for name in read(texts_from, [name[start:] for name in names])]
+
+    def fields(self, *names: str, deadline: float) -> Replies:
+        """Some fields of the store's own key, as its primary has them."""
+
+        def ask() -> Any:
+            found = self.of_primary([("HMGET", self.keys.store, "version", *names)], deadline)
+            version, *values = read(several, len(names) + 1, *found)
+            return values if version == VERSION else NO_STORE
+
+        return list(self.with_store(ask, deadline))
 
     def with_store(self, operation: Callable[[], Any], deadline: float) -> Any:
-        """What ``operation`` returns; where the store is missing, find or create it first, and call it again.
-
-        :raises StoreUnavailable: the store is not there.
-        """
+        """What ``operation`` returns; where the store is missing, find or create it first, and call it again."""
         found = operation()
         if found == NO_STORE:
-            try:
-                self._contact(deadline)
-            except ConfigError as error:
-                raise StoreUnavailable(str(error)) from None
+            usable(self._contact, deadline)
             found = operation()
             if found == NO_STORE:
                 raise StoreUnavailable("the store's own key is gone")
         return found
 
+    def repeat(self, attempt: Callable[[float], T]) -> T:
+        """What ``attempt`` returns. It is called with the deadline until it raises no :class:`Conflict`."""
+        deadline = self.deadline()
+        while time.monotonic() < deadline:
+            with suppress(Conflict):
+                return attempt(deadline)
+        raise StoreUnavailable("other workers kept changing what was to be changed")
+
+    def changed(self, change: Callable[[T], Any], seen: T, deadline: float) -> Any:
+        """What ``change`` makes of ``seen``. If it raises, what it has seen is confirmed first."""
+        try:
+            return change(seen)
+        except Exception:
+            self.confirm(deadline)
+            raise
+
     def reply(
         self, script: str, *arguments: bytes | str, deadline: float, origin: str = "", more: Sequence[str] = ()
     ) -> Any:
-        """Run a script that begins with :data:`.changes.CHANGE`, and wait for the replicas even if it changed nothing.
+        """Run a script that begins with :data:`.scripts.CHANGE`, and wait for the replicas even if it changed nothing.
 
-        A retry may find the change already made but not yet replicated. Every call writes ``fence``, so that WAIT
-        covers what came before.
+        A retry may find the change already made but not yet replicated, so every call writes ``fence`` for WAIT.
 
         :param origin: the store of which this one must be a copy, and remains one; else it becomes a copy of none.
-        :param more: the keys of this change besides those of all. They are not in every change, because while a
-            cluster moves the slot, a script with a missing key has to wait.
+        :param more: keys that only this change needs: while a cluster moves the slot, a missing key makes it wait.
         """
-        names = self.keys
-        keys = (names.store, names.log, names.due, names.revoked, names.clients, *more)
-        now = "" if self._clock is time.time else position_text(int(self._clock() * 1_000_000))
-        fence = "1" if self._replicas else "0"
-        arguments = (now, fence, origin, *arguments)
+        keys = (*self.keys.of_change, *more)
+        now = "" if self.clock is time.time else position_text(int(self.clock() * 1_000_000))
+        arguments = (now, "1" if self.place.replicas else "0", origin, *arguments)
         return self.with_store(lambda: self.replicated(script, keys, VERSION, *arguments, deadline=deadline), deadline)
 
     def confirm(self, deadline: float) -> None:
         """Wait for the replicas. What was read may be a change that none of them has yet."""
-        if self._replicas:
+        if self.place.replicas:
             self.reply(CONFIRM, deadline=deadline)
 
     def replicated(self, script: str, keys: Sequence[str], *arguments: bytes | str, deadline: float) -> Any:
-        """Run a script, and wait for the replicas unless it found no store.
-
-        :raises StoreUnavailable: too few replicas confirmed it.
-        """
-        rest = (len(keys), *keys, *arguments)
+        """Run a script, and wait for the replicas unless it found no store."""
+        rest, replicas = (len(keys), *keys, *arguments), self.place.replicas
         commands: list[Command] = [("EVALSHA", script, *rest)]
-        if self._replicas:
+        if replicas:
             left = deadline - time.monotonic()
-            wait = ("WAIT", self._replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
+            wait = ("WAIT", replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
             # In full: NOSCRIPT would arrive only after the whole WAIT.
             commands = [("EVAL", TEXTS[script], *rest), wait]
         changed, *confirmed = self.run(keys[0], commands, deadline)
-        if changed != NO_STORE and confirmed and read(number, *confirmed) < self._replicas:
+        if changed != NO_STORE and confirmed and read(number, *confirmed) < replicas:
             raise StoreUnavailable("too few replicas of Redis confirmed the change in time")
         return changed
-
-
-def _key(name: bytes) -> bytes:
-    return bytes.fromhex(name.decode())

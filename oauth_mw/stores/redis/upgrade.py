@@ -1,28 +1,28 @@
 """Upgrading a store on Redis from schema version 2, which had a field for each part of a client.
 
-The version is changed first: from then on, neither the code of before nor this one uses the store until the upgrade is
-complete. Each step takes effect whole or not at all, and can be repeated, so that an upgrade that was interrupted
-anywhere can be run again.
+The version is changed first: from then on, no code uses the store until the upgrade is complete. Each step takes effect
+as a whole or not at all, and can be repeated, so that an upgrade that was interrupted anywhere can be run again.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from ...credentials import MAX_SECRETS
-from ...errors import AdminError, ConfigError, StoreMissing
-from ...model import Client, ClientSecret, KeyRecord, KeySet, StoredClient
-from .. import decoding, records
-from ..decoding import FAULTS, decimal, decoded, flag, maybe, number, text
+from ...errors import AdminError, StoreMissing
+from ...model import KeyRecord, KeySet, StoredClient
+from .. import records
+from ..decoding import FAULTS, decimal, decoded, flag, number
 from ..versions import Progress
-from . import clients
+from . import records as current
+from .network import Command
 from .network.checks import is_current, look_up
-from .network.nodes import Command
-from .network.url import parse_url
-from .rows import in_pairs, read
-from .scripts.changes import VERSION, named
+from .rows import attributes_from, in_pairs, read
+from .scripts import VERSION, named
 from .session import RedisSession
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ T = TypeVar("T")
 BEFORE, UNDER_WAY = b"2", b"2>3"
 FIELDS = ("record", "enabled", "secrets", "ended")
 
-# The first write of each script is one that Redis refuses if its memory is full, as in :mod:`.scripts.changes`.
+# The first write of each script is one that Redis refuses if its memory is full, as in :mod:`.scripts`.
 # Without the fields that a copy had, the store is a copy of none.
 BEGIN = named("""
 local version = redis.call('HGET', KEYS[1], 'version')
@@ -72,23 +72,19 @@ def upgrade(url: str, *, timeout: float = 5.0, progress: Progress = lambda count
     :raises AdminError: a client or a signing key cannot be read, or a client has too many secrets. If the upgrade was
         not begun before, nothing was changed.
     :raises ConfigError: there is no store, or none that can be upgraded.
-    :raises StoreUnavailable: Redis does not answer, or too few replicas confirmed a step.
     """
-    place = parse_url(url)
+    session = RedisSession.from_url(url, timeout, time.time)
+    shown, keys = session.place.shown, session.keys
+    upgraded = False
     try:
-        from .network.routing import connect
-    except ImportError:
-        raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
-    session = RedisSession(place, connect(place), timeout, time.time)
-    work, upgraded = _Upgrade(session, progress), False
-    try:
-        while (version := look_up(session.servers, session.keys, session.deadline())) in (BEFORE, UNDER_WAY):
+        while (version := look_up(session.servers, keys, session.deadline())) in (BEFORE, UNDER_WAY):
             upgraded = True
             # Else another process has completed it, or a replica has taken over that lacks the last steps.
-            if work.run(begun=version == UNDER_WAY):
+            with suppress(_VersionChanged):
+                _run(session, progress, begun=version == UNDER_WAY)
                 return True
-        if not is_current(version, place.shown, place.prefix):
-            raise StoreMissing(f"{place.shown} holds no oauth_mw store with the prefix {place.prefix}")
+        if not is_current(version, shown, keys.prefix):
+            raise StoreMissing(f"{shown} holds no oauth_mw store with the prefix {keys.prefix}")
         session.confirm(session.deadline())
         return upgraded
     finally:
@@ -99,59 +95,56 @@ class _VersionChanged(Exception):
     """The store does not have the version that a step begins with."""
 
 
-class _Upgrade:
-    def __init__(self, session: RedisSession, progress: Progress) -> None:
-        self._session = session
-        self._names = session.keys
-        self._signing = f"{session.keys.tag}:signing"
-        self._progress = progress
+def _run(session: RedisSession, progress: Progress, *, begun: bool) -> None:
+    if not begun:
+        for _ in _pages(session):  # what cannot be read is refused before anything is changed
+            pass
+        _key_set(session)
+    _change(session, BEGIN, [], BEFORE, UNDER_WAY)
+    (total,) = _ask(session, [("ZCARD", session.keys.clients)])
+    progress(0, read(number, total))
+    for count, page in _pages(session):
+        _put(session, page)
+        progress(count, total)
+    # A replica that took over meanwhile may lack some of them.
+    while pages := [page for _, page in _pages(session) if page]:
+        for page in pages:
+            _put(session, page)
+    keys = records.key_set_text(_key_set(session))
+    _change(session, FINISH, [_signing(session)], UNDER_WAY, VERSION, keys)
 
-    def run(self, *, begun: bool) -> bool:
-        """Whether it is complete; not so if the version was changed meanwhile."""
-        if not begun:
-            for _ in self._pages():  # what cannot be read is refused before anything is changed
-                pass
-            self._key_set()
-        try:
-            self._change(BEGIN, [], BEFORE, UNDER_WAY)
-            (total,) = self._run(("ZCARD", self._names.clients))
-            self._progress(0, read(number, total))
-            for count, page in self._pages():
-                self._put(page)
-                self._progress(count, total)
-            # A replica that took over meanwhile may lack some of them.
-            while pages := [page for _, page in self._pages() if page]:
-                for page in pages:
-                    self._put(page)
-            self._change(FINISH, [self._signing], UNDER_WAY, VERSION, records.key_set_text(self._key_set()))
-        except _VersionChanged:
-            return False
-        return True
 
-    def _run(self, *commands: Command) -> list[Any]:
-        return self._session.run(self._names.store, commands, self._session.deadline())
+def _signing(session: RedisSession) -> str:
+    return f"{session.keys.tag}:signing"
 
-    def _change(self, script: str, keys: Sequence[str], *arguments: bytes | str) -> None:
-        deadline = self._session.deadline()
-        if not self._session.replicated(script, [self._names.store, *keys], *arguments, deadline=deadline):
-            raise _VersionChanged
 
-    def _pages(self) -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
-        """How many clients each page has, and id, record and verifiers of those that are still as before."""
-        for ids in clients.pages_of_ids(self._session):
-            rows = self._run(*(("HMGET", self._names.client(client_id), *FIELDS) for client_id in ids))
-            found = [(client_id, row) for client_id, row in zip(ids, rows, strict=True) if row[-1] is not None]
-            yield len(ids), [(client_id, *client_from(client_id, *row)) for client_id, row in found]
+def _ask(session: RedisSession, commands: Sequence[Command]) -> list[Any]:
+    return session.run(session.keys.store, commands, session.deadline())
 
-    def _put(self, page: Sequence[tuple[str, str, bytes]]) -> None:
-        if page:
-            arguments = [each for _, record, verifiers in page for each in (record, verifiers)]
-            names = [self._names.client(client_id) for client_id, *_ in page]
-            self._change(PUT_CLIENTS, names, UNDER_WAY, *arguments)
 
-    def _key_set(self) -> KeySet:
-        (found,) = self._run(("HGETALL", self._signing))
-        return KeySet.of(key_from(*pair) for pair in read(in_pairs, found))
+def _change(session: RedisSession, script: str, keys: Sequence[str], *arguments: bytes | str) -> None:
+    if not session.replicated(script, [session.keys.store, *keys], *arguments, deadline=session.deadline()):
+        raise _VersionChanged
+
+
+def _pages(session: RedisSession) -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
+    """How many clients each page has, and id, record and verifiers of those that are still as before."""
+    for ids in current.pages_of_ids(session):
+        rows = _ask(session, [("HMGET", session.keys.client(client_id), *FIELDS) for client_id in ids])
+        found = [(client_id, row) for client_id, row in zip(ids, rows, strict=True) if row[-1] is not None]
+        yield len(ids), [(client_id, *client_from(client_id, *row)) for client_id, row in found]
+
+
+def _put(session: RedisSession, page: Sequence[tuple[str, str, bytes]]) -> None:
+    if page:
+        arguments = [each for _, record, verifiers in page for each in (record, verifiers)]
+        names = [session.keys.client(client_id) for client_id, *_ in page]
+        _change(session, PUT_CLIENTS, names, UNDER_WAY, *arguments)
+
+
+def _key_set(session: RedisSession) -> KeySet:
+    (found,) = _ask(session, [("HGETALL", _signing(session))])
+    return KeySet.of(key_from(*pair) for pair in read(in_pairs, found))
 
 
 def client_from(client_id: str, *fields: Any) -> tuple[str, bytes]:
@@ -161,25 +154,18 @@ def client_from(client_id: str, *fields: Any) -> tuple[str, bytes]:
     :raises AdminError: they are garbled, or the client has too many secrets.
     """
     what = f"the client {client_id!r}"
-    client = _judged(what, _client_from, client_id, *fields)
-    if client is None:
+    members = _judged(what, _members, *fields)
+    if not members:
         return "", records.BLANK_VERIFIERS
-    if len(client.secrets) > MAX_SECRETS:
-        excess = f"{what} has {len(client.secrets)} secrets, and {MAX_SECRETS} are the most"
+    if len(members["secrets"]) > MAX_SECRETS:
+        excess = f"{what} has {len(members['secrets'])} secrets, and {MAX_SECRETS} are the most"
         raise AdminError(f"{excess}: revoke some by the oauth_mw that made the store, and run the upgrade again")
-    return _judged(what, _written, client)
-
-
-def _written(client: Client) -> tuple[str, bytes]:
-    record, verifiers, _ = clients.fields_of(StoredClient(client))
-    records.client_from(client.client_id, record, 0)  # what cannot be read back is not written
+    client = _judged(what, lambda: records.client_from(client_id, json.dumps(members), 0))
+    record, verifiers, _ = _judged(what, current.fields_of, StoredClient(client))
     return record, verifiers
 
 
 def key_from(kid: bytes, row: bytes) -> KeyRecord:
-    """
-    :raises AdminError: it is garbled.
-    """
     return _judged(f"the signing key {kid!r}", _key_from, kid, row)
 
 
@@ -187,41 +173,33 @@ def _judged(what: str, reader: Callable[..., T], *found: Any) -> T:
     try:
         return reader(*found)
     except FAULTS:
-        raise AdminError(
-            f"{what} is garbled in Redis: repair its key or delete it, and run the upgrade again"
-        ) from None
+        message = f"{what} is garbled in Redis: repair its key or delete it, and run the upgrade again"
+        raise AdminError(message) from None
 
 
-# What lies in a store of version 2. A record was a JSON array, and so was each line of ``secrets``.
+# What is in a store of version 2. A record was a JSON array of these members, and so was each line of ``secrets``.
+_CLIENT = ("name", "scopes", "default_scope", "lifetime", "token_format", "audiences", "default_audience")
+_MORE = ("attributes", "resource_server", "created_at")
+_SECRET = ("secret_id", "salt", "digest", "label", "created_at", "not_after", "weak")
 
 
-def _client_from(client_id: str, record: bytes, enabled: bytes, secrets: bytes, ended: bytes) -> Client | None:
+def _members(record: bytes, enabled: bytes, secrets: bytes, ended: bytes) -> dict[str, Any]:
+    """The members of the client's record of today; none of a deleted client."""
     decimal(ended)
     if not record:
-        return None
-    name, scopes, default_scope, lifetime, token_format, audiences, default_audience, *more = decoded(record)
-    pairs, resource_server, created_at = more
-    return Client(
-        client_id,
-        text(name),
-        records.texts(scopes),
-        maybe(records.texts, default_scope),
-        lifetime,
-        token_format,
-        records.texts(audiences),
-        maybe(records.texts, default_audience),
-        decoding.attributes({name: value for name, (value, _) in pairs.items()}),
-        frozenset(name for name, (_, is_public) in pairs.items() if flag(is_public)),
-        flag(resource_server),
-        flag(decimal(enabled)),
-        created_at,
-        tuple([_secret_from(line) for line in secrets.split(b"\n")]) if secrets else (),
-    )
+        return {}
+    members = _named(_CLIENT + _MORE, record)
+    attributes, public = attributes_from(members["attributes"])
+    return members | {
+        "attributes": dict(attributes),
+        "public_attributes": sorted(public),
+        "enabled": flag(decimal(enabled)),
+        "secrets": [_named(_SECRET, line) for line in secrets.split(b"\n")] if secrets else [],
+    }
 
 
-def _secret_from(line: bytes) -> ClientSecret:
-    secret_id, salt, digest, *more = decoded(line)
-    return ClientSecret(secret_id, bytes.fromhex(salt), bytes.fromhex(digest), *more)
+def _named(names: Sequence[str], row: bytes) -> dict[str, Any]:
+    return {name: each for name, each in zip(names, decoded(row), strict=True) if each is not None}
 
 
 def _key_from(kid: bytes, row: bytes) -> KeyRecord:

@@ -11,6 +11,7 @@ from threading import Event
 import pytest
 
 from helpers.builders import issued, registered
+from helpers.engines import wait_until
 from helpers.processes import exit_code_of, forked
 from oauth_mw import open_store
 
@@ -34,7 +35,9 @@ def asks(store, number):
 
 def test_a_start_leaves_no_connection_open_for_a_fork_to_inherit(own_server, own):
     with closing(open_store(own_server.url, create=True)):
-        assert own.client.info("clients")["connected_clients"] == 1
+        wait_until(
+            lambda: own.client.info("clients")["connected_clients"] == 1, "the server to see the end of the others"
+        )
 
 
 def test_a_child_that_closes_the_store_closes_it_for_itself(store):

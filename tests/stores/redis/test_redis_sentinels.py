@@ -120,7 +120,7 @@ def test_when_most_sentinels_name_another_server_it_is_used_and_the_old_one_left
             wait_until(lambda: not reason(lambda: seen.append(log_of(store).store_id)) and seen[-1] != own, "its log")
 
         assert not store.read_log(before.store_id, before.position).complete
-        assert ours(old) == []
+        wait_until(lambda: ours(old) == [], "the old server to see the end of its connections")
 
 
 def ours(client):
@@ -207,4 +207,4 @@ def test_server_and_sentinels_may_require_passwords(user, query, passwords, refu
 
 def test_a_start_leaves_no_connection_open_for_a_fork_to_inherit(url, sentinels, servers):
     with contextlib.closing(open_store(url, create=True)), client_of(servers[0]) as client:
-        assert ours(client) == []
+        wait_until(lambda: ours(client) == [], "the server to see the end of its connections")

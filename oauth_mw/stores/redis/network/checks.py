@@ -1,30 +1,30 @@
-"""Checks of servers and of the store: whether they can be used, and how the store is created."""
+"""Checks of servers and of the store: whether they can be used; and how the store is created."""
 
 from __future__ import annotations
 
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 from ....errors import ConfigError, StoreMissing, StoreUnavailable
 from ....model import KeySet
-from ...decoding import blob, maybe
+from ...decoding import blob, maybe, text
 from ...records import key_set_text
 from ...versions import other_version
 from ..rows import Keys, read, scanned
-from ..scripts.changes import LOOK, VERSION
-from .nodes import Run, Servers
+from ..scripts import LOOK, VERSION
+from . import Command, Run, RunUntil, Servers
 from .url import RedisURL
 
 OLDEST = (6, 2)
 # Of a store, and of one whose upgrade is under way.
 _VERSION = re.compile(rb"([0-9]{1,9})(>[0-9]{1,9})?")
 
-SCAN_ROUNDS = 100
-SCAN_COUNT = 1000
+SCAN_ROUNDS, SCAN_COUNT = 100, 1000
 
 
 def read_info(text: bytes) -> dict[str, str]:
@@ -33,11 +33,15 @@ def read_info(text: bytes) -> dict[str, str]:
 
 
 def _info(run: Run, *sections: str) -> dict[str, str]:
-    """
-    :raises StoreUnavailable: the server answers with something else.
-    """
     replies = run([("INFO", section) for section in sections])
     return read(lambda: read_info(b"\n".join(replies)))
+
+
+def shares(count: int, deadline: float) -> Iterator[float]:
+    """The deadline of each of so many steps: each has its share of the time that is left when it begins."""
+    for left in range(count + 1, 1, -1):
+        now = time.monotonic()
+        yield now + (deadline - now) / left
 
 
 def run_id(infos: Iterable[bytes], state: bytes = b"") -> str:
@@ -62,7 +66,7 @@ def why_not_primary(role: Sequence[Any], infos: bytes) -> str:
 def check_server(run: Run, *, cluster: bool) -> None:
     """Refuse a server on which revocations could get lost, or that is none of those that the URL means.
 
-    :raises ConfigError: nothing will change that by itself.
+    :raises ConfigError: it cannot be used, and that will not change by itself.
     :raises StoreUnavailable: a fail-over is under way.
     """
     info = _info(run, "server", "memory", "replication", "cluster")
@@ -73,10 +77,8 @@ def check_server(run: Run, *, cluster: bool) -> None:
         raise ConfigError("store", f"the Redis server is version {version}: {'.'.join(map(str, OLDEST))} is needed")
     policy = info.get("maxmemory_policy")
     if policy != "noeviction":
-        raise ConfigError(
-            "store",
-            f"the Redis server's maxmemory-policy is {policy}: with anything but noeviction it may forget revocations",
-        )
+        message = f"the Redis server's maxmemory-policy is {policy}"
+        raise ConfigError("store", f"{message}: with anything but noeviction it may forget revocations")
     if (info.get("cluster_enabled") == "1") is not cluster:
         raise ConfigError("store", f"the Redis server is {'no' if cluster else 'a'} node of a cluster")
     if info.get("role") != "master":
@@ -84,19 +86,11 @@ def check_server(run: Run, *, cluster: bool) -> None:
 
 
 def check_node(run: Run) -> None:
-    """Refuse what is no node of a cluster; a replica will do.
-
-    :raises ConfigError: nothing will change that by itself.
-    """
     if _info(run, "cluster").get("cluster_enabled") != "1":
         raise ConfigError("store", "the Redis server is no node of a cluster")
 
 
 def check_sentinel(run: Run) -> None:
-    """Refuse what is no Sentinel.
-
-    :raises ConfigError: nothing will change that by itself.
-    """
     if _info(run, "server").get("redis_mode") != "sentinel":
         raise ConfigError("store", "the Redis server is no Sentinel")
 
@@ -105,11 +99,9 @@ def look_up(servers: Servers, keys: Keys, deadline: float, store_id: str = "") -
     """The version of the store that is there; empty for keys of something else, ``None`` if there is nothing.
 
     :param store_id: create a store with this id if there is nothing.
-    :raises ConfigError: the server cannot be used.
-    :raises StoreUnavailable: Redis does not answer.
     """
-    named = (keys.store, keys.clients, keys.log, keys.due, keys.revoked)
-    script = ("EVALSHA", LOOK, len(named), *named, VERSION, store_id, key_set_text(KeySet()))
+    names = keys.of_change
+    script: Command = ("EVALSHA", LOOK, len(names), *names, VERSION, store_id, key_set_text(KeySet()))
     (found,) = servers.run(keys.store, [script], deadline)
     return read(maybe, blob, found)
 
@@ -119,16 +111,19 @@ def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, fi
 
     :param shown: the URL without its passwords.
     :param first: also check all other servers, and search for keys of something else.
-    :raises ConfigError: no store there, or one that this code cannot use, or keys of something else.
-    :raises StoreUnavailable: Redis does not answer.
+    :raises ConfigError: there is no store, or one that this code cannot use, or keys of something else.
     """
 
     def look(store_id: str = "") -> bool:
         return is_current(look_up(servers, keys, deadline, store_id), shown, keys.prefix)
 
     found = look()
-    if first:
-        _visit(servers, deadline)
+    if first and not servers.single_node:
+        # A server that does not answer is checked when it is needed.
+        runs = list(servers.primaries(deadline))
+        for run, until in zip(runs, shares(len(runs), deadline), strict=True):
+            with suppress(StoreUnavailable):
+                run([("PING",)], until)
     if found:
         return
     if first and _has_foreign_keys(servers, keys, deadline):
@@ -141,19 +136,9 @@ def find_or_create(servers: Servers, keys: Keys, shown: str, *, create: bool, fi
     look(secrets.token_hex(16))
 
 
-def _visit(servers: Servers, deadline: float) -> None:
-    """Check every server. One that does not answer is checked when it is needed."""
-    runs = [] if servers.single_node else list(servers.primaries(deadline))
-    for left, run in zip(range(len(runs) + 1, 1, -1), runs, strict=True):
-        now = time.monotonic()
-        with suppress(StoreUnavailable):
-            run([("PING",)], now + (deadline - now) / left)
-
-
 def is_current(found: bytes | None, shown: str, prefix: str) -> bool:
     """Whether there is a store; ``found`` is what :func:`look_up` found.
 
-    :param shown: the URL without its passwords.
     :raises ConfigError: it is a store of another version, or no store.
     """
     if found is None or found == VERSION:
@@ -165,31 +150,32 @@ def is_current(found: bytes | None, shown: str, prefix: str) -> bool:
 
 
 def _foreign(shown: str, prefix: str) -> ConfigError:
-    return ConfigError(
-        "store",
-        f"{shown} holds keys of something else, or of a store that is gone, with the prefix {prefix}: choose another",
-    )
+    where = f"{shown} holds keys of something else, or of a store that is gone, with the prefix {prefix}"
+    return ConfigError("store", f"{where}: choose another")
 
 
 def _has_foreign_keys(servers: Servers, keys: Keys, deadline: float) -> bool:
     """Whether a bounded search finds any key with the prefix."""
-    for run in servers.primaries(deadline):
-        cursor: bytes | str = "0"
-        for _ in range(SCAN_ROUNDS):
-            scan = ("SCAN", cursor, "MATCH", f"*{keys.prefix}*", "COUNT", SCAN_COUNT)
-            cursor, found = read(scanned, *run([scan], deadline))
-            if any(key.startswith((f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())) for key in found):
-                return True
-            if cursor == b"0":
-                break
-    return False
+    starts = (f"{keys.prefix}:".encode(), f"{keys.tag}:".encode())
+    return any(
+        name.startswith(starts)
+        for run in servers.primaries(deadline)
+        for names in islice(scan(run, f"*{keys.prefix}*", lambda: deadline), SCAN_ROUNDS)
+        for name in names
+    )
+
+
+def scan(run: RunUntil, pattern: str, deadline: Callable[[], float]) -> Iterator[list[bytes]]:
+    """The names of one primary's keys in batches, each by its deadline. A name may be returned twice."""
+    cursor: bytes | str = "0"
+    while cursor != b"0":
+        command = ("SCAN", cursor, "MATCH", pattern, "COUNT", SCAN_COUNT)
+        cursor, names = read(scanned, *run([command], deadline()))
+        yield names
 
 
 def persistence(servers: Servers, deadline: float) -> list[str]:
-    """What a power failure would cost with the servers' settings, a sentence each; none when it costs nothing.
-
-    :raises StoreUnavailable: Redis does not answer.
-    """
+    """What a power failure would cost with the servers' settings, a sentence each."""
     lost: dict[str, None] = {}
     for run in servers.primaries(deadline):
         info = read(read_info, *run([("INFO", "persistence")], deadline))
@@ -197,7 +183,8 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
             lost["Redis has appendonly off: a crash or power failure loses revocations and client changes"] = None
             continue
         try:
-            mode = read(_setting, *run([("CONFIG", "GET", "appendfsync")], deadline))
+            (found,) = run([("CONFIG", "GET", "appendfsync")], deadline)
+            mode = read(lambda reply: text(reply[1].decode()), found)
         except StoreUnavailable:
             mode = ""
         if not mode:
@@ -207,23 +194,13 @@ def persistence(servers: Servers, deadline: float) -> list[str]:
     return list(lost)
 
 
-def _setting(reply: Any) -> str:
-    """The value in a reply to CONFIG GET, if any."""
-    return str(reply[1].decode()) if len(reply) == 2 else ""
-
-
 def replication(servers: Servers, place: RedisURL, key: str, deadline: float) -> list[str]:
-    """What the number of replicas that must have each revocation means where ``key`` lies, if that is no good.
-
-    :raises StoreUnavailable: Redis does not answer.
-    """
+    """What is wrong with the number of replicas that must have each revocation where ``key`` is, in a sentence."""
     info = read(read_info, *servers.run(key, [("INFO", "replication")], deadline))
     there, asked = read(int, info.get("connected_slaves", "0")), place.replicas
-    if there < asked:
-        return [f"Redis has {there} replicas and the URL replicas={asked}: revocations and client changes answer 503"]
-    if there > asked and (place.service or place.cluster):
-        return [
-            f"Redis has {there} replicas and the URL replicas={asked}: one that takes over may lack revocations and "
-            "client changes that were acknowledged"
-        ]
-    return []
+    if there == asked or (there > asked and not (place.service or place.cluster)):
+        return []
+    means = "revocations and client changes answer 503"
+    if there > asked:
+        means = "one that takes over may lack revocations and client changes that were acknowledged"
+    return [f"Redis has {there} replicas and the URL replicas={asked}: {means}"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,12 +14,12 @@ from redis.exceptions import ResponseError
 
 from ....errors import ConfigError, StoreUnavailable
 from ..rows import read
+from . import Command, Dial, Replies, Run, RunUntil
 from .checks import check_node, check_server, read_info
 from .connections import Server
 from .errors import NotSent, Redirected
-from .nodes import Command, Replies, Run
-from .topology import Address, Topology, address_of, ask_each, at
-from .url import RedisURL
+from .topology import Topology, address_of, ask_each
+from .url import Address, RedisURL
 
 # A command follows at most so many redirects.
 HOPS = 5
@@ -77,7 +77,7 @@ class Cluster:
                 raise
         raise StoreUnavailable("the nodes of the Redis cluster do not agree")
 
-    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+    def primaries(self, deadline: float) -> Iterable[RunUntil]:
         slot_map = self._slot_map(deadline)
         return [partial(self._run, slot_map, address) for address in _primaries(slot_map)]
 
@@ -88,7 +88,7 @@ class Cluster:
             slot_map.stale = True
             raise
 
-    def dialer(self, key: str) -> Callable[[], Any] | None:
+    def dialer(self, key: str) -> Dial | None:
         slot_map = self._topology.current
         address = slot_map.slots[key_slot(key.encode())] if slot_map else None
         return self._server(address).dial if address else None
@@ -106,14 +106,13 @@ class Cluster:
     def _server(self, address: Address) -> Server:
         found = self._servers.get(address)
         if found is None:
-            found = self._servers.setdefault(address, Server(self._place, at(address), _check))
+            found = self._servers.setdefault(address, Server(self._place, address, _check))
         return found
 
     def _find(self, deadline: float) -> _SlotMap:
         before = self._topology.current.nodes if self._topology.current else []
         place = replace(self._place, max_connections=1)
-        addresses = dict.fromkeys([*before, *self._place.hosts])
-        nodes = {Server(place, at(each), check_node): each for each in addresses}
+        nodes = {Server(place, each, check_node): each for each in dict.fromkeys([*before, *place.hosts])}
         try:
             found = _ask(nodes, deadline)
         finally:
@@ -131,18 +130,14 @@ def _check(run: Run) -> None:
     with suppress(ResponseError):  # not every user may read settings
         (setting,) = run([("CONFIG", "GET", READS_WHEN_DOWN)])
         if setting == [READS_WHEN_DOWN.encode(), b"yes"]:
-            raise ConfigError(
-                "store",
-                f"the Redis cluster has {READS_WHEN_DOWN} yes: a node that is cut off would go on without what is "
-                "revoked elsewhere",
-            )
+            risk = "a node that is cut off would go on without what is revoked elsewhere"
+            raise ConfigError("store", f"the Redis cluster has {READS_WHEN_DOWN} yes: {risk}")
 
 
 def _ask(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
     """The map of the first node that reports the cluster as working."""
-    commands = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")]
     failed = ""
-    for node, found in ask_each(list(nodes), commands, deadline):
+    for node, found in ask_each(list(nodes), [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")], deadline):
         try:
             if isinstance(found, StoreUnavailable):
                 raise found
@@ -156,9 +151,7 @@ def _ask(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
 
 
 def _read_slot_map(ranges: Any, source: Address) -> _SlotMap:
-    """
-    :param ranges: the reply to CLUSTER SLOTS: first and last slot, and the nodes that have them.
-    """
+    # The reply to CLUSTER SLOTS: first and last slot, and the nodes that have them.
     slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     nodes = {source: None}
     for first, last, *members in ranges:
@@ -175,8 +168,6 @@ def _primaries(slot_map: _SlotMap) -> list[Address]:
     return [address for address in dict.fromkeys(slot_map.slots) if address is not None]
 
 
-def _run_asking(
-    run: Callable[[Sequence[Command], float], Replies], commands: Sequence[Command], deadline: float
-) -> Replies:
+def _run_asking(run: RunUntil, commands: Sequence[Command], deadline: float) -> Replies:
     """Run commands at the target of an ASK redirect: each is preceded by ASKING."""
     return run([each for command in commands for each in (("ASKING",), command)], deadline)[1::2]

@@ -1,9 +1,7 @@
 """Connections to one Redis server: redis-py's own, in its own pool, which makes them anew after a fork.
 
-What redis-py lacks is one limit for all that an operation may wait for: a free connection, the
-connect, the handshake and the replies. Here each of these waits until the operation's deadline,
-but the look-up of a host's name, which the system alone bounds.
-Nothing is sent twice: only redis-py's look whether a pooled connection is still good comes before.
+redis-py has no limit for all that an operation may wait for: a free connection, the connect, the handshake and the
+replies. Here each of these waits until the operation's deadline; only the system bounds the look-up of a host's name.
 This replaces private names of redis-py: setup.cfg bounds its version, and test_library_privates.py names them.
 """
 
@@ -14,7 +12,7 @@ import math
 import os
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from queue import Empty
@@ -26,17 +24,27 @@ from redis.exceptions import ChildDeadlockedError, InvalidResponse, NoScriptErro
 from redis.retry import Retry
 
 from ....errors import ConfigError, StoreUnavailable
-from ..scripts.changes import TEXTS
+from ..scripts import TEXTS
+from . import Command, Replies, Run
 from .errors import HARMLESS, NotSent, error_code, unavailable
-from .nodes import Command, Replies, Run
-from .url import RedisURL
+from .url import Address, RedisURL
 
+# What redis-py's parser raises at some replies that are none.
+PARSER_FAULTS = (RecursionError, TypeError, ValueError)
 operation_deadline: ContextVar[float] = ContextVar("operation_deadline", default=math.inf)
 
 
 def seconds_left() -> float:
-    """Until the deadline of the operation under way; never nothing, which would mean not to wait at all."""
+    """Until the deadline of the operation under way; never 0, which would mean not to wait at all."""
     return max(operation_deadline.get() - time.monotonic(), 0.001)
+
+
+def _limited_call(name: str) -> Any:
+    def call(self: _Socket, *arguments: Any) -> Any:
+        self._socket.settimeout(min(self._limit, seconds_left()))
+        return getattr(self._socket, name)(*arguments)
+
+    return call
 
 
 class _Socket:
@@ -54,19 +62,7 @@ class _Socket:
     def settimeout(self, seconds: float | None) -> None:
         self._limit = math.inf if seconds is None else seconds
 
-    def recv(self, *arguments: Any) -> bytes:
-        self._socket.settimeout(min(self._limit, seconds_left()))
-        data: bytes = self._socket.recv(*arguments)
-        return data
-
-    def recv_into(self, *arguments: Any) -> int:
-        self._socket.settimeout(min(self._limit, seconds_left()))
-        size: int = self._socket.recv_into(*arguments)
-        return size
-
-    def sendall(self, data: Any) -> None:
-        self._socket.settimeout(min(self._limit, seconds_left()))
-        self._socket.sendall(data)
+    recv, recv_into, sendall = map(_limited_call, ("recv", "recv_into", "sendall"))
 
 
 # redis-py sets these once; here they are what is left at the moment when they are read.
@@ -79,9 +75,10 @@ def _limited(kind: Any) -> Any:
     def connect(self: Any) -> _Socket:
         try:
             return _Socket(kind._connect(self))
-        except OSError:  # some are ValueErrors too
-            raise
-        except (OverflowError, ValueError):  # a server named a host or a port that no socket takes
+        except (OverflowError, ValueError) as error:
+            if isinstance(error, OSError):
+                raise
+            # A server named a host or a port that no socket takes.
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
 
     members = {"_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
@@ -95,17 +92,18 @@ _TCP, _TLS, _UNIX = map(_limited, (Connection, SSLConnection, UnixDomainSocketCo
 class Server:
     """One Redis server.
 
-    :param place: the parsed URL; its hosts and path are not used here.
-    :param where: redis-py's arguments for the address: ``host`` and ``port``, or ``path``.
-    :param check: called once for each new connection, with a function that runs commands on it; raises to refuse it.
+    :param address: host and port, or the path of a Unix socket.
+    :param check: called for each new connection with what runs commands on it; raises to refuse it.
     """
 
-    def __init__(self, place: RedisURL, where: dict[str, object], check: Callable[[Run], None]) -> None:
+    def __init__(self, place: RedisURL, address: Address | str, check: Callable[[Run], None]) -> None:
         self._check = check
         self._db = place.db
         self._closings = 0
+        named = isinstance(address, tuple)
+        where: dict[str, object] = dict(zip(("host", "port"), address, strict=True)) if named else {"path": address}
         self._pool: Any = _Pool(
-            connection_class=_UNIX if "path" in where else _TCP if place.tls is None else _TLS,
+            connection_class=_UNIX if not named else _TCP if place.tls is None else _TLS,
             max_connections=place.max_connections,
             username=place.username,
             password=place.password,
@@ -117,11 +115,9 @@ class Server:
         )
 
     def run(self, commands: Sequence[Command], deadline: float) -> Replies:
-        """The replies to ``commands``, sent together on one connection.
+        """See :meth:`.Servers.run`.
 
-        :raises StoreUnavailable: Redis did not answer them all, or answered one of them with an error;
-            :class:`NotSent` when it got none of them.
-        :raises ConfigError: the server cannot be used.
+        :raises NotSent: Redis received none of the commands.
         """
         token = operation_deadline.set(deadline)
         closings = self._closings
@@ -148,17 +144,13 @@ class Server:
     def _connection(self) -> Any:
         try:
             return self._pool.get_connection()
-        except StoreUnavailable as error:
-            raise NotSent(error.reason) from None
-        except (RedisError, OSError, ChildDeadlockedError) as error:
+        except (StoreUnavailable, RedisError, OSError, ChildDeadlockedError) as error:
             raise NotSent(unavailable(error).reason) from None
 
     def dial(self) -> Any:
-        """A new connection outside the pool, checked as each in it was. It dials until :data:`operation_deadline`.
+        """A new connection outside the pool, checked as each in it was, by :data:`operation_deadline`.
 
-        :raises RedisError: there is none, as with ``OSError``.
-        :raises StoreUnavailable: the server cannot be used for now.
-        :raises ConfigError: the server cannot be used.
+        :raises Exception: ``RedisError`` or ``OSError``, or what the check raises.
         """
         connection = self._pool.connection_class(**self._pool.connection_kwargs)
         connection.connect()
@@ -185,39 +177,34 @@ class Server:
         try:
             _parsed(connection.on_connect)
             if self._db:
-                self._select(connection)
+                _select(connection, self._db)
             self._check(lambda commands: _exchange(connection, commands))
         except BaseException:
             connection.disconnect()
             raise
 
-    def _select(self, connection: Any) -> None:
-        """
-        :raises ConfigError: there is no such database.
-        """
-        try:
-            _exchange(connection, [("SELECT", self._db)])
-        except ResponseError as error:
-            if error_code(error):
-                raise
-            raise ConfigError("store", f"the Redis server has no database {self._db}") from None
+
+def _select(connection: Any, db: int) -> None:
+    try:
+        _exchange(connection, [("SELECT", db)])
+    except ResponseError as error:
+        if error_code(error):
+            raise
+        raise ConfigError("store", f"the Redis server has no database {db}") from None
 
 
-def check_files(
-    ssl_ca_certs: str | None = None, ssl_certfile: str | None = None, ssl_keyfile: str | None = None, **others: object
-) -> None:
+def check_files(tls: Mapping[str, Any]) -> None:
     """
     :raises ConfigError: a file for TLS cannot be used.
     """
     # redis-py reads them anew for each connection, when they would seem to be an outage.
-    context = ssl.create_default_context()
-    name = "ssl_ca_certs"
+    context, name = ssl.create_default_context(), "ssl_ca_certs"
     try:
-        if ssl_ca_certs is not None:
-            context.load_verify_locations(ssl_ca_certs)
+        if name in tls:
+            context.load_verify_locations(tls[name])
         name = "ssl_certfile, ssl_keyfile"
-        if ssl_certfile is not None or ssl_keyfile is not None:
-            context.load_cert_chain(ssl_certfile or "", ssl_keyfile)
+        if "ssl_certfile" in tls or "ssl_keyfile" in tls:
+            context.load_cert_chain(tls.get("ssl_certfile", ""), tls.get("ssl_keyfile"))
     except OSError as error:
         raise ConfigError("store", f"Redis URL: {name}: {error.strerror or 'no such certificate'}") from None
 
@@ -226,37 +213,27 @@ def _exchange(connection: Any, commands: Sequence[Command]) -> Replies:
     """The replies to ``commands``; scripts that the server does not know are sent in full, and all commands again."""
     replies = _send(connection, commands)
     if any(isinstance(reply, NoScriptError) for reply in replies):
-        replies = _send(connection, [_in_full(command) for command in commands])
+        in_full = [("EVAL", TEXTS[str(each[1])], *each[2:]) if each[0] == "EVALSHA" else each for each in commands]
+        replies = _send(connection, in_full)
     for reply in replies:
-        # EXEC gives errors within its reply.
-        for error in reply if isinstance(reply, list) else [reply]:
-            if isinstance(error, ResponseError):
-                raise error
+        if isinstance(reply, ResponseError):
+            raise reply
     return replies
 
 
 def _send(connection: Any, commands: Sequence[Command]) -> Replies:
     connection.send_packed_command(connection.pack_commands(commands))
-    return [_reply(connection) for _ in commands]
-
-
-def _reply(connection: Any) -> Any:
-    try:
-        return _parsed(connection.read_response)
-    except ResponseError as error:
-        return error
+    replies: Replies = []
+    for _ in commands:
+        try:
+            replies.append(_parsed(connection.read_response))
+        except ResponseError as error:
+            replies.append(error)
+    return replies
 
 
 def _parsed(read: Callable[[], Any]) -> Any:
-    """What redis-py reads. Its parser and its classes of errors fail at some replies.
-
-    :raises InvalidResponse: they did.
-    """
     try:
         return read()
-    except (RecursionError, TypeError, ValueError):
+    except PARSER_FAULTS:
         raise InvalidResponse from None
-
-
-def _in_full(command: Command) -> Command:
-    return ("EVAL", TEXTS[str(command[1])], *command[2:]) if command[0] == "EVALSHA" else command

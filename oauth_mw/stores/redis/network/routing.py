@@ -1,33 +1,30 @@
 """The server of a key: that of the URL, the primary that Sentinels name, or in a cluster the node that has the key.
 
 Connections, pools and hash slots are redis-py's. Its clients for clusters and Sentinels are not used (read in 5.3 and
-8.1), because they cannot keep these promises, with retries off either:
-
-- EVAL and its WAIT on one connection: ``ClusterPipeline`` sends each command that failed for its connection again by
-  itself, perhaps on another connection, where WAIT would confirm nothing.
-- The map of a cluster that works: ``NodesManager`` takes CLUSTER SLOTS from any node that answers, also from one that
-  is cut off, since it never reads ``cluster_state``. ``get_node_from_key`` reads that map.
-- A deadline for all: ``NodesManager`` dials in its constructor and tries the nodes in random order with a whole timeout
-  for each; a cluster that is down costs a sleep besides. Here each node or Sentinel has its share of the time.
-- The Sentinels' majority: ``Sentinel.discover_master`` returns the first answer, however many fail-overs its Sentinel
-  has missed, and is not called again while connections are good.
-
-A command is sent again only where a server says that it did nothing, or where none was sent.
+8.1), because they cannot keep these promises, with retries off either: EVAL and its WAIT on one connection
+(``ClusterPipeline`` sends a command again on another one); a map of the cluster only from a node that reports it as
+working (``NodesManager`` takes any); one deadline for all (it dials in its constructor, and sleeps); the Sentinels'
+majority (``Sentinel.discover_master`` returns the first answer). A command is sent again only where a server says that
+it did nothing, or where none was sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from .checks import check_server
+from ....errors import ConfigError, StoreUnavailable
+from ...decoding import decimal
+from ..rows import in_pairs, read
+from . import Command, Dial, Replies, RunUntil, Servers
+from .checks import check_sentinel, check_server
 from .cluster import Cluster
 from .connections import Server, check_files
-from .nodes import Command, Replies, Servers
-from .sentinels import Sentinels
-from .topology import at
-from .url import RedisURL
+from .topology import LOOKUP_SECONDS, Topology, address_of, ask_each
+from .url import Address, RedisURL
 
 
 class SingleServer:
@@ -36,20 +33,116 @@ class SingleServer:
     single_node = True
 
     def __init__(self, place: RedisURL) -> None:
-        where: dict[str, object] = at(place.hosts[0]) if place.hosts else {"path": place.path}
-        self._server = Server(place, where, partial(check_server, cluster=False))
+        address = place.hosts[0] if place.hosts else place.path
+        self._server = Server(place, address, partial(check_server, cluster=False))
+        self.close = self._server.close
 
     def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
         return self._server.run(commands, deadline)
 
-    def primaries(self, deadline: float) -> Iterable[Callable[[Sequence[Command], float], Replies]]:
+    def primaries(self, deadline: float) -> Iterable[RunUntil]:
         return [self._server.run]
 
-    def dialer(self, key: str) -> Callable[[], Any]:
+    def dialer(self, key: str) -> Dial:
         return self._server.dial
 
+
+@dataclass(frozen=True)
+class _Primary:
+    """As named by replies to commands that were sent at ``since`` or later."""
+
+    address: Address
+    server: Server
+    since: float
+
+
+class Sentinels:
+    """The primary of a service, as a majority of the Sentinels names it; read again every :data:`LOOKUP_SECONDS`.
+
+    So a worker that is cut off together with a primary that was replaced stops using it.
+    """
+
+    single_node = True
+
+    def __init__(self, place: RedisURL) -> None:
+        self._place = place
+        username = place.sentinel_username if place.sentinel_password else None
+        asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
+        self._sentinels = [Server(asked, host, check_sentinel) for host in place.hosts]
+        self._answering = len(self._sentinels)
+        self._topology = Topology(self._find)
+
+    def run(self, key: str, commands: Sequence[Command], deadline: float) -> Replies:
+        return self._primary(deadline).run(commands, deadline)
+
+    def primaries(self, deadline: float) -> Iterable[RunUntil]:
+        return [self._primary(deadline).run]
+
+    def dialer(self, key: str) -> Dial | None:
+        primary = self._topology.current
+        return primary.server.dial if primary else None
+
     def close(self) -> None:
-        self._server.close()
+        for sentinel in self._sentinels:
+            sentinel.close()
+        if self._topology.current is not None:
+            self._topology.current.server.close()
+
+    def _primary(self, deadline: float) -> Server:
+        primary = self._topology.current
+        if primary is None or time.monotonic() >= primary.since + LOOKUP_SECONDS:
+            primary = self._topology.refreshed(primary, deadline)
+        return primary.server
+
+    def _find(self, deadline: float) -> _Primary:
+        since, before = time.monotonic(), self._topology.current
+        address = self._address(deadline)
+        if before is not None and before.address == address:
+            return replace(before, since=since)
+        if before is not None:
+            before.server.close()
+        server = Server(self._place, address, partial(check_server, cluster=False))
+        return _Primary(address, server, since)
+
+    def _address(self, deadline: float) -> Address:
+        """The primary's address, from the reply with the highest config-epoch among a majority of the Sentinels."""
+        named: list[tuple[int, Address]] = []
+        answered: list[Server] = []
+        failed, service = "", self._place.service
+        commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
+        for number, (sentinel, found) in enumerate(ask_each(self._sentinels, commands, deadline), 1):
+            try:
+                if isinstance(found, StoreUnavailable):
+                    raise found
+                named += read(_named, *found, service)
+                answered.append(sentinel)
+            except StoreUnavailable as error:
+                failed = error.reason
+            if 2 * len(named) > len(self._sentinels) and number >= self._answering:
+                break
+        # Sentinels that did not answer come last, and are not asked while the others suffice.
+        self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
+        self._answering = len(answered)
+        if 2 * len(named) > len(self._sentinels):
+            return max(named)[1]
+        if failed:
+            raise StoreUnavailable(f"too few Sentinels answer: {failed}")
+        if named:
+            raise StoreUnavailable("too few Sentinels know the service")
+        raise ConfigError("store", f"the Sentinels know no service {service}")
+
+
+def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
+    """The service's config-epoch and the primary's address, if the Sentinel knows the service.
+
+    :param found: the reply to SENTINEL GET-MASTER-ADDR-BY-NAME, ``states`` that to SENTINEL MASTERS.
+    """
+    if found is None:
+        return []
+    host, port = found
+    masters = [dict(in_pairs(state)) for state in states]
+    epochs = {master[b"name"]: decimal(master[b"config-epoch"]) for master in masters}
+    return [(epochs.get(service.encode(), 0), address_of(host, decimal(port)))]
 
 
 def connect(place: RedisURL) -> Servers:
@@ -58,7 +151,7 @@ def connect(place: RedisURL) -> Servers:
     :raises ConfigError: a file for TLS cannot be used.
     """
     if place.tls is not None:
-        check_files(**place.tls)
+        check_files(place.tls)
     if place.cluster:
         return Cluster(place)
     return Sentinels(place) if place.service else SingleServer(place)

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 from ....errors import ConfigError, StoreUnavailable
+from ....processes import PerProcess
 from ...decoding import blob, number
+from . import Command, Replies
+from .checks import shares
 from .connections import Server
-from .nodes import Command, Replies
+from .url import Address
 
 LOOKUP_SECONDS = 0.5
 
-Address = tuple[str, int]
 T = TypeVar("T")
 
 
 def address_of(host: Any, port: Any) -> Address:
-    """The address of a server, as another server reports it.
-
-    :raises ValueError: it is no address.
-    """
+    """The address of a server, as another server reports it."""
     if not host or not 0 < number(port) < 65536:
         raise ValueError("no address")
     return blob(host).decode(), port
-
-
-def at(address: Address) -> dict[str, object]:
-    """redis-py's arguments for an address."""
-    return dict(zip(("host", "port"), address, strict=True))
 
 
 class Topology(Generic[T]):
@@ -45,17 +38,12 @@ class Topology(Generic[T]):
         self._clock = clock
         self._failed: StoreUnavailable | ConfigError | None = None
         self._next = float("-inf")
-        self._locks: dict[int, threading.Lock] = {}
+        self._lock = PerProcess(threading.Lock)
         self.current: T | None = None
 
     def refreshed(self, stale: T | None, deadline: float) -> T:
-        """The current topology; looked up first if it is still ``stale`` and the last look-up is not too recent.
-
-        :raises StoreUnavailable: it could not be looked up.
-        :raises ConfigError: the servers are of another kind.
-        """
-        # A lock that a child inherited may be held for ever.
-        lock = self._locks.setdefault(os.getpid(), threading.Lock())
+        """The current topology; looked up first if it is still ``stale`` and the last look-up is not too recent."""
+        lock = self._lock.get()
         if not lock.acquire(timeout=max(deadline - self._clock(), 0)):
             raise StoreUnavailable("another thread is still looking up the Redis servers")
         try:
@@ -83,13 +71,9 @@ class Topology(Generic[T]):
 def ask_each(
     servers: Sequence[Server], commands: Sequence[Command], deadline: float
 ) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
-    """The replies of one server after another, each within its share of the time; an error where there are none.
-
-    :raises ConfigError: a server is of another kind.
-    """
-    for left, server in zip(range(len(servers) + 1, 1, -1), servers, strict=True):
-        now = time.monotonic()
+    """The replies of one server after another, each within its share of the time; an error where there are none."""
+    for server, until in zip(servers, shares(len(servers), deadline), strict=True):
         try:
-            yield server, server.run(commands, now + (deadline - now) / left)
+            yield server, server.run(commands, until)
         except StoreUnavailable as error:
             yield server, error

@@ -1,7 +1,7 @@
 """Waking a thread that follows a stream, by XREAD BLOCK on a connection outside the pool.
 
-A wake-up is no evidence of anything: it only makes a worker read the revocation log before its time. One that is lost
-costs time, and never more than the worker's poll allows.
+A wake-up is no evidence: it only makes a worker read the revocation log before its time. One that is lost costs time,
+and never more than the worker's poll allows.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from redis.exceptions import ChildDeadlockedError, RedisError, TimeoutError
 from ....errors import ConfigError, StoreUnavailable
 from ...decoding import blob
 from ..rows import read
-from .connections import operation_deadline
+from . import Dial
+from .connections import PARSER_FAULTS, operation_deadline
 
 ENTRIES = 100
 MIN_PAUSE, MAX_PAUSE = 0.25, 10.0
-_PARSER = (RecursionError, TypeError, ValueError)
-_FAILURES = (ChildDeadlockedError, ConfigError, OSError, RedisError, StoreUnavailable, *_PARSER)
+_FAILURES = (ChildDeadlockedError, ConfigError, OSError, RedisError, StoreUnavailable, *PARSER_FAULTS)
 
 
 class StreamWatch:
@@ -31,14 +31,12 @@ class StreamWatch:
     seconds, or in the time of one wait where that is longer.
 
     :param key: the stream's.
-    :param dialer: returns what dials the server that has the stream, as far as that is known without asking any.
-    :param block: seconds after which Redis answers at the latest, so that no router forgets the connection.
+    :param dialer: see :meth:`.Servers.dialer`.
+    :param block: seconds until Redis answers, so that no router forgets the connection.
     :param late: seconds after that until the connection is given up.
     """
 
-    def __init__(
-        self, key: str, dialer: Callable[[], Callable[[], Any] | None], *, block: float = 30, late: float = 5
-    ) -> None:
+    def __init__(self, key: str, dialer: Callable[[], Dial | None], *, block: float = 30, late: float = 5) -> None:
         self._key = key
         self._dialer = dialer
         self._block = block
@@ -89,7 +87,7 @@ class StreamWatch:
                 raise
             self._pause = MIN_PAUSE
             if reply is not None:
-                self._last = read(_last_id, reply)
+                self._last = read(lambda found: blob(found[0][1][-1][0]), reply)
             self._ask(seconds)
             if reply is not None:
                 return True
@@ -99,8 +97,3 @@ class StreamWatch:
         self._overdue = time.monotonic() + block + self._late
         words = ("XREAD", "COUNT", ENTRIES, "BLOCK", int(1000 * block), "STREAMS", self._key, self._last)
         self._connection.send_command(*words)
-
-
-def _last_id(reply: Any) -> bytes:
-    ((_, entries),) = reply
-    return blob(entries[-1][0])

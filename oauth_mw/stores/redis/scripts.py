@@ -2,22 +2,29 @@
 
 Every script first compares the version in the store's own key, and returns NO_STORE if there is none or another.
 Scripts compare and write; what may be written is decided in Python, which reads again where a comparison fails.
-
 Redis undoes nothing if a script fails half-way. So the first write of each is one that Redis refuses if its memory is
-full; after it, none is refused.
-
-Lua has doubles only, exact to 2**53 microseconds, which is the year 2255: positions are text.
+full; after it, none is refused. Lua has doubles only, exact to 2**53 microseconds (the year 2255): positions are text.
 """
 
 from __future__ import annotations
 
 from hashlib import sha1
 
-from ....credentials import VERIFIERS_BYTES
-from ....model import LOG_KEEP_SECONDS
+from ...credentials import VERIFIERS_BYTES
+from ...model import LOG_KEEP_SECONDS
 
 VERSION = b"3"
 NO_STORE, NO_COPY = -1, -2
+
+# By the digest that Redis knows a script by.
+TEXTS: dict[str, str] = {}
+
+
+def named(text: str) -> str:
+    digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
+    TEXTS[digest] = text
+    return digest
+
 
 # How each change begins. Its keys are these and those that it needs besides, all in one slot.
 # ``origin`` is empty, or the store of which this one must be a copy: any other change makes it a copy of none.
@@ -54,28 +61,20 @@ end
 
 local function entry(position) return string.match(position, '^0*(%d+)$') .. '-0' end
 
-local function drop(members)
-  local entries, tokens = {}, {}
-  for n, member in ipairs(members) do
-    entries[n] = entry(string.sub(member, 1, 19))
-    local key = string.sub(member, 20, 51)
-    if key ~= '' then tokens[#tokens + 1] = key end
-  end
-  redis.call('XDEL', LOG, unpack(entries))
-  redis.call('ZREM', DUE, unpack(members))
-  if #tokens > 0 then redis.call('HDEL', REVOKED, unpack(tokens)) end
-end
-
 local function sweep(now)
   local old = redis.call('ZRANGEBYSCORE', DUE, '-inf', '(' .. now, 'LIMIT', 0, 500)
   if #old == 0 then return end
-  local floor = store[3]
-  for _, member in ipairs(old) do
-    local position, owner = string.sub(member, 1, 19), string.sub(member, 52)
+  local entries, tokens, floor = {}, {}, store[3]
+  for n, member in ipairs(old) do
+    local position, key, owner = string.sub(member, 1, 19), string.sub(member, 20, 51), string.sub(member, 52)
+    entries[n] = entry(position)
+    if key ~= '' then tokens[#tokens + 1] = key end
     if owner ~= '' then redis.call('ZREM', log_only_of(owner), member) end
     if position > floor then floor = position end
   end
-  drop(old)
+  redis.call('XDEL', LOG, unpack(entries))
+  redis.call('ZREM', DUE, unpack(old))
+  if #tokens > 0 then redis.call('HDEL', REVOKED, unpack(tokens)) end
   redis.call('HSET', STORE, 'floor', floor)
 end
 
@@ -105,15 +104,17 @@ end
 """
 )
 
-# Nothing: what was read is confirmed by the replicas.
-_CONFIRM = """
-return 1
-"""
 
-# Each client is compared with what was read of it, empty texts if it was not there. 0: one of them was changed since.
-# Else the last one's ``revoked_before``.
-# A deleted client keeps its key, so that its id is never used again and its tokens stay revoked.
-_PUT_CLIENTS = """
+def change(text: str) -> str:
+    return named(CHANGE + text)
+
+
+# Nothing: what was read is confirmed by the replicas.
+CONFIRM = change("return 1")
+
+# Each client is compared with what was read of it, empty texts if it was not there. 0: one of them was changed since;
+# else the last one's ``revoked_before``. A deleted client keeps its key: its id is never used again.
+PUT_CLIENTS = change("""
 local revoke, last = ARGV[5], ''
 for n = 6, #ARGV, 6 do
   local here = redis.call('HMGET', client(ARGV[n]), 'record', 'revoked_before')
@@ -132,21 +133,21 @@ for n = 6, #ARGV, 6 do
   last = revoked_before
 end
 return last
-"""
+""")
 
 # The same for the key set. Its event names no client: all that followers know may have been signed by a removed key.
-_PUT_KEYS = """
+PUT_KEYS = change("""
 local revoke_all, seen, record = unpack(ARGV, 5)
 if redis.call('HGET', STORE, 'keys') ~= seen then return 0 end
 begin()
 if revoke_all == '1' then append('', '') end
 redis.call('HSET', STORE, 'keys', record)
 return 1
-"""
+""")
 
 # 0: it is revoked already. Else how many live revocations the client has of which the log alone knows; of a token that
 # has a row, 1.
-_REVOKE = """
+REVOKE = change("""
 local id, key, issued, log_only = unpack(ARGV, 5)
 local revoked_before = redis.call('HGET', client(id), 'revoked_before')
 if not revoked_before and log_only == '0' then return 0 end
@@ -155,41 +156,41 @@ begin()
 append(id, key, log_only == '1')
 if log_only == '0' then return 1 end
 return redis.call('ZLEXCOUNT', log_only_of(id), '[' .. (revoked_before or ''), '+')
-"""
+""")
 
 # The time that it takes says nothing about the client.
-_FIND_VERIFIERS = f"""
+FIND_VERIFIERS = named(f"""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
 return redis.call('HGET', KEYS[2], 'verifiers') or string.rep(string.char(0), {VERIFIERS_BYTES})
-"""
+""")
 
 # A transaction would do, but a server that is full takes none.
-_FIND_CLIENT = """
+FIND_CLIENT = named("""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
 return redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
-"""
+""")
 
-_READ_LOG = """
+READ_LOG = named("""
 local version, id, from, most = unpack(ARGV)
 local store = redis.call('HMGET', KEYS[1], 'version', 'store_id', 'position', 'floor')
 if store[1] ~= version then return -1 end
 local events = {}
 if store[2] == id and from ~= '' then events = redis.call('XRANGE', KEYS[2], from, '+', 'COUNT', most) end
 return {store[2], store[3], store[4], events}
-"""
+""")
 
 # Its keys lie in two slots: for one server only.
-_FIND_TOKEN = """
+FIND_TOKEN = named("""
 local version, key = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
 local row = redis.call('GET', KEYS[2])
 if not row then return false end
 local revoked_before = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'revoked_before')
 return {row, revoked_before, redis.call('HEXISTS', KEYS[3], key)}
-"""
+""")
 
 # The version that is there; empty for keys of something else, nothing if there is nothing. An id creates the store.
-_LOOK = """
+LOOK = named("""
 local version, id, keys = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
 if kind == 'hash' then return redis.call('HGET', KEYS[1], 'version') or '' end
@@ -200,24 +201,35 @@ if id == '' then return false end
 local zero = string.rep('0', 19)
 redis.call('HSET', KEYS[1], 'version', version, 'store_id', id, 'position', zero, 'floor', zero, 'keys', keys)
 return version
-"""
+""")
 
+# 0: what was read of it has changed since.
+BECOME = change("""
+local seen, position, keys, clients, new = unpack(ARGV, 5)
+if (store[4] or '') ~= seen or store[2] ~= position then return 0 end
+if redis.call('HGET', STORE, 'keys') ~= keys or redis.call('ZCARD', CLIENTS) ~= tonumber(clients) then return 0 end
+redis.call('HSET', STORE, 'origin', new)
+return 1
+""")
 
-def named(text: str) -> str:
-    digest = sha1(text.encode(), usedforsecurity=False).hexdigest()
-    TEXTS[digest] = text
-    return digest
-
-
-# By the digest that Redis knows a script by.
-TEXTS: dict[str, str] = {}
-
-CONFIRM = named(CHANGE + _CONFIRM)
-PUT_CLIENTS = named(CHANGE + _PUT_CLIENTS)
-PUT_KEYS = named(CHANGE + _PUT_KEYS)
-REVOKE = named(CHANGE + _REVOKE)
-FIND_VERIFIERS = named(_FIND_VERIFIERS)
-FIND_CLIENT = named(_FIND_CLIENT)
-READ_LOG = named(_READ_LOG)
-FIND_TOKEN = named(_FIND_TOKEN)
-LOOK = named(_LOOK)
+# What an append does, with the positions and times of the other store.
+PUT_EVENTS = change("""
+local last, floor = ARGV[5], ARGV[6]
+if store[2] > last then last = store[2] end
+if store[3] > floor then floor = store[3] end
+begin()
+for n = 7, #ARGV, 5 do
+  local position, id, key, keep_until, log_only = unpack(ARGV, n, n + 4)
+  if position > store[2] then
+    put(position, id, key, keep_until, log_only == '1')
+    if key == '' then
+      local revoked_before = redis.call('HGET', client(id), 'revoked_before')
+      if revoked_before and revoked_before < position then
+        redis.call('HSET', client(id), 'revoked_before', position)
+      end
+    end
+  end
+end
+redis.call('HSET', STORE, 'position', last, 'floor', floor)
+return 1
+""")

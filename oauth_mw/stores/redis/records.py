@@ -1,0 +1,164 @@
+"""The records in Redis: clients, each a hash, with a sorted set of all ids; and the signing keys, in the store's hash.
+
+A record is changed by compare-and-set: it is read, changed in Python, and written unless another worker has changed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ...model import CLIENTS_PER_PAGE, Client, KeySet, StoredClient
+from .. import records
+from ..decoding import blob, decimal
+from .network import Command, Replies
+from .rows import CLIENT_FIELDS, client_from, position_text, read, several, texts_from
+from .scripts import FIND_CLIENT, FIND_VERIFIERS, NO_STORE, PUT_CLIENTS, PUT_KEYS, VERSION
+from .session import Conflict, RedisSession
+
+# Runs the script of a change, as :meth:`.session.RedisSession.reply` does.
+Write = Callable[..., Any]
+
+
+def find_verifiers(session: RedisSession, client_id: str) -> bytes:
+    return read(records.verifiers_from, _find(session, FIND_VERIFIERS, client_id, session.deadline()))
+
+
+def find_client(session: RedisSession, client_id: str) -> Client | None:
+    return read(client_from, client_id, *_fields(session, client_id, session.deadline()))
+
+
+def _fields(session: RedisSession, client_id: str, deadline: float) -> Replies:
+    """What :data:`CLIENT_FIELDS` names."""
+    return read(several, len(CLIENT_FIELDS), _find(session, FIND_CLIENT, client_id, deadline, *CLIENT_FIELDS))
+
+
+def _find(session: RedisSession, script: str, client_id: str, deadline: float, *arguments: str) -> Any:
+    keys = (session.keys.store, session.keys.client(client_id))
+    command: Command = ("EVALSHA", script, len(keys), *keys, VERSION, *arguments)
+    return session.with_store(lambda: session.run(keys[0], [command], deadline)[0], deadline)
+
+
+def page(session: RedisSession, after: str) -> list[Client]:
+    """See :meth:`~oauth_mw.protocols.ClientStore.clients`."""
+    for ids in pages_of_ids(session, after):
+        found = [read(client_from, *row) for row in rows(session, ids, session.deadline())]
+        if clients := [client for client in found if client]:
+            return clients
+    rows(session, [], session.deadline())  # fails if the store is gone
+    return []
+
+
+def stored(session: RedisSession) -> Iterator[list[StoredClient]]:
+    """All clients, deleted ones too, in pages."""
+    for ids in pages_of_ids(session):
+        yield [read(stored_from, *row) for row in rows(session, ids, session.deadline())]
+
+
+def stored_from(client_id: str, record: bytes | None, revoked_before: bytes | None) -> StoredClient:
+    client = client_from(client_id, record, revoked_before)
+    return StoredClient(client) if client else records.deleted_client(client_id, decimal(revoked_before))
+
+
+def pages_of_ids(session: RedisSession, after: str = "") -> Iterator[list[str]]:
+    while True:
+        first = "(" + after if after else "-"
+        command = ("ZRANGEBYLEX", session.keys.clients, first, "+", "LIMIT", 0, CLIENTS_PER_PAGE)
+        ids = read(texts_from, *session.run(session.keys.store, [command], session.deadline()))
+        if ids:
+            yield ids
+        if len(ids) < CLIENTS_PER_PAGE:
+            return
+        after = ids[-1]
+
+
+def rows(session: RedisSession, ids: Sequence[str], deadline: float) -> list[Replies]:
+    """The id of each client, and what :data:`CLIENT_FIELDS` names."""
+    names = session.keys
+    commands: list[Command] = [("HMGET", names.client(each), *CLIENT_FIELDS) for each in ids]
+
+    def ask() -> Any:
+        version, *rows = session.run(names.store, [("HGET", names.store, "version"), *commands], deadline)
+        return rows if version == VERSION else NO_STORE
+
+    found = zip(ids, session.with_store(ask, deadline), strict=True)
+    return [[client_id, *read(several, len(CLIENT_FIELDS), row)] for client_id, row in found]
+
+
+def add(session: RedisSession, client: Client) -> bool:
+    fields = fields_of(StoredClient(replace(client, revoked_before=0)))
+    return bool(put(session, session.reply, [(client.client_id, "", "", *fields)], session.deadline()))
+
+
+def update(
+    session: RedisSession, write: Write, client_id: str, change: Callable[[Client], Client | None], revoke_tokens: bool
+) -> Client | None:
+    """See :meth:`~oauth_mw.protocols.ClientStore.update_client`."""
+
+    def attempt(deadline: float) -> Client | None:
+        seen = _fields(session, client_id, deadline)
+        known = read(client_from, client_id, *seen)
+        if known is None:
+            session.confirm(deadline)
+            return None
+        client: Client | None = session.changed(change, known, deadline)
+        record, verifiers, _ = fields_of(StoredClient(client or known, deleted=client is None))
+        row = (client_id, *seen, record, verifiers, seen[1])
+        revoked_before = put(session, write, [row], deadline, revoke_tokens=revoke_tokens)
+        if not revoked_before:
+            raise Conflict
+        return client and replace(client, revoked_before=read(decimal, revoked_before))
+
+    return session.repeat(attempt)
+
+
+def put(
+    session: RedisSession, write: Write, clients: Sequence[Sequence[Any]], deadline: float, revoke_tokens: bool = False
+) -> Any:
+    """Write clients, unless one of them has changed since it was read.
+
+    :param clients: of each what :func:`rows` gave, with empty texts for ``None``, and what :func:`fields_of` gives.
+    :return: the ``revoked_before`` of the last one; 0 if one has changed.
+    """
+    arguments = [each for client in clients for each in client]
+    more = [session.keys.client(client_id) for client_id, *_ in clients]
+    return write(PUT_CLIENTS, "1" if revoke_tokens else "0", *arguments, deadline=deadline, more=more)
+
+
+def fields_of(stored: StoredClient) -> tuple[str, bytes, str]:
+    """A client as it is written: its record, its verifiers and its ``revoked_before``."""
+    client, deleted = stored
+    revoked_before = position_text(client.revoked_before)
+    if deleted:
+        return "", records.BLANK_VERIFIERS, revoked_before
+    return records.client_text(client), records.padded_verifiers(client), revoked_before
+
+
+# Signing keys
+
+
+def read_keys(session: RedisSession) -> KeySet:
+    return keys_from(key_record(session, session.deadline()))
+
+
+def update_keys(session: RedisSession, write: Write, change: Callable[[KeySet], KeySet], revoke_all: bool) -> KeySet:
+    """See :meth:`~oauth_mw.protocols.KeyStore.update_keys`."""
+
+    def attempt(deadline: float) -> KeySet:
+        seen = key_record(session, deadline)
+        after: KeySet = session.changed(change, keys_from(seen), deadline)
+        if not write(PUT_KEYS, "1" if revoke_all else "0", seen, records.key_set_text(after), deadline=deadline):
+            raise Conflict
+        return after
+
+    return session.repeat(attempt)
+
+
+def key_record(session: RedisSession, deadline: float) -> bytes:
+    (record,) = session.fields("keys", deadline=deadline)
+    return read(blob, record)
+
+
+def keys_from(record: bytes) -> KeySet:
+    return read(lambda: records.key_set_from(record.decode()))

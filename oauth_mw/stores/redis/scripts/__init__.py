@@ -1,3 +1,0 @@
-"""The Lua scripts of the Redis store."""
-
-from __future__ import annotations
