@@ -120,6 +120,17 @@ def test_it_takes_no_connection_from_the_pool(own_server, client):
         assert store.find_client("tester")
 
 
+def test_many_events_at_once_wake_a_few_times(client, waiter):
+    with client.pipeline(transaction=False) as pipeline:
+        for number in range(1, 301):
+            pipeline.xadd("{oauth_mw}:log", {"c": "tester", "k": ""}, id=f"{number}-0")
+        pipeline.execute()
+    for _ in range(10):
+        waiter.wait(SHORT)
+
+    assert calls(client) < 10
+
+
 def test_nothing_is_left_of_it_when_it_is_closed(store, client):
     with waiting(store):
         wait_until(lambda: blocked(client), "the wait")
