@@ -1,4 +1,4 @@
-"""A key and the one algorithm that it is used with (RFC 8725 §3.1).
+"""A key, the one algorithm that it is used with (RFC 8725 §3.1), and how it is written.
 
 joserfc reads and writes JWKs. Signing and verifying (RFC 7518 §3.3, §3.4, RFC 8037 §3.1) call cryptography directly:
 joserfc looks up the algorithm and the key for each signature, a quarter of the time of a check, and emits a warning at
@@ -8,23 +8,22 @@ each use of EdDSA.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from typing import Any
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import pbkdf2_hmac
+from secrets import token_bytes
+from textwrap import wrap
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import (
-    ECDSA,
-    SECP256R1,
-    EllipticCurvePrivateKey,
-    EllipticCurvePublicKey,
-    generate_private_key,
-)
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
-from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa_key
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CBC
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.padding import PKCS7
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -35,12 +34,12 @@ from cryptography.hazmat.primitives.serialization import (
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey, import_key
 
-from .pkcs8 import encrypted_pem
-
 RSA_BITS = 2048
 UNFIT = f"expected a key on P-256 or Ed25519, or RSA with {RSA_BITS} bits or more"
+# Rounds of PBKDF2: about a tenth of a second, for each reading and for each guess of an attacker.
+ROUNDS = 600_000
 
-_ECDSA, _PKCS1, _SHA256 = ECDSA(SHA256()), PKCS1v15(), SHA256()
+_ECDSA, _PKCS1, _SHA256 = ec.ECDSA(SHA256()), PKCS1v15(), SHA256()
 
 
 def _sign_es256(key: Any, message: bytes) -> bytes:
@@ -55,23 +54,34 @@ def _verify_es256(key: Any, signature: bytes, message: bytes) -> None:
     key.verify(encode_dss_signature(*numbers), message, _ECDSA)
 
 
-# By algorithm: sign(private key, message), and verify(public key, signature, message), which raises InvalidSignature or
-# ValueError.
-_FUNCTIONS: Mapping[str, tuple[Callable[[Any, bytes], bytes], Callable[[Any, bytes, bytes], None]]] = {
-    "ES256": (_sign_es256, _verify_es256),
-    "EdDSA": (lambda key, message: bytes(key.sign(message)), lambda key, *signed: key.verify(*signed)),
-    "RS256": (
+class _Algorithm(NamedTuple):
+    """``verify`` takes a public key, a signature and the message, and raises ``InvalidSignature`` or ``ValueError``.
+
+    ``jwk`` is joserfc's class of such keys.
+    """
+
+    jwk: Any
+    generate: Callable[[], object]
+    sign: Callable[[Any, bytes], bytes]
+    verify: Callable[[Any, bytes, bytes], None]
+
+
+_BY_NAME = {
+    "ES256": _Algorithm(ECKey, lambda: ec.generate_private_key(ec.SECP256R1()), _sign_es256, _verify_es256),
+    "EdDSA": _Algorithm(
+        OKPKey,
+        ed25519.Ed25519PrivateKey.generate,
+        lambda key, message: bytes(key.sign(message)),
+        lambda key, *signed: key.verify(*signed),
+    ),
+    "RS256": _Algorithm(
+        RSAKey,
+        lambda: rsa.generate_private_key(65537, RSA_BITS),
         lambda key, message: bytes(key.sign(message, _PKCS1, _SHA256)),
         lambda key, *signed: key.verify(*signed, _PKCS1, _SHA256),
     ),
 }
-ALGORITHMS = tuple(_FUNCTIONS)
-
-_GENERATE: Mapping[str, Callable[[], object]] = {
-    "ES256": lambda: generate_private_key(SECP256R1()),
-    "EdDSA": Ed25519PrivateKey.generate,
-    "RS256": lambda: generate_rsa_key(65537, RSA_BITS),
-}
+ALGORITHMS = tuple(_BY_NAME)
 
 
 class Key:
@@ -84,18 +94,14 @@ class Key:
     __slots__ = ("_key", "_private", "_public", "_sign", "_verify", "algorithm", "kid")
 
     def __init__(self, native: Any) -> None:
-        self.algorithm, kind = _algorithm_of(native)
+        self.algorithm = _algorithm_of(native)
+        kind, _, self._sign, self._verify = _BY_NAME[self.algorithm]
         self._key = key = kind.import_key(native)
-        self._sign, self._verify = _FUNCTIONS[self.algorithm]
         self._private, self._public = key.private_key if key.is_private else None, key.public_key
         self.kid: str = key.thumbprint()
 
     def __repr__(self) -> str:
         return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
-
-    @property
-    def private(self) -> bool:
-        return self._private is not None
 
     def sign(self, message: bytes) -> bytes:
         if self._private is None:
@@ -121,12 +127,12 @@ class Key:
         """
         encoding = Encoding.PEM if password is None else Encoding.DER
         data: bytes = self._key.private_key.private_bytes(encoding, PrivateFormat.PKCS8, NoEncryption())
-        return data.decode() if password is None else encrypted_pem(data, password)
+        return data.decode() if password is None else _encrypted_pem(data, password)
 
 
 def make(algorithm: str) -> Key:
     """Generate a key pair."""
-    while (key := Key(_GENERATE[algorithm]())).kid.startswith("-"):
+    while (key := Key(_BY_NAME[algorithm].generate())).kid.startswith("-"):
         pass  # on a command line, such an id looks like an option
     return key
 
@@ -172,15 +178,44 @@ def _load(text: str, password: str | None) -> object:
     raise ValueError("no PEM of a private key that can be read " + ("with the password" if password else "as it is"))
 
 
-def _algorithm_of(native: object) -> tuple[str, Any]:
-    """The algorithm for a key of cryptography, and joserfc's class for it.
-
-    :raises ValueError: there is none.
-    """
-    if isinstance(native, EllipticCurvePrivateKey | EllipticCurvePublicKey) and native.curve.name == SECP256R1.name:
-        return "ES256", ECKey
-    if isinstance(native, Ed25519PrivateKey | Ed25519PublicKey):
-        return "EdDSA", OKPKey
-    if isinstance(native, RSAPrivateKey | RSAPublicKey) and native.key_size >= RSA_BITS:
-        return "RS256", RSAKey
+def _algorithm_of(native: object) -> str:
+    if isinstance(native, ec.EllipticCurvePrivateKey | ec.EllipticCurvePublicKey):
+        if native.curve.name == ec.SECP256R1.name:
+            return "ES256"
+    elif isinstance(native, ed25519.Ed25519PrivateKey | ed25519.Ed25519PublicKey):
+        return "EdDSA"
+    elif isinstance(native, rsa.RSAPrivateKey | rsa.RSAPublicKey) and native.key_size >= RSA_BITS:
+        return "RS256"
     raise ValueError(UNFIT)
+
+
+# A private key encrypted with a password: PKCS #8 (RFC 5958) with PBES2 (RFC 8018), as OpenSSL reads and writes it.
+# cryptography writes the same, but with 2,048 rounds of PBKDF2, and has no parameter for their number.
+
+# DER: tags, and constant parts.
+_INTEGER, _OCTETS, _SEQUENCE = 0x02, 0x04, 0x30
+_PBES2 = bytes.fromhex("06092a864886f70d01050d")
+_PBKDF2 = bytes.fromhex("06092a864886f70d01050c")
+_HMAC_SHA256 = bytes.fromhex("300c06082a864886f70d02090500")
+_AES256_CBC = bytes.fromhex("060960864801650304012a")
+_ROUNDS = bytes([_INTEGER, 3]) + ROUNDS.to_bytes(3)
+
+
+def _encrypted_pem(key: bytes, password: str) -> str:
+    """Encrypt a private key, given as PKCS #8 in DER."""
+    salt, start = token_bytes(16), token_bytes(16)
+    derived = pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS, 32)
+    padder, encryptor = PKCS7(128).padder(), Cipher(AES(derived), CBC(start)).encryptor()
+    data = encryptor.update(padder.update(key) + padder.finalize()) + encryptor.finalize()
+    derivation = _der(_SEQUENCE, _PBKDF2, _der(_SEQUENCE, _der(_OCTETS, salt), _ROUNDS, _HMAC_SHA256))
+    cipher = _der(_SEQUENCE, _AES256_CBC, _der(_OCTETS, start))
+    scheme = _der(_SEQUENCE, _PBES2, _der(_SEQUENCE, derivation, cipher))
+    lines = wrap(b64encode(_der(_SEQUENCE, scheme, _der(_OCTETS, data))).decode(), 64)  # RFC 7468 §2
+    return "\n".join(["-----BEGIN ENCRYPTED PRIVATE KEY-----", *lines, "-----END ENCRYPTED PRIVATE KEY-----", ""])
+
+
+def _der(tag: int, *parts: bytes) -> bytes:
+    content = b"".join(parts)
+    size = len(content)
+    length = size.to_bytes((size.bit_length() + 7) // 8)
+    return bytes([tag]) + (length if size < 0x80 else bytes([0x80 | len(length)]) + length) + content

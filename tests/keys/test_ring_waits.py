@@ -185,7 +185,7 @@ class Overtaken(KeyRing):
 def test_who_is_overtaken_by_another_thread_signs_with_the_key_that_he_has_read(keys, clock, ticks):
     ring = Overtaken(keys, clock, ticks, algorithm="ES256", lifetime=None, lead=300, secret=None)
 
-    assert ring.signing(int(clock()) + 60).private
+    assert ring.signing(int(clock()) + 60).sign(b"message")
 
 
 def _interrupt():
