@@ -24,7 +24,7 @@ from .endpoints.token import TokenEndpoint
 from .errors import EMPTY_BODY, Faults, OAuthError, StoreMissing, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, combine, log_sink
 from .guard import Guard
-from .keys.sources import file_keys, signing_keys
+from .keys import file_keys, signing_keys
 from .model import AccessToken, Clock
 from .protocols import Store
 from .stores import open_store

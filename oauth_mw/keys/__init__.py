@@ -1,10 +1,22 @@
-"""Signing keys: one of them signs, all published ones verify (RFC 7517)."""
+"""Signing keys: one of them signs, all published ones verify (RFC 7517).
+
+Without an issuer, no library for keys is imported.
+"""
 
 from __future__ import annotations
 
 import math
+import time
+from typing import TYPE_CHECKING
 
+from ..config import Settings
 from ..errors import ConfigError
+from ..model import Clock
+from ..protocols import KeyStore
+
+if TYPE_CHECKING:
+    from .files import FileKeys
+    from .ring import KeyRing
 
 # Seconds for which other services may cache the key set.
 JWKS_MAX_AGE = 300
@@ -28,3 +40,32 @@ def check_installed() -> None:
         import joserfc  # noqa: F401
     except ImportError:
         raise ConfigError("signing_algorithm", "signing keys need joserfc: pip install 'oauth_mw[jwt]'") from None
+
+
+def signing_keys(settings: Settings, store: KeyStore, clock: Clock) -> KeyRing | FileKeys:
+    """The keys of ``signing_key_files`` if it is set, else those in the store.
+
+    :raises ConfigError: a file cannot be used.
+    """
+    if files := file_keys(settings):
+        return files
+    from .ring import KeyRing
+
+    return KeyRing(
+        store,
+        clock,
+        time.monotonic,
+        algorithm=settings.signing_algorithm,
+        lifetime=settings.signing_key_lifetime,
+        lead=lead_seconds(settings.revocation_lag_seconds),
+        secret=settings.key_encryption_secret,
+    )
+
+
+def file_keys(settings: Settings) -> FileKeys | None:
+    """The keys of ``signing_key_files``; ``ConfigError`` is raised if a file cannot be used."""
+    if not settings.signing_key_files:
+        return None
+    from .files import FileKeys
+
+    return FileKeys(settings.signing_key_files, settings.key_encryption_secret)
