@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 from ..deadlines import deadline_in
@@ -48,6 +49,7 @@ class _Signer(NamedTuple):
     key: Key
 
 
+@dataclass(eq=False, repr=False)
 class KeyRing:
     """The signing keys of a store.
 
@@ -58,24 +60,16 @@ class KeyRing:
     :param monotonic: a clock that never goes back.
     """
 
-    def __init__(
-        self,
-        store: KeyStore,
-        clock: Clock,
-        monotonic: Clock,
-        *,
-        algorithm: str,
-        lifetime: int | None,
-        lead: int,
-        secret: str | None,
-    ) -> None:
-        self._store = store
-        self._clock = clock
-        self._monotonic = monotonic
-        self._algorithm = algorithm
-        self._lifetime = lifetime
-        self._lead = lead
-        self._secret = secret
+    store: KeyStore
+    clock: Clock
+    monotonic: Clock
+    _: KW_ONLY
+    algorithm: str
+    lifetime: int | None
+    lead: int
+    secret: str | None
+
+    def __post_init__(self) -> None:
         self._reading = PerProcess(threading.Lock)
         self._choosing = PerProcess(threading.Lock)
         self._epoch = object()
@@ -92,7 +86,7 @@ class KeyRing:
         :raises StoreUnavailable: it is not cached, and the store does not answer.
         """
         loaded = self._loaded
-        if loaded.epoch is self._epoch and kid in loaded.keys and self._monotonic() < self._last_read + VERIFY_SECONDS:
+        if loaded.epoch is self._epoch and kid in loaded.keys and self.monotonic() < self._last_read + VERIFY_SECONDS:
             return loaded.keys[kid]
         return self._refreshed(wanted=kid).keys.get(kid)
 
@@ -121,11 +115,11 @@ class KeyRing:
         :raises StoreUnavailable: there is none, and none can be made.
         """
         signer, loaded = self._signer, self._refreshed()
-        if signer is None or signer.loaded is not loaded or signer.second != int(self._clock()):
+        if signer is None or signer.loaded is not loaded or signer.second != int(self.clock()):
             signer = self._choose(signer, loaded)
         if expires_at > signer.record.needed_until:
             kid, until = signer.record.kid, expires_at + NEED_SECONDS
-            if self._store.update_keys(lambda keys: with_need(keys, kid, until)).find(kid) is None:
+            if self.store.update_keys(lambda keys: with_need(keys, kid, until)).find(kid) is None:
                 raise StoreUnavailable(f"the signing key {kid} was retired at this moment: retry")
             self._refreshed(force=True)
         return signer.key
@@ -161,10 +155,10 @@ class KeyRing:
 
     def _chosen(self) -> _Signer:
         loaded = self._refreshed()
-        now = int(self._clock())
+        now = int(self.clock())
         if self._is_next_due(loaded, now):
             try:
-                self._add(keypair.make(self._algorithm), loaded.records)
+                self._add(keypair.make(self.algorithm), loaded.records)
             except StoreUnavailable:
                 if not loaded.records:
                     raise
@@ -184,23 +178,23 @@ class KeyRing:
         latest = loaded.records[-1]
         if latest.signs_from > now:
             return False  # the next one is published already
-        successor = latest.signs_from + self._lifetime - self._lead if self._lifetime else None
+        successor = latest.signs_from + self.lifetime - self.lead if self.lifetime else None
         # While a key of the old algorithm verifies, workers that still have the old setting make none for it.
-        is_changed = all(key.algorithm != self._algorithm for key in loaded.keys.values())
+        is_changed = all(key.algorithm != self.algorithm for key in loaded.keys.values())
         # A worker whose secret differs from that of the others would make a key that they cannot decrypt.
         return (is_changed or (successor is not None and now >= successor)) and self._opened(latest) is not None
 
     def _add(self, key: Key, records: Sequence[KeyRecord], at_once: bool = False) -> KeyRecord | None:
         """Add a key, if ``records`` are still those in the store."""
-        now = int(self._clock())
+        now = int(self.clock())
         latest = records[-1] if records else None
-        starts = now if at_once or latest is None else max(now + self._lead, latest.signs_from)
+        starts = now if at_once or latest is None else max(now + self.lead, latest.signs_from)
         while any(record.signs_from == starts for record in records):
             starts += 1
-        public, private = json.dumps(key.jwk()), key.pem(self._secret)
+        public, private = json.dumps(key.jwk()), key.pem(self.secret)
         record = KeyRecord(key.kid, key.algorithm, public, private, now, starts)
         last = latest.kid if latest else ""
-        added = self._store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
+        added = self.store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
         if added:
             self._private = {**self._private, private: key}
         self._refreshed(force=True)
@@ -233,28 +227,28 @@ class KeyRing:
 
     def _is_current(self, epoch: object, wanted: str) -> bool:
         """True if the last read, failed or not, will do."""
-        now = self._monotonic()
+        now = self.monotonic()
         if self._read_epoch is not epoch or now >= self._last_read + REFRESH_SECONDS:
             return False
         return not wanted or wanted in self._loaded.keys or now < self._last_miss + REFRESH_SECONDS
 
     def _read(self, epoch: object) -> None:
-        started = self._monotonic()
+        started = self.monotonic()
         try:
             self._loaded, self._failure = self._load(epoch), ""
         except StoreUnavailable as error:
             self._failure = error.reason
             # From the end of the failed read: threads that waited for it do not wait for another.
-            started = self._monotonic()
+            started = self.monotonic()
         # Last: after an exception or a fork before this line, nothing was read.
         self._last_read = started
         self._read_epoch = epoch
 
     def _load(self, epoch: object) -> _Loaded:
-        records = self._store.read_keys().keys
+        records = self.store.read_keys().keys
         before = self._loaded.keys
         try:
-            valid = published(records, int(self._clock()))
+            valid = published(records, int(self.clock()))
             keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in valid}
         except ValueError:
             raise StoreUnavailable(CORRUPT_KEY) from None
@@ -268,7 +262,7 @@ class KeyRing:
         with suppress(KeyError):
             return self._private[text]
         try:
-            key = keypair.from_pem(text, self._secret)
+            key = keypair.from_pem(text, self.secret)
         except ValueError:
             key = None
         # The key is returned from here, not from the mapping, which another thread may have replaced meanwhile.
