@@ -10,6 +10,7 @@ import json
 import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -73,8 +74,7 @@ class Reader:
         """
         if len(text) > MAX_JWS_LENGTH:
             raise Refused("too long")
-        match = _COMPACT.fullmatch(text)
-        if match is None:
+        if not (match := _COMPACT.fullmatch(text)):
             raise Refused("not three segments of base64url")
         header, payload, signature = match.groups()
         kid, algorithm = self._memo.get(header) or self._header(header)
@@ -98,7 +98,7 @@ class Reader:
         kind, algorithm, kid = header["typ"], header["alg"], header["kid"]
         if not (isinstance(kind, str) and kind.lower() in self._kinds):
             raise Refused("another typ")
-        if not isinstance(algorithm, str) or not isinstance(kid, str):
+        if not (isinstance(algorithm, str) and isinstance(kid, str)):
             raise Refused("alg or kid is not a string")
         return kid, algorithm
 
@@ -109,7 +109,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     :raises Refused: it is no such object.
     """
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_refuse)
+        found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
         if b"\\u" in data:
             _compact(found).encode()  # an escape can be a lone surrogate, which cannot be encoded (RFC 8259 §8.2)
     except (ValueError, RecursionError):
@@ -137,13 +137,9 @@ def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
 
 def _finite(text: str) -> float:
     number = float(text)
-    if number - number != 0:
-        raise ValueError("the number is too large")
+    if not isfinite(number):
+        raise ValueError("not a JSON number, or too large")
     return number
-
-
-def _refuse(text: str) -> float:
-    raise ValueError("not a JSON number")
 
 
 def _encoded(data: bytes) -> bytes:

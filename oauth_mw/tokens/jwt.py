@@ -93,10 +93,9 @@ class JWTTokens:
         }
         if scopes:
             members["scope"] = " ".join(scopes)
-        header = self._headers.get(key.kid)
-        if header is None:
-            header = self._headers[key.kid] = header_of(key, TYPE)
-        text = sign(header, members, key)
+        if key.kid not in self._headers:
+            self._headers[key.kid] = header_of(key, TYPE)
+        text = sign(self._headers[key.kid], members, key)
         if len(text) > MAX_JWS_LENGTH:
             refusal = InvalidTarget if sum(map(len, audience)) > sum(map(len, scopes)) else InvalidScope
             raise refusal("the token would be too long", client.client_id)
@@ -137,15 +136,13 @@ class JWTTokens:
         if expires_at <= expired:
             raise Refused("expired")
         _seconds(members, "iat")
-        begun = expires_at + 2 * self.leeway if begun is None else begun
-        if "nbf" in members and _seconds(members, "nbf") > begun:
+        if "nbf" in members and _seconds(members, "nbf") > (expires_at + 2 * self.leeway if begun is None else begun):
             raise Refused("not yet valid")
-        if not _is_text(members, "client_id") or members.get("sub") != members["client_id"]:
+        if _text(members, "client_id") != members.get("sub"):
             raise Refused("sub is not the client")
-        if not _is_text(members, "jti"):
-            raise Refused("no jti")
-        if "scope" in members and not _is_text(members, "scope"):
-            raise Refused("scope is not a string")
+        _text(members, "jti")
+        if "scope" in members:
+            _text(members, "scope")
         if type(members.get(POSITION)) is not int:
             raise Refused("no position")
         return audience
@@ -183,6 +180,8 @@ def _seconds(members: Mapping[str, Any], name: str) -> int:
     return value
 
 
-def _is_text(members: Mapping[str, Any], name: str) -> bool:
+def _text(members: Mapping[str, Any], name: str) -> str:
     value = members.get(name)
-    return isinstance(value, str) and bool(value)
+    if not (isinstance(value, str) and value):
+        raise Refused(f"{name} is not a text")
+    return value
