@@ -12,7 +12,7 @@ from ..errors import NotFound
 from ..keys import check_installed
 from ..model import LOG_KEEP_SECONDS, AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
-from ..tokens.denylist_loader import load_denylist
+from ..tokens.denylist import load_denylist
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
 from ..tokens.revocation import revoke_log_only, revoke_row
 

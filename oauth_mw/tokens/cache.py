@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from weakref import WeakMethod
 
@@ -13,14 +14,14 @@ from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, LogPage, Revocation
 from ..processes import PerProcess
 from ..protocols import RevocationLog
-from .denylist import Denylist
-from .denylist_loader import DenylistLoader, NotLoaded
+from .denylist import Denylist, NotLoaded
 from .follower import LogFollower
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 
 
+@dataclass(eq=False, slots=True)
 class Segment:
     """One of the cache's two segments: tokens by digest for the guard, digests by token id for the log.
 
@@ -28,16 +29,13 @@ class Segment:
     statements.
     """
 
-    __slots__ = ("by_digest", "digests")
-
-    def __init__(self) -> None:
-        self.by_digest: dict[bytes, AccessToken] = {}
-        self.digests: dict[str, bytes] = {}
+    by_digest: dict[bytes, AccessToken] = field(default_factory=dict)
+    digests: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, digest: bytes, token: AccessToken) -> None:
         # An ECDSA signature can be rewritten into another valid one, so one JWT can have many texts: keep only one.
-        before = self.digests.get(token.token_id)
-        if before is not None and before != digest:
+        before = self.digests.get(token.token_id, digest)
+        if before != digest:
             self.by_digest.pop(before, None)
         self.digests[token.token_id] = digest
         self.by_digest[digest] = token
@@ -48,20 +46,12 @@ class Segment:
         else:
             token_ids = [token.token_id for token in self.by_digest.values() if token.client_id == event.client_id]
         for token_id in token_ids:
-            digest = self.digests.get(token_id)
-            if digest is not None:
-                self.by_digest.pop(digest, None)
+            if token_id in self.digests:
+                self.by_digest.pop(self.digests[token_id], None)
                 del self.digests[token_id]
 
 
-class _Locks:
-    """``polling`` is held during a read of the log, which may be slow; ``memory`` only for changes of the cache."""
-
-    def __init__(self) -> None:
-        self.polling = threading.Lock()
-        self.memory = threading.Lock()
-
-
+@dataclass(eq=False, repr=False)
 class TokenCache:
     """Verified tokens by the SHA-256 of the Authorization value; the value itself would be a live credential in memory.
 
@@ -90,44 +80,41 @@ class TokenCache:
     :param forget: called when an event revokes all tokens that some signing key has signed.
     """
 
-    def __init__(
-        self,
-        read: Callable[[str], AccessToken | None],
-        log: RevocationLog,
-        *,
-        size: int,
-        lag: float,
-        grace: float,
-        timeout: float,
-        monotonic: Clock,
-        denylist: Denylist | None = None,
-        forget: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._read = read
-        self._log = log
-        self._size = size
-        self._trusted_seconds = POLL_SECONDS if log.immediate else lag
-        self._grace = grace
-        self._timeout = timeout
-        self._monotonic = monotonic
-        self._denylist = denylist
-        self._loader = None if denylist is None else DenylistLoader(log, denylist, timeout)
-        self._forget = forget
+    read: Callable[[str], AccessToken | None]
+    log: RevocationLog
+    _: KW_ONLY
+    size: int
+    lag: float
+    grace: float
+    timeout: float
+    monotonic: Clock
+    denylist: Denylist | None = None
+    forget: Callable[[], None] = lambda: None
+
+    def __post_init__(self) -> None:
+        self._trusted_seconds = POLL_SECONDS if self.log.immediate else self.lag
         self._recent, self._previous = Segment(), Segment()
-        self._generation = log.generation
+        self._generation = self.log.generation
         self._polled_generation: object = object()
         self._store_id, self._position = "", -1
         self._next_poll = 0.0
         self._last_success = self._last_failure = self._last_hang = self._own_missed = float("-inf")  # when each began
         self._failure = ""
         self._changes = 0  # counts all evictions
-        self._locks = PerProcess(_Locks).get
-        self.follower = LogFollower(self.poll_early, log.waiter) if lag and not log.immediate else None
-        log.on_revocation(_weakly(self._poll_own_revocation))
+        self._polling = PerProcess(threading.Lock).get  # held during a read of the log, which may be slow
+        self._memory = PerProcess(threading.Lock).get  # held for changes of the cache only
+        self.follower = LogFollower(self.poll_early, self.log.waiter) if self.lag and not self.log.immediate else None
+        weak_poll = WeakMethod(self._poll_own_revocation)  # the store may be used longer than the cache
+
+        def on_revocation() -> None:
+            if poll := weak_poll():
+                poll()
+
+        self.log.on_revocation(on_revocation)
 
     def cached(self, value: str) -> AccessToken | None:
         """Return the cached token for an Authorization value, unless a poll is due. It may have expired."""
-        if self._generation() != self._polled_generation or self._monotonic() >= self._next_poll:
+        if self._generation() != self._polled_generation or self.monotonic() >= self._next_poll:
             return None
         return self._get(sha256(value.encode()).digest())
 
@@ -137,9 +124,9 @@ class TokenCache:
 
         :raises StoreUnavailable: its state is not known.
         """
-        with RequestDeadline(self._timeout):
+        with RequestDeadline(self.timeout):
             failure = ""
-            if self._generation() != self._polled_generation or self._monotonic() >= self._next_poll:
+            if self._generation() != self._polled_generation or self.monotonic() >= self._next_poll:
                 failure = self._poll_within_grace()
             digest = sha256(value.encode()).digest()
             token = self._get(digest)
@@ -152,26 +139,26 @@ class TokenCache:
 
         :raises StoreUnavailable: the log cannot be read.
         """
-        arrived = self._monotonic()
-        if self._log.immediate and self._generation() == self._polled_generation and arrived < self._next_poll:
+        arrived = self.monotonic()
+        if self.log.immediate and self._generation() == self._polled_generation and arrived < self._next_poll:
             return
-        with RequestDeadline(self._timeout):
-            self._poll(arrived, wait=self._timeout, early=True)
+        with RequestDeadline(self.timeout):
+            self._poll(arrived)
 
     def poll_early(self) -> float:
         """Poll before a request has to. Return the seconds until the next such poll."""
-        started = self._monotonic()
+        started = self.monotonic()
         try:
-            with RequestDeadline(self._timeout):
-                self._poll(started, wait=self._timeout, early=True)
+            with RequestDeadline(self.timeout):
+                self._poll(started)
         except StoreUnavailable:
-            return max(started + RETRY_SECONDS - self._monotonic(), 0)
-        return max(self._last_success + self._trusted_seconds / 2 - self._monotonic(), 0)
+            return max(started + RETRY_SECONDS - self.monotonic(), 0)
+        return max(self._last_success + self._trusted_seconds / 2 - self.monotonic(), 0)
 
     def _get(self, digest: bytes) -> AccessToken | None:
         token = self._recent.by_digest.get(digest)
         if token is None and digest in self._previous.by_digest:
-            with self._locks().memory:
+            with self._memory():
                 token = self._previous.by_digest.get(digest)
                 if token is not None:
                     self._add(digest, token)
@@ -179,16 +166,16 @@ class TokenCache:
 
     def _read_and_add(self, digest: bytes, text: str) -> AccessToken | None:
         changes = self._changes
-        token = self._read(text)
+        token = self.read(text)
         if token is not None:
-            with self._locks().memory:
+            with self._memory():
                 # An event that arrived since the read began may have been about this token.
                 if self._changes == changes:
                     self._add(digest, token)
         return token
 
     def _add(self, digest: bytes, token: AccessToken) -> None:
-        if len(self._recent.by_digest) >= self._size:
+        if len(self._recent.by_digest) >= self.size:
             self._previous, self._recent = self._recent, Segment()
         self._recent.add(digest, token)
 
@@ -197,50 +184,46 @@ class TokenCache:
 
         :raises StoreUnavailable: it failed, and they are not.
         """
-        arrived = self._monotonic()
+        arrived = self.monotonic()
         # In an outage in which polls hang, it is enough that one request waits for its end. A failure from before a
         # pause of this process is no sign of an outage: without the pause, the next poll would have failed too by now.
         is_hanging = (
-            self._last_success < self._last_hang and arrived < self._last_hang + RETRY_SECONDS + 2 * self._timeout
+            self._last_success < self._last_hang and arrived < self._last_hang + RETRY_SECONDS + 2 * self.timeout
         )
         try:
-            self._poll(arrived, wait=0 if is_hanging else self._timeout)
+            self._poll(arrived, if_due=True, wait=not is_hanging)
         except StoreUnavailable as error:
-            if self._monotonic() >= self._last_success + self._grace:
+            if self.monotonic() >= self._last_success + self.grace:
                 raise
             return error.reason
         return ""
 
     def _poll_own_revocation(self) -> None:
         """Apply what this process has revoked, before it is acknowledged."""
-        revoked = self._monotonic()
+        revoked = self.monotonic()
         try:
-            self._poll(revoked, wait=self._timeout, early=True)
+            self._poll(revoked)
         except StoreUnavailable:
-            with self._locks().memory:
+            with self._memory():
                 self._own_missed = revoked
                 self._next_poll = 0.0
 
-    def _poll(self, arrived: float, *, wait: float, early: bool = False) -> None:
-        """Read the log, or wait up to ``wait`` seconds for another thread that does.
-
-        :param arrived: a poll that began later will do.
-        :param early: poll although it is not due.
-        """
-        lock = self._locks().polling
-        if not lock.acquire(timeout=max(deadline_in(wait) - time.monotonic(), 0)):
-            busy = f"another request did not finish reading the revocation log within {self._timeout:g} s"
+    def _poll(self, arrived: float, *, if_due: bool = False, wait: bool = True) -> None:
+        """Read the log, or wait for another thread that does. A poll that began after ``arrived`` will do."""
+        lock = self._polling()
+        if not lock.acquire(timeout=max(deadline_in(self.timeout) - time.monotonic(), 0) if wait else 0):
+            busy = f"another request did not finish reading the revocation log within {self.timeout:g} s"
             raise StoreUnavailable(busy if wait else self._failure)
         try:
             if self.follower is not None:
                 self.follower.start()
             # Taken before the log is read: what is revoked later is left to the next poll.
-            started = self._monotonic()
+            started = self.monotonic()
             is_same = self._generation() == self._polled_generation
-            if is_same and (self._last_success > arrived or (not early and started < self._next_poll)):
+            if is_same and (self._last_success > arrived or (if_due and started < self._next_poll)):
                 return
             page, generation = self._read_log(started)
-            with self._locks().memory:
+            with self._memory():
                 self._apply(page)
                 self._polled_generation = generation
                 self._last_success = started
@@ -252,7 +235,7 @@ class TokenCache:
         """Read the log, and the generation before it; not again right after a failure."""
         if started < self._last_failure + RETRY_SECONDS:
             raise StoreUnavailable(self._failure)
-        had_time = deadline_in(self._timeout) >= time.monotonic() + self._timeout / 2
+        had_time = deadline_in(self.timeout) >= time.monotonic() + self.timeout / 2
         try:
             try:
                 return self._read_log_once()
@@ -266,23 +249,23 @@ class TokenCache:
             if had_time:
                 self._failure = error.reason
                 self._last_failure = started
-                self._last_hang = started if self._monotonic() >= started + self._timeout / 2 else float("-inf")
+                self._last_hang = started if self.monotonic() >= started + self.timeout / 2 else float("-inf")
             raise
 
     def _read_log_once(self) -> tuple[LogPage, object]:
-        self._log.verify()
-        self._generation = self._log.generation
+        self.log.verify()
+        self._generation = self.log.generation
         generation = self._generation()
-        page = self._log.read_log(self._store_id, self._position)
-        if self._loader is not None and not page.complete:
-            page = self._loader.read(page)
+        page = self.log.read_log(self._store_id, self._position)
+        if self.denylist is not None and not page.complete:
+            page = self.denylist.load(self.log, page, self.timeout)
         return page, generation
 
     def _apply(self, page: LogPage) -> None:
         # The denylist first: what is evicted may be read from the store again at once, and is judged by it.
         if page.complete:
-            if self._denylist is not None:
-                self._denylist.apply(page.events)
+            if self.denylist is not None:
+                self.denylist.apply(page.events)
             for event in page.events:
                 if not event.client_id:
                     self._clear()
@@ -290,23 +273,12 @@ class TokenCache:
                 self._previous.evict(event)
                 self._changes += 1
         else:
-            if self._denylist is not None:
-                self._denylist.settle()
+            if self.denylist is not None:
+                self.denylist.settle()
             self._clear()
         self._store_id, self._position = page.store_id, page.position
 
     def _clear(self) -> None:
-        self._forget()
+        self.forget()
         self._recent, self._previous = Segment(), Segment()
         self._changes += 1
-
-
-def _weakly(method: Callable[[], None]) -> Callable[[], None]:
-    """Return a function that calls ``method`` while its object is used elsewhere."""
-    weak = WeakMethod(method)
-
-    def call() -> None:
-        if alive := weak():
-            alive()
-
-    return call

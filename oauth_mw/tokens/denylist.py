@@ -1,18 +1,26 @@
 """The denylist: revocations that no row of a token shows, in memory.
 
-The polls of the revocation log that keep the cache of verified tokens up to date keep it up to date too. A token
-revoked singly is dropped once no machine's clock can accept it, and this process has seen the time pass that the token
-had left when it was revoked: a clock that was ahead for a while makes no revoked token good again.
+The polls that keep the cache of verified tokens up to date keep it up to date too. A token revoked singly is dropped
+once no machine's clock can accept it, and this process has seen the time pass that the token had left when it was
+revoked: a clock that was ahead for a while makes no revoked token good again.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..model import LOG_KEEP_SECONDS, Clock, Revocation
+from ..deadlines import deadline_in
+from ..errors import StoreUnavailable
+from ..model import LOG_KEEP_SECONDS, Clock, LogPage, Revocation
+from ..protocols import RevocationLog
+
+
+class NotLoaded(StoreUnavailable):
+    """The denylist is not fully loaded; the next request continues."""
 
 
 class _Entries(NamedTuple):
@@ -54,8 +62,7 @@ class _Entries(NamedTuple):
 class Denylist:
     """Tokens revoked singly, by client and storage key; and for each client the position before which all are revoked.
 
-    Call :meth:`begin`, :meth:`gather` for each page of the log, then :meth:`settle`, before the first
-    :meth:`is_revoked`.
+    Call :meth:`load`, then :meth:`settle`, before the first :meth:`is_revoked`.
 
     :param monotonic: a clock that never goes back and never jumps.
     """
@@ -65,17 +72,44 @@ class Denylist:
         self._monotonic = monotonic
         self._entries = self._gathered = _Entries({}, {}, [])
         self._stale_due = 0
+        self._first: LogPage | None = None
+        self._next: tuple[Any, ...] | None = ()
 
     def __len__(self) -> int:
         """The number of tokens revoked singly."""
         return sum(map(len, self._entries.tokens.values()))
 
-    def begin(self) -> None:
-        """Begin to gather the whole log; until :meth:`settle` the present entries stay in use."""
-        self._gathered = _Entries({}, {}, [])
+    def load(self, log: RevocationLog, page: LogPage, timeout: float) -> LogPage:
+        """Gather the whole log in pages, for at most half of ``timeout`` seconds; the next call continues.
 
-    def gather(self, events: Iterable[Revocation]) -> None:
-        """Gather a page of events, which come in any order, some of them repeatedly."""
+        The present entries are used until :meth:`settle`.
+
+        :param page: the log's state now.
+        :return: its state at the end.
+        :raises NotLoaded: it takes longer.
+        :raises StoreUnavailable: the store does not answer, or was replaced meanwhile.
+        """
+        first = self._first
+        if first is None or first.store_id != page.store_id:
+            self._gathered, self._next = _Entries({}, {}, []), ()
+            first = self._first = page
+        until = deadline_in(timeout / 2)
+        while self._next is not None:
+            part = log.read_denylist(self._next)
+            self._gather(part.events)
+            self._next = part.following
+            if self._next is not None and time.monotonic() >= until:
+                raise NotLoaded("the denylist is long and not fully loaded yet; the next request continues")
+        # Events that were appended meanwhile may be in no page, and pages of two stores do not belong together.
+        now = log.read_log(first.store_id, first.position)
+        self._first = None
+        if not now.complete and now[:2] != first[:2]:
+            raise StoreUnavailable("the store was replaced while the denylist was loaded; the next request starts anew")
+        self._gather(now.events)
+        return now._replace(events=(), complete=False)
+
+    def _gather(self, events: Iterable[Revocation]) -> None:
+        """Gather events, which come in any order, some of them repeatedly."""
         now, monotonic = self._clock(), self._monotonic()
         for event in events:
             self._gathered.add(event, now, monotonic)
@@ -106,3 +140,14 @@ class Denylist:
         """
         tokens, clients, _ = self._entries
         return key in tokens.get(client_id, ()) or position < clients.get(client_id, 0)
+
+
+def load_denylist(log: RevocationLog, clock: Clock) -> Denylist:
+    """Load the whole denylist, however long that takes.
+
+    :raises StoreUnavailable: it cannot be read.
+    """
+    denylist = Denylist(clock)
+    denylist.load(log, log.read_log("", -1), math.inf)
+    denylist.settle()
+    return denylist

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Thread
+from weakref import WeakMethod
 
 from ..protocols import Waiter
 from ..threads import begin
@@ -27,7 +27,7 @@ class LogFollower:
     """
 
     def __init__(self, poll: Callable[[], float], waiter: Callable[[], Waiter | None]) -> None:
-        self._poll = weakref.WeakMethod(poll)
+        self._poll = WeakMethod(poll)
         self._waiter = waiter
         self._started: tuple[int, Thread | None] = 0, None
 
@@ -45,7 +45,7 @@ class LogFollower:
                 self._started = os.getpid(), thread
 
 
-def _run(weak_poll: weakref.WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
+def _run(weak_poll: WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
     waiter = open_waiter()
     try:
         while True:

@@ -12,7 +12,7 @@ from helpers.support import HandClock
 from oauth_mw.credentials import hash_secret, live_secret, matching_verifier
 from oauth_mw.model import Client, ClientSecret, LogPage, Revocation, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.denylist_loader import load_denylist
+from oauth_mw.tokens.denylist import load_denylist
 
 # The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]

@@ -20,7 +20,7 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.model import TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.stores.copying import batches
-from oauth_mw.tokens.denylist_loader import load_denylist
+from oauth_mw.tokens.denylist import load_denylist
 
 # Each engine once as source and once as target: reading and writing have nothing to do with each other.
 PAIRS = [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")]

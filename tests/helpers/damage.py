@@ -17,7 +17,7 @@ from oauth_mw.credentials import hash_secret
 from oauth_mw.keys.ring import KeyRing
 from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, KeySet, TokenRecord
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.denylist_loader import load_denylist
+from oauth_mw.tokens.denylist import load_denylist
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 KEY = key_of(1, expires_at=int(time.time()) + 3600)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from copy import deepcopy
+from types import SimpleNamespace
 
 import pytest
 
 from helpers.support import HandClock
-from oauth_mw.model import LOG_KEEP_SECONDS, Revocation
+from oauth_mw.model import LOG_KEEP_SECONDS, DenylistPage, LogPage, Revocation
 from oauth_mw.tokens import denylist as module
 from oauth_mw.tokens.denylist import Denylist
 
 NOW = 1_800_000_000
+EMPTY = LogPage("a store", 0, (), False)
 HEAD = NOW * 1_000_000  # where the log stands
 
 
@@ -26,8 +28,8 @@ def denylist(clock):
 
 
 def load(denylist, events):
-    denylist.begin()
-    denylist.gather(events)
+    log = SimpleNamespace(read_denylist=lambda after: DenylistPage(events, None), read_log=lambda *after: EMPTY)
+    denylist.load(log, EMPTY, 60)
     denylist.settle()
 
 

@@ -13,8 +13,7 @@ from helpers.support import HandClock
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.model import AccessToken
 from oauth_mw.tokens.cache import RETRY_SECONDS, TokenCache
-from oauth_mw.tokens.denylist import Denylist
-from oauth_mw.tokens.denylist_loader import DenylistLoader, load_denylist
+from oauth_mw.tokens.denylist import Denylist, load_denylist
 
 TOKENS = 5
 TIMEOUT = 0.2
@@ -65,14 +64,14 @@ def denylist(clock):
 
 @pytest.fixture
 def whole(log, denylist):
-    return DenylistLoader(log, denylist, TIMEOUT)
+    return lambda page: denylist.load(log, page, TIMEOUT)
 
 
 def read(whole, log):
     """What it says at last, and how often it said before that there is more."""
     for more in range(20):
         try:
-            return whole.read(log_of(log)), more
+            return whole(log_of(log)), more
         except StoreUnavailable:
             pass
     raise AssertionError("it never denylist")
@@ -119,9 +118,9 @@ def test_parts_of_two_stores_are_not_put_together(whole, log, denylist, store, t
     first = log_of(store)
 
     with pytest.raises(StoreUnavailable):
-        whole.read(first)
+        whole(first)
     log.during = lambda: None
-    whole.read(log_of(another))
+    whole(log_of(another))
     denylist.settle()
 
     assert len(denylist) == 0
@@ -130,7 +129,7 @@ def test_parts_of_two_stores_are_not_put_together(whole, log, denylist, store, t
 
 def test_a_child_that_is_forked_meanwhile_reads_on(whole, log, denylist):
     with pytest.raises(StoreUnavailable):
-        whole.read(log_of(log))
+        whole(log_of(log))
 
     def work():
         read(whole, log)

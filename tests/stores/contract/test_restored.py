@@ -20,7 +20,7 @@ from helpers.builders import key_of, log_of, registered, token_of
 from helpers.changes import end_client
 from helpers.support import HandClock
 from oauth_mw import open_store
-from oauth_mw.tokens.denylist_loader import load_denylist
+from oauth_mw.tokens.denylist import load_denylist
 
 clients = strategies.sampled_from(["a", "b"])
 

@@ -24,8 +24,7 @@ from helpers.store_urls import NAMED_BY, why_not
 from helpers.support import HandClock
 from oauth_mw import open_store
 from oauth_mw.model import LOG_KEEP_SECONDS
-from oauth_mw.tokens.denylist import Denylist
-from oauth_mw.tokens.denylist_loader import load_denylist
+from oauth_mw.tokens.denylist import Denylist, load_denylist
 
 KINDS = [kind for kind in STORE_SUITE if kind not in NAMED_BY or not why_not(kind)]
 
