@@ -27,10 +27,7 @@ CORRUPT_KEY = "a signing key's record in the store is corrupt: restore the store
 
 
 def lead_seconds(lag: float) -> int:
-    """How long a key is published before it signs: until no service and no worker uses a key set without it.
-
-    :param lag: ``revocation_lag_seconds``.
-    """
+    """How long a key is published before it signs: until no service and no worker uses a key set without it."""
     return JWKS_MAX_AGE + math.ceil(REFRESH_SECONDS + lag)
 
 
@@ -43,10 +40,7 @@ def check_installed() -> None:
 
 
 def signing_keys(settings: Settings, store: KeyStore, clock: Clock) -> KeyRing | FileKeys:
-    """The keys of ``signing_key_files`` if it is set, else those in the store.
-
-    :raises ConfigError: a file cannot be used.
-    """
+    """The keys of ``signing_key_files`` if it is set, else those in the store."""
     if files := file_keys(settings):
         return files
     from .ring import KeyRing

@@ -30,10 +30,8 @@ class FileKeys:
         if not keys:
             raise ConfigError("signing_key_files", "expected at least one file")
         self._keys = keys
-        self._signing = next(iter(keys.values()))
 
     def find(self, kid: str) -> Key | None:
-        """The key with this id; tokens of all files are valid."""
         return self._keys.get(kid)
 
     def public(self) -> list[dict[str, str]]:
@@ -42,7 +40,7 @@ class FileKeys:
 
     def signing(self, expires_at: int) -> Key:
         """The first key. The operator keeps its file until ``expires_at``."""
-        return self._signing
+        return next(iter(self._keys.values()))
 
     def forget(self) -> None:
         """Do nothing: revocation events concern keys in the store only."""
@@ -64,11 +62,11 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
     except OSError as error:
         raise _fault(path, f"it cannot be read ({error.strerror})") from None
     try:
-        if not _is_private(text) and "PUBLIC KEY-----" in text:
-            if not public:
-                raise ValueError("it holds only a public key, and the first file must sign")
+        if _is_private(text) or "PUBLIC KEY-----" not in text:
+            return keypair.from_pem(text, password)
+        if public:
             return keypair.from_public_pem(text)
-        return keypair.from_pem(text, password)
+        raise ValueError("it holds only a public key, and the first file must sign")
     except ValueError as error:
         raise _fault(path, str(error)) from None
 

@@ -131,7 +131,6 @@ class Key:
 
 
 def make(algorithm: str) -> Key:
-    """Generate a key pair."""
     while (key := Key(_BY_NAME[algorithm].generate())).kid.startswith("-"):
         pass  # on a command line, such an id looks like an option
     return key
@@ -147,9 +146,8 @@ def from_jwk(text: str) -> Key:
 
 
 def from_pem(text: str, password: str | None = None) -> Key:
-    """Read a key pair.
+    """Read a key pair; the password decrypts it if it is encrypted.
 
-    :param password: decrypts the key if it is encrypted.
     :raises ValueError: it cannot be read, or no supported algorithm uses such keys. The text shows nothing of the key.
     """
     try:

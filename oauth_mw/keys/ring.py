@@ -136,20 +136,17 @@ class KeyRing:
         """Choose the key that signs, in one thread: to make or decrypt a key takes long.
 
         Other threads sign with the last key meanwhile, while its tokens are valid; without one they wait.
-
-        :raises StoreUnavailable: there is no key, or it is not ready in time.
         """
-        usable = last if last is not None and last.record.kid in loaded.keys else None
+        is_usable = last is not None and last.record.kid in loaded.keys
         lock = self._choosing.get()
-        if not lock.acquire(timeout=0 if usable else _time_left()):
-            if usable:
-                return usable
+        if not lock.acquire(timeout=0 if is_usable else _time_left()):
+            if last is not None and is_usable:
+                return last
             raise StoreUnavailable("another request did not make or decrypt the signing key in time")
         try:
-            signer = self._signer
-            if signer is None or signer is last:
-                signer = self._signer = self._chosen()
-            return signer
+            if self._signer is None or self._signer is last:
+                self._signer = self._chosen()
+            return self._signer
         finally:
             lock.release()
 
@@ -161,12 +158,10 @@ class KeyRing:
                 self._add(keypair.make(self.algorithm), loaded.records)
             except StoreUnavailable:
                 if not loaded.records:
-                    raise
-                # The present key goes on until the store can be written again.
+                    raise  # else the present key signs until the store can be written again
             loaded = self._refreshed()
         for record in signing_order(loaded.records, now):
-            key = self._opened(record) if record.kid in loaded.keys else None
-            if key is not None:
+            if record.kid in loaded.keys and (key := self._opened(record)):
                 return _Signer(loaded, now, record, key)
         if loaded.records:
             raise StoreUnavailable("key_encryption_secret decrypts none of the signing keys in the store")
@@ -187,13 +182,14 @@ class KeyRing:
     def _add(self, key: Key, records: Sequence[KeyRecord], at_once: bool = False) -> KeyRecord | None:
         """Add a key, if ``records`` are still those in the store."""
         now = int(self.clock())
-        latest = records[-1] if records else None
-        starts = now if at_once or latest is None else max(now + self.lead, latest.signs_from)
+        last, starts = "", now
+        if records:
+            last = records[-1].kid
+            starts = now if at_once else max(now + self.lead, records[-1].signs_from)
         while any(record.signs_from == starts for record in records):
             starts += 1
         public, private = json.dumps(key.jwk()), key.pem(self.secret)
         record = KeyRecord(key.kid, key.algorithm, public, private, now, starts)
-        last = latest.kid if latest else ""
         added = self.store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
         if added:
             self._private = {**self._private, private: key}
@@ -245,10 +241,9 @@ class KeyRing:
         self._read_epoch = epoch
 
     def _load(self, epoch: object) -> _Loaded:
-        records = self.store.read_keys().keys
-        before = self._loaded.keys
+        records, before = self.store.read_keys().keys, self._loaded.keys
+        valid = published(records, int(self.clock()))
         try:
-            valid = published(records, int(self.clock()))
             keys = {record.kid: before.get(record.kid) or keypair.from_jwk(record.public) for record in valid}
         except ValueError:
             raise StoreUnavailable(CORRUPT_KEY) from None
@@ -258,16 +253,13 @@ class KeyRing:
 
     def _opened(self, record: KeyRecord) -> Key | None:
         """The key pair; ``None`` if this worker cannot decrypt it. Tried once, because it takes long."""
-        text = record.private
-        with suppress(KeyError):
-            return self._private[text]
-        try:
-            key = keypair.from_pem(text, self.secret)
-        except ValueError:
+        opened = self._private  # another thread may replace it meanwhile
+        if record.private not in opened:
             key = None
-        # The key is returned from here, not from the mapping, which another thread may have replaced meanwhile.
-        self._private = {**self._private, text: key}
-        return key
+            with suppress(ValueError):
+                key = keypair.from_pem(record.private, self.secret)
+            self._private = opened = {**self._private, record.private: key}
+        return opened[record.private]
 
 
 def _time_left() -> float:

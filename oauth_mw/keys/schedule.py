@@ -30,12 +30,10 @@ def published(records: Sequence[KeyRecord], now: int) -> list[KeyRecord]:
     signing = current(records, now)
     first = records.index(signing) if signing else 0
     followed = zip(records[:first], records[1:], strict=False)
-    return [record for record, following in followed if last_second(record, following) >= now] + list(records[first:])
-
-
-def last_second(record: KeyRecord, following: KeyRecord) -> int:
-    """The Unix second until which a key verifies, once the key after it signs."""
-    return max(record.needed_until, following.signs_from) + MARGIN_SECONDS
+    return [
+        *(each for each, following in followed if max(each.needed_until, following.signs_from) + MARGIN_SECONDS >= now),
+        *records[first:],
+    ]
 
 
 def is_encrypted(record: KeyRecord) -> bool:
@@ -44,10 +42,9 @@ def is_encrypted(record: KeyRecord) -> bool:
 
 def key_of(keys: KeySet, kid: str) -> KeyRecord:
     """Return the key with this id; ``NotFound`` is raised if there is none."""
-    record = keys.find(kid)
-    if record is None:
-        raise NotFound(f"there is no signing key {kid!r}")
-    return record
+    if record := keys.find(kid):
+        return record
+    raise NotFound(f"there is no signing key {kid!r}")
 
 
 def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
@@ -63,14 +60,13 @@ def with_key(keys: KeySet, record: KeyRecord, latest: str, now: int) -> KeySet:
 
 def with_need(keys: KeySet, kid: str, until: int) -> KeySet:
     """Keep a key published until this Unix second at least, if it exists."""
-    needed = [
-        record._replace(needed_until=max(record.needed_until, until)) if record.kid == kid else record
-        for record in keys.keys
-    ]
-    return KeySet.of(needed, keys.other)
+    found = keys.find(kid)
+    if found is None or found.needed_until >= until:
+        return keys
+    return KeySet.of([*(each for each in keys.keys if each != found), found._replace(needed_until=until)], keys.other)
 
 
 def without_key(keys: KeySet, kid: str) -> KeySet:
     """Remove the key with this id; ``NotFound`` is raised if there is none."""
     retired = key_of(keys, kid)
-    return KeySet.of([record for record in keys.keys if record != retired], keys.other)
+    return KeySet.of([each for each in keys.keys if each != retired], keys.other)
