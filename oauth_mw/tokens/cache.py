@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from hashlib import sha256
 from weakref import WeakMethod
@@ -13,12 +15,13 @@ from ..deadlines import RequestDeadline, deadline_in
 from ..errors import StoreUnavailable
 from ..model import AccessToken, Clock, LogPage, Revocation
 from ..processes import PerProcess
-from ..protocols import RevocationLog
+from ..protocols import RevocationLog, Waiter
+from ..threads import begin
 from .denylist import Denylist, NotLoaded
-from .follower import LogFollower
 
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
+MIN_INTERVAL_SECONDS = 0.02  # between two polls, however many revocations wake the follower
 
 
 @dataclass(eq=False, slots=True)
@@ -119,8 +122,7 @@ class TokenCache:
         return self._get(sha256(value.encode()).digest())
 
     def find(self, value: str, text: str) -> AccessToken | None:
-        """Return the token ``text`` of the Authorization ``value``: from the cache, after a poll if one is due, else
-        from the store.
+        """Return the token ``text`` of the Authorization ``value``, after a poll if one is due.
 
         :raises StoreUnavailable: its state is not known.
         """
@@ -135,10 +137,7 @@ class TokenCache:
             return token or self._read_and_add(digest, text)
 
     def refresh(self) -> None:
-        """Apply all revocations until now.
-
-        :raises StoreUnavailable: the log cannot be read.
-        """
+        """Apply all revocations until now; ``StoreUnavailable`` is raised if the log cannot be read."""
         arrived = self.monotonic()
         if self.log.immediate and self._generation() == self._polled_generation and arrived < self._next_poll:
             return
@@ -180,16 +179,11 @@ class TokenCache:
         self._recent.add(digest, token)
 
     def _poll_within_grace(self) -> str:
-        """Poll because it is due. Return why that failed, if cached tokens are still accepted; else an empty string.
-
-        :raises StoreUnavailable: it failed, and they are not.
-        """
+        """Poll because it is due. If that fails, return why, or raise it once cached tokens are not accepted either."""
         arrived = self.monotonic()
         # In an outage in which polls hang, it is enough that one request waits for its end. A failure from before a
         # pause of this process is no sign of an outage: without the pause, the next poll would have failed too by now.
-        is_hanging = (
-            self._last_success < self._last_hang and arrived < self._last_hang + RETRY_SECONDS + 2 * self.timeout
-        )
+        is_hanging = self._last_hang > max(self._last_success, arrived - RETRY_SECONDS - 2 * self.timeout)
         try:
             self._poll(arrived, if_due=True, wait=not is_hanging)
         except StoreUnavailable as error:
@@ -282,3 +276,49 @@ class TokenCache:
         self.forget()
         self._recent, self._previous = Segment(), Segment()
         self._changes += 1
+
+
+class LogFollower:
+    """A thread of each process that polls again and again, as long as the cache is used elsewhere.
+
+    A thread does not survive a fork, so the cache calls :meth:`start` at each poll of its own, one call at a time.
+    Where no thread can be started, requests poll by themselves.
+
+    :param poll: a method, held weakly, that returns the seconds until its next call.
+    :param waiter: opens the waiter that wakes the thread earlier, if the store has one.
+    """
+
+    def __init__(self, poll: Callable[[], float], waiter: Callable[[], Waiter | None]) -> None:
+        self._poll = WeakMethod(poll)
+        self._waiter = waiter
+        self._started: tuple[int, threading.Thread | None] = 0, None
+
+    @property
+    def thread(self) -> threading.Thread | None:
+        """The thread of this process; ``None`` before its first start."""
+        process, thread = self._started
+        return thread if process == os.getpid() else None
+
+    def start(self) -> None:
+        """Start this process's thread, unless it runs."""
+        if self.thread is None or not self.thread.is_alive():
+            with suppress(RuntimeError):
+                self._started = os.getpid(), begin(_follow, self._poll, self._waiter, name="oauth_mw follows the log")
+
+
+def _follow(weak_poll: WeakMethod[Callable[[], float]], open_waiter: Callable[[], Waiter | None]) -> None:
+    waiter = open_waiter()
+    try:
+        while poll := weak_poll():
+            try:
+                pause = poll()
+            except Exception:  # the next request meets the same error, and reports it
+                pause = RETRY_SECONDS
+            del poll
+            rest = pause if waiter is None else min(pause, MIN_INTERVAL_SECONDS)
+            time.sleep(rest)
+            if waiter is not None:
+                waiter.wait(pause - rest)
+    finally:
+        if waiter is not None:
+            waiter.close()

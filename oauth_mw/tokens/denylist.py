@@ -26,8 +26,7 @@ class NotLoaded(StoreUnavailable):
 class _Entries(NamedTuple):
     """One object, so that a reader sees all entries from before a reload, or all from after it.
 
-    ``due`` is a heap of when each token may be dropped. It may hold tokens that ``tokens`` no longer has, because all
-    tokens of their client were revoked since.
+    ``due`` is a heap of when each token may be dropped, also of tokens whose client had all tokens revoked since.
     """
 
     tokens: dict[str, set[bytes]]
@@ -109,7 +108,7 @@ class Denylist:
         return now._replace(events=(), complete=False)
 
     def _gather(self, events: Iterable[Revocation]) -> None:
-        """Gather events, which come in any order, some of them repeatedly."""
+        # They come in any order, some of them repeatedly.
         now, monotonic = self._clock(), self._monotonic()
         for event in events:
             self._gathered.add(event, now, monotonic)
@@ -143,10 +142,7 @@ class Denylist:
 
 
 def load_denylist(log: RevocationLog, clock: Clock) -> Denylist:
-    """Load the whole denylist, however long that takes.
-
-    :raises StoreUnavailable: it cannot be read.
-    """
+    """Load the whole denylist, however long that takes; ``StoreUnavailable`` is raised if it cannot be read."""
     denylist = Denylist(clock)
     denylist.load(log, log.read_log("", -1), math.inf)
     denylist.settle()

@@ -10,20 +10,20 @@ from ..model import AccessToken, Client
 from .jws import is_compact
 
 JWT = "jwt"
+Issued = tuple[str, AccessToken]
+Found = tuple[AccessToken, bool] | None
 
 
 class Format(Protocol):
     """A format of access tokens. Each method raises ``StoreUnavailable`` if the store does not answer."""
 
-    def issue(
-        self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
-    ) -> tuple[str, AccessToken]:
+    def issue(self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]) -> Issued:
         """Issue a token that is valid for at least ``lifetime`` seconds. Return its text too."""
 
     def read(self, text: str) -> AccessToken | None:
         """The live token for a text, whatever its audience, or ``None``."""
 
-    def find(self, text: str) -> tuple[AccessToken, bool] | None:
+    def find(self, text: str) -> Found:
         """The token for a text and whether it is live (not revoked); ``None`` if no machine's clock can accept it."""
 
     def revoke(self, token: AccessToken) -> bool:
@@ -48,9 +48,7 @@ class Formats:
     _: KW_ONLY
     implied: bool = False
 
-    def issue(
-        self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]
-    ) -> tuple[str, AccessToken]:
+    def issue(self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]) -> Issued:
         if self.jwt is not None and (client.token_format or self.default) == JWT:
             return self.jwt.issue(client, scopes, lifetime, audience)
         if audience and self.implied and set(audience) <= set(self.audience):
@@ -68,7 +66,7 @@ class Formats:
     def read(self, text: str) -> AccessToken | None:
         return self._format_of(text).read(text)
 
-    def find(self, text: str) -> tuple[AccessToken, bool] | None:
+    def find(self, text: str) -> Found:
         return self._format_of(text).find(text)
 
     def revoke(self, text: str, token: AccessToken) -> bool:

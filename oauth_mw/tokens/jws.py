@@ -20,8 +20,7 @@ MAX_JWS_LENGTH = 8192
 MAX_HEADER_LENGTH = 512
 MAX_DEPTH = 4
 MAX_HEADERS = 64
-# Every JWS with a key id in its header is longer, and every opaque token shorter.
-MIN_LENGTH = 100
+MIN_LENGTH = 100  # every JWS with a key id in its header is longer, and every opaque token shorter
 
 # With arguments, json.dumps makes a new encoder for each call.
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
@@ -41,10 +40,7 @@ def is_compact(text: str) -> bool:
 
 
 def header_of(key: Key, kind: str) -> bytes:
-    """The first segment of everything of this type that ``key`` signs, with its dot.
-
-    :param kind: the type, without ``application/``.
-    """
+    """The first segment, with its dot, of everything of this type (without ``application/``) that ``key`` signs."""
     return _encoded(_compact({"typ": kind, "alg": key.algorithm, "kid": key.kid}).encode()) + b"."
 
 
@@ -64,14 +60,10 @@ class Reader:
     def __init__(self, kind: str, find: Callable[[str], Key | None]) -> None:
         self._kinds = {kind, "application/" + kind}
         self._find = find
-        # All tokens of a key have the same header: remember the parsed ones.
-        self._memo: dict[str, tuple[str, str]] = {}
+        self._memo: dict[str, tuple[str, str]] = {}  # parsed headers: all tokens of a key have the same
 
     def open(self, text: str) -> dict[str, Any]:
-        """Return the members of a text that a key of this server has signed.
-
-        :raises Refused: it has any fault.
-        """
+        """Return the members of a text that a key of this server has signed; ``Refused`` is raised for any fault."""
         if len(text) > MAX_JWS_LENGTH:
             raise Refused("too long")
         if not (match := _COMPACT.fullmatch(text)):
@@ -104,10 +96,7 @@ class Reader:
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
-    """Parse a JSON object, without anything that two parsers may read differently (RFC 8725 §3.10, RFC 8259 §4).
-
-    :raises Refused: it is no such object.
-    """
+    """Parse a JSON object; refuse what two parsers may read differently (RFC 8725 §3.10, RFC 8259 §4)."""
     try:
         found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
         if b"\\u" in data:

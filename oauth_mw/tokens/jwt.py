@@ -32,16 +32,13 @@ _REGISTERED = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp"
 
 
 class Keys(Protocol):
-    """The signing keys of this server. Each method raises ``StoreUnavailable`` if they cannot be read."""
+    """The signing keys of this server, as :class:`~oauth_mw.keys.ring.KeyRing` has them."""
 
-    def find(self, kid: str) -> Key | None:
-        """The key with this id, if its tokens are valid."""
+    def find(self, kid: str) -> Key | None: ...
 
-    def signing(self, expires_at: int) -> Key:
-        """The key that signs now. It is published until ``expires_at`` (Unix seconds) at least."""
+    def signing(self, expires_at: int) -> Key: ...
 
-    def forget(self) -> None:
-        """Use no key before it is read again."""
+    def forget(self) -> None: ...
 
 
 @dataclass(eq=False, repr=False)
@@ -75,7 +72,7 @@ class JWTTokens:
         """Issue a token (RFC 9068 §2).
 
         :raises InvalidScope: it would be longer than this server reads.
-        :raises InvalidTarget: the same, and its audience is the longest part.
+        :raises InvalidTarget: the same, and its audience is longer than its scope.
         :raises StoreUnavailable: there is no key to sign it with, or the clock is out of range.
         """
         now, expires_at = times(self.clock(), lifetime)
@@ -149,15 +146,9 @@ class JWTTokens:
 
     def _token(self, members: Mapping[str, Any], audience: tuple[str, ...]) -> AccessToken:
         others = {name: value for name, value in members.items() if name not in _REGISTERED}
-        record = TokenRecord(
-            members["client_id"],
-            members.get("scope", ""),
-            members["iat"],
-            members[POSITION],
-            MappingProxyType(others),
-            frozenset(others),
-            audience,
-        )
+        client_id, scope, issued_at = members["client_id"], members.get("scope", ""), members["iat"]
+        attributes, public = MappingProxyType(others), frozenset(others)
+        record = TokenRecord(client_id, scope, issued_at, members[POSITION], attributes, public, audience)
         return self.sharing.token(storage_key(members["exp"], members["jti"]), record, self.challenge)
 
 

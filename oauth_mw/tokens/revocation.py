@@ -1,4 +1,7 @@
-"""How tokens are revoked (RFC 7009): by their rows, or by the revocation log alone."""
+"""How tokens are revoked (RFC 7009): by their rows, or by the revocation log alone.
+
+Each function raises ``StoreUnavailable`` if the revocation is not confirmed.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,7 @@ from ..protocols import ClientStore, Store
 
 
 def revoke_row(store: Store, key: bytes) -> bool:
-    """Revoke a token that has a row; false if there is none, or it was revoked before.
-
-    :raises StoreUnavailable: the revocation is not confirmed.
-    """
+    """Revoke a token that has a row; false if there is none, or it was revoked before."""
     if store.rows_tell_revocation:
         return store.revoke_token(key)
     token = store.find_token(key)
@@ -25,7 +25,6 @@ def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> 
     Every worker keeps such revocations in memory. When a client has too many, all of its tokens are revoked instead.
 
     :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
-    :raises StoreUnavailable: the revocation is not confirmed.
     """
     count = store.revoke_log_only(client_id, key, position)
     if count > MAX_LOG_ONLY_PER_CLIENT:
@@ -34,8 +33,5 @@ def revoke_log_only(store: Store, client_id: str, key: bytes, position: int) -> 
 
 
 def revoke_all(store: ClientStore, client_id: str) -> Client | None:
-    """Revoke all tokens of a client, and change nothing else; ``None`` if there is no such client.
-
-    :raises StoreUnavailable: the revocation is not confirmed.
-    """
+    """Revoke all tokens of a client, and change nothing else; ``None`` if there is no such client."""
     return store.update_client(client_id, lambda client: client, revoke_tokens=True)

@@ -1,8 +1,4 @@
-"""Equal values of different tokens, kept in memory once.
-
-Each token is read from a row or text of its own. Without sharing, each would have its own copy of what all tokens of
-its client have in common: one set of 100 scopes takes 15 kB.
-"""
+"""Equal values of different tokens, kept in memory once: one set of 100 scopes takes 15 kB."""
 
 from __future__ import annotations
 
@@ -19,9 +15,7 @@ _NO_ATTRIBUTES: Attributes = EMPTY, frozenset()
 
 
 class Sharing:
-    """
-    :param size: how many values of a kind are remembered. When there are more, all of them are forgotten.
-    """
+    """Remembers up to ``size`` values of a kind. When there are more, it forgets all of them."""
 
     def __init__(self, size: int = 10_000) -> None:
         self._size = size
@@ -30,10 +24,7 @@ class Sharing:
         self._attributes: dict[tuple[str, frozenset[str]], Attributes] = {}
 
     def token(self, key: bytes, record: TokenRecord, challenge: str) -> AccessToken:
-        """The token with this storage key, made of shared values.
-
-        :param challenge: the beginning of every challenge of this server.
-        """
+        """The token with this storage key, made of shared values."""
         scope, scopes = self.scope(record.scope)
         attributes, public = self.attributes(record.attributes, record.public_attributes)
         return AccessToken(

@@ -7,7 +7,7 @@ import pytest
 from helpers.remote_log import Scene
 from helpers.support import HandClock
 from oauth_mw.protocols import Store
-from oauth_mw.tokens.follower import LogFollower
+from oauth_mw.tokens.cache import LogFollower
 
 
 @pytest.fixture
