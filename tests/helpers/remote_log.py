@@ -1,4 +1,4 @@
-"""A cache of verified tokens over a log whose generation shows nothing of what others end, on clocks moved by hand."""
+"""A cache of verified tokens over a log, on clocks moved by hand."""
 
 from __future__ import annotations
 
@@ -25,30 +25,35 @@ def _nothing() -> None: ...
 
 
 class Ticks(HandClock):
-    """No two times are the same, those of threads neither."""
+    """No two times are the same, those of threads neither. ``reads`` has one entry for each of them."""
 
     def __init__(self) -> None:
         self.now = 1000.0
-        self._read = count()
+        self._count = count()
+        self.reads: list[int] = []
 
     def __call__(self) -> float:
-        return self.now + next(self._read) / 1_000_000
+        number = next(self._count)
+        self.reads.append(number)
+        return self.now + number / 1_000_000
 
 
-class Distant:
-    """A store as this process sees it; what is done to the one it is made of, another machine has done.
+class Log:
+    """A store as this process sees it. What is done to the one it is made of, another machine has done.
 
     ``before`` and ``after`` are called around each reading of the log; the next ``failures`` of them fail.
+
+    :param immediate: the generation shows what other machines revoke.
     """
 
-    immediate = False
-    generation = int
-
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, immediate: bool) -> None:
         self._store = store
         self._callback: Callable[[], None] = _nothing
+        self.immediate = immediate
+        if not immediate:
+            self.generation = int
         self.looks = 0
-        self.failures = 0
+        self.failures: float = 0
         self.before: Callable[[], object] = _nothing
         self.after: Callable[[], object] = _nothing
 
@@ -75,39 +80,48 @@ class Distant:
 
 
 class Scene:
-    """A cache that knows one token, ``text``, of a client ``tester``."""
+    """A cache with one token, ``text``, of the client ``tester``; ``read`` reads it. There is a client ``other``."""
 
-    def __init__(self, store: Store, clock: HandClock, **options: Any) -> None:
-        store.add_client(registered())
+    def __init__(self, store: Store, clock: HandClock, *, immediate: bool = False, **options: Any) -> None:
+        for client_id in ("tester", "other"):
+            store.add_client(registered(client_id))
         self.elsewhere = store
-        self.log = Distant(store)
+        self.log = Log(store, immediate)
         self.ticks = Ticks()
         self.tokens = OpaqueTokens(self.log, clock, "", "Bearer")
         options = {"size": 100, "lag": LAG, "grace": 0, "timeout": TIMEOUT, "monotonic": self.ticks, **options}
-        self.cache = TokenCache(self.tokens.read, self.log, **options)
+        self.read = self.tokens.read
+        self.cache = TokenCache(lambda text: self.read(text), self.log, **options)
         self.text = self.known()
 
-    def known(self) -> str:
-        """One more token that the cache knows."""
-        text = self.tokens.issue(self.elsewhere.find_client("tester"), (), HOUR)[0]
+    def issue(self, client_id: str = "tester") -> str:
+        return self.tokens.issue(self.elsewhere.find_client(client_id), (), HOUR)[0]
+
+    def known(self, client_id: str = "tester") -> str:
+        """One more token that the cache has."""
+        text = self.issue(client_id)
         assert self.accepts(text)
         return text
 
     def accepts(self, text: str = "") -> bool:
-        """As the guard asks."""
+        """As the guard checks."""
         text = text or self.text
         return (self.cache.cached(text) or self.cache.find(text, text)) is not None
 
+    def keeps(self, text: str = "") -> bool:
+        """True if the token is accepted without a read of its row."""
+        return self.cache.find(text or self.text, "") is not None
+
     def hits(self) -> bool:
-        """True when a request needs to wait for nobody."""
+        """True when a request needs to wait for nothing."""
         return self.cache.cached(self.text) is not None
 
-    def end(self, store: Store | Distant) -> None:
+    def end(self, store: Store | Log) -> None:
         store.revoke_token(storage_key(self.text))
 
     @contextmanager
     def look_under_way(self) -> Iterator[Callable[[], None]]:
-        """Another thread has read the log and goes no further until it is told to, or until the end."""
+        """Another thread has read the log, and continues when it may, or at the end."""
         asked, free = Event(), Event()
         self.log.after = lambda: (asked.set(), free.wait(20))
         with ThreadPoolExecutor(1) as pool:

@@ -18,6 +18,6 @@ def followed(store: Store, clock: HandClock) -> Callable[..., Scene]:
 
 @pytest.fixture
 def make(followed: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Scene]:
-    """A cache over a distant log that only the test polls ahead."""
+    """A cache over a log that only the test polls early."""
     monkeypatch.setattr(LogFollower, "start", lambda self: None)
     return followed

@@ -1,19 +1,20 @@
-"""The cache of verified tokens learns from a distant log within the lag, and no request has to wait for it."""
+"""The cache of verified tokens applies revocations of a distant log within the lag, and no request has to wait."""
 
 from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from threading import Timer
 
 import pytest
 
 from helpers.builders import HOUR
+from helpers.engines import wait_until
 from helpers.remote_log import LAG
 from helpers.support import one_store
 from oauth_mw import StoreUnavailable
 from oauth_mw.deadlines import RequestDeadline
 
 pytestmark = one_store
-
-
-# The lag
 
 
 def test_what_another_revoked_is_met_when_the_lag_is_over_and_within_it_no_request_polls(make):
@@ -28,7 +29,7 @@ def test_what_another_revoked_is_met_when_the_lag_is_over_and_within_it_no_reque
     assert not scene.accepts()
 
 
-def test_the_lag_counts_from_before_the_log_was_asked(make):
+def test_the_lag_counts_from_the_start_of_the_poll(make):
     scene = make()
     scene.log.before = lambda: scene.ticks.move(3)
     scene.log.after = lambda: scene.end(scene.elsewhere)
@@ -56,10 +57,10 @@ def test_a_worker_that_was_paused_polls_before_it_answers(make):
     assert not scene.accepts()
 
 
-# Looking ahead
+# Early polls
 
 
-def test_who_looks_ahead_saves_the_requests_a_look(make):
+def test_early_polls_save_requests_a_poll(make):
     scene = make()
     for _ in range(5):
         scene.ticks.move(scene.cache.poll_early())
@@ -69,14 +70,14 @@ def test_who_looks_ahead_saves_the_requests_a_look(make):
 
 
 @pytest.mark.parametrize(("taken", "until"), [(0, LAG / 2), (3, LAG / 2 - 3), (LAG, 0)])
-def test_a_look_ahead_is_due_half_the_lag_after_the_last_one_began(make, taken, until):
+def test_an_early_poll_is_due_half_the_lag_after_the_last_one_began(make, taken, until):
     scene = make()
     scene.log.after = lambda: scene.ticks.move(taken)
 
     assert scene.cache.poll_early() == pytest.approx(until, abs=0.001)
 
 
-def test_an_outage_that_is_over_in_time_is_nobodys_concern(make):
+def test_an_outage_within_the_lag_is_not_noticed(make):
     scene = make()
     scene.ticks.move(LAG / 2)
     scene.log.failures = 10
@@ -99,10 +100,10 @@ def test_an_outage_is_met_when_the_lag_is_over_and_not_before(make):
     assert before
 
 
-# What this process itself ends
+# Revocations of this process
 
 
-def test_an_own_revocation_is_known_at_once_and_the_next_request_does_not_poll(make):
+def test_an_own_revocation_is_applied_at_once_and_the_next_request_does_not_poll(make):
     scene = make()
     other = scene.known()
     scene.end(scene.log)
@@ -112,7 +113,7 @@ def test_an_own_revocation_is_known_at_once_and_the_next_request_does_not_poll(m
     assert not scene.accepts()
 
 
-def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_request(make):
+def test_an_own_revocation_whose_poll_failed_is_met_by_the_next_request(make):
     scene = make()
     scene.log.failures = 2
     with RequestDeadline(0):
@@ -121,19 +122,47 @@ def test_an_own_revocation_that_could_not_be_looked_up_is_met_by_the_next_reques
     assert not scene.accepts()
 
 
-def test_a_look_under_way_does_not_hide_an_own_revocation(make):
-    scene = make(timeout=0.05)
-    with scene.look_under_way():
-        scene.end(scene.log)
-
-    assert not scene.accepts()
-
-
-def test_after_a_look_that_missed_nothing_requests_wait_for_nobody_again(make):
+def test_a_poll_under_way_does_not_hide_an_own_revocation_and_later_ones_serve_all_again(make):
     scene = make(timeout=0.05)
     other = scene.known()
     with scene.look_under_way():
         scene.end(scene.log)
-    assert scene.accepts(other)
 
-    assert scene.cache.cached(other)
+    assert not scene.accepts()
+    assert scene.accepts(other) and scene.cache.cached(other)
+
+
+# A lag of 0
+
+
+def test_without_a_lag_every_request_polls_and_meets_what_another_revoked(make):
+    scene = make(lag=0)
+    looks = scene.log.looks
+    accepted = [scene.accepts() for _ in range(3)]
+
+    assert (accepted, scene.log.looks - looks) == ([True] * 3, 3)
+    scene.end(scene.elsewhere)
+    assert not scene.accepts()
+    assert scene.cache.follower is None
+
+
+def test_without_a_lag_no_poll_serves_a_request_that_arrived_after_it_began(make):
+    scene = make(lag=0)
+    with scene.look_under_way() as go_on:
+        scene.end(scene.elsewhere)
+        Timer(0.05, go_on).start()
+        assert not scene.accepts()
+
+
+def test_without_a_lag_threads_share_a_poll_that_began_after_they_arrived(make):
+    scene = make(lag=0)
+    looks = scene.log.looks
+    with ThreadPoolExecutor(8) as pool, scene.look_under_way() as go_on:
+        before = len(scene.ticks.reads)
+        answers = [pool.submit(scene.accepts) for _ in range(8)]
+        # A request reads the clock three times before it waits for a poll.
+        wait_until(lambda: len(scene.ticks.reads) == before + 3 * 8, "8 threads that wait for a poll")
+        go_on()
+
+    assert [answer.result() for answer in answers] == [True] * 8
+    assert scene.log.looks - looks == 2

@@ -3,200 +3,210 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from math import inf
+from threading import Timer
 
 import pytest
 
-from helpers.builders import HOUR, registered
+from helpers.builders import HOUR
 from helpers.changes import end_client
-from helpers.support import HandClock
+from helpers.remote_log import LAG, TIMEOUT
 from oauth_mw import StoreUnavailable
+from oauth_mw.deadlines import RequestDeadline
 from oauth_mw.errors import InvalidToken
 from oauth_mw.guard import Guard
 from oauth_mw.rules import Rules
 from oauth_mw.tokens.cache import POLL_SECONDS, RETRY_SECONDS, TokenCache
-from oauth_mw.tokens.opaque import OpaqueTokens
 
 STORE_KINDS = ["memory"]
 
 GRACE = 30
 
 
-class Unsteady:
-    """A store that answers only while it is ``up``; its generation is memory and can always be read."""
-
-    def __init__(self, store):
-        self._store = store
-        self.up = True
-
-    def __getattr__(self, name):
-        if not self.up and name != "generation":
-            raise StoreUnavailable("down")
-        return getattr(self._store, name)
-
-
 @pytest.fixture
-def log(store):
-    store.add_client(registered())
-    return Unsteady(store)
+def immediate(make):
+    """A cache over a log whose generation is memory: it shows every revocation, and can always be read."""
+    return lambda grace=0: make(immediate=True, grace=grace)
 
 
-@pytest.fixture
-def ticks():
-    """The monotonic clock."""
-    return HandClock()
-
-
-@pytest.fixture
-def tokens(store, clock):
-    return OpaqueTokens(store, clock, "", "Bearer")
-
-
-@pytest.fixture
-def text(store, tokens):
-    return tokens.issue(store.find_client("tester"), (), HOUR)[0]
-
-
-@pytest.fixture
-def make(log, tokens, ticks, text):
-    def make(grace=0):
-        cache = TokenCache(tokens.read, log, size=10, lag=1, grace=grace, timeout=1, monotonic=ticks)
-        cache.find(text, "")
-        cache.find(text, text)
-        return cache
-
-    return make
-
-
-def is_refused(cache, text):
+def is_refused(scene, text=""):
     try:
-        return cache.find(text, "") is None
+        return not scene.accepts(text)
     except StoreUnavailable:
         return True
 
 
+def refusals(scene, *pauses):
+    """Whether the token is refused after each pause."""
+    found = []
+    for seconds in pauses:
+        scene.ticks.move(seconds)
+        found.append(is_refused(scene))
+    return found
+
+
 @pytest.mark.parametrize("after", [0, 0.001, POLL_SECONDS])
-def test_without_grace_nothing_is_accepted_that_may_have_ended(make, store, log, ticks, text, after):
-    cache = make()
-    end_client(store, "tester")
-    log.up = False
-    ticks.move(after)
+def test_without_grace_nothing_is_accepted_that_may_have_been_revoked(immediate, after):
+    scene = immediate()
+    end_client(scene.elsewhere, "tester")
+    scene.log.failures = inf
+    scene.ticks.move(after)
 
     with pytest.raises(StoreUnavailable):
-        cache.find(text, "")
+        scene.accepts()
 
 
-def test_without_grace_an_outage_is_met_when_the_look_is_due_and_not_before(make, log, ticks, text):
-    cache = make()
-    log.up = False
-    ticks.move(POLL_SECONDS - 0.001)
-    before = is_refused(cache, text)
-    ticks.move(0.001)
+def test_without_grace_an_outage_is_met_when_the_poll_is_due_and_not_before(immediate):
+    scene = immediate()
+    scene.log.failures = inf
 
-    assert (before, is_refused(cache, text)) == (False, True)
+    assert refusals(scene, POLL_SECONDS - 0.001, 0.001) == [False, True]
 
 
-@pytest.mark.parametrize(
-    ("looked", "after", "refused"),
-    [(0, GRACE - 0.001, False), (0, GRACE, True), (20, 20 + GRACE - 0.001, False), (20, 20 + GRACE, True)],
-)
-def test_grace_is_counted_from_the_last_answer(make, log, ticks, text, looked, after, refused):
-    cache = make(GRACE)
-    ticks.move(looked)
-    cache.find(text, "")
-    log.up = False
-    ticks.move(after - looked)
+@pytest.mark.parametrize("polled", [0, 20])
+def test_grace_is_counted_from_the_last_answer(immediate, polled):
+    scene = immediate(GRACE)
+    scene.ticks.move(polled)
+    assert scene.accepts()
+    scene.log.failures = inf
 
-    assert is_refused(cache, text) is refused
+    assert refusals(scene, GRACE - 0.001, 0.001) == [False, True]
 
 
-def test_the_last_answer_is_as_old_as_its_question(make, log, ticks, text, monkeypatch):
-    cache, read_log = make(GRACE), log._store.read_log
-    with monkeypatch.context() as slow:
-        slow.setattr(log._store, "read_log", lambda *after: (ticks.move(5), read_log(*after))[1])
-        ticks.move(POLL_SECONDS)
-        cache.find(text, "")
-    log.up = False
+def test_the_last_answer_is_as_old_as_its_question(immediate):
+    scene = immediate(GRACE)
+    scene.ticks.move(POLL_SECONDS)
+    scene.log.before = lambda: scene.ticks.move(5)
+    assert scene.accepts()
+    scene.log.failures, scene.log.before = inf, lambda: None
 
-    ticks.move(GRACE - 5)
-
-    assert is_refused(cache, text)
+    assert refusals(scene, GRACE - 5.001, 0.001) == [False, True]
 
 
-def test_failed_looks_do_not_prolong_the_grace(make, log, ticks, text):
-    cache = make(GRACE)
-    log.up = False
-    for _ in range(GRACE):
-        assert not is_refused(cache, text)
-        ticks.move(1)
+def test_failed_polls_do_not_prolong_the_grace(immediate):
+    scene = immediate(GRACE)
+    scene.log.failures = inf
 
-    assert is_refused(cache, text)
+    assert refusals(scene, 0, *[1] * GRACE) == [False] * GRACE + [True]
 
 
 @pytest.mark.parametrize(("before_expiry", "refused"), [(1, None), (0, InvalidToken), (-1, InvalidToken)])
-def test_no_grace_goes_past_the_expiry(make, store, log, tokens, ticks, clock, before_expiry, refused):
-    cache = make(GRACE)
-    text = tokens.issue(store.find_client("tester"), (), HOUR)[0]
-    guard = Guard(Rules((), (), {}, "refuse").decide, cache, clock, challenge="Bearer")
+def test_no_grace_outlasts_the_expiry(immediate, clock, before_expiry, refused):
+    scene = immediate(GRACE)
+    text = scene.issue()
+    guard = Guard(Rules((), (), {}, "refuse").decide, scene.cache, clock, challenge="Bearer")
     request = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "HTTP_AUTHORIZATION": f"Bearer {text}"}
     guard(request)
-    log.up = False
-    ticks.move(POLL_SECONDS)
+    scene.log.failures = inf
+    scene.ticks.move(POLL_SECONDS)
     clock.move(HOUR - before_expiry)
 
     with pytest.raises(refused) if refused else nullcontext():
         guard(request)
 
 
-def test_grace_is_for_what_is_cached_alone(make, log, ticks, text):
-    cache = make(GRACE)
-    log.up = False
-    ticks.move(POLL_SECONDS)
+def test_grace_is_for_cached_tokens_alone(immediate):
+    scene = immediate(GRACE)
+    text = scene.issue()
+    scene.log.failures = inf
+    scene.ticks.move(POLL_SECONDS)
+
+    assert (is_refused(scene), is_refused(scene, text)) == (False, True)
+
+
+def test_a_worker_that_starts_in_an_outage_accepts_nothing(immediate):
+    scene = immediate()
+    scene.log.failures = inf
+    scene.cache = TokenCache(
+        scene.tokens.read, scene.log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=scene.ticks
+    )
 
     with pytest.raises(StoreUnavailable):
-        cache.find("unknown", "")
+        scene.accepts()
 
 
-def test_a_worker_that_starts_in_an_outage_accepts_nothing(log, tokens, ticks, text):
-    log.up = False
+def test_what_is_revoked_during_the_grace_is_refused_once_the_store_answers(immediate):
+    scene = immediate(GRACE)
+    scene.log.failures = inf
+    end_client(scene.elsewhere, "tester")
+    during = refusals(scene, POLL_SECONDS)
+    scene.log.failures = 0
 
-    with pytest.raises(StoreUnavailable):
-        TokenCache(tokens.read, log, size=10, lag=1, grace=GRACE, timeout=1, monotonic=ticks).find(text, "")
-
-
-def test_what_ended_during_the_grace_is_known_once_the_store_answers(make, store, log, ticks, text):
-    cache = make(GRACE)
-    log.up = False
-    end_client(store, "tester")
-    ticks.move(POLL_SECONDS)
-    during = is_refused(cache, text)
-
-    log.up = True
-    ticks.move(RETRY_SECONDS)
-
-    assert (during, is_refused(cache, text)) == (False, True)
+    assert during + refusals(scene, RETRY_SECONDS) == [False, True]
 
 
-def test_after_an_outage_the_cache_goes_on_as_it_was(make, log, ticks, text):
-    cache = make()
-    log.up = False
-    ticks.move(3600)
-    assert is_refused(cache, text)
+def test_a_failed_store_is_read_again_after_a_while_and_not_before_and_the_cache_is_as_it_was(immediate):
+    scene = immediate()
+    scene.log.failures = inf
+    assert refusals(scene, HOUR) == [True]
+    scene.log.failures = 0
 
-    log.up = True
-    ticks.move(RETRY_SECONDS)
-
-    assert not is_refused(cache, text)
+    assert refusals(scene, RETRY_SECONDS - 0.001, 0.001) == [True, False]
+    assert scene.keeps()
 
 
-def test_a_store_that_failed_is_asked_again_after_some_time_and_not_before(make, log, ticks, text):
-    cache = make()
-    log.up = False
-    ticks.move(POLL_SECONDS)
-    is_refused(cache, text)
-    log.up = True
+# Polls that fail
 
-    ticks.move(RETRY_SECONDS - 0.001)
-    before = is_refused(cache, text)
-    ticks.move(0.001)
 
-    assert (before, is_refused(cache, text)) == (True, False)
+@pytest.mark.parametrize("revoked", [False, True])
+def test_one_lost_connection_is_no_outage_and_lets_no_revoked_token_pass(make, revoked):
+    scene = make(grace=HOUR if revoked else 0)
+    if revoked:
+        scene.end(scene.elsewhere)
+    scene.ticks.move(LAG)
+    scene.log.failures = 1
+
+    assert scene.accepts() is not revoked
+
+
+def test_right_after_a_failure_no_request_polls(make):
+    scene = make()
+    scene.ticks.move(LAG)
+    scene.log.failures = 2
+    scene.cache.poll_early()
+    scene.ticks.move(RETRY_SECONDS - 0.001)
+    looks = scene.log.looks
+
+    assert is_refused(scene) and scene.log.looks == looks
+
+
+def test_after_a_pause_in_a_failing_poll_the_worker_polls_again_at_once(make):
+    scene = make(grace=HOUR)
+    scene.end(scene.elsewhere)
+    scene.log.failures, scene.log.before = 2, lambda: scene.ticks.move(LAG)
+    scene.cache.poll_early()
+
+    assert not scene.accepts()
+
+
+def test_a_failure_of_a_request_that_had_no_time_left_is_no_outage(make):
+    scene = make(grace=HOUR)
+    scene.log.failures = 2
+    with RequestDeadline(0):
+        scene.log.revoke_token(b"of another token")
+    scene.end(scene.elsewhere)
+
+    assert not scene.accepts()
+
+
+@pytest.mark.parametrize(
+    ("taken", "pause", "waits"),
+    [
+        pytest.param(TIMEOUT / 4, RETRY_SECONDS, True, id="polls fail at once"),
+        pytest.param(TIMEOUT / 2, RETRY_SECONDS, False, id="polls hang"),
+        pytest.param(TIMEOUT / 2, RETRY_SECONDS + TIMEOUT * 3 / 2, True, id="polls hung before a pause"),
+    ],
+)
+def test_only_where_polls_hang_no_request_waits_for_the_poll_of_another(make, taken, pause, waits):
+    scene = make(grace=HOUR)
+    scene.ticks.move(LAG)
+    scene.log.failures, scene.log.before = 2, lambda: scene.ticks.move(taken / 2)  # a poll tries twice
+    scene.cache.poll_early()
+    scene.log.before = lambda: None
+    scene.end(scene.elsewhere)
+    scene.ticks.move(pause)
+
+    with scene.look_under_way() as go_on:
+        if waits:
+            Timer(0.05, go_on).start()
+        assert scene.accepts() is not waits
