@@ -1,52 +1,83 @@
-"""What ended early, in memory."""
+"""The denylist: what it takes from the log, for how long, and how it is loaded in pages."""
 
 from __future__ import annotations
 
+import pickle
 import sys
 from copy import deepcopy
-from types import SimpleNamespace
 
 import pytest
 
+from helpers.builders import NOW, key_of, registered
+from helpers.changes import end_client
+from helpers.processes import exit_code_of, forked
 from helpers.support import HandClock
-from oauth_mw.model import LOG_KEEP_SECONDS, DenylistPage, LogPage, Revocation
+from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.model import LOG_KEEP_SECONDS, AccessToken, DenylistPage, LogPage, Revocation
 from oauth_mw.tokens import denylist as module
+from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.denylist import Denylist
 
-NOW = 1_800_000_000
-EMPTY = LogPage("a store", 0, (), False)
-HEAD = NOW * 1_000_000  # where the log stands
+STORE_KINDS = ["memory"]
+
+HOUR, DAY = 3600, 24 * 3600
+HEAD = NOW * 1_000_000  # the position of the log now
 
 
 def key(number: int, expires_at: int = NOW + 60) -> bytes:
     return expires_at.to_bytes(4) + number.to_bytes(28)
 
 
+def one(number: int, client_id: str = "x", position: int = HEAD, expires_at: int = NOW + 60) -> Revocation:
+    """The revocation of one token that has no row."""
+    return Revocation(position, client_id, key(number, expires_at), True)
+
+
+class Events:
+    """A log that has nothing but these events."""
+
+    def __init__(self, events):
+        self.read_denylist = lambda after: DenylistPage(events, None)
+        self.read_log = lambda *after: LogPage("a store", 0, (), False)
+
+
 @pytest.fixture
-def denylist(clock):
-    return Denylist(clock, clock)
+def monotonic():
+    return HandClock()
+
+
+@pytest.fixture
+def denylist(clock, monotonic):
+    return Denylist(lambda: clock(), lambda: monotonic())  # a deep copy follows the same clocks
+
+
+@pytest.fixture
+def move(clock, monotonic):
+    """Let time pass, on a clock that is right."""
+    return lambda seconds: (clock.move(seconds), monotonic.move(seconds))
 
 
 def load(denylist, events):
-    log = SimpleNamespace(read_denylist=lambda after: DenylistPage(events, None), read_log=lambda *after: EMPTY)
-    denylist.load(log, EMPTY, 60)
+    denylist.load(Events(events), LogPage("a store", 0, (), False), 60)
     denylist.settle()
 
 
-@pytest.mark.parametrize("learn", [load, Denylist.apply], ids=["read whole", "followed"])
+@pytest.mark.parametrize("learn", [load, Denylist.apply], ids=["loaded", "followed"])
 def test_what_the_log_names_is_revoked_and_nothing_else(denylist, learn):
     assert not denylist.is_revoked(key(1), "x", 0)
 
-    learn(denylist, [Revocation(5, "x", key(1), True), Revocation(7, "y"), Revocation(5, "y")])
+    learn(denylist, [one(1), Revocation(7, "y"), Revocation(5, "y"), Revocation(5, "x", key(2))])
 
+    # A row shows the revocation of the second.
     assert [denylist.is_revoked(key(number), "x", 9) for number in (1, 2)] == [True, False]
     # Of a client what was issued before the last event, in whatever order they come.
     assert [denylist.is_revoked(key(3), "y", position) for position in (4, 6, 7, 8)] == [True, True, False, False]
     assert not denylist.is_revoked(key(3), "z", 4)
+    assert len(denylist) == 1
 
 
-def test_what_comes_twice_counts_once_and_a_restart_forgets_it(denylist):
-    denylist.apply([Revocation(5, "x", key(1), True)] * 2 + [Revocation(6, "y")])
+def test_what_comes_twice_counts_once_and_another_load_replaces_it(denylist):
+    denylist.apply([one(1), one(1), Revocation(6, "y")])
     assert len(denylist) == 1
 
     load(denylist, [])
@@ -54,148 +85,214 @@ def test_what_comes_twice_counts_once_and_a_restart_forgets_it(denylist):
     assert not denylist.is_revoked(key(1), "x", 0) and not denylist.is_revoked(key(2), "y", 0)
 
 
-@pytest.mark.parametrize(("after", "kept"), [(LOG_KEEP_SECONDS, 1), (LOG_KEEP_SECONDS + 1, 0)])
-def test_a_token_is_forgotten_when_no_clock_can_accept_it_any_more(denylist, clock, after, kept):
-    load(denylist, [Revocation(HEAD, "x", key(1, NOW), True)])
+def test_a_token_is_dropped_when_no_clock_can_accept_it_and_later_ones_are_kept(denylist, move):
+    denylist.apply([one(number, expires_at=NOW + number) for number in (3, 1, 2)])
+    lengths = []
+    for seconds in (1 + LOG_KEEP_SECONDS, 1):
+        move(seconds)
+        denylist.apply([])
+        lengths.append(len(denylist))
 
-    clock.move(after)
-    denylist.apply([])
-
-    assert len(denylist) == kept
-
-
-def test_what_was_forgotten_leaves_those_that_expire_later(denylist, clock):
-    denylist.apply([Revocation(HEAD, "x", key(number, NOW + number), True) for number in (3, 1, 2)])
-
-    clock.move(2 + LOG_KEEP_SECONDS)
-    denylist.apply([])
-
+    assert lengths == [3, 2]
     assert [denylist.is_revoked(key(number, NOW + number), "x", 9) for number in (1, 2, 3)] == [False, True, True]
 
 
-def test_what_a_row_tells_is_not_kept_here(denylist):
-    denylist.apply([Revocation(5, "x", key(1))])
+def test_a_revocation_of_all_tokens_replaces_the_single_ones(denylist):
+    denylist.apply([*map(one, range(1, 4)), one(9, "y")])
 
-    assert (len(denylist), denylist.is_revoked(key(1), "x", 9)) == (0, False)
-
-
-def test_an_end_of_all_takes_the_place_of_the_single_ones(denylist):
-    denylist.apply(
-        [Revocation(number, "x", key(number), True) for number in range(1, 4)] + [Revocation(4, "y", key(9), True)]
-    )
-
-    denylist.apply([Revocation(5, "x")])
+    denylist.apply([Revocation(HEAD + 1, "x")])
 
     assert len(denylist) == 1
-    assert denylist.is_revoked(key(1), "x", 3) and denylist.is_revoked(key(9), "y", 9)
+    assert denylist.is_revoked(key(1), "x", HEAD) and denylist.is_revoked(key(9), "y", HEAD)
 
 
-# As often as a client likes
-
-
-def test_what_ended_with_all_of_a_client_takes_no_room(denylist):
-    denylist.apply([Revocation(0, "y", key(number), True) for number in range(100)])
+def test_a_client_that_often_revokes_all_tokens_takes_no_room(clock):
+    denylist = Denylist(clock, clock)
+    denylist.apply([one(number, "y") for number in range(100)])
+    size = len(pickle.dumps(denylist))
     for turn in range(1, 50):
-        denylist.apply(
-            [Revocation(turn, "x", key(1000 * turn + number), True) for number in range(10)] + [Revocation(turn, "x")]
-        )
+        denylist.apply([*(one(1000 * turn + number) for number in range(10)), Revocation(HEAD + turn, "x")])
 
-    assert len(denylist) == 100 and len(denylist._entries.due) <= 200
+    assert len(denylist) == 100 and len(pickle.dumps(denylist)) < 2 * size
 
 
-def test_the_end_of_a_client_seldom_makes_work_for_all_others(denylist, monkeypatch):
-    made = []
-    monkeypatch.setattr(module, "heapify", made.append)
-    denylist.apply([Revocation(0, "y", key(number), True) for number in range(100)])
-
-    for turn in range(1, 90):
-        denylist.apply([Revocation(turn, "x", key(1000 + turn), True), Revocation(turn, "x")])
-
-    assert made == []
-
-
-def test_a_fork_may_come_between_any_two_steps(denylist, clock):
-    """The child is told again what its parent was about to learn."""
+def test_a_fork_may_come_between_any_two_steps(denylist, move):
+    """The child reads again what its parent was about to apply."""
     far = NOW + 10 * LOG_KEEP_SECONDS
-    told = [
-        [Revocation(HEAD, "x", key(1, NOW - LOG_KEEP_SECONDS), True), Revocation(HEAD + 2, "y", key(2, far), True)],
-        [Revocation(HEAD + 3, "y"), Revocation(HEAD + 4, "x", key(3, far), True)],
-        [Revocation(HEAD + 5, "y", key(4, far), True)],
+    pages = [
+        [one(1, expires_at=NOW - LOG_KEEP_SECONDS), one(2, "y", HEAD + 2, far)],
+        [Revocation(HEAD + 3, "y"), one(3, "x", HEAD + 4, far)],
+        [one(4, "y", HEAD + 5, far)],
     ]
     forks = []
 
     def look(frame, event, argument):
         if frame.f_code.co_filename == module.__file__:
-            forks.append((told.index(events), deepcopy(denylist)))
+            forks.append((pages.index(events), deepcopy(denylist)))
             return look
         return None
 
-    for events in told:
-        clock.move(2 + LOG_KEEP_SECONDS)
+    for events in pages:
+        move(2 + LOG_KEEP_SECONDS)
         sys.settrace(look)
         denylist.apply(events)
         sys.settrace(None)
     for number, child in forks:
-        child._clock = child._monotonic = clock
-        for events in told[number:]:
+        for events in pages[number:]:
             child.apply(events)
-    clock.move(2 + LOG_KEEP_SECONDS)
-    for _, child in forks:
-        child.apply([])
-    clock_after = [(len(child), child.is_revoked(key(2, far), "y", 2)) for _, child in forks]
-    clock.move(20 * LOG_KEEP_SECONDS)
-    for _, child in forks:
-        child.apply([])
+    states = []
+    for seconds in (2 + LOG_KEEP_SECONDS, 20 * LOG_KEEP_SECONDS):
+        move(seconds)
+        for _, child in forks:
+            child.apply([])
+        states.append({(len(child), child.is_revoked(key(2, far), "y", HEAD + 2)) for _, child in forks})
 
-    assert len(forks) > 30 and set(clock_after) == {(2, True)}
-    assert {len(child) for _, child in forks} == {0}
+    assert len(forks) > 30 and states == [{(2, True)}, {(0, True)}]
 
 
 # A clock that is wrong for a while
 
 
-@pytest.mark.parametrize("hours", [25, 1000, 100_000])
-@pytest.mark.parametrize("lifetime", [60, 3600, 30 * 24 * 3600])
-def test_a_clock_that_was_ahead_makes_no_token_good_again(hours, lifetime):
-    clock, monotonic = HandClock(), HandClock()
-    denylist, ended = Denylist(clock, monotonic), key(1, NOW + lifetime)
-    denylist.apply([Revocation(HEAD, "x", ended, True)])
+@pytest.mark.parametrize(("hours", "lifetime"), [(25, 60), (25, 30 * DAY), (1000, HOUR), (100_000, 30 * DAY)])
+def test_a_clock_that_was_ahead_makes_no_token_valid_again(denylist, clock, move, hours, lifetime):
+    denylist.apply([one(1, expires_at=NOW + lifetime)])
 
-    clock.move(3600 * hours)
+    clock.move(hours * HOUR)
     for step in (0, 10, 600):
-        clock.move(step)
-        monotonic.move(step)
+        move(step)
         denylist.apply([])
-    clock.move(-3600 * hours)
+    clock.move(-hours * HOUR)
     denylist.apply([])
 
-    assert denylist.is_revoked(ended, "x", HEAD)
+    assert denylist.is_revoked(key(1, NOW + lifetime), "x", HEAD)
 
 
 @pytest.mark.parametrize("hours", [25, 100_000])
-def test_a_worker_that_begins_while_the_clock_is_ahead_knows_what_ended_before(hours):
-    clock, monotonic = HandClock(), HandClock()
-    denylist, ended = Denylist(clock, monotonic), key(1, NOW + 3600)
-    clock.move(3600 * hours)
-    load(denylist, [Revocation(HEAD, "x", ended, True), Revocation(HEAD + 3600 * 1_000_000 * hours, "y")])
+def test_a_worker_that_starts_while_the_clock_is_ahead_has_what_was_revoked_before(denylist, clock, monotonic, hours):
+    clock.move(hours * HOUR)
+    load(denylist, [one(1, expires_at=NOW + HOUR), Revocation(HEAD + hours * HOUR * 1_000_000, "y")])
 
     for _ in range(2):
         monotonic.move(3000)
         denylist.apply([])
-    clock.move(-3600 * hours)
+    clock.move(-hours * HOUR)
 
-    assert denylist.is_revoked(ended, "x", HEAD)
+    assert denylist.is_revoked(key(1, NOW + HOUR), "x", HEAD)
 
 
-def test_one_that_ended_while_the_clock_was_ahead_stays_so_until_it_has_expired():
-    clock, monotonic = HandClock(), HandClock()
-    denylist, ended = Denylist(clock, monotonic), key(1, NOW + 40 * 24 * 3600)
-    clock.move(30 * 24 * 3600)
-    denylist.apply([Revocation(HEAD + 30 * 24 * 3600 * 1_000_000, "x", ended, True)])
-    clock.move(-30 * 24 * 3600)
+def test_a_token_revoked_while_the_clock_was_ahead_is_refused_until_it_has_expired(denylist, clock, move):
+    clock.move(30 * DAY)
+    denylist.apply([one(1, "x", HEAD + 30 * DAY * 1_000_000, NOW + 40 * DAY)])
+    clock.move(-30 * DAY)
 
     for _ in range(40):
-        assert denylist.is_revoked(ended, "x", HEAD)
-        clock.move(24 * 3600)
-        monotonic.move(24 * 3600)
+        assert denylist.is_revoked(key(1, NOW + 40 * DAY), "x", HEAD)
+        move(DAY)
         denylist.apply([])
+
+
+# Loading in pages
+
+TOKENS = 5
+
+
+class Paged:
+    """The log of a store in pages of two events. ``during`` is called in each read of a page."""
+
+    def __init__(self, store):
+        self._store = store
+        self.read = []
+        self.during = lambda: None
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    def read_denylist(self, after=(0,)):
+        self.read.append(after)
+        self.during()
+        start = after[0] if after else 0
+        events = self._store.read_denylist().events[start : start + 2]
+        return DenylistPage(events, (start + 2,) if len(events) == 2 else None)
+
+
+@pytest.fixture
+def log(store):
+    for client_id in ("tester", "other"):
+        store.add_client(registered(client_id))
+    for number in range(TOKENS):
+        store.revoke_log_only("tester", key_of(number), 0)
+    return Paged(store)
+
+
+def load_by_page(denylist, log):
+    """Load with no time to spare: each call reads one page. Return the last answer, and how many came before it."""
+    for more in range(20):
+        try:
+            return denylist.load(log, log.read_log("", -1), 0), more
+        except StoreUnavailable:
+            pass
+    raise AssertionError("it never ends")
+
+
+def test_each_page_is_read_once_and_nothing_is_in_use_before_all_are_settled(denylist, log):
+    page, more = load_by_page(denylist, log)
+    before = len(denylist)
+    denylist.settle()
+
+    assert (page.complete, page.position) == (False, log.read_log("", -1).position)
+    assert more == len(log.read) - 1 and len(log.read) == len(set(log.read)) == TOKENS // 2 + 1
+    assert (before, len(denylist)) == (0, TOKENS)
+
+
+def test_what_is_revoked_meanwhile_counts(denylist, log, store):
+    log.during = lambda: (store.revoke_log_only("tester", key_of(100 + len(log.read)), 0), end_client(store, "other"))
+
+    page, _ = load_by_page(denylist, log)
+    denylist.settle()
+
+    assert all(denylist.is_revoked(key_of(100 + number), "tester", 0) for number in range(1, len(log.read) + 1))
+    assert denylist.is_revoked(key_of(), "other", 0)
+    assert page.position == log.read_log("", -1).position
+
+
+def test_pages_of_two_stores_are_not_put_together(denylist, log, clock):
+    another = open_store("memory://", clock=clock)
+    another.add_client(registered())
+    log.during = lambda: setattr(log, "_store", another)
+    first = log.read_log("", -1)
+
+    with pytest.raises(StoreUnavailable):
+        denylist.load(log, first, 60)
+    denylist.load(log, another.read_log("", -1), 60)
+    denylist.settle()
+
+    assert len(denylist) == 0
+
+
+def test_a_child_that_is_forked_meanwhile_reads_on(denylist, log):
+    with pytest.raises(StoreUnavailable):
+        denylist.load(log, log.read_log("", -1), 0)
+
+    def work():
+        load_by_page(denylist, log)
+        denylist.settle()
+        return len(denylist) == TOKENS
+
+    assert exit_code_of(forked(work)) == 0
+
+
+def test_a_worker_accepts_nothing_before_all_is_loaded(denylist, log):
+    token = AccessToken("tester", "", frozenset(), key_of().hex(), 0, 0)
+
+    def live(text):
+        return None if denylist.is_revoked(key_of(int(text)), "tester", 0) else token
+
+    options = {"size": 9, "lag": 1, "grace": 0, "timeout": 0, "monotonic": lambda: 0.0}
+    cache, said = TokenCache(live, log, denylist=denylist, **options), []
+    for _ in range(TOKENS // 2 + 1):
+        try:
+            said.append([cache.find(text, text) is not None for text in ("0", str(TOKENS))])
+        except StoreUnavailable:
+            said.append("unavailable")
+
+    assert said == ["unavailable"] * (TOKENS // 2) + [[False, True]]
