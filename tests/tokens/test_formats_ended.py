@@ -1,10 +1,10 @@
-"""JWTs that end early."""
+"""JWTs that are revoked."""
 
 from __future__ import annotations
 
-import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+import jwt
 import pytest
 
 from helpers.builders import events_of, log_of
@@ -12,7 +12,8 @@ from helpers.changes import remove_key
 from helpers.jwts import JWT, introspected, opens, signed_elsewhere
 from helpers.support import SECRET, TESTER, basic, issue
 from oauth_mw import admin
-from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.model import LOG_KEEP_SECONDS, MAX_LOG_ONLY_PER_CLIENT
+from oauth_mw.tokens.jwt import POSITION
 
 
 @pytest.fixture
@@ -33,44 +34,39 @@ def logged(store):
     return len(events_of(store))
 
 
+@pytest.fixture
+def other(store):
+    admin.add_client(store, "other", client_id="other", secret=SECRET)
+    return "other"
+
+
 @pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])
-def test_one_that_was_revoked_is_dead_at_once_on_every_middleware_and_no_other(wrap, app, token, used):  # R-01, R-15
-    other, another = wrap(**JWT), issue(app)
-    assert not used or (opens(app, token) and opens(other, token))
+def test_a_revoked_token_is_refused_at_once_on_every_middleware_and_no_other_is(wrap, app, token, store, used):
+    # R-01, R-15
+    second, another = wrap(**JWT), issue(app)
+    assert not used or (opens(app, token) and opens(second, token))
 
-    assert revoke(app, token).status_int == 200
+    assert [revoke(app, token).status_int for _ in range(3)] == [200] * 3
 
-    assert [opens(each, token) for each in (app, other, wrap(**JWT))] == [False] * 3
+    assert [opens(each, token) for each in (app, second, wrap(**JWT))] == [False] * 3
     assert introspected(app, token) == {"active": False}
     assert opens(app, another)
-
-
-def test_it_reaches_the_log_once(app, token, store):
-    for _ in range(3):
-        revoke(app, token)
-
     assert logged(store) == 1
 
 
-def position_in(token):
-    payload = token.split(".")[1]
-    return json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["oauth_mw_position"]
-
-
-def test_it_says_when_all_tokens_of_its_client_were_last_revoked_and_no_more(app, token, store):
-    admin.add_client(store, "other", client_id="other", secret=SECRET)
-    admin.revoke_all_tokens(store, "other")
+def test_its_position_is_that_of_the_last_revocation_of_all_tokens_of_its_client(app, token, store, other):
+    admin.revoke_all_tokens(store, other)
     position = log_of(store).position
     revoke(app, token)
 
-    assert [position_in(issue(app)), position_in(issue(app, "other"))] == [0, position]
+    claims = [jwt.decode(each, options={"verify_signature": False}) for each in (issue(app), issue(app, other))]
+    assert [each[POSITION] for each in claims] == [0, position]
 
 
-def test_one_that_is_not_ours_or_has_expired_or_is_of_another_client_never_reaches_it(app, token, store, clock):  # R-06
-    admin.add_client(store, "other", client_id="other", secret=SECRET)
+def test_a_token_of_another_key_or_client_or_an_expired_one_is_not_logged(app, token, store, clock, other):  # R-06
     header, payload, signature = token.split(".")
 
-    assert revoke(app, token, basic("other", SECRET)).status_int == 200
+    assert revoke(app, token, basic(other, SECRET)).status_int == 200
     assert revoke(app, f"{header}.{payload}.{signature[::-1]}").status_int == 200
     assert opens(app, token)
     clock.move(3600 + LOG_KEEP_SECONDS)
@@ -78,8 +74,8 @@ def test_one_that_is_not_ours_or_has_expired_or_is_of_another_client_never_reach
     assert logged(store) == 0
 
 
-@pytest.mark.parametrize("ahead", [-60, -59, -1, 0, 1, 3000], ids="nbf {:+}".format)
-def test_one_that_was_signed_elsewhere_is_dead_at_its_time(app, token, store, clock, ahead):
+@pytest.mark.parametrize("ahead", [-60, 0, 1, 3000], ids="nbf {:+}".format)
+def test_a_token_signed_elsewhere_can_be_revoked_before_it_is_valid(app, token, store, clock, ahead):
     other = signed_elsewhere(store, token, nbf=int(clock()) + ahead)
     assert opens(app, other) is (ahead <= 0)
 
@@ -89,8 +85,8 @@ def test_one_that_was_signed_elsewhere_is_dead_at_its_time(app, token, store, cl
     assert (opens(app, other), opens(app, token)) == (False, True)
 
 
-@pytest.mark.parametrize("late", [0, 59, 60, 89, 119])
-def test_one_that_other_clocks_accept_with_the_leeway_can_be_revoked(wrap, app, token, clock, late):
+@pytest.mark.parametrize("late", [0, 60, 119])
+def test_a_token_that_other_clocks_accept_with_the_leeway_can_be_revoked(wrap, app, token, clock, late):
     behind = wrap(leeway_seconds=60, **JWT)
     clock.move(3600 + late)
     revoke(behind, token)
@@ -105,9 +101,9 @@ REVOKERS = {
 }
 
 
-@pytest.mark.parametrize("hours", [0, 1, 23.9])
+@pytest.mark.parametrize("hours", [0, 23.9])
 @pytest.mark.parametrize("by", REVOKERS.values(), ids=REVOKERS)
-def test_one_is_revoked_on_a_machine_whose_clock_is_ahead(wrap, app, token, store, clock, by, hours):
+def test_a_token_can_be_revoked_on_a_machine_whose_clock_is_ahead(wrap, app, token, store, clock, by, hours):
     late = wrap(**JWT)
     clock.move(3600 * (1 + hours))
     assert by(app, store, token, clock)
@@ -126,7 +122,7 @@ def disabled_and_enabled_again(store, client_id):
 @pytest.mark.parametrize(
     "end", [admin.revoke_all_tokens, admin.disable_client, admin.delete_client, disabled_and_enabled_again]
 )
-def test_those_issued_before_are_dead_with_their_client_and_those_issued_after_live(app, token, store, end, used):
+def test_all_tokens_of_a_client_are_refused_and_those_issued_later_are_valid(app, token, store, end, used):
     assert not used or opens(app, token)
 
     end(store, "tester")
@@ -136,7 +132,7 @@ def test_those_issued_before_are_dead_with_their_client_and_those_issued_after_l
         assert opens(app, issue(app))
 
 
-def test_an_end_is_remembered_as_long_as_a_token_can_live(wrap, client, store, clock):
+def test_a_revocation_is_remembered_for_as_long_as_a_token_can_be_valid(wrap, client, store, clock):
     app = wrap(access_token_lifetime=30 * 24 * 3600, **JWT)
     token = issue(app)
     admin.revoke_all_tokens(store, "tester")
@@ -147,15 +143,14 @@ def test_an_end_is_remembered_as_long_as_a_token_can_live(wrap, client, store, c
 
 
 @pytest.mark.parametrize("hours", [26, 10_000])
-def test_a_clock_that_was_ahead_makes_none_good_again(wrap, client, store, clock, hours):
-    admin.add_client(store, "other", client_id="other", secret=SECRET)
+def test_a_clock_that_was_ahead_makes_no_token_valid_again(wrap, client, store, clock, other, hours):
     app, late = wrap(**JWT), wrap(**JWT)
     token, live = issue(app), issue(app)
     revoke(app, token)
 
     clock.move(3600 * hours)
     for _ in range(3):
-        admin.revoke_all_tokens(store, "other")
+        admin.revoke_all_tokens(store, other)
         revoke(app, issue(app))
     clock.move(-3600 * hours)
 
@@ -163,15 +158,16 @@ def test_a_clock_that_was_ahead_makes_none_good_again(wrap, client, store, clock
     assert [opens(each, live) for each in (app, late, wrap(**JWT))] == [True] * 3
 
 
-def test_too_many_of_a_client_end_with_all_of_its_tokens(app, token, store, monkeypatch):
-    monkeypatch.setattr("oauth_mw.tokens.revocation.MAX_LOG_ONLY_PER_CLIENT", 2)
+def test_too_many_revocations_of_a_client_revoke_all_of_its_tokens(app, token, store, monkeypatch):
+    revoke_log_only = store.revoke_log_only
+    monkeypatch.setattr(store, "revoke_log_only", lambda *of: revoke_log_only(*of) + MAX_LOG_ONLY_PER_CLIENT - 2)
     for _ in range(3):
         revoke(app, issue(app))
 
     assert [opens(app, token), opens(app, issue(app))] == [False, True]
 
 
-def test_a_key_that_was_removed_takes_its_tokens_with_it(wrap, app, token, store):
+def test_the_tokens_of_a_removed_key_are_refused(wrap, app, token, store):
     other = wrap(**JWT)
     assert opens(other, token)
 

