@@ -38,7 +38,7 @@ REQUIRED = ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]  # RFC 9068 �
 
 @contextmanager
 def issued(algorithm):
-    """An issuer's URL, and what a service may be sent."""
+    """Tokens, the issuer's URL, and its metadata (RFC 8414 §3)."""
     clock = HandClock()
     store = open_store("memory://", create=True, clock=clock)
     with serving() as (issuer, set_app):
@@ -54,9 +54,9 @@ def issued(algorithm):
 
         expired = issue(time.time() - 7200)
         good, for_another = issue(time.time()), issue(time.time(), OTHER)
-        changed = good[:-10] + good[-10:][::-1]
-        bad = {"expired": expired, "for another": for_another, "changed": changed}
-        yield SimpleNamespace(issuer=issuer, good=good, bad=bad)
+        bad = {"expired": expired, "for another": for_another, "changed": good[:-10] + good[-10:][::-1]}
+        metadata = requests.get(get_well_known_url(issuer, external=True), timeout=10).json()
+        yield SimpleNamespace(issuer=issuer, good=good, bad=bad, metadata=metadata)
     store.close()
 
 
@@ -72,24 +72,16 @@ def tokens(tokens_of, algorithm):
     return tokens_of(algorithm)
 
 
-def discovered(issuer):
-    """What the issuer's metadata say (RFC 8414 §3)."""
-    metadata = requests.get(get_well_known_url(issuer, external=True), timeout=10).json()
-    assert metadata["issuer"] == issuer
-    return metadata
-
-
-def by_pyjwt(token, issuer):
-    key = jwt.PyJWKClient(discovered(issuer)["jwks_uri"]).get_signing_key_from_jwt(token)
-    options = {"require": REQUIRED}
-    algorithms = [key.algorithm_name]
-    found = jwt.decode_complete(token, key, algorithms=algorithms, issuer=issuer, audience=OURS, options=options)
+def by_pyjwt(token, issuer, jwks_uri):
+    key = jwt.PyJWKClient(jwks_uri).get_signing_key_from_jwt(token)
+    names, options = [key.algorithm_name], {"require": REQUIRED}
+    found = jwt.decode_complete(token, key, algorithms=names, issuer=issuer, audience=OURS, options=options)
     assert found["header"]["typ"] == "at+jwt"
     return found["payload"]
 
 
-def by_joserfc(token, issuer):
-    keys = KeySet.import_key_set(requests.get(discovered(issuer)["jwks_uri"], timeout=10).json())
+def by_joserfc(token, issuer, jwks_uri):
+    keys = KeySet.import_key_set(requests.get(jwks_uri, timeout=10).json())
     found = joserfc_jwt.decode(token, keys, algorithms=[keys.keys[0].alg])
     known = {"iss": {"essential": True, "value": issuer}, "aud": {"essential": True, "value": OURS}}
     others = {name: {"essential": True} for name in REQUIRED if name not in known}
@@ -98,21 +90,17 @@ def by_joserfc(token, issuer):
     return found.claims
 
 
-class Validator(JWTBearerTokenValidator):
-    def get_jwks(self):
-        return requests.get(discovered(self.issuer)["jwks_uri"], timeout=10).json()
+def by_authlib(token, issuer, jwks_uri):
+    class Validator(JWTBearerTokenValidator):
+        def get_jwks(self):
+            return requests.get(jwks_uri, timeout=10).json()
 
-
-def by_authlib(token, issuer):
     protector = ResourceProtector()
     protector.register_token_validator(Validator(issuer, OURS))
     return protector.validate_request(["read"], SimpleNamespace(headers=bearer(token)))
 
 
 LIBRARIES = {"PyJWT": by_pyjwt, "joserfc": by_joserfc, "Authlib": by_authlib}
-REFUSALS = (jwt.InvalidTokenError, JoseError, AuthlibBaseError)
-
-
 # Authlib's validator takes the algorithms that joserfc recommends.
 PAIRS = [
     pytest.param(check, algorithm, id=f"{library} {algorithm}")
@@ -120,30 +108,24 @@ PAIRS = [
     for library, check in LIBRARIES.items()
     if (library, algorithm) != ("Authlib", "EdDSA")
 ]
-by_each = pytest.mark.parametrize(("check", "algorithm"), PAIRS)
 
 
-@by_each
+@pytest.mark.parametrize(("check", "algorithm"), PAIRS)
 def test_a_token_is_accepted(check, tokens):  # J-01, J-02, J-03, K-01, M-03
-    claims = check(tokens.good, tokens.issuer)
+    claims = check(tokens.good, tokens.issuer, tokens.metadata["jwks_uri"])
 
-    assert (claims["iss"], claims["aud"], claims["scope"]) == (tokens.issuer, OURS, "read")
+    assert (claims["iss"], claims["aud"], claims["scope"]) == (tokens.metadata["issuer"], OURS, "read")
     assert claims["sub"] == claims["client_id"] == "tester"
     assert claims["exp"] - claims["iat"] in (3600, 3601)  # the whole seconds around an hour
     assert type(claims["exp"]) is int
 
 
-@by_each
-@pytest.mark.parametrize("kind", ["expired", "for another", "changed"])
-def test_another_is_refused(check, tokens, kind):
-    with pytest.raises(REFUSALS):
-        check(tokens.bad[kind], tokens.issuer)
+@pytest.mark.parametrize("algorithm", ["ES256"])
+@pytest.mark.parametrize("check", LIBRARIES.values(), ids=LIBRARIES)
+def test_any_other_token_is_refused(check, tokens):
+    refused = [(token, tokens.issuer) for token in tokens.bad.values()]
+    refused += [(tokens.good, tokens.issuer + end) for end in ("/", "x")]
 
-
-@by_each
-@pytest.mark.parametrize("end", ["/", "x"])
-def test_one_of_another_issuer_is_refused(check, tokens, end, monkeypatch):
-    monkeypatch.setattr(f"{__name__}.discovered", lambda issuer, real=discovered: real(tokens.issuer))
-
-    with pytest.raises(REFUSALS):
-        check(tokens.good, tokens.issuer + end)
+    for token, issuer in refused:
+        with pytest.raises((jwt.InvalidTokenError, JoseError, AuthlibBaseError)):
+            check(token, issuer, tokens.metadata["jwks_uri"])
