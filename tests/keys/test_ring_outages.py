@@ -1,4 +1,4 @@
-"""What becomes of signing keys while the store does not answer, or answers with nonsense."""
+"""Signing keys while the store does not answer, or answers with nonsense."""
 
 from __future__ import annotations
 
@@ -12,21 +12,28 @@ from oauth_mw.model import KeyRecord
 STORE_KINDS = ["memory"]
 
 
-def test_while_the_store_is_down_known_keys_verify_and_others_cannot_be_told(ring, keys, clock, soon):
+def test_while_the_store_is_down_cached_keys_verify_and_are_published_and_all_is_well_a_second_later(
+    ring, keys, clock, signs
+):
     worker = ring()
-    kid = worker.signing(soon()).kid
+    kid = signs(worker)
     clock.move(1)
     keys.down = True
 
     assert worker.find(kid).kid == kid
+    assert [key["kid"] for key in worker.public()] == [kid]
     for _ in range(2):
         with pytest.raises(StoreUnavailable):
             worker.find("unknown")
     with pytest.raises(StoreUnavailable):
-        worker.signing(soon())
+        signs(worker)
+
+    keys.down = False
+    clock.move(1)
+    assert signs(worker) == kid
 
 
-def test_a_look_of_another_that_fails_just_now_is_no_answer(keys, clock, soon):
+def test_a_read_of_another_thread_that_fails_just_now_is_no_answer(keys, clock, signs):
     meanwhile = []
 
     def monotonic():
@@ -34,65 +41,45 @@ def test_a_look_of_another_that_fails_just_now_is_no_answer(keys, clock, soon):
             meanwhile.pop()()
         return clock()
 
-    def look_in_vain():
+    def fail():
         worker.forget()
         keys.down = True
         with pytest.raises(StoreUnavailable):
             worker.find("unknown")
 
     worker = rings_of(keys, clock, monotonic)()
-    worker.signing(soon())
-    meanwhile.append(look_in_vain)
+    signs(worker)
+    meanwhile.append(fail)
 
     with pytest.raises(StoreUnavailable):
         worker.find("unknown")
 
 
-def test_while_the_store_is_full_the_last_key_goes_on_but_there_is_no_first_one(ring, keys, clock, soon):
+def test_while_the_store_is_full_the_last_key_signs_on_but_no_first_one_is_made(ring, keys, clock, signs):
     keys.full = True
     with pytest.raises(StoreUnavailable):
-        ring().signing(soon())
+        signs(ring())
 
     keys.full, worker = False, ring(lifetime=2 * LEAD)
-    kid = worker.signing(soon()).kid
+    kid = signs(worker)
     clock.move(LEAD)
     keys.full = True
-    assert worker.signing(soon()).kid == kid
+    assert signs(worker) == kid
 
 
-def test_while_the_store_is_down_the_key_set_is_what_it_said_last(ring, keys, clock, soon):
+@pytest.mark.parametrize("is_cached", [False, True], ids=["nothing cached yet", "forgotten"])
+def test_while_the_store_is_down_a_worker_without_cached_keys_has_none(ring, keys, signs, is_cached):
     worker = ring()
-    kid = worker.signing(soon()).kid
-    clock.move(1)
-    keys.down = True
+    kid = signs(worker if is_cached else ring())
+    worker.forget()
+    keys.down, asked = True, keys.asked
 
-    assert [key["kid"] for key in worker.public()] == [kid]
-
-
-@pytest.mark.parametrize("knows", [False, True], ids=["nothing known yet", "forgotten"])
-def test_a_key_set_of_which_nothing_is_known_is_an_outage(ring, keys, soon, knows):
-    worker = ring()
-    if knows:
-        worker.signing(soon())
-        worker.forget()
-    keys.down = True
-
+    for _ in range(3):
+        with pytest.raises(StoreUnavailable):
+            worker.find(kid)
     with pytest.raises(StoreUnavailable):
         worker.public()
-
-
-def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
-    worker = ring()
-    kid = worker.signing(soon()).kid
-    keys.down = True
-    clock.move(1)
-    with pytest.raises(StoreUnavailable):
-        worker.find("unknown")
-    keys.down = False
-
-    clock.move(1)
-
-    assert worker.signing(soon()).kid == kid
+    assert keys.asked == asked + 1
 
 
 @pytest.mark.parametrize(
@@ -100,7 +87,7 @@ def test_all_is_well_again_a_second_later(ring, keys, clock, soon):
     ["", "{", "[]", '{"kty": []}', '{"kty": "EC", "crv": "P-0", "x": "", "y": ""}', "[" * 100_000, '{"kty": "oct"}'],
     ids=["empty", "cut", "a list", "an odd kind", "an odd curve", "deep", "a secret key"],
 )
-def test_a_record_that_is_garbled_is_an_outage(ring, keys, clock, soon, public):
+def test_a_corrupt_record_is_an_outage(ring, keys, public):
     add_key(keys, KeyRecord("one", "ES256", public, "", 0, 0), "")
 
     with pytest.raises(StoreUnavailable):
