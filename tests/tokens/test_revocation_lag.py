@@ -1,90 +1,65 @@
-"""What ended is refused by every worker within the bound: they use tokens all the time, and none is accepted late."""
+"""Every worker refuses what is revoked within the bound: they use tokens all the time, and accept none too late."""
 
 from __future__ import annotations
 
-from itertools import product
-
 import pytest
 
-from helpers.builders import SPANNING, STORE_SUITE
-from helpers.jwts import FORMS, mostly
+from helpers.jwts import FORMS
 from helpers.revocation_lag import team
 
-LAG = 1.0  # the default; who looks ahead has half of it to be late
-# Processes do not share what lies in memory. A distant store shows others' events within the lag, SQLite at once.
-DISTANT = [kind for kind in STORE_SUITE if kind not in ("memory", "sqlite")]
-IN_EVERY_RUN = [*product(DISTANT, ["opaque"]), ("sqlite", "jwt, uncached")]
-
-BY_HAND = "jwt"  # it has the cache of the one and the log of the other
-every_form = pytest.mark.parametrize("form", [*mostly("opaque", BY_HAND), *mostly("jwt, uncached")])
-distant = pytest.mark.parametrize("store_kind", [*DISTANT, *SPANNING])
+LAG = 1.0  # the default; a worker polls early, half of it before it has to
 
 
-def marks(kind: str, name: str) -> list[pytest.MarkDecorator]:
-    if (kind, name) in IN_EVERY_RUN:
-        return []
-    return [pytest.mark.slow, *[pytest.mark.long] * (name == BY_HAND)]
+def on(*pairs: str, plain: str = "") -> pytest.MarkDecorator:
+    """Kinds of stores, each with a form of tokens. A distant store shows revocations within the lag, SQLite at once."""
+    values = []
+    for pair in pairs:
+        kind, _, form = pair.partition(" ")
+        values.append(pytest.param(kind, FORMS[form], id=pair, marks=[pytest.mark.slow] * (pair != plain)))
+    return pytest.mark.parametrize(("store_kind", "form"), values)
 
 
-def on(*kinds: str) -> pytest.MarkDecorator:
-    pairs = product(kinds, FORMS)
-    return pytest.mark.parametrize(
-        ("store_kind", "form"),
-        [pytest.param(kind, FORMS[name], id=f"{kind}-{name}", marks=marks(kind, name)) for kind, name in pairs],
-    )
+def is_fresh(store_url, bound, revoke="end_all", **options):
+    with team(store_url, **options) as workers:
+        getattr(workers, revoke)()
+        workers.wait(bound)
+        return workers.judge(bound).is_fresh()
 
 
-@on(*DISTANT, *SPANNING)
-def test_what_ended_is_refused_within_the_lag_and_no_request_waited_for_the_store(store_kind, store_url, form):
+@on(
+    "postgresql opaque",
+    "postgresql jwt, uncached",
+    "redis opaque",
+    "redis jwt, uncached",
+    "redis+sentinel opaque",
+    "redis+cluster opaque",
+    plain="redis opaque",
+)
+def test_what_is_revoked_is_refused_within_the_lag_and_no_request_waits_for_the_store(store_kind, store_url, form):
     with team(store_url, revocation_lag_seconds=LAG, **form) as workers:
         workers.end_all()
-        workers.wait(2 * LAG)  # after the last event too, somebody must have looked ahead
+        workers.wait(2 * LAG)  # after the last event too, each worker must have polled early
         verdict = workers.judge(LAG)
 
     assert verdict.is_fresh() and (verdict.asked == 0 or "cache_size" in form)
     assert verdict.within > 0  # the caches were used meanwhile: else nothing was tried
 
 
-@on("sqlite")
-def test_what_ended_is_refused_at_once(store_kind, store_url, form):
-    with team(store_url, **form) as workers:
-        workers.end_all()
-        workers.wait(0)
-
-        assert workers.judge(0).is_fresh()
+@on("sqlite opaque", "sqlite jwt, uncached", plain="sqlite jwt, uncached")
+def test_what_is_revoked_is_refused_at_once(store_kind, store_url, form):
+    assert is_fresh(store_url, 0, **form)
 
 
-@pytest.mark.slow
-@distant
-@every_form
-def test_without_a_lag_what_ended_is_refused_at_once(store_kind, store_url, form):
-    with team(store_url, revocation_lag_seconds=0, **form) as workers:
-        workers.end_all()
-        workers.wait(0)
-
-        assert workers.judge(0).is_fresh()
+@on("postgresql opaque", "redis jwt, uncached", "redis+sentinel jwt, uncached", "redis+cluster opaque")
+def test_without_a_lag_what_is_revoked_is_refused_at_once(store_kind, store_url, form):
+    assert is_fresh(store_url, 0, revocation_lag_seconds=0, **form)
 
 
-@pytest.mark.slow
-@distant
-@every_form
-@pytest.mark.parametrize("lag", [0.05, pytest.param(0.2, marks=pytest.mark.long)])
-def test_a_short_lag_holds_too(store_kind, store_url, lag, form):
-    with team(store_url, revocation_lag_seconds=lag, **form) as workers:
-        workers.end_all()
-        workers.wait(lag)
-
-        assert workers.judge(lag).is_fresh()
+@on("postgresql jwt, uncached", "redis opaque", "redis+sentinel opaque", "redis+cluster jwt, uncached")
+def test_a_short_lag_holds_too(store_kind, store_url, form):
+    assert is_fresh(store_url, 0.05, revocation_lag_seconds=0.05, **form)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("store_kind", ["sqlite", *DISTANT, *SPANNING])
-@pytest.mark.parametrize("form", mostly("jwt", "jwt, uncached"))
-@pytest.mark.parametrize("lag", [0, 0.5])
-def test_a_key_that_is_removed_ends_all_that_it_signed(store_kind, store_url, lag, form):
-    bound = 0 if store_kind == "sqlite" else lag
-    with team(store_url, revocation_lag_seconds=lag, **form) as workers:
-        workers.retire()
-        workers.wait(bound)
-
-        assert workers.judge(bound).is_fresh()
+@on("sqlite jwt", "postgresql jwt", "redis jwt", "redis+sentinel jwt", "redis+cluster jwt")
+def test_a_removed_key_revokes_all_that_it_signed(store_kind, store_url, form):
+    assert is_fresh(store_url, 0 if store_kind == "sqlite" else 0.5, "retire", revocation_lag_seconds=0.5, **form)
