@@ -8,17 +8,21 @@ import json
 from base64 import urlsafe_b64decode
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from joserfc import jwe
 from joserfc.jwk import ECKey
+from webtest import TestApp
 
 from helpers.jwts import ISSUER, JWT, encoded, introspected, opens, signed
 from helpers.serving import serving
-from helpers.support import TESTER, issue, one_store
+from helpers.support import SECRET, TESTER, echo, issue
 from helpers.wsgi_client import call, challenge_of, make_environ
+from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.keys.keypair import from_pem, make
 from oauth_mw.tokens.jwt import POSITION
 
-pytestmark = one_store
+STORE_KINDS = ["memory"]
 
 
 @pytest.fixture
@@ -234,3 +238,53 @@ def test_nothing_is_fetched_because_a_header_says_so(app, forge):  # J-05
             assert refused(app, forge(by=own, **{"kid": own.kid, **header}))
 
     assert asked == []
+
+
+# However a token is changed
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    """An app whose tokens have one signature each: EdDSA knows no other."""
+    store = open_store("memory://")
+    admin.add_client(store, "tester", scope="read write", client_id="tester", secret=SECRET)
+    yield OAuthMiddleware(echo, store=store, signing_algorithm="EdDSA", **JWT)
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def genuine(guarded):
+    return issue(TestApp(guarded))
+
+
+# Each changes what is between two places, given as shares of the text: by another text, by flipping bits of the first
+# character, or by repeating it.
+places = st.floats(0, 1)
+new = st.text(st.characters(max_codepoint=0x3FF), max_size=8) | st.integers(1, 255) | st.none()
+changes = st.lists(st.tuples(places, places, new), min_size=1, max_size=3)
+
+
+def edited(text, changes):
+    for first, second, new in changes:
+        low, high = sorted((int(first * len(text)), int(second * len(text))))
+        part = text[low:high]
+        if isinstance(new, int):
+            part = "".join(chr(ord(each) ^ new) for each in part[:1]) + part[1:]
+        else:
+            part = part * 2 if new is None else new
+        text = text[:low] + part + text[high:]
+    return text
+
+
+@given(changes)
+@example([(0, 0, "  ")])
+@example([(0, 1, "")])
+@example([(0.9999, 1, 3)])  # one of these two changes bits that no byte has
+@example([(0.9999, 1, 15)])
+def test_a_changed_token_opens_nothing(guarded, genuine, changes):  # J-05
+    # A header's text holds one character for each byte (PEP 3333).
+    text = edited(genuine, changes).encode().decode("latin-1")
+    answer = call(guarded, make_environ(HTTP_AUTHORIZATION=f"Bearer {text}"))
+
+    # The white space that RFC 9110 §11.4 and §5.5 let pass is none of it.
+    assert answer.status == (200 if text.lstrip(" ").rstrip(" \t") == genuine else 401)
