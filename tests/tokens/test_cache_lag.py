@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
-from threading import Timer
+from threading import Thread, Timer
 
 import pytest
 
 from helpers.builders import HOUR
 from helpers.engines import wait_until
+from helpers.processes import exit_code_of, forked
 from helpers.remote_log import LAG
 from helpers.support import one_store
 from oauth_mw import StoreUnavailable
@@ -49,24 +53,7 @@ def test_a_worker_that_was_paused_in_a_poll_trusts_nothing_when_it_wakes(make, w
     assert not scene.hits()
 
 
-def test_a_worker_that_was_paused_polls_before_it_answers(make):
-    scene = make(grace=HOUR)
-    scene.end(scene.elsewhere)
-    scene.ticks.move(100)
-
-    assert not scene.accepts()
-
-
 # Early polls
-
-
-def test_early_polls_save_requests_a_poll(make):
-    scene = make()
-    for _ in range(5):
-        scene.ticks.move(scene.cache.poll_early())
-    looks = scene.log.looks
-
-    assert scene.hits() and scene.log.looks == looks
 
 
 @pytest.mark.parametrize(("taken", "until"), [(0, LAG / 2), (3, LAG / 2 - 3), (LAG, 0)])
@@ -85,19 +72,6 @@ def test_an_outage_within_the_lag_is_not_noticed(make):
         scene.ticks.move(scene.cache.poll_early())
 
     assert scene.hits()
-
-
-def test_an_outage_is_met_when_the_lag_is_over_and_not_before(make):
-    scene = make()
-    scene.ticks.move(LAG - 1)
-    scene.log.failures = 1000
-    scene.cache.poll_early()
-    before = scene.hits()
-    scene.ticks.move(1)
-
-    with pytest.raises(StoreUnavailable):
-        scene.accepts()
-    assert before
 
 
 # Revocations of this process
@@ -166,3 +140,92 @@ def test_without_a_lag_threads_share_a_poll_that_began_after_they_arrived(make):
 
     assert [answer.result() for answer in answers] == [True] * 8
     assert scene.log.looks - looks == 2
+
+
+# The thread that polls
+
+SOON = 0.04
+
+
+def test_the_thread_polls_before_a_request_has_to_and_evicts_what_others_revoked(followed):
+    scene = followed(lag=SOON, monotonic=time.monotonic)
+    other, looks = scene.known(), scene.log.looks
+    wait_until(lambda: scene.log.looks >= looks + 4, "polls without a request")
+    scene.end(scene.elsewhere)
+
+    wait_until(lambda: scene.cache.cached(other) and not scene.hits(), "the eviction of one token alone")
+
+
+@pytest.mark.parametrize("fault", [StoreUnavailable("down"), ValueError("hidden")], ids=["an outage", "another"])
+def test_the_thread_outlives_a_fault(followed, fault):
+    def fail() -> None:
+        faults.pop()
+        raise fault
+
+    scene, faults = followed(lag=SOON, monotonic=time.monotonic), [1, 2]
+    scene.log.before = lambda: fail() if faults else None
+    wait_until(lambda: not faults, "the fault")
+    looks = scene.log.looks
+
+    wait_until(lambda: scene.log.looks > looks and scene.hits(), "a poll after the fault")
+
+
+def test_where_no_thread_may_run_requests_poll_once_per_lag(followed, monkeypatch):
+    def refuse(thread: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    scene = followed()
+    looks = scene.log.looks
+    for _ in range(12):
+        scene.ticks.move(LAG / 4)
+        assert scene.accepts()
+
+    assert scene.log.looks == looks + 3
+
+
+def test_an_unused_cache_is_freed_although_its_store_is_used(followed):
+    scene = followed(lag=SOON, monotonic=time.monotonic)
+    thread, cache = scene.cache.follower.thread, weakref.ref(scene.cache)
+    del scene.cache
+    gc.collect()
+
+    thread.join(10)
+
+    assert cache() is None and not thread.is_alive()
+
+
+# Forks
+
+
+def test_a_child_accepts_cached_tokens_within_the_lag_and_not_longer(followed):
+    scene = followed()
+    scene.end(scene.elsewhere)
+
+    def work() -> bool:
+        scene.ticks.move(LAG - 0.1)
+        before = scene.accepts()
+        scene.ticks.move(0.1)
+        return before and not scene.accepts()
+
+    assert exit_code_of(forked(work)) == 0
+
+
+def test_a_child_starts_a_thread_of_its_own_when_it_has_polled(followed):
+    scene = followed()
+    assert scene.cache.follower.thread.is_alive()
+
+    def work() -> bool:
+        before = scene.cache.follower.thread
+        scene.ticks.move(LAG)
+        return before is None and scene.accepts() and scene.cache.follower.thread.is_alive()
+
+    assert exit_code_of(forked(work)) == 0
+
+
+def test_a_child_does_not_wait_for_a_poll_that_was_under_way_at_the_fork(followed):
+    scene = followed()
+    with scene.look_under_way():
+        scene.ticks.move(LAG)
+
+        assert exit_code_of(forked(scene.accepts)) == 0

@@ -63,17 +63,7 @@ def test_without_grace_an_outage_is_met_when_the_poll_is_due_and_not_before(imme
     assert refusals(scene, POLL_SECONDS - 0.001, 0.001) == [False, True]
 
 
-@pytest.mark.parametrize("polled", [0, 20])
-def test_grace_is_counted_from_the_last_answer(immediate, polled):
-    scene = immediate(GRACE)
-    scene.ticks.move(polled)
-    assert scene.accepts()
-    scene.log.failures = inf
-
-    assert refusals(scene, GRACE - 0.001, 0.001) == [False, True]
-
-
-def test_the_last_answer_is_as_old_as_its_question(immediate):
+def test_grace_is_counted_from_the_question_of_the_last_answer(immediate):
     scene = immediate(GRACE)
     scene.ticks.move(POLL_SECONDS)
     scene.log.before = lambda: scene.ticks.move(5)
