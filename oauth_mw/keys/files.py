@@ -11,6 +11,8 @@ from ..permissions import mode_of
 from . import MAX_PEM_BYTES, keypair
 from .keypair import Key
 
+PRIVATE = "PRIVATE KEY-----"
+
 
 class FileKeys:
     """The keys of some PEM files, read once. The first signs, all verify.
@@ -48,7 +50,7 @@ class FileKeys:
 
 def readable_by_all(paths: Sequence[str]) -> list[str]:
     """The files with a private key that every user of this machine can read."""
-    return [path for path in paths if mode_of(path) & stat.S_IROTH and _is_private(_text(path))]
+    return [path for path in paths if mode_of(path) & stat.S_IROTH and PRIVATE in _text(path)]
 
 
 def _read(path: str, password: str | None, *, public: bool) -> Key:
@@ -62,7 +64,7 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
     except OSError as error:
         raise _fault(path, f"it cannot be read ({error.strerror})") from None
     try:
-        if _is_private(text) or "PUBLIC KEY-----" not in text:
+        if PRIVATE in text or "PUBLIC KEY-----" not in text:
             return keypair.from_pem(text, password)
         if public:
             return keypair.from_public_pem(text)
@@ -74,10 +76,6 @@ def _read(path: str, password: str | None, *, public: bool) -> Key:
 def _text(path: str) -> str:
     with open(path, "rb") as file:
         return file.read(MAX_PEM_BYTES).decode("latin-1")
-
-
-def _is_private(text: str) -> bool:
-    return "PRIVATE KEY-----" in text
 
 
 def _fault(path: str, message: str) -> ConfigError:

@@ -104,8 +104,6 @@ class Key:
         return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
 
     def sign(self, message: bytes) -> bytes:
-        if self._private is None:
-            raise TypeError("a public key cannot sign")
         return self._sign(self._private, message)
 
     def verify(self, message: bytes, signature: bytes) -> bool:

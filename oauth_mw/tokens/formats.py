@@ -59,9 +59,8 @@ class Formats:
         """The live token for a text, if this resource server is in its audience (RFC 9700 §2.3), or ``None``."""
         token = self.read(text)
         # A token without an audience was issued while this server had no identifier.
-        if token is None or (token.audience and set(token.audience).isdisjoint(self.audience)):
-            return None
-        return token
+        is_for_another = token is not None and token.audience and set(token.audience).isdisjoint(self.audience)
+        return None if is_for_another else token
 
     def read(self, text: str) -> AccessToken | None:
         return self._format_of(text).read(text)

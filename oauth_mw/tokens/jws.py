@@ -64,17 +64,14 @@ class Reader:
 
     def open(self, text: str) -> dict[str, Any]:
         """Return the members of a text that a key of this server has signed; ``Refused`` is raised for any fault."""
-        if len(text) > MAX_JWS_LENGTH:
-            raise Refused("too long")
-        if not (match := _COMPACT.fullmatch(text)):
-            raise Refused("not three segments of base64url")
+        match = _COMPACT.fullmatch(text) if len(text) <= MAX_JWS_LENGTH else None
+        if match is None:
+            raise Refused("too long, or not three segments of base64url")
         header, payload, signature = match.groups()
         kid, algorithm = self._memo.get(header) or self._header(header)
         key = self._find(kid)
-        if key is None:
-            raise Refused("unknown key")
-        if key.algorithm != algorithm:
-            raise Refused("another algorithm than the key's")
+        if key is None or key.algorithm != algorithm:
+            raise Refused("unknown key, or another algorithm than the key's")
         if not key.verify(text[: match.end(2)].encode(), _decoded(signature)):
             raise Refused("wrong signature")
         if len(self._memo) < MAX_HEADERS:
@@ -87,12 +84,9 @@ class Reader:
         header = parse_object(_decoded(segment))
         if header.keys() != _MEMBERS:
             raise Refused("other header members than typ, alg and kid")
-        kind, algorithm, kid = header["typ"], header["alg"], header["kid"]
-        if not (isinstance(kind, str) and kind.lower() in self._kinds):
-            raise Refused("another typ")
-        if not (isinstance(algorithm, str) and isinstance(kid, str)):
-            raise Refused("alg or kid is not a string")
-        return kid, algorithm
+        if not all(isinstance(value, str) for value in header.values()) or header["typ"].lower() not in self._kinds:
+            raise Refused("another typ, or a member that is not a string")
+        return header["kid"], header["alg"]
 
 
 def parse_object(data: bytes) -> dict[str, Any]:

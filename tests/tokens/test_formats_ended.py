@@ -12,7 +12,7 @@ from helpers.changes import remove_key
 from helpers.jwts import JWT, introspected, opens, signed_elsewhere
 from helpers.support import SECRET, TESTER, basic, issue
 from oauth_mw import admin
-from oauth_mw.model import LOG_KEEP_SECONDS, MAX_LOG_ONLY_PER_CLIENT
+from oauth_mw.model import LOG_KEEP_SECONDS
 from oauth_mw.tokens.jwt import POSITION
 
 
@@ -132,16 +132,6 @@ def test_all_tokens_of_a_client_are_refused_and_those_issued_later_are_valid(app
         assert opens(app, issue(app))
 
 
-def test_a_revocation_is_remembered_for_as_long_as_a_token_can_be_valid(wrap, client, store, clock):
-    app = wrap(access_token_lifetime=30 * 24 * 3600, **JWT)
-    token = issue(app)
-    admin.revoke_all_tokens(store, "tester")
-    clock.move(20 * 24 * 3600)
-    admin.revoke_all_tokens(store, "tester")
-
-    assert not opens(wrap(**JWT), token)
-
-
 @pytest.mark.parametrize("hours", [26, 10_000])
 def test_a_clock_that_was_ahead_makes_no_token_valid_again(wrap, client, store, clock, other, hours):
     app, late = wrap(**JWT), wrap(**JWT)
@@ -156,15 +146,6 @@ def test_a_clock_that_was_ahead_makes_no_token_valid_again(wrap, client, store, 
 
     assert [opens(each, token) for each in (app, late, wrap(**JWT))] == [False] * 3
     assert [opens(each, live) for each in (app, late, wrap(**JWT))] == [True] * 3
-
-
-def test_too_many_revocations_of_a_client_revoke_all_of_its_tokens(app, token, store, monkeypatch):
-    revoke_log_only = store.revoke_log_only
-    monkeypatch.setattr(store, "revoke_log_only", lambda *of: revoke_log_only(*of) + MAX_LOG_ONLY_PER_CLIENT - 2)
-    for _ in range(3):
-        revoke(app, issue(app))
-
-    assert [opens(app, token), opens(app, issue(app))] == [False, True]
 
 
 def test_the_tokens_of_a_removed_key_are_refused(wrap, app, token, store):

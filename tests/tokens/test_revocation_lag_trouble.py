@@ -48,9 +48,9 @@ def cuttable(request) -> Iterator[tuple[str, Callable[[], int]]]:
     else:
         import psycopg
 
-        url = request.getfixturevalue("postgres_url")
+        url, server = request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres").url
         ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hammered'"
-        with psycopg.connect(url.replace("+psycopg", "", 1).partition("?")[0], autocommit=True) as link:
+        with psycopg.connect(server.replace("+psycopg", "", 1), autocommit=True) as link:
             yield f"{url}&application_name=hammered", lambda: len(link.execute(ours).fetchall())
 
 
