@@ -19,7 +19,7 @@ class Keys:
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
-        self.asked = 0
+        self.reads = 0
         self.down = self.full = False
 
     def __getattr__(self, name: str) -> Any:
@@ -28,7 +28,7 @@ class Keys:
         return getattr(self._keys, name)
 
     def read_keys(self) -> KeySet:
-        self.asked += 1
+        self.reads += 1
         if self.down:
             raise StoreUnavailable("down")
         return self._keys.read_keys()

@@ -230,22 +230,22 @@ def test_a_cached_key_is_found_without_a_read(ring, keys, clock, signs):
     worker = ring()
     kid = signs(worker)
     clock.move(VERIFY_SECONDS - 1)
-    before = keys.asked
+    before = keys.reads
 
     assert worker.find(kid).kid == kid
-    assert keys.asked == before
+    assert keys.reads == before
 
 
 def test_unknown_ids_cause_one_read_a_second(ring, keys, clock, signs):
     worker = ring()
     signs(worker)
-    before = keys.asked
+    before = keys.reads
     for seconds in (0, 1):
         clock.move(seconds)
         with ThreadPoolExecutor(8) as pool:
             assert set(pool.map(worker.find, map(str, range(40)))) == {None}
 
-    assert keys.asked == before + 2
+    assert keys.reads == before + 2
 
 
 def test_a_key_that_signs_at_once_is_found_by_a_worker_that_has_just_read(ring, signs):
@@ -259,12 +259,12 @@ def test_a_key_that_signs_at_once_is_found_by_a_worker_that_has_just_read(ring, 
 def test_signing_reads_once_a_second(ring, keys, clock, signs):
     worker = ring()
     signs(worker)
-    before = keys.asked
+    before = keys.reads
     for _ in range(8):
         clock.move(0.25)
         signs(worker)
 
-    assert keys.asked - before == 2
+    assert keys.reads - before == 2
 
 
 # Outages
@@ -328,14 +328,14 @@ def test_while_the_store_is_down_a_worker_without_cached_keys_has_none(ring, key
     worker = ring()
     kid = signs(worker if is_cached else ring())
     worker.forget()
-    keys.down, asked = True, keys.asked
+    keys.down, reads = True, keys.reads
 
     for _ in range(3):
         with pytest.raises(StoreUnavailable):
             worker.find(kid)
     with pytest.raises(StoreUnavailable):
         worker.public()
-    assert keys.asked == asked + 1
+    assert keys.reads == reads + 1
 
 
 @pytest.mark.parametrize(

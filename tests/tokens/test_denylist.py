@@ -227,15 +227,15 @@ def test_what_is_revoked_meanwhile_counts(denylist, log, store):
     assert page.position == log.read_log("", -1).position
 
 
-def test_pages_of_two_stores_are_not_put_together(denylist, log, clock):
+@pytest.mark.parametrize("timeout", [0, 60], ids=["between two calls", "within one"])
+def test_pages_of_two_stores_are_not_put_together(denylist, log, clock, timeout):
     another = open_store("memory://", clock=clock)
     another.add_client(registered())
-    log.during = lambda: setattr(log, "_store", another)
-    first = log.read_log("", -1)
+    log.during = lambda: timeout and setattr(log, "_store", another)
 
     with pytest.raises(StoreUnavailable):
-        denylist.load(log, first, 60)
-    denylist.load(log, another.read_log("", -1), 60)
+        denylist.load(log, log.read_log("", -1), timeout)
+    denylist.load(Paged(another), another.read_log("", -1), 60)
     denylist.settle()
 
     assert len(denylist) == 0
