@@ -100,9 +100,6 @@ class Key:
         self._private, self._public = key.private_key if key.is_private else None, key.public_key
         self.kid: str = key.thumbprint()
 
-    def __repr__(self) -> str:
-        return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
-
     def sign(self, message: bytes) -> bytes:
         return self._sign(self._private, message)
 

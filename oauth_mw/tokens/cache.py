@@ -28,8 +28,7 @@ MIN_INTERVAL_SECONDS = 0.02  # between two polls, however many revocations wake 
 class Segment:
     """One of the cache's two segments: tokens by digest for the guard, digests by token id for the log.
 
-    Every token that the guard can find can be evicted by the log, at every moment: a fork may come between any two
-    statements.
+    The log can evict every token that the guard can find, at every moment: a fork may come between any two statements.
     """
 
     by_digest: dict[bytes, AccessToken] = field(default_factory=dict)

@@ -33,7 +33,6 @@ def is_fresh(store_url, bound, revoke="end_all", **options):
     "redis jwt, uncached",
     "redis+sentinel opaque",
     "redis+cluster opaque",
-    plain="redis opaque",
 )
 def test_what_is_revoked_is_refused_within_the_lag_and_no_request_waits_for_the_store(store_kind, store_url, form):
     with team(store_url, revocation_lag_seconds=LAG, **form) as workers:
@@ -45,7 +44,7 @@ def test_what_is_revoked_is_refused_within_the_lag_and_no_request_waits_for_the_
     assert verdict.within > 0  # the caches were used meanwhile: else nothing was tried
 
 
-@on("sqlite opaque", "sqlite jwt, uncached", plain="sqlite jwt, uncached")
+@on("sqlite opaque", "sqlite jwt, uncached", plain="sqlite opaque")
 def test_what_is_revoked_is_refused_at_once(store_kind, store_url, form):
     assert is_fresh(store_url, 0, **form)
 
