@@ -124,13 +124,29 @@ class KeyRing:
             self._refreshed(force=True)
         return signer.key
 
-    def add(self, key: Key, *, at_once: bool = False) -> KeyRecord | None:
+    def add(self, key: Key, *, at_once: bool = False, records: Sequence[KeyRecord] | None = None) -> KeyRecord | None:
         """Make a key the next one that signs; ``None`` if another worker added one first.
 
         :param at_once: it signs although other services do not have it yet.
+        :param records: the keys that the store must still have; without it, those that it has now.
         :raises StoreUnavailable: it is not known whether it was added.
         """
-        return self._add(key, self._refreshed(force=True).records, at_once)
+        if records is None:
+            records = self._refreshed(force=True).records
+        now = int(self.clock())
+        last, starts = "", now
+        if records:
+            last = records[-1].kid
+            starts = now if at_once else max(now + self.lead, records[-1].signs_from)
+        while any(record.signs_from == starts for record in records):
+            starts += 1
+        public, private = json.dumps(key.jwk()), key.pem(self.secret)
+        record = KeyRecord(key.kid, key.algorithm, public, private, now, starts)
+        added = self.store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
+        if added:
+            self._private = {**self._private, private: key}
+        self._refreshed(force=True)
+        return record if added else None
 
     def _choose(self, last: _Signer | None, loaded: _Loaded) -> _Signer:
         """Choose the key that signs, in one thread: to make or decrypt a key takes long.
@@ -155,7 +171,7 @@ class KeyRing:
         now = int(self.clock())
         if self._is_next_due(loaded, now):
             try:
-                self._add(keypair.make(self.algorithm), loaded.records)
+                self.add(keypair.make(self.algorithm), records=loaded.records)
             except StoreUnavailable:
                 if not loaded.records:
                     raise  # else the present key signs until the store can be written again
@@ -178,23 +194,6 @@ class KeyRing:
         is_changed = all(key.algorithm != self.algorithm for key in loaded.keys.values())
         # A worker whose secret differs from that of the others would make a key that they cannot decrypt.
         return (is_changed or (successor is not None and now >= successor)) and self._opened(latest) is not None
-
-    def _add(self, key: Key, records: Sequence[KeyRecord], at_once: bool = False) -> KeyRecord | None:
-        """Add a key, if ``records`` are still those in the store."""
-        now = int(self.clock())
-        last, starts = "", now
-        if records:
-            last = records[-1].kid
-            starts = now if at_once else max(now + self.lead, records[-1].signs_from)
-        while any(record.signs_from == starts for record in records):
-            starts += 1
-        public, private = json.dumps(key.jwk()), key.pem(self.secret)
-        record = KeyRecord(key.kid, key.algorithm, public, private, now, starts)
-        added = self.store.update_keys(lambda keys: with_key(keys, record, last, now)).find(key.kid) == record
-        if added:
-            self._private = {**self._private, private: key}
-        self._refreshed(force=True)
-        return record if added else None
 
     def _refreshed(self, *, force: bool = False, wanted: str = "") -> _Loaded:
         """The keys as the store had them a second ago at most.
@@ -234,8 +233,7 @@ class KeyRing:
             self._loaded, self._failure = self._load(epoch), ""
         except StoreUnavailable as error:
             self._failure = error.reason
-            # From the end of the failed read: threads that waited for it do not wait for another.
-            started = self.monotonic()
+            started = self.monotonic()  # of the failure: threads that waited for this read do not wait for another
         # Last: after an exception or a fork before this line, nothing was read.
         self._last_read = started
         self._read_epoch = epoch

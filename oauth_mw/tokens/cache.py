@@ -149,9 +149,10 @@ class TokenCache:
         try:
             with RequestDeadline(self.timeout):
                 self._poll(started)
+            due = self._last_success + self._trusted_seconds / 2
         except StoreUnavailable:
-            return max(started + RETRY_SECONDS - self.monotonic(), 0)
-        return max(self._last_success + self._trusted_seconds / 2 - self.monotonic(), 0)
+            due = started + RETRY_SECONDS
+        return max(due - self.monotonic(), 0)
 
     def _get(self, digest: bytes) -> AccessToken | None:
         token = self._recent.by_digest.get(digest)
