@@ -121,7 +121,7 @@ def test_each_form_of_a_pem_is_read(put, p256):
 
 WEAK = {
     "another curve": lambda: ec.generate_private_key(ec.SECP384R1()),
-    "a curve that joserfc does not know": lambda: ec.generate_private_key(ec.BrainpoolP256R1()),
+    "a curve that joserfc does not support": lambda: ec.generate_private_key(ec.BrainpoolP256R1()),
     "short": lambda: rsa.generate_private_key(65537, 1024),
     "for no signatures": x25519.X25519PrivateKey.generate,
     "for no algorithm of ours": lambda: dsa.generate_private_key(1024),

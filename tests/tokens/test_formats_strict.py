@@ -245,7 +245,7 @@ def test_nothing_is_fetched_because_a_header_says_so(app, forge):  # J-05
 
 @pytest.fixture(scope="module")
 def guarded():
-    """An app whose tokens have one signature each: EdDSA knows no other."""
+    """An app whose tokens have one signature each: EdDSA allows no other."""
     store = open_store("memory://")
     admin.add_client(store, "tester", scope="read write", client_id="tester", secret=SECRET)
     yield OAuthMiddleware(echo, store=store, signing_algorithm="EdDSA", **JWT)

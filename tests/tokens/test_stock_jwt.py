@@ -25,9 +25,9 @@ from oauth_mw import admin, open_store
 from oauth_mw.keys.keypair import ALGORITHMS
 
 pytestmark = [
-    # RFC 9864 prefers the name Ed25519, which not every library knows yet.
+    # RFC 9864 prefers the name Ed25519, which not every library supports yet.
     pytest.mark.filterwarnings("ignore:EdDSA is deprecated"),
-    # What Authlib says of key sets as its own documentation has them.
+    # Authlib warns of the way in which its own documentation imports key sets.
     pytest.mark.filterwarnings("ignore:Please `KeySet.import_key_set`"),
 ]
 
