@@ -15,12 +15,11 @@ from ..version import __version__
 from .check import check
 from .client import client
 from .key import key
-from .purge import purge
 from .secret import secret
 from .serve import serve
 from .store import store as store_command
 from .target import Target, set_option
-from .token import token
+from .token import purge, token
 
 REFUSED, MISCONFIGURED, NOT_FOUND, UNAVAILABLE = 1, 2, 3, 4
 

@@ -18,8 +18,8 @@ from ..protocols import Store
 from ..rules import ANY_TOKEN, REST, Row
 from ..stores import has_password, open_store, shown
 from ..stores.sql.sqlite.files import COMPANIONS, check_folder, make_database
-from .output import json_option, print_columns, print_json, print_table
 from .target import Target, set_option, sqlite_file
+from .terminal import Answer, answers, columns
 
 if TYPE_CHECKING:
     from .ini import Section
@@ -36,9 +36,8 @@ UNLISTED = Row("*", REST.text, ANY_TOKEN.needs)
 @click.command()
 @click.argument("ini", metavar="INI[#NAME]", required=False)
 @set_option
-@json_option
-@click.pass_obj
-def check(target: Target, ini: str | None, variables: dict[str, str], as_json: bool) -> None:
+@answers
+def check(target: Target, ini: str | None, variables: dict[str, str]) -> Answer:
     """Validate a configuration exactly as the start does, and print what every path needs.
 
     No store is created. What works, but perhaps not as intended, is a warning, with exit code 0.
@@ -65,14 +64,13 @@ def check(target: Target, ini: str | None, variables: dict[str, str], as_json: b
         warnings.append("delay_auth_decision: unlisted paths are open, the app decides about them")
     ambiguous = "refused (400)" if rules.decide("GET", "//").kind == "ambiguous" else "any token"
     found = {"config": section.file, "section": section.name, "store": url, "ambiguous_paths": ambiguous}
-    if as_json:
-        print_json({**found, "paths": [row._asdict() for row in rows], "warnings": warnings})
-        return
-    print_columns([(name.replace("_", " "), value) for name, value in found.items()])
-    click.echo()
-    print_table(["METHODS", "PATH", "NEEDS"], rows)
-    for warning in warnings:
-        click.echo(f"warning: {warning}")
+    text = [
+        columns([(name.replace("_", " "), value) for name, value in found.items()]),
+        "",
+        columns([("METHODS", "PATH", "NEEDS"), *rows]),
+        *(f"warning: {warning}" for warning in warnings),
+    ]
+    return Answer({**found, "paths": [row._asdict() for row in rows], "warnings": warnings}, "\n".join(text))
 
 
 def _judge_store(settings: Settings) -> tuple[str, list[str]]:

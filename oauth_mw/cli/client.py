@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import click
 
@@ -12,12 +12,9 @@ from ..admin.fields import CLEARED
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value
-from .output import attribute_text, instant, json_option, print_columns, print_json, print_result, print_table
-from .prompts import client_argument, odd_scope_option
-from .secret import import_options, imported_secret, in_order, print_new_secret, print_secrets, secret_view
+from .secret import import_options, imported_secret, new_secret, secret_table, secret_views
 from .target import Target
-
-F = TypeVar("F", bound=Callable[..., Any])
+from .terminal import Answer, F, answers, attribute_text, client_argument, columns, combined, instant, yes_option
 
 # The fields that an update can clear, by the options that set them.
 _CLEARED = {field.replace("_", "-").removesuffix("s"): field for field in CLEARED}
@@ -32,10 +29,10 @@ def _repeatable(option: str, *name: str, help: str, **settings: Any) -> Callable
 
 
 _AUDIENCES = "URI that its tokens may be for, or that identifies a resource server (none: those of the server)"
-_FIELD_OPTIONS = (
+field_options = combined(
     _repeatable("--scope", callback=_joined, help='Scopes that it may have: "reports:read reports:write"'),
     _repeatable("--default-scope", callback=_joined, help="Scope of its tokens if a request names none"),
-    odd_scope_option,
+    click.option("--allow-odd-scope", is_flag=True, help="Accept a scope that contains , or ; or begins with #."),
     click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens."),
     click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Format of its tokens."),
     _repeatable("--audience", "audiences", metavar="URI", help=_AUDIENCES),
@@ -48,21 +45,12 @@ _FIELD_OPTIONS = (
         help="The same, and also a member of the token answer",
     ),
 )
+clear_options = combined(
+    *(click.option(f"--no-{option}", is_flag=True, help="Remove it: use the server's.") for option in _CLEARED)
+)
 
 
-def field_options(command: F) -> F:
-    for option in reversed(_FIELD_OPTIONS):
-        command = option(command)
-    return command
-
-
-def clear_options(command: F) -> F:
-    for option in reversed(_CLEARED):
-        command = click.option(f"--no-{option}", is_flag=True, help="Remove it: use the server's.")(command)
-    return command
-
-
-def client_view(client: Client) -> dict[str, object]:
+def client_view(client: Client) -> dict[str, Any]:
     return {
         "client_id": client.client_id,
         "name": client.name,
@@ -72,43 +60,39 @@ def client_view(client: Client) -> dict[str, object]:
         "token_format": client.token_format,
         "audiences": list(client.audiences),
         "default_audience": None if client.default_audience is None else list(client.default_audience),
-        "attributes": _attributes_of(client, public=False),
-        "public_attributes": _attributes_of(client, public=True),
+        "attributes": _attributes(client, public=False),
+        "public_attributes": _attributes(client, public=True),
         "resource_server": client.resource_server,
         "enabled": client.enabled,
         "created_at": client.created_at,
-        "secrets": [secret_view(each) for each in in_order(client.secrets)],
+        "secrets": secret_views(client.secrets),
     }
 
 
-def print_client(client: Client, as_json: bool) -> None:
-    if as_json:
-        print_json(client_view(client))
-        return
-    default = "the option default_scope, else all" if client.default_scope is None else " ".join(client.default_scope)
+def shown(client: Client) -> Answer:
+    """All fields of a client."""
+    view = client_view(client)
+    default = "the option default_scope, else all" if client.default_scope is None else view["default_scope"]
     default_audience = " ".join(client.default_audience or ()) or "the first of the option audience that it may have"
-    print_columns(
-        [
-            ("client_id", client.client_id),
-            ("name", client.name),
-            ("state", _state(client)),
-            ("role", _role(client)),
-            ("scope", " ".join(client.scopes)),
-            ("default_scope", default),
-            ("lifetime", f"{client.lifetime} s" if client.lifetime else "the option access_token_lifetime"),
-            ("token_format", client.token_format or "the option token_format"),
-            ("audiences", " ".join(client.audiences) or "the option audience"),
-            ("default_audience", default_audience),
-            ("attributes", attribute_text(_attributes_of(client, public=False))),
-            ("public_attributes", attribute_text(_attributes_of(client, public=True))),
-            ("created", instant(client.created_at)),
-        ]
-    )
-    click.echo()
-    print_secrets(client.secrets)
+    pairs = [
+        ("client_id", client.client_id),
+        ("name", client.name),
+        ("state", _state(client)),
+        ("role", _role(client)),
+        ("scope", view["scope"]),
+        ("default_scope", default),
+        ("lifetime", f"{client.lifetime} s" if client.lifetime else "the option access_token_lifetime"),
+        ("token_format", client.token_format or "the option token_format"),
+        ("audiences", " ".join(client.audiences) or "the option audience"),
+        ("default_audience", default_audience),
+        ("attributes", attribute_text(view["attributes"])),
+        ("public_attributes", attribute_text(view["public_attributes"])),
+        ("created", instant(client.created_at)),
+    ]
+    return Answer(view, f"{columns(pairs)}\n\n{secret_table(client.secrets)}")
 
 
-def _attributes_of(client: Client, *, public: bool) -> dict[str, Value]:
+def _attributes(client: Client, *, public: bool) -> dict[str, Value]:
     return {name: value for name, value in client.attributes.items() if (name in client.public_attributes) is public}
 
 
@@ -141,8 +125,7 @@ def client() -> None:
 @click.option("--resource-server", is_flag=True, help="It may introspect tokens that are for it, and is issued none.")
 @click.option("--id", "client_id", help="An existing id, instead of a generated one.")
 @import_options
-@json_option
-@click.pass_obj
+@answers
 def add(
     target: Target,
     /,
@@ -152,9 +135,8 @@ def add(
     default_audience: tuple[str, ...],
     secret_file: BinaryIO | None,
     allow_weak_secret: bool,
-    as_json: bool,
     **fields: Any,
-) -> None:
+) -> Answer:
     """Register a client and show its secret, only this once. An id is never reused."""
     private, public = _parsed(attributes), _parsed(public_attributes)
     text = imported_secret(secret_file, allow_weak_secret)
@@ -168,38 +150,31 @@ def add(
             secret=text,
             allow_weak_secret=allow_weak_secret,
         )
-    if as_json:
-        shown = None if text is not None else secret
-        print_json({"client_id": made.client_id, "client_secret": shown, **client_view(made)})
-    else:
-        print_new_secret([("client_id", made.client_id)], made.secrets[0], secret, imported=text is not None)
+    view = client_view(made)
+    return new_secret(made.client_id, made.secrets[0], secret, view, imported=text is not None, named=False)
 
 
 @client.command("list")
-@json_option
-@click.pass_obj
-def list_(target: Target, as_json: bool) -> None:
+@answers
+def list_(target: Target) -> Answer:
     """List all clients."""
     with target.store() as store:
         clients = list(admin.list_clients(store))
-    if as_json:
-        print_json([client_view(each) for each in clients])
-        return
     rows = [
         [each.client_id, each.name, _state(each), _role(each), instant(each.created_at), " ".join(each.scopes)]
         for each in clients
     ]
-    print_table(["CLIENT_ID", "NAME", "STATE", "ROLE", "CREATED", "SCOPE"], rows)
+    heads = ["CLIENT_ID", "NAME", "STATE", "ROLE", "CREATED", "SCOPE"]
+    return Answer([client_view(each) for each in clients], columns([heads, *rows]))
 
 
 @client.command("show")
 @client_argument
-@json_option
-@click.pass_obj
-def show(target: Target, client_id: str, as_json: bool) -> None:
+@answers
+def show(target: Target, client_id: str) -> Answer:
     """Show all fields of CLIENT, but not the text of its secrets."""
     with target.store() as store:
-        print_client(admin.get_client(store, client_id), as_json)
+        return shown(admin.get_client(store, client_id))
 
 
 @client.command("update")
@@ -211,8 +186,7 @@ def show(target: Target, client_id: str, as_json: bool) -> None:
 @click.option(
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect tokens that are for it."
 )
-@json_option
-@click.pass_obj
+@answers
 def update(
     target: Target,
     /,
@@ -222,9 +196,8 @@ def update(
     public_attributes: tuple[str, ...],
     no_attributes: bool,
     allow_odd_scope: bool,
-    as_json: bool,
     **fields: Any,
-) -> None:
+) -> Answer:
     """Change the given fields of CLIENT. Tokens issued before do not change.
 
     An option that is repeatable replaces all values of its kind.
@@ -244,46 +217,38 @@ def update(
         raise click.UsageError("Nothing to change: give at least one option.")
     clear = [_CLEARED[option] for option in cleared]
     with target.store() as store:
-        changed = admin.update_client(store, client_id, **changes, allow_odd_scope=allow_odd_scope, clear=clear)
-        print_client(changed, as_json)
+        return shown(admin.update_client(store, client_id, **changes, allow_odd_scope=allow_odd_scope, clear=clear))
 
 
 @client.command("disable")
 @client_argument
-@json_option
-@click.pass_obj
-def disable(target: Target, client_id: str, as_json: bool) -> None:
+@answers
+def disable(target: Target, client_id: str) -> Answer:
     """Refuse CLIENT and revoke all of its tokens, at once."""
     with target.store() as store:
         admin.disable_client(store, client_id)
-    text = f"disabled {client_id}; all of its tokens are revoked"
-    print_result({"client_id": client_id, "enabled": False}, text, as_json)
+    return Answer({"client_id": client_id, "enabled": False}, f"disabled {client_id}; all of its tokens are revoked")
 
 
 @client.command("enable")
 @client_argument
-@json_option
-@click.pass_obj
-def enable(target: Target, client_id: str, as_json: bool) -> None:
+@answers
+def enable(target: Target, client_id: str) -> Answer:
     """Issue tokens to CLIENT again. Its earlier tokens stay revoked."""
     with target.store() as store:
         admin.enable_client(store, client_id)
-    print_result({"client_id": client_id, "enabled": True}, f"enabled {client_id}", as_json)
+    return Answer({"client_id": client_id, "enabled": True}, f"enabled {client_id}")
 
 
 @client.command("delete")
 @client_argument
-@click.option("--yes", is_flag=True, help="Skip the confirmation.")
-@json_option
-@click.pass_obj
-def delete(target: Target, client_id: str, yes: bool, as_json: bool) -> None:
+@yes_option
+@answers
+def delete(target: Target, client_id: str, yes: bool) -> Answer:
     """Remove CLIENT and its secrets, and revoke all of its tokens. Its id is never reused."""
-    if as_json and not yes:
-        raise click.UsageError("--json does not prompt: give --yes too.")
     with target.store() as store:
         found = admin.get_client(store, client_id)
         if not yes:
             click.confirm(f"Delete {client_id} ({found.name}) for good, and revoke its tokens?", abort=True, err=True)
         admin.delete_client(store, client_id)
-    text = f"deleted {client_id}; all of its tokens are revoked"
-    print_result({"client_id": client_id, "deleted": True}, text, as_json)
+    return Answer({"client_id": client_id, "deleted": True}, f"deleted {client_id}; all of its tokens are revoked")

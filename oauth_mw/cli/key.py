@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import asdict
@@ -11,13 +12,11 @@ import click
 
 from .. import admin
 from ..admin import KeyStatus
-from ..config import Settings, configure
 from ..errors import AdminError
 from ..keys import JWKS_MAX_AGE, MAX_PEM_BYTES, lead_seconds
 from ..protocols import Store
-from .output import instant, json_option, print_columns, print_json, print_result, print_table
-from .prompts import key_argument, read_credential
 from .target import Target
+from .terminal import Answer, answers, columns, instant, key_argument, read_credential, yes_option
 
 now_option = click.option(
     "--now",
@@ -31,16 +30,12 @@ password_option = click.option(
 )
 
 
-def _settings(target: Target) -> Settings:
-    return configure(target.options_with_secret())
-
-
 def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
     """The arguments for a new key, from the options.
 
     :raises AdminError: a new key would not sign, or workers would replace it.
     """
-    settings = _settings(target)
+    settings = target.settings()
     if settings.signing_key_files:
         raise AdminError("signing_key_files is set: the keys in the store do not sign")
     configured = settings.signing_algorithm if target.config else None
@@ -53,22 +48,21 @@ def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
     }
 
 
-def key_view(key: KeyStatus) -> dict[str, object]:
+def _view(key: KeyStatus) -> dict[str, object]:
     return {**asdict(key), "needed_until": key.needed_until or None}
-
-
-def _print_new(key: KeyStatus, store: Store, how: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(key_view(key))
-    else:
-        pairs = [("kid", key.kid), ("algorithm", key.algorithm), ("state", key.state)]
-        print_columns([*pairs, ("signs from", instant(key.signs_from)), ("private half", _private(key))])
-    for warning in admin.key_warnings(store, secret=how["secret"]):
-        click.echo(f"warning: {warning}", err=True)
 
 
 def _private(key: KeyStatus) -> str:
     return "encrypted" if key.encrypted else "in the clear"
+
+
+def _new(key: KeyStatus, store: Store, how: dict[str, Any]) -> Answer:
+    for warning in admin.key_warnings(store, secret=how["secret"]):
+        click.echo(f"warning: {warning}", err=True)
+    pairs = [("kid", key.kid), ("algorithm", key.algorithm), ("state", key.state)]
+    return Answer(
+        _view(key), columns([*pairs, ("signs from", instant(key.signs_from)), ("private half", _private(key))])
+    )
 
 
 @click.group()
@@ -82,29 +76,23 @@ def key() -> None:
 
 
 @key.command("list")
-@json_option
-@click.pass_obj
-def list_(target: Target, as_json: bool) -> None:
+@answers
+def list_(target: Target) -> Answer:
     """List all keys: which one signs, which is next, which still verify."""
     with target.store() as store:
         keys = admin.list_keys(store)
-    if as_json:
-        print_json([key_view(each) for each in keys])
-        return
-    heads = ["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS_FROM", "NEEDED_UNTIL", "PRIVATE"]
-    rows = []
+    rows = [["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS_FROM", "NEEDED_UNTIL", "PRIVATE"]]
     for each in keys:
         times = (instant(time) for time in (each.created_at, each.signs_from, each.needed_until or None))
         rows.append([each.kid, each.algorithm, each.state, *times, _private(each)])
-    print_table(heads, rows)
+    return Answer([_view(each) for each in keys], columns(rows))
 
 
 @key.command("rotate")
 @click.option("--algorithm", metavar="NAME", help="ES256, EdDSA or RS256; without an ini, that of the last key.")
 @now_option
-@json_option
-@click.pass_obj
-def rotate(target: Target, algorithm: str | None, at_once: bool, as_json: bool) -> None:
+@answers
+def rotate(target: Target, algorithm: str | None, at_once: bool) -> Answer:
     """Make the next key. It signs once all services can have fetched it. All tokens stay valid.
 
     The previous key verifies until its last token has expired. To change key_encryption_secret, rotate with the new
@@ -112,16 +100,15 @@ def rotate(target: Target, algorithm: str | None, at_once: bool, as_json: bool) 
     """
     with target.store() as store:
         how = _for_new(target, algorithm)
-        _print_new(admin.rotate_key(store, at_once=at_once, **how), store, how, as_json)
+        return _new(admin.rotate_key(store, at_once=at_once, **how), store, how)
 
 
 @key.command("import")
 @click.argument("file", metavar="PEM", type=click.File("rb"))
 @password_option
 @now_option
-@json_option
-@click.pass_obj
-def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_once: bool, as_json: bool) -> None:
+@answers
+def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_once: bool) -> Answer:
     """Make a private key from a PEM file (- is stdin) the next key."""
     if file is password_file:
         raise click.UsageError("Both the PEM and its password cannot come from standard input.")
@@ -132,25 +119,21 @@ def import_(target: Target, file: BinaryIO, password_file: BinaryIO | None, at_o
     password = read_credential(password_file, "Password", encoding="utf-8") if password_file else None
     with target.store() as store:
         how = _for_new(target, None)
-        made = admin.import_key(store, pem, password=password, at_once=at_once, **how)
-        _print_new(made, store, how, as_json)
+        return _new(admin.import_key(store, pem, password=password, at_once=at_once, **how), store, how)
 
 
 @key.command("retire", context_settings={"ignore_unknown_options": True})
 @key_argument
-@click.option("--yes", is_flag=True, help="Skip the confirmation.")
-@json_option
-@click.pass_obj
-def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
+@yes_option
+@answers
+def retire(target: Target, kid: str, yes: bool) -> Answer:
     """Remove KEY, and revoke all tokens that it has signed.
 
     If KEY is the one that signs, a new key is made first and signs at once. Afterwards no worker accepts a token of
     KEY; other services may, until they fetch the key set again.
     """
-    if as_json and not yes:
-        raise click.UsageError("--json does not prompt: give --yes too.")
     with target.store() as store:
-        settings = _settings(target)
+        settings = target.settings()
         admin.public_key(store, kid)
         if not yes:
             click.confirm(f"Remove {kid} for good, and revoke all tokens that it has signed?", abort=True, err=True)
@@ -158,7 +141,7 @@ def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
         new = admin.retire_key(store, kid, algorithm=algorithm, secret=settings.key_encryption_secret)
     text = f"retired {kid}; all tokens that it has signed are revoked"
     text += f"\n{new.kid} signs in its place" if new else ""
-    print_result({"kid": kid, "retired": True, "new": key_view(new) if new else None}, text, as_json)
+    return Answer({"kid": kid, "retired": True, "new": _view(new) if new else None}, text)
 
 
 @key.command("export", context_settings={"ignore_unknown_options": True})
@@ -166,44 +149,33 @@ def retire(target: Target, kid: str, yes: bool, as_json: bool) -> None:
 @click.option("--private", is_flag=True, help="Write the private key to a file, encrypted with a strong password.")
 @click.option("-o", "--output", metavar="FILE", help="With --private: the file to create.")
 @password_option
-@json_option
-@click.pass_obj
+@answers
 def export(
-    target: Target, kid: str | None, private: bool, output: str | None, password_file: BinaryIO | None, as_json: bool
-) -> None:
+    target: Target, kid: str | None, private: bool, output: str | None, password_file: BinaryIO | None
+) -> Answer:
     """Print the public key set (JWKS), or KEY alone (JWK)."""
     if private:
-        _export_private(target, kid, output, password_file, as_json)
-        return
+        return _export_private(target, kid, output, password_file)
     if output or password_file:
         raise click.UsageError("-o and --password-file need --private.")
     with target.store() as store:
-        print_json({"keys": admin.public_keys(store)} if kid is None else admin.public_key(store, kid))
+        found = {"keys": admin.public_keys(store)} if kid is None else admin.public_key(store, kid)
+    return Answer(found, json.dumps(found, indent=2))
 
 
-def _export_private(
-    target: Target, kid: str | None, output: str | None, password_file: BinaryIO | None, as_json: bool
-) -> None:
+def _export_private(target: Target, kid: str | None, output: str | None, password_file: BinaryIO | None) -> Answer:
     if kid is None or output is None:
         raise click.UsageError("--private needs KEY and -o FILE.")
     if password_file is None and not sys.stdin.isatty():
         raise click.UsageError("--private needs --password-file, or a terminal to prompt for the password.")
     password = read_credential(password_file or sys.stdin.buffer, "Password", encoding="utf-8", new=True)
     with target.store() as store:
-        secret = _settings(target).key_encryption_secret
+        secret = target.settings().key_encryption_secret
         pem = admin.private_key(store, kid, password=password, secret=secret)
-    _write(output, pem)
-    print_result({"kid": kid, "file": os.path.abspath(output)}, f"wrote {output}", as_json)
-
-
-def _write(path: str, text: str) -> None:
-    """Create a file that only its owner may read.
-
-    :raises AdminError: the file exists.
-    """
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise AdminError(f"{path} is there already") from None
+        raise AdminError(f"{output} is there already") from None
     with open(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
+        file.write(pem)
+    return Answer({"kid": kid, "file": os.path.abspath(output)}, f"wrote {output}")

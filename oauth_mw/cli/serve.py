@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field
 from importlib import import_module
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -22,20 +22,10 @@ from ..config import OPTIONS
 from ..errors import ConfigError, Faults
 from ..middleware import OAuthMiddleware
 from ..paste import SECRET
-from .output import json_option, print_json
 from .target import STORE_NOT_GIVEN, Target, open_or_create, set_option
-
-F = TypeVar("F", bound=Callable[..., Any])
+from .terminal import F, combined, json_option, print_json
 
 log = logging.getLogger("oauth_mw.serve")
-
-
-def option_flags(command: F) -> F:
-    """Add a flag for each option of the middleware except the secret: other users can read a command line."""
-    for name, each in reversed(OPTIONS.items()):
-        if name != SECRET:
-            command = _flag(name, each)(command)
-    return command
 
 
 def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
@@ -47,6 +37,10 @@ def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
     if default not in ("", None, MISSING):
         help += f"  [default: {default:g}]" if isinstance(default, float) else f"  [default: {default}]"
     return click.option(flag, name, multiple=isinstance(each.default, tuple), metavar="VALUE", help=help)
+
+
+# A flag for each option except the secret: other users can read a command line.
+option_flags = combined(*(_flag(name, each) for name, each in OPTIONS.items() if name != SECRET))
 
 
 @click.command()
@@ -78,7 +72,7 @@ def serve(
     create_server = _waitress()
     wrapped = _load(app)
     faults = Faults()
-    options: dict[str, Any] = {**target.reading(config, variables).options_with_secret(faults), **_given(flags)}
+    options: dict[str, Any] = {**target.reading(config, variables).options(faults), **_given(flags)}
     if "store" not in options:
         raise ConfigError("store", STORE_NOT_GIVEN)
     settings = judge(options, faults)

@@ -11,8 +11,8 @@ from .. import admin
 from ..errors import ConfigError, StoreOutdated, StoreUnavailable
 from ..protocols import Store
 from ..stores import open_store, shown, upgrade_store
-from .output import instant, json_option, print_columns, print_json, print_table
 from .target import Target, sqlite_file
+from .terminal import Answer, answers, columns, instant
 
 
 @click.group()
@@ -23,9 +23,8 @@ def store() -> None:
 @store.command("copy")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@json_option
-@click.pass_obj
-def copy(before: Target, source: str, target: str, as_json: bool) -> None:
+@answers
+def copy(before: Target, /, source: str, target: str) -> Answer:
     """Copy a whole store: clients, secrets, live tokens, revocations and signing keys.
 
     FROM and TO are store URLs. TO is created if it is missing; else it must be empty, or a copy of FROM without changes
@@ -36,7 +35,6 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         here = _open(opened, before, source, "FROM")
         there = _open(opened, before, target, "TO", create=True)
         copied = _copy(here, there)
-        urls = here.url, there.url
     parts = {
         "clients": copied.clients,
         "secrets": copied.secrets,
@@ -45,13 +43,11 @@ def copy(before: Target, source: str, target: str, as_json: bool) -> None:
         "log entries": copied.events,
         "signing keys": copied.keys,
     }
-    if as_json:
-        counts = {name.replace(" ", "_"): {"moved": part.copied, "there": part.present} for name, part in parts.items()}
-        print_json({"from": urls[0], "to": urls[1], "changed": copied.changed, **counts})
-        return
-    click.echo(f"copied {urls[0]} to {urls[1]}" if copied.changed else f"{urls[1]} had all of {urls[0]} already")
+    counts = {name.replace(" ", "_"): {"moved": part.copied, "there": part.present} for name, part in parts.items()}
+    done = f"copied {here.url} to {there.url}" if copied.changed else f"{there.url} had all of {here.url} already"
     rows = [(name, str(part.copied), str(part.present)) for name, part in parts.items()]
-    print_table(["WHAT", "COPIED", "PRESENT BEFORE"], rows)
+    table = columns([("WHAT", "COPIED", "PRESENT BEFORE"), *rows])
+    return Answer({"from": here.url, "to": there.url, "changed": copied.changed, **counts}, f"{done}\n{table}")
 
 
 def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
@@ -76,35 +72,26 @@ def _copy(source: Store, target: Store) -> admin.Copied:
 
 @store.command("upgrade")
 @click.option("--yes", is_flag=True, help="Do not ask whether there is a backup.")
-@json_option
-@click.pass_obj
-def upgrade(target: Target, yes: bool, as_json: bool) -> None:
+@answers
+def upgrade(target: Target, yes: bool) -> Answer:
     """Upgrade a store that an older version of oauth_mw made.
 
     Stop all processes that use the store first. Clients, secrets, live tokens, revocations and signing keys stay. Of an
     SQLite database, a copy is kept beside it; of any other store, make a backup first.
     """
     url, timeout = target.place()
-    outdated, copy = _is_outdated(url, timeout), ""
-    if outdated:
-        if not sqlite_file(url) and not yes:
-            click.echo(f"about to upgrade {shown(url)}", err=True)
-            click.confirm("Is there a backup, and are all processes that use it stopped?", abort=True, err=True)
-        copy = _upgrade(url, timeout)
-    if as_json:
-        print_json({"store": shown(url), "upgraded": outdated, "copy": copy or None})
-        return
-    click.echo(f"upgraded {shown(url)}" if outdated else f"{shown(url)} is up to date")
-    if copy:
-        click.echo(f"kept a copy of it as it was: {copy}")
-
-
-def _is_outdated(url: str, timeout: float) -> bool:
     try:
         open_store(url, timeout=timeout).close()
     except StoreOutdated:
-        return True
-    return False
+        pass
+    else:
+        return Answer({"store": shown(url), "upgraded": False, "copy": None}, f"{shown(url)} is up to date")
+    if not sqlite_file(url) and not yes:
+        click.echo(f"about to upgrade {shown(url)}", err=True)
+        click.confirm("Is there a backup, and are all processes that use it stopped?", abort=True, err=True)
+    copy = _upgrade(url, timeout)
+    kept = f"\nkept a copy of it as it was: {copy}" if copy else ""
+    return Answer({"store": shown(url), "upgraded": True, "copy": copy or None}, f"upgraded {shown(url)}{kept}")
 
 
 def _upgrade(url: str, timeout: float) -> str:
@@ -120,9 +107,8 @@ def _upgrade(url: str, timeout: float) -> str:
 
 
 @store.command("info")
-@json_option
-@click.pass_obj
-def info(target: Target, as_json: bool) -> None:
+@answers
+def info(target: Target) -> Answer:
     """Show what is in the store.
 
     Revoked tokens count as unexpired until they expire.
@@ -130,39 +116,31 @@ def info(target: Target, as_json: bool) -> None:
     with target.store() as opened:
         found, url = admin.stats(opened), opened.url
     seconds = found.position // 1_000_000 or None
-    if as_json:
-        print_json(
-            {
-                "store": url,
-                "engine": found.engine,
-                "engine_version": found.engine_version,
-                "schema_version": found.schema_version,
-                "store_id": found.store_id,
-                "log_position": found.position,
-                "log_time": seconds,
-                "log_entries": found.events,
-                "clients": {"enabled": found.enabled, "disabled": found.disabled, "deleted": found.deleted},
-                "secrets": found.secrets,
-                "signing_keys": found.keys,
-                "tokens": {"unexpired": found.unexpired, "expired": found.expired},
-                "size": found.size,
-            }
-        )
-        return
-    pairs = [
-        ("store", url),
-        ("engine", f"{found.engine} {found.engine_version}"),
-        ("schema version", str(found.schema_version)),
-        ("store id", found.store_id),
-        ("log position", f"{found.position} ({instant(seconds)})" if seconds else str(found.position)),
-        ("log entries", str(found.events)),
-        ("clients", f"{found.enabled} enabled, {found.disabled} disabled, {found.deleted} deleted"),
-        ("secrets", str(found.secrets)),
-        ("signing keys", str(found.keys)),
-        ("tokens", f"{found.unexpired} unexpired, {found.expired} expired and not yet swept"),
-        ("size", _size(found.size)),
-    ]
-    print_columns(pairs)
+    view = {
+        "store": url,
+        "engine": found.engine,
+        "engine_version": found.engine_version,
+        "schema_version": found.schema_version,
+        "store_id": found.store_id,
+        "log_position": found.position,
+        "log_time": seconds,
+        "log_entries": found.events,
+        "clients": {"enabled": found.enabled, "disabled": found.disabled, "deleted": found.deleted},
+        "secrets": found.secrets,
+        "signing_keys": found.keys,
+        "tokens": {"unexpired": found.unexpired, "expired": found.expired},
+        "size": found.size,
+    }
+    text = {
+        **view,
+        "engine": f"{found.engine} {found.engine_version}",
+        "log_position": f"{found.position} ({instant(seconds)})" if seconds else found.position,
+        "clients": f"{found.enabled} enabled, {found.disabled} disabled, {found.deleted} deleted",
+        "tokens": f"{found.unexpired} unexpired, {found.expired} expired and not yet swept",
+        "size": _size(found.size),
+    }
+    del text["engine_version"], text["log_time"]
+    return Answer(view, columns([(name.replace("_", " "), str(value)) for name, value in text.items()]))
 
 
 def _size(count: int | None) -> str:

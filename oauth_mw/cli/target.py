@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..assembly import judge
-from ..config import configure
+from ..config import Settings, configure
 from ..errors import ConfigError, Faults
 from ..permissions import belongs_to_root
 from ..protocols import Store
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from .ini import Section
 
 SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
-_SQLITE = "sqlite:///"
 STORE_NOT_GIVEN = "is missing: give --store URL or --config INI, or set OAUTH_MW_STORE"
+_SQLITE = "sqlite:///"
 
 
 def _variables(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -57,6 +57,7 @@ class Target:
     def section(self, faults: Faults) -> Section:
         """The section of the ini.
 
+        :param faults: receives the faults of its options.
         :raises ConfigError: the ini cannot be read, or has no section of ours.
         """
         try:
@@ -65,27 +66,26 @@ class Target:
             raise ConfigError(str(self.config), "reading it needs PasteDeploy: pip install 'oauth_mw[paste]'") from None
         return read_section(str(self.config), self.variables, faults)
 
-    def options(self, faults: Faults | None = None) -> dict[str, object]:
+    def options(self, faults: Faults, *, secret: bool = True) -> dict[str, object]:
         """The middleware's options: those of the ini, and the store.
 
-        :param faults: receives the faults of the ini's options, which are raised without it.
-        :raises ConfigError: the ini cannot be read, or has no section of ours.
+        :param secret: take ``key_encryption_secret`` from the environment if the ini has none. It is no flag: other
+            users could read it in the process list.
         """
-        found = Faults() if faults is None else faults
-        options = dict(self.section(found).options) if self.config else {}
-        url = self.url or (None if self.config else self.environ_url)
-        if url:
+        options = dict(self.section(faults).options) if self.config else {}
+        if url := self.url or (None if self.config else self.environ_url):
             options["store"] = url
-        if faults is None and found:
-            judge(options, found)
-        return options
-
-    def options_with_secret(self, faults: Faults | None = None) -> dict[str, object]:
-        """The same with ``key_encryption_secret``. It is no flag: other users could read it in the process list."""
-        options = self.options(faults)
-        if not options.get("key_encryption_secret"):
+        if secret and not options.get("key_encryption_secret"):
             options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
         return options
+
+    def settings(self, url: str | None = None, *, secret: bool = True) -> Settings:
+        """The checked options. The parameters are those of :meth:`place` and :meth:`options`."""
+        faults = Faults()
+        options = self.options(faults, secret=secret) | ({} if url is None else {"store": url})
+        if not options and not faults:
+            raise ConfigError("store", STORE_NOT_GIVEN)
+        return judge(options, faults) if faults else configure(options)
 
     def place(self, url: str | None = None) -> tuple[str, float]:
         """The URL of the store, and the seconds that one operation may wait for it.
@@ -93,10 +93,7 @@ class Target:
         :param url: the URL of another store than the one named before the command.
         :raises ConfigError: the store is not named or is in memory, or an option is wrong.
         """
-        options = {**self.options(), "store": url} if url is not None else self.options()
-        if not options:
-            raise ConfigError("store", STORE_NOT_GIVEN)
-        settings = configure(options)
+        settings = self.settings(url, secret=False)
         if str(settings.store).startswith("memory:"):
             raise ConfigError("store", "memory:// is lost when the command ends: use sqlite:///file")
         return str(settings.store), settings.store_timeout_seconds
@@ -105,10 +102,9 @@ class Target:
     def store(self, *, create: bool = False, url: str | None = None) -> Iterator[Store]:
         """Open the store, and close it at the end.
 
-        :param url: the URL of another store than the one named before the command.
         :param create: create the store if it is missing, and print its URL.
-        :raises ConfigError: the store is missing or cannot be used, or an option is wrong.
-        :raises StoreUnavailable: the store does not answer.
+        :raises ConfigError: it is missing or cannot be used, or as :meth:`place` does.
+        :raises StoreUnavailable: it does not answer.
         """
         url, timeout = self.place(url)
         opened = (open_or_create if create else open_store)(url, timeout=timeout)

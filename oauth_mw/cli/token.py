@@ -1,20 +1,24 @@
-"""``oauth-mw token``: inspect and revoke tokens."""
+"""``oauth-mw token``: inspect and revoke tokens; and ``oauth-mw purge``, which removes expired ones."""
 
 from __future__ import annotations
 
 import re
 import sys
+import time
 from typing import Any
 
 import click
 
 from .. import admin
-from ..config import configure
+from ..admin.tokens import PURGE_ROWS
 from ..errors import NotFound
+from ..protocols import Store
 from ..tokens.jws import is_compact
-from .output import attribute_text, instant, json_option, print_columns, print_json, print_result
-from .prompts import client_argument, read_credential
+from ..tokens.opaque import CLOCK_MARGIN
 from .target import Target
+from .terminal import Answer, answers, attribute_text, client_argument, columns, instant, read_credential
+
+LONG_WORK = 10_000  # expired tokens, from which a purge shows a bar
 
 _ID = re.compile(r"[0-9a-f]{64}")
 
@@ -38,12 +42,6 @@ def _named(words: tuple[str, ...]) -> bytes | str:
     return admin.token_key(token_id)
 
 
-def _keys(target: Target) -> dict[str, Any]:
-    """The options that locate the keys for JWTs."""
-    settings = configure(target.options_with_secret())
-    return {"files": settings.signing_key_files, "secret": settings.key_encryption_secret}
-
-
 @click.group()
 def token() -> None:
     """Inspect and revoke tokens.
@@ -54,9 +52,8 @@ def token() -> None:
 
 @token.command("inspect", context_settings=_ANYTHING)
 @token_argument
-@json_option
-@click.pass_obj
-def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
+@answers
+def inspect(target: Target, words: tuple[str, ...]) -> Answer:
     """Show the fields of a token. A JWT has no row in the store: pass it itself."""
     named = _named(words)
     with target.store() as store:
@@ -65,23 +62,21 @@ def inspect(target: Target, words: tuple[str, ...], as_json: bool) -> None:
         else:
             found = admin.inspect_token(store, named)
     names = ("token_id", "client_id", "scope", "audience", "state", "issued_at", "expires_at", "attributes")
-    if as_json:
-        print_json({name: getattr(found, name) for name in names} | {"attributes": dict(found.attributes)})
-        return
+    view = {name: getattr(found, name) for name in names} | {"attributes": dict(found.attributes)}
     text = {
+        **view,
         "audience": " ".join(found.audience),
         "issued_at": instant(found.issued_at),
         "expires_at": instant(found.expires_at),
         "attributes": attribute_text(found.attributes),
     }
-    print_columns([(name.removesuffix("_at"), text.get(name) or getattr(found, name)) for name in names])
+    return Answer(view, columns([(name.removesuffix("_at"), value) for name, value in text.items()]))
 
 
 @token.command("revoke", context_settings=_ANYTHING)
 @token_argument
-@json_option
-@click.pass_obj
-def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
+@answers
+def revoke(target: Target, words: tuple[str, ...]) -> Answer:
     """Revoke a token. A JWT has no row in the store: pass it itself."""
     named = _named(words)
     with target.store() as store:
@@ -90,14 +85,19 @@ def revoke(target: Target, words: tuple[str, ...], as_json: bool) -> None:
         else:
             token_id, revoked = named.hex(), admin.revoke_token(store, named)
     text = f"revoked {token_id}" if revoked else f"{token_id} was revoked or expired before"
-    print_result({"token_id": token_id, "revoked": revoked}, text, as_json)
+    return Answer({"token_id": token_id, "revoked": revoked}, text)
+
+
+def _keys(target: Target) -> dict[str, Any]:
+    """The options that locate the keys for JWTs."""
+    settings = target.settings()
+    return {"files": settings.signing_key_files, "secret": settings.key_encryption_secret}
 
 
 @token.command("revoke-all")
 @client_argument
-@json_option
-@click.pass_obj
-def revoke_all(target: Target, client_id: str, as_json: bool) -> None:
+@answers
+def revoke_all(target: Target, client_id: str) -> Answer:
     """Revoke all tokens of CLIENT. It may request new ones."""
     with target.store() as store:
         try:
@@ -105,5 +105,26 @@ def revoke_all(target: Target, client_id: str, as_json: bool) -> None:
         except NotFound:
             # It may be a token by mistake, so it is not shown again.
             raise NotFound("there is no client with this id") from None
-    text = f"all tokens of {client_id} are revoked"
-    print_result({"client_id": client_id, "tokens_ended": True}, text, as_json)
+    return Answer({"client_id": client_id, "tokens_ended": True}, f"all tokens of {client_id} are revoked")
+
+
+@click.command()
+@answers
+def purge(target: Target) -> Answer:
+    """Remove all tokens that expired more than a minute ago. Workers remove some at every hundredth issue."""
+    with target.store() as store:
+        removed = _purge(store)
+    return Answer({"removed": removed}, f"removed {removed} expired token{'' if removed == 1 else 's'}")
+
+
+def _purge(store: Store) -> int:
+    steps = admin.purge(store)
+    removed = next(steps, 0)
+    # Counting is slow, and Redis removes expired tokens by itself.
+    if removed < PURGE_ROWS or (due := store.count_tokens(before=int(time.time()) - CLOCK_MARGIN)) < LONG_WORK:
+        return removed + sum(steps)
+    with click.progressbar(length=due, label="purging", file=sys.stderr) as bar:
+        for swept in steps:
+            removed += swept
+            bar.update(swept)
+    return removed

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from oauth_mw.admin.tokens import PURGE_ROWS
-from oauth_mw.cli.purge import LONG_WORK
+from oauth_mw.cli.token import LONG_WORK
 from oauth_mw.stores.sql.store import SQLStore
 
 OLD = int(time.time()) - 600
