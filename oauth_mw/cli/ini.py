@@ -10,14 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from paste.deploy.loadwsgi import (  # type: ignore[import-untyped]
-    APP,
-    FILTER,
-    FILTER_APP,
-    FILTER_WITH,
-    ConfigLoader,
-    LoaderContext,
-)
+from paste.deploy import loadwsgi  # type: ignore[import-untyped]
 
 from ..errors import ConfigError, Faults
 from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
@@ -45,7 +38,7 @@ class Section:
     written: Mapping[str, object]
 
 
-class _Loader(ConfigLoader):  # type: ignore[misc]
+class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
     """Reads the sections of an app as a start does, but imports nothing of other packages.
 
     :param wanted: the file and name of our section.
@@ -64,7 +57,7 @@ class _Loader(ConfigLoader):  # type: ignore[misc]
                 loader.update_defaults(global_conf or {}, overwrite=False)
                 return loader.get_context(object_type, file[1], global_conf)
             if not _USE.fullmatch(name or ""):
-                return LoaderContext(None, object_type, None, dict(global_conf or {}), {}, self)
+                return loadwsgi.LoaderContext(None, object_type, None, dict(global_conf or {}), {}, self)
             return super().get_context(object_type, name, global_conf)
         context = super().get_context(object_type, name, global_conf)
         section = self.find_config_section(object_type, name)
@@ -73,8 +66,8 @@ class _Loader(ConfigLoader):  # type: ignore[misc]
         if section.startswith(_COMPOSITES):
             # The factory loads apps by the values that it is given, with its own variables.
             for value in " ".join(context.local_conf.values()).split():
-                if _named(self, APP, value):
-                    self.get_context(APP, value, context.global_conf)
+                if _named(self, loadwsgi.APP, value):
+                    self.get_context(loadwsgi.APP, value, context.global_conf)
         return context
 
     def _context_from_explicit(self, object_type: Any, local_conf: dict[str, str], *others: Any) -> Any:
@@ -103,7 +96,7 @@ def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Se
         loader = _Loader(path)
         loader.update_defaults(variables, overwrite=False)
         section = _find(loader, path, name)
-        contexts = _contexts(loader, section, path, variables)
+        contexts = _contexts(loader, section, place, variables)
     except OSError as error:
         raise ConfigError(_source(error.filename, path), f"cannot be read ({error.strerror})") from None
     except (configparser.Error, UnicodeDecodeError) as error:
@@ -164,7 +157,7 @@ def _our_sections(loader: _Loader) -> Iterator[str]:
     ours = False
     for section in loader.parser.sections():
         try:
-            if section.partition(":")[0] in _OURS and _is_ours(loader, section, set()):
+            if section.partition(":")[0] in _OURS and _is_ours(loader, section):
                 ours = True
                 yield section
         except (OSError, configparser.Error, UnicodeDecodeError) as error:
@@ -173,19 +166,34 @@ def _our_sections(loader: _Loader) -> Iterator[str]:
         raise unreadable[0]
 
 
-def _is_ours(loader: _Loader, section: str, seen: set[tuple[str, str]]) -> bool:
+def _is_ours(loader: _Loader, section: str) -> bool:
     """True if the section leads to our factories, itself or by the sections and files that it uses.
 
     :raises OSError: a file that it uses cannot be read.
     """
+    for each, name in _reached(loader, section, ("use",), (loadwsgi.FILTER,), set()):
+        use, *factories = (each.parser.get(name, key, fallback="") for key in ("use", *_FACTORIES))
+        if _USE.fullmatch(use) or (not use and any(text.startswith(_FACTORY_MODULE) for text in factories)):
+            return True
+    return False
+
+
+def _reached(
+    loader: _Loader, section: str, keys: tuple[str, ...], types: tuple[Any, ...], seen: set[tuple[str, str]]
+) -> Iterator[tuple[_Loader, str]]:
+    """The section, and those that it leads to by what ``keys`` name, also in other files.
+
+    :raises OSError: a file cannot be read.
+    """
     if (loader.filename, section) in seen:
-        return False
+        return
     seen.add((loader.filename, section))
-    use = loader.parser.get(section, "use", fallback="")
-    if not use:
-        return any(loader.parser.get(section, key, fallback="").startswith(_FACTORY_MODULE) for key in _FACTORIES)
-    used = _named(loader, FILTER, use)
-    return bool(_USE.fullmatch(use)) or (used is not None and _is_ours(*used, seen))
+    yield loader, section
+    for key in loader.parser.options(section) if section.startswith(_COMPOSITES) else keys:
+        for word in loader.parser.get(section, key, fallback="").split():
+            for named in (_named(loader, each, word) for each in types):
+                if named is not None:
+                    yield from _reached(*named, keys, types, seen)
 
 
 def _named(loader: _Loader, object_type: Any, name: str) -> tuple[_Loader, str] | None:
@@ -201,49 +209,45 @@ def _named(loader: _Loader, object_type: Any, name: str) -> tuple[_Loader, str] 
         return None
 
 
-def _leads(loader: _Loader, section: str, wanted: tuple[str, str], seen: set[tuple[str, str]]) -> bool:
-    """True if an app's section leads to the ``wanted`` one."""
-    if (loader.filename, section) == wanted:
-        return True
-    if (loader.filename, section) in seen:
-        return False
-    seen.add((loader.filename, section))
-    keys = loader.parser.options(section) if section.startswith(_COMPOSITES) else _LOADED_BY
-    for key in keys:
-        for word in loader.parser.get(section, key, fallback="").split():
-            for object_type in (APP, FILTER):
-                named = _named(loader, object_type, word)
-                if named is not None and _leads(*named, wanted, seen):
-                    return True
-    return False
+def _apps(loader: _Loader, section: str, place: str) -> list[str]:
+    """The sections of the apps that a start may load and that lead to ``section``: ``main``, if it is one of them.
 
-
-def _apps(loader: _Loader, section: str) -> list[str]:
-    """The sections of the apps that a start may load and that lead to ``section``: ``main``, if it is one of them."""
-    apps = []
+    :raises ConfigError: ``main`` leads to the filter of another file, and ``place`` does not name ``section``.
+    """
+    mains: list[str] = []
+    others: list[str] = []
     for app in loader.parser.sections():
         kind, _, name = app.partition(":")
+        if kind not in _APPS:
+            continue
+        is_main, wanted = name.strip() in ("", "main"), (loader.filename, section)
         try:
-            leads = kind in _APPS and _leads(loader, app, (loader.filename, section), set())
+            reached = _reached(loader, app, _LOADED_BY, (loadwsgi.APP, loadwsgi.FILTER), set())
+            filters = {(each.filename, name) for each, name in reached if _is_ours(each, name)}
         except (OSError, configparser.Error, UnicodeDecodeError):  # sections of other packages may be unreadable
-            leads = name.strip() in ("", "main")
-        apps += [app] * leads
-    return [app for app in apps if app.partition(":")[2].strip() in ("", "main")] or apps
+            filters = {wanted} if is_main else set()
+        if wanted in filters:
+            (mains if is_main else others).append(app)
+        elif is_main and filters and not place.partition("#")[2]:
+            reason = f"[{app}] does not load [{section}], but the filter of {min(filters)[0]}"
+            raise ConfigError(place, f"{reason}: name that file, or choose {place}#{section}")
+    return mains or others
 
 
-def _contexts(loader: _Loader, section: str, path: str, variables: Mapping[str, str]) -> list[Any]:
+def _contexts(loader: _Loader, section: str, place: str, variables: Mapping[str, str]) -> list[Any]:
     """The contexts with which PasteDeploy calls our factory.
 
     :raises ConfigError: PasteDeploy does not load the section, or an app around it, or drops an option.
     """
+    path = place.partition("#")[0]
     loader.wanted = (loader.filename, section)
     loading = section
     try:
-        for loading in _apps(loader, section):
-            loader.get_context(APP, loading.partition(":")[2].strip() or None, dict(variables))
+        for loading in _apps(loader, section, place):
+            loader.get_context(loadwsgi.APP, loading.partition(":")[2].strip() or None, dict(variables))
         if not loader.found:
             loading = section
-            loader.get_context(FILTER, section.partition(":")[2].strip() or None, dict(variables))
+            loader.get_context(loadwsgi.FILTER, section.partition(":")[2].strip() or None, dict(variables))
     except KeyError as error:
         raise _unknown_variable(loader, loading, error.args[0]) from None
     except ImportError:
@@ -265,8 +269,8 @@ def _innermost(context: Any, section: str, path: str) -> Any:
 
     :raises ConfigError: it does not hold our factory, or PasteDeploy drops an option.
     """
-    while context.object_type in (FILTER_APP, FILTER_WITH):
-        inner = context.filter_context if context.object_type is FILTER_APP else context.next_context
+    while context.object_type in (loadwsgi.FILTER_APP, loadwsgi.FILTER_WITH):
+        inner = context.filter_context if context.object_type is loadwsgi.FILTER_APP else context.next_context
         for option in context.local_conf.items() - inner.local_conf.items():
             reason = f"[{section}] uses a section that has filter-with, for which PasteDeploy drops this option"
             raise ConfigError(option[0], f"{reason}: put filter-with into [{section}]")

@@ -223,6 +223,15 @@ def test_check_accepts_what_a_start_accepts(write, tmp_path, text):
     assert run("check", "app.ini").exit_code == 0
 
 
+@pytest.mark.parametrize("app", [WEB.replace("web", "main"), "[app:main]\nuse = config:other.ini#web\n"])
+def test_a_filter_that_main_does_not_load_is_read_only_by_its_name(write, tmp_path, app):
+    write(SHOP + app.replace("oauth", "config:other.ini#oauth"), {"other.ini": SHOP + WEB})
+
+    with pytest.raises(ConfigError, match=f"does not load .filter:oauth., but the filter of {tmp_path}/other.ini"):
+        read("app.ini")
+    assert read("app.ini#oauth").options["realm"] == "base"
+
+
 def test_a_variable_that_the_pipeline_sets_is_read_from_it(write):
     write(SHOP.replace("realm =", "get realm =") + MAIN + "set base = shop\n")
 
@@ -276,7 +285,7 @@ def test_what_is_no_variable_is_refused_without_it(write, words):
 def test_without_pastedeploy_it_says_what_to_install(write, monkeypatch):
     write(BASE)
     monkeypatch.delitem(sys.modules, "oauth_mw.cli.ini")
-    monkeypatch.setitem(sys.modules, "paste.deploy.loadwsgi", None)
+    monkeypatch.setitem(sys.modules, "paste.deploy", None)
 
     answers = [run("check", "app.ini"), run("--config", "app.ini", "client", "list")]
 
