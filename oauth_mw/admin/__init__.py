@@ -2,7 +2,8 @@
 
 Every change survives power loss once the call has returned. With SQLite, each worker sees a revocation at its next
 request; with PostgreSQL and Redis, within ``revocation_lag_seconds``. Every function raises ``StoreUnavailable`` if the
-store does not answer.
+store does not answer; ``NotFound`` if the client, secret, token or key that it is given does not exist; and
+``AdminError`` if a change is not allowed.
 """
 
 from __future__ import annotations
@@ -36,38 +37,9 @@ from .keys import (
 )
 from .tokens import TokenStatus, inspect_jwt, inspect_token, purge, revoke_jwt, revoke_token, token_key
 
-__all__ = [
-    "Copied",
-    "Count",
-    "KeyStatus",
-    "NewClient",
-    "NewSecret",
-    "TokenStatus",
-    "add_client",
-    "add_secret",
-    "client_warnings",
-    "copy_store",
-    "delete_client",
-    "disable_client",
-    "enable_client",
-    "get_client",
-    "stats",
-    "import_key",
-    "inspect_jwt",
-    "inspect_token",
-    "key_warnings",
-    "list_clients",
-    "list_keys",
-    "private_key",
-    "public_key",
-    "public_keys",
-    "purge",
-    "retire_key",
-    "revoke_all_tokens",
-    "revoke_secret",
-    "revoke_jwt",
-    "revoke_token",
-    "rotate_key",
-    "token_key",
-    "update_client",
-]
+__all__ = ["NewClient", "NewSecret", "add_client", "add_secret", "client_warnings", "delete_client", "disable_client"]
+__all__ += ["enable_client", "get_client", "list_clients", "revoke_all_tokens", "revoke_secret", "update_client"]
+__all__ += ["Copied", "Count", "copy_store", "stats"]
+__all__ += ["KeyStatus", "import_key", "key_warnings", "list_keys", "private_key", "public_key", "public_keys"]
+__all__ += ["retire_key", "rotate_key"]
+__all__ += ["TokenStatus", "inspect_jwt", "inspect_token", "purge", "revoke_jwt", "revoke_token", "token_key"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
@@ -88,7 +88,7 @@ def add_client(
 
 
 def get_client(store: ClientStore, client_id: str) -> Client:
-    """Return a client; :exc:`NotFound` is raised if there is none with this id."""
+    """Return a client."""
     return _found(store.find_client(_possible(client_id)), client_id)
 
 
@@ -128,7 +128,6 @@ def update_client(
     :param clear: fields to remove: ``default_scope``, ``lifetime``, ``token_format``, ``audiences``,
         ``default_audience``.
     :raises AdminError: a value is not allowed.
-    :raises NotFound: there is no such client.
     """
     if not set(clear) <= CLEARED.keys():
         raise AdminError(f"only these can be cleared: {', '.join(CLEARED)}")
@@ -140,30 +139,21 @@ def update_client(
         values, public = change(client, attributes, public_attributes)
         return check_client(replace(client, **new, attributes=MappingProxyType(values), public_attributes=public))
 
-    return _found(store.update_client(_possible(client_id), changed), client_id)
+    return _change(store, client_id, changed)
 
 
 def enable_client(store: ClientStore, client_id: str) -> None:
-    """Issue tokens to the client again. Its earlier tokens stay revoked.
-
-    :raises NotFound: there is no such client.
-    """
-    _found(store.update_client(_possible(client_id), lambda client: replace(client, enabled=True)), client_id)
+    """Issue tokens to the client again. Its earlier tokens stay revoked."""
+    _change(store, client_id, lambda client: replace(client, enabled=True))
 
 
 def disable_client(store: ClientStore, client_id: str) -> None:
-    """Refuse the client and revoke all of its tokens.
-
-    :raises NotFound: there is no such client.
-    """
-    _found(store.update_client(_possible(client_id), disabled, revoke_tokens=True), client_id)
+    """Refuse the client and revoke all of its tokens."""
+    _change(store, client_id, disabled, revoke_tokens=True)
 
 
 def delete_client(store: ClientStore, client_id: str) -> None:
-    """Remove the client and its secrets, and revoke all of its tokens. Its id is never reused.
-
-    :raises NotFound: there is no such client.
-    """
+    """Remove the client and its secrets, and revoke all of its tokens. Its id is never reused."""
     deleted: list[Client] = []
     store.update_client(_possible(client_id), deleted.append, revoke_tokens=True)  # append returns None
     _found(deleted, client_id)
@@ -185,30 +175,22 @@ def add_secret(
     :param not_after: the Unix second from which it is refused.
     :param secret: an existing secret, also a guessable one with ``allow_weak_secret``; by default 256 random bits.
     :raises AdminError: the client has too many secrets, this one is weak, or ``not_after`` has passed.
-    :raises NotFound: there is no such client.
     """
     now = int(clock())
     if not_after is not None and not now < not_after <= LAST_SECOND:
         raise AdminError("not_after is in the past, or after the year 2105")
     new = _secret(secret, _possible(client_id), allow_weak_secret, now, read_name(label), not_after)
-    _found(store.update_client(client_id, lambda client: with_secret(client, new.record)), client_id)
+    _change(store, client_id, partial(with_secret, secret=new.record))
     return new
 
 
 def revoke_secret(store: ClientStore, client_id: str, secret_id: str, *, and_tokens: bool = False) -> None:
-    """Revoke a secret; with ``and_tokens`` also all tokens of the client.
-
-    :raises NotFound: there is no such client or secret.
-    """
-    change = partial(without_secret, secret_id=secret_id)
-    _found(store.update_client(_possible(client_id), change, revoke_tokens=and_tokens), client_id)
+    """Revoke a secret; with ``and_tokens`` also all tokens of the client."""
+    _change(store, client_id, partial(without_secret, secret_id=secret_id), revoke_tokens=and_tokens)
 
 
 def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
-    """Revoke all tokens of a client. It may request new ones.
-
-    :raises NotFound: there is no such client.
-    """
+    """Revoke all tokens of a client. It may request new ones."""
     _found(revoke_all(store, _possible(client_id)), client_id)
 
 
@@ -226,7 +208,6 @@ def disabled(client: Client) -> Client:
 
 
 def with_secret(client: Client, secret: ClientSecret) -> Client:
-    """Add a secret; ``AdminError`` is raised if the client has the maximum number."""
     if secret in client.secrets:  # a store may repeat a change whose outcome is unknown
         return client
     if len(client.secrets) >= MAX_SECRETS:
@@ -235,18 +216,20 @@ def with_secret(client: Client, secret: ClientSecret) -> Client:
 
 
 def without_secret(client: Client, secret_id: str) -> Client:
-    """Remove a secret; ``NotFound`` is raised if the client has none with this id."""
     left = tuple(secret for secret in client.secrets if secret.secret_id != secret_id)
     if len(left) == len(client.secrets):
         raise NotFound(f"client {client.client_id!r} has no secret {secret_id!r}")
     return replace(client, secrets=left)
 
 
-def _possible(client_id: str) -> str:
-    """Return an id that a client can have. Others never reach the store, which may be unable to encode them.
+def _change(
+    store: ClientStore, client_id: str, change: Callable[[Client], Client], *, revoke_tokens: bool = False
+) -> Client:
+    return _found(store.update_client(_possible(client_id), change, revoke_tokens=revoke_tokens), client_id)
 
-    :raises NotFound: no client can have it.
-    """
+
+def _possible(client_id: str) -> str:
+    """Return an id that a client can have. Others never reach the store, which may be unable to encode them."""
     return _found(client_id if is_printable(client_id) else None, client_id)
 
 

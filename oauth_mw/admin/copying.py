@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
@@ -25,7 +26,7 @@ class Count(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """What came of a copy."""
+    """The result of a copy."""
 
     clients: Count
     secrets: Count
@@ -41,10 +42,7 @@ class Copied:
 
 
 def stats(store: Store, *, clock: Clock = time.time) -> StoreStats:
-    """What a store holds.
-
-    :raises StoreUnavailable: it does not answer.
-    """
+    """What a store holds."""
     return store.stats(int(clock()))
 
 
@@ -118,11 +116,10 @@ class _Copying:
     def _count_events(self) -> int:
         """How many of the source's events the target has."""
         count = 0
-        for batch in self._read(self._reader.read_events(0)) if self._position else ():
-            here = sum(event.position <= self._position for event in batch)
-            count += here
-            if here < len(batch):
+        for event in chain.from_iterable(self._read(self._reader.read_events(0)) if self._position else ()):
+            if event.position > self._position:
                 break
+            count += 1
         return count
 
     def _copy_all_but_tokens(self) -> None:
@@ -138,9 +135,7 @@ class _Copying:
         self._copy_keys(new=True)
 
     def _copy_keys(self, *, new: bool) -> None:
-        """
-        :param new: also those that the target does not have yet.
-        """
+        """Copy the keys that the target has; with ``new`` also the others."""
         with _naming(self._source):
             there = self._source.read_keys()
         with _naming(self._target):

@@ -40,10 +40,7 @@ class KeyStatus:
 
 
 def list_keys(store: Store, *, clock: Clock = time.time) -> list[KeyStatus]:
-    """All signing keys, in the order in which they sign.
-
-    :raises StoreUnavailable: the store does not answer.
-    """
+    """All signing keys, in the order in which they sign."""
     records, now = store.read_keys().keys, int(clock())
     return [_status(record, records, now) for record in records]
 
@@ -128,7 +125,6 @@ def retire_key(
     signs at once and is returned; services refuse its tokens until they read the key set again. ``wait`` is called for
     the second and a half until all workers use it.
 
-    :raises NotFound: there is no such key.
     :raises AdminError: the new key would be in the clear beside encrypted ones, or ``secret`` is weak.
     :raises ConfigError: a new key is needed, and the extra ``jwt`` is not installed.
     """
@@ -145,18 +141,12 @@ def retire_key(
 
 
 def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str]]:
-    """The members of the published key set (RFC 7517 §5).
-
-    :raises StoreUnavailable: the store does not answer, or a record is corrupt.
-    """
+    """The members of the published key set (RFC 7517 §5)."""
     return [_public(record) for record in published(store.read_keys().keys, int(clock()))]
 
 
 def public_key(store: Store, kid: str) -> dict[str, str]:
-    """The public half of a key, as a member of a key set (RFC 7517 §4).
-
-    :raises NotFound: there is no such key.
-    """
+    """The public half of a key, as a member of a key set (RFC 7517 §4)."""
     return _public(key_of(store.read_keys(), kid))
 
 
@@ -164,7 +154,6 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
     """A signing key as a PEM (PKCS #8), encrypted with ``password``.
 
     :param secret: decrypts the key in the store.
-    :raises NotFound: there is no such key.
     :raises AdminError: ``secret`` does not decrypt it, or ``password`` is weak.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
@@ -210,18 +199,13 @@ def key_warnings(
 
 
 def _status(record: KeyRecord, records: Sequence[KeyRecord], now: int) -> KeyStatus:
-    if record == current(records, now):
-        state = "signing"
-    elif record.signs_from > now:
-        state = "next"
-    else:
-        state = "verifying" if record in published(records, now) else "expired"
+    verifying = "verifying" if record in published(records, now) else "expired"
+    state = "signing" if record == current(records, now) else "next" if record.signs_from > now else verifying
     times = record.created_at, record.signs_from, record.needed_until
     return KeyStatus(record.kid, record.algorithm, state, *times, encrypted=is_encrypted(record))
 
 
 def _public(record: KeyRecord) -> dict[str, str]:
-    """The public half of a key, if its record is not corrupt."""
     try:
         members = json.loads(record.public)
     except (RecursionError, ValueError):
@@ -232,24 +216,14 @@ def _public(record: KeyRecord) -> dict[str, str]:
 
 
 def _check_password(what: str, password: str) -> None:
-    fault = password_fault(password)
-    if fault:
+    if fault := password_fault(password):
         raise AdminError(f"the {what} is weak: {fault}; it needs {MIN_SECRET} characters that are hard to guess")
 
 
 def _add(
-    store: Store,
-    records: Sequence[KeyRecord],
-    key: Key,
-    secret: str | None,
-    lead: int,
-    at_once: bool,
-    clock: Clock,
+    store: Store, records: Sequence[KeyRecord], key: Key, secret: str | None, lead: int, at_once: bool, clock: Clock
 ) -> KeyStatus:
-    """Add the next key after ``records``.
-
-    :raises AdminError: as :func:`rotate_key` does.
-    """
+    """Add the next key after ``records``."""
     from ..keys.ring import KeyRing
 
     if secret is None and any(map(is_encrypted, records)):

@@ -17,7 +17,7 @@ from ..tokens.opaque import CLOCK_MARGIN, storage_key
 from ..tokens.revocation import revoke_log_only, revoke_row
 
 PURGE_ROWS = 500
-PURGE_PAUSE_SECONDS = 0.002  # in which other writers take SQLite's write lock
+PURGE_PAUSE_SECONDS = 0.002
 
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -37,35 +37,25 @@ class TokenStatus:
 
 
 def token_key(token: str) -> bytes:
-    """The storage key of an opaque token, from its id or its text, even if it has expired.
-
-    :raises NotFound: ``token`` is neither.
-    """
-    if _TOKEN_ID.fullmatch(token):
-        return bytes.fromhex(token)
-    key = storage_key(token)
+    """The storage key of an opaque token, from its id or its text, even if it has expired."""
+    key = bytes.fromhex(token) if _TOKEN_ID.fullmatch(token) else storage_key(token)
     if key is None:
         raise NotFound("there is no such token")
     return key
 
 
 def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
-    """The fields and state of the opaque token with this storage key (see :func:`token_key`).
-
-    :raises NotFound: there is no such token, or its row has been swept.
-    """
+    """The fields and state of the opaque token with this storage key (:func:`token_key`), until its row is swept."""
     record = _find(store, key)
-    is_revoked = record.revoked
-    if not (store.rows_tell_revocation or is_revoked):
-        is_revoked = load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
+    is_revoked = record.revoked or (
+        not store.rows_tell_revocation
+        and load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
+    )
     return _status(key, record, is_revoked, clock)
 
 
 def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
-    """Revoke an opaque token; false if it was revoked or expired before.
-
-    :raises NotFound: there is no such token, or its row has been swept.
-    """
+    """Revoke an opaque token; false if it was revoked or expired before."""
     _find(store, key)
     return clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key)
 
@@ -89,10 +79,7 @@ def revoke_jwt(
 ) -> tuple[str, bool]:
     """Revoke a JWT access token. Return its id, and false if it was revoked or expired before.
 
-    The parameters are those of :func:`inspect_jwt`.
-
-    :raises NotFound: no known key has signed it.
-    :raises ConfigError: the extra ``jwt`` is not installed, or a file cannot be used.
+    Parameters and errors are those of :func:`inspect_jwt`.
     """
     token, _ = _verified(store, text, files, secret)
     key = bytes.fromhex(token.token_id)
@@ -103,9 +90,7 @@ def revoke_jwt(
 def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
     """Remove all rows that expired more than a minute ago, in small steps; yield how many each step removed.
 
-    Clocks of other machines may be behind by that minute. Between the steps other writers get their turn.
-
-    :raises StoreUnavailable: the store does not answer.
+    Clocks of other machines may be behind by that minute. Between the steps, other writers can take the write lock.
     """
     before = int(clock()) - CLOCK_MARGIN
     while swept := store.sweep(before, PURGE_ROWS):

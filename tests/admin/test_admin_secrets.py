@@ -65,9 +65,9 @@ class Repeating:
     def __init__(self, store):
         self._store = store
 
-    def update_client(self, client_id, change):
-        self._store.update_client(client_id, change)
-        return self._store.update_client(client_id, change)
+    def update_client(self, client_id, change, **options):
+        self._store.update_client(client_id, change, **options)
+        return self._store.update_client(client_id, change, **options)
 
 
 def test_the_secret_of_a_repeated_change_is_stored_once(store, tester):
