@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from helpers.store_urls import NAMED_BY
 from oauth_mw import admin, open_store
 from oauth_mw.keys import keypair
+
+SECRET = "correct horse battery"
+ISSUER = "issuer = https://auth.example"
 
 RULES = """
 public_paths = /health /docs/*
@@ -111,20 +115,14 @@ def test_every_fault_is_a_line(check, made):
     assert "public_path: unknown option, did you mean public_paths?" in answer.stderr
 
 
-@pytest.mark.parametrize(("mode", "open_to_all"), [(0o600, False), (0o644, True)])
-def test_keys_in_files_are_read_beside_the_ini(found, made, tmp_path, mode, open_to_all):
-    (tmp_path / "a.pem").write_text(keypair.make("ES256").pem())
-    (tmp_path / "a.pem").chmod(mode)
-    warning = f"signing_key_files: every user of this machine can read {tmp_path}/a.pem"
-
-    answer = found("issuer = https://auth.example", "signing_key_files = a.pem")
-    assert answer["warnings"] == [warning] * open_to_all
-
-
-def test_a_file_without_a_key_is_refused(check, made, tmp_path):
-    answer = check("issuer = https://auth.example", "signing_key_files = a.pem")
-
+def test_keys_in_files_are_read_beside_the_ini_and_a_file_without_a_key_is_refused(check, found, made, tmp_path):
+    lines = ISSUER, "signing_key_files = a.pem"
+    answer = check(*lines)
     assert (answer.exit_code, f"signing_key_files: {tmp_path}/a.pem" in answer.stderr) == (2, True)
+
+    (tmp_path / "a.pem").write_text(keypair.make("ES256").pem())
+    (tmp_path / "a.pem").chmod(0o644)
+    assert found(*lines)["warnings"] == [f"signing_key_files: every user of this machine can read {tmp_path}/a.pem"]
 
 
 DELAYED = {
@@ -201,9 +199,6 @@ def test_a_store_that_cannot_be_used_fails(check, made, tmp_path, spoil, exit_co
 STORES = {
     "no folder": ("sqlite:///%(here)s/no/oauth.db", "/no does not exist"),
     "a folder": ("sqlite:///%(here)s", "is not a file"),
-    "a query": ("sqlite:///%(here)s/oauth.db?mode=ro", "expected sqlite:///file"),
-    "no file": ("sqlite://", "expected sqlite:///file"),
-    "another engine": ("mysql://h/db", "expected sqlite:///file, postgresql+psycopg://"),
     "empty": ("", "expected sqlite:///file, postgresql+psycopg://"),
 }
 
@@ -234,3 +229,80 @@ def test_the_ini_may_stand_before_the_command_and_none_is_wrong_usage(check, cli
 
     assert cli("--config", "app.ini", "check", store=None).stdout == shown
     assert cli("check").exit_code == 2
+
+
+# Stores that are servers
+
+SERVERS = pytest.mark.parametrize("store_kind", ["postgresql", "redis"])
+PREFIXES = {"postgresql": "postgresql+psycopg://", "redis": "redis://"}
+
+
+@SERVERS
+def test_a_server_without_a_store_is_a_warning_and_none_is_made(check, store_url, store_kind):
+    answers = [check(store=store_url.replace("%", "%%")) for _ in range(2)]
+
+    assert [answer.exit_code for answer in answers] == [0, 0]
+    assert all("holds no oauth_mw store" in answer.stdout for answer in answers)
+    assert PREFIXES[store_kind] in answers[0].stdout
+
+
+@SERVERS
+def test_a_store_on_a_server_is_named_and_what_a_crash_would_lose_is_a_warning(check, store_url, store_kind):
+    open_store(store_url, create=True).close()
+
+    answer = check(store=store_url.replace("%", "%%"))
+
+    assert (answer.exit_code, answer.stderr) == (0, "")
+    assert PREFIXES[store_kind] in answer.stdout and "holds no" not in answer.stdout
+    if not os.environ.get(NAMED_BY[store_kind]):  # the owner of a server that was named configures it
+        off = {"postgresql": "PostgreSQL has fsync", "redis": "Redis has appendonly"}[store_kind]
+        assert f"warning: store: {off} off: a crash" in answer.stdout
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://me:hidden@127.0.0.1:1/db?password=hidden", "redis://me:hidden@127.0.0.1:1/0"]
+)
+def test_a_server_that_does_not_answer_fails_in_one_line_without_the_password(check, url):
+    answer = check("store_timeout_seconds = 1", store=url)
+
+    assert answer.exit_code != 0
+    assert answer.stderr.count("\n") == 1 and "hidden" not in answer.output
+
+
+# Signing keys
+
+
+@pytest.fixture
+def made_with_key(url):
+    """A store whose key is encrypted."""
+    store = open_store(url, create=True)
+    admin.rotate_key(store, secret=SECRET)
+    store.close()
+
+
+def test_a_key_that_the_secret_does_not_decrypt_is_a_warning_if_keys_sign(found, made_with_key):
+    secrets = [f"key_encryption_secret = {SECRET}"], [], ["key_encryption_secret = another horse battery"]
+    good, not_set, other = (found(ISSUER, *lines)["warnings"] for lines in secrets)
+
+    assert good == found()["warnings"] == []
+    assert not_set[0].startswith("key_encryption_secret: is not set,")
+    assert "does not decrypt" in other[0]
+
+
+def test_a_store_that_is_missing_has_no_key_yet(found):
+    warnings = found(ISSUER, f"key_encryption_secret = {SECRET}")["warnings"]
+
+    assert [each.partition(": ")[0] for each in warnings] == ["store", "token_format"]
+
+
+@pytest.mark.parametrize(
+    ("secret", "says"),
+    [("password12345678", "openssl rand -hex 32"), (f"{SECRET} # hidden", "a comment behind a value")],
+    ids=["weak", "comment"],
+)
+def test_a_secret_that_is_refused_is_not_shown(check, made, secret, says):
+    answer = check(ISSUER, f"key_encryption_secret = {secret}")
+
+    assert (answer.exit_code, answer.stdout) == (2, "")
+    assert answer.stderr.startswith("Error: key_encryption_secret: ") and says in answer.stderr
+    assert not any(text in answer.stderr for text in (secret, SECRET, "hidden"))

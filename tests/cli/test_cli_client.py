@@ -6,7 +6,7 @@ import re
 import pytest
 
 from helpers.builders import API, BILLING
-from helpers.support import SECRET, issue
+from helpers.support import CC, SECRET, basic, bearer, issue
 from oauth_mw import admin
 
 KEYS = set(
@@ -32,7 +32,7 @@ def test_add_answers_scripts_with_the_secret_and_all_else(app, registered):
 
 
 def test_add_takes_every_field(cli):
-    words = "--lifetime 60 --attribute n=3 --public-attribute tier=gold --resource-server".split()
+    words = "--id full --lifetime 60 --attribute n=3 --public-attribute tier=gold --resource-server".split()
     words += "--scope a --scope b --default-scope a --default-scope b".split()
     words += f"--audience {API} --audience {BILLING} --default-audience {BILLING} --token-format jwt".split()
     wanted = {
@@ -42,21 +42,19 @@ def test_add_takes_every_field(cli):
     }  # fmt: skip
 
     made = json.loads(cli("client", "add", "full", *words, "--json").stdout)
+    shown = cli("client", "show", "full").stdout
 
     assert {name: made[name] for name in wanted} == wanted
+    assert f"\naudiences          {API} {BILLING}\ndefault_audience   {BILLING}\n" in shown
+    assert "\ntoken_format       jwt\n" in shown
 
 
+# What each field may be has tests of its own in tests/admin.
 REFUSED = {
     "no equals sign": ["--attribute", "novalue"],
-    "a name of OAuth": ["--attribute", "scope=x"],
     "twice": ["--attribute", "a=1", "--attribute", "a=2"],
     "private and public": ["--attribute", "a=1", "--public-attribute", "a=2"],
-    "no scope": ["--scope", 'a"b'],
     "several scopes in one": ["--scope", "a,b"],
-    "a default beyond the scope": ["--scope", "a", "--default-scope", "b"],
-    "no lifetime": ["--lifetime", "0"],
-    "no absolute URI": ["--audience", "api.example.com"],
-    "a default beyond the audiences": ["--audience", API, "--default-audience", BILLING],
     "an id that cannot be sent": ["--id", "ümlaut"],
 }
 
@@ -91,7 +89,7 @@ BAD = {"empty": "", "short": "hunter2", "bytes": "\xff" * 30, "long": "x" * 5000
 
 
 @pytest.mark.parametrize("secret", BAD.values(), ids=BAD)
-def test_a_secret_that_is_no_good_is_refused_and_not_shown(cli, secret):
+def test_a_bad_secret_is_refused_and_not_shown(cli, secret):
     answer = cli("client", "add", "old", "--secret-file", "-", input=secret.encode("latin-1"))
 
     assert answer.exit_code == 1
@@ -110,13 +108,6 @@ def test_a_secret_file_that_is_missing_is_wrong_usage(cli, words):
     assert cli("client", "add", "old", *words).exit_code == 2
 
 
-def test_an_id_is_given_once_also_after_its_deletion(cli, registered):
-    in_use = cli("client", "add", "again", "--id", "tester")
-    cli("client", "delete", "tester", "--yes")
-
-    assert [in_use.exit_code, cli("client", "add", "again", "--id", "tester").exit_code] == [1, 1]
-
-
 def test_list_shows_a_line_for_each_client(cli, registered):
     cli("client", "add", "Отчёт 夜")
 
@@ -133,23 +124,17 @@ def test_list_answers_scripts_with_what_show_does(cli, registered):
     assert listed[0].keys() == KEYS
 
 
-def test_show_names_secrets_by_id_with_label_end_and_mark(cli, opened):
+def test_show_lists_secrets_by_id_and_never_their_text_or_hash(cli, registered, opened):
     made = admin.add_secret(opened, "tester", label="spare", not_after=2**31, secret="hunter2", allow_weak_secret=True)
 
     shown = cli("client", "show", "tester").stdout
+    texts = [shown, cli("client", "show", "tester", "--json").stdout]
 
     row = rf"^{made.record.secret_id}  spare  \S+Z  2038-01-19T03:14:08Z  weak$"
     assert re.search(row, shown, re.MULTILINE)
-
-
-@pytest.mark.parametrize("words", [[], ["--json"]], ids=["people", "scripts"])
-def test_show_never_tells_a_secret_or_its_hash(cli, registered, opened, words):
-    secret = admin.get_client(opened, "tester").secrets[0]
-
-    shown = cli("client", "show", "tester", *words).stdout
-
-    assert registered["client_secret"] not in shown
-    assert secret.digest.hex() not in shown and secret.salt.hex() not in shown
+    for secret in admin.get_client(opened, "tester").secrets:
+        for hidden in (registered["client_secret"], "hunter2", secret.digest.hex(), secret.salt.hex()):
+            assert not any(hidden in text for text in texts)
 
 
 def test_an_attribute_cannot_act_on_the_terminal(cli, registered):
@@ -158,33 +143,144 @@ def test_an_attribute_cannot_act_on_the_terminal(cli, registered):
     assert '"\\u001b[2J\\u009b"' in cli("client", "show", "tester").stdout
 
 
-@pytest.mark.parametrize("client_id", ["nobody", "\udcff", "no\nbody"], ids=["unknown", "no text", "newline"])
-def test_a_client_that_is_not_there_is_not_found(cli, registered, client_id):
+@pytest.mark.parametrize("client_id", ["unknown", "\udcff", "no\nbody"], ids=["unknown", "no text", "newline"])
+def test_a_missing_client_is_not_found(cli, registered, client_id):
     answer = cli("client", "show", client_id)
 
     assert answer.exit_code == 3
     assert answer.stderr.count("\n") == 1
 
 
-def test_an_id_that_begins_with_a_dash_goes_after_two(cli, registered):
+@pytest.mark.parametrize("words", ["disable", "enable", "delete --yes", "update --name x"])
+def test_a_change_of_a_missing_client_is_not_found(cli, registered, words):
+    assert cli("client", *words.split(), "unknown").exit_code == 3
+
+
+def test_an_id_that_begins_with_a_dash_follows_two(cli, registered):
     cli("client", "add", "dash", "--id", "-x")
 
     assert cli("client", "show", "--", "-x").exit_code == 0
 
 
-def test_show_says_for_whom_tokens_are_and_in_which_format(cli):
-    words = f"--id some --audience {API} --audience {BILLING} --default-audience {API} --token-format opaque".split()
-    cli("client", "add", "some", *words)
-
-    shown = cli("client", "show", "some").stdout
-
-    assert f"\naudiences          {API} {BILLING}\ndefault_audience   {API}\n" in shown
-    assert "\ntoken_format       opaque\n" in shown
-
-
-def test_an_odd_scope_is_kept_when_asked(cli):
+def test_an_odd_scope_is_kept_when_allowed(cli):
     made = cli("client", "add", "x", "--id", "x", "--scope", "a,b c", "--allow-odd-scope", "--json")
     changed = cli("client", "update", "x", "--default-scope", "a,b", "--allow-odd-scope", "--json")
 
     assert json.loads(made.stdout)["scope"] == json.loads(changed.stdout)["scope"] == "a,b c"
     assert cli("client", "update", "x", "--scope", "a,b").exit_code == 1
+
+
+# Changes
+
+
+def update(cli, words):
+    answer = cli("client", "update", "tester", *words.split(), "--json")
+    assert answer.exit_code == 0
+    return json.loads(answer.stdout)
+
+
+CHANGES = [
+    ("--name Renamed", "name", "Renamed"),
+    ("--scope=", "scope", ""),
+    ("--scope a --scope b --scope= --scope c", "scope", "a b c"),
+    ("--default-scope read --default-scope write", "default_scope", "read write"),
+    ("--default-scope=", "default_scope", ""),
+    ("--lifetime 60", "lifetime", 60),
+    ("--token-format jwt", "token_format", "jwt"),
+    (f"--audience {API} --audience {BILLING}", "audiences", [API, BILLING]),
+    (f"--default-audience {API}", "default_audience", [API]),
+    ("--attribute a=1", "attributes", {"a": 1}),
+    ("--public-attribute b=x", "public_attributes", {"b": "x"}),
+    ("--resource-server", "resource_server", True),
+]
+
+
+@pytest.mark.parametrize(("words", "key", "value"), CHANGES, ids=[words for words, _, _ in CHANGES])
+def test_update_changes_what_is_given_and_nothing_else(cli, registered, words, key, value):
+    del registered["client_secret"]
+
+    assert update(cli, words) == {**registered, key: value}
+
+
+def test_update_removes_what_was_given(cli, registered):
+    del registered["client_secret"]
+    given = f"--token-format jwt --audience {API} --default-audience {API} --default-scope read --lifetime 60"
+    update(cli, f"{given} --attribute a=1 --resource-server")
+
+    cleared = "--no-token-format --no-audience --no-default-audience --no-default-scope --no-lifetime"
+
+    assert update(cli, f"{cleared} --no-attributes --no-resource-server") == registered
+
+
+# Which attributes remain has tests of its own in tests/admin/test_attributes.py.
+ATTRIBUTES = {
+    "new ones of a kind": ("--attribute c=3", {"c": 3}, {"b": 2}),
+    "to public": ("--public-attribute a=x", {}, {"a": "x"}),
+    "none but public ones": ("--no-attributes --public-attribute c=3", {}, {"c": 3}),
+}
+
+
+@pytest.mark.parametrize(("words", "private", "public"), ATTRIBUTES.values(), ids=ATTRIBUTES)
+def test_attributes_that_are_given_replace_those_of_their_kind(cli, registered, words, private, public):
+    update(cli, "--attribute a=1 --public-attribute b=2")
+
+    changed = update(cli, words)
+
+    assert (changed["attributes"], changed["public_attributes"]) == (private, public)
+
+
+CONFLICTS = ["", "--token-format JWT", "--lifetime long", "--attribute a=1 --no-attributes"]
+CONFLICTS += [
+    "--lifetime 5 --no-lifetime",
+    "--default-scope read --no-default-scope",
+    f"--audience {API} --no-audience",
+]
+CONFLICTS += [f"--default-audience {API} --no-default-audience", "--token-format jwt --no-token-format"]
+
+
+@pytest.mark.parametrize("words", CONFLICTS)
+def test_an_update_that_says_nothing_or_two_things_is_wrong_usage(cli, registered, words):
+    assert cli("client", "update", "tester", *words.split()).exit_code == 2
+
+
+def test_a_change_counts_from_the_next_token_on(cli, app, registered):
+    update(cli, "--scope read --lifetime 60")
+
+    answer = app.post("/oauth/token", CC, headers=basic("tester", registered["client_secret"]))
+
+    assert (answer.json["scope"], answer.json["expires_in"]) == ("read", 60)
+
+
+@pytest.mark.parametrize("words", [["disable"], ["delete", "--yes"]], ids=["disable", "delete"])
+def test_a_client_that_is_disabled_or_deleted_is_refused_with_its_tokens(cli, app, registered, token, words):
+    app.get("/any", headers=bearer(token))
+
+    cli("client", *words, "tester")
+
+    app.get("/any", headers=bearer(token), status=401)
+    app.post("/oauth/token", CC, headers=basic("tester", registered["client_secret"]), status=401)
+    assert cli("client", "add", "again", "--id", "tester").exit_code == 1  # no id is given twice
+
+
+def test_an_enabled_client_gets_tokens_again_and_its_old_ones_stay_revoked(cli, app, registered, token):
+    disabled = json.loads(cli("client", "disable", "tester", "--json").stdout)
+    assert " disabled " in cli("client", "list").stdout
+
+    enabled = json.loads(cli("client", "enable", "tester", "--json").stdout)
+
+    assert [disabled, enabled] == [{"client_id": "tester", "enabled": False}, {"client_id": "tester", "enabled": True}]
+    app.get("/any", headers=bearer(token), status=401)
+    app.get("/any", headers=bearer(issue(app, "tester", registered["client_secret"])))
+
+
+@pytest.mark.parametrize(("typed", "exit_code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
+def test_delete_needs_a_confirmation(cli, registered, typed, exit_code):
+    answer = cli("client", "delete", "tester", input=typed)
+
+    assert answer.exit_code == exit_code
+    assert cli("client", "show", "tester").exit_code == (3 if exit_code == 0 else 0)
+
+
+def test_scripts_are_not_prompted_and_must_say_yes(cli, registered):
+    assert cli("client", "delete", "tester", "--json").exit_code == 2
+    assert json.loads(cli("client", "delete", "tester", "--json", "--yes").stdout)["deleted"] is True

@@ -34,28 +34,19 @@ def test_a_weak_secret_is_refused_unless_allowed(cli, registered):
     assert add(cli, "--secret-file", "-", "--allow-weak-secret", input="hunter2")["weak"] is True
 
 
-def test_a_label_is_kept(cli, registered):
-    add(cli, "--label", "2027")
-
-    assert {each["label"] for each in json.loads(cli("secret", "list", "tester", "--json").stdout)} == {"", "2027"}
-
-
-TIMES = [
-    "2096-10-02T07:06:40",
-    "2096-10-02T07:06:40Z",
-    "2096-10-02T09:06:40+02:00",
-    "2096-10-02 07:06:40",
-    "4000000000",
-]
+TIMES = {
+    "2096-10-02T07:06:40": 4_000_000_000,
+    "2096-10-02T07:06:40Z": 4_000_000_000,
+    "2096-10-02T09:06:40+02:00": 4_000_000_000,
+    "2096-10-02 07:06:40": 4_000_000_000,
+    "4000000000": 4_000_000_000,
+    "2096-10-02": 4_000_000_000 // 86_400 * 86_400,  # its first moment in UTC
+}
 
 
-@pytest.mark.parametrize("text", TIMES)
-def test_not_after_is_iso_8601_or_unix_seconds(cli, registered, text):
-    assert add(cli, "--not-after", text)["not_after"] == 4_000_000_000
-
-
-def test_a_date_alone_is_its_first_moment_in_utc(cli, registered):
-    assert add(cli, "--not-after", "2096-10-02")["not_after"] == 4_000_000_000 // 86_400 * 86_400
+@pytest.mark.parametrize(("text", "seconds"), TIMES.items())
+def test_not_after_is_iso_8601_or_unix_seconds(cli, registered, text, seconds):
+    assert add(cli, "--not-after", text)["not_after"] == seconds
 
 
 def test_an_end_that_no_secret_can_have_is_refused_and_one_that_is_no_time_is_wrong_usage(cli, registered):
@@ -69,57 +60,39 @@ def test_an_end_that_no_secret_can_have_is_refused_and_one_that_is_no_time_is_wr
             assert cli("secret", "add", "tester", "--not-after", text).exit_code == exit_code, text
 
 
-def test_list_shows_ids_labels_and_ends_in_columns(cli, registered):
+def test_list_shows_ids_labels_and_ends_in_columns(cli, opened):
     secret_id = add(cli, "--label", "spare", "--not-after", "4000000000")["secret_id"]
-
-    heads, *rows = cli("secret", "list", "tester").stdout.splitlines()
-
-    assert heads.split() == ["SECRET_ID", "LABEL", "CREATED", "NOT_AFTER", "NOTE"]
-    assert len(rows) == 2
-    row = next(row for row in rows if row.startswith(secret_id))
-    assert row[heads.index("NOT_AFTER") :].startswith("2096-10-02T07:06:40Z")
-
-
-def test_list_marks_an_expired_secret(cli, opened):
     given_secret(opened, "tester", hash_secret(SECRET, created_at=1, not_after=2))
 
-    assert "expired" in cli("secret", "list", "tester").stdout
+    heads, *rows = cli("secret", "list", "tester").stdout.splitlines()
+    listed = json.loads(cli("secret", "list", "tester", "--json").stdout)
+
+    assert heads.split() == ["SECRET_ID", "LABEL", "CREATED", "NOT_AFTER", "NOTE"]
+    assert len(rows) == 3
+    row = next(row for row in rows if row.startswith(secret_id))
+    assert row[heads.index("LABEL") :].startswith("spare ")
+    assert row[heads.index("NOT_AFTER") :].startswith("2096-10-02T07:06:40Z")
+    assert rows[0].endswith("  expired")
+    assert {each["label"] for each in listed} == {"", "spare"}
+    assert listed[0].keys() == {"secret_id", "label", "created_at", "not_after", "weak"}
 
 
-def test_list_never_tells_a_secret_or_its_hash(cli, registered):
-    [listed] = json.loads(cli("secret", "list", "tester", "--json").stdout)
-
-    assert listed.keys() == {"secret_id", "label", "created_at", "not_after", "weak"}
-
-
-def test_a_revoked_secret_is_refused_and_its_tokens_live_on(cli, app, registered, token):
-    answer = cli("secret", "revoke", "tester", registered["secrets"][0]["secret_id"])
-
-    assert answer.exit_code == 0
-    app.post("/oauth/token", CC, headers=basic("tester", registered["client_secret"]), status=401)
+@pytest.mark.parametrize("and_tokens", [False, True])
+def test_a_revoked_secret_is_refused_and_its_tokens_only_when_asked(cli, app, registered, token, and_tokens):
     app.get("/any", headers=bearer(token))
-
-
-def test_a_secret_is_revoked_together_with_the_tokens(cli, app, registered, token):
-    app.get("/any", headers=bearer(token))
-
-    cli("secret", "revoke", "tester", registered["secrets"][0]["secret_id"], "--and-tokens")
-
-    app.get("/any", headers=bearer(token), status=401)
-
-
-def test_a_revocation_is_told_to_scripts(cli, registered):
     secret_id = registered["secrets"][0]["secret_id"]
 
-    answer = cli("secret", "revoke", "tester", secret_id, "--json")
+    answer = cli("secret", "revoke", "tester", secret_id, *["--and-tokens"] * and_tokens, "--json")
 
-    wanted = {"client_id": "tester", "secret_id": secret_id, "revoked": True, "tokens_ended": False}
+    wanted = {"client_id": "tester", "secret_id": secret_id, "revoked": True, "tokens_ended": and_tokens}
     assert json.loads(answer.stdout) == wanted
+    app.post("/oauth/token", CC, headers=basic("tester", registered["client_secret"]), status=401)
+    app.get("/any", headers=bearer(token), status=401 if and_tokens else 200)
 
 
-NOT_THERE = ["add nobody", "list nobody", "revoke nobody 0", "revoke tester 0", "revoke tester \udcff"]
+NOT_THERE = ["add unknown", "list unknown", "revoke unknown 0", "revoke tester 0", "revoke tester \udcff"]
 
 
 @pytest.mark.parametrize("words", NOT_THERE, ids=ascii)
-def test_what_is_not_there_is_not_found(cli, registered, words):
+def test_what_is_missing_is_not_found(cli, registered, words):
     assert cli("secret", *words.split()).exit_code == 3
