@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+import os
+import pty
+import signal
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from webtest import TestApp
 
+from helpers.processes import exit_code_of
 from helpers.support import echo, issue
 from oauth_mw import OAuthMiddleware, open_store
 from oauth_mw.cli import main
@@ -38,6 +44,52 @@ def cli(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         return runner.invoke(main, [*before, *words], input=input, catch_exceptions=False)
 
     return run
+
+
+@pytest.fixture
+def on_terminal(cli: Run, url: str, tmp_path: Path) -> Callable[..., tuple[int, bytes, str]]:
+    """Run a command in a child that has a terminal. Each answer is typed once its question is shown.
+
+    Returns its exit code, what the terminal showed, and its standard output, which is a file.
+    """
+
+    def run(*words: str, answers: Iterable[tuple[bytes, str]] = ()) -> tuple[int, bytes, str]:
+        output = tmp_path / "standard-output"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of a fork beside threads
+            child, terminal = pty.fork()
+        if child == 0:
+            _run_and_exit(["--store", url, *words], output)
+        shown = b""
+        for question, answer in answers:
+            while question not in shown:
+                shown += os.read(terminal, 4096)
+            os.write(terminal, f"{answer}\n".encode())
+        while part := _read(terminal):
+            shown += part
+        os.close(terminal)
+        return exit_code_of(child), shown, output.read_text()
+
+    return run
+
+
+def _run_and_exit(words: list[str], output: Path) -> None:
+    exit_code: Any = 99
+    try:
+        signal.alarm(60)
+        sys.stdin, sys.stdout, sys.stderr = open(0), output.open("w"), open(2, "w")
+        main(words)
+    except SystemExit as error:
+        exit_code = error.code
+    finally:
+        os._exit(exit_code)
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 4096)
+    except OSError:  # Linux: no process has the other end open
+        return b""
 
 
 @pytest.fixture

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
 import stat
-import subprocess
-import sys
-import time
 
 import pytest
 
@@ -101,29 +96,14 @@ def test_what_would_not_be_safe_is_refused(key, told, tmp_path, words, exit_code
     assert not (tmp_path / "out.pem").exists()
 
 
-def test_a_password_is_asked_for_twice_and_not_shown(told, url, tmp_path):
+def test_a_password_is_prompted_for_twice_and_not_shown(on_terminal, told, tmp_path):
     kid = told("rotate")["kid"]
-    ours, theirs = pty.openpty()
-    words = ["--store", url, "key", "export", kid, "--private", "-o", "out.pem"]
+    words = ["key", "export", kid, "--private", "-o", "out.pem"]
 
-    asked = subprocess.Popen(
-        [sys.executable, "-m", "oauth_mw", *words], stdin=theirs, stderr=theirs, cwd=tmp_path, start_new_session=True
-    )
-    shown = _answered(ours, [b"Password", b"Repeat"], PASSWORD.encode() + b"\n")
+    # The space behind each question is shown once the terminal does not echo any more.
+    questions = b"Password: ", b"Repeat for confirmation: "
+    exit_code, shown, _ = on_terminal(*words, answers=[(question, PASSWORD) for question in questions])
 
-    assert asked.wait() == 0
+    assert exit_code == 0
     assert from_pem((tmp_path / "out.pem").read_text(), PASSWORD).kid == kid
     assert PASSWORD.encode() not in shown
-    os.close(ours)
-    os.close(theirs)
-
-
-def _answered(terminal, questions, answer):
-    """What the terminal showed until each question was answered."""
-    shown = b""
-    for question in questions:
-        while question not in shown:
-            shown += os.read(terminal, 4096)
-        time.sleep(0.05)  # it stops echoing only after it asked
-        os.write(terminal, answer)
-    return shown

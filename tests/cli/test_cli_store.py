@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import sqlite3
+import fcntl
 
 import click
 import pytest
 
-from helpers.processes import Processes
+from helpers.processes import exit_code_of, forked
 from helpers.support import created
 from oauth_mw.cli import main
 
@@ -18,14 +18,8 @@ store_timeout_seconds = 0.2
 
 
 LINES = ["client list", "client show x", "client update x --name y", "client disable x", "client enable x", "purge"]
-LINES += [
-    "client delete x --yes",
-    "secret add x",
-    "secret list x",
-    "secret revoke x y",
-    "token revoke-all x",
-    "store info",
-]
+LINES += ["client delete x --yes", "secret add x", "secret list x", "secret revoke x y", "token revoke-all x"]
+LINES += ["store info", "key rotate", "key list", "key export", "key retire x --yes"]
 LINES += [f"token {verb} {'0' * 64}" for verb in ("inspect", "revoke")]
 EXISTING_ONLY = [line.split() for line in LINES]
 
@@ -51,11 +45,8 @@ def test_client_add_makes_a_store_and_says_where(cli, tmp_path):
     answer = cli("client", "add", "x", store="sqlite:///relative.db")
 
     assert answer.stderr == created(f"sqlite:///{tmp_path}/relative.db")
+    assert cli("client", "add", "y", store="sqlite:///relative.db").stderr == ""
     assert (tmp_path / "relative.db").stat().st_mode & 0o777 == 0o600
-
-
-def test_client_add_says_nothing_of_a_store_that_was_there(cli, registered):
-    assert cli("client", "add", "x").stderr == ""
 
 
 def test_client_add_into_a_missing_folder_is_refused(cli, tmp_path):
@@ -65,7 +56,7 @@ def test_client_add_into_a_missing_folder_is_refused(cli, tmp_path):
     assert answer.stderr == f"Error: store: the folder {tmp_path}/no does not exist\n"
 
 
-@pytest.mark.parametrize("words", [["client", "add", "x"], *EXISTING_ONLY], ids=" ".join)
+@pytest.mark.parametrize("words", [["client", "add", "x"], ["client", "list"], ["store", "upgrade"]], ids=" ".join)
 def test_a_store_in_memory_is_refused(cli, words):
     answer = cli(*words, store="memory://")
 
@@ -121,17 +112,6 @@ def test_a_url_that_cannot_work_is_refused_without_its_password(cli, url, says):
     assert says in answer.stderr and "hidden" not in answer.stderr
 
 
-def test_a_store_of_newer_code_is_refused(cli, registered, tmp_path):
-    with sqlite3.connect(tmp_path / "oauth.db") as database:
-        database.execute("update oauth_mw_store set version = 99")
-    database.close()
-
-    answer = cli("client", "add", "x")
-
-    assert answer.exit_code == 2
-    assert "version 99" in answer.stderr
-
-
 def test_a_file_that_is_no_database_is_refused_and_left_alone(cli, tmp_path):
     (tmp_path / "oauth.db").write_text("something else, longer than a header of a hundred bytes" * 3)
 
@@ -144,14 +124,15 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(cli, tmp_path):
 
 def test_a_store_that_does_not_answer_is_unavailable(cli, ini):
     cli("--config", str(ini), "client", "add", "x", store=None)
-    with Processes(f"sqlite:///{ini.parent}/from-ini.db") as start:
-        start("with store._engine.writing():\n    print('mine', flush=True)\n    sys.stdin.readline()").says()
 
+    def refused():
         answer = cli("--config", str(ini), "client", "add", "y", store=None)
+        why = "the SQLite write lock was not acquired within 0.2 s: another process holds it"
+        return (answer.exit_code, answer.stderr) == (4, f"Error: the store does not answer: {why}\n")
 
-    assert answer.exit_code == 4
-    why = "the SQLite write lock was not acquired within 0.2 s: another process holds it"
-    assert answer.stderr == f"Error: the store does not answer: {why}\n"
+    with open(ini.parent / "from-ini.db-oauth_mw", "r+b") as counter:
+        fcntl.lockf(counter, fcntl.LOCK_EX)
+        assert exit_code_of(forked(refused)) == 0
 
 
 def test_help_tells_the_exit_codes(cli):

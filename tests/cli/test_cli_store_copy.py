@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 import time
 
 import pytest
@@ -133,27 +129,13 @@ def test_wrong_usage_is_refused(cli, words):
     assert cli("store", *words).exit_code == 2
 
 
-def test_a_bar_shows_on_a_terminal_only(url, other, token):
+def test_a_bar_shows_on_a_terminal_only(on_terminal, url, other, token):
     """The cli fixture is no terminal; here is one."""
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "oauth_mw", "store", "copy", url, other, "--json"]
+    exit_code, shown, output = on_terminal("store", "copy", url, other, "--json")
 
-    done = subprocess.run(words, stdout=subprocess.PIPE, stderr=theirs, check=True)
-
-    os.close(theirs)
-    shown = b""
-    while part := _read(ours):
-        shown += part
-    os.close(ours)
+    assert exit_code == 0
     assert b"copying tokens" in shown and b"100%" in shown
-    assert json.loads(done.stdout)["tokens"] == {"moved": 1, "there": 0}
-
-
-def _read(terminal):
-    try:
-        return os.read(terminal, 4096)
-    except OSError:  # Linux: nobody has the other end any more
-        return b""
+    assert json.loads(output)["tokens"] == {"moved": 1, "there": 0}
 
 
 # store info
