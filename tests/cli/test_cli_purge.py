@@ -36,15 +36,7 @@ def test_purge_removes_what_expired_and_keeps_what_lives(cli, opened, old_tokens
     assert opened.count_tokens() == 1
 
 
-def test_short_work_shows_no_bar(cli, old_tokens):
-    old_tokens(3)
-
-    answer = cli("purge", "--json")
-
-    assert (json.loads(answer.stdout), answer.stderr) == ({"removed": 3}, "")
-
-
-def test_long_work_shows_a_bar_aside_of_the_answer(cli, old_tokens):
+def test_long_work_shows_a_bar_beside_the_answer(cli, old_tokens):
     old_tokens(LONG_WORK + PURGE_ROWS)
 
     answer = cli("purge", "--json")
@@ -54,8 +46,10 @@ def test_long_work_shows_a_bar_aside_of_the_answer(cli, old_tokens):
 
 
 @pytest.mark.parametrize("count", [0, PURGE_ROWS - 1])
-def test_short_work_counts_nothing(cli, old_tokens, monkeypatch, count):
+def test_short_work_counts_nothing_and_shows_no_bar(cli, old_tokens, monkeypatch, count):
     old_tokens(count)
     monkeypatch.setattr(SQLStore, "count_tokens", lambda store, before=None: 1 / 0)
 
-    assert json.loads(cli("purge", "--json").stdout) == {"removed": count}
+    answer = cli("purge", "--json")
+
+    assert (json.loads(answer.stdout), answer.stderr) == ({"removed": count}, "")

@@ -56,16 +56,14 @@ WRONG = {
 def test_a_wrong_option_is_named_and_no_store_made(serve, tmp_path, option, words):
     answer = serve("shop_faults:app", *words)
 
-    assert answer.exit_code == 2
-    assert answer.stderr.startswith(f"Error: {option}: ")
+    assert (answer.exit_code, answer.stderr.startswith(f"Error: {option}: ")) == (2, True)
     assert not (tmp_path / "oauth.db").exists()
 
 
 def test_without_a_store_it_says_how_to_name_one(serve):
     answer = serve("shop_faults:app", store=None)
 
-    assert answer.exit_code == 2
-    assert "OAUTH_MW_STORE" in answer.stderr
+    assert (answer.exit_code, "OAUTH_MW_STORE" in answer.stderr) == (2, True)
 
 
 def test_a_port_in_use_is_refused_and_no_store_made(serve, tmp_path):

@@ -8,6 +8,7 @@ from webtest import TestApp
 
 from helpers.support import bearer, created, echo
 from oauth_mw import OAuthMiddleware, admin, open_store
+from oauth_mw.stores.sql import stats
 
 
 @pytest.fixture
@@ -35,25 +36,21 @@ def test_a_copy_is_made_and_says_where_and_what_it_moved(copied, url, other, tok
     assert app.get("/", headers=bearer(token), status=200).text == "MARKER tester read write"
 
 
-def test_another_copy_changes_nothing_and_says_so(cli, copied, url, other):
-    answer = cli("store", "copy", url, other, store=None)
+def test_another_copy_brings_what_has_changed_if_anything(cli, copied, url, other, token):
+    again = cli("store", "copy", url, other, store=None)
+    assert (again.exit_code, again.stderr) == (0, "")
+    assert again.stdout.splitlines()[0] == f"{other} had all of {url} already"
+    assert counts(again.stdout)[("tokens",)] == [0, 1]
 
-    assert answer.exit_code == 0
-    assert answer.stdout.splitlines()[0] == f"{other} had all of {url} already"
-    assert counts(answer.stdout)[("tokens",)] == [0, 1]
-    assert answer.stderr == ""
-
-
-def test_another_copy_brings_what_has_changed(cli, copied, url, other, token):
     cli("token", "revoke-all", "tester")
+    again = cli("store", "copy", url, other, store=None)
 
-    answer = cli("store", "copy", url, other, store=None)
-
-    assert counts(answer.stdout)[("log", "entries")] == [1, 0]
+    assert counts(again.stdout)[("log", "entries")] == [1, 0]
     TestApp(OAuthMiddleware(echo, store=other)).get("/", headers=bearer(token), status=401)
 
 
-def test_scripts_are_given_the_same(cli, url, other, token):
+def test_scripts_are_given_the_same_and_the_store_in_the_environment_plays_no_part(cli, url, other, token, monkeypatch):
+    monkeypatch.setenv("OAUTH_MW_STORE", "sqlite:///nowhere.db")
     moved = {"clients": 1, "secrets": 1, "deleted_ids": 0, "tokens": 1, "log_entries": 0, "signing_keys": 0}
 
     assert json.loads(cli("store", "copy", url, other, "--json", store=None).stdout) == {
@@ -61,13 +58,7 @@ def test_scripts_are_given_the_same(cli, url, other, token):
     }  # fmt: skip
 
 
-def test_the_store_in_the_environment_plays_no_part(cli, url, other, registered, monkeypatch):
-    monkeypatch.setenv("OAUTH_MW_STORE", "sqlite:///nowhere.db")
-
-    assert cli("store", "copy", url, other, store=None).exit_code == 0
-
-
-def test_a_source_that_is_not_there_is_refused_and_nothing_is_made(cli, url, other, tmp_path):
+def test_a_missing_source_is_refused_and_nothing_is_made(cli, url, other, tmp_path):
     answer = cli("store", "copy", url, other, store=None)
 
     assert answer.exit_code == 2
@@ -75,37 +66,28 @@ def test_a_source_that_is_not_there_is_refused_and_nothing_is_made(cli, url, oth
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_store_is_not_copied_onto_itself(cli, url, registered):
-    answer = cli("store", "copy", url, url, store=None)
-
-    assert answer.exit_code == 1
-    assert answer.stderr == f"Error: {url} and {url} are the same store\n"
-
-
-def test_a_store_that_is_in_use_is_refused(cli, url, other, registered):
+def test_a_store_is_copied_neither_onto_itself_nor_onto_one_in_use(cli, url, other, registered):
     cli("client", "add", "mine", store=other)
 
-    answer = cli("store", "copy", url, other, store=None)
+    itself, in_use = (cli("store", "copy", url, target, store=None) for target in (url, other))
 
-    assert answer.exit_code == 1
-    assert (
-        answer.stderr
-        == f"Error: {other} is not empty, and no unchanged copy of this store: nothing can be copied into it\n"
-    )
+    assert (itself.exit_code, itself.stderr) == (1, f"Error: {url} and {url} are the same store\n")
+    says = f"Error: {other} is not empty, and no unchanged copy of this store: nothing can be copied into it\n"
+    assert (in_use.exit_code, in_use.stderr) == (1, says)
 
 
-@pytest.mark.parametrize("place", ["FROM", "TO"])
-@pytest.mark.parametrize(
-    ("wrong", "exit_code", "says"),
-    [
-        ("memory://", 2, "memory:// is lost when the command ends"),
-        ("mysql://u:hidden@h/db", 2, "mysql://h/db"),
-        ("postgresql+psycopg://u:hidden@127.0.0.1:1/db", 4, "PostgreSQL"),
-        ("redis://u:hidden@127.0.0.1:1/0", 4, "Redis"),
-        ("", 2, "sqlite:///file"),
-    ],
-)
-def test_a_url_that_does_not_work_is_told_by_its_place_without_its_password(
+WRONG = [
+    ("FROM", "memory://", 2, "memory:// is lost when the command ends"),
+    ("TO", "memory://", 2, "memory:// is lost when the command ends"),
+    ("TO", "mysql://u:hidden@h/db", 2, "mysql://h/db"),
+    ("FROM", "postgresql+psycopg://u:hidden@127.0.0.1:1/db", 4, "PostgreSQL"),
+    ("TO", "redis://u:hidden@127.0.0.1:1/0", 4, "Redis"),
+    ("FROM", "", 2, "sqlite:///file"),
+]
+
+
+@pytest.mark.parametrize(("place", "wrong", "exit_code", "says"), WRONG)
+def test_a_url_that_does_not_work_is_named_by_its_place_without_its_password(
     cli, url, registered, place, wrong, exit_code, says
 ):
     answer = cli("store", "copy", *((wrong, url) if place == "FROM" else (url, wrong)), store=None)
@@ -186,8 +168,8 @@ def test_info_tells_scripts_the_same_of_each_kind(cli, used, url, kind, request)
     assert told["size"] is None if kind == "redis" else told["size"] > 10_000
 
 
-def test_info_counts_more_tokens_than_it_asks_for_at_once(cli, opened, token, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql.stats.COUNTED_AT_ONCE", 3)
+def test_info_counts_more_tokens_than_one_step_does(cli, opened, token, monkeypatch):
+    monkeypatch.setattr(stats, "COUNTED_AT_ONCE", 3)
     record = opened.find_token(admin.token_key(token))
     for number in range(7):
         opened.add_token((2**32 - 1).to_bytes(4) + number.to_bytes(28), record)
