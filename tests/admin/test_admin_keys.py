@@ -51,15 +51,9 @@ def test_a_key_is_published_longer_than_anybody_keeps_a_key_set():
 # Rotation
 
 
-def test_the_first_key_signs_at_once(rotate, states):
-    made = rotate()
-
-    assert (made.algorithm, made.signs_from, made.needed_until) == ("ES256", NOW, 0)
-    assert states() == {made.kid: "signing"}
-
-
-def test_the_next_key_signs_after_the_lead(rotate, states, signs, clock):
+def test_a_key_is_signing_at_once_if_it_is_the_first_else_next_until_the_lead_is_over(rotate, states, signs, clock):
     first, second = rotate(), rotate()
+    assert (first.algorithm, first.state, first.signs_from, first.needed_until) == ("ES256", "signing", NOW, 0)
 
     found = []
     for seconds in (0, LEAD - 1, 1, 60 + 3600 + MARGIN_SECONDS - 1, 1):
@@ -77,18 +71,12 @@ def test_the_next_key_signs_after_the_lead(rotate, states, signs, clock):
     assert list(found[0]) == [first.kid, second.kid]
 
 
-def test_a_next_key_that_waits_is_not_followed_by_another(rotate, states):
+def test_only_in_an_emergency_is_a_next_key_followed_by_another_which_signs_at_once(rotate, states, signs, clock):
     rotate()
     waiting = rotate()
-
     with pytest.raises(AdminError, match=f"waits already: {waiting.kid}"):
         rotate()
     assert len(states()) == 2
-
-
-def test_in_an_emergency_the_new_key_signs_at_once(rotate, signs, clock):
-    rotate()
-    rotate()
     clock.move(1)
 
     made = rotate(at_once=True)
@@ -96,7 +84,11 @@ def test_in_an_emergency_the_new_key_signs_at_once(rotate, signs, clock):
     assert (made.state, signs()) == ("signing", made.kid)
 
 
-def test_the_algorithm_is_that_of_the_last_key_unless_another_is_asked_for(rotate, clock):
+def test_the_algorithm_is_that_of_the_last_key_unless_another_is_given(rotate, states, clock):
+    with pytest.raises(AdminError, match="ES256, EdDSA, RS256"):
+        rotate(algorithm="HS256")
+    assert states() == {}
+
     made = []
     for algorithm in ("EdDSA", None, "ES256"):
         made.append(rotate(algorithm=algorithm, at_once=True).algorithm)
@@ -105,25 +97,14 @@ def test_the_algorithm_is_that_of_the_last_key_unless_another_is_asked_for(rotat
     assert made == ["EdDSA", "EdDSA", "ES256"]
 
 
-def test_an_algorithm_that_is_none_of_ours_is_refused(rotate, states):
-    with pytest.raises(AdminError, match="ES256, EdDSA, RS256"):
-        rotate(algorithm="HS256")
-
-    assert states() == {}
-
-
-def test_a_private_half_is_encrypted_with_the_secret_and_then_none_lies_in_the_clear(store, rotate, signs, states):
-    made = rotate(secret=SECRET)
-
-    assert (made.encrypted, signs(SECRET)) == (True, made.kid)
-    for attempt in (rotate, lambda: admin.retire_key(store, made.kid)):
+def test_a_private_half_is_encrypted_with_the_secret_and_then_none_is_in_the_clear(store, rotate, signs, states, clock):
+    first = rotate(secret=SECRET)
+    for attempt in (rotate, lambda: admin.retire_key(store, first.kid)):
         with pytest.raises(AdminError, match="key_encryption_secret"):
             attempt()
-    assert len(states()) == 1
+    assert (first.encrypted, len(states())) == (True, 1)
 
-
-def test_the_secret_is_changed_by_a_rotation(rotate, signs, clock):
-    first = rotate(secret=SECRET)
+    # The secret is changed by a rotation.
     second = rotate(secret=OTHER)
     clock.move(LEAD)
 
@@ -137,6 +118,8 @@ def test_a_key_that_is_retired_is_gone_and_all_are_told(store, rotate, states, c
     first, second = rotate(), rotate()
     before = log_of(store)
     clock.move(LEAD)
+    with pytest.raises(NotFound, match="'nope'"):
+        admin.retire_key(store, "nope")
 
     assert admin.retire_key(store, first.kid, clock=clock) is None
 
@@ -159,14 +142,6 @@ def test_in_place_of_the_key_that_signs_a_new_one_does(store, rotate, states, si
     assert signs() == new.kid != second.kid
     assert first.kid not in states()
     assert states()[second.kid] == "next"
-
-
-def test_a_key_that_is_not_there_cannot_be_retired(store, rotate, states):
-    rotate()
-
-    with pytest.raises(NotFound, match="'nope'"):
-        admin.retire_key(store, "nope")
-    assert len(states()) == 1
 
 
 # From elsewhere, and to
@@ -208,16 +183,7 @@ def test_no_key_is_imported_twice_or_before_one_that_waits(store, rotate, clock)
         admin.import_key(store, make("ES256").pem(), clock=clock)
 
 
-def test_what_is_exported_can_be_imported(store, rotate):
-    made = rotate(secret=SECRET)
-
-    pem = admin.private_key(store, made.kid, password=PASSWORD, secret=SECRET)
-
-    assert pem.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
-    assert from_pem(pem, PASSWORD).kid == made.kid
-
-
-def test_what_cannot_be_exported_is_refused(store, rotate):
+def test_an_export_needs_the_secret_and_a_strong_password(store, rotate):
     made = rotate(secret=SECRET)
     passwords = ["", "ab", "password12345678", "correct horse\nstaple", "correct horse staple \udcff", PASSWORD * 10]
 
@@ -226,6 +192,10 @@ def test_what_cannot_be_exported_is_refused(store, rotate):
             admin.private_key(store, made.kid, **{"secret": SECRET, "password": PASSWORD, **options})
     with pytest.raises(NotFound):
         admin.private_key(store, "nope", password=PASSWORD, secret=SECRET)
+    pem = admin.private_key(store, made.kid, password=PASSWORD, secret=SECRET)
+
+    assert pem.startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    assert from_pem(pem, PASSWORD).kid == made.kid
 
 
 def test_public_halves_are_those_of_keys_whose_tokens_are_good(store, rotate, clock):
@@ -257,6 +227,48 @@ def test_a_weak_secret_encrypts_no_new_key(store, attempt):
     with pytest.raises(AdminError, match="key_encryption_secret is weak: it is made of well-known pieces"):
         admin.rotate_key(store, **how) if attempt == "rotate" else admin.import_key(store, make("ES256").pem(), **how)
     assert admin.list_keys(store) == []
+
+
+# Warnings
+
+
+def test_no_key_is_named_whether_or_not_there_is_a_store(store):
+    for place in (store, None):
+        (warning,) = admin.key_warnings(place, secret=SECRET)
+        assert "the first use makes it" in warning
+
+
+def test_a_key_in_the_clear_is_named_and_one_that_is_encrypted_is_not(store, rotate, clock):
+    first = rotate()
+    (not_set,) = admin.key_warnings(store, secret=None)
+    rotate(secret=SECRET)
+    (older,) = admin.key_warnings(store, secret=SECRET, clock=clock)
+
+    assert not_set.startswith("key_encryption_secret: is not set")
+    assert f"in the clear: {first.kid}" in older
+
+
+def test_keys_that_are_to_sign_and_cannot_be_read_are_named_and_old_ones_are_not(store, rotate, clock):
+    made = [rotate(secret=SECRET).kid for _ in range(2)]
+
+    assert admin.key_warnings(store, secret=SECRET, clock=clock) == []
+    assert f"does not decrypt {', '.join(made)}" in admin.key_warnings(store, secret=None, clock=clock)[-1]
+    clock.move(LEAD)
+    assert f"does not decrypt {made[1]}:" in admin.key_warnings(store, secret=OTHER, clock=clock)[-1]
+
+
+def test_files_are_judged_in_place_of_the_store(store, tmp_path):
+    paths = [tmp_path / "1.pem", tmp_path / "2.pem"]
+    for path, mode in zip(paths, (0o600, 0o644), strict=True):
+        path.write_text(make("ES256").pem(SECRET))
+        path.chmod(mode)
+    files = list(map(str, paths))
+
+    (warning,) = admin.key_warnings(store, secret=SECRET, files=files)
+
+    assert warning == f"signing_key_files: every user of this machine can read {files[1]}"
+    with pytest.raises(ConfigError, match="signing_key_files"):
+        admin.key_warnings(store, secret=OTHER, files=files)
 
 
 # Without the extra
