@@ -30,26 +30,19 @@ class Root(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except NotFound as error:
-            raise _failed(str(error), code=NOT_FOUND) from None
-        except AdminError as error:
-            raise _failed(str(error), code=REFUSED) from None
         except ConfigError as error:
-            raise _failed(*(f"{name}: {fault}" for name, fault in error.faults), code=MISCONFIGURED) from None
+            code, messages = MISCONFIGURED, [f"{name}: {fault}" for name, fault in error.faults]
         except StoreUnavailable as error:
-            raise _failed(f"the store does not answer: {error.reason}", code=UNAVAILABLE) from None
+            code, messages = UNAVAILABLE, [f"the store does not answer: {error.reason}"]
         except UnicodeEncodeError:
-            raise _failed("an argument is not UTF-8", code=MISCONFIGURED) from None
-        except OSError as error:
-            if error.errno == errno.EPIPE:
+            code, messages = MISCONFIGURED, ["an argument is not UTF-8"]
+        except (AdminError, OSError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EPIPE:
                 raise
-            raise _failed(str(error), code=REFUSED) from None
-
-
-def _failed(*messages: str, code: int) -> Exit:
-    for message in messages:
-        click.echo("Error: " + " ".join(message.split()), err=True)
-    return Exit(code)
+            code, messages = NOT_FOUND if isinstance(error, NotFound) else REFUSED, [str(error)]
+        for message in messages:
+            click.echo("Error: " + " ".join(message.split()), err=True)
+        raise Exit(code)
 
 
 @click.group(cls=Root)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -12,9 +12,9 @@ from ..admin.fields import CLEARED
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value
-from .secret import import_options, imported_secret, new_secret, secret_table, secret_views
+from .secret import import_options, is_imported, new_secret, secret_table, secret_views
 from .target import Target
-from .terminal import Answer, F, answers, attribute_text, client_argument, columns, combined, instant, yes_option
+from .terminal import Answer, answers, attribute_text, client_argument, columns, combined, instant, yes_option
 
 # The fields that an update can clear, by the options that set them.
 _CLEARED = {field.replace("_", "-").removesuffix("s"): field for field in CLEARED}
@@ -24,25 +24,44 @@ def _joined(context: click.Context, option: click.Parameter, values: tuple[str, 
     return " ".join(filter(None, values)) if values else None
 
 
-def _repeatable(option: str, *name: str, help: str, **settings: Any) -> Callable[[F], F]:
-    return click.option(option, *name, multiple=True, help=f"{help}; repeatable.", **settings)
+def _several(context: click.Context, option: click.Parameter, values: tuple[str, ...]) -> tuple[str, ...] | None:
+    return values or None
+
+
+def _parsed(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> dict[str, Value] | None:
+    """Parse attributes; ``AdminError`` is raised if a name is repeated."""
+    found: dict[str, Value] = {}
+    for name, value in map(parse_attribute, texts):
+        if name in found:
+            raise AdminError(f"attribute {name!r}: given twice")
+        found[name] = value
+    return found or None
+
+
+def _repeatable(
+    option: str, callback: Callable[..., Any], help: str, name: str = "", metavar: str | None = None
+) -> Any:
+    """An option that may be repeated; ``None`` if it is not given."""
+    names = [option, name] if name else [option]
+    return click.option(*names, multiple=True, callback=callback, metavar=metavar, help=f"{help}; repeatable.")
 
 
 _AUDIENCES = "URI that its tokens may be for, or that identifies a resource server (none: those of the server)"
 field_options = combined(
-    _repeatable("--scope", callback=_joined, help='Scopes that it may have: "reports:read reports:write"'),
-    _repeatable("--default-scope", callback=_joined, help="Scope of its tokens if a request names none"),
+    _repeatable("--scope", _joined, 'Scopes that it may have: "reports:read reports:write"'),
+    _repeatable("--default-scope", _joined, "Scope of its tokens if a request names none"),
     click.option("--allow-odd-scope", is_flag=True, help="Accept a scope that contains , or ; or begins with #."),
     click.option("--lifetime", type=int, metavar="SECONDS", help="Lifetime of its tokens."),
     click.option("--token-format", type=click.Choice(TOKEN_FORMATS), help="Format of its tokens."),
-    _repeatable("--audience", "audiences", metavar="URI", help=_AUDIENCES),
-    _repeatable("--default-audience", metavar="URI", help="Audience of its tokens if a request names none"),
-    _repeatable("--attribute", "attributes", metavar="KEY=VALUE", help="Attribute of each token, visible to the app"),
+    _repeatable("--audience", _several, _AUDIENCES, "audiences", "URI"),
+    _repeatable("--default-audience", _several, "Audience of its tokens if a request names none", metavar="URI"),
+    _repeatable("--attribute", _parsed, "Attribute of each token, visible to the app", "attributes", "KEY=VALUE"),
     _repeatable(
         "--public-attribute",
+        _parsed,
+        "The same, and also a member of the token answer",
         "public_attributes",
-        metavar="KEY=VALUE",
-        help="The same, and also a member of the token answer",
+        "KEY=VALUE",
     ),
 )
 clear_options = combined(
@@ -104,16 +123,6 @@ def _role(client: Client) -> str:
     return "resource server" if client.resource_server else "client"
 
 
-def _parsed(texts: Iterable[str]) -> dict[str, Value]:
-    """Parse attributes; ``AdminError`` is raised if a name is repeated."""
-    found: dict[str, Value] = {}
-    for name, value in map(parse_attribute, texts):
-        if name in found:
-            raise AdminError(f"attribute {name!r}: given twice")
-        found[name] = value
-    return found
-
-
 @click.group()
 def client() -> None:
     """Register, show and change clients."""
@@ -126,32 +135,13 @@ def client() -> None:
 @click.option("--id", "client_id", help="An existing id, instead of a generated one.")
 @import_options
 @answers
-def add(
-    target: Target,
-    /,
-    *,
-    attributes: tuple[str, ...],
-    public_attributes: tuple[str, ...],
-    default_audience: tuple[str, ...],
-    secret_file: BinaryIO | None,
-    allow_weak_secret: bool,
-    **fields: Any,
-) -> Answer:
+def add(target: Target, /, **options: Any) -> Answer:
     """Register a client and show its secret, only this once. An id is never reused."""
-    private, public = _parsed(attributes), _parsed(public_attributes)
-    text = imported_secret(secret_file, allow_weak_secret)
+    imported = is_imported(options)
     with target.store(create=True) as store:
-        made, secret = admin.add_client(
-            store,
-            **fields,
-            default_audience=default_audience or None,
-            attributes=private,
-            public_attributes=public,
-            secret=text,
-            allow_weak_secret=allow_weak_secret,
-        )
+        made, secret = admin.add_client(store, **{name: each for name, each in options.items() if each is not None})
     view = client_view(made)
-    return new_secret(made.client_id, made.secrets[0], secret, view, imported=text is not None, named=False)
+    return new_secret(made.client_id, made.secrets[0], secret, view, imported=imported, named=False)
 
 
 @client.command("list")
@@ -187,32 +177,20 @@ def show(target: Target, client_id: str) -> Answer:
     "--resource-server/--no-resource-server", default=None, help="Whether it may introspect tokens that are for it."
 )
 @answers
-def update(
-    target: Target,
-    /,
-    client_id: str,
-    *,
-    attributes: tuple[str, ...],
-    public_attributes: tuple[str, ...],
-    no_attributes: bool,
-    allow_odd_scope: bool,
-    **fields: Any,
-) -> Answer:
+def update(target: Target, /, client_id: str, *, no_attributes: bool, allow_odd_scope: bool, **fields: Any) -> Answer:
     """Change the given fields of CLIENT. Tokens issued before do not change.
 
     An option that is repeatable replaces all values of its kind.
     """
     cleared = [option for option in _CLEARED if fields.pop(f"no_{option.replace('-', '_')}")]
-    changes = {name: value for name, value in fields.items() if value not in (None, ())}
+    changes = {name: value for name, value in fields.items() if value is not None}
     for option in cleared:
         if _CLEARED[option] in changes:
             raise click.UsageError(f"--{option} and --no-{option} exclude each other.")
-    if no_attributes and attributes:
+    if no_attributes and "attributes" in changes:
         raise click.UsageError("--attribute and --no-attributes exclude each other.")
-    if attributes or no_attributes:
-        changes["attributes"] = _parsed(attributes)
-    if public_attributes or no_attributes:
-        changes["public_attributes"] = _parsed(public_attributes)
+    if no_attributes:
+        changes = {"attributes": {}, "public_attributes": {}, **changes}
     if not changes and not cleared:
         raise click.UsageError("Nothing to change: give at least one option.")
     clear = [_CLEARED[option] for option in cleared]

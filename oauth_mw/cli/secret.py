@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
@@ -14,9 +14,19 @@ from ..model import ClientSecret
 from .target import Target
 from .terminal import Answer, answers, client_argument, columns, combined, instant, read_credential, secret_argument
 
+
+def _read(context: click.Context, option: click.Parameter, file: BinaryIO | None) -> str | None:
+    return None if file is None else read_credential(file, "Secret")
+
+
 import_options = combined(
     click.option(
-        "--secret-file", type=click.File("rb"), metavar="PATH", help="Read the secret from this file; - is stdin."
+        "--secret-file",
+        "secret",
+        type=click.File("rb"),
+        metavar="PATH",
+        callback=_read,
+        help="Read the secret from this file; - is stdin.",
     ),
     click.option("--allow-weak-secret", is_flag=True, help="Accept a short or guessable secret, and mark it as weak."),
 )
@@ -35,11 +45,11 @@ def parse_instant(text: str) -> int:
         ) from None
 
 
-def imported_secret(file: BinaryIO | None, allow_weak: bool) -> str | None:
-    """The secret to import, if one was given."""
-    if file is None and allow_weak:
+def is_imported(options: Mapping[str, Any]) -> bool:
+    """True if an existing secret was given."""
+    if options["secret"] is None and options["allow_weak_secret"]:
         raise click.UsageError("--allow-weak-secret needs --secret-file.")
-    return None if file is None else read_credential(file, "Secret")
+    return options["secret"] is not None
 
 
 def new_secret(
@@ -91,21 +101,12 @@ def secret() -> None:
 @click.option("--not-after", type=parse_instant, metavar="TIME", help="When it expires: ISO 8601, or Unix seconds.")
 @import_options
 @answers
-def add(
-    target: Target,
-    client_id: str,
-    label: str,
-    not_after: int | None,
-    secret_file: BinaryIO | None,
-    allow_weak_secret: bool,
-) -> Answer:
+def add(target: Target, client_id: str, **options: Any) -> Answer:
     """Add a secret to CLIENT; the others stay valid."""
-    text = imported_secret(secret_file, allow_weak_secret)
+    imported = is_imported(options)
     with target.store() as store:
-        record, made = admin.add_secret(
-            store, client_id, label=label, not_after=not_after, secret=text, allow_weak_secret=allow_weak_secret
-        )
-    return new_secret(client_id, record, made, secret_view(record), imported=text is not None)
+        record, made = admin.add_secret(store, client_id, **options)
+    return new_secret(client_id, record, made, secret_view(record), imported=imported)
 
 
 @secret.command("list")

@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field
 from importlib import import_module
 from operator import attrgetter
@@ -69,10 +69,18 @@ def serve(
     key_encryption_secret, which is read from OAUTH_MW_KEY_ENCRYPTION_SECRET. A flag for several
     values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
-    create_server = _waitress()
+    try:
+        from waitress import create_server  # type: ignore[import-untyped]
+    except ModuleNotFoundError:
+        raise ConfigError("serve", "needs waitress: pip install 'oauth_mw[serve]'") from None
     wrapped = _load(app)
+    # Repeated flags become lines, as in an ini.
+    lines = {
+        name: "\n".join(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()
+    }
+    given = {name: value for name, value in lines.items() if value is not None}
     faults = Faults()
-    options: dict[str, Any] = {**target.reading(config, variables).options(faults), **_given(flags)}
+    options: dict[str, Any] = {**target.reading(config, variables).options(faults), **given}
     if "store" not in options:
         raise ConfigError("store", STORE_NOT_GIVEN)
     settings = judge(options, faults)
@@ -89,23 +97,6 @@ def serve(
     finally:
         listening.close()
     click.echo("stopped", err=True)
-
-
-def _waitress() -> Callable[..., Any]:
-    try:
-        from waitress import create_server  # type: ignore[import-untyped]
-    except ModuleNotFoundError:
-        raise ConfigError("serve", "needs waitress: pip install 'oauth_mw[serve]'") from None
-    return create_server  # type: ignore[no-any-return]
-
-
-def _given(flags: Mapping[str, object]) -> dict[str, object]:
-    """The options for which a flag was given. Repeated flags become lines, as in an ini."""
-    return {
-        name: "\n".join(value) if isinstance(value, tuple) else value
-        for name, value in flags.items()
-        if value not in (None, ())
-    }
 
 
 def _load(place: str) -> WSGIApplication:
