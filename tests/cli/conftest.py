@@ -124,35 +124,6 @@ def no_secret_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def key(cli: Run, registered: Any) -> Run:
-    """Run a command on keys, in a store that is there."""
-    return lambda *words, **options: cli("key", *words, **options)
-
-
-@pytest.fixture
-def told(key: Run) -> Callable[..., Any]:
-    """What a command on keys told a script."""
-
-    def told(*words: str, **options: Any) -> Any:
-        answer = key(*words, "--json", **options)
-        assert answer.exit_code == 0, answer.stderr
-        return json.loads(answer.stdout)
-
-    return told
-
-
-@pytest.fixture
-def pem(tmp_path: Path) -> Callable[..., str]:
-    """The file of a key, with a password where one is given."""
-
-    def pem(key: Any, password: str | None = None) -> str:
-        (tmp_path / "key.pem").write_text(key.pem(password))
-        return "key.pem"
-
-    return pem
-
-
-@pytest.fixture
 def ini(tmp_path: Path) -> Callable[..., str]:
     """Write an ini with these lines; its store is ``oauth.db`` beside it unless another one is given."""
 

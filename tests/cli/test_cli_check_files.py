@@ -55,7 +55,7 @@ def test_each_file_of_a_database_that_all_can_read_is_named_and_none_that_is_clo
         os.chmod(file, 0o600)
 
 
-def test_an_open_database_with_a_private_key_in_the_clear_is_named_for_both(warnings, made):
+def test_an_open_database_is_named_for_reading_and_writing(warnings, made):
     made.chmod(0o666)
 
     read = f"store: {ALL} read {made}, and stop all writers by a lock: chmod o-r"

@@ -72,13 +72,9 @@ def test_what_a_section_uses_is_what_pastedeploy_hands_over(write, tmp_path, tex
 
 def test_a_used_section_alone_needs_no_name(write):
     write("[filter:mine]\nuse = config:other.ini#oauth\n", {"other.ini": BASE})
-
     assert read("app.ini").options["realm"] == "base"
 
-
-def test_a_filter_app_may_use_a_filter(write):
     write(BASE + "[filter-app:main]\nuse = oauth\nnext = shop\nrealm = mine\n[app:shop]\nuse = egg:shop\n")
-
     assert read("app.ini#main").options == {"store": "memory://", "realm": "mine", "public_paths": "/health"}
 
 
@@ -239,12 +235,8 @@ def test_a_variable_that_the_pipeline_sets_is_read_from_it(write):
 
 
 def test_check_imports_nothing_of_other_packages(write):
-    write(
-        SHOP.replace(HERE, "gone")
-        + OTHER.replace(HERE, "gone")
-        + "[filter:b]\nuse = egg:gone\n"
-        + MAIN.replace("=", "= other b")
-    )
+    text = SHOP + OTHER + "[filter:b]\nuse = egg:gone\n" + MAIN.replace("=", "= other b")
+    write(text.replace(HERE, "gone"))
 
     assert run("check", "app.ini").exit_code == 0
 

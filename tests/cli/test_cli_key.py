@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import stat
 import sys
 
 import pytest
@@ -11,7 +13,37 @@ from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
 from oauth_mw.keys.keypair import from_pem, make
 
 SECRET, OTHER = "correct horse battery", "another horse battery"
+PASSWORD = "a horse and a staple é"
 VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
+
+
+@pytest.fixture
+def key(cli, registered):
+    """Run a command on keys, in a store that is there."""
+    return lambda *words, **options: cli("key", *words, **options)
+
+
+@pytest.fixture
+def told(key):
+    """What a command on keys prints for scripts."""
+
+    def told(*words, **options):
+        answer = key(*words, "--json", **options)
+        assert answer.exit_code == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    return told
+
+
+@pytest.fixture
+def pem(tmp_path):
+    """The file of a key, with a password where one is given."""
+
+    def pem(key, password=None):
+        (tmp_path / "key.pem").write_text(key.pem(password))
+        return "key.pem"
+
+    return pem
 
 
 def test_keys_are_listed_for_people_and_for_scripts(key, told):
@@ -36,14 +68,6 @@ def test_a_rotation_says_when_the_key_signs_and_that_it_lies_in_the_clear(key, t
     assert answer.stdout.split()[:6] == ["kid", made["kid"], "algorithm", "ES256", "state", "next"]
     assert made["signs_from"] == made["created_at"] + lead_seconds(1) > JWKS_MAX_AGE
     assert answer.stderr.startswith("warning: key_encryption_secret: is not set")
-
-
-def test_the_secret_comes_from_the_environment(key, told, monkeypatch):
-    monkeypatch.setenv(VARIABLE, SECRET)
-
-    answer = key("rotate")
-
-    assert (answer.exit_code, answer.stderr, told("list")[0]["encrypted"]) == (0, "", True)
 
 
 def test_the_secret_and_the_algorithm_come_from_the_ini(cli, registered, opened, ini, monkeypatch):
@@ -145,3 +169,87 @@ def test_without_joserfc_the_extra_is_named(key, monkeypatch):
 
     assert (answer.exit_code, key("list").exit_code) == (2, 0)
     assert answer.stderr.endswith("pip install 'oauth_mw[jwt]'\n")
+
+
+# Import and export
+
+
+@pytest.mark.parametrize("password", [None, "ab"], ids=["in the clear", "weakly encrypted"])
+def test_a_key_is_imported(told, pem, password):
+    made = make("ES256")
+    words = ["--password-file", "-"] if password else []
+
+    assert told("import", pem(made, password), *words, input=f"{password}\n")["kid"] == made.kid
+
+
+def test_a_key_may_arrive_on_standard_input(told):
+    made = make("EdDSA")
+
+    assert told("import", "-", input=made.pem())["kid"] == made.kid
+
+
+def test_what_cannot_be_imported_is_refused(key, told, pem):
+    pem(make("ES256"), PASSWORD)
+    from_file, with_password = ["key.pem"], ["--password-file", "-"]
+    tries = [(from_file, "", 1), ([*from_file, *with_password], "wrong", 1), ([*from_file, *with_password], b"\xff", 1)]
+
+    for words, typed, exit_code in (*tries, (["-", *with_password], "", 2), (["no.pem"], "", 2)):
+        assert key("import", *words, input=typed).exit_code == exit_code
+    assert told("list") == []
+
+
+def test_the_public_halves_are_printed(key, told):
+    made = [told("rotate")["kid"] for _ in range(2)]
+
+    whole, one = json.loads(key("export").stdout), told("export", made[1])
+
+    assert [each["kid"] for each in whole["keys"]] == made
+    assert one == whole["keys"][1] and "d" not in one
+
+
+def test_a_private_half_is_written_encrypted_to_a_file_of_its_own_and_over_none(key, told, tmp_path, monkeypatch):
+    monkeypatch.setenv(VARIABLE, SECRET)
+    rotated = key("rotate")
+    (made,) = told("list")
+    words = ["export", made["kid"], "--private", "-o", "out.pem", "--password-file", "-"]
+
+    answer, again = key(*words, input=PASSWORD), key(*words, input=PASSWORD)
+
+    written = tmp_path / "out.pem"
+    assert (rotated.exit_code, rotated.stderr, made["encrypted"]) == (0, "", True)
+    assert answer.stdout == "wrote out.pem\n"
+    assert from_pem(written.read_text(), PASSWORD).kid == made["kid"]
+    assert stat.S_IMODE(written.stat().st_mode) == 0o600
+    assert (again.exit_code, again.stderr) == (1, "Error: out.pem is there already\n")
+
+
+PRIVATE = ["--private", "-o", "out.pem"]
+UNSAFE = {
+    "to a terminal": (["--private"], "", 2, "--private needs KEY and -o FILE"),
+    "no password": (PRIVATE, "", 2, "--private needs --password-file"),
+    "public": (["-o", "out.pem"], "", 2, "need --private"),
+    "empty password": ([*PRIVATE, "--password-file", "-"], "", 1, "Error: the password is weak: "),
+    "weak password": ([*PRIVATE, "--password-file", "-"], "ab", 1, "it needs 16 characters"),
+}
+
+
+@pytest.mark.parametrize(("words", "typed", "exit_code", "says"), UNSAFE.values(), ids=UNSAFE)
+def test_an_export_that_would_not_be_safe_is_refused(key, told, tmp_path, words, typed, exit_code, says):
+    answer = key("export", told("rotate")["kid"], *words, input=typed)
+
+    assert (answer.exit_code, answer.stdout) == (exit_code, "")
+    assert says in " ".join(answer.stderr.split())
+    assert not (tmp_path / "out.pem").exists()
+
+
+def test_a_password_is_prompted_for_twice_and_not_shown(on_terminal, told, tmp_path):
+    kid = told("rotate")["kid"]
+    words = ["key", "export", kid, "--private", "-o", "out.pem"]
+
+    # The space behind each question is shown once the terminal does not echo any more.
+    questions = b"Password: ", b"Repeat for confirmation: "
+    exit_code, shown, _ = on_terminal(*words, answers=[(question, PASSWORD) for question in questions])
+
+    assert exit_code == 0
+    assert from_pem((tmp_path / "out.pem").read_text(), PASSWORD).kid == kid
+    assert PASSWORD.encode() not in shown
