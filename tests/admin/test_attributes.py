@@ -28,9 +28,8 @@ def test_what_is_not_key_and_value_is_refused(text):
         parse_attribute(text)
 
 
-@pytest.mark.parametrize("name", ["a", "A-b_c.9", "x" * 65, "9", "tier"])
-def test_a_name_of_letters_digits_and_a_few_signs_is_taken(name):
-    check_attributes({name: "value"})
+def test_a_name_of_letters_digits_and_a_few_signs_is_taken():
+    check_attributes(dict.fromkeys(["a", "A-b_c.9", "x" * 65, "9", "tier"], "value"))
 
 
 TAKEN = "access_token scope state active client_id exp iss cnf sub status issued_at organization_name developer.email"

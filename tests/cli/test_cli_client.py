@@ -69,20 +69,15 @@ def test_what_cannot_be_is_refused_with_one_line(cli, words):
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n"], ids=["none", "LF", "CR LF"])
-def test_one_newline_at_the_end_of_an_imported_secret_is_dropped(cli, app, ending):
-    answer = cli("client", "add", "old", "--id", "old", "--secret-file", "-", "--json", input=SECRET + ending)
-
-    assert json.loads(answer.stdout)["client_secret"] is None
-    assert issue(app, "old", SECRET)
-
-
-def test_a_secret_is_imported_from_a_file_and_not_shown(cli, app, tmp_path):
-    (tmp_path / "secret").write_text(SECRET + "\n")
+def test_a_secret_is_imported_without_the_newline_at_its_end_and_not_shown(cli, app, tmp_path, ending):
+    (tmp_path / "secret").write_bytes((SECRET + ending).encode())
 
     answer = cli("client", "add", "old", "--id", "old", "--secret-file", "secret")
+    told = cli("client", "add", "new", "--id", "new", "--secret-file", "-", "--json", input=SECRET + ending)
 
-    assert issue(app, "old", SECRET)
-    assert SECRET not in answer.stdout + answer.stderr
+    assert json.loads(told.stdout)["client_secret"] is None
+    assert issue(app, "old", SECRET) and issue(app, "new", SECRET)
+    assert SECRET not in answer.output + told.output
 
 
 BAD = {"empty": "", "short": "hunter2", "bytes": "\xff" * 30, "long": "x" * 5000, "two line ends": SECRET + "\n\n"}
@@ -108,20 +103,16 @@ def test_a_secret_file_that_is_missing_is_wrong_usage(cli, words):
     assert cli("client", "add", "old", *words).exit_code == 2
 
 
-def test_list_shows_a_line_for_each_client(cli, registered):
+def test_list_shows_a_line_for_each_client_and_tells_scripts_what_show_does(cli, registered):
+    listed = json.loads(cli("client", "list", "--json").stdout)
     cli("client", "add", "Отчёт 夜")
 
     lines = cli("client", "list").stdout.splitlines()
 
-    assert len(lines) == 3 and "Отчёт 夜" in "".join(lines)
-    assert {line.index("enabled") for line in lines[1:] if "tester" in line} == {lines[0].index("STATE")}
-
-
-def test_list_answers_scripts_with_what_show_does(cli, registered):
-    listed = json.loads(cli("client", "list", "--json").stdout)
-
     assert listed == [json.loads(cli("client", "show", "tester", "--json").stdout)]
     assert listed[0].keys() == KEYS
+    assert len(lines) == 3 and "Отчёт 夜" in "".join(lines)
+    assert {line.index("enabled") for line in lines[1:] if "tester" in line} == {lines[0].index("STATE")}
 
 
 def test_show_lists_secrets_by_id_and_never_their_text_or_hash(cli, registered, opened):
@@ -145,18 +136,13 @@ def test_an_attribute_cannot_act_on_the_terminal(cli, registered):
 
 @pytest.mark.parametrize("client_id", ["unknown", "\udcff", "no\nbody"], ids=["unknown", "no text", "newline"])
 def test_a_missing_client_is_not_found(cli, registered, client_id):
-    answer = cli("client", "show", client_id)
+    for words in ("show", "disable", "enable", "delete --yes", "update --name x"):
+        answer = cli("client", *words.split(), client_id)
 
-    assert answer.exit_code == 3
-    assert answer.stderr.count("\n") == 1
-
-
-@pytest.mark.parametrize("words", ["disable", "enable", "delete --yes", "update --name x"])
-def test_a_change_of_a_missing_client_is_not_found(cli, registered, words):
-    assert cli("client", *words.split(), "unknown").exit_code == 3
+        assert (answer.exit_code, answer.stderr.count("\n")) == (3, 1)
 
 
-def test_an_id_that_begins_with_a_dash_follows_two(cli, registered):
+def test_an_id_that_begins_with_a_dash_follows_two(cli):
     cli("client", "add", "dash", "--id", "-x")
 
     assert cli("client", "show", "--", "-x").exit_code == 0
@@ -273,14 +259,12 @@ def test_an_enabled_client_gets_tokens_again_and_its_old_ones_stay_revoked(cli, 
     app.get("/any", headers=bearer(issue(app, "tester", registered["client_secret"])))
 
 
-@pytest.mark.parametrize(("typed", "exit_code"), [("y\n", 0), ("n\n", 1), ("\n", 1), ("", 1)])
-def test_delete_needs_a_confirmation(cli, registered, typed, exit_code):
+@pytest.mark.parametrize("typed", ["n\n", "\n", "", "y\n"])
+def test_delete_needs_a_confirmation_or_yes(cli, registered, typed):
+    unprompted = cli("client", "delete", "tester", "--json").exit_code
     answer = cli("client", "delete", "tester", input=typed)
+    left = cli("client", "show", "tester").exit_code == 0
+    forced = cli("client", "delete", "tester", "--json", "--yes")
 
-    assert answer.exit_code == exit_code
-    assert cli("client", "show", "tester").exit_code == (3 if exit_code == 0 else 0)
-
-
-def test_scripts_are_not_prompted_and_must_say_yes(cli, registered):
-    assert cli("client", "delete", "tester", "--json").exit_code == 2
-    assert json.loads(cli("client", "delete", "tester", "--json", "--yes").stdout)["deleted"] is True
+    assert (unprompted, answer.exit_code, left) == ((2, 0, False) if typed == "y\n" else (2, 1, True))
+    assert forced.exit_code == 3 if not left else json.loads(forced.stdout)["deleted"] is True

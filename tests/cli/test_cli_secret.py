@@ -22,14 +22,11 @@ def test_a_second_secret_works_beside_the_first(cli, app, registered):
     assert all(issue(app, "tester", each) for each in (registered["client_secret"], second, SECRET))
 
 
-def test_add_shows_the_secret_this_once(cli, registered):
+def test_add_shows_the_secret_this_once_and_refuses_a_weak_one_unless_allowed(cli, registered):
     lines = cli("secret", "add", "tester").stdout.splitlines()
 
     assert [line.split()[0] for line in lines] == ["client_id", "secret_id", "client_secret"]
     assert lines[2].endswith("(shown once; only its hash is stored)")
-
-
-def test_a_weak_secret_is_refused_unless_allowed(cli, registered):
     assert cli("secret", "add", "tester", "--secret-file", "-", input="hunter2").exit_code == 1
     assert add(cli, "--secret-file", "-", "--allow-weak-secret", input="hunter2")["weak"] is True
 
