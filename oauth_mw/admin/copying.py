@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
@@ -37,8 +37,7 @@ class Copied:
 
     @property
     def changed(self) -> bool:
-        counts = (self.clients, self.secrets, self.deleted, self.tokens, self.events, self.keys)
-        return any(count.copied for count in counts)
+        return any(count.copied for count in astuple(self))
 
 
 def stats(store: Store, *, clock: Clock = time.time) -> StoreStats:

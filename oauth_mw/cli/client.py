@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from .. import admin
-from ..admin.fields import CLEARED
+from ..admin.clients import CLEARED
 from ..attributes import parse_attribute
 from ..errors import AdminError
 from ..model import TOKEN_FORMATS, Client, Value

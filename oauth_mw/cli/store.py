@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
+from dataclasses import astuple
 
 import click
 
@@ -35,14 +36,8 @@ def copy(before: Target, /, source: str, target: str) -> Answer:
         here = _open(opened, before, source, "FROM")
         there = _open(opened, before, target, "TO", create=True)
         copied = _copy(here, there)
-    parts = {
-        "clients": copied.clients,
-        "secrets": copied.secrets,
-        "deleted ids": copied.deleted,
-        "tokens": copied.tokens,
-        "log entries": copied.events,
-        "signing keys": copied.keys,
-    }
+    names = "clients", "secrets", "deleted ids", "tokens", "log entries", "signing keys"
+    parts = dict(zip(names, astuple(copied), strict=True))
     counts = {name.replace(" ", "_"): {"moved": part.copied, "there": part.present} for name, part in parts.items()}
     done = f"copied {here.url} to {there.url}" if copied.changed else f"{there.url} had all of {here.url} already"
     rows = [(name, str(part.copied), str(part.present)) for name, part in parts.items()]
