@@ -152,3 +152,16 @@ def found(check: Run) -> Callable[..., Any]:
         return json.loads(answer.stdout)
 
     return found
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Write ``app.ini`` and other files into the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text: str, others: dict[str, str] | None = None) -> None:
+        for name, content in {"app.ini": text, **(others or {})}.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
+
+    return write

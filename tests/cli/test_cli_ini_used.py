@@ -39,18 +39,6 @@ USED = {
 }
 
 
-@pytest.fixture
-def write(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-
-    def write(text: str, others: dict[str, str] | None = None) -> None:
-        for name, content in {"app.ini": text, **(others or {})}.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(content)
-
-    return write
-
-
 def read(place: str, **variables: str):
     faults = Faults()
     section = read_section(place, variables, faults)
