@@ -136,10 +136,7 @@ def _fault(error: Exception) -> str:
 
 
 def _find(loader: _Loader, path: str, name: str) -> str:
-    """The section that ``name`` chooses.
-
-    :raises ConfigError: it is none of ours, or several are.
-    """
+    """The section that ``name`` chooses. ``ConfigError`` is raised if it is none of ours, or if several are."""
     ours = list(_our_sections(loader))
     chosen = [each for each in ours if name in ("", each, each.partition(":")[2].strip())]
     if len(chosen) == 1:
@@ -167,10 +164,7 @@ def _our_sections(loader: _Loader) -> Iterator[str]:
 
 
 def _is_ours(loader: _Loader, section: str) -> bool:
-    """True if the section leads to our factories, itself or by the sections and files that it uses.
-
-    :raises OSError: a file that it uses cannot be read.
-    """
+    """True if the section leads to our factories, itself or by the sections and files that it uses."""
     for each, name in _reached(loader, section, ("use",), (loadwsgi.FILTER,), set()):
         use, *factories = (each.parser.get(name, key, fallback="") for key in ("use", *_FACTORIES))
         if _USE.fullmatch(use) or (not use and any(text.startswith(_FACTORY_MODULE) for text in factories)):
@@ -181,10 +175,7 @@ def _is_ours(loader: _Loader, section: str) -> bool:
 def _reached(
     loader: _Loader, section: str, keys: tuple[str, ...], types: tuple[Any, ...], seen: set[tuple[str, str]]
 ) -> Iterator[tuple[_Loader, str]]:
-    """The section, and those that it leads to by what ``keys`` name, also in other files.
-
-    :raises OSError: a file cannot be read.
-    """
+    """The section, and those that it leads to by what ``keys`` name, also in other files, which may be unreadable."""
     if (loader.filename, section) in seen:
         return
     seen.add((loader.filename, section))
@@ -197,10 +188,7 @@ def _reached(
 
 
 def _named(loader: _Loader, object_type: Any, name: str) -> tuple[_Loader, str] | None:
-    """The section that a section names, perhaps in another file; ``None`` for what is in no file.
-
-    :raises OSError: the file cannot be read.
-    """
+    """The section that a section names, perhaps in another file; ``None`` for what is in no file."""
     if file := loader.file_of(name):
         loader, name = _Loader(file[0]), file[1]
     try:
@@ -235,10 +223,7 @@ def _apps(loader: _Loader, section: str, place: str) -> list[str]:
 
 
 def _contexts(loader: _Loader, section: str, place: str, variables: Mapping[str, str]) -> list[Any]:
-    """The contexts with which PasteDeploy calls our factory.
-
-    :raises ConfigError: PasteDeploy does not load the section, or an app around it, or drops an option.
-    """
+    """The contexts with which PasteDeploy calls our factory, if it loads the section and all apps around it."""
     path = place.partition("#")[0]
     loader.wanted = (loader.filename, section)
     loading = section
@@ -265,10 +250,7 @@ def _why_not(loader: _Loader) -> str:
 
 
 def _innermost(context: Any, section: str, path: str) -> Any:
-    """Return the context within those of a filter-app and of filter-with.
-
-    :raises ConfigError: it does not hold our factory, or PasteDeploy drops an option.
-    """
+    """The context of our factory, within those of a filter-app and of filter-with."""
     while context.object_type in (loadwsgi.FILTER_APP, loadwsgi.FILTER_WITH):
         inner = context.filter_context if context.object_type is loadwsgi.FILTER_APP else context.next_context
         for option in context.local_conf.items() - inner.local_conf.items():
@@ -281,9 +263,7 @@ def _innermost(context: Any, section: str, path: str) -> Any:
 
 
 def _unknown_variable(loader: _Loader, section: str, variable: str) -> ConfigError:
-    """
-    :param section: the one that is loaded; the fault may be in one that it uses, also in another file.
-    """
+    """The error for ``section``, which is loaded; the fault may be in one that it uses, also in another file."""
     parser = loader.parser
     named = {
         key[4:].strip(): each

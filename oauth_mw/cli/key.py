@@ -31,10 +31,7 @@ password_option = click.option(
 
 
 def _for_new(target: Target, algorithm: str | None) -> dict[str, Any]:
-    """The arguments for a new key, from the options.
-
-    :raises AdminError: a new key would not sign, or workers would replace it.
-    """
+    """The arguments for a new key. ``AdminError`` is raised if it would not sign, or if workers would replace it."""
     settings = target.settings()
     if settings.signing_key_files:
         raise AdminError("signing_key_files is set: the keys in the store do not sign")

@@ -100,10 +100,7 @@ def serve(
 
 
 def _load(place: str) -> WSGIApplication:
-    """Import ``MODULE:APP``, with the working directory first in the path.
-
-    :raises ConfigError: there is no such app.
-    """
+    """Import ``MODULE:APP``, with the working directory first in the path."""
     module, _, name = place.partition(":")
     if not module or not name:
         raise ConfigError(place, "expected MODULE:APP, such as hello:app")
@@ -126,10 +123,6 @@ def _line_of(error: Exception) -> str:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Open the socket to listen on.
-
-    :raises OSError: the address is unknown, in use or not permitted.
-    """
     six = ":" in host
     try:
         return socket.create_server(

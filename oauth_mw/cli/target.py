@@ -55,11 +55,7 @@ class Target:
         return replace(self, config=config or self.config, variables={**self.variables, **variables})
 
     def section(self, faults: Faults) -> Section:
-        """The section of the ini.
-
-        :param faults: receives the faults of its options.
-        :raises ConfigError: the ini cannot be read, or has no section of ours.
-        """
+        """The section of the ini; ``faults`` receives those of its options."""
         try:
             from .ini import read_section
         except ModuleNotFoundError:
@@ -80,7 +76,7 @@ class Target:
         return options
 
     def settings(self, url: str | None = None, *, secret: bool = True) -> Settings:
-        """The checked options. The parameters are those of :meth:`place` and :meth:`options`."""
+        """The checked options. Parameters are those of :meth:`place` and :meth:`options`."""
         faults = Faults()
         options = self.options(faults, secret=secret) | ({} if url is None else {"store": url})
         if not options and not faults:

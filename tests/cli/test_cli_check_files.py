@@ -71,13 +71,13 @@ def test_a_folder_in_which_all_may_make_files_is_named(warnings, made, folder, m
     assert (f"config: {found} {folder}/app.ini: chmod o-w" in warnings()) == (mode == 0o777)
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o777, True), (0o1777, False)])
-def test_a_folder_above_is_named_unless_what_is_there_belongs_to_its_owner_alone(warnings, made, folder, mode, told):
+@pytest.mark.parametrize(("mode", "named"), [(0o777, True), (0o1777, False)])
+def test_a_folder_above_is_named_unless_what_is_there_belongs_to_its_owner_alone(warnings, made, folder, mode, named):
     folder.parent.chmod(mode)
 
     assert [each for each in warnings() if f"the folder {folder.parent}," in each and each.startswith("store")] == [
         f"store: {ALL} write the folder {folder.parent}, and so replace {made}: chmod o-w"
-    ] * told
+    ] * named
 
 
 def test_the_folder_of_a_link_counts_and_the_one_that_it_leads_to(warnings, made, folder, tmp_path):

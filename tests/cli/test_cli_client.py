@@ -73,11 +73,11 @@ def test_a_secret_is_imported_without_the_newline_at_its_end_and_not_shown(cli, 
     (tmp_path / "secret").write_bytes((SECRET + ending).encode())
 
     answer = cli("client", "add", "old", "--id", "old", "--secret-file", "secret")
-    told = cli("client", "add", "new", "--id", "new", "--secret-file", "-", "--json", input=SECRET + ending)
+    piped = cli("client", "add", "new", "--id", "new", "--secret-file", "-", "--json", input=SECRET + ending)
 
-    assert json.loads(told.stdout)["client_secret"] is None
+    assert json.loads(piped.stdout)["client_secret"] is None
     assert issue(app, "old", SECRET) and issue(app, "new", SECRET)
-    assert SECRET not in answer.output + told.output
+    assert SECRET not in answer.output + piped.output
 
 
 BAD = {"empty": "", "short": "hunter2", "bytes": "\xff" * 30, "long": "x" * 5000, "two line ends": SECRET + "\n\n"}
@@ -103,7 +103,7 @@ def test_a_secret_file_that_is_missing_is_wrong_usage(cli, words):
     assert cli("client", "add", "old", *words).exit_code == 2
 
 
-def test_list_shows_a_line_for_each_client_and_tells_scripts_what_show_does(cli, registered):
+def test_list_shows_a_line_for_each_client_and_scripts_what_show_does(cli, registered):
     listed = json.loads(cli("client", "list", "--json").stdout)
     cli("client", "add", "Отчёт 夜")
 

@@ -85,8 +85,8 @@ REFUSED = {
     "whose percent": (HEAD + "realm = 5% off\n", "app.ini", r"\[filter:oauth\] realm: a % .* written %%"),
     "a line without value": (HEAD + STORE + "\nrealm\n", "app.ini", "in line 5$"),
     "a default filter": ("[DEFAULT]\nfilter-with = oauth\n" + HEAD + STORE, "app.ini", "^filter-with: .*rename"),
-    "an unknown name": (HEAD + "realm = %(nobody)s\n", "app.ini", "no Paste ini"),
-    "get of nothing": (HEAD + "get store = nobody\n", "app.ini", "store: 'get' names 'nobody'"),
+    "an unknown name": (HEAD + "realm = %(unknown)s\n", "app.ini", "no Paste ini"),
+    "get of nothing": (HEAD + "get store = unknown\n", "app.ini", "store: 'get' names 'unknown'"),
     "not UTF-8": ("[filter:x]\nrealm = \udcff\n", "app.ini", "no Paste ini"),
 }
 

@@ -24,15 +24,15 @@ def key(cli, registered):
 
 
 @pytest.fixture
-def told(key):
+def printed(key):
     """What a command on keys prints for scripts."""
 
-    def told(*words, **options):
+    def printed(*words, **options):
         answer = key(*words, "--json", **options)
         assert answer.exit_code == 0, answer.stderr
         return json.loads(answer.stdout)
 
-    return told
+    return printed
 
 
 @pytest.fixture
@@ -46,25 +46,25 @@ def pem(tmp_path):
     return pem
 
 
-def test_keys_are_listed_for_people_and_for_scripts(key, told):
-    made = [told("rotate") for _ in range(2)]
+def test_keys_are_listed_for_people_and_for_scripts(key, printed):
+    made = [printed("rotate") for _ in range(2)]
 
     heads, *rows = (line.split() for line in key("list").stdout.splitlines())
 
     assert heads == ["KEY", "ALGORITHM", "STATE", "CREATED", "SIGNS_FROM", "NEEDED_UNTIL", "PRIVATE"]
     assert [row[:3] for row in rows] == [[made[0]["kid"], "ES256", "signing"], [made[1]["kid"], "ES256", "next"]]
     assert rows[0][5:] == ["-", "in", "the", "clear"]
-    assert told("list") == made
+    assert printed("list") == made
     assert made[0].keys() == {"kid", "algorithm", "state", "created_at", "signs_from", "needed_until", "encrypted"}
     assert (made[0]["state"], made[0]["needed_until"], made[0]["encrypted"]) == ("signing", None, False)
 
 
-def test_a_rotation_says_when_the_key_signs_and_that_it_lies_in_the_clear(key, told):
-    told("rotate")
+def test_a_rotation_says_when_the_key_signs_and_that_it_lies_in_the_clear(key, printed):
+    printed("rotate")
 
     answer = key("rotate")
 
-    (made,) = (each for each in told("list") if each["state"] == "next")
+    (made,) = (each for each in printed("list") if each["state"] == "next")
     assert answer.stdout.split()[:6] == ["kid", made["kid"], "algorithm", "ES256", "state", "next"]
     assert made["signs_from"] == made["created_at"] + lead_seconds(1) > JWKS_MAX_AGE
     assert answer.stderr.startswith("warning: key_encryption_secret: is not set")
@@ -94,20 +94,20 @@ def test_an_algorithm_that_workers_would_not_keep_is_refused(cli, registered, in
     assert "EdDSA" in answers[0].stderr and "EdDSA" in answers[1].stderr
 
 
-def test_where_files_sign_no_key_is_added_to_the_store(cli, told, registered, ini, pem):
+def test_where_files_sign_no_key_is_added_to_the_store(cli, printed, registered, ini, pem):
     place = ini("signing_key_files = key.pem", "issuer = https://auth.example")
     pem(make("ES256"))
 
     answer = cli("--config", place, "key", "rotate", store=None)
 
-    assert (answer.exit_code, told("list")) == (1, [])
+    assert (answer.exit_code, printed("list")) == (1, [])
     assert answer.stderr == "Error: signing_key_files is set: the keys in the store do not sign\n"
 
 
-def test_in_an_emergency_a_key_signs_at_once(told):
-    told("rotate")
+def test_in_an_emergency_a_key_signs_at_once(printed):
+    printed("rotate")
 
-    made = told("rotate", "--now")
+    made = printed("rotate", "--now")
 
     assert made["signs_from"] - made["created_at"] <= 1
 
@@ -122,36 +122,36 @@ def test_wrong_usage_is_refused(key, words):
 # Retirement
 
 
-def test_a_retired_key_is_removed_with_its_tokens_and_a_new_one_signs(key, told, registered, url):
+def test_a_retired_key_is_removed_with_its_tokens_and_a_new_one_signs(key, printed, registered, url):
     app = TestApp(OAuthMiddleware(echo, store=url, issuer="https://auth.example", token_format="jwt"))
     token = issue(app, "tester", registered["client_secret"])
     app.get("/", headers=bearer(token), status=200)
-    kid = told("list")[0]["kid"]
+    kid = printed("list")[0]["kid"]
 
     lines = key("retire", kid, input="y\n").stdout.splitlines()
 
-    (left,) = told("list")
+    (left,) = printed("list")
     assert lines == [f"retired {kid}; all tokens that it has signed are revoked", f"{left['kid']} signs in its place"]
     app.get("/", headers=bearer(token), status=401)
     app.get("/", headers=bearer(issue(app, "tester", registered["client_secret"])), status=200)
 
 
 @pytest.mark.slow
-def test_scripts_learn_of_the_key_that_signs_in_place_of_a_retired_one(told):
-    kid = told("rotate")["kid"]
+def test_scripts_learn_of_the_key_that_signs_in_place_of_a_retired_one(printed):
+    kid = printed("rotate")["kid"]
 
-    answer = told("retire", kid, "--yes")
+    answer = printed("retire", kid, "--yes")
 
-    assert (answer["kid"], answer["retired"], answer["new"]) == (kid, True, told("list")[0])
+    assert (answer["kid"], answer["retired"], answer["new"]) == (kid, True, printed("list")[0])
 
 
 @pytest.mark.parametrize("typed", ["n\n", ""], ids=["no", "nothing"])
-def test_without_confirmation_the_key_is_kept(key, told, typed):
-    kid = told("rotate")["kid"]
+def test_without_confirmation_the_key_is_kept(key, printed, typed):
+    kid = printed("rotate")["kid"]
 
     answer = key("retire", kid, input=typed)
 
-    assert (answer.exit_code, [each["kid"] for each in told("list")]) == (1, [kid])
+    assert (answer.exit_code, [each["kid"] for each in printed("list")]) == (1, [kid])
     assert kid in answer.stderr
 
 
@@ -175,42 +175,42 @@ def test_without_joserfc_the_extra_is_named(key, monkeypatch):
 
 
 @pytest.mark.parametrize("password", [None, "ab"], ids=["in the clear", "weakly encrypted"])
-def test_a_key_is_imported(told, pem, password):
+def test_a_key_is_imported(printed, pem, password):
     made = make("ES256")
     words = ["--password-file", "-"] if password else []
 
-    assert told("import", pem(made, password), *words, input=f"{password}\n")["kid"] == made.kid
+    assert printed("import", pem(made, password), *words, input=f"{password}\n")["kid"] == made.kid
 
 
-def test_a_key_may_arrive_on_standard_input(told):
+def test_a_key_may_arrive_on_standard_input(printed):
     made = make("EdDSA")
 
-    assert told("import", "-", input=made.pem())["kid"] == made.kid
+    assert printed("import", "-", input=made.pem())["kid"] == made.kid
 
 
-def test_what_cannot_be_imported_is_refused(key, told, pem):
+def test_what_cannot_be_imported_is_refused(key, printed, pem):
     pem(make("ES256"), PASSWORD)
     from_file, with_password = ["key.pem"], ["--password-file", "-"]
     tries = [(from_file, "", 1), ([*from_file, *with_password], "wrong", 1), ([*from_file, *with_password], b"\xff", 1)]
 
     for words, typed, exit_code in (*tries, (["-", *with_password], "", 2), (["no.pem"], "", 2)):
         assert key("import", *words, input=typed).exit_code == exit_code
-    assert told("list") == []
+    assert printed("list") == []
 
 
-def test_the_public_halves_are_printed(key, told):
-    made = [told("rotate")["kid"] for _ in range(2)]
+def test_the_public_halves_are_printed(key, printed):
+    made = [printed("rotate")["kid"] for _ in range(2)]
 
-    whole, one = json.loads(key("export").stdout), told("export", made[1])
+    whole, one = json.loads(key("export").stdout), printed("export", made[1])
 
     assert [each["kid"] for each in whole["keys"]] == made
     assert one == whole["keys"][1] and "d" not in one
 
 
-def test_a_private_half_is_written_encrypted_to_a_file_of_its_own_and_over_none(key, told, tmp_path, monkeypatch):
+def test_a_private_half_is_written_encrypted_to_a_file_of_its_own_and_over_none(key, printed, tmp_path, monkeypatch):
     monkeypatch.setenv(VARIABLE, SECRET)
     rotated = key("rotate")
-    (made,) = told("list")
+    (made,) = printed("list")
     words = ["export", made["kid"], "--private", "-o", "out.pem", "--password-file", "-"]
 
     answer, again = key(*words, input=PASSWORD), key(*words, input=PASSWORD)
@@ -234,16 +234,16 @@ UNSAFE = {
 
 
 @pytest.mark.parametrize(("words", "typed", "exit_code", "says"), UNSAFE.values(), ids=UNSAFE)
-def test_an_export_that_would_not_be_safe_is_refused(key, told, tmp_path, words, typed, exit_code, says):
-    answer = key("export", told("rotate")["kid"], *words, input=typed)
+def test_an_export_that_would_not_be_safe_is_refused(key, printed, tmp_path, words, typed, exit_code, says):
+    answer = key("export", printed("rotate")["kid"], *words, input=typed)
 
     assert (answer.exit_code, answer.stdout) == (exit_code, "")
     assert says in " ".join(answer.stderr.split())
     assert not (tmp_path / "out.pem").exists()
 
 
-def test_a_password_is_prompted_for_twice_and_not_shown(on_terminal, told, tmp_path):
-    kid = told("rotate")["kid"]
+def test_a_password_is_prompted_for_twice_and_not_shown(on_terminal, printed, tmp_path):
+    kid = printed("rotate")["kid"]
     words = ["key", "export", kid, "--private", "-o", "out.pem"]
 
     # The space behind each question is shown once the terminal does not echo any more.

@@ -55,13 +55,13 @@ FLAGS += ["--realm", "flag", "--public-paths", "/x /broken", "--public-paths", "
 class Served:
     """A running ``serve``: what it printed for scripts, and the process."""
 
-    told: dict[str, str]
+    announced: dict[str, str]
     process: subprocess.Popen[str]
     errors: Path
 
     def get(self, path: str, headers: dict[str, str] | None = None, data: bytes | None = None) -> tuple[int, str, Any]:
         try:
-            with urlopen(Request(self.told["url"] + path, data, headers or {}), timeout=10) as answer:
+            with urlopen(Request(self.announced["url"] + path, data, headers or {}), timeout=10) as answer:
                 return answer.status, answer.read().decode(), answer.headers
         except HTTPError as refusal:
             with refusal:
@@ -77,7 +77,7 @@ class Served:
         return self.errors.read_text()
 
     def connect(self) -> socket.socket:
-        place = urlsplit(self.told["url"])
+        place = urlsplit(self.announced["url"])
         return socket.create_connection((place.hostname, place.port), timeout=10)
 
 
@@ -124,9 +124,9 @@ def token(served: Served, folder: Path) -> dict[str, str]:
 
 def test_it_says_what_it_serves_where_and_for_development_only(served, folder):
     store = f"sqlite:///{folder}/from-ini.db"
-    url = served.told["url"]
+    url = served.announced["url"]
 
-    assert served.told == {"app": "shop:app", "url": url, "store": store}
+    assert served.announced == {"app": "shop:app", "url": url, "store": store}
     assert url.startswith("http://127.0.0.1:") and not url.endswith(":0")
     assert served.logged("stops").startswith(f"{created(store)}serving shop:app on {url}, for development only")
 
@@ -220,7 +220,7 @@ def test_it_listens_on_ipv6_and_an_interrupt_stops_it_without_a_traceback(tmp_pa
         served.process.send_signal(signal.SIGINT)
 
         assert (status, served.process.wait(timeout=10)) == (401, 0)
-        assert served.told["url"].startswith("http://[::1]:")
+        assert served.announced["url"].startswith("http://[::1]:")
         assert "Traceback" not in served.errors.read_text()
 
 

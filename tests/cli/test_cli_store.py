@@ -122,7 +122,7 @@ def test_a_store_that_does_not_answer_is_unavailable(cli, ini):
         assert exit_code_of(forked(refused)) == 0
 
 
-def test_help_tells_the_exit_codes(cli):
+def test_help_has_the_exit_codes(cli):
     shown = cli("--help").stdout
 
     assert [line.split()[0] for line in shown.split("Exit codes:")[1].splitlines()[1:6]] == ["0", "1", "2", "3", "4"]

@@ -57,7 +57,7 @@ def test_the_token_itself_is_read_from_standard_input(cli, token, token_id, word
     assert found["token_id"] == token_id
 
 
-def test_inspect_tells_for_whom_a_token_is(cli, opened):
+def test_inspect_shows_the_audience_of_a_token(cli, opened):
     text, _ = OpaqueTokens(opened, time.time, "", "").issue(opened.find_client("tester"), (), 60, [API, BILLING])
 
     assert json.loads(cli("token", "inspect", "--json", input=text).stdout)["audience"] == [API, BILLING]
@@ -187,7 +187,7 @@ OLD = int(time.time()) - 600
 
 @pytest.fixture
 def old_tokens(opened, tmp_path):
-    """Put expired tokens into the store, as many as asked."""
+    """Put this many expired tokens into the store."""
 
     def put(count):
         with sqlite3.connect(tmp_path / "oauth.db") as database:
