@@ -50,6 +50,7 @@ WORKER = """
         return request.get_response(app)
 
     for line in sys.stdin:
+        signal.alarm(60)  # anew: what hangs ends by itself, and what takes its time on a busy machine does not
         if "change" in line:
             print(change(), flush=True)
             continue
@@ -147,6 +148,19 @@ class Crowd:
             return len(last) == LAST and set(last) - {401} == {200}
 
         wait_until(lambda: all(map(is_well, kinds)), f"{kinds} without an error", seconds)
+        return time.monotonic()
+
+    def answered(self, *kinds: str, since: float, seconds: float) -> float:
+        """Wait until each worker, on average, was answered a request of each kind; the time then.
+
+        :param since: those count that begin later.
+        """
+
+        def enough(what: str) -> bool:
+            done = [each for each in list(self.done) if each.what == what and each.began >= since]
+            return sum(each.status != 401 for each in done) >= len(self.workers)
+
+        wait_until(lambda: all(map(enough, kinds)), f"answers to {kinds}", seconds)
         return time.monotonic()
 
     @contextmanager
