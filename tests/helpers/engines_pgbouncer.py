@@ -37,9 +37,9 @@ class PgBouncer(Engine):
         super().__init__(**settings)
         self.server = server
 
-    def url(self, user: str = "tests", scheme: str = "postgresql") -> str:
-        """The store URL for a role."""
-        return f"{scheme}://{user}@127.0.0.1:{self.port}/postgres"
+    def url(self) -> str:
+        """The store URL."""
+        return f"postgresql://tests@127.0.0.1:{self.port}/postgres"
 
     def command(self) -> list[str]:
         self._write()
@@ -66,7 +66,7 @@ class PgBouncer(Engine):
     def _write(self) -> None:
         lines = [f"{name} = {value}" for name, value in {**SETTINGS, "listen_port": self.port, **self.settings}.items()]
         users = self.folder / "users.txt"
-        users.write_text("".join(f'"{name}" ""\n' for name in ("tests", "service", "other")), encoding="utf-8")
+        users.write_text('"tests" ""\n', encoding="utf-8")
         file = self.folder / "pgbouncer.ini"
         database = f"[databases]\npostgres = host=127.0.0.1 port={self.server.port} dbname=postgres\n"
         file.write_text(database + "[pgbouncer]\n" + "\n".join([*lines, f"auth_file = {users}", ""]), encoding="utf-8")
