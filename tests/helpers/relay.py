@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from threading import Thread
 from types import TracebackType
 
@@ -22,6 +23,7 @@ class Relay:
 
     def __init__(self, server: int, answered: Callable[[bytes], bytes] = _as_it_is) -> None:
         self.server = server
+        self.url = ""
         self._answered = answered
         self.asked: list[bytes] = []  # what clients have said, in the pieces in which it came
         self._callers: list[socket.socket] = []
@@ -69,3 +71,13 @@ def _forward(source: socket.socket, target: socket.socket, passed: Callable[[byt
     for each in (source, target):
         with suppress(OSError):
             each.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def relayed(url: str, answered: Callable[[bytes], bytes] = _as_it_is) -> Iterator[Relay]:
+    """A relay before the server of a store URL, with a ``url`` of its own."""
+    place = re.search(r"127\.0\.0\.1:(\d+)", url)
+    assert place
+    with Relay(int(place[1]), answered) as relay:
+        relay.url = url.replace(place[0], f"127.0.0.1:{relay.port}")
+        yield relay

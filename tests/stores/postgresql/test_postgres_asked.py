@@ -7,12 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import HOUR, log_of, registered
+from helpers.builders import HOUR, log_of
 from helpers.changes import end_client
-from helpers.engines import Postgres
-from helpers.postgres_raw import Raw
-from helpers.relay import Relay
-from helpers.store_urls import why_no_wheel
+from helpers.relay import relayed
 from helpers.support import SECRET, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import OAuthMiddleware, admin, open_store
@@ -21,11 +18,15 @@ SECONDS = "SELECT extract(epoch FROM clock_timestamp())::float8"
 REQUESTS = 20
 
 
-def test_positions_are_the_time_of_postgresql_and_not_the_workers(postgres_url, monkeypatch):
+@pytest.fixture(scope="module")
+def postgres(own_postgres):
+    return own_postgres
+
+
+def test_positions_are_the_time_of_postgresql_and_not_the_workers(postgres_url, elsewhere, raw, monkeypatch):
     here = time.time
     monkeypatch.setattr(time, "time", lambda: here() - HOUR)
-    with closing(open_store(postgres_url, create=True, clock=time.time)) as store, Raw(postgres_url) as raw:
-        store.add_client(registered())
+    with closing(open_store(postgres_url, clock=time.time)) as store:
         (before,) = raw(SECONDS)
         end_client(store, "tester")
         (after,) = raw(SECONDS)
@@ -33,26 +34,18 @@ def test_positions_are_the_time_of_postgresql_and_not_the_workers(postgres_url, 
         assert before <= log_of(store).position / 1_000_000 <= after
 
 
-@pytest.fixture
-def relay():
-    """Between the worker and a PostgreSQL that has a client."""
-    with Postgres() as engine, Relay(engine.port) as relay:
-        with closing(open_store(engine.url, create=True)) as store:
-            admin.add_client(store, "tester", client_id="tester", secret=SECRET)
-        relay.url = engine.url.replace(str(engine.port), str(relay.port))
-        yield relay
-
-
-@pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 @pytest.mark.parametrize(("lag", "questions"), [(0, REQUESTS), (60, 0)])
-def test_an_accepted_request_asks_once_where_no_lag_is_allowed_and_else_not_at_all(relay, lag, questions):
-    app = CheckedApp(OAuthMiddleware(echo, store=relay.url, revocation_lag_seconds=lag))
-    token = issue(app)
-    for _ in range(10):  # by now the statement is prepared
-        app.get("/", headers=bearer(token), status=200)
-    relay.asked.clear()
+def test_an_accepted_request_asks_once_where_no_lag_is_allowed_and_else_not_at_all(postgres_url, lag, questions):
+    with relayed(postgres_url) as relay:
+        with closing(open_store(postgres_url, create=True)) as store:
+            admin.add_client(store, "tester", client_id="tester", secret=SECRET)
+        app = CheckedApp(OAuthMiddleware(echo, store=relay.url, revocation_lag_seconds=lag))
+        token = issue(app)
+        for _ in range(10):  # by now the statement is prepared
+            app.get("/", headers=bearer(token), status=200)
+        relay.asked.clear()
 
-    for _ in range(REQUESTS):
-        app.get("/", headers=bearer(token), status=200)
+        for _ in range(REQUESTS):
+            app.get("/", headers=bearer(token), status=200)
 
-    assert len(relay.asked) == questions
+        assert len(relay.asked) == questions

@@ -16,29 +16,7 @@ from helpers.postgres_raw import Raw
 from helpers.store_urls import why_no_wheel
 from oauth_mw import open_store
 
-own_server = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
-
 LONG = 20.0  # no test waits so long, unless it fails
-
-
-@pytest.fixture
-def raw(postgres_url):
-    with Raw(postgres_url) as raw:
-        yield raw
-
-
-@pytest.fixture
-def elsewhere(postgres_url):
-    """A store in another process, as good as."""
-    with closing(open_store(postgres_url, create=True)) as store:
-        store.add_client(registered())
-        yield store
-
-
-@pytest.fixture
-def listeners(raw):
-    before = raw.listeners()  # of other tests: they end with their threads
-    return lambda: raw.listeners() - before
 
 
 @pytest.fixture
@@ -59,11 +37,7 @@ def is_woken(waiter):
     return waits(waiter, LONG) < LONG
 
 
-def test_a_waiter_ends_when_its_time_is_over(waiter):
-    assert waits(waiter, 0.05) >= 0.05
-
-
-def test_a_waiter_is_woken_by_what_happened_before_it_waited(waiter, elsewhere):
+def test_a_waiter_is_woken_by_what_happened_before_it_waited_and_else_waits(waiter, elsewhere):
     end_client(elsewhere, "tester")
 
     assert is_woken(waiter)
@@ -99,71 +73,75 @@ def test_until_it_is_opened_again_a_waiter_sleeps(elsewhere, raw, listeners):
         assert waits(waiter, 0.05) >= 0.05 and listeners() == set()
 
 
-@own_server
-@pytest.mark.slow
-def test_after_a_fail_over_it_is_the_new_primary_that_wakes():
-    with Pair() as pair, closing(open_store(pair.url, create=True)) as store:
+# Two servers
+
+
+@pytest.fixture(scope="module")
+def pair():
+    if reason := why_no_wheel("postgresql"):
+        pytest.skip(reason)
+    with Pair(synchronous_commit="local") as pair:
+        yield pair
+
+
+@pytest.fixture
+def primary(pair):
+    with Raw(pair.primary.url) as raw:
+        yield raw
+
+
+@pytest.fixture
+def store(pair):
+    with closing(open_store(pair.url, create=True, timeout=2.0)) as store:
         store.add_client(registered())
-        with closing(listener_of(store, redial=0)) as waiter:
-            waiter.wait(LONG)
-            pair.primary.kill()
-            pair.promote()
-            pair.primary.settings["synchronous_standby_names"] = ""
-            pair.primary.reload()
-            with Raw(pair.primary.url) as raw:
-
-                def listens():
-                    waiter.wait(0)
-                    return raw.listeners()
-
-                wait_until(listens, "a listener")
-                wait_until(lambda: raw("SHOW synchronous_standby_names") == [""], "a primary by itself")
-            waiter.wait(0)
-            end_client(store, "tester")
-
-            assert is_woken(waiter)
+        yield store
 
 
-# What is not waited for
+@pytest.fixture
+def alone(pair):
+    """The primary is without its standby."""
+    pair.standby.pause()
+    yield
+    pair.standby.resume()
 
 
-@own_server
 @pytest.mark.slow
-def test_a_revocation_without_its_standby_keeps_no_others_notifications_back():
-    with Pair() as pair, closing(open_store(pair.primary.url, create=True, timeout=2.0)) as store:
-        store.add_client(registered())
-        with Raw(pair.primary.url) as raw, ThreadPoolExecutor(1) as threads:
-            pair.standby.pause()
-            try:
-                ending = threads.submit(end_client, store, "tester")
-                wait_until(lambda: raw.waiting("SyncRep"), "the wait for the standby")
-                raw("SET synchronous_commit TO off")
-                raw("SET lock_timeout TO '500ms'")
-                raw("NOTIFY something_else")
-                assert not ending.done()
-            finally:
-                pair.standby.resume()
+def test_a_revocation_without_its_standby_keeps_no_others_notifications_back(pair, store, primary, alone):
+    url = f"{pair.primary.url}?options=-csynchronous_commit%3Don"
+    with closing(open_store(url, timeout=2.0)) as waiting, ThreadPoolExecutor(1) as threads:
+        ending = threads.submit(end_client, waiting, "tester")
+        wait_until(lambda: primary.waiting("SyncRep"), "the wait for the standby")
+        primary("SET lock_timeout TO '500ms'")
+        primary("NOTIFY something_else")
+
+        assert not ending.done()
+        pair.standby.resume()
 
 
-@own_server
 @pytest.mark.slow
-def test_others_notifications_that_wait_for_a_standby_keep_no_revocation_back():
-    with Pair(synchronous_commit="local") as pair, closing(open_store(pair.primary.url, create=True)) as store:
-        store.add_client(registered())
-        with Raw(pair.primary.url) as raw, Raw(pair.primary.url) as other, ThreadPoolExecutor(1) as threads:
-            pair.standby.pause()
-            try:
-                other("SET synchronous_commit TO on")
-                for statement in (
-                    "BEGIN",
-                    "SELECT pg_logical_emit_message(true, 'tests', '')",
-                    "NOTIFY something_else",
-                ):
-                    other(statement)
-                waiting = threads.submit(other, "COMMIT")
-                wait_until(lambda: raw("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), "that wait")
+def test_others_notifications_that_wait_for_a_standby_keep_no_revocation_back(pair, store, primary, alone):
+    with Raw(pair.primary.url) as other, ThreadPoolExecutor(1) as threads:
+        other("SET synchronous_commit TO on")
+        other("BEGIN")
+        other("SELECT pg_logical_emit_message(true, 'tests', '')")
+        other("NOTIFY something_else")
+        waiting = threads.submit(other, "COMMIT")
+        wait_until(lambda: primary("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), "that wait")
 
-                assert end_client(store, "tester") and store.find_client("tester")
-                assert not waiting.done()
-            finally:
-                pair.standby.resume()
+        assert end_client(store, "tester") and store.find_client("tester")
+        assert not waiting.done()
+        pair.standby.resume()
+
+
+@pytest.mark.slow
+def test_after_a_fail_over_it_is_the_new_primary_that_wakes(pair, store):  # the last: it takes the pair apart
+    with closing(listener_of(store, redial=0)) as waiter:
+        waiter.wait(LONG)
+        pair.primary.kill()
+        pair.promote()
+        with Raw(pair.primary.url) as raw:
+            wait_until(lambda: waiter.wait(0) or raw.listeners(), "a listener")
+        waiter.wait(0)
+        end_client(store, "tester")
+
+        assert is_woken(waiter)

@@ -1,6 +1,6 @@
 """Behind a connection pooler nothing is set that stays, and each statement shows by itself that it is on a primary.
 
-The pooler is a relay that tells a process number of its own. tests/test_postgres_pgbouncer.py has a real one.
+The pooler is a relay that tells a process number of its own. test_postgres_pgbouncer.py has a real one.
 """
 
 from __future__ import annotations
@@ -11,38 +11,34 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import issued, registered
-from helpers.engines import Postgres
 from helpers.life import live
 from helpers.postgres_raw import Raw
-from helpers.relay import Relay
-from helpers.store_urls import why_no_wheel
+from helpers.relay import relayed
 from oauth_mw import ConfigError, open_store
-
-pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
 KEY = b"K\0\0\0"  # BackendKeyData, and the first of the bytes of its length
 
 
-@pytest.fixture(scope="module")
-def engine():
-    with Postgres() as engine:
-        yield engine
+@pytest.fixture
+def url(own_postgres):
+    """Without options, which no pooler passes on."""
+    yield own_postgres.url
+    with Raw(own_postgres.url) as raw:
+        raw("DROP SCHEMA public CASCADE")
+        raw("CREATE SCHEMA public")
 
 
 @pytest.fixture
-def pooler(engine):
-    with Relay(engine.port, as_a_pooler) as relay:
-        relay.url = engine.url.replace(str(engine.port), str(relay.port))
+def pooler(url):
+    with relayed(url, as_a_pooler) as relay:
         yield relay
 
 
 @pytest.fixture
-def store(pooler, engine):
+def store(pooler):
     with closing(open_store(pooler.url, create=True)) as store:
+        store.add_client(registered())
         yield store
-    with Raw(engine.url) as raw:
-        raw("DROP SCHEMA public CASCADE")
-        raw("CREATE SCHEMA public")
 
 
 def as_a_pooler(data):
@@ -51,11 +47,7 @@ def as_a_pooler(data):
     return before + key + rest[:1] + bytes(byte ^ 0x55 for byte in rest[1:5]) + rest[5:]
 
 
-def test_a_store_does_all_that_it_does_without_a_pooler(store):
-    live(store)
-
-
-def test_nothing_is_set_that_outlives_its_transaction(store, pooler):
+def test_a_store_does_all_that_it_does_without_a_pooler_and_sets_nothing_that_outlives_a_transaction(store, pooler):
     live(store)
 
     said = b"".join(pooler.asked)
@@ -63,22 +55,15 @@ def test_nothing_is_set_that_outlives_its_transaction(store, pooler):
     assert b"SET LOCAL " in said and not re.search(rb"SET \w+ TO", said)
 
 
-def test_nothing_is_prepared(store, pooler, engine):
-    store.add_client(registered())
-    for _ in range(20):
-        store.find_client("tester")
-
-    with store._engine.reading() as link:
-        assert link.driver.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
-
-
-def test_a_statement_and_all_around_it_is_one_round_trip(store, pooler):
-    store.add_client(registered())
+def test_a_statement_and_all_around_it_is_one_round_trip_and_never_prepared(store, pooler):
     key = issued(store)
     pooler.asked.clear()
-    store.find_token(key)
+    for _ in range(20):
+        store.find_token(key)
 
-    assert len(pooler.asked) == 1
+    assert len(pooler.asked) == 20
+    with store._engine.reading() as link:
+        assert link.driver.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
 def test_a_statement_that_fails_leaves_no_transaction_behind(store):
@@ -93,30 +78,21 @@ def test_a_statement_that_fails_leaves_no_transaction_behind(store):
         assert link.driver.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_pooler_that_comes_later_is_found_out(engine):
+def test_a_pooler_that_comes_later_is_found_out(url):
     answers = [bytes]
-    with Relay(engine.port, lambda data: answers[-1](data)) as relay:
-        with closing(open_store(engine.url.replace(str(engine.port), str(relay.port)), create=True)) as store:
-            store.add_client(registered("later"))
-            answers.append(as_a_pooler)
-            relay.cut()
-            relay.asked.clear()
+    with relayed(url, lambda data: answers[-1](data)) as relay, closing(open_store(relay.url, create=True)) as store:
+        store.add_client(registered("later"))
+        answers.append(as_a_pooler)
+        relay.cut()
+        relay.asked.clear()
 
-            assert store.find_client("later")
-            assert b", False)" not in b"".join(relay.asked)
+        assert store.find_client("later")
+        assert b", False)" not in b"".join(relay.asked)
 
 
 def test_options_that_no_pooler_hands_on_are_refused(store, pooler):
     with pytest.raises(ConfigError, match="connection pooler .* options on: remove options from the URL"):
         open_store(f"{pooler.url}?options=-csearch_path%3Dpublic")
-
-
-def test_psycopg_still_has_the_private_names_that_one_round_trip_is_made_of():
-    """setup.cfg bounds psycopg's version because of them."""
-    from psycopg import Cursor
-
-    private = ("_start_query", "_convert_query", "_check_results", "_set_results")
-    assert [name for name in private if not callable(getattr(Cursor, name, None))] == []
 
 
 def test_a_worker_does_not_listen_through_a_pooler(store, pooler):

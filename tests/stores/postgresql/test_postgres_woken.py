@@ -13,35 +13,17 @@ import pytest
 
 from helpers.builders import registered
 from helpers.changes import end_client
-from helpers.engines import Postgres, wait_until
+from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
 from helpers.processes import exit_code_of, forked
-from helpers.relay import Relay
-from helpers.store_urls import why_no_wheel
+from helpers.relay import relayed
 from helpers.woken import Worker
 from oauth_mw import open_store
 
-own_server = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
-
-@pytest.fixture
-def raw(postgres_url):
-    with Raw(postgres_url) as raw:
-        yield raw
-
-
-@pytest.fixture
-def elsewhere(postgres_url):
-    """A store in another process, as good as."""
-    with closing(open_store(postgres_url, create=True)) as store:
-        store.add_client(registered())
-        yield store
-
-
-@pytest.fixture
-def listeners(raw):
-    before = raw.listeners()  # of other tests: they end with their threads
-    return lambda: raw.listeners() - before
+@pytest.fixture(scope="module")
+def postgres(own_postgres):
+    return own_postgres
 
 
 @pytest.fixture
@@ -53,31 +35,22 @@ def worker(postgres_url, elsewhere, listeners):
 
 
 def test_what_another_process_revokes_is_seen_long_before_the_next_poll(worker, elsewhere):
-    for _ in range(5):
+    for _ in range(3):
         text, key = worker.issue()
         elsewhere.revoke_token(key)
 
         wait_until(lambda: not worker.accepts(text), "the revocation")  # noqa: B023
-
-
-def test_so_is_what_ends_all_tokens_of_a_client(worker, elsewhere):
     text, _ = worker.issue()
     end_client(elsewhere, "tester")
 
-    wait_until(lambda: not worker.accepts(text), "the revocation")
+    wait_until(lambda: not worker.accepts(text), "the revocation of all tokens")
 
 
-def test_a_worker_has_one_connection_more(worker, listeners):
-    for _ in range(3):
-        worker.issue()
+def test_a_worker_has_one_connection_more_and_a_store_that_is_not_followed_none(elsewhere, worker, listeners):
+    end_client(elsewhere, "tester")
+    worker.issue()
 
     assert len(listeners()) == 1
-
-
-def test_a_store_that_nobody_follows_does_not_listen(elsewhere, listeners):
-    end_client(elsewhere, "tester")
-
-    assert listeners() == set()
 
 
 def test_stores_in_other_schemas_wake_nobody(worker, postgres, listeners, raw):
@@ -95,34 +68,15 @@ def deliver_nothing(data):
     return b"" if data.startswith(b"A") and b"oauth_mw_" in data else data
 
 
-@own_server
-def test_where_nothing_is_delivered_there_is_no_listener_and_the_polls_go_on():
-    with Postgres() as engine, Relay(engine.port, deliver_nothing) as relay, Raw(engine.url) as raw:
-        with closing(open_store(engine.url, create=True)) as elsewhere:
-            elsewhere.add_client(registered())
-            with closing(Worker(engine.url.replace(str(engine.port), str(relay.port)), lag=0.4)) as worker:
-                text, key = worker.issue()
-                wait_until(lambda: any(b"LISTEN" in each for each in relay.asked), "a try")
-                wait_until(lambda: not raw.listeners(), "the end of the try")
-                elsewhere.revoke_token(key)
+def test_where_nothing_is_delivered_there_is_no_listener_and_the_polls_go_on(postgres_url, elsewhere, listeners):
+    with relayed(postgres_url, deliver_nothing) as relay, closing(Worker(relay.url, lag=0.4)) as worker:
+        text, key = worker.issue()
+        wait_until(lambda: any(b"LISTEN" in each for each in relay.asked), "a try")
+        wait_until(lambda: not listeners(), "the end of the try")
+        elsewhere.revoke_token(key)
 
-                wait_until(lambda: not worker.accepts(text), "the next poll", 5)
-                assert sum(each.count(b"LISTEN") for each in relay.asked) == 1
-
-
-@own_server
-@pytest.mark.slow
-def test_an_idle_worker_asks_no_more_than_its_polls():
-    with Postgres() as engine, Relay(engine.port) as relay, Raw(engine.url) as raw:
-        with closing(Worker(engine.url.replace(str(engine.port), str(relay.port)), lag=0.5)) as worker:
-            worker.store.add_client(registered())
-            worker.issue()
-            wait_until(lambda: raw.listeners(), "a listener")
-            time.sleep(1)
-            relay.asked.clear()
-            time.sleep(2)
-
-            assert 0 < len(relay.asked) <= 9
+        wait_until(lambda: not worker.accepts(text), "the next poll")
+        assert sum(each.count(b"LISTEN") for each in relay.asked) == 1
 
 
 def test_a_burst_of_revocations_is_read_in_few_looks(worker, elsewhere, monkeypatch):
@@ -174,19 +128,17 @@ GREENLETS = """
         from gevent import monkey; monkey.patch_all()
     import gevent
     worker, elsewhere = Worker(sys.argv[1], lag=4.0), open_store(sys.argv[1])
-    longest = 0.0
     text, key = worker.issue()
-    until = time.monotonic() + 1.5
+    turns, until = 0, time.monotonic() + 1
     while time.monotonic() < until:  # the follower waits for two seconds
-        started = time.monotonic()
         gevent.sleep(0.01)
-        longest = max(longest, time.monotonic() - started)
+        turns += 1
     text, key = worker.issue()
     elsewhere.revoke_token(key)
-    started = time.monotonic()
-    while worker.accepts(text) and time.monotonic() < started + 30:
+    until = time.monotonic() + 30
+    while worker.accepts(text) and time.monotonic() < until:
         gevent.sleep(0.01)
-    print(longest < 0.7, time.monotonic() - started < 30)
+    print(turns > 5, not worker.accepts(text))
 """
 
 
