@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from oauth_mw.admin.clients import disabled, without_secret
-from oauth_mw.errors import NotFound
+from oauth_mw.errors import NotFound, StoreUnavailable
 from oauth_mw.keys.schedule import with_key, without_key
 from oauth_mw.model import Client, KeyRecord
 from oauth_mw.protocols import KeyStore, Store
@@ -38,3 +40,19 @@ def remove_key(keys: KeyStore, kid: str) -> bool:
     except NotFound:
         return False
     return True
+
+
+def works(store: Store) -> bool:
+    """Whether the store finds the client of the tests."""
+    try:
+        return store.find_client("tester") is not None
+    except StoreUnavailable:
+        return False
+
+
+def attempt(do: Callable[[], object]) -> object:
+    """What ``do`` returns, or why the store is unavailable."""
+    try:
+        return do()
+    except StoreUnavailable as error:
+        return error.reason

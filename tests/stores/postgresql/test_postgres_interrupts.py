@@ -7,16 +7,16 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from threading import Thread
 
 import pytest
 
-from helpers.builders import issued, key_of, registered
+from helpers.builders import issued, key_of
 from helpers.changes import end_client
 from helpers.engines_base import wait_until
-from helpers.postgres_raw import OURS, Raw
+from helpers.postgres_raw import Raw
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
@@ -27,16 +27,9 @@ TIMEOUT = 1.0
 
 
 @pytest.fixture
-def raw(postgres_url):
-    with Raw(postgres_url) as raw:
-        yield raw
-
-
-@pytest.fixture
-def store(postgres_url):
-    with closing(open_store(postgres_url, create=True, timeout=TIMEOUT)) as store:
-        store.add_client(registered())
-        issued(store)
+def store(postgres_url, elsewhere):
+    issued(elsewhere)
+    with closing(open_store(postgres_url, timeout=TIMEOUT)) as store:
         yield store
 
 
@@ -78,23 +71,15 @@ def interrupted_by(error, raw):
         signal.signal(signal.SIGUSR1, before)
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ZeroDivisionError])
-def test_an_interruption_passes_at_once_and_the_next_operation_works(store, raw, postgres_url, error):
-    started = time.monotonic()
-    with locked(postgres_url), interrupted_by(error, raw), pytest.raises(error):
-        store.revoke_token(key_of())
-
-    assert time.monotonic() - started < TIMEOUT
-    assert store.revoke_token(key_of())
-
-
-def test_interruptions_use_no_connection_up(store, raw, postgres_url):
+def test_interruptions_pass_at_once_and_use_no_connection_up(store, raw, postgres_url):
+    errors = [KeyboardInterrupt, SystemExit, ZeroDivisionError]
     with locked(postgres_url):
-        for _ in range(CONNECTIONS + 2):
-            with interrupted_by(KeyboardInterrupt, raw), pytest.raises(KeyboardInterrupt):
+        for number in range(CONNECTIONS + 2):
+            error = errors[number % len(errors)]
+            with interrupted_by(error, raw), pytest.raises(error):
                 end_client(store, "tester")
 
-    assert store.find_client("tester")
+    assert store.revoke_token(key_of())
 
 
 def test_an_error_within_a_transaction_undoes_it_and_leaves_the_connection(store):
@@ -110,7 +95,7 @@ def test_an_error_within_a_transaction_undoes_it_and_leaves_the_connection(store
     assert backend_of(store) == before
 
 
-def test_who_waits_too_long_for_his_turn_keeps_his_connection(store, postgres_url):
+def test_a_writer_that_waits_too_long_keeps_its_connection(store, postgres_url):
     before = backend_of(store)
 
     with locked(postgres_url), pytest.raises(StoreUnavailable, match="lock timeout"):
@@ -130,51 +115,18 @@ def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_
         wait_until(lambda: not raw.waiting(), "the end of the statement", 3 * TIMEOUT)
 
 
-def test_those_who_wait_for_their_turn_leave_the_connections_to_those_who_read(store, raw, postgres_url):
+def test_writers_that_wait_leave_the_connections_to_readers(store, raw, postgres_url):
     def end():
         with pytest.raises(StoreUnavailable):
             end_client(store, "tester")
 
-    threads = [Thread(target=end) for _ in range(CONNECTIONS + 4)]
-    with locked(postgres_url):
-        for thread in threads:
-            thread.start()
-        wait_until(raw.waiting, "a statement that waits", 5)
-        started = time.monotonic()
-        found = store.find_client("tester")
-        took = time.monotonic() - started
-        for thread in threads:
-            thread.join()
-
-    assert found and took < TIMEOUT / 2
-
-
-def test_a_session_that_the_server_ends_is_unavailable_once(store, raw):
-    with pytest.raises(StoreUnavailable), store._engine.reading() as link:
-        raw("SELECT pg_terminate_backend(%s)", link.driver.info.backend_pid)
-        link.driver.execute("SELECT pg_sleep(1)")
-
-    assert store.find_client("tester")
-
-
-def test_a_statement_that_is_cancelled_is_unavailable_and_leaves_the_connection(store, raw, postgres_url):
-    refused = []
-
-    def end():
-        try:
-            end_client(store, "tester")
-        except StoreUnavailable as error:
-            refused.append(error.reason)
-
-    with locked(postgres_url):
-        thread = Thread(target=end)
-        thread.start()
-        wait_until(raw.waiting, "a statement that waits", 5)
-        raw(f"SELECT pg_cancel_backend(pid) {OURS}")
-        thread.join()
-
-    assert refused == ["PostgreSQL: canceling statement due to user request"]
-    assert end_client(store, "tester")
+    with ThreadPoolExecutor(CONNECTIONS + 4) as threads:
+        with locked(postgres_url):
+            ends = [threads.submit(end) for _ in range(CONNECTIONS + 4)]
+            wait_until(raw.waiting, "a statement that waits")
+            assert store.find_client("tester")
+            for each in ends:
+                each.result()
 
 
 STOPPED = """
@@ -195,11 +147,8 @@ def test_a_process_that_is_stopped_within_a_transaction_holds_others_up_for_a_li
         # Its timeout is that of its store.
         stopped = start("store._engine.close(); store = open_store(sys.argv[1], timeout=0.3)\n" + STOPPED)
         assert stopped.says() == "inside"
-        started = time.monotonic()
-        done = store.revoke_token(key_of())
-        took = time.monotonic() - started
 
-    assert done and took < TIMEOUT
+        assert store.revoke_token(key_of())
 
 
 def test_a_process_that_is_killed_within_a_transaction_has_changed_nothing(store, postgres_url):
@@ -224,10 +173,10 @@ def test_a_store_that_nobody_closed_ends_quietly_with_its_program(postgres_url, 
 
 GREENLETS = """
     from gevent import monkey; monkey.patch_all()
-    import gevent, sys, time
+    import gevent, sys
     from helpers.changes import end_client
     from oauth_mw import StoreUnavailable, open_store
-    store = open_store(sys.argv[1], timeout=0.5)
+    store = open_store(sys.argv[1], timeout=2)
 
     def read():
         return store.find_client("tester") is not None
@@ -254,8 +203,7 @@ GREENLETS = """
     with store._engine.transaction():
         store._engine._pool.writers = __import__("threading").Lock()  # so that they wait in the server
         found += [all_of(cut_off, 40), all_of(read, 40)]
-    started = time.monotonic()
-    found += [all_of(end, 10), time.monotonic() - started < 0.5]
+    found += [all_of(end, 10)]
     print(found, flush=True)
     sys.stdin.readline()
 """
@@ -269,6 +217,6 @@ def test_greenlets_share_the_connections_and_may_be_cut_off(store, raw, postgres
         found, count = process.stdout.readline(), len(raw.backends() - before)
         process.stdin.close()
 
-    expected = [{True}, {True}, {"cut off"}, {"unavailable"}, {True}, {"cut off"}, {True}, {True}, True]
+    expected = [{True}, {True}, {"cut off"}, {"unavailable"}, {True}, {"cut off"}, {True}, {True}]
     assert (found, process.returncode) == (f"{expected}\n", 0)
     assert 0 < count <= CONNECTIONS
