@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, literal_column, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.sql import ClauseElement
 
 from ...model import CLIENTS_PER_PAGE, CopyState, KeySet, LogRecord, LogState, StoredClient, TokenRecord
 from ..copying import ROWS_PER_BATCH, check_copy, client_of_copy
@@ -31,10 +32,16 @@ KEY = "a token's key"
 
 _store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
+_NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
 _STANDING = select(_store.c.store_id, _store.c.position, _store.c.log_floor)
 _STATE = select(_store.c.origin, _store.c.position, exists(select(_client.c.number)))
 _CLIENTS = select(_client.c.client_id, _client.c.deleted, _client.c.revoked_before, _client.c.record)
-_PAGE = _CLIENTS.where(_client.c.client_id > bindparam("after")).order_by(_client.c.client_id).limit(CLIENTS_PER_PAGE)
+_PAGE = (
+    _CLIENTS.where(_client.c.client_id > bindparam("after"))
+    .order_by(_client.c.client_id)
+    .limit(literal_column(str(CLIENTS_PER_PAGE)))
+    .offset(_NO_OFFSET)
+)
 _HERE = _CLIENTS.where(_client.c.client_id.in_(bindparam("ids", expanding=True)))
 _PUT_CLIENT = statements.INSERT_CLIENT.on_conflict_do_update(
     index_elements=["client_id"],
@@ -44,7 +51,8 @@ _EVENTS = (
     select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.log_only)
     .where(_log.c.position > bindparam("after"))
     .order_by(_log.c.position)
-    .limit(ROWS_PER_BATCH)
+    .limit(literal_column(str(ROWS_PER_BATCH)))
+    .offset(_NO_OFFSET)
 )
 _REVOKE_TOKEN = update(_token).where(_token.c.key == bindparam("of")).values(revoked=True)
 _REVOKE_ALL = (
@@ -53,7 +61,6 @@ _REVOKE_ALL = (
     .values(revoked_before=bindparam("before"))
 )
 # In the order of their keys, tokens of two stores are compared by ranges: far less work than to ask for each key.
-_NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
 _KEYS = (
     select(_token.c.key)
     .where(_token.c.key > bindparam("after"))
@@ -88,34 +95,16 @@ class SQLCopying:
             return _log_state(link.core)
 
     def read_clients(self) -> Iterator[Sequence[StoredClient]]:
-        after = ""
-        while True:
-            with self._engine.reading() as link:
-                page = [read(CLIENT, _stored, *row) for row in link.core.execute(_PAGE, {"after": after})]
-            yield page
-            if len(page) < CLIENTS_PER_PAGE:
-                return
-            after = page[-1].client.client_id
+        for rows in self._pages(_PAGE, "", CLIENTS_PER_PAGE):
+            yield [read(CLIENT, _stored, *row) for row in rows]
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
-        while True:
-            with self._engine.reading() as link:
-                page = [read(EVENT, _event, *row) for row in link.core.execute(_EVENTS, {"after": after})]
-            yield page
-            if len(page) < ROWS_PER_BATCH:
-                return
-            after = page[-1].position
+        for rows in self._pages(_EVENTS, after, ROWS_PER_BATCH):
+            yield [read(EVENT, _event, *row) for row in rows]
 
     def read_token_keys(self, now: int) -> Iterator[Sequence[bytes]]:
-        after = (now + 1).to_bytes(4)
-        while True:
-            with self._engine.reading() as link:
-                rows = link.driver.execute(self._engine.compiled(_KEYS), (after,)).fetchall()
-            page = [read(KEY, blob, key) for (key,) in rows]
-            yield page
-            if len(page) < ROWS_PER_BATCH:
-                return
-            after = page[-1]
+        for rows in self._pages(_KEYS, (now + 1).to_bytes(4), ROWS_PER_BATCH):
+            yield [read(KEY, blob, key) for (key,) in rows]
 
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         wanted = set(keys)
@@ -173,6 +162,15 @@ class SQLCopying:
     def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         with self._putting(origin) as connection:
             return self._execute_each(connection, _PUT_TOKEN, [_token_row(*each) for each in tokens])
+
+    def _pages(self, statement: ClauseElement, after: object, size: int) -> Iterator[Sequence[Any]]:
+        """The rows that a statement gives, in the order of their first columns, which it compares with ``after``."""
+        rows: Sequence[Any] = range(size)
+        while len(rows) == size:
+            with self._engine.reading() as link:
+                rows = link.driver.execute(self._engine.compiled(statement), (after,)).fetchall()
+            yield rows
+            after = rows[-1][0] if rows else after
 
     def _checked(self, connection: Connection, origin: str, *, begun: bool) -> CopyState:
         has_keys = bool(self._keys(connection).keys)

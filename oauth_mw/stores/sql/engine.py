@@ -52,21 +52,13 @@ class SQLLink(Protocol):
 class SQLEngine(Protocol):
     """Connections to one database. A ``with`` raises the engine's errors as ``StoreUnavailable``."""
 
+    url: str  # for messages: without a password
     check: Callable[[Connection], None]
-
-    @property
-    def url(self) -> str:
-        """For messages: without a password."""
-
-    @property
-    def immediate(self) -> bool: ...
-
-    @property
-    def generation(self) -> Callable[[], object]: ...
-
-    @property
-    def locks_rows(self) -> bool:
-        """True if several connections may write at once, so that each must lock the rows that it is about to delete."""
+    generation: Callable[[], object]
+    immediate: bool
+    locks_rows: (
+        bool  # several connections may write at once, so that each must lock the rows that it is about to delete
+    )
 
     @property
     def microseconds(self) -> ColumnElement[int] | None:

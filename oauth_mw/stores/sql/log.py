@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
@@ -25,15 +25,6 @@ DENYLIST_PAGE_SIZE = 5000
 _BEYOND_ALL = 2**63 - 1
 
 _store, _client, _log = schema.store, schema.clients, schema.revocations
-
-
-class _Due(NamedTuple):
-    """An event that may be swept."""
-
-    position: int
-    key: bytes | None
-    keep_until: int
-    log_only: bool
 
 
 class SQLLog:
@@ -89,12 +80,12 @@ class SQLLog:
         columns = (_log.c.position, _log.c.key, _log.c.keep_until, _log.c.log_only)
         rows = connection.execute(select(*columns).where(_log.c.keep_until < now).limit(SWEPT_AT_ONCE))
         due = [read(EVENT, _due, *row) for row in rows]
-        again = {row.position for row in due if self._engine.microseconds is None and _is_due_once(row)}
+        again = {position for position, once in due if once and self._engine.microseconds is None}
         if again:
             left = _log.c.keep_until - LOG_KEEP_SECONDS - _log.c.position // 1_000_000
             keep_until = now + KEEP_AGAIN_SECONDS + case((left > 0, left), else_=0)
             connection.execute(update(_log).where(_log.c.position.in_(again)).values(keep_until=keep_until))
-        swept = [row.position for row in due if row.position not in again]
+        swept = [position for position, _ in due if position not in again]
         if swept:
             connection.execute(delete(_log).where(_log.c.position.in_(swept)))
             floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
@@ -159,14 +150,11 @@ def _appended(position: Any, now: Any) -> tuple[int, int]:
     return number(position), int(now)
 
 
-def _due(position: Any, key: Any, keep_until: Any, log_only: Any) -> _Due:
-    return _Due(number(position), maybe(blob, key), number(keep_until), flag(log_only))
+def _due(position: Any, key: Any, keep_until: Any, log_only: Any) -> tuple[int, bool]:
+    """The position; true if nothing but the log says that this token is revoked, and its event was not due before."""
+    kept = _expiry(maybe(blob, key)) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS
+    return number(position), flag(log_only) and number(keep_until) < kept
 
 
 def _expiry(key: bytes | None) -> int:
     return int.from_bytes(key[:4]) if key else 0
-
-
-def _is_due_once(event: _Due) -> bool:
-    """Whether nothing but the log says that this token is revoked, and its event was not due before."""
-    return event.log_only and event.keep_until < _expiry(event.key) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS

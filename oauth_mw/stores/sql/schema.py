@@ -2,19 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
-    Text,
-    text,
-)
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 from ...credentials import VERIFIERS_BYTES
 
@@ -102,4 +90,13 @@ remembered = Table(
     Column("until", BigInteger, nullable=False),
     Index("oauth_mw_remembered_until", "until"),
     sqlite_with_rowid=False,
+)
+
+# Only in PostgreSQL, which empties it whenever it recovers: see oauth_mw.stores.sql.postgresql.engine.
+crash_marker = Table(
+    "oauth_mw_crash_marker",
+    MetaData(),
+    Column("one", Integer, primary_key=True, autoincrement=False),
+    Column("mark", String(32), nullable=False),
+    prefixes=["UNLOGGED"],
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sqlalchemy import bindparam, func, select, text
 
 from ...model import StoreStats
@@ -17,20 +15,15 @@ COUNTED_AT_ONCE = 100_000
 _store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
 
-class _Dialect(NamedTuple):
-    name: str
-    version: str
-    size: str
-
-
 _TABLES = ", ".join(f"'{name}'" for name in schema.metadata.tables)
+# By dialect: the engine's name, and statements for its version and the size of the store.
 _DIALECTS = {
-    "sqlite": _Dialect(
+    "sqlite": (
         "SQLite",
         "SELECT sqlite_version()",
         "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()",
     ),
-    "postgresql": _Dialect(
+    "postgresql": (
         "PostgreSQL",
         "SELECT current_setting('server_version')",
         f"SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relname IN ({_TABLES}) AND relnamespace ="
@@ -38,6 +31,13 @@ _DIALECTS = {
     ),
 }
 
+_STATE = select(
+    _store.c.store_id,
+    _store.c.version,
+    _store.c.position,
+    select(func.count()).where(_client.c.deleted).scalar_subquery(),
+    select(func.count()).select_from(_log).scalar_subquery(),
+)
 _OF_RANGE = [_token.c.key > bindparam("after"), _token.c.key < bindparam("until")]
 _STEP = select(_token.c.key).where(*_OF_RANGE).order_by(_token.c.key).limit(1).offset(bindparam("others"))
 _REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
@@ -48,18 +48,13 @@ def stats(store: Store, engine: SQLEngine, now: int) -> StoreStats:
     :raises StoreUnavailable: the engine does not answer.
     """
     with engine.reading() as link:
-        dialect = _DIALECTS[link.core.dialect.name]
-        version = link.core.execute(text(dialect.version)).scalar_one()
-        size = link.core.execute(text(dialect.size)).scalar_one()
-        store_id, schema_version, position = link.core.execute(
-            select(_store.c.store_id, _store.c.version, _store.c.position)
-        ).one()
-        deleted = link.core.execute(select(func.count()).where(_client.c.deleted)).scalar_one()
-        events = link.core.execute(select(func.count()).select_from(_log)).scalar_one()
+        name, *texts = _DIALECTS[link.core.dialect.name]
+        version, size = (link.core.execute(text(each)).scalar_one() for each in texts)
+        store_id, schema_version, position, deleted, events = link.core.execute(_STATE).one()
     counts = count_clients(store)
     live = (now + 1).to_bytes(4)
     return StoreStats(
-        engine=dialect.name,
+        engine=name,
         engine_version=version,
         schema_version=schema_version,
         store_id=store_id,

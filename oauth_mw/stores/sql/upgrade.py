@@ -86,9 +86,6 @@ class _Rows:
     def do_many(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         self.connection.connection.cursor().executemany(self._text(statement), rows)
 
-    def count(self, what: str) -> int:
-        return int(self.do(f"SELECT count(*) FROM @{what}")[0][0])
-
 
 # From schema 2, where each member of a client had a column and each secret a row.
 
@@ -113,7 +110,8 @@ def _records(rows: _Rows, progress: Progress) -> None:
         rows.do(f"ALTER TABLE @{table} RENAME TO {name}")
     rows.do("ALTER TABLE @oauth_mw_tokens RENAME COLUMN attributes TO extra")
     rows.do("ALTER TABLE @oauth_mw_revocations RENAME COLUMN alone TO log_only")
-    total = rows.count("oauth_mw_client") + rows.count(f"oauth_mw_tokens WHERE {_HAS_MORE}")
+    rich = f"SELECT count(*) FROM @oauth_mw_tokens WHERE {_HAS_MORE}"
+    ((total,),) = rows.do(f"SELECT count(*) + ({rich}) FROM @oauth_mw_client")
 
     def done(count: int) -> None:
         progress(count, total)

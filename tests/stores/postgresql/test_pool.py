@@ -8,10 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
 from threading import Lock
 
+import psycopg
 import pytest
 
 from helpers.engines_base import wait_until
 from oauth_mw import StoreUnavailable
+from oauth_mw.stores.sql.postgresql.driver import dialling, pooling
+from oauth_mw.stores.sql.postgresql.pool import Link, Pool
+from oauth_mw.stores.sql.postgresql.url import arguments, parsed
 
 LONG = 20.0  # no test waits so long, unless it fails
 TIMEOUT = 5.0
@@ -37,18 +41,11 @@ class Dialler:
 
 @pytest.fixture
 def dial(postgres_url):
-    pytest.importorskip("psycopg")
-    from oauth_mw.stores.sql.postgresql.driver import dialling
-    from oauth_mw.stores.sql.postgresql.url import arguments, parsed
-
     return Dialler(dialling(arguments(parsed(postgres_url), TIMEOUT), TIMEOUT, TIMEOUT))
 
 
 @pytest.fixture
 def pool(dial):
-    from oauth_mw.stores.sql.postgresql.driver import pooling
-    from oauth_mw.stores.sql.postgresql.pool import Pool
-
     with closing(Pool(pooling(dial, LIMIT), LIMIT)) as pool:
         yield pool
 
@@ -56,8 +53,6 @@ def pool(dial):
 @pytest.fixture
 def use(pool):
     """``with`` it, a connection is in use."""
-    from oauth_mw.stores.sql.postgresql.pool import Link
-
     return lambda seconds=LONG: Link(pool, time.monotonic() + seconds)
 
 
@@ -173,10 +168,11 @@ class Interrupted(BaseException):
     pass
 
 
-def test_an_interruption_while_dialling_leaves_room(use, dial):
-    dial.failure = Interrupted()
+@pytest.mark.parametrize("failure", [Interrupted("now"), StoreUnavailable("the server is down")], ids=str)
+def test_a_dial_that_fails_passes_its_error_on_and_leaves_room(use, dial, failure):
+    dial.failure = failure
     for _ in range(LIMIT + 1):
-        with pytest.raises(Interrupted), use():
+        with pytest.raises(type(failure), match=str(failure)), use():
             pass
     dial.failure = None
 
@@ -186,7 +182,7 @@ def test_an_interruption_while_dialling_leaves_room(use, dial):
 
 def test_a_slot_that_an_interrupted_thread_lost_is_free_again(pool, use):
     for _ in range(LIMIT + 1):
-        pool.slots.take(time.monotonic() + LONG)  # it is never given back
+        pool.take(time.monotonic() + LONG)  # it is never given back
 
     with all_in_use(use):
         pass
@@ -202,45 +198,36 @@ def test_one_that_an_interrupted_thread_lost_is_not_handed_on_as_it_was(pool, us
         assert link.driver.is_idle()
 
 
-def test_a_failed_dial_is_told_at_once_and_leaves_room(use, dial):
-    dial.failure = StoreUnavailable("the server is down")
-    for _ in range(LIMIT + 1):
-        with pytest.raises(StoreUnavailable, match="the server is down"), use():
-            pass
-    dial.failure = None
+@pytest.fixture
+def waiting(use, dial):
+    """``with`` it, one connection is in use, and a caller waits because no other can be opened."""
 
-    with all_in_use(use):
-        pass
-
-
-def fails_as_when_full():
-    import psycopg
-
-    return psycopg.OperationalError("no more than one")
-
-
-def test_where_no_other_can_be_opened_a_caller_waits_for_the_one_in_use(use, dial):
-    with ThreadPoolExecutor(1) as threads:
-        with use() as link:
-            dial.failure = fails_as_when_full()
+    @contextmanager
+    def waiting():
+        with ThreadPoolExecutor(1) as threads, use() as link:
+            dial.failure = psycopg.OperationalError("no more than one")
             waiter = threads.submit(used, use)
             wait_until(lambda: dial.attempts > 1, "an attempt")
+            yield link, waiter
 
-        assert waiter.result(LONG) == backend(link)
+    return waiting
+
+
+def test_where_no_other_can_be_opened_a_caller_waits_for_the_one_in_use(use, dial, waiting):
+    with waiting() as (link, waiter):
+        pass
+
+    assert waiter.result(LONG) == backend(link)
     dial.failure = None
     with all_in_use(use):
         pass
 
 
-def test_where_the_one_in_use_is_lost_the_others_fail_at_once(use, dial):
-    with ThreadPoolExecutor(1) as threads:
-        with use() as link:
-            dial.failure = fails_as_when_full()
-            waiter = threads.submit(used, use)
-            wait_until(lambda: dial.attempts > 1, "an attempt")
-            link.driver.close()
+def test_where_the_one_in_use_is_lost_the_others_fail_at_once(waiting):
+    with waiting() as (link, waiter):
+        link.driver.close()
 
-        assert waiter.exception(LONG).reason == "PostgreSQL: no more than one"
+    assert waiter.exception(LONG).reason == "PostgreSQL: no more than one"
 
 
 def test_after_the_end_nothing_stays_open(pool, use, raw):

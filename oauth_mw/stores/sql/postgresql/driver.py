@@ -1,4 +1,9 @@
-"""Connections to PostgreSQL: how they are opened and set up, and how each wait is bounded."""
+"""Connections to PostgreSQL: how they are opened and set up, and how each wait is bounded.
+
+Behind a pooler, one statement is a transaction of its own, in one round trip. psycopg's own pipeline sends each
+statement by itself, which costs three times as much, and a Flush after the end, for which PgBouncer keeps a session
+with the client. So :func:`_in_transaction` builds on private names of psycopg's: setup.cfg bounds its version.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +13,7 @@ import re
 import select
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
@@ -26,9 +31,7 @@ from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, placed
 try:
     import psycopg
     from psycopg import waiting
-    from psycopg.pq import PipelineStatus, TransactionStatus
-
-    from .pipeline import in_transaction
+    from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
     _version = [int(part) for part in re.findall("[0-9]+", psycopg.__version__)]
 except ImportError:
@@ -36,8 +39,7 @@ except ImportError:
 if _version < [3, 3, 6]:  # the first one that waits for a limited time
     raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
-# What a connection raises. InvalidRequestError: a connection or a row is gone. TimeoutError: an interrupted thread
-# kept a connection.
+# What a connection raises. InvalidRequestError: it is lost. TimeoutError: an interrupted thread kept it.
 ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, TimeoutError, UnicodeEncodeError)
 
 _NO_OPTIONS = (
@@ -65,7 +67,7 @@ class Placed(psycopg.Cursor[Any]):
             return super().execute(text, params, prepare=prepare, binary=binary)
         # Between two transactions a pooler may give the session to another client, or switch to another server.
         with driver.lock:
-            standing = driver.wait(in_transaction(self, (BEGIN.encode(), driver.settings.encode()), text, params))
+            standing = driver.wait(_in_transaction(self, (BEGIN.encode(), driver.settings.encode()), text, params))
         if standing.get_value(0, 0) != b"f":
             raise StoreUnavailable(
                 "PostgreSQL: the connection pooler leads to a standby, which learns of revocations late"
@@ -76,6 +78,46 @@ class Placed(psycopg.Cursor[Any]):
         super().executemany(placed(query, self.connection.schema, False), params_seq, **options)
 
 
+def _in_transaction(cursor: Placed, before: Iterable[bytes], query: bytes, parameters: Any) -> Any:
+    """A generator for ``Connection.wait``; it returns the last result of ``before``, and leaves the statement's in
+    ``cursor``.
+
+    :param before: statements without parameters; the first begins the transaction.
+    :raises psycopg.Error: one of them failed; the transaction may be open still.
+    """
+    yield from cursor._start_query(query)
+    statement = cursor._convert_query(query, parameters)
+    pgconn: Any = cursor.connection.pgconn
+    pgconn.enter_pipeline_mode()
+    for each in before:
+        pgconn.send_query_params(each, None)
+    pgconn.send_query_params(
+        statement.query, statement.params, param_formats=statement.formats, param_types=statement.types
+    )
+    pgconn.send_query_params(b"COMMIT", None)
+    pgconn.pipeline_sync()
+    results = []
+    while (result := (yield from _next_result(pgconn))).status != ExecStatus.PIPELINE_SYNC:
+        results.append(result)
+        yield from _next_result(pgconn)  # none: the end of what this statement gave
+    pgconn.exit_pipeline_mode()
+    for result in results:
+        cursor._check_results([result])
+    *_, last, own, _ = results
+    cursor._set_results([own])
+    return last
+
+
+def _next_result(pgconn: Any) -> Any:
+    while pgconn.flush():
+        if (yield waiting.WAIT_RW) & waiting.READY_R:
+            pgconn.consume_input()
+    while pgconn.is_busy():
+        if (yield waiting.WAIT_R) & waiting.READY_R:
+            pgconn.consume_input()
+    return pgconn.get_result()
+
+
 class Driver(psycopg.Connection[Any]):
     """A connection whose every wait ends by ``deadline``, a time of the monotonic clock."""
 
@@ -84,7 +126,7 @@ class Driver(psycopg.Connection[Any]):
     schema = ""  # of the store
     pooled = False  # behind a connection pooler
     settings = ""  # behind a pooler: sets one transaction up, and reads whether it runs on a standby
-    warned = False
+    warned = False  # by a notice
 
     @classmethod
     def _connect_gen(cls, *arguments: Any, **options: Any) -> Any:
@@ -138,8 +180,7 @@ class Driver(psycopg.Connection[Any]):
                 self.execute("ROLLBACK")
 
     def __del__(self, warn: Any = None) -> None:
-        # psycopg warns of connections that are still open. Those in a pool are open until the process ends.
-        pass
+        """No warning, as psycopg gives: connections in a pool are open until the process ends."""
 
 
 def is_readable(socket: int, seconds: float) -> bool:
@@ -151,15 +192,9 @@ def is_readable(socket: int, seconds: float) -> bool:
     return bool(watch.poll(math.ceil(seconds * 1000)))
 
 
-def original(error: BaseException) -> BaseException:
-    """The driver's error, without SQLAlchemy's around it."""
-    inner = error.orig if isinstance(error, DBAPIError) else None
-    return inner or error
-
-
 def unavailable(error: BaseException) -> StoreUnavailable:
     """With the first line of PostgreSQL's message: the others, and SQLAlchemy's, hold statement and parameters."""
-    inner = original(error)
+    inner = _original(error)
     said = str(inner).strip()
     # A message about a value holds the value.
     if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | TimeoutError | UnicodeError):
@@ -169,8 +204,13 @@ def unavailable(error: BaseException) -> StoreUnavailable:
 
 def unsuitable(error: BaseException) -> str:
     """Why the store cannot be used until a right or a name is changed; empty for any other error."""
-    inner = original(error)
+    inner = _original(error)
     return str(inner).splitlines()[0] if isinstance(inner, psycopg.ProgrammingError) else ""
+
+
+def _original(error: BaseException) -> BaseException:
+    """The driver's error, without SQLAlchemy's around it."""
+    return getattr(error, "orig", None) or error
 
 
 def let_go() -> None:

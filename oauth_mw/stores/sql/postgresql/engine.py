@@ -1,9 +1,15 @@
-"""PostgreSQL: first contact, and transactions whose commit was confirmed."""
+"""PostgreSQL: first contact, and transactions whose commit was confirmed.
+
+No commit waits for an issued token, so PostgreSQL may come back without it after a crash or fail-over, while workers
+have it in their caches and it cannot be revoked any more. So a *crash marker* lies in a table that PostgreSQL empties
+whenever it recovers. It is part of the store's id for followers: with another marker they forget all that they know.
+"""
 
 from __future__ import annotations
 
 import math
 import os
+import secrets
 import threading
 import time
 import weakref
@@ -12,24 +18,24 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, cast, func
+from sqlalchemy import BigInteger, Connection, cast, func, literal_column, select
 from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import RequestDeadline, deadline_in
 from ....errors import ConfigError, StoreUnavailable
-from ..schema import PLACE
-from .crash_marker import MARKED_ID, mark, new_mark
+from ..schema import PLACE, crash_marker, store
 from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
 from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
-from .rights import act_as_owner, hand_on
-from .search_path import Unusable, has_table, missing_rights, warnings
+from .search_path import Unusable, act_as_owner, hand_on, has_table, missing_rights, warnings
 from .url import arguments, dialect, hosts, parsed, shown
 
 OLDEST = 14
 CONNECTIONS = 16
 ENCODINGS = ("UTF8", "SQL_ASCII")
 MIN_LEFT = 0.1  # of the timeout: with less of it left after a commit, no further statement is sent
+
+_SET_MARKER = f"INSERT INTO {PLACE}.{crash_marker.name} (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
 
 # Only one of several workers that start at once creates the tables.
 _CREATING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
@@ -58,7 +64,7 @@ class PostgresEngine:
     immediate = False
     locks_rows = True
     microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
-    store_id = MARKED_ID
+    store_id = store.c.store_id + literal_column("'/'") + select(crash_marker.c.mark).scalar_subquery()
 
     def __init__(self, url: str, timeout: float) -> None:
         address = parsed(url)
@@ -145,8 +151,8 @@ class PostgresEngine:
                 self._create(link.core)
                 try:
                     self.check(link.core)
-                    if not has_table(link.driver, mark.name):
-                        mark.create(link.core)
+                    if not has_table(link.driver, crash_marker.name):
+                        crash_marker.create(link.core)
                 except ERRORS:
                     # The check finds the reason, but only outside of the transaction that has failed.
                     link.driver.roll_back()
@@ -155,7 +161,7 @@ class PostgresEngine:
                 _commit(link.driver)
             else:
                 self.check(link.core)
-                has_table(link.driver, mark.name)
+                has_table(link.driver, crash_marker.name)
         except ERRORS as error:
             reason = unsuitable(error)
             if reason:
@@ -181,12 +187,11 @@ class PostgresEngine:
         """Nothing to check: a statement over a lost connection fails."""
 
     def renew(self) -> None:
-        """Set a new marker.
-
+        """
         :raises StoreUnavailable: PostgreSQL does not answer, or nothing can be written there.
         """
         with self.writing() as link:
-            link.driver.execute(new_mark())
+            link.driver.execute(_SET_MARKER % secrets.token_hex(8))
 
     def swept(self, rows: int) -> None:
         """Nothing to do: autovacuum follows."""

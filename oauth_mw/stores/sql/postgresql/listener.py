@@ -92,33 +92,24 @@ class Listener:
                 shared.shutdown(socket.SHUT_RDWR)
 
     def _listen(self) -> bool:
-        """Open the connection; true when notifications arrive over it."""
-        try:
-            with RequestDeadline(DIAL_SECONDS):
-                self._driver = self._dial()
-                if self._driver.pooled:
-                    return self._lose(self._deaf)
-                self._driver.execute(f"LISTEN {_channel(self._driver)}")
-                if self._hears(time.monotonic() + DIAL_SECONDS):
-                    return True
-        except (ConfigError, StoreUnavailable, OSError, *ERRORS):
-            return self._lose(self._redial)
-        return self._lose(self._deaf)
-
-    def _hears(self, until: float) -> bool:
-        """Whether a notification from another connection arrives: a pooler accepts LISTEN, and delivers nothing."""
-        assert self._driver is not None
-        own = secrets.token_hex(8)
-        self._notify(own)
-        while is_readable(self._driver.fileno(), max(until - time.monotonic(), 0)):
-            if own in _received(self._driver):
-                return True
+        """Open the connection; true when notifications arrive over it: a pooler accepts LISTEN, and delivers none."""
+        pause = self._redial
+        with suppress(ConfigError, StoreUnavailable, OSError, *ERRORS), RequestDeadline(DIAL_SECONDS):
+            driver = self._driver = self._dial()
+            if not driver.pooled:
+                driver.execute(f"LISTEN {_channel(driver)}")
+                until, own = time.monotonic() + DIAL_SECONDS, secrets.token_hex(8)
+                self._notify(own)
+                while is_readable(driver.fileno(), max(until - time.monotonic(), 0)):
+                    if own in _received(driver):
+                        return True
+            pause = self._deaf
+        self._lose(pause)
         return False
 
-    def _lose(self, pause: float) -> bool:
+    def _lose(self, pause: float) -> None:
         self.close()
         self._next_dial = time.monotonic() + pause
-        return False
 
 
 def _received(driver: Driver) -> list[str]:

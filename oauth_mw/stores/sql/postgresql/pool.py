@@ -25,17 +25,29 @@ class Slot:
     __slots__ = ("__weakref__",)
 
 
-class Slots:
-    """A semaphore that counts weakly.
+class Pool:
+    """The connections of one process; a forked child makes a pool of its own.
 
-    A thread may be interrupted while it takes a slot or gives it back, and a greenlet even where it waits for a lock:
-    then the slot is free again because nothing holds it.
+    What is in use is held weakly. A thread may be interrupted while it takes a connection or puts it back, and a
+    greenlet even where it waits for a lock: then there is room again because nothing holds the slot.
+
+    :param engine: SQLAlchemy's, with a pool that never waits.
+    :param limit: the number of connections at most.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, engine: Engine, limit: int) -> None:
+        self.pid = os.getpid()
+        self.engine = engine
         self._limit = limit
-        self._taken: weakref.WeakSet[Slot] = weakref.WeakSet()
+        # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
+        self.writers = threading.Lock()  # one thread at a time writes to the log
         self._changed = threading.Condition(threading.Lock())
+        self._taken: weakref.WeakSet[Slot] = weakref.WeakSet()
+        self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
+        self.returned = object()  # another one after each connection that came back usable
+        self.checked = False
+        self.closed = False
+        event.listen(engine, "checkout", _refuse_stale)
 
     def take(self, until: float) -> Slot:
         """
@@ -56,27 +68,6 @@ class Slots:
         with self._changed:
             self._taken.difference_update(slots)
             self._changed.notify(len(slots))
-
-
-class Pool:
-    """The connections of one process; a forked child makes a pool of its own.
-
-    :param engine: SQLAlchemy's, with a pool that never waits.
-    :param limit: the number of connections at most.
-    """
-
-    def __init__(self, engine: Engine, limit: int) -> None:
-        self.pid = os.getpid()
-        # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
-        self.writers = threading.Lock()  # one thread at a time writes to the log
-        self.slots = Slots(limit)
-        self.engine = engine
-        # Weak: one that an interrupted thread has lost is in use no longer.
-        self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
-        self.returned = object()  # another one after each connection that came back usable
-        self.checked = False
-        self.closed = False
-        event.listen(engine, "checkout", _refuse_stale)
 
     def close(self) -> None:
         """Close the idle connections now, and the others when they are put back."""
@@ -127,7 +118,7 @@ class Link:
         """Take a connection out of the pool, or open one."""
         pool, returned = self._pool, self._pool.returned
         while self._proxy is None:
-            self._slots.append(pool.slots.take(self._until))
+            self._slots.append(pool.take(self._until))
             self._source = pool.engine.pool
             try:
                 with RequestDeadline(max(self._until - time.monotonic(), 0)):
@@ -161,7 +152,7 @@ class Link:
         finally:
             # Only now: a caller that has a slot must find a connection in the pool, or room for one.
             slots, self._slots = self._slots, []
-            pool.slots.give_back(slots)
+            pool.give_back(slots)
 
 
 def driver_of(proxy: PoolProxiedConnection) -> Driver:

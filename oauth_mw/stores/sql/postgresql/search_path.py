@@ -1,4 +1,4 @@
-"""In which schema of a PostgreSQL database the store lies, and whether its tables can be trusted.
+"""In which schema of a PostgreSQL database the store lies, whether its tables can be trusted, and what roles may do.
 
 The ``search_path`` that server, role and URL set only finds the store. No statement uses it: a role that may create
 in one of its schemas could place an operator or a function there that fits better than PostgreSQL's own and runs as
@@ -43,7 +43,7 @@ AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORD
 _NEEDED = {
     schema.store.name: ("SELECT", "UPDATE"),
     schema.clients.name: ("SELECT", "UPDATE (revoked_before)"),
-    "oauth_mw_crash_marker": ("SELECT", "INSERT"),
+    schema.crash_marker.name: ("SELECT", "INSERT"),
     schema.tokens.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     schema.revocations.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     schema.key_set.name: ("SELECT", "UPDATE"),
@@ -121,3 +121,35 @@ def placed(statement: str, name: str, plain: bool) -> bytes:
     """
     quoted = '"' + name.replace('"', '""') + '"'
     return statement.replace(schema.PLACE, quoted if plain else quoted.replace("%", "%%")).encode()
+
+
+# What roles may do with a table, when an upgrade makes a new one in its place
+
+_FIND = "FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = %s"
+_OTHER_OWNER = f"SELECT quote_ident(pg_get_userbyid(relowner)) {_FIND} AND pg_get_userbyid(relowner) <> current_user"
+_GRANTEE = "CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END"
+_OF_RELATION = f"""SELECT {_GRANTEE}, privilege_type FROM
+(SELECT relowner, relacl {_FIND}) AS found CROSS JOIN aclexplode(relacl) WHERE grantee <> relowner"""
+_OF_COLUMNS = f"""SELECT DISTINCT {_GRANTEE}, privilege_type FROM pg_attribute CROSS JOIN aclexplode(attacl)
+WHERE attrelid = (SELECT oid {_FIND})"""
+# The column of clients that a service changes.
+_REVOKED = "revoked_before"
+# What there is of both tables.
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+def act_as_owner(driver: Driver) -> None:
+    """For the rest of the transaction, do all as the owner of the tables: new ones must be that role's, too."""
+    for (role,) in driver.execute(_OTHER_OWNER, (driver.schema, schema.store.name)).fetchall():
+        driver.execute(f"SET LOCAL ROLE {role}")
+
+
+def hand_on(driver: Driver, table: str, heir: str) -> None:
+    """See :meth:`~oauth_mw.stores.sql.engine.SQLEngine.hand_on`."""
+    for role, right in driver.execute(_OF_RELATION, (driver.schema, table)).fetchall():
+        if right in _RIGHTS:
+            driver.execute(f"GRANT {right} ON {schema.PLACE}.{heir} TO {role}")
+    for role, right in driver.execute(_OF_COLUMNS, (driver.schema, table)).fetchall():
+        driver.execute(f"GRANT {right} ({_REVOKED}) ON {schema.PLACE}.{heir} TO {role}")
+    for role, right in driver.execute(_OF_RELATION, (driver.schema, f"{table}_number_seq")).fetchall():
+        driver.execute(f"GRANT {right} ON SEQUENCE {schema.PLACE}.{heir}_number_seq TO {role}")
