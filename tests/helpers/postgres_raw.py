@@ -54,3 +54,10 @@ class Raw:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def backend_of(store: Any) -> int:
+    """The server's process that serves one of the store's connections."""
+    with store._engine.reading() as link:
+        process: int = link.driver.info.backend_pid
+        return process

@@ -16,7 +16,7 @@ import pytest
 from helpers.builders import is_dead, issued, key_of, registered
 from helpers.changes import end_client
 from helpers.engines_base import wait_until
-from helpers.postgres_raw import Raw
+from helpers.postgres_raw import Raw, backend_of
 from helpers.processes import Processes, exit_code_of, forked
 from oauth_mw import open_store
 from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
@@ -37,12 +37,6 @@ def store(postgres_url, elsewhere):
 
 def in_child(work):
     return exit_code_of(forked(work))
-
-
-def backend_of(store):
-    """The server's process that serves one of the connections."""
-    with store._engine.reading() as link:
-        return link.driver.info.backend_pid
 
 
 def opened():
@@ -80,18 +74,16 @@ def test_the_end_of_a_child_ends_no_session_of_the_parent(store, end):
 def test_a_child_that_ends_like_a_program_ends_no_session_of_the_parent(store, postgres_url):
     code = """
         import os, sys
+        from helpers.postgres_raw import backend_of
         from oauth_mw import open_store
         store = open_store(sys.argv[1])
-        def backend():
-            with store._engine.reading() as link:
-                return link.driver.info.backend_pid
-        before = backend()
+        before = backend_of(store)
         child = os.fork()
         if child == 0:
             store.find_client("tester")
             sys.exit(0)
         os.waitpid(child, 0)
-        print(backend() == before)
+        print(backend_of(store) == before)
     """
     command = [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(code), postgres_url]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -121,10 +113,8 @@ def test_what_a_thread_of_the_parent_has_taken_is_free_in_the_child(store):
 def test_the_connections_of_a_parent_that_is_killed_do_not_live_on_in_its_child(store, postgres_url):
     code = """
         import os, sys, time
-        def backend():
-            with store._engine.reading() as link:
-                return link.driver.info.backend_pid
-        print(backend(), flush=True)
+        from helpers.postgres_raw import backend_of
+        print(backend_of(store), flush=True)
         child = os.fork()
         if child:
             print(child, flush=True)
@@ -135,7 +125,7 @@ def test_the_connections_of_a_parent_that_is_killed_do_not_live_on_in_its_child(
         backend, child = int(parent.says()), int(parent.says())
         try:
             os.kill(parent.pid, signal.SIGKILL)
-            wait_until(lambda: backend not in raw.backends(), "the end of the parent's session", 5)
+            wait_until(lambda: backend not in raw.backends(), "the end of the parent's session")
         finally:
             os.kill(child, signal.SIGKILL)
 

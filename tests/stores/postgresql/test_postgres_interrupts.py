@@ -1,4 +1,4 @@
-"""An operation that is interrupted or cut off leaves a usable connection or none, and nobody else waiting."""
+"""An operation that is interrupted or cut off leaves a usable connection or none, and no other caller waiting."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from helpers.builders import issued, key_of
 from helpers.changes import end_client
 from helpers.engines_base import wait_until
-from helpers.postgres_raw import Raw
+from helpers.postgres_raw import Raw, backend_of
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
@@ -33,15 +33,9 @@ def store(postgres_url, elsewhere):
         yield store
 
 
-def backend_of(store):
-    """The server's process that serves one of the connections."""
-    with store._engine.reading() as link:
-        return link.driver.info.backend_pid
-
-
 @contextmanager
 def locked(url):
-    """The turn to write is somebody else's, for now."""
+    """``with`` it, another client holds the write lock."""
     with Raw(url) as other:
         other("BEGIN")
         other("SELECT 1 FROM oauth_mw_store FOR UPDATE")
@@ -51,11 +45,10 @@ def locked(url):
 @contextmanager
 def interrupted_by(error, raw):
     """``error`` is raised in the main thread, as by a signal's handler, once a statement waits in the server."""
-
     waiting_before = raw.waiting()  # those of before go on for a while
 
     def interrupt():
-        wait_until(lambda: raw.waiting() - waiting_before, "a statement that waits", 5)
+        wait_until(lambda: raw.waiting() - waiting_before, "a statement that waits")
         os.kill(os.getpid(), signal.SIGUSR1)
 
     def handler(number, frame):
@@ -112,7 +105,7 @@ def test_what_we_no_longer_wait_for_ends_in_the_server_too(store, raw, postgres_
         with pytest.raises(StoreUnavailable):
             store.find_token(key_of())
 
-        wait_until(lambda: not raw.waiting(), "the end of the statement", 3 * TIMEOUT)
+        wait_until(lambda: not raw.waiting(), "the end of the statement")
 
 
 def test_writers_that_wait_leave_the_connections_to_readers(store, raw, postgres_url):
@@ -158,7 +151,7 @@ def test_a_process_that_is_killed_within_a_transaction_has_changed_nothing(store
         assert killed.says() == "inside"
         assert killed.ends() == -signal.SIGKILL
 
-        wait_until(lambda: end_client(store, "tester"), "the end of its session", 5)
+        wait_until(lambda: end_client(store, "tester"), "the end of its session")
     assert len(store.read_log(before.store_id, before.position).events) == 1
 
 

@@ -17,7 +17,7 @@ from helpers.engines_postgres_pair import Pair
 from helpers.life import live
 from helpers.postgres_raw import Raw
 from helpers.store_urls import why_no_wheel
-from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.support import SECRET, bearer, echo, issue
 from helpers.upgrading import FACTS, fill
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
@@ -65,16 +65,6 @@ def store(url):
 
 
 # All is well
-
-
-def test_a_service_issues_checks_and_revokes(bouncer, store):
-    admin.add_client(store, "service", client_id="service", secret=SECRET)
-    app = CheckedApp(OAuthMiddleware(echo, store=bouncer.url(), revocation_lag_seconds=0))
-    token = issue(app, "service")
-    app.get("/", headers=bearer(token), status=200)
-    app.post("/oauth/revoke", {"token": token}, headers=basic("service", SECRET), status=200)
-
-    app.get("/", headers=bearer(token), status=401)
 
 
 def test_many_threads_share_one_session(url, store):
@@ -197,11 +187,11 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_too(store, raw):
     raw("BEGIN")
     raw("LOCK TABLE oauth_mw_tokens")
     reason = attempt(lambda: store.find_token(key_of()))
-    wait_until(lambda: not raw("SELECT 1 FROM pg_locks WHERE NOT granted"), "the end of the statement", 3 * TIMEOUT)
+    wait_until(lambda: not raw("SELECT 1 FROM pg_locks WHERE NOT granted"), "the end of the statement")
     raw("ROLLBACK")
 
     assert reason.startswith("PostgreSQL: ")
-    wait_until(lambda: works(store), "a session", 10)
+    wait_until(lambda: works(store), "a session")
 
 
 def test_a_pooler_that_is_gone_is_503_and_then_all_goes_on(pair, store):
@@ -212,7 +202,7 @@ def test_a_pooler_that_is_gone_is_503_and_then_all_goes_on(pair, store):
         bouncer.start()
 
         assert while_down.startswith("PostgreSQL: ")
-        wait_until(lambda: works(through), "the pooler", 10)
+        wait_until(lambda: works(through), "the pooler")
 
 
 def test_a_server_that_is_gone_behind_the_pooler_is_503_and_then_all_goes_on():
@@ -224,7 +214,7 @@ def test_a_server_that_is_gone_behind_the_pooler_is_503_and_then_all_goes_on():
             engine.start()
 
             assert all(isinstance(each, str) for each in while_down)
-            wait_until(lambda: works(store), "the server", 10)
+            wait_until(lambda: works(store), "the server")
 
 
 def test_a_pooler_that_is_led_to_a_standby_under_a_live_connection_is_503_until_it_is_led_back(pair, store):
