@@ -170,6 +170,16 @@ def test_a_start_without_a_server_comes_up_by_itself_and_what_would_refuse_it_is
     assert [type(each) for each in told] == [StoreUnavailable] * 2
 
 
+def test_a_server_that_falls_silent_during_a_start_is_named_as_such(postgres_url, made):
+    def silent(data):
+        return b"" if b"\x01version\0" in data else data  # the one column of an answer
+
+    with relayed(postgres_url, silent) as relay, pytest.raises(StoreUnavailable) as raised:
+        open_store(relay.url, create=True, timeout=1.0)
+
+    assert "already in progress" not in raised.value.reason  # what the rollback of an unanswered statement says
+
+
 def test_without_a_function_to_call_a_start_without_a_server_fails():
     with pytest.raises(StoreUnavailable):
         open_store(f"postgresql://tests@127.0.0.1:{free_port()}/postgres", create=True)

@@ -179,6 +179,9 @@ class Driver(psycopg.Connection[Any]):
             with suppress(psycopg.Error):
                 self.execute("ROLLBACK")
 
+    def rollback(self) -> None:
+        """Nothing: SQLAlchemy calls it after an error, and would put a second one in its place."""
+
     def __del__(self, warn: Any = None) -> None:
         """No warning, as psycopg gives: connections in a pool are open until the process ends."""
 

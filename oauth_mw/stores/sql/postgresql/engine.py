@@ -156,7 +156,8 @@ class PostgresEngine:
                 except ERRORS:
                     # The check finds the reason, but only outside of the transaction that has failed.
                     link.driver.roll_back()
-                    self.check(link.core)
+                    if link.driver.is_idle():
+                        self.check(link.core)
                     raise
                 _commit(link.driver)
             else:
