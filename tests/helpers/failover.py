@@ -83,7 +83,7 @@ class Crowd:
         self.revoked: dict[str, float] = {}
         self.unsure: set[str] = set()  # a revocation was tried, acknowledged or not
         self.stale: list[str] = []  # accepted although its revocation was acknowledged
-        self.refused: list[str] = []  # refused although nobody has tried to revoke it
+        self.refused: list[str] = []  # refused although no revocation was tried
         self._lock = Lock()
         self._stop = Event()
         self._locks = {worker.pid: Lock() for worker in workers}

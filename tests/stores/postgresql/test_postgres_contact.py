@@ -153,12 +153,12 @@ def test_a_database_must_hold_all_text(postgres, raw, encoding):
 
 
 def test_a_start_without_a_server_comes_up_by_itself_and_what_would_refuse_it_is_503(postgres_url):
-    told = []
+    reports = []
     with relayed(postgres_url) as relay:
         up, relay.server = relay.server, free_port()
         with (
-            closing(open_store(relay.url, unavailable=told.append)) as other,
-            closing(open_store(relay.url, create=True, unavailable=told.append)) as store,
+            closing(open_store(relay.url, unavailable=reports.append)) as other,
+            closing(open_store(relay.url, create=True, unavailable=reports.append)) as store,
         ):
             with pytest.raises(StoreUnavailable):
                 store.add_client(registered())
@@ -167,7 +167,7 @@ def test_a_start_without_a_server_comes_up_by_itself_and_what_would_refuse_it_is
                 other.find_client("tester")
             assert store.add_client(registered()) and other.find_client("tester")
 
-    assert [type(each) for each in told] == [StoreUnavailable] * 2
+    assert [type(each) for each in reports] == [StoreUnavailable] * 2
 
 
 def test_a_server_that_falls_silent_during_a_start_is_named_as_such(postgres_url, made):

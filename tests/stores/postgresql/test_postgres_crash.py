@@ -1,4 +1,4 @@
-"""A crash takes along what was issued just before. No worker goes on with what the store has lost."""
+"""A crash takes along what was issued just before. No worker accepts what the store has lost."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = [
 # What no commit waits for stays in the server's memory meanwhile.
 LAZY = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 TIMEOUT = 2.0
-WHO = basic("tester", SECRET)
+LOGIN = basic("tester", SECRET)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ class Worker:
 
     def issue(self):
         form = {"grant_type": "client_credentials"}
-        return self._app.post("/oauth/token", form, headers=WHO).json["access_token"]
+        return self._app.post("/oauth/token", form, headers=LOGIN).json["access_token"]
 
     def issue_for_good(self):
         """What a later commit has waited for is kept with it."""
@@ -74,7 +74,7 @@ class Worker:
         return self._app.get("/", headers=bearer(token), status="*").status_int
 
     def revoke(self, token):
-        return self._app.post("/oauth/revoke", {"token": token}, headers=WHO, status="*").status_int
+        return self._app.post("/oauth/revoke", {"token": token}, headers=LOGIN, status="*").status_int
 
 
 def test_a_token_that_a_crash_took_along_is_refused_where_it_was_known_and_may_be_revoked(engine, worker):
@@ -87,7 +87,7 @@ def test_a_token_that_a_crash_took_along_is_refused_where_it_was_known_and_may_b
     assert [before, worker.check(token), worker.revoke(token), worker.check(token)] == [200, 401, 200, 401]
 
 
-def test_an_orderly_restart_takes_nothing_along_and_nobody_forgets(engine, store):
+def test_an_orderly_restart_takes_nothing_along(engine, store):
     key, page = issued(store), log_of(store)
 
     engine.stop()
@@ -98,7 +98,7 @@ def test_an_orderly_restart_takes_nothing_along_and_nobody_forgets(engine, store
 
 
 @pytest.mark.parametrize("victim", ["server", "one of its processes"])
-def test_after_a_crash_it_is_another_store_for_everybody_who_knew_it(engine, store, victim):
+def test_after_a_crash_it_is_another_store_for_all_workers(engine, store, victim):
     page = log_of(store)
 
     if victim == "server":
@@ -116,7 +116,7 @@ def test_after_a_crash_it_is_another_store_for_everybody_who_knew_it(engine, sto
     assert store.read_log(after[0].store_id, after[0].position).complete
 
 
-def test_where_nobody_may_write_after_a_crash_every_look_is_a_first_one(engine, store, worker):
+def test_where_nothing_can_be_written_after_a_crash_every_poll_is_a_first_one(engine, store, worker):
     token = worker.issue_for_good()
     engine.kill()
     engine.settings["default_transaction_read_only"] = "on"

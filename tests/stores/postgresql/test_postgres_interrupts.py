@@ -155,7 +155,7 @@ def test_a_process_that_is_killed_within_a_transaction_has_changed_nothing(store
     assert len(store.read_log(before.store_id, before.position).events) == 1
 
 
-def test_a_store_that_nobody_closed_ends_quietly_with_its_program(postgres_url, store):
+def test_a_store_that_is_never_closed_ends_quietly_with_its_program(postgres_url, store):
     code = "import sys; from oauth_mw import open_store; store = open_store(sys.argv[1]); store.find_client('tester')"
     done = subprocess.run(
         [sys.executable, "-W", "always", "-X", "dev", "-c", code, postgres_url], capture_output=True, text=True

@@ -40,7 +40,7 @@ def late(store, monkeypatch):
     return lambda: monkeypatch.setattr(engine, "_commit", wait)
 
 
-def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
+def test_no_callback_waits_longer_than_the_request_may(store, late, postgres_url):
     left = []
 
     def ended():
@@ -54,7 +54,7 @@ def test_nobody_waits_longer_than_the_request_may(store, late, postgres_url):
         assert end_client(store, "tester")
 
         assert len(left) == 1 and left[0] <= 0
-        assert len(raw.backends()) == 1  # whom nobody asked nobody has to replace
+        assert len(raw.backends()) == 1  # a callback without time sends nothing
 
 
 def test_with_time_left_it_is_what_the_commit_has_left(store):

@@ -141,11 +141,11 @@ def test_a_change_whose_session_is_ended_is_unavailable_also_when_it_is_repeated
 def test_the_endpoint_does_not_take_an_end_that_no_standby_has_for_one(store, raw, alone):
     app = CheckedApp(OAuthMiddleware(echo, store=store))
     admin.add_client(store, "x", client_id="third", secret=SECRET)
-    who = basic("third", SECRET)
-    token = app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=who).json["access_token"]
+    login = basic("third", SECRET)
+    token = app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=login).json["access_token"]
 
     def revoke():
-        return app.post("/oauth/revoke", {"token": token}, headers=who, status="*").status_int
+        return app.post("/oauth/revoke", {"token": token}, headers=login, status="*").status_int
 
     with alone():
         with ended_by("pg_cancel_backend", raw):

@@ -1,4 +1,4 @@
-"""What stands in a PostgreSQL store URL: it goes through to libpq, is judged at the start, and keeps its secrets."""
+"""What stands in a PostgreSQL store URL: it is passed to libpq, is judged at the start, and keeps its secrets."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_worker_has_one_connection_more_and_a_store_that_is_not_followed_none(
     assert len(listeners()) == 1
 
 
-def test_stores_in_other_schemas_wake_nobody(worker, postgres, listeners, raw):
+def test_stores_in_other_schemas_wake_no_worker(worker, postgres, listeners, raw):
     (listener,) = listeners()
     (before,) = raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener)
     with postgres.fresh() as url, closing(open_store(url, create=True)) as other:
