@@ -10,20 +10,19 @@ from functools import partial
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .challenge_app import ChallengingApp
 from .cherrypy import REFUSE, CherryPyGuard, Judge
 from .client_auth import ClientAuthentication
 from .config import Settings, own_paths, read_options
 from .deadlines import RequestDeadline
-from .discovery import challenge as challenge_of
-from .discovery import documents
 from .endpoints import Endpoint
+from .endpoints.documents import challenge as challenge_of
+from .endpoints.documents import documents
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
 from .errors import EMPTY_BODY, Faults, OAuthError, StoreMissing, StoreUnavailable
 from .events import Refusals, Sink, StoreFailed, combine, log_sink
-from .guard import Guard
+from .guard import ChallengingApp, Guard
 from .keys import file_keys, signing_keys
 from .model import AccessToken, Clock
 from .protocols import Store
@@ -86,9 +85,10 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),
     }
-    own, check = own_paths(settings), _require_single_process if store.single_process else None
+    check = _require_single_process if store.single_process else None
+    timeout = settings.store_timeout_seconds
     return Parts(
-        {path: _as_app(endpoints[name], check, settings.store_timeout_seconds) for name, path in own.items()},
+        {path: _as_app(endpoints[name], check, timeout) for name, path in own_paths(settings).items()},
         guard,
         ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
         Refusals(emit, time.monotonic),
@@ -128,12 +128,13 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
     """Open the store, or create it. If it is unavailable, emit a warning: an outage does not prevent a start."""
     if not isinstance(settings.store, str):
         return settings.store
-
-    def unavailable(error: StoreUnavailable) -> None:
-        emit(StoreFailed("", error.reason))
-
-    timeout = settings.store_timeout_seconds
-    return open_store(settings.store, create=True, timeout=timeout, clock=clock, unavailable=unavailable)
+    return open_store(
+        settings.store,
+        create=True,
+        timeout=settings.store_timeout_seconds,
+        clock=clock,
+        unavailable=lambda error: emit(StoreFailed("", error.reason)),
+    )
 
 
 def _formats(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from wsgiref.types import WSGIEnvironment
 
 from .errors import ConfigError, Faults
@@ -48,6 +48,7 @@ class CherryPyRules(Rules):
         return access if is_one else self.ambiguous
 
 
+@dataclass(eq=False, repr=False)
 class CherryPyGuard:
     """Hand a request on to one of two guards, by its ``SCRIPT_NAME``.
 
@@ -59,13 +60,12 @@ class CherryPyGuard:
     :param ambiguous: judges a request of whose path CherryPy would cut off more or less than ``SCRIPT_NAME``.
     """
 
-    def __init__(self, guard: Judge, ambiguous: Judge) -> None:
-        self._guard = guard
-        self._ambiguous = ambiguous
+    guard: Judge
+    ambiguous: Judge
 
     def __call__(self, environ: WSGIEnvironment) -> None:
         mount = environ.get("SCRIPT_NAME", "").rstrip("/")
-        (self._guard if mount.isascii() and "//" not in mount else self._ambiguous)(environ)
+        (self.guard if mount.isascii() and "//" not in mount else self.ambiguous)(environ)
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:

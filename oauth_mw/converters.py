@@ -8,12 +8,11 @@ from decimal import Decimal
 from numbers import Real
 from typing import Any, TypeVar
 
-from .ambiguity import is_ambiguous
 from .credentials import MAX_PASSWORD, MIN_SECRET, password_fault
 from .errors import Faults
 from .protocols import Store
 from .resources import MAX_RESOURCES, SEVERAL, is_resource
-from .rules import Pattern, Rule, parse_pattern, parse_rule
+from .rules import Pattern, Rule, is_ambiguous, parse_pattern, parse_rule
 from .scopes import check_scopes
 from .texts import unprintable
 from .urls import is_url

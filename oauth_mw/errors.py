@@ -9,9 +9,8 @@ OAuthError                    answered to a client
 │   └── MissingToken, InvalidToken, InsufficientScope, AmbiguousPath, MovedRoot
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
 ConfigError                   stops the start
-├── StoreMissing
-├── StoreOutdated
-└── StoreBroken
+└── StoreFault
+    └── StoreMissing, StoreOutdated, StoreBroken
 AdminError                    refused by the registration API and the command line
 └── NotFound
 """
@@ -229,32 +228,29 @@ class ConfigError(ValueError):
     the first pair. The text has one line per fault.
     """
 
-    def __init__(self, option: str, message: str, *others: ConfigError) -> None:
+    def __init__(self, option: str, message: str, *others: tuple[str, str]) -> None:
         self.option = option
-        more = [fault for other in others for fault in other.faults]
-        self.faults: tuple[tuple[str, str], ...] = ((option, message), *more)
+        self.faults = ((option, message), *others)
         super().__init__("\n".join(f"{name}: {text}" for name, text in self.faults))
 
 
-class StoreMissing(ConfigError):
+class StoreFault(ConfigError):
+    """What is wrong with the store at the URL."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("store", message)
+
+
+class StoreMissing(StoreFault):
     """There is no store at this URL yet."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("store", message)
 
-
-class StoreOutdated(ConfigError):
+class StoreOutdated(StoreFault):
     """An older version of this code made the store: it must be upgraded, by `oauth-mw store upgrade`."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__("store", message)
 
-
-class StoreBroken(ConfigError):
+class StoreBroken(StoreFault):
     """The store's folder or file cannot be used. If a store was there before, this counts as an outage."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("store", message)
 
 
 class Faults:
@@ -288,8 +284,8 @@ class Faults:
     def raise_all(self) -> None:
         """Raise one ``ConfigError`` with all faults, if there are any."""
         if len(self._errors) > 1:
-            first, *others = [ConfigError(*fault) for error in self._errors for fault in error.faults]
-            raise ConfigError(*first.faults[0], *others) from None
+            first, *others = [fault for error in self._errors for fault in error.faults]
+            raise ConfigError(*first, *others) from None
         if self._errors:
             raise self._errors[0]
 

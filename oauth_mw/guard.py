@@ -7,8 +7,10 @@ configuration alone is decided at start-up, or at the first request with the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from wsgiref.types import WSGIEnvironment
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
 from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
@@ -31,6 +33,7 @@ MEMO_ENTRIES = 4096
 MEMO_LENGTH = 512  # of a method and path
 
 
+@dataclass(eq=False, repr=False)
 class Guard:
     """Let a request pass, with its identity in the environ, or raise a refusal.
 
@@ -44,33 +47,22 @@ class Guard:
     :param checks: run in order, after the checks of token and scope.
     """
 
-    def __init__(
-        self,
-        decide: Callable[[str, str], Access],
-        tokens: TokenCache,
-        clock: Clock,
-        *,
-        challenge: str,
-        delay: bool = False,
-        remote_user: bool = False,
-        strip_authorization: bool = False,
-        preflight: bool = False,
-        trust_vhm_root: bool = False,
-        checks: Sequence[Check] = (),
-    ) -> None:
-        self._access_for = decide
-        self._tokens = tokens
-        self._cached = tokens.cached
-        self._clock = clock
-        self._challenge = challenge
-        self._delay = delay
-        self._remote_user = remote_user
-        self._strip = strip_authorization
-        self._preflight = preflight
-        self._trust_vhm_root = trust_vhm_root
-        self._checks: tuple[Check, ...] = tuple(checks)
-        if remote_user or strip_authorization:
-            self._checks += (self._adapt,)  # last: a refused request keeps its environ
+    decide: Callable[[str, str], Access]
+    tokens: TokenCache
+    clock: Clock
+    _: KW_ONLY
+    challenge: str
+    delay: bool = False
+    remote_user: bool = False
+    strip_authorization: bool = False
+    preflight: bool = False
+    trust_vhm_root: bool = False
+    checks: Sequence[Check] = ()
+
+    def __post_init__(self) -> None:
+        self._cached = self.tokens.cached
+        if self.remote_user or self.strip_authorization:
+            self.checks = (*self.checks, self._adapt)  # last: a refused request keeps its environ
         self._memo: dict[tuple[str, str], Access] = {}
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
@@ -82,7 +74,7 @@ class Guard:
         """
         target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
         access = self._memo.get(target) or self._decide(target)
-        if environ.get("HTTP_X_VHM_ROOT") and not self._trust_vhm_root:
+        if environ.get("HTTP_X_VHM_ROOT") and not self.trust_vhm_root:
             raise self._refusal(MovedRoot, access, "the header X-Vhm-Root, and trust_vhm_root is off")
         if access is PUBLIC:
             self._forget(environ)
@@ -90,25 +82,25 @@ class Guard:
         if access is AMBIGUOUS:
             raise self._refusal(AmbiguousPath, access, "an ambiguous path")
         value = environ.get("HTTP_AUTHORIZATION")
-        if value is None and self._preflight and _is_preflight(environ):
+        if value is None and self.preflight and _is_preflight(environ):
             self._forget(environ)
             return
         try:
             if value is None:
                 raise self._refusal(MissingToken, access, "no Authorization header")
             token = self._cached(value)
-            if token is None or token.expires_at <= self._clock():
+            if token is None or token.expires_at <= self.clock():
                 token = self._verified(value, access)
         except BearerError as refusal:
             # Keep no reference to the error: its traceback refers to this frame, and so to the environ.
-            if access.named or not self._delay:
+            if access.named or not self.delay:
                 raise
             self._forget(environ)
             environ[ERROR] = refusal.error
             return
         if access.scopes or access is NO_METHOD:
             self._check_scope(token, access)
-        for check in self._checks:
+        for check in self.checks:
             check(environ, token)
         environ.pop(ERROR, None)
         environ[TOKEN] = token
@@ -117,7 +109,7 @@ class Guard:
 
     def _decide(self, target: tuple[str, str]) -> Access:
         """Look up the rules, and cache the decision. The cache is bounded, because clients can invent paths."""
-        access = self._access_for(*target)
+        access = self.decide(*target)
         if len(target[0]) + len(target[1]) <= MEMO_LENGTH:
             if len(self._memo) >= MEMO_ENTRIES:
                 self._memo = {}
@@ -131,8 +123,8 @@ class Guard:
             if _BEARER_SCHEME.match(value):
                 raise self._refusal(InvalidToken, access, "malformed Authorization header")
             raise self._refusal(MissingToken, access, "another Authorization scheme")
-        token = self._tokens.find("Bearer " + match[1], match[1])
-        if token is None or token.expires_at <= self._clock():
+        token = self.tokens.find("Bearer " + match[1], match[1])
+        if token is None or token.expires_at <= self.clock():
             raise self._refusal(InvalidToken, access, "unknown, expired or revoked token")
         return token
 
@@ -142,24 +134,46 @@ class Guard:
             raise self._refusal(InsufficientScope, access, "the token's scope is not enough", token.client_id)
 
     def _adapt(self, environ: WSGIEnvironment, token: AccessToken) -> None:
-        if self._remote_user:
+        if self.remote_user:
             environ["REMOTE_USER"] = token.client_id
             environ["AUTH_TYPE"] = "Bearer"
-        if self._strip:
+        if self.strip_authorization:
             del environ["HTTP_AUTHORIZATION"]
 
     def _forget(self, environ: WSGIEnvironment) -> None:
         """Remove the keys that only an accepted token may set; a server or middleware outside may have set them."""
-        for key in _IDENTITY_KEYS_AND_USER if self._remote_user else _IDENTITY_KEYS:
+        for key in _IDENTITY_KEYS_AND_USER if self.remote_user else _IDENTITY_KEYS:
             environ.pop(key, None)
 
     def _refusal(self, kind: type[BearerError], access: Access, reason: str, client_id: str = "") -> BearerError:
         answer = self._answers.get((kind, access.scope))
         if answer is None:
-            answer = self._answers[kind, access.scope] = kind.prepare(self._challenge, access.scope)
+            answer = self._answers[kind, access.scope] = kind.prepare(self.challenge, access.scope)
         return kind(reason, answer, client_id)
 
 
 def _is_preflight(environ: WSGIEnvironment) -> bool:
     headers = "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
     return headers and environ["REQUEST_METHOD"] == "OPTIONS"
+
+
+class ChallengingApp:
+    """For ``delay_auth_decision``: wraps the app and adds ``WWW-Authenticate`` to a 401 without one (RFC 9110 §15.5.2).
+
+    :param challenge: the beginning of every challenge of this server.
+    """
+
+    def __init__(self, app: WSGIApplication, challenge: str) -> None:
+        self._app = app
+        self._missing = challenge
+        self._invalid = f'{challenge}, error="{InvalidToken.error}"'
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        challenge = self._invalid if environ.get(ERROR) == InvalidToken.error else self._missing
+
+        def challenging(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            if status.startswith("401") and all(name.lower() != "www-authenticate" for name, _ in headers):
+                headers = [*headers, ("WWW-Authenticate", challenge)]
+            return start_response(status, headers, exc_info) if exc_info else start_response(status, headers)
+
+        return self._app(environ, challenging)

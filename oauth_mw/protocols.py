@@ -20,17 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from .model import (
-    Client,
-    DenylistPage,
-    KeySet,
-    LogPage,
-    LogRecord,
-    LogState,
-    StoredClient,
-    StoreStats,
-    TokenRecord,
-)
+from .model import Client, DenylistPage, KeySet, LogPage, LogRecord, LogState, StoredClient, StoreStats, TokenRecord
 
 
 class ClientReader(Protocol):

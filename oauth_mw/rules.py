@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
 
-from .ambiguity import is_ambiguous
 from .errors import ConfigError, Faults
 from .scopes import check_scopes
 
@@ -17,6 +16,21 @@ PUBLIC_PATHS = "public_paths"
 _GAP = re.compile(r"[ \t]+")  # not \s: a path may contain U+00A0, and a line break would join two rules
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
 _PLACEHOLDER = re.compile(r"\{[\w-]*\}")
+# "@@" names a view in Pyramid's traversal.
+_AMBIGUOUS = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
+
+
+def is_ambiguous(path: str) -> bool:
+    """True if an app could read ``path`` (a raw ``PATH_INFO``) as a different path than the rules do."""
+    return bool(path) and (path[0] != "/" or _AMBIGUOUS.search(path) is not None or not _is_utf8(path))
+
+
+def _is_utf8(path: str) -> bool:
+    """Check the bytes of ``path`` (PEP 3333: a character each): frameworks drop or replace those that are not UTF-8."""
+    try:
+        return path.isascii() or bool(path.encode("latin-1").decode())
+    except UnicodeError:
+        return False
 
 
 @dataclass(frozen=True, slots=True)

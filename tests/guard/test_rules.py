@@ -6,8 +6,17 @@ from collections.abc import Sequence
 
 import pytest
 
-from oauth_mw.ambiguity import is_ambiguous
-from oauth_mw.rules import AMBIGUOUS, ANY_TOKEN, NO_METHOD, PUBLIC, Access, Rules, parse_pattern, parse_rule
+from oauth_mw.rules import (
+    AMBIGUOUS,
+    ANY_TOKEN,
+    NO_METHOD,
+    PUBLIC,
+    Access,
+    Rules,
+    is_ambiguous,
+    parse_pattern,
+    parse_rule,
+)
 
 
 def make(rules: Sequence[object] = (), public: Sequence[str] = (), ambiguous_paths: str = "refuse") -> Rules:

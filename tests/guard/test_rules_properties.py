@@ -8,9 +8,8 @@ from itertools import product
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oauth_mw.ambiguity import is_ambiguous
 from oauth_mw.errors import ConfigError
-from oauth_mw.rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules, parse_pattern, parse_rule
+from oauth_mw.rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules, is_ambiguous, parse_pattern, parse_rule
 
 METHODS = ["GET", "HEAD", "POST", "PURGE"]
 # "c" stands in no pattern, and the deepest paths are two segments deeper than the deepest pattern.
