@@ -11,26 +11,8 @@ from functools import cached_property
 from importlib.util import find_spec
 from typing import Any, TypedDict
 
+from . import converters as to
 from .cherrypy import REFUSE, CherryPyRules
-from .converters import (
-    Convert,
-    audience,
-    boolean,
-    files,
-    integer,
-    one_of,
-    own_path,
-    prefix,
-    public_paths,
-    realm,
-    rules,
-    scopes,
-    seconds,
-    secret,
-    some_of,
-    store,
-    url,
-)
 from .errors import DEFAULT_REALM, ConfigError, Faults
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 from .protocols import Store
@@ -43,7 +25,7 @@ STORE_URLS = (
 )
 
 
-def option(default: object, convert: Convert, help: str, *, shown: bool = True) -> Any:
+def option(default: object, convert: to.Convert, help: str, *, shown: bool = True) -> Any:
     return field(default=default, repr=shown, metadata={"convert": convert, "help": help})
 
 
@@ -51,107 +33,111 @@ def option(default: object, convert: Convert, help: str, *, shown: bool = True) 
 class Settings:
     """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, at start-up."""
 
-    store: str | Store = option(MISSING, store, f"Store for clients and tokens: {STORE_URLS}", shown=False)
-    token_path: str | None = option("/oauth/token", own_path, "Path of the token endpoint, or off")
-    revocation_path: str | None = option("/oauth/revoke", own_path, "Path of the revocation endpoint, or off")
-    introspection_path: str | None = option("/oauth/introspect", own_path, "Path of the introspection endpoint, or off")
-    jwks_path: str | None = option(
-        "/oauth/jwks", own_path, "With issuer: path of the keys that verify our JWTs (RFC 7517), or off"
+    store: str | Store = option(MISSING, to.store, f"Store for clients and tokens: {STORE_URLS}", shown=False)
+    token_path: str | None = option("/oauth/token", to.own_path, "Path of the token endpoint, or off")
+    revocation_path: str | None = option("/oauth/revoke", to.own_path, "Path of the revocation endpoint, or off")
+    introspection_path: str | None = option(
+        "/oauth/introspect", to.own_path, "Path of the introspection endpoint, or off"
     )
-    metadata: bool = option(True, boolean, "With issuer: serve the well-known documents (RFC 8414, RFC 9728)")
+    jwks_path: str | None = option(
+        "/oauth/jwks", to.own_path, "With issuer: path of the keys that verify our JWTs (RFC 7517), or off"
+    )
+    metadata: bool = option(True, to.boolean, "With issuer: serve the well-known documents (RFC 8414, RFC 9728)")
     access_token_lifetime: int = option(
         3600,
-        integer(1, MAX_LIFETIME),
+        to.integer(1, MAX_LIFETIME),
         "Seconds for which a token is valid, at least; for clients without a lifetime of their own",
     )
     default_scope: tuple[str, ...] | None = option(
         None,
-        scopes,
+        to.scopes,
         "Scope granted when a request names none, for clients without a default of their own; "
         "unset: all that the client may have",
     )
     scope_policy: str = option(
-        "strict", one_of("strict", "narrow"), "strict refuses a scope that the client may not have, narrow drops it"
+        "strict", to.one_of("strict", "narrow"), "strict refuses a scope that the client may not have, narrow drops it"
     )
     grant_type_in: tuple[str, ...] = option(
-        ("body",), some_of(("body", "query", "header")), "Where grant_type is accepted: body, query, header"
+        ("body",), to.some_of(("body", "query", "header")), "Where grant_type is accepted: body, query, header"
     )
-    token_prefix: str = option("", prefix, "Prefix of every opaque token, for secret scanners")
+    token_prefix: str = option("", to.prefix, "Prefix of every opaque token, for secret scanners")
     client_auth_methods: tuple[str, ...] = option(
         CLIENT_AUTH_METHODS,
-        some_of(CLIENT_AUTH_METHODS),
+        to.some_of(CLIENT_AUTH_METHODS),
         "How clients may authenticate: client_secret_basic, client_secret_post",
     )
     token_format: str = option(
-        "opaque", one_of("opaque", "jwt"), "Format of issued tokens: opaque, or jwt (RFC 9068), which needs issuer"
+        "opaque", to.one_of("opaque", "jwt"), "Format of issued tokens: opaque, or jwt (RFC 9068), which needs issuer"
     )
     signing_algorithm: str = option(
-        "ES256", one_of("ES256", "EdDSA", "RS256"), "Algorithm of new signing keys: ES256, EdDSA or RS256"
+        "ES256", to.one_of("ES256", "EdDSA", "RS256"), "Algorithm of new signing keys: ES256, EdDSA or RS256"
     )
     issuer: str = option(
         "",
-        url,
+        to.url,
         "URL that identifies this authorization server in tokens and documents, compared exactly; needs oauth_mw[jwt]",
     )
     public_url: str = option(
-        "", url, "Base URL of these endpoints for clients, including the mount; unset: the same as issuer"
+        "", to.url, "Base URL of these endpoints for clients, including the mount; unset: the same as issuer"
     )
     audience: tuple[str, ...] = option(
         (),
-        audience,
+        to.audience,
         "URIs that identify this resource server; tokens for other audiences are refused; unset: public_url",
     )
     key_encryption_secret: str | None = option(
-        None, secret, "Secret that encrypts private signing keys in the store or in signing_key_files", shown=False
+        None, to.secret, "Secret that encrypts private signing keys in the store or in signing_key_files", shown=False
     )
     signing_key_lifetime: int | None = option(
         None,
-        integer(3600, MAX_LIFETIME),
+        to.integer(3600, MAX_LIFETIME),
         "Seconds after which a new key takes over automatically; unset: only after oauth-mw key rotate",
     )
     signing_key_files: tuple[str, ...] = option(
-        (), files, "PEM files of signing keys, instead of keys in the store: the first signs, all verify"
+        (), to.files, "PEM files of signing keys, instead of keys in the store: the first signs, all verify"
     )
-    public_paths: tuple[Pattern, ...] = option((), public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
-    required_scopes: tuple[Rule, ...] = option((), rules, "Rules METHODS PATH SCOPES; the first match decides")
+    public_paths: tuple[Pattern, ...] = option((), to.public_paths, "Paths that need no token: /x, /x/*, /x/{name}")
+    required_scopes: tuple[Rule, ...] = option((), to.rules, "Rules METHODS PATH SCOPES; the first match decides")
     ambiguous_paths: str = option(
         "refuse",
-        one_of("refuse", REFUSE, "pass"),
+        to.one_of("refuse", REFUSE, "pass"),
         "With rules: refuse or pass paths that an app could read in two ways; for CherryPy apps: refuse cherrypy",
     )
     trust_vhm_root: bool = option(
-        False, boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
+        False, to.boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
     )
-    preflight: bool = option(False, boolean, "Pass CORS preflights to the app's views without a token")
+    preflight: bool = option(False, to.boolean, "Pass CORS preflights to the app's views without a token")
     delay_auth_decision: bool = option(
         False,
-        boolean,
+        to.boolean,
         "Where no rule names the path, pass requests without a valid token to the app, with oauth_mw.error set",
     )
-    remote_user: bool = option(False, boolean, "Also set REMOTE_USER to the client id and AUTH_TYPE to Bearer")
-    strip_authorization: bool = option(False, boolean, "Hide the Authorization header of accepted requests")
-    realm: str = option(DEFAULT_REALM, realm, "Realm of the challenges")
+    remote_user: bool = option(False, to.boolean, "Also set REMOTE_USER to the client id and AUTH_TYPE to Bearer")
+    strip_authorization: bool = option(False, to.boolean, "Hide the Authorization header of accepted requests")
+    realm: str = option(DEFAULT_REALM, to.realm, "Realm of the challenges")
     cache_size: int = option(
         10_000,
-        integer(2, 10_000_000),
+        to.integer(2, 10_000_000),
         "Verified tokens that each worker caches, the most recently used; at most twice as many",
     )
     leeway_seconds: float = option(
-        0.0, seconds(0, 60), "Seconds for which a token is accepted after its expiry, for clocks that differ"
+        0.0, to.seconds(0, 60), "Seconds for which a token is accepted after its expiry, for clocks that differ"
     )
     revocation_lag_seconds: float = option(
         1.0,
-        seconds(0.05, 3600, or_zero=True),
+        to.seconds(0.05, 3600, or_zero=True),
         "With PostgreSQL or Redis: maximum seconds until all workers see a revocation, 0.05 or more; "
         "0 queries the store at every request",
     )
     outage_grace_seconds: float = option(
         0.0,
-        seconds(0, 24 * 3600),
+        to.seconds(0, 24 * 3600),
         "Seconds for which cached tokens are accepted while the store is down; "
         "revocations made during that time, or within the lag before it, are not seen",
     )
-    store_timeout_seconds: float = option(5.0, seconds(0.1, 300), "Maximum seconds that a request waits for the store")
+    store_timeout_seconds: float = option(
+        5.0, to.seconds(0.1, 300), "Maximum seconds that a request waits for the store"
+    )
 
     @cached_property
     def path_rules(self) -> Rules:
