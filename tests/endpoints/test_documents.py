@@ -1,4 +1,4 @@
-"""The documents by which clients and services find their way say what is true, whoever asks."""
+"""The documents by which clients and services find their way: what they say, and how they are answered."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from helpers.support import CC, SECRET, TESTER, bearer, issue, one_store
 from helpers.wsgi_client import call, challenge_of, make_environ
-from oauth_mw import ConfigError, forbidden
+from oauth_mw import ConfigError, StoreUnavailable, forbidden
 from oauth_mw.keys.keypair import make
 from oauth_mw.model import CLIENT_AUTH_METHODS
 
@@ -17,6 +17,9 @@ pytestmark = one_store
 ISSUER = "https://auth.example"
 SERVER = "/.well-known/oauth-authorization-server"
 RESOURCE = "/.well-known/oauth-protected-resource"
+PATHS = [SERVER, RESOURCE, "/oauth/jwks"]
+
+every_document = pytest.mark.parametrize("path", PATHS)
 
 
 @pytest.fixture
@@ -31,19 +34,23 @@ def found(wrap, client):
 
 
 @pytest.mark.parametrize("issuer", [ISSUER, ISSUER + "/", ISSUER + "/tenant", ISSUER + "/tenant/"])
-def test_the_issuer_is_told_as_configured_at_its_own_path(wrap, issuer):  # M-01, M-02
+def test_the_issuer_is_shown_as_configured_at_its_own_path(wrap, issuer):  # M-01, M-02
     path = SERVER + ("/tenant" if "tenant" in issuer else "")
 
     assert wrap(issuer=issuer).get(path).json["issuer"] == issuer
 
 
-def test_the_endpoints_are_where_the_metadata_say(found):  # M-03
-    metadata, app = found()
+def test_the_endpoints_are_where_the_metadata_say(found):  # M-03, M-04, M-05, M-06, M-08
+    metadata, app = found(token_format="jwt")
     token = app.post(metadata["token_endpoint"], CC, headers=TESTER).json["access_token"]
 
     assert app.post(metadata["introspection_endpoint"], {"token": token}, headers=TESTER).json["active"] is True
     app.post(metadata["revocation_endpoint"], {"token": token}, headers=TESTER, status=200)
-    assert app.get(metadata["jwks_uri"]).json == {"keys": []}
+    assert len(app.get(metadata["jwks_uri"]).json["keys"]) == 1
+    assert (metadata["grant_types_supported"], metadata["response_types_supported"]) == (["client_credentials"], [])
+    assert [name for name in metadata if "_alg_" in name] == []  # no algorithm to authenticate with
+    both = {**metadata, **app.get(RESOURCE).json}
+    assert [name for name, value in both.items() if not value] == ["response_types_supported"]
 
 
 def test_all_endpoints_begin_with_the_public_url(found):  # M-03
@@ -54,15 +61,8 @@ def test_all_endpoints_begin_with_the_public_url(found):  # M-03
     assert [metadata[name] for name in names] == [f"https://api.example/mount{path}" for path in paths]
 
 
-def test_the_metadata_name_grant_and_response_types_and_no_algorithm_to_authenticate_with(found):  # M-04, M-05, M-06
-    metadata, _ = found(token_format="jwt")
-
-    assert (metadata["grant_types_supported"], metadata["response_types_supported"]) == (["client_credentials"], [])
-    assert [name for name in metadata if "_alg_" in name] == []
-
-
 @pytest.mark.parametrize("methods", [["client_secret_basic"], ["client_secret_post"], CLIENT_AUTH_METHODS])
-def test_exactly_the_methods_that_are_told_work(found, methods):  # M-06
+def test_exactly_the_methods_that_are_shown_work(found, methods):  # M-06
     metadata, app = found(client_auth_methods=methods)
     tries = {
         "client_secret_basic": (CC, TESTER),
@@ -85,17 +85,10 @@ def test_exactly_the_methods_that_are_told_work(found, methods):  # M-06
         ("jwks_path", {"jwks_uri"}),
     ],
 )
-def test_what_is_off_is_not_told(found, option, members):  # M-07
+def test_what_is_off_is_not_shown(found, option, members):  # M-07
     metadata, without = found()[0], found(**{option: "off"})[0]
 
     assert metadata.keys() - without.keys() == members
-
-
-def test_nothing_is_null_or_empty_but_what_must_be(found):  # M-08
-    metadata, app = found()
-    both = {**metadata, **app.get(RESOURCE).json}
-
-    assert [name for name, value in both.items() if not value] == ["response_types_supported"]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +101,7 @@ def test_nothing_is_null_or_empty_but_what_must_be(found):  # M-08
         (["https://api.example/?a", "https://a%20b.example", "http://localhost:80"], RESOURCE, "http://localhost:80"),
     ],
 )
-def test_the_resource_is_told_as_configured_at_its_own_path(wrap, audience, path, resource):  # G-01, G-02
+def test_the_resource_is_shown_as_configured_at_its_own_path(wrap, audience, path, resource):  # G-01, G-02
     assert wrap(issuer=ISSUER, audience=audience).get(path).json == {
         "resource": resource,
         "authorization_servers": [ISSUER],
@@ -175,14 +168,90 @@ HEADERS = {
     "QUERY_STRING": "evil",
     "wsgi.url_scheme": "evil",
 }
+ODD = [
+    HEADERS,
+    *({"HTTP_IF_NONE_MATCH": tags} for tags in ('"x"', "x", "", '*, "x"', '"' * 8000, "," * 8000, "\xff\0")),
+    {"HTTP_IF_MODIFIED_SINCE": "Tue, 24 Nov 99999999999 00:00:00 GMT"},
+    {"HTTP_RANGE": "bytes=0-1"},
+    {"HTTP_RANGE": "bytes=0-" + "9" * 5000},
+    {"HTTP_RANGE": "bytes=0-1", "HTTP_IF_RANGE": "\xff"},
+]
 
 
-@pytest.mark.parametrize("path", [SERVER, RESOURCE, "/oauth/jwks", "/any"])
-def test_nothing_of_a_request_is_told(wrap, path):  # M-02, M-03, G-01, G-03
+@pytest.mark.parametrize("path", [*PATHS, "/any"])
+def test_nothing_of_a_request_is_shown_and_odd_conditions_change_nothing(wrap, path):  # H-12, M-02, M-03, G-01, G-03
     app = wrap(issuer=ISSUER).app
-    answers = [call(app, make_environ("GET", path, **keys)) for keys in ({}, HEADERS)]
+    plain = call(app, make_environ("GET", path))
 
-    assert answers[0][:3] == answers[1][:3]
+    assert [keys for keys in ODD if call(app, make_environ("GET", path, **keys))[:3] != plain[:3]] == []
+
+
+@pytest.fixture
+def send(wrap, ring):
+    """Send a request to a server that has a key."""
+    ring.add(make("ES256"))
+    app = wrap(issuer=ISSUER).app
+    return lambda path, method="GET", **keys: call(app, make_environ(method, path, **keys))
+
+
+@every_document
+def test_documents_may_be_cached_and_read_by_any_page(send, path):  # K-02, M-01, G-01, H-16
+    head, get = send(path, "HEAD"), send(path)
+
+    assert (get.status, get.headers["Cache-Control"]) == (200, "public, max-age=300")
+    assert get.headers["Access-Control-Allow-Origin"] == "*"
+    assert get.headers["Content-Type"] == "application/" + ("jwk-set+json" if "jwks" in path else "json")
+    assert (head.status, head.headers, head.body) == (200, get.headers, b"")
+    assert int(get.headers["Content-Length"]) == len(get.body) > 0
+
+
+@every_document
+def test_only_get_and_head_are_answered(send, path):  # M-01
+    for method in ("POST", "PUT", "DELETE", "OPTIONS", "get", "BREW"):
+        answer = send(path, method)
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET, HEAD")
+        assert answer.body == b'{"error": "invalid_request", "error_description": "Only GET and HEAD are allowed here"}'
+
+
+@every_document
+def test_a_document_that_the_client_has_is_not_sent_again(send, path):
+    full = send(path).headers
+    for value in ("{}", "W/{}", ' "x" , {}', '"a,b",W/{} , "c"', "*"):
+        for method in ("GET", "HEAD"):
+            answer = send(path, method, HTTP_IF_NONE_MATCH=value.format(full["ETag"]))
+            assert (answer.status, answer.body) == (304, b"")
+            kept = ("ETag", "Cache-Control", "Access-Control-Allow-Origin")
+            assert answer.headers == {name: full[name] for name in kept}
+
+
+def test_workers_agree_on_the_tags_until_a_key_is_added(wrap, ring):
+    ring.add(make("ES256"))
+    apps = [wrap(issuer=ISSUER), wrap(issuer=ISSUER)]
+    assert [len({app.get(path).headers["ETag"] for app in apps}) for path in PATHS] == [1, 1, 1]
+    before = apps[0].get("/oauth/jwks")
+    ring.add(make("ES256"))
+
+    after = wrap(issuer=ISSUER).get("/oauth/jwks", headers={"If-None-Match": before.headers["ETag"]})
+    assert (len(before.json["keys"]), len(after.json["keys"])) == (1, 2)
+
+
+def test_a_set_without_keys_is_not_cached(wrap):
+    """The first key signs at once."""
+    answer = wrap(issuer=ISSUER).get("/oauth/jwks")
+
+    assert (answer.json, answer.headers["Cache-Control"]) == ({"keys": []}, "no-cache")
+
+
+def test_a_key_set_that_cannot_be_read_is_an_outage_and_metadata_need_no_store(wrap, store, monkeypatch):
+    def down():
+        raise StoreUnavailable("down")
+
+    monkeypatch.setattr(store, "read_keys", down)
+    app = wrap(issuer=ISSUER)
+    answer = app.get("/oauth/jwks", status=503)
+
+    assert (answer.headers["Retry-After"], answer.headers["Cache-Control"]) == ("1", "no-store")
+    assert [app.get(path).status_int for path in PATHS[:2]] == [200, 200]
 
 
 PUBLIC = {
@@ -210,11 +279,11 @@ def test_the_key_set_has_the_keys_that_signed_and_that_will(wrap, ring, clock): 
     clock.move(301)
     ring.add(keys[2])
 
-    told = wrap(issuer=ISSUER).get("/oauth/jwks").json["keys"]
-    assert [each["kid"] for each in told] == [key.kid for key in keys]
+    shown = wrap(issuer=ISSUER).get("/oauth/jwks").json["keys"]
+    assert [each["kid"] for each in shown] == [key.kid for key in keys]
 
 
-def test_keys_of_files_are_told_in_their_order(wrap, tmp_path):  # K-01
+def test_keys_of_files_are_shown_in_their_order(wrap, tmp_path):  # K-01
     keys = {name: make(algorithm) for name, algorithm in (("new", "EdDSA"), ("old", "ES256"))}
     for name, key in keys.items():
         (tmp_path / f"{name}.pem").write_text(key.pem())
@@ -223,14 +292,7 @@ def test_keys_of_files_are_told_in_their_order(wrap, tmp_path):  # K-01
     assert [each["kid"] for each in app.get("/oauth/jwks").json["keys"]] == [key.kid for key in keys.values()]
 
 
-def test_media_types_are_those_of_the_rfcs(wrap):  # K-02, M-01, G-01
-    app = wrap(issuer=ISSUER)
-
-    assert app.get("/oauth/jwks").content_type == "application/jwk-set+json"
-    assert app.get(SERVER).content_type == app.get(RESOURCE).content_type == "application/json"
-
-
-@pytest.mark.parametrize("path", [SERVER, RESOURCE, "/oauth/jwks"])
+@every_document
 def test_no_rule_closes_a_document_and_none_may_name_it_alone(wrap, path):
     app = wrap(issuer=ISSUER, required_scopes=["* /* admin"])
 

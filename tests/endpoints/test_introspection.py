@@ -1,14 +1,19 @@
-"""Introspection (RFC 7662)."""
+"""Introspection (RFC 7662), and which tokens a resource server sees (RFC 7662 §2.2, §4)."""
 
 from __future__ import annotations
 
 from math import ceil
 
 import pytest
+from webob import Request
 
+from helpers.builders import API, BILLING, HOUR
 from helpers.support import CC, SECRET, TESTER, basic, bearer, issue, one_store
-from helpers.wsgi_client import challenge_of, post_form
+from helpers.wsgi_client import post_form
 from oauth_mw import admin
+from oauth_mw.client_auth import ClientAuthentication
+from oauth_mw.endpoints.introspection import IntrospectionEndpoint
+from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = one_store
 
@@ -20,7 +25,7 @@ def introspect(app, token, headers=TESTER, **form):
     return app.post(PATH, {"token": token, **form}, headers=headers, expect_errors=True)
 
 
-def test_a_live_token_is_told_as_it_was_issued(app, clock):  # I-01, I-02
+def test_a_live_token_is_shown_as_it_was_issued(app, clock):  # I-01, I-02
     clock.move(0.9)
     issued = app.post("/oauth/token", CC, headers=TESTER).json
     told = introspect(app, issued["access_token"])
@@ -31,7 +36,6 @@ def test_a_live_token_is_told_as_it_was_issued(app, clock):  # I-01, I-02
         "scope": issued["scope"], "iat": int(clock()), "exp": ceil(clock() + issued["expires_in"]),
     }  # fmt: skip
     assert [type(told.json[name]) for name in ("active", "iat", "exp")] == [bool, int, int]
-    app.get("/any", headers=bearer(issued["access_token"]), status=200)
 
 
 def test_a_token_without_scope_has_no_scope_member(app, store):  # I-02
@@ -50,7 +54,10 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_a_dead_token_is_inactive_and_nothing_else(app, store, clock, token, end):  # I-02, I-03
+def test_a_dead_token_is_inactive_and_nothing_else(app, store, clock, token, end):  # I-02, I-03, B-12
+    clock.move(-0.5)
+    assert introspect(app, token).json["active"] is True
+    clock.move(0.5)
     end(app, store, clock, token)
 
     answer = introspect(app, token)
@@ -58,46 +65,18 @@ def test_a_dead_token_is_inactive_and_nothing_else(app, store, clock, token, end
     app.get("/any", headers=bearer(token), status=401)
 
 
-def test_a_token_of_a_disabled_client_is_inactive_to_a_resource_server(app, store, token):  # I-02, I-03
+@pytest.fixture
+def resource_server(store):
+    """The credentials of a resource server."""
     admin.add_client(store, "rs", client_id="rs", secret=SECRET, resource_server=True)
+    return basic("rs", SECRET)
+
+
+def test_a_resource_server_sees_the_tokens_of_every_enabled_client(app, store, token, resource_server):  # I-02, I-09
+    assert introspect(app, token, resource_server).json["client_id"] == "tester"
+
     admin.disable_client(store, "tester")
-
-    assert introspect(app, token, basic("rs", SECRET)).body == INACTIVE
-
-
-def test_expiry_counts_to_the_second(app, token, clock):  # I-02, B-12
-    clock.move(3599)
-    assert introspect(app, token).json["active"] is True
-    clock.move(1)
-    assert introspect(app, token).body == INACTIVE
-
-
-@pytest.mark.parametrize("who", ["nobody", "wrong secret", "unknown", "the token"])
-def test_without_authentication_nothing_is_told(app, token, who):  # I-04, I-05
-    wrong, unknown = basic("tester", "no" + SECRET), basic("nobody", SECRET)
-    headers = {"nobody": {}, "wrong secret": wrong, "unknown": unknown, "the token": bearer(token)}[who]
-    answer, other = introspect(app, token, headers), introspect(app, "x", headers)
-
-    assert (answer.status_int, answer.json["error"]) == (401, "invalid_client")
-    assert challenge_of(answer).scheme == "Basic" and "active" not in answer.text
-    assert (other.status, str(other.headers), other.body) == (answer.status, str(answer.headers), answer.body)
-
-
-@pytest.mark.parametrize("body", [b"x=y", b"token=", b"token=a&token=a", b"token=a&token=b", b"token_type_hint=a"])
-def test_without_exactly_one_token_the_request_is_invalid(app, body):  # I-06, I-14
-    answer = post_form(app.app, body, PATH, HTTP_AUTHORIZATION=TESTER["Authorization"])
-
-    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
-
-
-def test_a_token_in_the_query_does_not_count(app, token):  # I-15
-    answer = app.post(f"{PATH}?token={token}", {"x": "y"}, headers=TESTER, status=400)
-
-    assert answer.json["error"] == "invalid_request"
-
-
-def test_the_query_changes_nothing(app, token):  # I-15
-    assert app.post(f"{PATH}?token=x", {"token": token}, headers=TESTER).json["active"] is True
+    assert introspect(app, token, resource_server).body == INACTIVE
 
 
 def test_a_client_sees_only_its_own_tokens(app, store, token):  # I-09
@@ -107,25 +86,39 @@ def test_a_client_sees_only_its_own_tokens(app, store, token):  # I-09
     assert introspect(app, issue(app, "two")).body == INACTIVE
 
 
-def test_a_resource_server_sees_every_token(app, store, token):  # I-09
-    admin.add_client(store, "rs", client_id="rs", secret=SECRET, resource_server=True)
-
-    assert introspect(app, token, basic("rs", SECRET)).json["client_id"] == "tester"
+WHO = {"no credentials": {}, "wrong secret": basic("tester", "no" + SECRET), "unknown": basic("other", SECRET)}
 
 
-@pytest.mark.parametrize("hint", ["refresh_token", "access_token", "foo", ""])
-def test_a_hint_changes_nothing(app, token, hint):  # I-10
-    assert introspect(app, token, token_type_hint=hint).json["active"] is True
+@pytest.mark.parametrize("headers", WHO.values(), ids=WHO)
+def test_without_authentication_the_answer_does_not_depend_on_the_token(app, token, headers):  # I-04, I-05
+    answer, other = introspect(app, token, headers), introspect(app, "x", headers)
+
+    assert answer.status_int == 401
+    assert (other.status, str(other.headers), other.body) == (answer.status, str(answer.headers), answer.body)
 
 
-def test_answers_are_kept_by_nobody(app, token):  # I-11
+@pytest.mark.parametrize("path", [PATH, "/oauth/revoke"])
+@pytest.mark.parametrize("body", [b"x=y", b"token=", b"token=a&token=a", b"token=a&token=b", b"token_type_hint=a"])
+def test_without_exactly_one_token_in_the_body_the_request_is_invalid(app, path, body):  # I-06, I-14, I-15, R-03, R-10
+    answer = post_form(app.app, body, path, HTTP_AUTHORIZATION=TESTER["Authorization"], QUERY_STRING="token=x")
+
+    assert (answer.status, b"invalid_request" in answer.body) == (400, True)
+
+
+def test_neither_the_query_nor_a_hint_changes_anything(app, token):  # I-10, I-15
+    for hint in ("refresh_token", "access_token", "foo", ""):
+        answer = app.post(f"{PATH}?token=x", {"token": token, "token_type_hint": hint}, headers=TESTER)
+        assert answer.json["active"] is True
+
+
+def test_answers_may_not_be_cached(app, token):  # I-11
     answers = [introspect(app, token), introspect(app, "x"), introspect(app, "x", {}), introspect(app, "")]
 
     assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
 
 
 NO_TOKENS = {
-    "unknown": ["x", "unknown-token", "_" * 48, "A" * 48],
+    "unknown": ["x", "unknown-token", "_" * 48, "A" * 48, "x" * 60_000],
     "a JWT with alg none": ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0ZXIifQ."],
     "odd characters": ["tökén", "' OR '1'='1", "%"],
 }
@@ -138,19 +131,66 @@ def test_what_is_no_token_is_inactive_and_nothing_else(app, texts):  # I-03, I-1
     }
 
 
-@pytest.mark.parametrize("text", ["x" * 100_000, "x" * 60_000, "a\0b"], ids=["100 kB", "60 kB", "NUL"])
-def test_an_odd_token_is_inactive_or_invalid(app, text):  # I-12
-    answer = introspect(app, text)
-
-    assert answer.status_int in (400, 413) or answer.body == INACTIVE
-
-
 def test_a_near_miss_is_inactive(app, token):  # I-12, B-05
     for near in (token[:-1], token + "=", token + " ", token.swapcase(), token * 2, f"Bearer {token}"):
         assert introspect(app, near).body == INACTIVE
 
 
-def test_introspection_can_be_off(wrap, client):
-    app = wrap(introspection_path="off")
+OTHER = "https://other.example.com"
 
-    assert challenge_of(app.post(PATH, {"token": "x"}, headers=TESTER, status=401)).scheme == "Bearer"
+
+@pytest.fixture
+def show(store, clock, client):
+    """What a server with an audience shows to the client ``who`` of a token of the client ``tester``."""
+
+    def show(meant_for, *, who="rs", registered=(), server=(), resource_server=True):
+        admin.add_client(
+            store, "", client_id="rs", secret=SECRET, audiences=registered, resource_server=resource_server, clock=clock
+        )
+        tokens = OpaqueTokens(store, clock, "", "Bearer")
+        authenticate = ClientAuthentication(store, ["client_secret_basic"], "api", clock)
+        text, _ = tokens.issue(store.find_client("tester"), (), HOUR, meant_for)
+        endpoint = IntrospectionEndpoint(authenticate, tokens.read, server)
+        return endpoint(Request.blank("/", headers=basic(who, SECRET), POST={"token": text})).json
+
+    return show
+
+
+@pytest.mark.parametrize(
+    ("meant_for", "aud"), [([API], API), ([BILLING, API], [BILLING, API]), ([], None)], ids=["one", "several", "none"]
+)
+def test_a_client_sees_its_own_tokens_with_their_audience(show, meant_for, aud):  # I-02, I-09
+    told = show(meant_for, who="tester", server=[OTHER])
+
+    assert (told["active"], told.get("aud")) == (True, aud)
+
+
+SEEN = {
+    "without audience": ([], {}),
+    "for one, of a server that names none": ([API], {}),
+    "for the registered one": ([API], {"registered": [API, BILLING]}),
+    "also for the registered one": ([OTHER, API], {"registered": [API]}),
+    "for the registered one, not the server's": ([BILLING], {"registered": [BILLING], "server": [API]}),
+    "for the server's": ([API], {"server": [BILLING, API]}),
+    "without audience, at the server": ([], {"server": [API]}),
+    "without audience, and the server's registered": ([], {"registered": [API], "server": [API]}),
+}
+UNSEEN = {
+    "for another one": ([BILLING], {"registered": [API]}),
+    "for the server's, and another registered": ([API], {"registered": [BILLING], "server": [API]}),
+    "for another one than the server's": ([BILLING], {"server": [API]}),
+    "a slash more": ([f"{API}/"], {"registered": [API]}),
+    "without audience, and another registered": ([], {"registered": [BILLING], "server": [API]}),
+    "without audience, and no server named": ([], {"registered": [API]}),
+    "a client, not a resource server": ([API], {"registered": [API], "resource_server": False}),
+}
+
+
+@pytest.mark.parametrize(("meant_for", "how"), SEEN.values(), ids=SEEN)
+def test_a_resource_server_sees_tokens_that_are_for_it(show, meant_for, how):  # I-09
+    assert show(meant_for, **how)["active"] is True
+
+
+@pytest.mark.parametrize(("meant_for", "how"), UNSEEN.values(), ids=UNSEEN)
+def test_a_resource_server_sees_no_others(show, meant_for, how):  # I-03, I-09
+    assert show(meant_for, **how) == {"active": False}

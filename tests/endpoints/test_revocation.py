@@ -9,6 +9,7 @@ from helpers.wsgi_client import CheckedApp, challenge_of, post_form
 from oauth_mw import OAuthMiddleware, StoreUnavailable, admin, open_store
 
 PATH = "/oauth/revoke"
+STORE_KINDS = ["memory"]
 
 
 @pytest.fixture
@@ -29,35 +30,30 @@ def revoke(app, token, headers=TESTER, **form):
 
 
 @pytest.mark.parametrize("used", [True, False], ids=["cached", "never used"])
-def test_an_own_token_is_dead_at_once_and_no_other(app, token, alive, used):
-    others = [issue(app), issue(app, scope="read")]
-    assert not used or alive(token)
+def test_an_own_token_is_dead_at_once_everywhere_and_no_other(wrap, app, token, alive, used):
+    others, beside = [issue(app), issue(app, scope="read")], wrap()
+    if used:
+        assert alive(token)
+        beside.get("/any", headers=bearer(token), status=200)
 
     answer = revoke(app, token)
 
     assert (answer.status_int, answer.body, answer.headers["Cache-Control"]) == (200, b"", "no-store")  # T-03
     assert not alive(token)
+    beside.get("/any", headers=bearer(token), status=401)
     assert [alive(each) for each in others] == [True, True]
 
 
-def test_every_middleware_on_the_store_knows(wrap, app, token):
-    other = wrap()
-    other.get("/any", headers=bearer(token), status=200)
-
-    revoke(app, token)
-
-    other.get("/any", headers=bearer(token), status=401)
-
-
-def test_a_token_that_is_dead_already_is_200(app, token, clock):
-    answers = [revoke(app, token), revoke(app, token)]
+def test_the_answer_for_an_unknown_or_dead_token_is_the_same(app, token, clock):
+    answers = [revoke(app, each) for each in (token, token, token[::-1], "A" * 48, "x")]
     clock.move(3600)
     answers.append(revoke(app, token))
 
-    assert [answer.status_int for answer in answers] == [200, 200, 200]
+    assert {answer.status_int for answer in answers} == {200}
+    assert len({(answer.status, str(answer.headers), answer.body) for answer in answers}) == 1
 
 
-def test_an_end_that_the_store_has_not_kept_safely_is_asked_for_again(app, store, token, monkeypatch):  # R-09, L-03
+def test_a_revocation_that_the_store_has_not_kept_safely_is_repeated(app, store, token, monkeypatch):  # R-09, L-03
     def unkept(key):
         raise StoreUnavailable("no replica has confirmed")
 
@@ -67,34 +63,21 @@ def test_an_end_that_the_store_has_not_kept_safely_is_asked_for_again(app, store
     assert revoke(app, token).status_int == 503
 
 
-@pytest.mark.parametrize("ahead", [60, 3600, 24 * 3600])
-def test_a_token_is_ended_although_this_machines_clock_is_ahead_of_the_others(app, token, clock, ahead):
+@pytest.mark.parametrize("ahead", [60, 24 * 3600])
+def test_a_token_is_revoked_although_this_machines_clock_is_ahead_of_the_others(app, token, clock, ahead):
     clock.move(3599 + ahead)
     revoke(app, token)
     clock.move(-ahead)
 
-    assert app.get("/", headers=bearer(token), status="*").status_int == 401
+    app.get("/", headers=bearer(token), status=401)
 
 
-def test_the_answer_does_not_tell_unknown_from_known(app, token):
-    answers = [revoke(app, each) for each in (token, token, token[::-1], "A" * 48, "x")]
-
-    assert len({(answer.status, str(answer.headers), answer.body) for answer in answers}) == 1
+WHO = {"no credentials": {}, "wrong secret": basic("tester", "no" + SECRET), "unknown": basic("other", SECRET)}
 
 
-@pytest.mark.parametrize(
-    "form", [{}, {"token": ""}, {"token_type_hint": "access_token"}], ids=["none", "empty", "hint"]
-)
-def test_without_a_token_the_request_is_invalid(app, form):
-    answer = app.post(PATH, {"x": "y", **form}, headers=TESTER, status=400)
-
-    assert answer.json["error"] == "invalid_request"
-
-
-@pytest.mark.parametrize("who", ["nobody", "wrong secret", "unknown", "the token"])
-def test_without_authentication_the_token_stays_alive(app, token, alive, who):
-    wrong, unknown = basic("tester", "no" + SECRET), basic("nobody", SECRET)
-    answer = revoke(app, token, {"nobody": {}, "wrong secret": wrong, "unknown": unknown}.get(who, bearer(token)))
+@pytest.mark.parametrize("headers", [*WHO.values(), None], ids=[*WHO, "the token"])
+def test_without_authentication_the_token_stays_alive(app, token, alive, headers):
+    answer = revoke(app, token, bearer(token) if headers is None else headers)
 
     assert (answer.status_int, answer.json["error"]) == (401, "invalid_client")
     assert challenge_of(answer).scheme == "Basic"
@@ -120,42 +103,38 @@ def test_a_hint_changes_nothing(app, token, alive, hint):  # R-07
 
 
 REFUSED = {
-    "twice": (b"token={0}&token={0}", {}),
-    "twice, the second empty": (b"token={0}&token=", {}),
-    "hint twice": (b"token={0}&token_type_hint=a&token_type_hint=a", {}),
-    "only in the query": (b"x=y", {"QUERY_STRING": "token={0}"}),
-    "JSON": (b'{{"token": "{0}"}}', {"CONTENT_TYPE": "application/json"}),
-    "labelled as text": (b"token={0}", {"CONTENT_TYPE": "text/plain"}),
-    "two ways": (b"token={0}&client_id=tester&client_secret=" + SECRET.encode(), {}),
-    "another id": (b"token={0}&client_id=other", {}),
-    "assertion": (b"token={0}&client_assertion=x&client_assertion_type=y", {}),
-    "broken": (b"token={0}&x=%zz", {}),
-    "short": (b"token={0}", {"CONTENT_LENGTH": "999"}),
+    "twice": b"token={0}&token={0}",
+    "twice, the second empty": b"token={0}&token=",
+    "hint twice": b"token={0}&token_type_hint=a&token_type_hint=a",
+    "two ways": b"token={0}&client_id=tester&client_secret=" + SECRET.encode(),
+    "another id": b"token={0}&client_id=other",
+    "assertion": b"token={0}&client_assertion=x&client_assertion_type=y",
+    "broken": b"token={0}&x=%zz",
 }
 
 
-@pytest.mark.parametrize(("body", "keys"), REFUSED.values(), ids=REFUSED)
-def test_what_is_invalid_revokes_nothing(app, token, alive, body, keys):
-    keys = {key: value.format(token) for key, value in keys.items()}
-    form = body.decode().format(token).encode()
-    answer = post_form(app.app, form, PATH, HTTP_AUTHORIZATION=TESTER["Authorization"], **keys)
+@pytest.mark.parametrize("body", REFUSED.values(), ids=REFUSED)
+def test_what_is_invalid_revokes_nothing(app, token, alive, body):
+    form = body.replace(b"{0}", token.encode())
+    answer = post_form(app.app, form, PATH, HTTP_AUTHORIZATION=TESTER["Authorization"])
 
     assert (answer.status, b"invalid_request" in answer.body) == (400, True)
     assert alive(token)
 
 
 ODD = {
-    "long": ["x" * 60_000, "x" * 100_000],
-    "odd characters": ["a\0b", "tökén", "\N{KEY}", "   ", "a\nb"],
-    "queries": ["' OR '1'='1", "%", "*"],
-    "a JWT": ["eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0."],
-    "the end of time": ["_" * 48],
+    "long": (["x" * 60_000], 200),
+    "too long": (["x" * 100_000], 413),
+    "odd characters": (["tökén", "\N{KEY}", "   ", "a\nb", "' OR '1'='1", "%", "*"], 200),
+    "NUL": (["a\0b"], 400),
+    "a JWT": (["eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0."], 200),
+    "the end of time": (["_" * 48], 200),
 }
 
 
-@pytest.mark.parametrize("texts", ODD.values(), ids=ODD)
-def test_odd_tokens_revoke_nothing(app, token, alive, texts):
-    assert {revoke(app, text).status_int for text in texts} <= {200, 400, 413}
+@pytest.mark.parametrize(("texts", "status"), ODD.values(), ids=ODD)
+def test_odd_tokens_revoke_nothing(app, token, alive, texts, status):
+    assert {revoke(app, text).status_int for text in texts} == {status}
     assert alive(token)
 
 
@@ -166,14 +145,8 @@ def test_a_near_miss_revokes_nothing(app, token, alive):  # R-12, B-05
     assert alive(token)
 
 
-def test_revocation_can_be_off(wrap, client):
-    app = wrap(revocation_path="off")
-
-    assert challenge_of(app.post(PATH, {"token": "x"}, headers=TESTER, status=401)).scheme == "Bearer"
-
-
 @pytest.mark.parametrize("store_kind", ["sqlite"])
-def test_a_revocation_outlives_the_process(wrap, store, app, token, clock):
+def test_a_revocation_outlives_the_process(store, app, token, clock):
     other = issue(app)
     revoke(app, token)
     store.close()

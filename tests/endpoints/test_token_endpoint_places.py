@@ -37,10 +37,11 @@ def invalid(answer, error=b"invalid_request"):
     return (answer.status, error in answer.body) == (400, True)
 
 
-@pytest.mark.parametrize(("on", "off"), [*itertools.permutations(PLACES, 2)])
-def test_a_grant_type_counts_in_a_place_that_is_on_alone(ask, on, off):  # T-12
-    assert ask(on, {on: CC}).status == ask(on, {on: CC, off: "password"}).status == 200
-    assert invalid(ask(on, {off: CC}))
+@pytest.mark.parametrize("on", PLACES)
+def test_a_grant_type_counts_in_a_place_that_is_on_alone(ask, on):  # T-12
+    for off in {*PLACES} - {on}:
+        assert ask(on, {on: CC}).status == ask(on, {on: CC, off: "password"}).status == 200
+        assert invalid(ask(on, {off: CC}))
 
 
 @pytest.mark.parametrize("second", [CC, "password"], ids=["same", "other"])
@@ -79,37 +80,31 @@ def test_scope_or_state_in_two_places_is_invalid(ask, name, value):  # T-10
     assert invalid(ask("query", {"query": CC}, query=f"{name}=read", body=f"{name}={value}"))
 
 
-def test_a_query_is_no_longer_than_a_body_may_be(ask):  # T-21
-    assert ask("query", {"query": CC}, query="x=" + "%41" * 30_000).status == 400
-
-
-def test_scope_in_the_query_is_judged_as_in_the_body(ask):  # S-03, S-06
-    assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=nope").body
-    assert b"invalid_scope" in ask("query", {"query": CC}, query="scope=read%09write").body
+@pytest.mark.parametrize("scope", ["nope", "read%09write"])
+def test_scope_in_the_query_is_judged_as_in_the_body(ask, scope):  # S-03, S-06
+    assert b"invalid_scope" in ask("query", {"query": CC}, query=f"scope={scope}").body
 
 
 @pytest.mark.parametrize("on", PLACES)
 def test_credentials_never_come_from_the_query(ask, on):  # T-12, A-11
-    answer = ask(on, {on: CC}, query=f"client_id=tester&client_secret={SECRET}", credentials=False)
-
-    assert (answer.status, b"invalid_client" in answer.body) == (401, True)
-
-
-def test_an_id_in_the_query_completes_no_secret_in_the_body(ask):  # T-12, A-11
-    answer = ask("query", {"query": CC}, query="client_id=tester", body=f"client_secret={SECRET}", credentials=False)
-
-    assert answer.status == 401
+    for query, body in (
+        (f"client_id=tester&client_secret={SECRET}", ""),
+        ("client_id=tester", f"client_secret={SECRET}"),
+    ):
+        answer = ask(on, {on: CC}, query=query, body=body, credentials=False)
+        assert (answer.status, b"invalid_client" in answer.body) == (401, True)
 
 
 def test_with_query_an_empty_body_needs_no_content_type_but_another_does(ask):  # T-14
     assert [ask("query", {"query": CC}, CONTENT_TYPE=each).status for each in (None, "")] == [200, 200]
-    assert [ask("query", {"query": CC}, body="x=y", CONTENT_TYPE=each).status for each in (None, "text/plain")] == [
-        400,
-        400,
-    ]
+    assert ask("query", {"query": CC}, body="x=y", CONTENT_TYPE=None).status == 400
+    assert ask("query", {"query": CC}, body="x=y", CONTENT_TYPE="text/plain").status == 400
 
 
-@pytest.mark.parametrize("query", ["x=%zz", "x=%ff", "x=\xff", "x=%00", "&".join(f"a{n}=b" for n in range(300))])
-def test_a_broken_query_is_invalid_where_it_counts(ask, query):  # T-20, T-21
+BROKEN = ["x=%zz", "x=%ff", "x=\xff", "x=%00", "&".join(f"a{n}=b" for n in range(300)), "x=" + "%41" * 30_000]
+
+
+@pytest.mark.parametrize("query", BROKEN, ids=lambda query: query[:6])
+def test_a_broken_or_long_query_is_invalid_where_it_counts(ask, query):  # T-20, T-21
     assert ask("query", {"query": CC}, query=query).status == 400
     assert ask("body", {"body": CC}, query=query).status == 200

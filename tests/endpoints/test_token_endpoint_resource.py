@@ -1,4 +1,4 @@
-"""``resource`` at the token endpoint, and whom a token is then for (RFC 8707)."""
+"""``resource`` at the token endpoint, and the audience of a token (RFC 8707)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def events():
 
 @pytest.fixture
 def ask(store, clock, events):
-    """Ask a server with an audience as a client with some; whom the token is for."""
+    """The audience of a token that a server with an audience issues to a client with some."""
 
     def ask(*resources, audiences=(), default=None, server=(), query=(), headers=TESTER, grant_type_in=("body",)):
         admin.add_client(
@@ -54,20 +54,25 @@ def ask(store, clock, events):
     return ask
 
 
-@pytest.mark.parametrize(
-    "who", [{"server": [API, BILLING]}, {"audiences": [API, BILLING]}, {"audiences": [API, BILLING], "server": [OTHER]}]
-)
-@pytest.mark.parametrize("asked", [(API,), (BILLING,), (BILLING, API)])
-def test_a_token_is_for_whom_it_was_asked_for(ask, who, asked):  # N-01, N-03
-    assert ask(*asked, **who) == asked
+GRANTED = {
+    "one of the server's": ([BILLING], {"server": [API, BILLING]}, (BILLING,)),
+    "several of the client's, as requested": ([BILLING, API], {"audiences": [API, BILLING]}, (BILLING, API)),
+    "the client's, not the server's": ([API], {"audiences": [API, BILLING], "server": [OTHER]}, (API,)),
+    "the client's default": ([BILLING], {"default": [BILLING], "server": [API]}, (BILLING,)),
+    "twice": ([API, API], {"server": [BILLING, API]}, (API,)),
+    "empty before": (["", API], {"server": [BILLING, API]}, (API,)),
+    "empty after": ([API, ""], {"server": [BILLING, API]}, (API,)),
+    "twenty": (MANY[:20], {"server": MANY}, tuple(MANY[:20])),
+}
 
 
-@pytest.mark.parametrize("asked", [(API, API), ("", API), (API, "")], ids=["twice", "empty before", "empty after"])
-def test_a_resource_counts_once_and_one_without_value_not_at_all(ask, asked):  # N-03
-    assert ask(*asked, server=[BILLING, API]) == (API,)
+@pytest.mark.parametrize(("resources", "who", "audience"), GRANTED.values(), ids=GRANTED)
+def test_a_token_has_the_requested_audience(ask, events, resources, who, audience):  # N-01, N-03
+    assert ask(*resources, **who) == audience
+    assert [event.audience for event in events] == [audience]
 
 
-UNASKED = {
+DEFAULTS = {
     "none is named": ({}, ()),
     "the server's first": ({"server": [API, BILLING]}, (API,)),
     "the client's default": ({"server": [API], "default": [BILLING, OTHER]}, (BILLING, OTHER)),
@@ -79,14 +84,12 @@ UNASKED = {
 
 
 @pytest.mark.parametrize("resources", [(), ("",)], ids=["left out", "empty"])
-@pytest.mark.parametrize(("who", "audience"), UNASKED.values(), ids=UNASKED)
-def test_a_token_is_for_the_default_when_nothing_is_asked(ask, resources, who, audience):  # J-04
+@pytest.mark.parametrize(("who", "audience"), DEFAULTS.values(), ids=DEFAULTS)
+def test_without_a_resource_a_token_has_the_default_audience(ask, resources, who, audience):  # J-04
     assert ask(*resources, **who) == audience
 
 
 HERE = {"server": [API, BILLING]}
-
-
 REFUSED = {
     "an audience is not known": ([API], {}),
     "unknown": ([OTHER], HERE),
@@ -94,51 +97,26 @@ REFUSED = {
     "one of two": ([API, OTHER], HERE),
     "too many": (MANY, {"server": MANY}),
 }
-NEAR = {
-    "relative": ["/v1"],
-    "a fragment": [f"{API}#x", f"{API}#"],
-    "another spelling": [  # N-05
-        f"{API}/",
-        API.replace("https", "HTTPS"),
-        API.replace(".com", ".com:443"),
-        API.replace("v1", "%76%31"),
-    ],
-    "a prefix": [API[:-1]],
-    "two in one": [f"{API} {BILLING}"],
-    "white space after": [f"{API} ", f"{API}\n"],
-    "not ASCII": ["https://äpi.example.com"],
-    "malformed": ["%%"],
-    "long": ["https://" + "a" * 50_000],
-}
+SPELLINGS = [f"{API}/", API.replace("https", "HTTPS"), API.replace(".com", ".com:443"), API.replace("v1", "%76%31")]
+NEAR = ["/v1", f"{API}#x", f"{API}#", *SPELLINGS, API[:-1], f"{API} {BILLING}", f"{API} ", f"{API}\n", "%%"]
+NEAR += ["https://äpi.example.com", "https://" + "a" * 50_000]
 
 
-@pytest.mark.parametrize(("asked", "who"), REFUSED.values(), ids=REFUSED)
-def test_a_resource_that_cannot_be_is_an_invalid_target(ask, asked, who):  # N-02
+@pytest.mark.parametrize(
+    ("resources", "who"),
+    [*REFUSED.values(), *(([text], HERE) for text in NEAR)],
+    ids=[*REFUSED, *(text[:30] for text in NEAR)],
+)
+def test_another_resource_or_spelling_is_an_invalid_target(ask, resources, who):  # N-02, N-05
     with pytest.raises(InvalidTarget) as refused:
-        ask(*asked, **who)
+        ask(*resources, **who)
 
     assert refused.value.client_id == "tester"
-
-
-@pytest.mark.parametrize("near", [each for texts in NEAR.values() for each in texts], ids=lambda text: text[:30])
-def test_a_resource_is_compared_as_it_is_written(ask, near):  # N-02, N-05
-    with pytest.raises(InvalidTarget):
-        ask(near, **HERE)
 
 
 def test_the_client_is_authenticated_first(ask):  # T-24
     with pytest.raises(InvalidClient):
         ask("/v1", headers=basic("tester", "no" + SECRET))
-
-
-def test_twenty_are_granted(ask):
-    assert ask(*MANY[:20], server=MANY) == tuple(MANY[:20])
-
-
-def test_the_event_of_an_issue_says_for_whom_the_token_is(ask, events):
-    ask(BILLING, **HERE)
-
-    assert [event.audience for event in events] == [(BILLING,)]
 
 
 @pytest.mark.parametrize(("places", "got"), [(["body"], (API,)), (["body", "query"], (BILLING, OTHER))], ids=len)
@@ -157,7 +135,7 @@ def app(wrap, store):
     return wrap()
 
 
-def test_resource_may_repeat_and_introspection_tells_it(app):  # N-01, N-03
+def test_resource_may_repeat_and_introspection_shows_it(app):  # N-01, N-03
     form = [CC, ("resource", API), ("resource", BILLING)]
     token = app.post("/oauth/token", form, headers=TESTER, status=200).json["access_token"]
 
@@ -173,7 +151,3 @@ def test_a_refusal_is_the_same_for_all_and_echoes_nothing(app):  # N-02, T-03c, 
     assert {answer.body for answer in answers} == {answers[0].body}
     assert answers[0].json["error"] == "invalid_target"
     assert answers[0].headers["Cache-Control"] == "no-store"
-
-
-def test_what_a_client_gets_unasked_it_may_ask_for(ask):
-    assert ask(BILLING, default=[BILLING], server=(API,)) == (BILLING,)

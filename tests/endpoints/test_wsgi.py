@@ -11,20 +11,20 @@ from wsgiref.validate import validator
 import pytest
 import webtest.lint
 
-from helpers.support import TESTER, echo, issue, one_store
+from helpers.support import TESTER, echo, issue
 from helpers.wsgi_client import call, make_environ
 from oauth_mw import StoreUnavailable, forbidden
 
-pytestmark = one_store
+STORE_KINDS = ["memory"]
 
 CC = b"grant_type=client_credentials"
 FORM = {"CONTENT_TYPE": "application/x-www-form-urlencoded"}
+TEXT = [("Content-Type", "text/plain")]
 MODES = {
     "usual": {},
     "delayed": {"delay_auth_decision": True},
     "all options": {"remote_user": True, "strip_authorization": True, "preflight": True, "public_paths": "/public"},
 }
-every_mode = pytest.mark.parametrize("options", MODES.values(), ids=MODES)
 
 
 def requests(app):
@@ -56,36 +56,40 @@ def requests(app):
 def well_behaved(environ, start_response):
     """An app that reads its body and answers by the book."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    start_response("200 OK", [("Content-Type", "text/plain")])
+    start_response("200 OK", TEXT)
     return [b"" if environ["REQUEST_METHOD"] == "HEAD" else b"ok"]
 
 
 VALIDATORS = {"wsgiref": validator, "WebTest": webtest.lint.middleware}
 
 
-@every_mode
-@pytest.mark.parametrize("outside", VALIDATORS.values(), ids=[f"{name} outside" for name in VALIDATORS])
-@pytest.mark.parametrize("inside", VALIDATORS.values(), ids=[f"{name} inside" for name in VALIDATORS])
-def test_the_validators_are_content(wrap, client, outside, inside, options):  # H-20, H-21
-    app = wrap(inside(well_behaved), required_scopes=[("GET", "/ruled", "admin")], **options)
-    wrapped, statuses = outside(app.app), {}
-    todo = requests(app)
-    for name, (environ, _) in todo.items():
+@pytest.mark.parametrize("options", MODES.values(), ids=MODES)
+@pytest.mark.parametrize("lint", VALIDATORS.values(), ids=VALIDATORS)
+def test_the_validators_are_content_outside_and_inside(wrap, client, lint, options):  # H-20, H-21
+    app = wrap(lint(well_behaved), required_scopes=[("GET", "/ruled", "admin")], **options)
+    wrapped, statuses = lint(app.app), {}
+    sent = requests(app)
+    for name, (environ, _) in sent.items():
         errors = environ["wsgi.errors"]
         statuses[name] = call(wrapped, environ).status
         assert errors.getvalue() == ""
 
-    assert statuses == {name: status for name, (_, status) in todo.items()}
+    assert statuses == {name: status for name, (_, status) in sent.items()}
 
 
-@pytest.fixture
-def through(wrap, client):
-    """Send an authorized request through the middleware to ``app``, by hand."""
+@pytest.mark.parametrize("lint", VALIDATORS.values(), ids=VALIDATORS)
+def test_forbidden_passes_the_validators(lint):  # H-20
+    assert call(lint(forbidden("a")), make_environ("GET", "/any")).status == 403
 
-    def send(app, options=None, start_response=None, **keys):
-        wrapped = wrap(app, **(options or {}))
+
+@pytest.fixture(params=MODES.values(), ids=MODES)
+def through(wrap, client, request):
+    """Send an authorized request through the middleware to ``app``, by hand, in each mode."""
+
+    def send(app, start_response=lambda *args: None, **keys):
+        wrapped = wrap(app, **request.param)
         keys["HTTP_AUTHORIZATION"] = f"Bearer {issue(wrapped)}"
-        return wrapped.app(make_environ("GET", "/any", **keys), start_response or (lambda *args: None))
+        return wrapped.app(make_environ("GET", "/any", **keys), start_response)
 
     return send
 
@@ -104,73 +108,74 @@ class Streaming:
         self.closed += 1
 
 
-@every_mode
-def test_the_iterable_of_the_app_is_returned_itself_and_closed_once(wrap, through, options):  # H-21
-    stream = Streaming()
-
+def answering(answer):
     def app(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return stream
+        start_response("200 OK", TEXT)
+        return answer
 
-    assert through(app, options) is stream
+    return app
+
+
+def test_the_iterable_of_the_app_is_returned_itself_and_closed_once(wrap, client, through):  # H-21
+    stream = Streaming()
+    for answer in (stream, [], (), iter(()), io.BytesIO(b"x"), [b"a", b"", b"b"]):
+        assert through(answering(answer)) is answer
     assert (stream.given, stream.closed) == (0, 0)
 
-    wrapped = wrap(app, **options)
+    wrapped = wrap(answering(stream))
     answer = call(wrapped.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {issue(wrapped)}"))
     assert (answer.body, stream.closed) == (b"piecepiecepiece", 1)
 
 
-@every_mode
-def test_the_app_may_start_late(through, options):  # H-21
+def test_the_app_may_start_late(through):  # H-21
     started = []
 
     def app(environ, start_response):
         yield b""
-        start_response("200 OK", [("Content-Type", "text/plain")])
+        start_response("200 OK", TEXT)
         yield b"late"
 
-    pieces = through(app, options, lambda *args: started.append(args))
+    pieces = through(app, lambda *args: started.append(args))
 
     assert started == []
     assert b"".join(pieces) == b"late"
-    assert started == [("200 OK", [("Content-Type", "text/plain")])]
+    assert started == [("200 OK", TEXT)]
 
 
-@every_mode
-def test_write_is_that_of_the_server(through, options):  # H-21
+def test_write_and_file_wrapper_are_those_of_the_server(through):  # H-21
     written = []
 
     def app(environ, start_response):
-        write = start_response("200 OK", [("Content-Type", "text/plain")])
+        write = start_response("200 OK", TEXT)
         write(b"one")
         write(b"two")
-        return []
+        return environ["wsgi.file_wrapper"](io.BytesIO(b"file"), 2)
 
-    through(app, options, lambda *args: written.append)
+    answer = through(app, lambda *args: written.append, **{"wsgi.file_wrapper": FileWrapper})
 
     assert written == [b"one", b"two"]
+    assert type(answer) is FileWrapper
+    assert list(answer) == [b"fi", b"le"]
 
 
-@every_mode
-def test_exc_info_reaches_the_server(through, options):  # H-21
+def test_exc_info_reaches_the_server(through):  # H-21
     calls = []
 
     def app(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
+        start_response("200 OK", TEXT)
         try:
             raise KeyError("halfway")
         except KeyError:
-            start_response("500 Oh", [("Content-Type", "text/plain")], sys.exc_info())
+            start_response("500 Oh", TEXT, sys.exc_info())
         return []
 
-    through(app, options, lambda *args: calls.append(args))
+    through(app, lambda *args: calls.append(args))
 
     assert [len(call) for call in calls] == [2, 3]
     assert calls[1][2][0] is KeyError
 
 
-@every_mode
-def test_an_exception_of_the_server_reaches_the_app(through, options):  # H-21
+def test_an_exception_of_the_server_reaches_the_app(through):  # H-21
     def app(environ, start_response):
         with pytest.raises(RuntimeError, match="headers sent"):
             start_response("200 OK", [])
@@ -179,53 +184,27 @@ def test_an_exception_of_the_server_reaches_the_app(through, options):  # H-21
     def start_response(*args):
         raise RuntimeError("headers sent")
 
-    assert through(app, options, start_response) == [b"seen"]
+    assert through(app, start_response) == [b"seen"]
 
 
-def test_start_response_is_wrapped_in_the_delayed_mode_alone(through):  # H-21
-    seen = []
-
-    def app(environ, start_response):
-        seen.append(start_response)
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return []
-
-    def own(*args):
-        """The server's."""
-
-    through(app, MODES["usual"], own)
-    through(app, MODES["all options"], own)
-    through(app, MODES["delayed"], own)
-
-    assert [each is own for each in seen] == [True, True, False]
-
-
-@every_mode
-def test_the_file_wrapper_is_that_of_the_server(through, options):  # H-21
-    def app(environ, start_response):
-        start_response("200 OK", [("Content-Type", "text/plain")])
-        return environ["wsgi.file_wrapper"](io.BytesIO(b"file"), 2)
-
-    answer = through(app, options, **{"wsgi.file_wrapper": FileWrapper})
-
-    assert type(answer) is FileWrapper
-    assert list(answer) == [b"fi", b"le"]
-
-
-@every_mode
-@pytest.mark.parametrize("error", [ValueError, KeyError, SystemExit, GeneratorExit, StoreUnavailable])
-def test_exceptions_of_the_app_pass(through, options, error):  # H-21
+@pytest.mark.parametrize("error", [ValueError, SystemExit, GeneratorExit, StoreUnavailable])
+def test_exceptions_of_the_app_pass(through, error):  # H-21
     def app(environ, start_response):
         raise error("the app's own")
 
     with pytest.raises(error, match="own"):
-        through(app, options)
+        through(app)
 
 
-@every_mode
-@pytest.mark.parametrize("answer", [[], (), iter(()), io.BytesIO(b"x"), [b"a", b"", b"b"]])
-def test_any_iterable_passes(through, options, answer):  # H-21
-    assert through(lambda environ, start_response: answer, options) is answer
+def test_start_response_is_wrapped_in_the_delayed_mode_alone(wrap, client):  # H-21
+    def own(*args):
+        """The server's."""
+
+    for name, options in MODES.items():
+        seen = []
+        wrapped = wrap(lambda environ, start_response, seen=seen: seen.append(start_response) or [], **options)
+        wrapped.app(make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {issue(wrapped)}"), own)
+        assert (seen[0] is own) is (name != "delayed")
 
 
 def test_headers_of_the_app_pass_as_they_are(through):  # H-21
@@ -235,7 +214,7 @@ def test_headers_of_the_app_pass_as_they_are(through):  # H-21
         start_response("302 Found", headers)
         return []
 
-    through(app, start_response=lambda *args: calls.append(args))
+    through(app, lambda *args: calls.append(args))
 
     assert calls[0][1] is headers
 
@@ -255,12 +234,7 @@ def test_our_status_lines_and_headers_are_native_and_few(wrap, client):  # H-21,
         assert all(type(piece) is bytes for piece in body)
 
 
-def test_forbidden_passes_the_validators(wrap, client):  # H-20
-    for outside in VALIDATORS.values():
-        assert call(outside(forbidden("a")), make_environ("GET", "/any")).status == 403
-
-
-def test_the_middleware_may_be_wrapped_around_itself(wrap, store, client):  # H-21
+def test_the_middleware_may_be_wrapped_around_itself(wrap, client):  # H-21
     inner = wrap(token_path="/inner/token", revocation_path="off", introspection_path="off")
     outer = wrap(inner.app)
 
