@@ -59,15 +59,8 @@ def test_long_secrets_are_not_cut(wrap, store):  # A-05
     assert statuses == [200, 401, 401, 401]
 
 
-INJECTIONS = [
-    "' OR '1'='1",
-    "tester' --",
-    "x'; DROP TABLE client; --",
-    "*)(uid=*))(|(uid=*",
-    '{"$ne": null}',
-    "{{7*7}}",
-]
-INJECTIONS += ["${jndi:ldap://x}", "../../etc/passwd", "%s%s%n", "; cat /etc/passwd", "tester%27"]
+INJECTIONS = ["' OR '1'='1", "tester' --", "x'; DROP TABLE client; --", "*)(uid=*))(|(uid=*", '{"$ne": null}']
+INJECTIONS += ["{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd", "%s%s%n", "; cat /etc/passwd", "tester%27"]
 
 
 @in_both_places
