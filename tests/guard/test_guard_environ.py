@@ -33,6 +33,7 @@ def app(wrap, client):
 
 @pytest.fixture
 def token(app):
+    """A token that may only read."""
     return issue(app, scope="read")
 
 
@@ -50,12 +51,11 @@ SPOOFS = """
 """.split()
 
 
-@pytest.mark.parametrize("key", [*KEYS, *SPOOFS])
-def test_identity_cannot_be_forged(wrap, client, token, key):  # B-18
+def test_identity_cannot_be_forged(wrap, token):  # B-18
     app = wrap()
-    answer = call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}", **{key: "forged"}))
-
-    assert answer.body == b"MARKER tester read"
+    for key in [*KEYS, *SPOOFS]:
+        answer = call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}", **{key: "forged"}))
+        assert answer.body == b"MARKER tester read", key
 
 
 @pytest.mark.parametrize("path", ["/public", "/any"])
@@ -82,18 +82,21 @@ def test_a_nested_guard_removes_what_the_outer_one_set(wrap, store, client, toke
     assert not set(KEYS) & json.loads(answer.body).keys()
 
 
-@pytest.mark.parametrize("remote_user", [True, False])
-@pytest.mark.parametrize("path", ["/public", "/any"])
-def test_remote_user_is_set_by_choice_and_then_by_nobody_else(wrap, client, token, remote_user, path):  # B-18
+@pytest.mark.parametrize(
+    ("remote_user", "path", "found"),
+    [
+        (True, "/any", ("tester", "Bearer")),
+        (True, "/public", (None, None)),
+        (False, "/any", ("root", "Kerberos")),
+        (False, "/public", ("root", "Kerberos")),
+    ],
+)
+def test_remote_user_is_set_by_choice_and_by_the_guard_alone(wrap, client, token, remote_user, path, found):  # B-18
     app = wrap(show, remote_user=remote_user, public_paths=["/public"])
     keys = {"HTTP_AUTHORIZATION": f"Bearer {token}", "REMOTE_USER": "root", "AUTH_TYPE": "Kerberos"}
     environ = seen(app, path=path, **keys)
-    found = environ.get("REMOTE_USER"), environ.get("AUTH_TYPE")
 
-    if not remote_user:
-        assert found == ("root", "Kerberos")
-    else:
-        assert found == (("tester", "Bearer") if path == "/any" else (None, None))
+    assert (environ.get("REMOTE_USER"), environ.get("AUTH_TYPE")) == found
 
 
 @pytest.mark.parametrize("strip", [True, False])
@@ -114,12 +117,10 @@ def test_the_token_object_is_shared_by_requests(app, token):  # B-17
     assert first["oauth_mw.token"] is second["oauth_mw.token"]
 
 
-@pytest.mark.parametrize("authorization", ["Bearer bad", "", "Basic x", "Bearer {}"])
-def test_the_body_is_never_read(app, token, authorization):  # B-19, H-22
-    keys = {"HTTP_AUTHORIZATION": authorization.format(token), "wsgi.input": Untouched(), "CONTENT_LENGTH": "5"}
-    answer = call(app.app, make_environ("POST", "/any", CONTENT_TYPE="application/x-www-form-urlencoded", **keys))
+def test_the_body_of_an_accepted_request_is_not_read(app, token):  # B-19, H-22
+    keys = {"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.input": Untouched(), "CONTENT_LENGTH": "5"}
 
-    assert answer.status in (200, 401)
+    assert seen(app, "POST", CONTENT_TYPE="application/x-www-form-urlencoded", **keys)["CONTENT_LENGTH"] == "5"
 
 
 def test_the_request_reaches_the_app_unchanged(wrap, client, token):  # B-19

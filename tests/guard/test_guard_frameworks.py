@@ -35,13 +35,10 @@ def viewed(answer):
 
 
 @each_framework
-@pytest.mark.parametrize(
-    ("path", "view"),
-    [("/items/x", "item"), ("/items/\xc3\xbc", "item"), ("/items/\xef\xbf\xbd", "item"), ("/files/a/b", "file")],
-    ids=["ASCII", "UTF-8", "U+FFFD", "below"],
-)
-def test_a_public_path_is_open(app, path, view):  # P-04
-    assert viewed(send(app.app, path)) == view
+def test_a_public_path_is_open(app):  # P-04
+    paths = ["/items/x", "/items/\xc3\xbc", "/items/\xef\xbf\xbd", "/files/a/b"]
+
+    assert [viewed(send(app.app, path)) for path in paths] == ["item", "item", "item", "file"]
 
 
 # Bytes that frameworks drop, replace or decode in some way of their own, in places where that opens something.
@@ -55,24 +52,19 @@ BAD = {
     "pair of surrogates": "\xed\xa0\xbd\xed\xb8\x80",
     "beyond Unicode": "\xf4\x90\x80\x80",
 }
-PLACES = [
-    "/reports{}",
-    "/rep{}orts",
-    "/{}reports",
-    "/items/{}",
-    "/items/a{}",
-    "/files/priv{}ate/x",
-    "/files/{}private/x",
-]
+PLACES = ["/reports{}", "/rep{}orts", "/{}reports", "/items/{}", "/items/a{}", "/files/priv{}ate/x"]
+PLACES += ["/files/{}private/x"]
 
 
-@each_framework
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_bytes_that_are_not_utf8_reach_no_view(app, bad):  # P-07
+def test_bytes_that_are_not_utf8_reach_no_app(wrap, client, bad):  # P-07
+    def unreached(environ, start_response):
+        raise AssertionError(environ["PATH_INFO"])
+
+    app = wrap(unreached, required_scopes=RULES, public_paths=PUBLIC)
     token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
-    for method, place in product(METHODS, PLACES):
-        answers = [send(app.app, place.format(bad), method, **keys) for keys in ({}, token)]
-        assert [(answer.status, viewed(answer)) for answer in answers] == [(400, None)] * 2, (method, place)
+    for method, place, keys in product(METHODS, PLACES, ({}, token)):
+        assert send(app.app, place.format(bad), method, **keys).status == 400, (method, place)
 
 
 OTHERWISE = {
@@ -81,10 +73,9 @@ OTHERWISE = {
 }
 
 
-@each_framework
 @pytest.mark.parametrize(("options", "status"), OTHERWISE.values(), ids=OTHERWISE)
-def test_bytes_that_are_not_utf8_are_refused_under_other_options(wrap, framework, options, status):  # P-07
-    app = wrap(framework(), **options)
+def test_bytes_that_are_not_utf8_are_refused_under_other_options(wrap, options, status):  # P-07
+    app = wrap(**options)
 
     assert [send(app.app, place.format("\xff")).status for place in PLACES] == [status] * len(PLACES)
 
@@ -122,13 +113,12 @@ def test_a_traversal_app_is_guarded_by_its_paths(traversed):
     assert [send(app.app, path, **token).status for path in ("/admin/users", "/reports", "/reports/x")] == [403] * 3
 
 
-@pytest.mark.parametrize("root", ["/admin", "admin", "/admin/", "/", " ", "/x/../admin", "\xff"])
 @pytest.mark.parametrize("options", [{}, {"public_paths": ["/users"]}, {"delay_auth_decision": True}], ids=str)
-def test_a_header_that_moves_the_root_is_refused(traversed, root, options):  # P-08
+def test_a_header_that_moves_the_root_is_refused(traversed, options):  # P-08
     app = traversed(**options)
-    token = issue(app, scope="read")
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
 
-    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
+    for root, keys in product(["/admin", "admin", "/admin/", "/", " ", "/x/../admin", "\xff"], ({}, token)):
         answer = send(app.app, "/users", HTTP_X_VHM_ROOT=root, **keys)
         assert (answer.status, b"X-Vhm-Root" in answer.body) == (400, True)
 
@@ -155,13 +145,13 @@ def test_own_paths_are_answered_whatever_the_root(traversed):
     assert answer.status == 200
 
 
-@pytest.mark.parametrize("path", ["/@@reports", "/@@users", "/users/@@x", "/admin/@@users", "/@@", "/@@/x"])
-def test_a_segment_that_names_a_view_is_refused(traversed, path):  # P-09
+def test_a_segment_that_names_a_view_is_refused(traversed):  # P-09
     app = traversed(public_paths=["/{x}"])
-    token = issue(app, scope="read")
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
 
-    for keys in ({}, {"HTTP_AUTHORIZATION": f"Bearer {token}"}):
-        assert (send(app.app, path, **keys).status, send(app.app, "/@x", **keys).status) == (400, 404)
+    for path in ("/@@reports", "/@@users", "/users/@@x", "/admin/@@users", "/@@", "/@@/x"):
+        assert (send(app.app, path).status, send(app.app, path, **token).status) == (400, 400), path
+    assert (send(app.app, "/@x").status, send(app.app, "/@x", **token).status) == (404, 404)
 
 
 def test_a_segment_that_names_a_view_is_never_public(traversed):  # P-09
@@ -176,7 +166,7 @@ IDENTITY = ["oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.
 
 @each_framework
 @pytest.mark.parametrize("path", ["/reports", "/files/private/x"])
-def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, client, framework, path):  # B-13
+def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, framework, path):  # B-13
     seen, inner = [], framework()
     app = wrap(
         lambda environ, start_response: seen.append(dict(environ)) or inner(environ, start_response),
@@ -184,15 +174,10 @@ def test_a_view_that_a_preflight_reaches_sees_no_identity(wrap, client, framewor
         preflight=True,
         remote_user=True,
     )
-    send(app.app, "/items/x", HTTP_AUTHORIZATION=f"Bearer {issue(app)}")
-
     answer = send(app.app, path, "OPTIONS", **PREFLIGHT, **dict.fromkeys(IDENTITY, "forged"))
 
     assert viewed(answer) in ("reports", "private")
-    assert [[key for key in IDENTITY if key in environ] for environ in seen] == [
-        [key for key in IDENTITY if key != "oauth_mw.error"],
-        [],
-    ]
+    assert not {*IDENTITY} & seen[0].keys()
 
 
 # What some framework, server or proxy somewhere takes for another path or method.
