@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from oauth_mw.errors import ConfigError
 from oauth_mw.rules import parse_pattern, parse_rule
 
+ANY_SCOPE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"\\,;')
+RULES = {
+    "GET,POST /reports/* a:b c": ({"GET", "HEAD", "POST"}, "/reports/*", ("a:b", "c"), False),
+    "* /x -": (None, "/x", (), False),
+    ("GET", "/my reports", "any of b a"): ({"GET", "HEAD"}, "/my reports", ("b", "a"), True),
+    ("HEAD", "/", ANY_SCOPE): ({"HEAD"}, "/", (ANY_SCOPE,), False),
+}
 
-def test_a_rule_is_methods_path_and_scopes() -> None:
-    rule = parse_rule("GET,POST /reports/* reports:read reports:list")
 
-    assert rule.methods == frozenset({"GET", "HEAD", "POST"})
-    assert rule.pattern == parse_pattern("/reports/*", "required_scopes")
-    assert (rule.scopes, rule.any_of) == (("reports:read", "reports:list"), False)
+@pytest.mark.parametrize(("value", "parts"), RULES.items(), ids=map(str, RULES))
+def test_a_rule_is_methods_path_and_scopes(value: object, parts: tuple[object, ...]) -> None:
+    rule = parse_rule(value)
+
+    assert (rule.methods, rule.pattern.text, rule.scopes, rule.any_of) == parts
 
 
 SAME = {
@@ -31,16 +40,6 @@ def test_the_same_rule_in_other_forms(value: object) -> None:
     assert parse_rule(value) == parse_rule("GET /x any of b a")
 
 
-def test_an_asterisk_stands_for_every_method_and_a_dash_for_no_scope() -> None:
-    rule = parse_rule("* /x -")
-
-    assert (rule.methods, rule.scopes, rule.any_of) == (None, (), False)
-
-
-def test_a_path_with_a_space_is_written_in_a_tuple() -> None:
-    assert parse_rule(("GET", "/my reports", "-")).pattern.text == "/my reports"
-
-
 @pytest.mark.parametrize("text", ["GET /x any of a b", "* /x/{id}/* a", "GET,M-SEARCH / -"])
 def test_a_rule_is_shown_as_it_was_written(text: str) -> None:
     assert str(parse_rule(text)) == text
@@ -50,7 +49,6 @@ FAULTY_RULES = {
     "no scopes": ("GET /x", "SCOPES"),
     "empty": ("", "METHODS PATH SCOPES"),
     "number": (7, "METHODS PATH SCOPES"),
-    "none": (None, "METHODS PATH SCOPES"),
     "four parts": (("GET", "/x", "a", "b"), "METHODS PATH SCOPES"),
     "scopes as a list": (("GET", "/x", ["a"]), "METHODS PATH SCOPES"),
     "method in small letters": ("get /x a", "did you mean GET?"),
@@ -61,7 +59,6 @@ FAULTY_RULES = {
     "no method": (("", "/x", "a"), "expected * or methods"),
     "path and methods swapped": ("/x GET a", "expected * or methods"),
     "path without slash": ("GET x a", "begins with /"),
-    "asterisk in a segment": ("GET /x* a", "only as the last segment"),
     "any of nothing": ("GET /x any of", "'any of' and scopes"),
     "any of a dash": ("GET /x any of -", "'any of' and scopes"),
     "any of twice": ("GET /x any of any of a", "'any of' and scopes"),
@@ -69,8 +66,6 @@ FAULTY_RULES = {
     "all of": ("GET /x all of: a b", "all needed"),
     "a dash among scopes": ("GET /x a -", "or - for any token"),
     "empty scopes": (("GET", "/x", " "), "expected scopes"),
-    "quoted scope": ('GET /x "a"', "RFC 6749 §3.3"),
-    "backslash in a scope": ("GET /x a\\b", "RFC 6749 §3.3"),
     "scope beyond ASCII": ("GET /x é", "RFC 6749 §3.3"),
     "a comment behind": (
         "GET /x a # all",
@@ -85,7 +80,6 @@ FAULTY_RULES = {
     "a comma and a comment": ("GET /x a,b # c, d", "did you mean 'a b'?"),
     "rules with a comma": ("GET /x a, GET /y b", "the scope 'a,' looks like a list: separate scopes by spaces"),
     "paths with commas": ("GET /x, /y a", "expected one path"),
-    "paths with a comma in one": ("GET /x,/y a", "expected one path"),
     "paths with a space": (("GET", "/x /y", "a"), "expected one path"),
     "two rules in one string": ("GET /x a\nGET /y b", "RFC 6749 §3.3"),
     "lone surrogate": (("GET", "/\udc80", "a"), "surrogates"),
@@ -102,12 +96,6 @@ def test_a_faulty_rule_is_named_with_what_was_expected(value: object, expected: 
     assert expected in str(caught.value)
 
 
-def test_a_scope_may_hold_every_character_of_rfc_6749_but_those_that_separate() -> None:
-    scope = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) not in '"\\,;')
-
-    assert parse_rule(("GET", "/x", scope)).scopes == (scope,)
-
-
 FAULTY_PATHS = {
     "no leading slash": ["", "x/*", "*", "https://host/x"],
     "empty segments": ["/x//y", "//", "/x//*"],
@@ -119,22 +107,18 @@ FAULTY_PATHS = {
     "braces": ["/{id", "/id}", "/v{n}", "/{name}.json", "/{a}{b}"],
     "other frameworks": ["/{path:path}", "/<int:id>"],
     "lone surrogate": ["/\ud800"],
+    "no text": [b"/x"],
 }
 
 
 @pytest.mark.parametrize("texts", FAULTY_PATHS.values(), ids=FAULTY_PATHS.keys())
-def test_a_path_that_could_never_match_as_meant_is_refused(texts: list[str]) -> None:
+def test_a_path_that_could_never_match_as_meant_is_refused(texts: list[Any]) -> None:
     for text in texts:
         with pytest.raises(ConfigError) as caught:
             parse_pattern(text, "public_paths")
 
         assert caught.value.option == "public_paths"
         assert f"path {text!r}: " in str(caught.value)
-
-
-def test_a_path_that_is_not_text_is_refused() -> None:
-    with pytest.raises(ConfigError, match="begins with /"):
-        parse_pattern(b"/x", "public_paths")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
