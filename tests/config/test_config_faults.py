@@ -1,6 +1,12 @@
-"""All faults of a configuration are reported together, each once, by the names of the options."""
+"""A configuration that cannot work stops the start: all faults are reported together, each once, by option."""
 
 from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import closing
+from itertools import permutations
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +14,13 @@ from helpers.support import echo
 from oauth_mw import ConfigError, OAuthMiddleware
 
 
+def start(**options):
+    return OAuthMiddleware(echo, **{"store": "memory://", **options})
+
+
 def faults_of(**options):
     with pytest.raises(ConfigError) as refusal:
-        OAuthMiddleware(echo, **{"store": "memory://", **options})
+        start(**options)
     assert refusal.value.option == refusal.value.faults[0][0]
     assert str(refusal.value).splitlines() == [f"{name}: {text}" for name, text in refusal.value.faults]
     return refusal.value.faults
@@ -51,46 +61,98 @@ TOGETHER = {
         {"cache_size": 0, "token_path": "/x", "required_scopes": ["* /x a"]},
         ["cache_size", "required_scopes"],
     ),
+    "a store that does not answer is none": (
+        {"store": "redis://127.0.0.1:1/0", "realm": 5, "store_timeout_seconds": 0.1},
+        ["realm"],
+    ),
+    # Nothing follows from a fault.
+    "an own path is not compared by its default": (
+        {"token_path": 5, "revocation_path": "/oauth/token"},
+        ["token_path"],
+    ),
+    "nor with rules": ({"token_path": 5, "required_scopes": ["* /oauth/token a"]}, ["token_path"]),
+    "a wrong issuer is not missing": ({"issuer": "x", "token_format": "jwt"}, ["issuer"]),
+    "a wrong name makes no document": (
+        {"issuer": "https://a.example", "audience": 5, "jwks_path": "/.well-known/oauth-protected-resource"},
+        ["audience"],
+    ),
+    "a wrong rule leaves the rest unjudged": ({"required_scopes": ["* /a a", "GET /a a", "GET"]}, ["required_scopes"]),
+    "an unknown option": ({"odd_paths": "pass"}, ["odd_paths"]),
+    "a wrong store is not missing": ({"store": 5}, ["store"]),
+    "a wrong file is not read": ({"issuer": "https://a.example", "signing_key_files": 5}, ["signing_key_files"]),
 }
 
 
 @pytest.mark.parametrize(("options", "names"), TOGETHER.values(), ids=TOGETHER)
-def test_all_faults_are_reported_together(tmp_path, monkeypatch, options, names):
+def test_all_faults_are_reported_together_and_once(tmp_path, monkeypatch, options, names):
     monkeypatch.chdir(tmp_path)
 
     assert [name for name, _ in faults_of(**options)] == names
     assert list(tmp_path.iterdir()) == []
 
 
-ONCE = {
-    "an own path is not compared by its default": ({"token_path": 5, "revocation_path": "/oauth/token"}, "token_path"),
-    "nor with rules": ({"token_path": 5, "required_scopes": ["* /oauth/token a"]}, "token_path"),
-    "a wrong issuer is not missing": ({"issuer": "x", "token_format": "jwt"}, "issuer"),
-    "a wrong name makes no document": (
-        {"issuer": "https://a.example", "audience": 5, "jwks_path": "/.well-known/oauth-protected-resource"},
-        "audience",
-    ),
-    "a wrong rule leaves the rest unjudged": ({"required_scopes": ["* /a a", "GET /a a", "GET"]}, "required_scopes"),
-    "an unknown option": ({"odd_paths": "pass"}, "odd_paths"),
-    "a wrong store is not missing": ({"store": 5}, "store"),
-    "a wrong file is not read": ({"issuer": "https://a.example", "signing_key_files": 5}, "signing_key_files"),
-}
+PATHS = ["token_path", "revocation_path", "introspection_path"]
 
 
-@pytest.mark.parametrize(("options", "name"), ONCE.values(), ids=ONCE)
-def test_nothing_follows_from_a_fault(options, name):
-    ((found, _),) = faults_of(**options)
+@pytest.mark.parametrize(("first", "second"), [*permutations(PATHS, 2)])
+def test_two_equal_own_paths_are_refused(first, second):
+    ((option, message),) = faults_of(**{first: "/same", second: "/same"})
 
-    assert found == name
-
-
-def test_a_store_that_does_not_answer_is_no_fault_of_the_configuration():
-    ((name, _),) = faults_of(store="redis://127.0.0.1:1/0", realm=5, store_timeout_seconds=1)
-
-    assert name == "realm"
+    assert option in (first, second)
+    assert {first, second} <= {option, *message.split()} and "/same" in message
 
 
-def test_a_fault_of_the_store_is_found_beside_others(tmp_path):
-    (tmp_path / "oauth.db").write_bytes(b"no database, but long enough to be looked at" * 50)
+@pytest.mark.parametrize("path", ["/oauth/token", "/oauth/revoke", "/oauth/introspect"])
+def test_a_rule_or_public_path_that_is_an_own_path_is_refused_unless_that_is_off(path):
+    assert faults_of(public_paths=[path])[0][0] == "public_paths"
+    assert faults_of(required_scopes=[("POST", path, "x")])[0][0] == "required_scopes"
+    assert start(token_path="off", revocation_path="off", introspection_path="off", public_paths=[path])
 
+
+def fault_of_store(path):
+    """The fault of an SQLite file."""
+    ((option, message),) = faults_of(store=f"sqlite:///{path}")
+    assert option == "store"
+    return message
+
+
+def test_a_missing_folder_is_refused(tmp_path):
+    message = fault_of_store(tmp_path / "missing" / "oauth.db")
+
+    assert "missing" in message and "exist" in message
+
+
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
+    folder = Path("/proc/self") if os.geteuid() == 0 else tmp_path  # nothing stops root but such a folder
+    if folder == tmp_path:
+        tmp_path.chmod(0o500)
+
+    assert str(folder) in fault_of_store(folder / "oauth.db")
+
+
+def test_a_file_that_is_no_database_or_a_folder_is_refused(tmp_path):
+    content = b"no database, but long enough to be read" * 50
+    (tmp_path / "oauth.db").write_bytes(content)
+
+    assert fault_of_store(tmp_path / "oauth.db") and fault_of_store(tmp_path)
     assert [name for name, _ in faults_of(store=f"sqlite:///{tmp_path}/oauth.db", realm=5)] == ["realm", "store"]
+    assert (tmp_path / "oauth.db").read_bytes() == content
+
+
+def test_a_newer_schema_is_refused(tmp_path):
+    path = tmp_path / "oauth.db"
+    start(store=f"sqlite:///{path}")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        (table,) = connection.execute("SELECT name FROM sqlite_master WHERE sql LIKE '%log_floor%'").fetchone()
+        connection.execute(f"UPDATE {table} SET version = version + 1")
+
+    assert "version" in fault_of_store(path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_relative_store_is_relative_to_the_working_directory_and_its_owners_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app = start(store="sqlite:///oauth.db")
+
+    assert app and (tmp_path / "oauth.db").is_file()
+    assert {oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == {"0o600"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import product
 
 import pytest
 
@@ -35,19 +36,14 @@ def test_an_issuer_is_taken_as_it_is_written(url):  # M-02
 
 
 BAD = {
-    "plain HTTP elsewhere": [
-        *(f"http://{host}.example" for host in ("auth", "localhost", "127.0.0.1")),
-        "http://[2001:db8::1]",
-    ],
+    "plain HTTP elsewhere": [f"http://{host}" for host in ("a.example", "localhost.b", "127.0.0.1.c", "[2001:db8::1]")],
     "a query or fragment": ["https://auth.example?", "https://auth.example/?a=b", "https://auth.example#"],
     "a user": ["https://user@auth.example", "https://user:hunter2@auth.example"],
     "no host": ["https://", "https:///a", "https:auth.example"],
     "another scheme": ["HTTPS://auth.example", "ftp://auth.example", "urn:example:issuer"],
     "a broken port": [f"https://auth.example:{port}" for port in ("", "99999", "x")],
     "a broken address": ["https://[:::]", "https://[127.0.0.1]"],
-    "an ambiguous path": [
-        f"https://auth.example/{path}" for path in ("a//b", "/", "a/../b", ".", "a%20b", "a;b", "a\\b")
-    ],
+    "an ambiguous path": [f"https://a.example/{path}" for path in ("a//b", "/", "a/../b", ".", "a%20b", "a;b", "a\\b")],
     "a pattern": ["https://auth.example/*", "https://auth.example/{a}"],
     "not ASCII": ["https://auth.example/ä", "https://äuth.example"],
     "quotes or white space": ['https://auth.example/"', "https://auth.example/a b", " https://auth.example"],
@@ -56,9 +52,8 @@ BAD = {
 
 
 @pytest.mark.parametrize("urls", BAD.values(), ids=BAD)
-@pytest.mark.parametrize("option", ["issuer", "public_url"])
-def test_what_could_be_compared_or_routed_in_two_ways_is_refused(option, urls):  # M-02
-    for url in urls:
+def test_what_could_be_compared_or_routed_in_two_ways_is_refused(urls):  # M-02
+    for option, url in product(["issuer", "public_url"], urls):
         name, message = refusal(**{option: url})
         assert (name, "hunter2" in message) == (option, False), url
 
@@ -108,9 +103,7 @@ def test_keys_in_files_have_no_lifetime():
 
 
 def test_the_key_encryption_secret_is_never_shown():  # L-02
-    shown = repr(settings(key_encryption_secret="correct horse battery"))
-
-    assert "horse" not in shown
+    assert "horse" not in repr(settings(key_encryption_secret="correct horse battery"))
     assert "short-5ecret" not in refusal(key_encryption_secret="short-5ecret")[1]
 
 
@@ -163,9 +156,8 @@ def test_own_paths_are_those_that_are_served(options, paths):
     assert own_paths(settings(**{"issuer": ISSUER, **OFF, **options})) == paths
 
 
-@pytest.mark.parametrize("option", ["token_path", "jwks_path"])
 @pytest.mark.parametrize("path", [*SERVER.values(), *RESOURCE.values()])
-def test_an_own_path_in_place_of_a_document_is_refused(option, path):
-    culprit, message = refusal(issuer=ISSUER, **{option: path})
-
-    assert culprit == "metadata" and option in message
+def test_an_own_path_in_place_of_a_document_is_refused(path):
+    for option in ("token_path", "jwks_path"):
+        culprit, message = refusal(issuer=ISSUER, **{option: path})
+        assert culprit == "metadata" and option in message

@@ -18,7 +18,6 @@ from oauth_mw.config import OPTIONS
 from oauth_mw.paste import beside_ini, filter_app_factory, filter_factory
 
 CONFIGS = Path(__file__).parents[1] / "sample_configs"
-FILTERS = ["filter_with", "pipeline", "filter_app", "entry_points"]
 
 
 @pytest.fixture(autouse=True)
@@ -40,21 +39,20 @@ def closed(monkeypatch):
 def load(tmp_path):
     """The app of a sample ini that lies in a folder of its own, with a client in the store beside it."""
 
-    def start(name, database="oauth.db", section=""):
+    def start(name, section="main", database="oauth.db"):
         shutil.copy(CONFIGS / f"{name}.ini", tmp_path)
         store = open_store(f"sqlite:///{tmp_path / database}", create=True)
         admin.add_client(store, "tester", scope="read write reports%read", client_id="tester", secret=SECRET)
         store.close()
-        return CheckedApp(f"config:{tmp_path / name}.ini{section}")
+        return CheckedApp(f"config:{tmp_path / name}.ini#{section}")
 
     return start
 
 
-@pytest.mark.parametrize("section", ["", "#main"])
-@pytest.mark.parametrize("name", FILTERS)
-def test_every_way_of_filtering_issues_guards_and_has_the_path_rules(load, tmp_path, monkeypatch, name, section):
+@pytest.mark.parametrize("name", ["filter_with#main", "pipeline", "filter_app", "entry_points"])
+def test_every_way_of_filtering_issues_guards_and_has_the_path_rules(load, tmp_path, monkeypatch, name):
     monkeypatch.chdir("/")  # the store lies beside the ini
-    app = load(name, section=section)
+    app = load(*name.split("#"))
     token = issue(app, scope="read")
 
     assert (tmp_path / "oauth.db").is_file()
@@ -67,7 +65,7 @@ def test_every_way_of_filtering_issues_guards_and_has_the_path_rules(load, tmp_p
 
 
 def test_a_percent_sign_is_written_twice(load, tmp_path):
-    app = load("percent", "100%.db")
+    app = load("percent", database="100%.db")
     token = issue(app)
 
     assert challenge_of(app.get("/any", status=401)).parameters == {"realm": "100% of it"}
@@ -146,17 +144,13 @@ def test_a_variable_with_the_name_of_an_option_stops_the_start(tmp_path, text, o
         loadapp(f"config:{tmp_path}/app.ini")
 
 
-def test_a_variable_of_an_inherited_file_with_the_name_of_an_option_stops_the_start(tmp_path):
-    (tmp_path / "app.ini").write_text(APP + "[filter:oauth]\nuse = config:base.ini#oauth\n" + RULE)
+def test_a_variable_of_an_inherited_file_or_the_loader_with_the_name_of_an_option_stops_the_start(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + BASED + RULE)
     (tmp_path / "base.ini").write_text("[DEFAULT]\nrealm = x\n" + FILTER + "realm = shop\n")
-
     with pytest.raises(ConfigError, match="^realm: "):
         loadapp(f"config:{tmp_path}/app.ini")
 
-
-def test_an_argument_of_the_loader_with_the_name_of_an_option_stops_the_start(tmp_path):
     (tmp_path / "app.ini").write_text(APP + FILTER + RULE)
-
     with pytest.raises(ConfigError, match="^required_scopes: "):
         loadapp(f"config:{tmp_path}/app.ini", global_conf={"required_scopes": "x"})
 
@@ -165,13 +159,9 @@ COMMENTED = [
     ("realm", "shop ; its name", "shop"),
     ("token_path", "/oauth/token # here", "/oauth/token"),
     ("token_path", "off ;none", "off"),
-    ("public_paths", "/health # for all", "/health"),
     ("public_paths", "\n    /health\n    /docs/*  ; for all", "/docs/*"),
     ("required_scopes", "GET /* read # all", "GET /* read"),
-    ("grant_type_in", "body query # Apigee", "body query"),
-    ("audience", "urn:a # us", "urn:a"),
     ("signing_key_files", "new.pem # old.pem", "new.pem"),
-    ("cache_size", "100 # many", "100"),
     ("leeway_seconds", "0.5\t; half", "0.5"),
     ("preflight", "true # yes", "true"),
     ("issuer", "https://a.example # us", "https://a.example"),
@@ -179,11 +169,9 @@ COMMENTED = [
 
 
 @pytest.mark.parametrize(("name", "value", "meant"), COMMENTED)
-def test_a_comment_behind_a_value_stops_the_start_with_what_was_meant(tmp_path, name, value, meant):
-    (tmp_path / "app.ini").write_text(APP + FILTER + f"{name} = {value}\n")
-
+def test_a_comment_behind_a_value_is_refused_with_what_was_meant(name, value, meant):
     with pytest.raises(ConfigError, match=f"^{name}: a comment behind a value") as refusal:
-        loadapp(f"config:{tmp_path}/app.ini")
+        filter_factory({}, store="memory://", **{name: value})
 
     assert str(refusal.value).endswith(f"did you mean {meant!r}?")
 
@@ -207,13 +195,9 @@ def test_a_comment_behind_the_secret_is_refused_without_either(value):
     assert "hidden" not in str(refusal.value) and "horse" not in str(refusal.value)
 
 
-def test_a_secret_of_the_environment_may_hold_any_mark(monkeypatch):
+def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path, monkeypatch):
     monkeypatch.setenv("KEY_SECRET", "correct # horse ; staple")
-
     filter_factory({}, store="memory://", key_encryption_secret="${KEY_SECRET}")(echo)
-
-
-def test_a_secret_and_a_folder_may_hold_any_mark(tmp_path):
     folder = tmp_path / "a #1 ;b ${C} ${d"
     folder.mkdir()
     own = FILTER.replace("memory://", "sqlite:///%(here)s/oauth.db")
@@ -235,11 +219,6 @@ def test_an_unknown_option_stops_the_start():
         loadapp(f"config:{CONFIGS}/unknown_option.ini")
 
 
-def test_a_filter_without_a_store_stops_the_start():
-    with pytest.raises(ConfigError, match="^store: "):
-        filter_factory({})(echo)
-
-
 def test_the_entry_points_are_those_of_the_package():
     found = {each.group: each.load() for each in entry_points(name="main") if each.value.startswith("oauth_mw")}
 
@@ -251,10 +230,3 @@ def test_one_filter_may_wrap_several_apps():  # B-20
     wrap = filter_factory({"here": "/nowhere"}, store="memory://")
 
     assert type(wrap(echo)) is type(wrap(echo)) is OAuthMiddleware
-
-
-def test_options_of_an_ini_are_those_of_the_keyword_arguments():
-    app = CheckedApp(filter_app_factory(echo, {}, store="memory://", realm="r", public_paths="/a /b"))
-
-    app.get("/b", status=200)
-    assert challenge_of(app.get("/c", status=401)).parameters == {"realm": "r"}
