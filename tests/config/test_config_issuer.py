@@ -8,8 +8,7 @@ from itertools import product
 import pytest
 
 from oauth_mw import ConfigError
-from oauth_mw.config import configure, own_paths
-from oauth_mw.urls import endpoint_url, resource_metadata_path, server_metadata_path
+from oauth_mw.config import configure
 
 ISSUER = "https://auth.example"
 
@@ -108,56 +107,9 @@ def test_the_key_encryption_secret_is_never_shown():  # L-02
 
 
 @pytest.mark.parametrize(
-    ("url", "server", "resource"),
-    [
-        ("https://a.example", "", ""),
-        ("https://a.example/", "", ""),
-        ("https://a.example/x/y", "/x/y", "/x/y"),
-        ("https://a.example:1/x/", "/x", "/x/"),
-    ],
+    "path", [f"/.well-known/oauth-{kind}" for kind in ("authorization-server", "protected-resource")]
 )
-def test_the_path_of_issuer_and_resource_follows_the_well_known_one(url, server, resource):  # G-01, M-01
-    assert server_metadata_path(url) == "/.well-known/oauth-authorization-server" + server
-    assert resource_metadata_path(url) == "/.well-known/oauth-protected-resource" + resource
-
-
-@pytest.mark.parametrize(
-    ("public_url", "path", "url"),
-    [
-        ("https://a.example", "/t", "https://a.example/t"),
-        ("https://a.example/", "/t", "https://a.example/t"),
-        ("https://a.example/x/", "/t/", "https://a.example/x/t/"),
-        ("https://a.example", "/a b?c#d", "https://a.example/a%20b%3Fc%23d"),
-    ],
-)
-def test_endpoints_begin_with_the_public_url(public_url, path, url):  # M-03
-    assert endpoint_url(public_url, path) == url
-
-
-SERVER = {"metadata": "/.well-known/oauth-authorization-server"}
-RESOURCE = {"resource_metadata": "/.well-known/oauth-protected-resource"}
-JWKS = {"jwks_path": "/oauth/jwks"}
-OFF = {"token_path": "off", "revocation_path": "off", "introspection_path": "off"}
-
-
-@pytest.mark.parametrize(
-    ("options", "paths"),
-    [
-        ({}, JWKS | RESOURCE),
-        ({"token_path": "/t"}, {"token_path": "/t"} | JWKS | SERVER | RESOURCE),
-        ({"metadata": False}, JWKS),
-        ({"jwks_path": "off"}, RESOURCE),
-        ({"audience": "urn:a https://a.example/?x"}, JWKS),
-        ({"audience": "urn:a https://a.example/x"}, JWKS | {"resource_metadata": RESOURCE["resource_metadata"] + "/x"}),
-        ({"issuer": None}, {}),
-    ],
-)
-def test_own_paths_are_those_that_are_served(options, paths):
-    assert own_paths(settings(**{"issuer": ISSUER, **OFF, **options})) == paths
-
-
-@pytest.mark.parametrize("path", [*SERVER.values(), *RESOURCE.values()])
-def test_an_own_path_in_place_of_a_document_is_refused(path):
+def test_an_own_path_in_place_of_a_document_is_refused(kind):
     for option in ("token_path", "jwks_path"):
-        culprit, message = refusal(issuer=ISSUER, **{option: path})
+        culprit, message = refusal(issuer=ISSUER, **{option: f"/.well-known/oauth-{kind}"})
         assert culprit == "metadata" and option in message

@@ -20,21 +20,6 @@ from oauth_mw.paste import beside_ini, filter_app_factory, filter_factory
 CONFIGS = Path(__file__).parents[1] / "sample_configs"
 
 
-@pytest.fixture(autouse=True)
-def closed(monkeypatch):
-    """Close at the end what the loaded apps opened."""
-    opened = []
-
-    def remember(*args, **options):
-        opened.append(open_store(*args, **options))
-        return opened[-1]
-
-    monkeypatch.setattr("oauth_mw.assembly.open_store", remember)
-    yield
-    for store in opened:
-        store.close()
-
-
 @pytest.fixture
 def load(tmp_path):
     """The app of a sample ini that lies in a folder of its own, with a client in the store beside it."""

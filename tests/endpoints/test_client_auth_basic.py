@@ -39,10 +39,7 @@ def ask(wrap):
 
 
 IDS_AND_SECRETS = {
-    "plain": ("client", SECRET),
     "colon and space": ("a:b+c d", "p+s %2F:w-and-more-of-it"),
-    "percent": ("50%", "100%-of-the-secret"),
-    "plus": ("a+b", "c+d+e+f+g+h+i+j+k"),
     "looks encoded": ("a%2Bb", "s%20e%20c%20r%20e%20t"),
     "all of %x20-7E": (PRINTABLE[::-1], PRINTABLE),
     "spaces around": (" a ", " the secret of a "),

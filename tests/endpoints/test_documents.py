@@ -54,9 +54,9 @@ def test_the_endpoints_are_where_the_metadata_say(found):  # M-03, M-04, M-05, M
 
 
 def test_all_endpoints_begin_with_the_public_url(found):  # M-03
-    metadata, _ = found(public_url="https://api.example/mount/", token_path="/v 1")
+    metadata, _ = found(public_url="https://api.example/mount/", token_path="/v 1?c#d")
     names = ["token_endpoint", "revocation_endpoint", "introspection_endpoint", "jwks_uri"]
-    paths = ["/v%201", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"]
+    paths = ["/v%201%3Fc%23d", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"]
 
     assert [metadata[name] for name in names] == [f"https://api.example/mount{path}" for path in paths]
 
@@ -152,8 +152,10 @@ UNSERVED = {
 
 @pytest.mark.parametrize(("path", "options"), UNSERVED.values(), ids=UNSERVED)
 def test_a_document_that_is_not_served_is_guarded(wrap, path, options):  # G-03
-    answer = wrap(**{"issuer": ISSUER, **options}).get(path, status=401)
+    app = wrap(**{"issuer": ISSUER, **options})
+    answer = app.get(path, status=401)
 
+    assert "token_path" not in options or [app.get(other).status_int for other in PATHS[1:]] == [200, 200]
     assert path != RESOURCE or answer.headers["WWW-Authenticate"] == 'Bearer realm="api"'
 
 

@@ -30,7 +30,7 @@ def test_a_live_token_is_shown_as_it_was_issued(app, clock):  # I-01, I-02
     issued = app.post("/oauth/token", CC, headers=TESTER).json
     told = introspect(app, issued["access_token"])
 
-    assert told.content_type == "application/json"
+    assert (told.content_type, told.headers["Cache-Control"]) == ("application/json", "no-store")  # I-11
     assert told.json == {
         "active": True, "client_id": "tester", "sub": "tester", "token_type": issued["token_type"],
         "scope": issued["scope"], "iat": int(clock()), "exp": ceil(clock() + issued["expires_in"]),
@@ -111,29 +111,14 @@ def test_neither_the_query_nor_a_hint_changes_anything(app, token):  # I-10, I-1
         assert answer.json["active"] is True
 
 
-def test_answers_may_not_be_cached(app, token):  # I-11
-    answers = [introspect(app, token), introspect(app, "x"), introspect(app, "x", {}), introspect(app, "")]
-
-    assert {answer.headers["Cache-Control"] for answer in answers} == {"no-store"}
+ODD = ["x", "unknown-token", "_" * 48, "A" * 48, "x" * 60_000, "tökén", "' OR '1'='1", "%"]
 
 
-NO_TOKENS = {
-    "unknown": ["x", "unknown-token", "_" * 48, "A" * 48, "x" * 60_000],
-    "a JWT with alg none": ["eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0ZXIifQ."],
-    "odd characters": ["tökén", "' OR '1'='1", "%"],
-}
-
-
-@pytest.mark.parametrize("texts", NO_TOKENS.values(), ids=NO_TOKENS)
-def test_what_is_no_token_is_inactive_and_nothing_else(app, texts):  # I-03, I-12
-    assert {(answer.status_int, answer.body) for answer in (introspect(app, text) for text in texts)} == {
-        (200, INACTIVE)
-    }
-
-
-def test_a_near_miss_is_inactive(app, token):  # I-12, B-05
-    for near in (token[:-1], token + "=", token + " ", token.swapcase(), token * 2, f"Bearer {token}"):
-        assert introspect(app, near).body == INACTIVE
+def test_an_odd_token_or_a_near_miss_is_inactive_and_nothing_else(app, token):  # I-03, I-11, I-12, B-05
+    near = [token[:-1], token + "=", token + " ", token.swapcase(), token * 2, f"Bearer {token}"]
+    for text in [*ODD, *near, "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0ZXN0ZXIifQ."]:
+        answer = introspect(app, text)
+        assert (answer.status_int, answer.body, answer.headers["Cache-Control"]) == (200, INACTIVE, "no-store")
 
 
 OTHER = "https://other.example.com"

@@ -63,15 +63,6 @@ def test_a_revocation_that_the_store_has_not_kept_safely_is_repeated(app, store,
     assert revoke(app, token).status_int == 503
 
 
-@pytest.mark.parametrize("ahead", [60, 24 * 3600])
-def test_a_token_is_revoked_although_this_machines_clock_is_ahead_of_the_others(app, token, clock, ahead):
-    clock.move(3599 + ahead)
-    revoke(app, token)
-    clock.move(-ahead)
-
-    app.get("/", headers=bearer(token), status=401)
-
-
 WHO = {"no credentials": {}, "wrong secret": basic("tester", "no" + SECRET), "unknown": basic("other", SECRET)}
 
 
@@ -122,26 +113,14 @@ def test_what_is_invalid_revokes_nothing(app, token, alive, body):  # R-10, R-11
     assert alive(token)
 
 
-ODD = {
-    "long": (["x" * 60_000], 200),
-    "too long": (["x" * 100_000], 413),
-    "odd characters": (["tökén", "\N{KEY}", "   ", "a\nb", "' OR '1'='1", "%", "*"], 200),
-    "NUL": (["a\0b"], 400),
-    "a JWT": (["eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0."], 200),
-    "the end of time": (["_" * 48], 200),
-}
+ODD = ["x" * 60_000, "tökén", "\N{KEY}", "   ", "a\nb", "' OR '1'='1", "%", "*", "eyJhbGciOiJub25lIn0.eyJqdGkiOiIxIn0."]
 
 
-@pytest.mark.parametrize(("texts", "status"), ODD.values(), ids=ODD)
-def test_odd_tokens_revoke_nothing(app, token, alive, texts, status):
-    assert {revoke(app, text).status_int for text in texts} == {status}
-    assert alive(token)
+def test_odd_tokens_and_near_misses_revoke_nothing(app, token, alive):  # R-12, B-05
+    near = [token[:-1], token + "=", token + " ", " " + token, token.swapcase(), token * 2, f"Bearer {token}", "_" * 48]
 
-
-def test_a_near_miss_revokes_nothing(app, token, alive):  # R-12, B-05
-    for near in (token[:-1], token + "=", token + " ", " " + token, token.swapcase(), token * 2, f"Bearer {token}"):
-        revoke(app, near)
-
+    assert {revoke(app, text).status_int for text in [*ODD, *near]} == {200}
+    assert [revoke(app, text).status_int for text in ("a\0b", "x" * 100_000)] == [400, 413]
     assert alive(token)
 
 
