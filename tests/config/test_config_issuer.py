@@ -106,9 +106,7 @@ def test_the_key_encryption_secret_is_never_shown():  # L-02
     assert "short-5ecret" not in refusal(key_encryption_secret="short-5ecret")[1]
 
 
-@pytest.mark.parametrize(
-    "path", [f"/.well-known/oauth-{kind}" for kind in ("authorization-server", "protected-resource")]
-)
+@pytest.mark.parametrize("kind", ["authorization-server", "protected-resource"])
 def test_an_own_path_in_place_of_a_document_is_refused(kind):
     for option in ("token_path", "jwks_path"):
         culprit, message = refusal(issuer=ISSUER, **{option: f"/.well-known/oauth-{kind}"})

@@ -1,16 +1,17 @@
-"""What the app sees of a request that passed."""
+"""What the app sees of a request that passed, and what its views use: ``current_token``, ``forbidden``."""
 
 from __future__ import annotations
 
 import json
 
 import pytest
+from webob import Request
 
-from helpers.support import SECRET, bearer, echo, issue, one_store
-from helpers.wsgi_client import Untouched, call, make_environ
-from oauth_mw import OAuthMiddleware, admin
+from helpers.support import SECRET, bearer, echo, issue
+from helpers.wsgi_client import Untouched, call, challenge_of, make_environ
+from oauth_mw import AccessToken, ConfigError, OAuthMiddleware, admin, current_token, forbidden
 
-pytestmark = one_store
+STORE_KINDS = ["memory"]
 
 KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error")
 FORGED = dict.fromkeys(KEYS, "forged")
@@ -108,15 +109,6 @@ def test_the_authorization_header_is_hidden_by_choice(wrap, client, token, strip
     assert "HTTP_AUTHORIZATION" in seen(app, path="/public", **keys)
 
 
-def test_the_token_object_is_shared_by_requests(app, token):  # B-17
-    first, second = (make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}") for _ in range(2))
-    call(app.app, first)
-    call(app.app, second)
-    call(app.app, first)
-
-    assert first["oauth_mw.token"] is second["oauth_mw.token"]
-
-
 def test_the_body_of_an_accepted_request_is_not_read(app, token):  # B-19, H-22
     keys = {"HTTP_AUTHORIZATION": f"Bearer {token}", "wsgi.input": Untouched(), "CONTENT_LENGTH": "5"}
 
@@ -160,3 +152,69 @@ def test_a_token_of_a_client_with_an_odd_id_names_it(wrap, store):  # B-17
     app = wrap()
 
     assert app.get("/any", headers=bearer(issue(app, "a:b c%"))).text == "MARKER a:b c% a"
+
+
+def test_the_current_token_is_that_of_the_request(wrap, client, clock):  # B-17
+    found = []
+
+    def app(environ, start_response):
+        found.append(current_token(environ))
+        return echo(environ, start_response)
+
+    wrapped = wrap(app, public_paths=["/public"])
+    wrapped.get("/any", headers=bearer(issue(wrapped, scope="read")))
+    wrapped.get("/public", headers=bearer(issue(wrapped)))
+
+    token, nobody = found
+    assert nobody is None
+    assert isinstance(token, AccessToken)
+    assert (token.client_id, token.scope, token.scopes) == ("tester", "read", {"read"})
+    assert (token.issued_at, token.expires_at) == (int(clock()), int(clock()) + 3600)
+    assert (token.audience, dict(token.attributes), token.confirmation) == ((), {}, None)
+
+
+def test_has_scope_asks_for_all_and_the_token_cannot_be_changed():  # B-20, S-11
+    token = AccessToken("c", "a b", frozenset(["a", "b"]), "00", 0, 1)
+
+    assert token.has_scope() and token.has_scope("a") and token.has_scope("a", "b")
+    assert not token.has_scope("a", "c") and not token.has_scope("a b")
+    with pytest.raises(AttributeError):
+        token.client_id = "other"
+
+
+def test_the_token_object_is_shared_by_requests_and_its_id_opens_nothing(app, token):  # B-05, B-17
+    first, second = (make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}") for _ in range(2))
+    for environ in (first, second, first):
+        call(app.app, environ)
+
+    assert current_token(first) is current_token(second)
+    app.get("/any", headers=bearer(current_token(first).token_id), status=401)
+
+
+@pytest.mark.parametrize("scopes", [("write",), ("write", "admin"), ("write admin",), ()])
+def test_forbidden_answers_as_the_guard_does(wrap, client, scopes):  # S-11
+    ruled = wrap(realm="the vault", required_scopes=[("*", "/*", " ".join(scopes) or "never")])
+    app = wrap(lambda *args: forbidden(*scopes)(*args), realm="the vault")
+    headers = bearer(issue(app, scope="read"))
+
+    view, guard = app.get("/any", headers=headers, status=403), ruled.get("/any", headers=headers, status=403)
+
+    assert view.body == guard.body
+    if scopes:
+        assert view.headerlist == guard.headerlist
+    else:
+        assert "scope" not in challenge_of(view).parameters
+
+
+def test_forbidden_is_a_response_for_frameworks_without_a_body_for_head():  # H-16, S-11
+    answer = Request.blank("/").get_response(forbidden("a"))
+    head = Request.blank("/", method="HEAD").get_response(forbidden("a"))
+
+    assert (answer.status_int, challenge_of(answer).parameters["scope"]) == (403, "a")
+    assert (head.status_int, head.body) == (403, b"")
+
+
+@pytest.mark.parametrize("scope", ['a"b', "a\\b", "a\r\nb", "ä", "a\tb"])
+def test_a_scope_that_could_not_be_sent_is_refused(scope):  # H-15, S-06
+    with pytest.raises(ConfigError, match="forbidden"):
+        forbidden(scope)
