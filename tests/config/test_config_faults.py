@@ -30,8 +30,10 @@ TOGETHER = {
     "wrong values": ({"realm": 5, "cache_size": "x", "preflight": "maybe"}, ["realm", "cache_size", "preflight"]),
     "names and values": ({"realms": "x", "realm": 5, "odd_paths": "pass"}, ["realms", "realm", "odd_paths"]),
     "no store": ({"store": None, "realm": 5}, ["realm", "store"]),
-    "rules": ({"required_scopes": ["GET /a", "* /b b", "get /c c"]}, ["required_scopes"] * 2),
-    "public paths": ({"public_paths": ["/a//b", "/c", "d"]}, ["public_paths"] * 2),
+    "rules": (
+        {"required_scopes": ["GET /a", "* /b b"], "public_paths": ["/a//b", "d"]},
+        ["required_scopes", *["public_paths"] * 2],
+    ),
     "rules that never match": (
         {"required_scopes": ["* /a a", "GET /a b", "* /b b", "GET /b c"], "public_paths": ["/b", "/oauth/token"]},
         ["public_paths", "required_scopes", "required_scopes", "public_paths"],
@@ -66,7 +68,7 @@ TOGETHER = {
         ["realm"],
     ),
     # Nothing follows from a fault.
-    "an own path is not compared by its default": (
+    "no own path is compared by its default": (
         {"token_path": 5, "revocation_path": "/oauth/token"},
         ["token_path"],
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing
 
@@ -16,24 +15,10 @@ from oauth_mw import OAuthMiddleware, admin, open_store
 @pytest.fixture
 def store(tmp_path, clock):
     """An SQLite store that waits for a tenth of a second."""
-    opened = open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, clock=clock, timeout=0.1)
+    (tmp_path / "store").mkdir()
+    opened = open_store(f"sqlite:///{tmp_path}/store/oauth.db", create=True, clock=clock, timeout=0.1)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def lose(store):
-    """Take the store's files away; calling what it returns brings them back."""
-    path = store.url.removeprefix("sqlite:///")
-    away = [path + suffix for suffix in ("", "-wal", "-shm", "-oauth_mw")]
-
-    def take():
-        there = [name for name in away if os.path.exists(name)]
-        for name in there:
-            os.rename(name, name + ".away")
-        return lambda: [os.rename(name + ".away", name) for name in there]
-
-    return take
 
 
 def unavailable(answer):
@@ -57,9 +42,9 @@ def test_nothing_is_issued_or_revoked_without_a_write(app, token, store):  # L-0
     app.get("/any", headers=bearer(token), status=401)
 
 
-def test_no_request_passes_while_tokens_cannot_be_judged(wrap, client, lose, caplog):  # H-16, L-03, P-04
+def test_no_request_passes_while_tokens_cannot_be_judged(wrap, client, tmp_path, caplog):  # H-16, L-03, P-04
     token = issue(wrap())
-    store_is_back = lose()
+    (tmp_path / "store").rename(tmp_path / "away")
     caplog.set_level("WARNING", "oauth_mw")
     app = wrap(public_paths=["/public"])  # a worker that starts in an outage
 
@@ -74,7 +59,7 @@ def test_no_request_passes_while_tokens_cannot_be_judged(wrap, client, lose, cap
     app.get("/public", status=200)
     assert ["cannot be opened" in message for message in caplog.messages] == [True] * 2  # once for each middleware
 
-    store_is_back()
+    (tmp_path / "away").rename(tmp_path / "store")
     wrap().get("/any", headers=bearer(token), status=200)
 
 

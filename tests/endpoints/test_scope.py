@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from helpers.support import CC, SECRET, basic, bearer, issue, one_store
@@ -96,37 +94,6 @@ def test_a_client_that_may_have_no_scope_gets_a_token_without(wrap, store, ask):
 @each_policy
 def test_a_requested_scope_is_granted_once_whatever_the_spaces(ask, policy, scope, granted):  # S-01, S-07, S-08, S-09
     assert ask(scope, scope_policy=policy)["scope"] == granted
-
-
-class Counted(str):
-    """A scope that counts how often one is compared with another."""
-
-    __slots__ = ()
-    comparisons = 0
-    __hash__ = str.__hash__
-
-    def __eq__(self, other):
-        Counted.comparisons += 1
-        return str.__eq__(self, other)
-
-
-MANY = [f"s{number}" for number in range(2000)]
-
-
-@pytest.mark.parametrize(
-    ("asked", "options"),
-    [(MANY, {}), (MANY, {"scope_policy": "narrow"}), (None, {"default_scope": MANY})],
-    ids=["strict", "narrow", "default"],
-)
-def test_each_scope_is_looked_up_once_however_many_a_client_has(ask, store, asked, options):  # S-09
-    admin.add_client(store, "many", client_id="many", secret=SECRET)
-    store.update_client("many", lambda client: replace(client, scopes=tuple(map(Counted, MANY))))
-    Counted.comparisons = 0
-
-    answer = ask(asked and " ".join(asked), client_id="many", **options)
-
-    assert answer["scope"].split() == MANY
-    assert Counted.comparisons < 10 * len(MANY)
 
 
 def test_scopes_are_per_client(ask, store):  # S-10

@@ -121,14 +121,6 @@ def test_a_mount_that_cherrypy_measures_otherwise_is_refused(make, mount, delay)
         assert (get(path, None, SCRIPT_NAME=mount).status, get(path, SCRIPT_NAME=mount).status) == (400, 400)
 
 
-@pytest.mark.parametrize("mount", ["/a/////////b", "/" + wire("é" * 8)])
-def test_cherrypy_cuts_off_the_beginning_of_a_path_below_such_a_mount(make, mount):
-    """Were it otherwise, the refusal would be for nothing."""
-    get = make(public_paths=["/files/*"], ambiguous_paths="refuse")
-
-    assert get("/files/x/my_reports", None, SCRIPT_NAME=mount).body.startswith(b"VIEW reports")
-
-
 def test_under_such_a_mount_nothing_is_public_without_rules_either(make):  # P-06, P-09
     get, mount = make(required_scopes=[], public_paths=["/files/*"]), "/a////b"
 

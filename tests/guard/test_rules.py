@@ -127,12 +127,6 @@ def test_a_path_that_is_not_ambiguous(path: str) -> None:
     assert not path_rules.is_ambiguous(path)
 
 
-def test_verdicts_are_shared_by_all_requests() -> None:
-    rules = make(["* /x/* read"])
-
-    assert rules.decide("GET", "/x/1") is rules.decide("PUT", "/x/2")
-
-
 @pytest.mark.parametrize("path", ["/a" * 50_000, "/" + "a" * 100_000, "/a/" + "%" * 100_000], ids=["deep", "long", "%"])
 def test_no_path_makes_matching_backtrack(path: str) -> None:
     """An expression that tried all ways to cut such a path would not come back."""
@@ -180,20 +174,8 @@ def test_what_can_never_match_is_refused_with_what_stands_before_it(rules: list[
     assert str(refused).endswith(f"{dead!r} can never match, all is taken before by {', '.join(map(repr, earlier))}")
 
 
-def test_a_rule_for_the_rest_is_refused_when_all_else_is_public() -> None:
-    refused = refusal(["* /x a", "* /* b"], ["/*"])
-
-    assert str(refused).endswith("can never match, all is taken before by '/*'")
-
-
 def test_a_rule_whose_segment_is_like_an_unused_one_is_taken() -> None:
     assert make(["* /~ a", "* /~~ b", "* /{} c"])
-
-
-def test_one_public_path_within_another_is_no_mistake() -> None:
-    paths = [row.path for row in make(public=["/docs/*", "/docs/a", "/docs/*"]).table()]
-
-    assert paths == ["/docs/*", "/docs/a", "/docs/*", "/*"]
 
 
 def test_the_table_shows_the_order_of_trying() -> None:
@@ -208,20 +190,6 @@ def test_the_table_shows_the_order_of_trying() -> None:
         Row("*", "/health", "public"),
         Row("*", "/*", "any token"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("rules", "public", "last"),
-    [
-        ([], [], "any token"),
-        (["GET /* a"], [], "refused (no rule for the method)"),
-        (["* /* a"], [], "all of: a"),
-        (["GET /x a"], ["/*"], "public"),
-    ],
-    ids=["no rule", "one method", "all methods", "public"],
-)
-def test_the_last_row_takes_all_that_is_left(rules: list[str], public: list[str], last: str) -> None:
-    assert make(rules, public).table()[-1] == Row("*", "/*", last)
 
 
 def test_a_pattern_that_covers_own_paths_is_warned_of() -> None:
