@@ -181,8 +181,6 @@ def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, ch
 
 
 def _refreshing(cache: TokenCache, read: Read) -> Read:
-    """``read``, but the revocation log is read first."""
-
     def refreshed(text: str) -> AccessToken | None:
         cache.refresh()
         return read(text)
@@ -230,8 +228,6 @@ def _require_single_process(environ: WSGIEnvironment) -> None:
 
 
 class SingleProcessGuard(Guard):
-    """A guard for stores in memory: it refuses requests when the server has several processes."""
-
     def __call__(self, environ: WSGIEnvironment) -> None:
         _require_single_process(environ)
         super().__call__(environ)

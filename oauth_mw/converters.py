@@ -24,7 +24,6 @@ _PATH_COMMA = re.compile(r"\A,|[ ,](?=/|\Z)")
 _TRUE = frozenset("true yes on y t 1".split())
 _FALSE = frozenset("false no off n f 0".split())
 _DECIMAL = re.compile(r"[0-9]+(\.[0-9]+)?", re.ASCII)
-_TOKEN_PREFIX = re.compile(r"[A-Za-z0-9._~+/-]{0,32}", re.ASCII)
 
 Convert = Callable[[object], Any]
 T = TypeVar("T")
@@ -146,16 +145,17 @@ def _each(parse: Callable[[Any], T], values: Iterable[Any]) -> tuple[T, ...]:
     return tuple(found)
 
 
-def realm(value: object) -> str:
-    if not isinstance(value, str) or not re.fullmatch(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}", value):
-        raise ValueError(f"expected printable ASCII without quotes and backslash, got {value!r}")
-    return value
+def text(pattern: str, expected: str) -> Convert:
+    def convert(value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise ValueError(f"expected {expected}, got {value!r}")
+        return value
+
+    return convert
 
 
-def prefix(value: object) -> str:
-    if not isinstance(value, str) or not _TOKEN_PREFIX.fullmatch(value):
-        raise ValueError(f"expected at most 32 letters, digits or . _ ~ + / - (RFC 6750 §2.1), got {value!r}")
-    return value
+realm = text(r"[\x20-\x21\x23-\x5b\x5d-\x7e]{1,200}", "printable ASCII without quotes and backslash")
+prefix = text(r"[A-Za-z0-9._~+/-]{0,32}", "at most 32 letters, digits or . _ ~ + / - (RFC 6750 §2.1)")
 
 
 def store(value: object) -> str | Store:

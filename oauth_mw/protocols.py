@@ -35,8 +35,6 @@ class ClientReader(Protocol):
 
 
 class ClientStore(ClientReader, Protocol):
-    """Registration. Every change survives power loss once the call has returned."""
-
     def clients(self, after: str = "") -> Sequence[Client]:
         """Return a page of the clients that follow the id ``after``, in order of their ids; empty if there are none."""
 
@@ -100,24 +98,18 @@ class TokenStore(Protocol):
 
 
 class KeyStore(Protocol):
-    """Signing keys. Every change survives power loss once the call has returned."""
-
     def read_keys(self) -> KeySet: ...
 
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
-        """Read, change and write the keys in one atomic step: what ``change`` sees is what it replaces.
+        """Do the same with the keys as :meth:`ClientStore.update_client` with a client.
 
-        The rules are in :mod:`oauth_mw.keys.schedule`.
-
-        :param change: may be called more than once. If it raises, nothing is changed, and the error passes through once
-            the state that it is based on is known to survive.
         :param revoke_all: in the same step, append an event to the log that makes every follower forget all it knows.
         :return: the keys as written.
         """
 
 
 class Waiter(Protocol):
-    """Wakes one follower of a log. Only one thread at a time uses it."""
+    """Wakes one follower of a log early. Only one thread at a time uses it."""
 
     def wait(self, seconds: float) -> None:
         """Return after ``seconds``, or sooner when another worker may have appended to the log. It raises nothing."""
@@ -154,8 +146,7 @@ class RevocationLog(Protocol):
     def on_revocation(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` after each event appended by this object, before its call returns, unless ``immediate``."""
 
-    def waiter(self) -> Waiter | None:
-        """Return what wakes a follower early; ``None`` if nothing can."""
+    def waiter(self) -> Waiter | None: ...
 
 
 class Copyable(Protocol):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 
 from ..client_auth import ClientAuthentication
-from ..errors import NO_STORE_HEADERS, InvalidRequest, MethodNotAllowed, ReadOnly
+from ..errors import NO_STORE_HEADERS, InvalidRequest, MethodNotAllowed
 from ..http import read_form
 from ..model import Client
 from ..webob import Request, Response
@@ -24,7 +24,7 @@ def json_response(members: Mapping[str, object]) -> Response:
 
 
 def require_post(request: Request) -> None:
-    """Raise ``MethodNotAllowed`` unless the method is POST (RFC 6749 §3.2)."""
+    """Refuse all methods but POST (RFC 6749 §3.2)."""
     if request.environ["REQUEST_METHOD"] != "POST":
         raise MethodNotAllowed("not a POST")
 
@@ -37,9 +37,3 @@ def read_token(request: Request, authenticate: ClientAuthentication) -> tuple[Cl
     if "token" not in form:
         raise InvalidRequest("no token", client.client_id)
     return client, form["token"]
-
-
-def require_get(request: Request) -> None:
-    """Raise ``ReadOnly`` unless the method is GET or HEAD."""
-    if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        raise ReadOnly("neither GET nor HEAD")

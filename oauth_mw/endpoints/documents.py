@@ -7,17 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from ..config import Settings, documented_resource, own_paths
-from ..errors import EMPTY_BODY
+from ..errors import EMPTY_BODY, ReadOnly
 from ..keys import JWKS_MAX_AGE
 from ..urls import endpoint_url, resource_metadata_url
 from ..webob import Request, Response
-from . import Endpoint, require_get
+from . import Endpoint
 
-# Seconds for which a document may be cached. It does not change while the process runs.
-MAX_AGE = 300
-JSON = "application/json"
-# RFC 7517 §8.5
-KEY_SET = "application/jwk-set+json"
+MAX_AGE = 300  # seconds for which a document may be cached: it does not change while the process runs
+JSON, KEY_SET = "application/json", "application/jwk-set+json"  # RFC 7517 §8.5
 
 _ENDPOINTS = {
     "token_path": "token_endpoint",
@@ -45,7 +42,7 @@ class Document:
         self._headers = (("Content-Type", media_type), ("Content-Length", str(len(self._body))), *self._about)
 
     def __call__(self, request: Request) -> Response:
-        require_get(request)
+        _require_get(request)
         # WebOb's conditional_response also reads ranges and dates, and raises on those with too many digits.
         if self._has_tag(request.environ.get("HTTP_IF_NONE_MATCH", "")):
             return Response(status="304 Not Modified", headerlist=list(self._about), app_iter=EMPTY_BODY)
@@ -57,14 +54,16 @@ class Document:
         return tags == ["*"] or self._etag in tags or f"W/{self._etag}" in tags
 
 
-def key_set(public: PublicKeys) -> Endpoint:
-    """The endpoint of the public keys that verify our tokens.
+def _require_get(request: Request) -> None:
+    if request.environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        raise ReadOnly("neither GET nor HEAD")
 
-    :param public: returns the public members of each key (RFC 7517 §4).
-    """
+
+def _key_set(public: PublicKeys) -> Endpoint:
+    """The endpoint of the public keys that verify our tokens."""
 
     def serve(request: Request) -> Response:
-        require_get(request)
+        _require_get(request)
         keys = public()
         # The first key signs as soon as it is made, so an empty set may not be cached.
         return Document({"keys": keys}, KEY_SET, max_age=JWKS_MAX_AGE if keys else 0)(request)
@@ -75,23 +74,17 @@ def key_set(public: PublicKeys) -> Endpoint:
 def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, Endpoint]:
     """The endpoints of all documents, by the names of :func:`oauth_mw.config.own_paths`.
 
-    :param public_keys: returns the members of the key set; ``None`` without an issuer.
+    :param public_keys: returns the public members of each key (RFC 7517 §4); ``None`` without an issuer.
     """
-    own = own_paths(settings)
+    own, resource = own_paths(settings), documented_resource(settings)
     found: dict[str, Endpoint] = {}
     if "jwks_path" in own and public_keys is not None:
-        found["jwks_path"] = key_set(public_keys)
+        found["jwks_path"] = _key_set(public_keys)
     if "metadata" in own:
         found["metadata"] = Document(_server_metadata(settings, own))
-    resource = documented_resource(settings)
     if resource is not None:
-        found["resource_metadata"] = Document(
-            {  # RFC 9728 §2
-                "resource": resource,
-                "authorization_servers": [settings.issuer],
-                "bearer_methods_supported": ["header"],
-            }
-        )
+        members = {"resource": resource, "authorization_servers": [settings.issuer]}  # RFC 9728 §2
+        found["resource_metadata"] = Document({**members, "bearer_methods_supported": ["header"]})
     return found
 
 
