@@ -96,11 +96,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
 
 
 def judge(options: Mapping[str, object], faults: Faults) -> Settings:
-    """Convert and check the options, as far as that is possible without creating a store.
-
-    :param faults: faults that were found before.
-    :raises ConfigError: lists every fault.
-    """
+    """Convert and check the options, without creating a store. Raise ``ConfigError`` with all ``faults``."""
     settings = read_options(options, faults)
     if faults.none_for("signing_key_files", "key_encryption_secret"):
         with faults:

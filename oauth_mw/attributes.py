@@ -63,10 +63,7 @@ def parse_attribute(text: str) -> tuple[str, Value]:
 
 
 def check_attributes(attributes: Mapping[str, object]) -> None:
-    """Check the attributes of a client, private and public ones together.
-
-    :raises AdminError: they are too many or too large, a name is reserved or malformed, or a value has another type.
-    """
+    """Raise ``AdminError`` if all attributes of a client are too many or too large, or one is malformed or reserved."""
     if len(attributes) > MAX_ATTRIBUTES:
         raise AdminError(f"a client has at most {MAX_ATTRIBUTES} attributes")
     for name, value in attributes.items():
@@ -85,10 +82,7 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
 
 
 def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str, Value]:
-    """Merge both kinds.
-
-    :raises AdminError: a name is in both.
-    """
+    """Merge both kinds, or raise ``AdminError`` if a name is given in both."""
     for name in private.keys() & public.keys():
         raise AdminError(f"attribute {name!r}: given as private and as public")
     return {**private, **public}

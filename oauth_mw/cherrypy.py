@@ -69,10 +69,7 @@ class CherryPyGuard:
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:
-    """The pattern as CherryPy's dispatcher compares it.
-
-    :raises ConfigError: no request could match.
-    """
+    """The pattern as CherryPy compares it, or a ``ConfigError`` if no request could match it."""
     segments = tuple(segment.translate(_PUNCTUATION) for segment in pattern.segments)
     if _DETOUR.search("/" + "/".join(segments)):
         raise ConfigError(

@@ -141,10 +141,7 @@ class Settings:
 
     @cached_property
     def path_rules(self) -> Rules:
-        """The rules, compiled.
-
-        :raises ConfigError: as :class:`~oauth_mw.rules.Rules` does.
-        """
+        """The rules, compiled, or a ``ConfigError``."""
         given = self.required_scopes, self.public_paths, own_paths(self)
         return CherryPyRules(*given) if self.ambiguous_paths == REFUSE else Rules(*given, self.ambiguous_paths)
 
@@ -210,10 +207,7 @@ OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
 
 
 def configure(options: Mapping[str, object]) -> Settings:
-    """Convert and check ``options``. Those left out, or ``None``, have their defaults.
-
-    :raises ConfigError: options are unknown, missing, of the wrong type, or in conflict; it lists every fault.
-    """
+    """Convert and check ``options``, or raise ``ConfigError`` with every fault. ``None`` stands for the default."""
     faults = Faults()
     settings = read_options(options, faults)
     faults.raise_all()

@@ -86,10 +86,7 @@ def own_path(value: object) -> str | None:
 
 
 def words(value: object, several: re.Pattern[str] = _COMMA) -> tuple[str, ...]:
-    """A list, or words separated by spaces.
-
-    :param several: matches a word that was meant to be several.
-    """
+    """A list, or words separated by spaces. ``several`` matches a word that was meant to be several."""
     found = value.split() if isinstance(value, str) else value
     if not isinstance(found, Sequence) or not all(isinstance(word, str) and word for word in found):
         raise ValueError(f"expected a list, or words separated by spaces, got {value!r}")

@@ -10,9 +10,7 @@ from types import TracebackType
 class RequestDeadline:
     """Share one deadline among all store calls made inside, in this thread or greenlet.
 
-    It starts at the first call, not at the request, so time spent reading a slow client's body does not count.
-
-    :param seconds: from the first call to the deadline.
+    It is ``seconds`` after the first call, not the request, so time spent reading a slow client's body does not count.
     """
 
     __slots__ = ("_before", "_seconds", "_until")

@@ -82,10 +82,7 @@ def combine(sinks: Sequence[Sink]) -> Sink:
 
 
 class Refusals:
-    """Emit an event for each refused request, and :class:`StoreFailed` at most once a minute for each reason.
-
-    :param monotonic: a clock that never goes backwards, in seconds.
-    """
+    """Emit an event for each refused request, and :class:`StoreFailed` at most once a minute for each reason."""
 
     def __init__(self, emit: Sink, monotonic: Clock) -> None:
         self._emit = emit

@@ -90,10 +90,7 @@ def values_of(text: str) -> tuple[str, ...]:
 
 
 def form_decode(raw: bytes) -> str:
-    """Decode one form-encoded string (RFC 6749, Appendix B).
-
-    :raises ValueError: a ``%`` without two hex digits, or bytes that are not UTF-8.
-    """
+    """Decode one form-encoded string (RFC 6749, Appendix B), or raise ``ValueError``: a bad ``%XX``, or not UTF-8."""
     if b"%" in raw:
         if _BAD_ESCAPE.search(raw):
             raise ValueError("bad percent-encoding")
@@ -105,10 +102,7 @@ def form_decode(raw: bytes) -> str:
 
 
 def basic_credentials(value: str) -> bytes | None:
-    """Decode what follows ``Basic`` in an Authorization header; ``None`` if it is malformed (RFC 7617 §2).
-
-    The decoding is strict: the standard alphabet, canonical padding, a colon inside.
-    """
+    """Decode strictly what follows ``Basic`` in an Authorization header; ``None`` if it is malformed (RFC 7617 §2)."""
     try:
         decoded = a2b_base64(value, strict_mode=True)
     except ValueError:

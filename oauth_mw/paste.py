@@ -36,18 +36,12 @@ def filter_factory(global_conf: Mapping[str, str], **local_conf: Any) -> Callabl
 
 
 def filter_app_factory(app: WSGIApplication, global_conf: Mapping[str, str], **local_conf: Any) -> OAuthMiddleware:
-    """``paste.filter_app_factory``: return the wrapped app.
-
-    :raises ConfigError: it lists every fault.
-    """
+    """``paste.filter_app_factory``: return the wrapped app, or raise ``ConfigError`` with every fault."""
     return filter_factory(global_conf, **local_conf)(app)
 
 
 def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], faults: Faults) -> dict[str, Any]:
-    """The options of an ini's section. ``${NAME}`` is replaced, and files are relative to the ini's folder.
-
-    :param faults: receives the faults of the section, such as a dropped option or a comment behind a value.
-    """
+    """The options of an ini's section, with variables and folders put in. Its faults go to ``faults``."""
     # PasteDeploy silently drops an option with the name of a variable from every section.
     for name in [*OPTIONS, *RENAMED, "filter-with"]:
         if name in global_conf:
@@ -65,7 +59,10 @@ def ini_options(global_conf: Mapping[str, str], local_conf: Mapping[str, Any], f
                 _refuse_comment(name, value.replace(here, "\0"), here)
                 value = from_environment(name, value.replace(here, "\0")).replace("\0", here)
             options[name] = value
-    return beside_ini(options, folder)
+    files = options.get("signing_key_files")
+    if folder and isinstance(files, str):
+        options["signing_key_files"] = [os.path.join(folder, file) for file in files.split()]
+    return {**options, "store": in_folder(options.get("store"), folder)}
 
 
 def from_environment(name: str, value: str, environ: Mapping[str, str] = os.environ) -> str:
@@ -94,10 +91,7 @@ def _substitute(word: str, environ: Mapping[str, str]) -> str:
 
 
 def _refuse_comment(name: str, value: str, here: str) -> None:
-    """Refuse a comment behind a value: an ini has comments only on lines of their own, so it is part of the value.
-
-    :raises ConfigError: there is one.
-    """
+    """Raise ``ConfigError`` for a comment behind a value: an ini has them only on lines of their own."""
     line = next((line for line in value.splitlines() if COMMENT.search(line)), None)
     if line is None:
         return
@@ -107,11 +101,3 @@ def _refuse_comment(name: str, value: str, here: str) -> None:
     if name == SECRET:
         hint = "; a secret with a # or ; of its own comes from the environment, as ${NAME}"
     raise ConfigError(name, f"a comment behind a value is part of it in an ini: put it on a line of its own{hint}")
-
-
-def beside_ini(options: Mapping[str, Any], folder: str | None) -> dict[str, Any]:
-    """The options of an ini, with relative files joined to its ``folder``."""
-    files = options.get("signing_key_files")
-    if folder and isinstance(files, str):
-        options = {**options, "signing_key_files": [os.path.join(folder, file) for file in files.split()]}
-    return {**options, "store": in_folder(options.get("store"), folder)}

@@ -39,10 +39,7 @@ def mode_of(path: str) -> int:
 
 
 def belongs_to_root(path: str) -> bool:
-    """True if the file is owned by root.
-
-    :raises OSError: there is no such file.
-    """
+    """True if the file is owned by root. Without such a file, an ``OSError``."""
     return os.name == "posix" and os.stat(path).st_uid == 0
 
 

@@ -15,9 +15,7 @@ class PerProcess(Generic[T]):
     """A value that each process makes for itself, such as a lock, which another thread may have held at the fork.
 
     A process is identified by its id, because servers in C fork without calling Python's hooks, and by the number of
-    forks before it, because ids are reused.
-
-    :param make: makes the value. It may be called more than once in a process, but all its threads get the same value.
+    forks before it, because ids are reused. ``make`` may run more than once, but all threads get the same value.
     """
 
     __slots__ = ("_make", "_values")

@@ -176,10 +176,7 @@ class Copyable(Protocol):
         """Return those of ``keys`` that no token has here."""
 
     def become_copy(self, origin: str) -> None:
-        """Set the origin.
-
-        :raises AdminError: see :func:`oauth_mw.stores.copying.check_copy`.
-        """
+        """Set the origin, or raise ``AdminError`` as :func:`oauth_mw.stores.copying.check_copy` does."""
 
     def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
         """Write each as :func:`oauth_mw.stores.copying.client_of_copy` says; return those that were not so before."""
@@ -188,10 +185,7 @@ class Copyable(Protocol):
         """Append the events after the last position here, and apply them; the log then ends at ``position``."""
 
     def put_keys(self, origin: str, keys: KeySet) -> int:
-        """Replace the signing keys, without an event, because that is copied; return how many were not here before.
-
-        If nothing differs, nothing is written.
-        """
+        """Replace the signing keys, unless nothing differs, without an event; return how many were not here before."""
 
     def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         """Add tokens of known clients; return how many were not here. Without tokens, confirm what was written."""
@@ -210,10 +204,7 @@ class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
     def single_process(self) -> bool: ...
 
     def stats(self, now: int) -> StoreStats:
-        """Count what the store holds.
-
-        :param now: Unix seconds, by which tokens are expired.
-        """
+        """Count what the store holds. By ``now``, in Unix seconds, tokens are expired."""
 
     def copyable(self) -> Copyable | None:
         """Return what copies use; ``None`` if nothing outlives the process."""

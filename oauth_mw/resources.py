@@ -29,18 +29,12 @@ _NO_HOST = re.compile(r"https?:(?!//[^/?:@])", re.IGNORECASE)
 
 
 def is_resource(text: str) -> bool:
-    """True for an absolute URI without a fragment, of at most :data:`MAX_RESOURCE_LENGTH` characters.
-
-    It has printable ASCII only, and no spaces. Identifiers are compared as exact strings.
-    """
+    """True for an absolute URI without a fragment, of bounded length; compared as exact strings."""
     return len(text) <= MAX_RESOURCE_LENGTH and _URI.fullmatch(text) is not None and not _NO_HOST.match(text)
 
 
 def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
-    """Check resource identifiers and return them without duplicates.
-
-    :raises AdminError: there are too many, or one is not a resource identifier.
-    """
+    """Return resource identifiers without duplicates, or raise ``AdminError`` if one is none, or they are too many."""
     found = tuple(dict.fromkeys(texts))
     for text in found:
         if SEVERAL.search(text):

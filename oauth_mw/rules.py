@@ -107,10 +107,7 @@ class Row(NamedTuple):
 
 
 def parse_pattern(text: str, option: str) -> Pattern:
-    """Parse ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*``, written in plain Unicode.
-
-    :raises ConfigError: for ``option``: no path can match the pattern, or it has another notation.
-    """
+    """Parse ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*`` in Unicode, or raise ``ConfigError`` for ``option``."""
     try:
         return _read_pattern(text)
     except ValueError as error:
@@ -286,10 +283,7 @@ def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], t
 
 
 def _is_dead(entry: _Entry, earlier: Sequence[_Entry]) -> bool:
-    """True if ``earlier`` entries match all of its paths.
-
-    :raises ConfigError: the entry was configured, so it was meant to have an effect.
-    """
+    """True if ``earlier`` entries match all of its paths; a ``ConfigError`` if it was meant to decide."""
     covering = []
     # One public path within another is no mistake.
     others = [one for one in earlier if not (one.access is PUBLIC and entry.access is PUBLIC)]

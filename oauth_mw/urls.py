@@ -50,10 +50,7 @@ def endpoint_url(public_url: str, path: str) -> str:
 
 
 def _split(url: str) -> tuple[str, str]:
-    """Split a URL into origin and path.
-
-    :raises ValueError: not a URL in the sense of :func:`is_url`.
-    """
+    """Split a URL for which :func:`is_url` is true into origin and path."""
     match = _URL.fullmatch(url)
     if match is None:
         raise ValueError("not a URL for which documents can be served")

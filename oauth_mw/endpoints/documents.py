@@ -72,10 +72,7 @@ def _key_set(public: PublicKeys) -> Endpoint:
 
 
 def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, Endpoint]:
-    """The endpoints of all documents, by the names of :func:`oauth_mw.config.own_paths`.
-
-    :param public_keys: returns the public members of each key (RFC 7517 §4); ``None`` without an issuer.
-    """
+    """The endpoints of all documents, by the names of :func:`oauth_mw.config.own_paths`."""
     own, resource = own_paths(settings), documented_resource(settings)
     found: dict[str, Endpoint] = {}
     if "jwks_path" in own and public_keys is not None:

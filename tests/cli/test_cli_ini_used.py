@@ -113,7 +113,7 @@ FACTORIES = "".join(f"paste.filter{each}_factory = oauth_mw.paste:k33p\n" for ea
 UNLOADABLE = {
     "require": (BASE + "require = k33p\n", "'require' or 'use' names is not installed"),
     "no factory": (BASE.replace("egg:oauth_mw", "call:oauth_mw.paste:k33p"), "nothing to load"),
-    "no filter": (BASE.replace("egg:oauth_mw", "call:oauth_mw.paste:beside_ini"), "not lead to"),
+    "no filter": (BASE.replace("egg:oauth_mw", "call:oauth_mw.paste:ini_options"), "not lead to"),
     "two of a name": (BASE + "[filter: oauth]\nuse = egg:oauth_mw\n", "nothing to load"),
     "no such factory": (BASE.replace("use = egg:oauth_mw", FACTORIES), "nothing to load"),
 }

@@ -14,7 +14,8 @@ from helpers.support import CC, SECRET, TESTER, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp, challenge_of
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 from oauth_mw.config import OPTIONS
-from oauth_mw.paste import beside_ini, filter_factory
+from oauth_mw.errors import Faults
+from oauth_mw.paste import filter_factory, ini_options
 
 CONFIGS = Path(__file__).parents[1] / "sample_configs"
 
@@ -77,9 +78,9 @@ def test_the_sample_has_every_option():
 
 
 def test_relative_files_lie_beside_the_ini():
-    options = beside_ini({"store": "sqlite:///oauth.db", "signing_key_files": "new.pem /etc/old.pem"}, "/the folder")
+    section = {"store": "sqlite:///oauth.db", "signing_key_files": "new.pem /etc/old.pem"}
 
-    assert options == {
+    assert ini_options({"here": "/the folder"}, section, Faults()) == {
         "store": "sqlite:////the folder/oauth.db",
         "signing_key_files": ["/the folder/new.pem", "/etc/old.pem"],
     }
