@@ -12,7 +12,7 @@ from paste.deploy import loadapp
 
 from helpers.support import CC, SECRET, TESTER, bearer, echo, issue
 from helpers.wsgi_client import CheckedApp, challenge_of
-from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
+from oauth_mw import ConfigError, admin, open_store
 from oauth_mw.config import OPTIONS
 from oauth_mw.errors import Faults
 from oauth_mw.paste import filter_factory, ini_options
@@ -89,8 +89,6 @@ def test_relative_files_lie_beside_the_ini():
 APP = "[app:main]\npaste.app_factory = helpers.wsgi_client:echo_factory\nfilter-with = oauth\n"
 FILTER = "[filter:oauth]\nuse = egg:oauth_mw\nstore = memory://\n"
 RULE = "required_scopes = * /* write\n"
-
-
 RULED, BASED = f"[DEFAULT]\n{RULE}", "[filter:oauth]\nuse = config:base.ini#oauth\n"
 BY_FACTORY = FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oauth_mw.paste:filter_app_factory")
 ECHO = APP.replace("main", "echo")
@@ -188,9 +186,3 @@ def test_a_comment_on_a_line_of_its_own_is_none_of_the_value(tmp_path):
     (tmp_path / "app.ini").write_text(APP + FILTER + "public_paths =\n    /a\n    # no more\n; but\n    /b\n")
 
     CheckedApp(f"config:{tmp_path}/app.ini").get("/b", status=200)
-
-
-def test_one_filter_may_wrap_several_apps():  # B-20
-    wrap = filter_factory({"here": "/nowhere"}, store="memory://")
-
-    assert type(wrap(echo)) is type(wrap(echo)) is OAuthMiddleware

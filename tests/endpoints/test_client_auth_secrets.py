@@ -49,15 +49,6 @@ def test_an_id_is_compared_exactly(app, header):  # A-05
     assert [each for each in NEAR_IDS if ask(app, each, SECRET, header=header).status not in (400, 401)] == []
 
 
-def test_long_secrets_are_not_cut(wrap, store):
-    secret = SECRET * 3 + "x" * 900 + "y"
-    admin.add_client(store, "long", client_id="long", secret=secret, allow_weak_secret=True)
-    app = wrap()
-
-    statuses = [ask(app, "long", each).status for each in (secret, secret[:-1], secret[:72], secret[:-1] + "z")]
-    assert statuses == [200, 401, 401, 401]
-
-
 INJECTIONS = ["' OR '1'='1", "tester' --", "x'; DROP TABLE client; --", "*)(uid=*))(|(uid=*", '{"$ne": null}']
 INJECTIONS += ["{{7*7}}", "${jndi:ldap://x}", "../../etc/passwd", "%s%s%n", "; cat /etc/passwd", "tester%27"]
 
@@ -166,11 +157,6 @@ def test_all_failures_do_the_same_work(wrap, failures):  # A-18
 
     assert done["unknown"]["openssl_sha256"] == done["unknown"]["compare_digest"] >= 1
     assert len({tuple(sorted(each.items())) for each in done.values()}) == 1, done
-
-
-@pytest.mark.parametrize("secret", [SECRET + "\0", SECRET + "\n", "\x7f" + SECRET, SECRET + "é"])
-def test_what_no_secret_can_hold_is_refused_before_hashing(wrap, client, secret):
-    assert work(wrap(), "tester", secret) == Counter()
 
 
 def test_two_readings_cost_the_same_whatever_fails(wrap, store, failures):

@@ -175,18 +175,6 @@ def test_exc_info_reaches_the_server(through):  # H-21
     assert calls[1][2][0] is KeyError
 
 
-def test_an_exception_of_the_server_reaches_the_app(through):  # H-21
-    def app(environ, start_response):
-        with pytest.raises(RuntimeError, match="headers sent"):
-            start_response("200 OK", [])
-        return [b"seen"]
-
-    def start_response(*args):
-        raise RuntimeError("headers sent")
-
-    assert through(app, start_response) == [b"seen"]
-
-
 @pytest.mark.parametrize("error", [ValueError, SystemExit, GeneratorExit, StoreUnavailable])
 def test_exceptions_of_the_app_pass(through, error):  # H-21
     def app(environ, start_response):
@@ -205,18 +193,6 @@ def test_start_response_is_wrapped_in_the_delayed_mode_alone(wrap, client):  # H
         wrapped = wrap(lambda environ, start_response, seen=seen: seen.append(start_response) or [], **options)
         wrapped.app(make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {issue(wrapped)}"), own)
         assert (seen[0] is own) is (name != "delayed")
-
-
-def test_headers_of_the_app_pass_as_they_are(through):  # H-21
-    calls, headers = [], [("X-Odd", "\xe9"), ("Set-Cookie", "a=b"), ("Set-Cookie", "c=d"), ("Location", "/x")]
-
-    def app(environ, start_response):
-        start_response("302 Found", headers)
-        return []
-
-    through(app, lambda *args: calls.append(args))
-
-    assert calls[0][1] is headers
 
 
 def test_our_status_lines_and_headers_are_native_and_few(wrap, client):  # H-21, T-23

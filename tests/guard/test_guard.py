@@ -21,6 +21,7 @@ def test_without_a_bearer_token_the_challenge_has_no_error(get, value):  # B-01,
     answer = get(value)
 
     assert (answer.status, challenge_of(answer)) == (401, ("Bearer", MISSING))
+    assert (answer.headers["Vary"], answer.headers["Cache-Control"]) == ("Authorization", "no-store")
     assert b"error" not in answer.body and b"MARKER" not in answer.body
 
 

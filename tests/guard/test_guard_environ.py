@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 
 import pytest
 from webob import Request
@@ -59,21 +60,21 @@ def test_identity_cannot_be_forged(wrap, token):  # B-18
         assert answer.body == b"MARKER tester read", key
 
 
-@pytest.mark.parametrize("path", ["/public", "/any"])
-def test_forged_keys_are_removed_on_every_path(app, token, path):  # B-18
-    environ = make_environ("GET", path, HTTP_AUTHORIZATION=f"Bearer {token}", **FORGED)
-    call(app.app, environ)
-
-    assert "forged" not in {str(environ.get(key)) for key in KEYS}
-    assert ("oauth_mw.token" in environ) is (path == "/any")
+PREFLIGHT = {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}
+REQUESTS = {"public": ("GET", "/public", {}), "guarded": ("GET", "/any", {})}
+REQUESTS["preflight"] = ("OPTIONS", "/any", PREFLIGHT)
 
 
-def test_forged_keys_are_removed_from_a_preflight(wrap, client):  # B-18
-    preflight = {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}
-    environ = make_environ("OPTIONS", "/any", REMOTE_USER="root", **FORGED, **preflight)
-    call(wrap(show, preflight=True, remote_user=True).app, environ)
+@pytest.mark.parametrize("name", REQUESTS)
+def test_forged_keys_are_removed_from_every_request(wrap, client, token, name):  # B-18
+    method, path, keys = REQUESTS[name]
+    if name != "preflight":
+        keys = {"HTTP_AUTHORIZATION": f"Bearer {token}"}
+    environ = make_environ(method, path, REMOTE_USER="forged", **FORGED, **keys)
+    call(wrap(show, preflight=True, remote_user=True, public_paths=["/public"]).app, environ)
 
-    assert not {*KEYS, "REMOTE_USER", "AUTH_TYPE"} & environ.keys()
+    assert "forged" not in {str(environ.get(key)) for key in [*KEYS, "REMOTE_USER"]}
+    assert ("oauth_mw.token" in environ) is (name == "guarded")
 
 
 def test_a_nested_guard_removes_what_the_outer_one_set(wrap, store, client, token):  # B-18
@@ -83,21 +84,15 @@ def test_a_nested_guard_removes_what_the_outer_one_set(wrap, store, client, toke
     assert not set(KEYS) & json.loads(answer.body).keys()
 
 
-@pytest.mark.parametrize(
-    ("remote_user", "path", "found"),
-    [
-        (True, "/any", ("tester", "Bearer")),
-        (True, "/public", (None, None)),
-        (False, "/any", ("root", "Kerberos")),
-        (False, "/public", ("root", "Kerberos")),
-    ],
-)
-def test_remote_user_is_set_by_choice_and_by_the_guard_alone(wrap, client, token, remote_user, path, found):  # B-18
-    app = wrap(show, remote_user=remote_user, public_paths=["/public"])
+def test_remote_user_is_set_by_choice_and_by_the_guard_alone(wrap, token):  # B-18
     keys = {"HTTP_AUTHORIZATION": f"Bearer {token}", "REMOTE_USER": "root", "AUTH_TYPE": "Kerberos"}
-    environ = seen(app, path=path, **keys)
+    environs = [
+        seen(wrap(show, remote_user=remote_user, public_paths=["/public"]), path=path, **keys)
+        for remote_user, path in product((True, False), ("/any", "/public"))
+    ]
 
-    assert (environ.get("REMOTE_USER"), environ.get("AUTH_TYPE")) == found
+    found = [(environ.get("REMOTE_USER"), environ.get("AUTH_TYPE")) for environ in environs]
+    assert found == [("tester", "Bearer"), (None, None), ("root", "Kerberos"), ("root", "Kerberos")]
 
 
 @pytest.mark.parametrize("strip", [True, False])

@@ -47,20 +47,15 @@ def test_a_rule_is_shown_as_it_was_written(text: str) -> None:
 
 FAULTY_RULES = {
     "no scopes": ("GET /x", "SCOPES"),
-    "empty": ("", "METHODS PATH SCOPES"),
-    "number": (7, "METHODS PATH SCOPES"),
-    "four parts": (("GET", "/x", "a", "b"), "METHODS PATH SCOPES"),
     "scopes as a list": (("GET", "/x", ["a"]), "METHODS PATH SCOPES"),
     "method in small letters": ("get /x a", "did you mean GET?"),
     "mixed method": ("GET,Post /x a", "did you mean POST?"),
     "space after the comma": ("GET, POST /x a", "joined by commas only"),
-    "comma at the end": (("GET,", "/x", "a"), "joined by commas only"),
     "asterisk among methods": ("*,GET /x a", "not '*'"),
     "no method": (("", "/x", "a"), "expected * or methods"),
     "path and methods swapped": ("/x GET a", "expected * or methods"),
     "path without slash": ("GET x a", "begins with /"),
     "any of nothing": ("GET /x any of", "'any of' and scopes"),
-    "any of a dash": ("GET /x any of -", "'any of' and scopes"),
     "any of twice": ("GET /x any of any of a", "'any of' and scopes"),
     "any of in capitals": ("GET /x ANY OF a", "'any of' and scopes"),
     "all of": ("GET /x all of: a b", "all needed"),
@@ -71,16 +66,13 @@ FAULTY_RULES = {
         "GET /x a # all",
         "the scope '#' looks like a comment: put it on a line of its own; did you mean 'a'?",
     ),
-    "a comment at once": ("GET /x a #all", "did you mean 'a'?"),
     "a comment behind a dash": ("GET /x - # all", "did you mean '-'?"),
     "a semicolon comment": ("GET /x any of a b ; all", "did you mean 'a b'?"),
-    "a comment for scopes": ("GET /x # all", "looks like a comment"),
     "scopes with commas": ("GET /x a, b,c", "looks like a list: separate scopes by spaces; did you mean 'a b c'?"),
     "scopes with a semicolon": ("GET /x a;b", "did you mean 'a b'?"),
     "a comma and a comment": ("GET /x a,b # c, d", "did you mean 'a b'?"),
     "rules with a comma": ("GET /x a, GET /y b", "the scope 'a,' looks like a list: separate scopes by spaces"),
     "paths with commas": ("GET /x, /y a", "expected one path"),
-    "paths with a space": (("GET", "/x /y", "a"), "expected one path"),
     "two rules in one string": ("GET /x a\nGET /y b", "RFC 6749 §3.3"),
     "lone surrogate": (("GET", "/\udc80", "a"), "surrogates"),
 }
@@ -119,10 +111,3 @@ def test_a_path_that_could_never_match_as_meant_is_refused(texts: list[Any]) -> 
 
         assert caught.value.option == "public_paths"
         assert f"path {text!r}: " in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    "text", ["/", "/*", "/x", "/x/", "/x/*", "/{}/{a_b-c}", "/a?b#c", "/50%", "/日本/*", "/a<b>", "/:id", "/a,b/#c d"]
-)
-def test_a_path_keeps_its_text(text: str) -> None:
-    assert parse_pattern(text, "public_paths").text == text

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oauth_mw.errors import ConfigError
-from oauth_mw.rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access, Rules, parse_pattern, parse_rule
+from oauth_mw.rules import AMBIGUOUS, NO_METHOD, Access, Rules, parse_pattern, parse_rule
 
 METHODS = ["GET", "HEAD", "POST", "PURGE"]
 # "c" stands in no pattern, and the deepest paths are two segments deeper than the deepest pattern.
@@ -119,16 +119,6 @@ def test_refused_is_exactly_what_has_something_that_never_decides(
     assert is_taken(rules, public) == (living and opening)
 
 
-@given(houses, patterns)
-def test_no_public_path_changes_what_a_specific_rule_names(house: House, added: str) -> None:
-    grown = House(house.rules, [*house.public, added])
-    before, after = build(house.rules, house.public), build(grown.rules, grown.public)
-    named = [path for path in PATHS if any(text != "/*" and fits(text, path, wide=True) for _, text in house.rules)]
-
-    for method, path in product(METHODS, named):
-        assert after.decide(method, path) == before.decide(method, path) != PUBLIC
-
-
 @given(rule_lists, ambiguous_texts, st.sampled_from(["refuse", "pass"]))
 def test_an_ambiguous_path_is_never_public(rules: list[tuple[str, str]], path: str, ambiguous_paths: str) -> None:
     house = House(rules, ["/*"])
@@ -136,16 +126,6 @@ def test_an_ambiguous_path_is_never_public(rules: list[tuple[str, str]], path: s
     access = build(house.rules, house.public, ambiguous_paths).decide("GET", path)
 
     assert access == (AMBIGUOUS if house.rules and ambiguous_paths == "refuse" else Access("token", named=True))
-
-
-@given(patterns.filter(lambda text: not text.endswith("/*")), st.sampled_from(["GET", "PUT"]))
-def test_a_rule_with_and_without_a_trailing_slash_are_one(text: str, method: str) -> None:
-    bare = text.removesuffix("/")
-    with_slash, without = build([("GET", bare + "/")], []), build([("GET", bare or "/")], [])
-
-    for path in PATHS:
-        assert with_slash.decide(method, path) == without.decide(method, path)
-        assert with_slash.decide(method, path) == with_slash.decide(method, path.removesuffix("/"))
 
 
 @given(st.text(CHARACTERS, min_size=1, max_size=8))
