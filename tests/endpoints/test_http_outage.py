@@ -67,11 +67,8 @@ def test_a_store_in_memory_does_not_serve_several_processes(clock):  # L-03, B-2
     memory = open_store("memory://", clock=clock)
     admin.add_client(memory, "x", client_id="tester", secret=SECRET)
     app = OAuthMiddleware(echo, store=memory)
-    environs = [
-        make_environ("GET", "/any", HTTP_AUTHORIZATION="Bearer x"),
-        make_environ("GET", "/any"),
-        make_environ("POST", "/oauth/token", b"x=y"),
-    ]
+    bearer_x = {"HTTP_AUTHORIZATION": "Bearer x"}
+    environs = [make_environ(**bearer_x), make_environ(), make_environ("POST", "/oauth/token", b"x=y")]
     for environ in environs:
         answer = call(app, {**environ, "wsgi.multiprocess": True})
         assert (answer.status, b"temporarily_unavailable" in answer.body) == (503, True)
