@@ -16,6 +16,12 @@ pytestmark = one_store
 MISSING = {"realm": "api"}
 
 
+@pytest.fixture
+def get(app):
+    """GET a protected path with this Authorization value, whatever it holds."""
+    return lambda value, **keys: call(app.app, make_environ("GET", "/any", HTTP_AUTHORIZATION=value, **keys))
+
+
 @pytest.mark.parametrize("value", [None, "", " ", "Token x", "Negotiate abc", "Digest a=b", TESTER["Authorization"]])
 def test_without_a_bearer_token_the_challenge_has_no_error(get, value):  # B-01, B-01b, B-08
     answer = get(value)

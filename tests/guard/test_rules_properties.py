@@ -15,7 +15,7 @@ from oauth_mw.rules import AMBIGUOUS, NO_METHOD, Access, Rules, parse_pattern, p
 METHODS = ["GET", "HEAD", "POST", "PURGE"]
 # "c" stands in no pattern, and the deepest paths are two segments deeper than the deepest pattern.
 WAYS = [*product("abc"), *product("abc", "abc")]
-WAYS += [(*way, *tail) for way in product("abc", "abc") for tail in ("a", "c", "ca")]
+WAYS += [(*way, *tail) for way in product("abc", "abc") for tail in ("c", "ca")]
 PATHS = ["", "/", *("/" + "/".join(way) + end for way in WAYS for end in ("", "/"))]
 
 patterns = st.builds(
