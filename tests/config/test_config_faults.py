@@ -26,6 +26,7 @@ def faults_of(**options):
     return refusal.value.faults
 
 
+PATHS = ["token_path", "revocation_path", "introspection_path"]
 TOGETHER = {
     "wrong values": ({"realm": 5, "cache_size": "x", "preflight": "maybe"}, ["realm", "cache_size", "preflight"]),
     "names and values": ({"realms": "x", "realm": 5, "odd_paths": "pass"}, ["realms", "realm", "odd_paths"]),
@@ -42,10 +43,7 @@ TOGETHER = {
         {"ambiguous_paths": "refuse cherrypy", "required_scopes": ["* /a/index x", "* /b x", "GET /b y", "* /__c x"]},
         ["required_scopes"] * 3,
     ),
-    "own paths": (
-        {"token_path": "/a", "revocation_path": "/a", "introspection_path": "/a"},
-        ["revocation_path", "introspection_path"],
-    ),
+    "own paths": (dict.fromkeys(PATHS, "/a"), PATHS[1:]),
     "keys and paths": (
         {"token_format": "jwt", "revocation_path": "/oauth/token", "signing_key_files": "a.pem"},
         ["issuer", "revocation_path", "signing_key_files"],
@@ -91,9 +89,6 @@ def test_all_faults_are_reported_together_and_once(tmp_path, monkeypatch, option
 
     assert [name for name, _ in faults_of(**options)] == names
     assert list(tmp_path.iterdir()) == []
-
-
-PATHS = ["token_path", "revocation_path", "introspection_path"]
 
 
 @pytest.mark.parametrize(("first", "second"), [*permutations(PATHS, 2)])

@@ -1,4 +1,4 @@
-"""Options that say who issues, for whom, and with what keys."""
+"""Options about the issuer, the audience of tokens, and the signing keys."""
 
 from __future__ import annotations
 

@@ -132,12 +132,10 @@ def test_a_variable_of_an_inherited_file_or_the_loader_with_the_name_of_an_optio
 COMMENTED = [
     ("realm", "shop ; its name", "shop"),
     ("token_path", "/oauth/token # here", "/oauth/token"),
-    ("token_path", "off ;none", "off"),
     ("public_paths", "\n    /health\n    /docs/*  ; for all", "/docs/*"),
     ("required_scopes", "GET /* read # all", "GET /* read"),
     ("signing_key_files", "new.pem # old.pem", "new.pem"),
     ("leeway_seconds", "0.5\t; half", "0.5"),
-    ("preflight", "true # yes", "true"),
     ("issuer", "https://a.example # us", "https://a.example"),
 ]
 

@@ -28,14 +28,14 @@ def introspect(app, token, headers=TESTER, **form):
 def test_a_live_token_is_shown_as_it_was_issued(app, clock):  # I-01, I-02
     clock.move(0.9)
     issued = app.post("/oauth/token", CC, headers=TESTER).json
-    told = introspect(app, issued["access_token"])
+    shown = introspect(app, issued["access_token"])
 
-    assert (told.content_type, told.headers["Cache-Control"]) == ("application/json", "no-store")  # I-11
-    assert told.json == {
+    assert (shown.content_type, shown.headers["Cache-Control"]) == ("application/json", "no-store")  # I-11
+    assert shown.json == {
         "active": True, "client_id": "tester", "sub": "tester", "token_type": issued["token_type"],
         "scope": issued["scope"], "iat": int(clock()), "exp": ceil(clock() + issued["expires_in"]),
     }  # fmt: skip
-    assert [type(told.json[name]) for name in ("active", "iat", "exp")] == [bool, int, int]
+    assert [type(shown.json[name]) for name in ("active", "iat", "exp")] == [bool, int, int]
 
 
 ENDS = {
@@ -137,9 +137,9 @@ def show(store, clock, client):
     ("meant_for", "aud"), [([API], API), ([BILLING, API], [BILLING, API]), ([], None)], ids=["one", "several", "none"]
 )
 def test_a_client_sees_its_own_tokens_with_their_audience(show, meant_for, aud):  # I-02, I-09
-    told = show(meant_for, who="tester", server=[OTHER])
+    shown = show(meant_for, who="tester", server=[OTHER])
 
-    assert (told["active"], told.get("aud"), "scope" in told) == (True, aud, False)
+    assert (shown["active"], shown.get("aud"), "scope" in shown) == (True, aud, False)
 
 
 SEEN = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.support import SECRET, TESTER, basic, bearer, echo, issue
-from helpers.wsgi_client import CheckedApp, challenge_of, post_form
-from oauth_mw import OAuthMiddleware, StoreUnavailable, admin, open_store
+from helpers.support import SECRET, TESTER, basic, bearer, issue, one_store
+from helpers.wsgi_client import challenge_of, post_form
+from oauth_mw import StoreUnavailable, admin
 
 PATH = "/oauth/revoke"
-STORE_KINDS = ["memory"]
+
+pytestmark = one_store
 
 
 @pytest.fixture
@@ -122,16 +123,3 @@ def test_odd_tokens_and_near_misses_revoke_nothing(app, token, alive):  # R-12, 
     assert {revoke(app, text).status_int for text in [*ODD, *near]} == {200}
     assert [revoke(app, text).status_int for text in ("a\0b", "x" * 100_000)] == [400, 413]
     assert alive(token)
-
-
-@pytest.mark.parametrize("store_kind", ["sqlite"])
-def test_a_revocation_outlives_the_process(store, app, token, clock):
-    other = issue(app)
-    revoke(app, token)
-    store.close()
-
-    later = open_store(store.url, clock=clock)
-    again = CheckedApp(OAuthMiddleware(echo, store=later))
-    again.get("/any", headers=bearer(token), status=401)
-    again.get("/any", headers=bearer(other), status=200)
-    later.close()

@@ -61,7 +61,6 @@ GRANTED = {
     "the client's default": ([BILLING], {"default": [BILLING], "server": [API]}, (BILLING,)),
     "twice": ([API, API], {"server": [BILLING, API]}, (API,)),
     "empty before": (["", API], {"server": [BILLING, API]}, (API,)),
-    "empty after": ([API, ""], {"server": [BILLING, API]}, (API,)),
     "twenty": (MANY[:20], {"server": MANY}, tuple(MANY[:20])),
 }
 

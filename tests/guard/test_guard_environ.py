@@ -19,7 +19,7 @@ FORGED = dict.fromkeys(KEYS, "forged")
 
 
 def show(environ, start_response):
-    """An app that tells all of its environ that is text."""
+    """An app that answers with all text of its environ."""
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps({key: value for key, value in environ.items() if isinstance(value, str)}).encode()]
 
@@ -160,8 +160,8 @@ def test_the_current_token_is_that_of_the_request(wrap, client, clock):  # B-17
     wrapped.get("/any", headers=bearer(issue(wrapped, scope="read")))
     wrapped.get("/public", headers=bearer(issue(wrapped)))
 
-    token, nobody = found
-    assert nobody is None
+    token, none = found
+    assert none is None
     assert isinstance(token, AccessToken)
     assert (token.client_id, token.scope, token.scopes) == ("tester", "read", {"read"})
     assert (token.issued_at, token.expires_at) == (int(clock()), int(clock()) + 3600)

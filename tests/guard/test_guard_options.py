@@ -1,14 +1,20 @@
-"""``preflight`` and ``delay_auth_decision``: what they open, and what they do not."""
+"""``preflight`` and ``delay_auth_decision``: what they open, and what they do not; and further checks of the guard."""
 
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 from helpers.support import bearer, issue, one_store
 from helpers.wsgi_client import call, make_environ, parse_challenges
-from oauth_mw import OAuthMiddleware
+from oauth_mw import OAuthMiddleware, admin
+from oauth_mw.errors import InsufficientScope
+from oauth_mw.guard import Guard
+from oauth_mw.rules import Rules, parse_rule
+from oauth_mw.tokens.cache import TokenCache
+from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = one_store
 
@@ -145,3 +151,28 @@ def test_a_401_of_the_app_is_left_alone_in_the_usual_mode(wrap, client):
     app = wrap(answering("401 Unauthorized", [OWN]))
 
     assert app.get("/any", headers=bearer(issue(app)), status=401).headers.getall("WWW-Authenticate") == [OWN[1]]
+
+
+def only_get(environ, token):
+    if environ["REQUEST_METHOD"] != "GET":
+        raise InsufficientScope("not a GET", InsufficientScope.prepare("Bearer"), token.client_id)
+
+
+def test_checks_run_in_order_where_the_scope_suffices_and_before_an_identity_is_set(store, clock):
+    seen = []
+    tokens = OpaqueTokens(store, clock, "", "Bearer")
+    cache = TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
+    rules = Rules([parse_rule(("*", "/write", "write"))], [], {}, "refuse")
+    checks = [lambda *given: seen.append(given), only_get]
+    guard = Guard(rules.decide, cache, clock, challenge="Bearer", checks=checks)
+    text, _ = tokens.issue(admin.add_client(store, "tester", scope="read", clock=clock).client, ["read"], 60)
+    requests = [("GET", "/any"), ("POST", "/any"), ("GET", "/write")]
+    passed, refused, little = (make_environ(*each, HTTP_AUTHORIZATION=f"Bearer {text}") for each in requests)
+
+    guard(passed)
+    for environ in (refused, little):
+        with pytest.raises(InsufficientScope):
+            guard(environ)
+
+    assert seen == [(passed, passed["oauth_mw.token"]), (refused, passed["oauth_mw.token"])]
+    assert "oauth_mw.token" not in refused

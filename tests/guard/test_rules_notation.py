@@ -49,7 +49,6 @@ FAULTY_RULES = {
     "no scopes": ("GET /x", "SCOPES"),
     "scopes as a list": (("GET", "/x", ["a"]), "METHODS PATH SCOPES"),
     "method in small letters": ("get /x a", "did you mean GET?"),
-    "mixed method": ("GET,Post /x a", "did you mean POST?"),
     "space after the comma": ("GET, POST /x a", "joined by commas only"),
     "asterisk among methods": ("*,GET /x a", "not '*'"),
     "no method": (("", "/x", "a"), "expected * or methods"),
