@@ -37,7 +37,7 @@ def opens(app, token):
 
 def memory(app):
     """How many bytes what the worker knows of ends takes, written down."""
-    return len(pickle.dumps(app._guard._tokens._denylist._entries))
+    return len(pickle.dumps(app._guard.tokens.denylist._entries))
 
 
 @pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
