@@ -1,4 +1,4 @@
-"""What stands between a client and a PostgreSQL, and may answer with something else, for tests."""
+"""What stands between a client and its server: it hears what is asked, changes answers or delays them, and cuts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 
 
@@ -25,10 +25,21 @@ class Relay:
         self.server = server
         self.url = ""
         self._answered = answered
+        self._delay, self._quick = 0.0, Event()
         self.asked: list[bytes] = []  # what clients have said, in the pieces in which it came
         self._callers: list[socket.socket] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
+
+    @contextmanager
+    def late(self, seconds: float) -> Iterator[None]:
+        """Each answer comes so much later, however short it is. What is under way at the end comes then."""
+        self._delay, self._quick = seconds, Event()
+        try:
+            yield
+        finally:
+            self._delay = 0.0
+            self._quick.set()
 
     def _serve(self) -> None:
         with suppress(OSError):  # the end
@@ -39,7 +50,7 @@ class Relay:
 
     def _connect(self, caller: socket.socket) -> None:
         with caller, suppress(OSError), socket.create_connection(("127.0.0.1", self.server)) as server:
-            answering = Thread(target=_forward, args=(server, caller, self._answered), daemon=True)
+            answering = Thread(target=_forward, args=(server, caller, self._answer), daemon=True)
             answering.start()
             _forward(caller, server, self._heard)
             answering.join()
@@ -47,6 +58,10 @@ class Relay:
     def _heard(self, data: bytes) -> bytes:
         self.asked.append(data)
         return data
+
+    def _answer(self, data: bytes) -> bytes:
+        self._quick.wait(self._delay)
+        return self._answered(data)
 
     def __enter__(self) -> Relay:
         Thread(target=self._serve, daemon=True).start()

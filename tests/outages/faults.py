@@ -24,7 +24,7 @@ class Fault:
 
     :param strikes: makes of a site a context manager: broken within, mended afterwards.
     :param stops: the operations that the store cannot do meanwhile. All others go on.
-    :param waits: who meets it waits until the timeout.
+    :param waits: a request that meets it waits until the timeout.
     :param at_start: a worker that starts meanwhile comes up all the same.
     :param rare: for the slow run alone.
     :param of_jwts: what it stops where tokens are JWTs, if not the same. Issuing one writes nothing, as a rule.
@@ -73,7 +73,7 @@ def paused(site: Any) -> Iterator[None]:
 
 
 def late(site: Any) -> AbstractContextManager[None]:
-    """Each answer comes when nobody waits for it any more."""
+    """Each answer comes when no request waits for it any more."""
     running: AbstractContextManager[None] = site.network.late(LATE_SECONDS)
     return running
 

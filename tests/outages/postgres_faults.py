@@ -8,7 +8,7 @@ from functools import partial
 
 import psycopg
 from faults import WRITES, Fault, killed, late, paused, stopped
-from postgres_site import SETTINGS, PostgresSite
+from sites import POSTGRES_SETTINGS, PostgresSite
 
 from helpers.engines_base import wait_until
 
@@ -21,7 +21,7 @@ def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
     with site.raw() as raw:
         raw("BEGIN")
         for statement in statements:
-            raw(statement.format(site.schema))
+            raw(statement.format(site.name))
         yield
         raw("ROLLBACK")
 
@@ -36,7 +36,7 @@ ALL_TABLES = "LOCK " + ", ".join("{0}.oauth_mw_" + table for table in TABLES)
 def no_slot_left(site: PostgresSite) -> Iterator[None]:
     """Others use every connection that the store's role may have."""
     address = site.server.url.replace("+psycopg", "").replace("//tests@", "//ordinary@")
-    room = SETTINGS["max_connections"] - SETTINGS["superuser_reserved_connections"] - 1  # for ``raw``
+    room = POSTGRES_SETTINGS["max_connections"] - POSTGRES_SETTINGS["superuser_reserved_connections"] - 1  # for ``raw``
     with site.raw() as raw, ExitStack() as others:
         taken = 0
 
@@ -61,12 +61,12 @@ def no_slot_left(site: PostgresSite) -> Iterator[None]:
 def between(site: PostgresSite, before: str, after: str) -> Iterator[None]:
     """Somebody gives an order, which counts for new sessions, and takes it back."""
     with site.raw() as raw:
-        raw(before.format(site.schema))
+        raw(before.format(site.name))
         try:
             site.end_sessions(raw)
             yield
         finally:
-            raw(after.format(site.schema))
+            raw(after.format(site.name))
             site.end_sessions(raw)
 
 

@@ -9,7 +9,7 @@ from functools import partial
 
 import redis as driver
 from faults import WRITES, Fault, killed, late, paused, stopped
-from redis_site import RedisSite
+from sites import RedisSite
 
 from helpers.engines_base import free_port, wait_until
 
@@ -139,7 +139,7 @@ def loading(site: RedisSite) -> Iterator[None]:
 def keys_moved(site: RedisSite) -> Iterator[None]:
     """All keys have other names: of half of them a worker could make another store."""
     with site.admin() as admin, admin.pipeline() as moving:  # a transaction
-        names = list(admin.scan_iter(match=f"*{site.prefix}*", count=1000))
+        names = list(admin.scan_iter(match=f"*{site.name}*", count=1000))
         for name in names:
             moving.rename(name, b"aside " + name)
         moving.execute()

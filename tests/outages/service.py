@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from faults import READS, WRITES
+
 from helpers.support import SECRET, HandClock, basic, bearer
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, StoreUnavailable, admin
@@ -14,6 +16,7 @@ from oauth_mw.protocols import Store
 from oauth_mw.tokens.cache import POLL_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
+STRANGE = ("check ended", "check unknown", "introspect unknown", "revoke unknown")
 # One a second, as Retry-After says. Where polls of the log hang, a request does not wait for that of another, so the
 # end of an outage may show only after RETRY_SECONDS and two timeouts, of two seconds at most.
 ATTEMPTS = 6
@@ -39,14 +42,23 @@ class Service:
             "issue": self.issue,
             "revoke": lambda: self.revoke(self.doomed),
             "change": lambda: self.change("changed " * 20),
+            "check ended": lambda: self.check(self.ended),
+            "check unknown": lambda: self.check(self.unknown),
+            "introspect unknown": lambda: self.introspect(self.unknown),
+            "revoke unknown": lambda: self.revoke(self.unknown),
         }
 
     def prepare(self) -> None:
         """A client and its tokens: one cached, one not yet seen here, one to be revoked, and one that was."""
         assert self._insist(self._register) == DONE
         assert [self._insist(self.issue) for _ in range(4)] == [DONE] * 4
-        self.cached, self.unseen, self.doomed, self.ended = self.issued
+        self.knows(self.issued)
         assert self._insist(lambda: self.revoke(self.ended)) == self._insist(lambda: self.check(self.cached)) == DONE
+
+    def knows(self, issued: list[str]) -> None:
+        """These tokens are those that it is asked about."""
+        self.cached, self.unseen, self.doomed, self.ended = issued
+        self.unknown = self.unseen[:-1] + ("A" if self.unseen[-1] != "A" else "B")
 
     def close(self) -> None:
         """The app first: as long as it lives, a thread of its own opens connections again to follow the log."""
@@ -67,7 +79,7 @@ class Service:
     def ask_all(self, operations: Iterable[str] = (), *, at_once: bool = False) -> dict[str, str]:
         """Do some of them, or all; one after the other, or where each has to wait, all at the same time."""
         self.later()
-        operations = list(operations or self._verbs)
+        operations = list(operations or READS | WRITES)
         with ThreadPoolExecutor(len(operations) if at_once else 1) as pool:
             return dict(zip(operations, pool.map(self.ask, operations), strict=True))
 
@@ -88,7 +100,7 @@ class Service:
         except StoreUnavailable:
             return UNAVAILABLE
         except AdminError:
-            pass  # the time before it was done, but told too late
+            pass  # it was done the time before, and answered too late
         return DONE
 
     def issue(self) -> str:
@@ -110,7 +122,7 @@ class Service:
         return judged(answer, "MARKER tester read")
 
     def document(self, path: str) -> str:
-        """One that others read: their way to our keys."""
+        """What other services read: their way to our keys."""
         started = time.monotonic()
         answer = CheckedApp(self._app).get(path, status="*")
         self.slowest = max(self.slowest, time.monotonic() - started)

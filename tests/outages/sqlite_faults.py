@@ -6,19 +6,16 @@ import resource
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from faults import READS, WRITES, Fault
+from sites import SQLiteSite
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
-from sqlite_site import SQLiteSite
-
-Strikes = Callable[[SQLiteSite], AbstractContextManager[object]]
 
 # Full
-
 
 FILLINGS = [
     "INSERT INTO oauth_mw_tokens VALUES (x'ffffffff' || randomblob(28), 0, '', 0, 0, 0, NULL)",
@@ -75,7 +72,6 @@ def no_room(site: SQLiteSite) -> Iterator[None]:
 
 # Locked
 
-
 SQL = """
 import sqlite3, sys, time
 database = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -95,7 +91,7 @@ os.kill(os.getpid(), signal.SIGSTOP)
 
 @contextmanager
 def kept(site: SQLiteSite) -> Iterator[None]:
-    """Another process came first after all connections had been closed, and keeps even readers out."""
+    """After all connections had been closed, another process came first. It keeps even readers out."""
     site.store.close()
     with site.neighbour(SQL, "PRAGMA locking_mode=EXCLUSIVE", "BEGIN EXCLUSIVE"):
         yield
@@ -104,37 +100,26 @@ def kept(site: SQLiteSite) -> Iterator[None]:
 # Taken away
 
 
-def files(site: SQLiteSite) -> list[Path]:
-    """The database comes first: whoever finds none finds nothing."""
-    return sorted(site.folder.glob("oauth.db*"))
-
-
-def remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def files(site: SQLiteSite, pattern: str = "oauth.db*") -> list[Path]:
+    return sorted(site.folder.glob(pattern))
 
 
 @contextmanager
-def removed(site: SQLiteSite, what: Callable[[SQLiteSite], list[Path]]) -> Iterator[None]:
-    """Gone for good; mended by a copy that was made before."""
+def removed(site: SQLiteSite) -> Iterator[None]:
+    """The folder is gone for good; mended by a copy that was made before."""
     with site.sql() as database, closing(sqlite3.connect(f"{site.folder}.copy")) as copy:
         database.backup(copy)
-    for path in what(site):
-        remove(path)
+    shutil.rmtree(site.folder)
     yield
-    site.folder.mkdir(exist_ok=True)
-    for path in files(site):
-        remove(path)
+    site.folder.mkdir()
     Path(f"{site.folder}.copy").rename(site.path)
 
 
 @contextmanager
-def moved(site: SQLiteSite, what: Callable[[SQLiteSite], list[Path]]) -> Iterator[None]:
-    """Moved away, and back."""
+def moved(site: SQLiteSite, pattern: str = "oauth.db*") -> Iterator[None]:
+    """Moved away, the database first: what finds no database makes nothing of the rest. And back."""
     site.aside.mkdir()
-    paths = what(site)
+    paths = files(site, pattern)
     for path in paths:
         path.rename(site.aside / path.name)
     yield
@@ -145,11 +130,11 @@ def moved(site: SQLiteSite, what: Callable[[SQLiteSite], list[Path]]) -> Iterato
 @contextmanager
 def replaced(site: SQLiteSite, make: Callable[[Path], object]) -> Iterator[None]:
     """Something else has taken the place."""
-    with moved(site, files):
+    with moved(site):
         make(site.path)
         yield
         for path in files(site):
-            remove(path)
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def other_database(path: Path) -> None:
@@ -158,7 +143,6 @@ def other_database(path: Path) -> None:
 
 
 # Damaged
-
 
 DAMAGE = """
 import os, sqlite3, sys
@@ -205,20 +189,14 @@ def garbled(site: SQLiteSite) -> Iterator[None]:
         database.execute("UPDATE oauth_mw_clients SET record = substr(record, 2)")
 
 
-def folder(site: SQLiteSite) -> list[Path]:
-    return [site.folder]
-
-
 SQLITE = {
     "full": Fault(full, WRITES, at_start=True),
     "no room on the disk": Fault(no_room, WRITES, at_start=True),
     "locked": Fault(lambda site: site.neighbour(SQL, "BEGIN EXCLUSIVE"), WRITES, waits=True, at_start=True),
     "turn of a stopped process": Fault(lambda site: site.neighbour(TURN), WRITES, waits=True, at_start=True),
     "kept by another process": Fault(kept, waits=True, at_start=True),
-    "files removed": Fault(partial(removed, what=files)),
-    "database moved": Fault(partial(moved, what=lambda site: [site.path])),
-    "folder removed": Fault(partial(removed, what=folder)),
-    "folder moved": Fault(partial(moved, what=folder)),
+    "database moved": Fault(partial(moved, pattern="oauth.db")),
+    "folder removed": Fault(removed),
     "another database": Fault(partial(replaced, make=other_database)),
     "a text": Fault(partial(replaced, make=lambda path: path.write_text("no database " * 99))),
     "an empty file": Fault(partial(replaced, make=Path.touch)),

@@ -1,9 +1,10 @@
-"""What comes and goes between two requests is nobody's concern."""
+"""What comes and goes between two requests fails none of them."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -13,16 +14,18 @@ from faults import READS, WRITES, killed, on_servers, stopped
 from postgres_faults import MOVED, between
 from redis_faults import keys_moved
 from service import DONE, REFUSED, UNAVAILABLE
+from sqlite_faults import files, moved
 
 from helpers.engines_base import wait_until
-from helpers.jwts import FORMS, forms
+from helpers.jwts import forms
 from oauth_mw import open_store
 
 ALL_DONE = dict.fromkeys(READS | WRITES, DONE)
+over_a_network = pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
 
 
 @pytest.fixture
-def service(service, site):
+def service(service):
     """One that has several connections."""
     assert set(service.ask_all(["introspect"] * 4, at_once=True).values()) == {DONE}
     return service
@@ -37,14 +40,14 @@ def test_after_a_restart_no_request_fails(site, service, end):
     assert service.ask_all() == ALL_DONE
 
 
-@pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
+@over_a_network
 def test_after_all_connections_were_cut_no_request_fails(site, service):
     site.network.cut()
 
     assert service.ask_all() == ALL_DONE
 
 
-@pytest.mark.parametrize("engine", on_servers("postgresql over a network", "redis over a network"))
+@over_a_network
 def test_requests_that_arrive_while_another_finds_the_server_back_wait_for_it(site, service):
     with stopped(site):
         service.later()
@@ -53,6 +56,15 @@ def test_requests_that_arrive_while_another_finds_the_server_back_wait_for_it(si
 
     with site.network.late(0.1), ThreadPoolExecutor(4) as pool:
         assert set(pool.map(service.ask, ["cached check"] * 4)) == {DONE}
+
+
+@over_a_network
+def test_several_questions_of_one_request_have_one_timeout_together(site, service, timeout):
+    with site.network.late(0.45 * timeout):
+        started = time.monotonic()
+        service.ask("revoke")
+
+        assert time.monotonic() - started < 1.6 * timeout
 
 
 @pytest.mark.parametrize("engine", on_servers("postgresql"))
@@ -73,29 +85,47 @@ def is_gone(raw):
     return False
 
 
+@pytest.mark.parametrize("engine", on_servers("redis"))
+def test_requests_under_way_do_not_mind_that_the_store_lets_go_of_its_connections(service):
+    with ThreadPoolExecutor(4) as pool:
+        asked = [pool.submit(service.ask, "introspect") for _ in range(20)]
+        while not all(each.done() for each in asked):
+            service.store.close()
+
+    assert {each.result() for each in asked} == {DONE}
+
+
 # Another store
 
 
 @contextmanager
 def another_schema(site):
     with between(site, *MOVED), site.raw() as raw:
-        raw(f"CREATE SCHEMA {site.schema} AUTHORIZATION ordinary")
+        raw(f"CREATE SCHEMA {site.name} AUTHORIZATION ordinary")
         yield
-        raw(f"DROP SCHEMA {site.schema} CASCADE")
+        raw(f"DROP SCHEMA {site.name} CASCADE")
 
 
 @contextmanager
 def other_keys(site):
     with keys_moved(site), site.admin() as admin:
         yield
-        admin.delete(*(name for name in admin.scan_iter() if site.prefix in name.decode() and name[:5] != b"aside"))
+        admin.delete(*(name for name in admin.scan_iter() if site.name in name.decode() and name[:5] != b"aside"))
 
 
-ANOTHER = {"postgresql": another_schema, "redis": other_keys}
+@contextmanager
+def other_files(site):
+    with moved(site):
+        yield
+        for path in files(site):
+            path.unlink()
 
 
-@pytest.mark.parametrize("form", [FORMS["opaque"], *forms("jwt", "jwt, uncached", slow=True)])
-@pytest.mark.parametrize("engine", on_servers())
+ANOTHER = {"sqlite": other_files, "postgresql": another_schema, "redis": other_keys}
+
+
+@pytest.mark.parametrize("form", [*forms("opaque"), *forms("jwt, uncached", slow=True)])
+@pytest.mark.parametrize("engine", on_servers(*ANOTHER))
 def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine, form):
     with ANOTHER[engine](site):
         open_store(site.url, create=True).close()
