@@ -5,43 +5,20 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from hosting import KINDS, Server, running
+from hosting import Server, running
 from node_scripts import install
-from odd_clients import ODD_CLIENTS, add_odd_clients
 
 REPORTED = 8000
 
-# One of each family; the others run with the slow tests.
+# One of each family; the others, which have the parser of one of these, run with the slow tests.
 IN_EVERY_RUN = ("gunicorn-preload", "waitress", "uwsgi")
-# These have the parser of another one, and are run by hand.
-BY_HAND = ("gunicorn", "wsgiref")
-# This one reads, decodes and limits requests for ASGI before they are WSGI, and has tests of its own.
-APART = ("hypercorn",)
+SLOW = ("gunicorn-gthread", "gunicorn-gevent", "uwsgi-threads")
 
 
-def _marks(name: str) -> list[pytest.MarkDecorator]:
-    if name in IN_EVERY_RUN:
-        return []
-    return [pytest.mark.long if name in BY_HAND else pytest.mark.slow]
-
-
-@pytest.fixture(
-    scope="session",
-    params=[pytest.param(name, marks=_marks(name)) for name in KINDS if name not in APART],
-)
+@pytest.fixture(scope="session", params=[*IN_EVERY_RUN, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Every kind of server in turn, each one started once for all tests."""
     with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The server that stock clients call, with clients whose credentials are hard to send."""
-    folder = tmp_path_factory.mktemp("service")
-    add_odd_clients(folder)
-    with running("waitress", folder) as started:
-        started.confidential.update(secret for _, secret in ODD_CLIENTS.values())
         yield started
 
 

@@ -7,26 +7,38 @@ import importlib.util
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import sysconfig
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from links import family
 
+from helpers.engines_base import free_port, wait_until
 from oauth_mw import admin, open_store
 
 HERE = Path(__file__).parent
-START_SECONDS = 30
+START_SECONDS = 60
 STOP_SECONDS = 10
 
 # Characters that a form or a URL would encode stand in none of these.
 SECRETS = {"alpha": "Zr8kQ2vX9mB4tR8wZ1nC", "beta": "Hw5pL7cD3xN6jF2yV9gS"}
+# Ids and secrets that hold what forms, URLs and shells take for something else, by what is odd about them. An id that
+# clients may send raw cannot hold a colon (RFC 7617 §2).
+ODD_CLIENTS = {
+    "percent": ("a%41", "kq%2Fvx%41mz%zrt%25w9"),
+    "plus": ("a+b", "kq+vxmz++rtw+97+hyn+"),
+    "space": ("a b", "kq vx mz rtw  97 hyn"),
+    "colon": ("a-b", "kq:vx::mzrtw:97:hyn:"),
+    "ampersand": ("a&b=c", "kq&vx=mz&&rtw=97&hyn"),
+    "slash": ("a/b", "kq/vx//mz/rtw/97/hyn"),
+    "all": ("%+ &/=?#", "%+ :&/=?#;,@!$'\"\\<>%20~"),
+}
+CLIENTS = {**SECRETS, **dict(ODD_CLIENTS.values())}
 OPTIONS: dict[str, object] = {
     "public_paths": ["/health", "/public", "/public/*"],
     "required_scopes": [["*", "/admin/*", "admin"]],
@@ -75,8 +87,8 @@ class Kind:
 
 
 KINDS = {
-    "gunicorn": Kind(gunicorn("-w4"), processes=4, keeps_alive=False),
-    "gunicorn-preload": Kind(gunicorn("-w4", "--preload"), processes=4, keeps_alive=False),
+    "gunicorn": Kind(gunicorn("-w2"), processes=2, keeps_alive=False),
+    "gunicorn-preload": Kind(gunicorn("-w2", "--preload"), processes=2, keeps_alive=False),
     "gunicorn-gthread": Kind(gunicorn("-kgthread", "--threads=8")),
     "gunicorn-gevent": Kind(gunicorn("-kgevent")),
     "waitress": Kind(waitress, module="waitress"),
@@ -89,10 +101,14 @@ KINDS = {
 }
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+each_parser = pytest.mark.parametrize(
+    "server",
+    ["gunicorn-preload", "waitress", "uwsgi", pytest.param("wsgiref", marks=pytest.mark.long)],
+    indirect=True,
+    scope="session",
+)
+forking = pytest.mark.parametrize("server", ["gunicorn-preload", "uwsgi"], indirect=True, scope="session")
+by_waitress = pytest.mark.parametrize("server", ["waitress"], indirect=True, scope="session")
 
 
 @dataclass
@@ -104,7 +120,7 @@ class Server:
     port: int
     store_url: str
     process: subprocess.Popen[bytes]
-    confidential: set[str] = field(default_factory=lambda: set(SECRETS.values()))
+    confidential: set[str] = field(default_factory=lambda: set(CLIENTS.values()))
 
     @property
     def kind(self) -> Kind:
@@ -113,6 +129,10 @@ class Server:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def workers(self) -> set[int]:
+        """The processes that the first one started, and those that these did."""
+        return family(self.process.pid) - {self.process.pid}
 
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
@@ -130,15 +150,19 @@ class Server:
     def stop(self) -> bool:
         """End the whole process group, paused workers included; false when it had to be killed."""
         for number in (signal.SIGTERM, signal.SIGCONT):
-            _signal(self.process.pid, number)
+            self._signal(number)
         try:
             self.process.wait(STOP_SECONDS)
             return True
         except subprocess.TimeoutExpired:
             return False
         finally:
-            _signal(self.process.pid, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
 
     def check_output(self) -> None:
         """Nothing went wrong behind the answers, and nothing confidential was written (L-01, L-02)."""
@@ -148,29 +172,12 @@ class Server:
         assert leaked == 0, f"{self.name} wrote {leaked} tokens or secrets"
 
 
-def _signal(group: int, number: int) -> None:
-    try:
-        os.killpg(group, number)
-    except ProcessLookupError:
-        pass
-
-
-def needs(kind: Kind) -> None:
-    if importlib.util.find_spec(kind.module) is None:
-        pytest.skip(f"{kind.module} is not installed: it has no wheel for this Python or platform")
-
-
-def store_in(folder: Path) -> str:
-    return f"sqlite:///{folder / 'oauth.db'}"
-
-
 def prepare_store(url: str) -> None:
-    """A store with the clients ``alpha`` and ``beta``."""
-    store = open_store(url, create=True)
-    for client_id, secret in SECRETS.items():
-        if store.find_client(client_id) is None:
-            admin.add_client(store, client_id, scope="read write", client_id=client_id, secret=secret)
-    store.close()
+    """A store with the clients of these tests."""
+    with closing(open_store(url, create=True)) as store:
+        for client_id, secret in CLIENTS.items():
+            if store.find_client(client_id) is None:
+                admin.add_client(store, client_id, scope="read write", client_id=client_id, secret=secret)
 
 
 @contextmanager
@@ -181,8 +188,9 @@ def running(name: str, folder: Path, *, port: int = 0, **options: object) -> Ite
 
     :param port: where options name it; 0 is any.
     """
-    needs(KINDS[name])
-    url = str(options.get("store", store_in(folder)))
+    if importlib.util.find_spec(KINDS[name].module) is None:
+        pytest.skip(f"{KINDS[name].module} is not installed: it has no wheel for this Python or platform")
+    url = str(options.get("store", f"sqlite:///{folder}/oauth.db"))
     prepare_store(url)
     server = _start(name, folder, port or free_port(), {**OPTIONS, **options, "store": url})
     try:
@@ -212,10 +220,9 @@ def _start(name: str, folder: Path, port: int, settings: dict[str, object]) -> S
             start_new_session=True,
         )
     server = Server(name, folder, port, str(settings["store"]), process)
-    deadline = time.monotonic() + START_SECONDS
-    while not server.is_ready():
-        if process.poll() is not None or time.monotonic() > deadline:
-            server.stop()
-            pytest.fail(f"{name} did not start:\n{server.output()}")
-        time.sleep(0.05)
+    with suppress(TimeoutError):
+        wait_until(lambda: process.poll() is not None or server.is_ready(), name, START_SECONDS)
+    if not server.is_ready():
+        server.stop()
+        pytest.fail(f"{name} did not start:\n{server.output()}")
     return server

@@ -7,15 +7,19 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
+from itertools import count
 
 from hosting import Server
-from operating import Operator
 from wire import GRANT, Answer, ask, basic, bearer, issue, revoke
 
-PATIENCE_SECONDS = 20.0
+from helpers.changes import remove_key
+from helpers.engines_base import wait_until
+from oauth_mw import admin, open_store
+from oauth_mw.protocols import Store
+
 THREADS = 4
 
 
@@ -46,13 +50,6 @@ class Load:
 
     def statuses(self, since: float = 0.0) -> set[int]:
         return {record.status for record in self.since(since)}
-
-
-def wait_until(reached: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
-    deadline = time.monotonic() + seconds
-    while not reached():
-        assert time.monotonic() < deadline, "it did not come to it in time"
-        time.sleep(0.005)
 
 
 @contextmanager
@@ -103,37 +100,65 @@ def cached_everywhere(server: Server, load: Load) -> set[int]:
         accepted = [record.process for record in load.records if record.status == 200]
         return len({process for process in accepted if accepted.count(process) > 1}) >= server.kind.processes
 
-    wait_until(reached)
+    wait_until(reached, "every worker")
     return load.processes(200)
 
 
 def kill_and_wait_for_another(server: Server, load: Load, victim: int) -> None:
     killed = time.monotonic()
     os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(load.processes(200, killed) - {victim}) >= server.kind.processes)
+    wait_until(lambda: len(load.processes(200, killed) - {victim}) >= server.kind.processes, "another worker")
 
 
-def check_ended_within(server: Server, event: str, bound: float) -> None:
+def remove_keys(store: Store, client_id: str) -> None:
+    for record in store.read_keys().keys:
+        remove_key(store, record.kid)
+
+
+# What an operator does, in another process than the server's.
+ENDS: dict[str, Callable[[Store, str], object]] = {
+    "revoke-all": admin.revoke_all_tokens,
+    "disable": admin.disable_client,
+    "delete": admin.delete_client,
+    "retire": remove_keys,
+}
+_numbers = count()
+
+
+def new_client(server: Server, **fields: object) -> tuple[str, str]:
+    """A client that a test may end; its id and secret."""
+    with closing(open_store(server.store_url)) as store:
+        client, secret = admin.add_client(store, "new", scope="read", client_id=f"client-{next(_numbers)}", **fields)
+    server.confidential.add(secret)
+    return client.client_id, secret
+
+
+def check_ended_within(
+    server: Server, event: str | Callable[[str, str], object], bound: float, **fields: object
+) -> None:
     """End the tokens of a new client, and see that every worker refuses them from then on (R-01).
 
-    :param event: ``revoke`` at the endpoint, or what an operator does in another process.
+    :param event: ``revoke`` at the endpoint, a name in :data:`ENDS`, or what is done to the client's id and token.
     :param bound: seconds after the event from which each request is judged.
+    :param fields: of the client.
     """
-    with Operator(server.store_url) as operator:
-        operator("add", f"client-{event}", secret := "Vb3nM6kT9wX2cR5yJ8sD")
-        token = issue(server, f"client-{event}", secret)
-        server.confidential.add(secret)
-        with using(server, token) as load:
-            workers = cached_everywhere(server, load)
-            if event == "revoke":
-                assert revoke(server, token, f"client-{event}", secret).status == 200
-            else:
-                operator(*([event] if event == "retire" else [event, f"client-{event}"]))
-            late = time.monotonic() + bound
-            wait_until(lambda: load.processes(401, late) >= workers and len(load.since(late)) > 10 * len(workers))
-
+    client_id, secret = new_client(server, **fields)
+    token = issue(server, client_id, secret)
+    with using(server, token) as load, issuing(server, "beta") as issues:
+        workers = cached_everywhere(server, load)
+        if callable(event):
+            event(client_id, token)
+        elif event == "revoke":
+            assert revoke(server, token, client_id, secret).status == 200
+        else:
+            with closing(open_store(server.store_url)) as store:
+                ENDS[event](store, client_id)
+        late = time.monotonic() + bound
+        wait_until(
+            lambda: load.processes(401, late) >= workers and len(load.since(late)) > 20 * len(workers), "refusals"
+        )
     assert load.statuses(late) == {401}
-    assert load.statuses() == {200, 401}
+    assert load.statuses() == {200, 401} and issues.statuses() == {200}
 
 
 def check_killed_workers(server: Server, bound: float) -> None:
@@ -144,7 +169,7 @@ def check_killed_workers(server: Server, bound: float) -> None:
             kill_and_wait_for_another(server, load, victim)
         revoke(server, token)
         late = time.monotonic() + bound
-        wait_until(lambda: len(load.processes(401, late)) >= server.kind.processes)
+        wait_until(lambda: len(load.processes(401, late)) >= server.kind.processes, "refusals")
     # A connection may break while its worker is killed; nothing else goes wrong.
     assert load.statuses() <= {200, 401, 0} and issues.statuses() <= {200, 0}
     assert load.statuses(late) == {401}

@@ -9,10 +9,9 @@ from typing import Any
 from urllib.parse import quote_plus
 
 import pytest
-from hosting import Server
-from odd_clients import ODD_CLIENTS
+from hosting import ODD_CLIENTS, SECRETS, Server, by_waitress
 
-pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
+pytestmark = [by_waitress, pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")]
 
 GRANT = ("-d", "grant_type=client_credentials")
 every_client = pytest.mark.parametrize(("client_id", "secret"), ODD_CLIENTS.values(), ids=ODD_CLIENTS)
@@ -23,37 +22,37 @@ def curl(*arguments: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, timeout=20).stdout
 
 
-def token_of(service: Server, *arguments: str) -> str:
-    answer: dict[str, Any] = json.loads(curl(f"{service.url}/oauth/token", *GRANT, *arguments))
-    service.confidential.add(answer["access_token"])
+def token_of(server: Server, *arguments: str) -> str:
+    answer: dict[str, Any] = json.loads(curl(f"{server.url}/oauth/token", *GRANT, *arguments))
+    server.confidential.add(answer["access_token"])
     return str(answer["access_token"])
 
 
-def caller(service: Server, token: str) -> str:
-    return str(json.loads(curl("-H", f"Authorization: Bearer {token}", f"{service.url}/whoami"))["client_id"])
+def caller(server: Server, token: str) -> str:
+    return str(json.loads(curl("-H", f"Authorization: Bearer {token}", f"{server.url}/whoami"))["client_id"])
 
 
 @every_client
 def test_curl_with_basic_credentials_or_a_form_gets_and_uses_a_token(
-    service: Server, client_id: str, secret: str
+    server: Server, client_id: str, secret: str
 ) -> None:
     basic = [("-u", f"{client_id}:{secret}"), ("-u", f"{quote_plus(client_id)}:{quote_plus(secret)}")]
     form = ("--data-urlencode", f"client_id={client_id}", "--data-urlencode", f"client_secret={secret}")
-    assert [caller(service, token_of(service, *way)) for way in (*basic, form)] == [client_id] * 3
+    assert [caller(server, token_of(server, *way)) for way in (*basic, form)] == [client_id] * 3
 
 
 @every_client
 def test_curl_that_asks_without_credentials_first_is_led_to_basic(
-    service: Server, client_id: str, secret: str
+    server: Server, client_id: str, secret: str
 ) -> None:
-    headers = service.folder / "headers"
-    token_of(service, "--anyauth", "-u", f"{client_id}:{secret}", "-D", str(headers))
+    headers = server.folder / "headers"
+    token_of(server, "--anyauth", "-u", f"{client_id}:{secret}", "-D", str(headers))
     assert [line[9:12] for line in headers.read_text().splitlines() if line.startswith("HTTP/")] == ["401", "200"]
 
 
-def test_curl_revokes_its_token(service: Server) -> None:
-    user = ("-u", ":".join(ODD_CLIENTS["plain"]))
-    token = token_of(service, *user)
-    assert curl(*user, "-d", f"token={token}", "-w", "%{http_code}", f"{service.url}/oauth/revoke") == "200"
-    protected = ("-H", f"Authorization: Bearer {token}", f"{service.url}/whoami")
-    assert curl("-o", str(service.folder / "body"), "-w", "%{http_code}", *protected) == "401"
+def test_curl_revokes_its_token(server: Server) -> None:
+    user = ("-u", f"alpha:{SECRETS['alpha']}")
+    token = token_of(server, *user)
+    assert curl(*user, "-d", f"token={token}", "-w", "%{http_code}", f"{server.url}/oauth/revoke") == "200"
+    protected = ("-H", f"Authorization: Bearer {token}", f"{server.url}/whoami")
+    assert curl("-o", str(server.folder / "body"), "-w", "%{http_code}", *protected) == "401"

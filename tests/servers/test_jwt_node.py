@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
-import requests
 from hosting import SECRETS, Server, free_port, running
 from node_scripts import answering, run
-from wire import GRANT
+from wire import issue
 
+from helpers.engines_base import wait_until
 from oauth_mw import open_store
 from oauth_mw.keys.keypair import ALGORITHMS, make
 from oauth_mw.keys.ring import KeyRing
 
 pytestmark = pytest.mark.node
-
-ELSEWHERE = "https://other.example"
-TURN_SECONDS = 20
 
 
 @pytest.fixture(scope="module", params=ALGORITHMS)
@@ -28,12 +26,6 @@ def issuer(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     options = {"token_format": "jwt", "signing_algorithm": request.param, "issuer": f"http://127.0.0.1:{port}"}
     with running("waitress", tmp_path_factory.mktemp(request.param), port=port, **options) as started:
         yield started
-
-
-def issue(server: Server) -> str:
-    answer = requests.post(f"{server.url}/oauth/token", GRANT, auth=("alpha", SECRETS["alpha"]), timeout=10).json()
-    server.confidential.add(answer["access_token"])
-    return str(answer["access_token"])
 
 
 def test_oauth4webapi_finds_gets_checks_introspects_and_revokes_a_token(installed: Path, issuer: Server) -> None:
@@ -49,43 +41,27 @@ def test_oauth4webapi_finds_gets_checks_introspects_and_revokes_a_token(installe
     assert (answer["active"], answer["refused"]["error"]) == (False, "invalid_token")
 
 
-def test_jose_checks_a_token(installed: Path, issuer: Server) -> None:
+def test_jose_checks_tokens_and_sees_that_another_key_signs(installed: Path, issuer: Server) -> None:
     with answering(installed, "jwt-jose", issuer.url, issuer.url) as check:
-        good = check(issue(issuer))
-        changed = check(issue(issuer)[:-10] + "A" * 10)
+        old = issue(issuer)
+        first, changed = check(old), check(old[:-10] + "A" * 10)
+        add_key(issuer, first["header"]["alg"])
+        # Workers look for keys once a second.
+        wait_until(lambda: issue(issuer).partition(".")[0] != old.partition(".")[0], "another key")
+        second, again = check(issue(issuer)), check(old)
 
-    assert (good["header"]["typ"], good["payload"]["client_id"]) == ("at+jwt", "alpha")
+    assert (first["header"]["typ"], first["payload"]["client_id"]) == ("at+jwt", "alpha")
     assert changed == {"error": "ERR_JWS_SIGNATURE_VERIFICATION_FAILED"}
+    assert (second["payload"]["sub"], again) == ("alpha", first)
+    assert second["header"]["kid"] != first["header"]["kid"]
 
 
 def test_jose_refuses_a_token_for_another(installed: Path, issuer: Server) -> None:
-    with answering(installed, "jwt-jose", issuer.url, ELSEWHERE) as check:
+    with answering(installed, "jwt-jose", issuer.url, "https://other.example") as check:
         assert check(issue(issuer)) == {"error": "ERR_JWT_CLAIM_VALIDATION_FAILED"}
 
 
-def test_jose_sees_that_another_key_signs(installed: Path, issuer: Server) -> None:
-    with answering(installed, "jwt-jose", issuer.url, issuer.url) as check:
-        old = issue(issuer)
-        first = check(old)
-        add_key(issuer, first["header"]["alg"])
-        second = next_from_another_key(issuer, old)
-        answers = [check(second), check(old)]
-
-    assert [answer["payload"]["sub"] for answer in answers] == ["alpha", "alpha"]
-    assert answers[0]["header"]["kid"] != answers[1]["header"]["kid"] == first["header"]["kid"]
-
-
 def add_key(server: Server, algorithm: str) -> None:
-    store = open_store(server.store_url)
-    ring = KeyRing(store, time.time, time.monotonic, algorithm=algorithm, lifetime=None, lead=0, secret=None)
-    assert ring.add(make(algorithm), at_once=True)
-    store.close()
-
-
-def next_from_another_key(server: Server, old: str) -> str:
-    """The first token that another key has signed: workers look for keys once a second."""
-    deadline = time.monotonic() + TURN_SECONDS
-    while (token := issue(server)).partition(".")[0] == old.partition(".")[0]:
-        assert time.monotonic() < deadline, "no other key signs"
-        time.sleep(0.1)
-    return token
+    with closing(open_store(server.store_url)) as store:
+        ring = KeyRing(store, time.time, time.monotonic, algorithm=algorithm, lifetime=None, lead=0, secret=None)
+        assert ring.add(make(algorithm), at_once=True)

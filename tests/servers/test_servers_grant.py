@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from hosting import Server
-from wire import GRANT, ask, basic, bearer, issue, revoke, wire
+from hosting import Server, each_parser
+from wire import GRANT, Wire, ask, basic, bearer, issue, raw, revoke
+
+pytestmark = each_parser
 
 
 def test_request_without_token_gets_a_bearer_challenge(server: Server) -> None:  # B-01
@@ -37,7 +39,6 @@ def test_scope_rule_refuses_with_403(server: Server) -> None:  # S-11
 
 @pytest.mark.parametrize("path", ["/whoami", "/oauth/token", "/oauth/revoke", "/public", "/admin//x"])
 def test_answer_to_head_has_no_body(server: Server, path: str) -> None:  # H-16
-    with wire(server) as connection:
-        connection.send(f"HEAD {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        connection.finish()
+    with Wire(server) as connection:
+        connection.send(raw("HEAD", path), finish=True)
         assert connection.rest().endswith(b"\r\n\r\n")

@@ -2,92 +2,65 @@
 
 from __future__ import annotations
 
-import secrets
 import time
-from collections.abc import Callable, Iterator
-from itertools import count
+from contextlib import closing
 
 import pytest
-from hosting import Server
-from load import cached_everywhere, issuing, using, wait_until
-from operating import Operator
-from wire import ask, basic, bearer, revoke
+from click.testing import CliRunner
+from hosting import Server, forking
+from load import check_ended_within, issuing, new_client
+from wire import ask, bearer, issue, revoke
+
+from helpers.engines_base import wait_until
+from oauth_mw import admin, open_store
+from oauth_mw.cli import main
 
 ROUNDS = 10
-_numbers = count()
+EVENTS = [(event, 1) for event in ("revoke", "revoke-all", "disable", "delete")]
 
 
-@pytest.fixture(scope="session")
-def operator(server: Server) -> Iterator[Operator]:
-    with Operator(server.store_url) as process:
-        yield process
+@pytest.mark.parametrize(("event", "rounds"), [*EVENTS, pytest.param("revoke", ROUNDS, marks=pytest.mark.slow)])
+def test_ended_token_is_refused_by_every_worker_at_once_each_time(server: Server, event: str, rounds: int) -> None:
+    for _ in range(rounds):  # R-01
+        check_ended_within(server, event, 0)
 
 
-Client = tuple[str, str]
+def secret_id(server: Server, client_id: str) -> str:
+    with closing(open_store(server.store_url)) as store:
+        return admin.get_client(store, client_id).secrets[0].secret_id
 
 
-@pytest.fixture(scope="session")
-def make_client(server: Server, operator: Operator) -> Callable[[], Client]:
-    """Register a client that this test may end; its id and secret."""
-
-    def make() -> Client:
-        client_id, secret = f"client-{next(_numbers)}", secrets.token_hex(20)
-        server.confidential.add(secret)
-        operator("add", client_id, secret)
-        return client_id, secret
-
-    return make
+COMMANDS = {
+    "token revoke": lambda server, client_id: ["token", "revoke"],
+    "token revoke-all": lambda server, client_id: ["token", "revoke-all", client_id],
+    "client disable": lambda server, client_id: ["client", "disable", client_id],
+    "client delete": lambda server, client_id: ["client", "delete", client_id, "--yes"],
+    "secret revoke": lambda server, client_id: [
+        *("secret", "revoke", client_id, secret_id(server, client_id), "--and-tokens")
+    ],
+}
 
 
-def token_of(server: Server, client: Client) -> str:
-    form = {"grant_type": "client_credentials"}
-    return str(ask(server, "POST", "/oauth/token", basic(*client), form).json["access_token"])
+@forking
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_what_a_command_ended_is_refused_by_every_worker_at_once(server, command):
+    def run(client_id: str, token: str) -> None:
+        words = ["--store", server.store_url, *command(server, client_id)]
+        done = CliRunner().invoke(main, words, input=token)
+        assert done.exit_code == 0, done.output
+        assert not [each for each in (token, *server.confidential) if each in done.output]
+
+    check_ended_within(server, run, 0)
 
 
-EVENTS = ["revoke", "revoke-all", "disable", "delete"]
-
-
-def end(server: Server, operator: Operator, event: str, client: Client, token: str) -> None:
-    """End the token: itself at the endpoint, or with all others of its client from another process."""
-    if event == "revoke":
-        form = {"token": token}
-        assert ask(server, "POST", "/oauth/revoke", basic(*client), form).status == 200
-    else:
-        operator(event, client[0])
-
-
-def check_no_stale_accept(server: Server, operator: Operator, event: str, client: Client) -> None:
-    """Every request begun after the event is refused, by every worker; nothing fails meanwhile."""
-    token = token_of(server, client)
-    with using(server, token) as load, issuing(server, "beta") as issues:
-        workers = cached_everywhere(server, load)
-        end(server, operator, event, client, token)
-        ended = time.monotonic()
-        wait_until(lambda: load.processes(401, ended) >= workers and len(load.since(ended)) > 20 * len(workers))
-    assert load.statuses(ended) == {401}
-    assert load.statuses() == {200, 401}
-    assert issues.statuses() == {200}
-
-
-@pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("rounds", [1, pytest.param(ROUNDS, marks=pytest.mark.slow)])
-def test_ended_token_is_refused_by_every_worker_at_once_each_time(
-    server: Server, operator: Operator, make_client: Callable[[], Client], event: str, rounds: int
-) -> None:  # R-01
-    for _ in range(rounds):
-        check_no_stale_accept(server, operator, event, make_client())
-
-
-def test_end_of_all_tokens_parts_those_issued_before_from_those_after(
-    server: Server, operator: Operator, make_client: Callable[[], Client]
-) -> None:
-    client = make_client()
-    with issuing(server, *client, threads=3) as issues:
-        wait_until(lambda: len(issues.records) > 20)
+def test_end_of_all_tokens_parts_those_issued_before_from_those_after(server: Server) -> None:
+    client = new_client(server)
+    with issuing(server, *client, threads=3) as issues, closing(open_store(server.store_url)) as store:
+        wait_until(lambda: len(issues.records) > 20, "tokens")
         begun = time.monotonic()
-        operator("revoke-all", client[0])
+        admin.revoke_all_tokens(store, client[0])
         ended = time.monotonic()
-        wait_until(lambda: len(issues.since(ended)) > 20)
+        wait_until(lambda: len(issues.since(ended)) > 20, "tokens")
     assert issues.statuses() == {200}
     before = [record.token for record in issues.records if record.ended < begun]
     after = [record.token for record in issues.since(ended)]
@@ -96,6 +69,6 @@ def test_end_of_all_tokens_parts_those_issued_before_from_those_after(
 
 
 def test_revocation_of_one_token_leaves_the_others(server: Server) -> None:
-    tokens = [token_of(server, client) for client in [("alpha", None), ("alpha", None), ("beta", None)]]
+    tokens = [issue(server, client_id) for client_id in ("alpha", "alpha", "beta")]
     revoke(server, tokens[0])
     assert [ask(server, "GET", "/whoami", bearer(token)).status for token in tokens] == [401, 200, 200]

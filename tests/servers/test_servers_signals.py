@@ -8,38 +8,33 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from hosting import Server
-from links import family
-from wire import FORM, basic, bearer, issue, wire
+from hosting import SECRETS, Server, prepare_store
+from wire import GRANT_BODY, Wire, bearer, get, token_request
 
-from helpers.engines import Postgres, Redis
+from helpers.support import echo, issue
+from helpers.wsgi_client import CheckedApp
+from oauth_mw import OAuthMiddleware
 
 pytestmark = pytest.mark.slow
 
-ENGINES = {"postgresql": Postgres, "redis": Redis}
 AT_ONCE_SECONDS = 5  # an idle worker takes half a second; one that gets no signals is killed after thirty
 
 
-def raw(method: str, path: str, headers: dict[str, str], body: str = "") -> bytes:
-    fields = {"Host": "localhost", "Content-Type": FORM, "Content-Length": str(len(body)), **headers}
-    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items()), "", body]
-    return "\r\n".join(lines).encode()
-
-
-@pytest.mark.parametrize("kind", ENGINES)
+@pytest.mark.parametrize("places", ["postgres", "redis"])
 def test_a_server_whose_first_requests_came_at_once_ends_when_it_is_told_to(
-    start: Callable[..., Server], kind: str
+    start: Callable[..., Server], places: str, request: pytest.FixtureRequest
 ) -> None:
-    with ENGINES[kind]() as engine, ExitStack() as stack:
-        token = issue(start("wsgiref", store=engine.url))
-        server = start("gunicorn-gevent", store=engine.url)
+    with request.getfixturevalue(places).fresh() as url, ExitStack() as stack:
+        prepare_store(url)
+        token = issue(CheckedApp(OAuthMiddleware(echo, store=url)), "alpha", SECRETS["alpha"])
+        server = start("gunicorn-gevent", store=url)
         server.confidential.add(token)
-        (worker,) = family(server.process.pid) - {server.process.pid}
-        connections = [stack.enter_context(wire(server)) for _ in range(8)]
+        (worker,) = server.workers()
+        connections = [stack.enter_context(Wire(server)) for _ in range(8)]
         os.kill(worker, signal.SIGSTOP)
         for first, second in zip(connections[::2], connections[1::2], strict=True):
-            first.send(raw("POST", "/oauth/token", basic(), "grant_type=client_credentials"))
-            second.send(raw("GET", "/whoami", bearer(token)))
+            first.send(token_request(f"Content-Length: {len(GRANT_BODY)}"))
+            second.send(get("/whoami", f"Authorization: {bearer(token)['Authorization']}"))
         os.kill(worker, signal.SIGCONT)
         answers = [connection.answer() for connection in connections]
         server.process.terminate()

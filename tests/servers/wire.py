@@ -6,10 +6,10 @@ import base64
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from hosting import SECRETS, Server
@@ -39,19 +39,28 @@ class Answer:
 
 
 class Wire:
-    """One connection. Every wait is bounded: a server that hangs is a test that fails."""
+    """One connection; a context manager. Every wait is bounded: a server that hangs is a test that fails."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=HANG_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def send(self, data: bytes) -> None:
-        self.socket.sendall(data)
+    def __enter__(self) -> Self:
+        return self
 
-    def finish(self) -> None:
-        """Tell the server that nothing more will come."""
-        self.socket.shutdown(socket.SHUT_WR)
+    def __exit__(self, *exc_info: object) -> None:
+        self.socket.close()
+
+    def send(self, data: bytes, *, finish: bool = False) -> None:
+        """Also where the server hangs up before all of it was sent: its answer is there all the same.
+
+        :param finish: tell the server that nothing more will come.
+        """
+        with suppress(OSError):
+            self.socket.sendall(data)
+            if finish:
+                self.socket.shutdown(socket.SHUT_WR)
 
     def answer(self, method: str = "GET") -> Answer | None:
         """The next answer; ``None`` when the server closed the connection without one."""
@@ -67,32 +76,16 @@ class Wire:
     def rest(self) -> bytes:
         """What else comes until the server closes the connection."""
         pieces = []
-        try:
+        with suppress(ConnectionError):
             while piece := self.socket.recv(65536):
                 pieces.append(piece)
-        except ConnectionError:
-            pass
         return b"".join(pieces)
-
-
-@contextmanager
-def wire(server: Server) -> Iterator[Wire]:
-    connection = Wire(server)
-    try:
-        yield connection
-    finally:
-        connection.socket.close()
 
 
 def exchange(server: Server, data: bytes, *, finish: bool = False) -> Answer | None:
     """Send ``data`` over a connection of its own; with ``finish``, say that nothing more comes. The answer, if any."""
-    with wire(server) as connection:
-        try:
-            connection.send(data)
-            if finish:
-                connection.finish()
-        except OSError:
-            pass  # refused before all of it was read: the answer is there all the same
+    with Wire(server) as connection:
+        connection.send(data, finish=finish)
         return connection.answer()
 
 
@@ -142,6 +135,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 GRANT = {"grant_type": "client_credentials"}
+GRANT_BODY = urlencode(GRANT)
 
 
 def issue(server: Server, client_id: str = "alpha", secret: str | None = None) -> str:
@@ -154,13 +148,15 @@ def revoke(server: Server, token: str, client_id: str = "alpha", secret: str | N
     return ask(server, "POST", "/oauth/revoke", basic(client_id, secret), {"token": token})
 
 
-def token_request(*lines: str, body: str = "grant_type=client_credentials", client_id: str = "alpha") -> bytes:
-    """The bytes of a token request with ``lines`` as the header lines that say how long its body is."""
-    head = [
-        "POST /oauth/token HTTP/1.1",
-        "Host: localhost",
-        f"Authorization: {basic(client_id)['Authorization']}",
-        f"Content-Type: {FORM}",
-        *lines,
-    ]
-    return "\r\n".join([*head, "", body]).encode("latin-1")
+def raw(method: str, path: str, *lines: str, body: str = "") -> bytes:
+    """The bytes of a request; ``lines`` are those of its head beside ``Host``."""
+    return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", body]).encode("latin-1")
+
+
+def get(path: str, *lines: str) -> bytes:
+    return raw("GET", path, *lines)
+
+
+def token_request(*lines: str, body: str = GRANT_BODY, path: str = "/oauth/token") -> bytes:
+    """A token request of ``alpha`` with ``lines`` as the header lines that say how long its body is."""
+    return raw("POST", path, f"Authorization: {basic()['Authorization']}", f"Content-Type: {FORM}", *lines, body=body)
