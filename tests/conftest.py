@@ -13,8 +13,8 @@ import pytest
 from hypothesis import settings
 from webtest import TestApp
 
-from helpers.builders import EVERYWHERE, SPANNING, STORE_SUITE
-from helpers.store_urls import NAMED_BY, PostgresPlaces, RedisPlaces, places, spanning_places, why_no_wheel, why_not
+from helpers.builders import SPANNING, STORE_SUITE
+from helpers.store_urls import PostgresPlaces, RedisPlaces, places, why_not
 from helpers.support import SECRET, HandClock, echo, issue, middleware
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import admin, open_store
@@ -45,7 +45,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         suite = metafunc.module.__name__.startswith("test_store_")
         slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in SPANNING]
         metafunc.parametrize(
-            "store_kind", [*STORE_SUITE, *slow] if suite else getattr(metafunc.module, "STORE_KINDS", EVERYWHERE)
+            "store_kind", [*STORE_SUITE, *slow] if suite else getattr(metafunc.module, "STORE_KINDS", ["sqlite"])
         )
 
 
@@ -53,42 +53,36 @@ def _names(names: str | tuple[str, ...]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else names
 
 
+def _shared(kind: str) -> Iterator[Any]:
+    """What all tests share, with its ``url``. A test that does it harm starts one of its own."""
+    if reason := why_not(kind):
+        pytest.skip(reason)
+    with places(kind) as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresPlaces]:
-    """A PostgreSQL that all tests share, with its ``url``. A test that does it harm starts one of its own."""
-    yield from _server("postgresql")
+    """A PostgreSQL."""
+    yield from _shared("postgresql")
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisPlaces]:
-    """A Redis that all tests share, with its ``url``. A test that does it harm starts one of its own."""
-    yield from _server("redis")
+    """A Redis."""
+    yield from _shared("redis")
 
 
 @pytest.fixture(scope="session")
 def redis_sentinels() -> Iterator[RedisPlaces]:
-    """A Redis primary and its replica, watched over by Sentinels, that all tests share."""
-    yield from _servers("redis+sentinel")
+    """A Redis primary and its replica, watched over by Sentinels."""
+    yield from _shared("redis+sentinel")
 
 
 @pytest.fixture(scope="session")
 def redis_cluster() -> Iterator[RedisPlaces]:
-    """A Redis Cluster that all tests share."""
-    yield from _servers("redis+cluster")
-
-
-def _servers(kind: str) -> Iterator[RedisPlaces]:
-    if reason := why_no_wheel("redis"):
-        pytest.skip(reason)
-    with spanning_places(kind) as servers:
-        yield servers
-
-
-def _server(kind: str) -> Iterator[Any]:
-    if reason := why_not(kind):
-        pytest.skip(reason)
-    with places(kind) as server:
-        yield server
+    """A Redis Cluster."""
+    yield from _shared("redis+cluster")
 
 
 @pytest.fixture
@@ -105,23 +99,23 @@ def redis_url(redis: RedisPlaces) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture
-def spanning_url(store_kind: str, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The store URL of a key prefix of the test's own."""
-    fixtures = {"redis+sentinel": "redis_sentinels", "redis+cluster": "redis_cluster"}
-    shared: RedisPlaces = request.getfixturevalue(fixtures[store_kind])
-    with shared.fresh() as url:
-        yield url
+# The kinds that have places, and the fixtures of those.
+SHARED = {
+    "postgresql": "postgres",
+    "redis": "redis",
+    "redis+sentinel": "redis_sentinels",
+    "redis+cluster": "redis_cluster",
+}
 
 
 @pytest.fixture
-def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) -> str:
+def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[str]:
     """Where nothing is yet. ``@pytest.mark.parametrize("store_kind", ["sqlite"])`` says of which kinds."""
-    if store_kind in NAMED_BY:
-        return request.getfixturevalue({"postgresql": "postgres_url", "redis": "redis_url"}[store_kind])
-    if store_kind in SPANNING:
-        return request.getfixturevalue("spanning_url")
-    return {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/oauth.db"}[store_kind]
+    if store_kind in SHARED:
+        with request.getfixturevalue(SHARED[store_kind]).fresh() as url:
+            yield url
+    else:
+        yield {"memory": "memory://", "sqlite": f"sqlite:///{tmp_path}/oauth.db"}[store_kind]
 
 
 @pytest.fixture

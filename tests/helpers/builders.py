@@ -14,9 +14,8 @@ from oauth_mw.model import Client, ClientSecret, LogPage, Revocation, TokenRecor
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.denylist import load_denylist
 
-# The kinds of stores that the shared suite, tests/test_store_*.py, runs over; those that any other test runs over.
+# The kinds of stores that the shared suite, tests/stores/contract/test_store_*.py, runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
-EVERYWHERE = ["sqlite"]
 # Several servers that take each other's place: the suite runs over these too where slow tests run.
 SPANNING = ["redis+sentinel", "redis+cluster"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.

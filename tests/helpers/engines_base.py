@@ -12,10 +12,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from helpers import engine_supervisor as warden
 
@@ -139,7 +140,7 @@ class Engine:
             self._warden.wait(DEADLINE)
         self._warden = None
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> Self:
         try:
             self.start()
         except BaseException:
@@ -149,3 +150,24 @@ class Engine:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+class Group:
+    """Several servers that belong together; a context manager. ``_start`` enters each of them on ``_opened``."""
+
+    def __init__(self) -> None:
+        self._opened = ExitStack()
+
+    def _start(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self._opened.close()
+            raise
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._opened.close()

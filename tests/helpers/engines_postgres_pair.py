@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from types import TracebackType
 
-from helpers.engines_base import wait_until
+from helpers.engines_base import Group, wait_until
 from helpers.engines_postgres import Postgres
 from helpers.postgres_raw import Raw
 
@@ -17,13 +16,14 @@ SETTINGS = {
 }
 
 
-class Pair:
+class Pair(Group):
     """Two servers; a commit on the primary waits for the standby. A context manager.
 
     :param settings: of both.
     """
 
     def __init__(self, **settings: object) -> None:
+        super().__init__()
         self.primary, self.standby = (Postgres(**{**SETTINGS, **settings}) for _ in range(2))
         hosts = "&".join(f"host=127.0.0.1:{node.port}" for node in (self.primary, self.standby))
         self.url = f"postgresql+psycopg://tests@/postgres?{hosts}&target_session_attrs=read-write"
@@ -46,15 +46,8 @@ class Pair:
         self.standby.run("pg_ctl", "promote", "-w", "-D", self.standby.data)
         self.primary, self.standby = self.standby, self.primary
 
-    def __enter__(self) -> Pair:
-        try:
-            self.primary.start()
-            self.join()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.standby.close()
-        self.primary.close()
+    def _start(self) -> None:
+        for node in (self.primary, self.standby):
+            self._opened.callback(node.close)
+        self.primary.start()
+        self.join()

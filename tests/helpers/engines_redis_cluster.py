@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from itertools import combinations
-from types import TracebackType
 from typing import Any
 
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.crc import key_slot
 
-from helpers.engines_base import wait_until
+from helpers.engines_base import Group, wait_until
 from helpers.engines_redis import Redis
 
 NODE_TIMEOUT = 1500
 
 
-class Cluster:
+class Cluster(Group):
     """``Cluster(appendonly="yes")``; up in some three seconds.
 
     :param node_timeout: milliseconds after which a node that does not answer is replaced.
@@ -28,26 +27,18 @@ class Cluster:
     def __init__(self, primaries: int = 3, node_timeout: int = NODE_TIMEOUT, **settings: object) -> None:
         self._primaries = primaries
         self._settings = {"cluster_enabled": "yes", "cluster_node_timeout": node_timeout, **settings}
-        self._opened = ExitStack()
+        super().__init__()
         self.nodes: list[Redis] = []
         self.url = ""
 
-    def __enter__(self) -> Cluster:
-        try:
-            for _ in range(2 * self._primaries):
-                self.nodes.append(self._opened.enter_context(Redis(**self._settings)))
-            self._join()
-            wait_until(self.is_well, "the cluster")
-        except BaseException:
-            self._opened.close()
-            raise
+    def _start(self) -> None:
+        for _ in range(2 * self._primaries):
+            self.nodes.append(self._opened.enter_context(Redis(**self._settings)))
+        self._join()
+        wait_until(self.is_well, "the cluster")
         hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         login = f":{self._settings['requirepass']}@" if "requirepass" in self._settings else ""
         self.url = f"redis+cluster://{login}{hosts}"
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._opened.close()
 
     def _join(self) -> None:
         primaries, replicas = self.nodes[: self._primaries], self.nodes[self._primaries :]

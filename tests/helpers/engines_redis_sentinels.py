@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, suppress
-from types import TracebackType
+from contextlib import suppress
 from typing import Any
 
 import redis
 
-from helpers.engines_base import Engine, package_folder, wait_until
+from helpers.engines_base import Engine, Group, package_folder, wait_until
 from helpers.engines_redis import Redis
 
 SERVICE = "tokens"
@@ -43,7 +42,7 @@ class Sentinel(Engine):
         return False
 
 
-class Sentinels:
+class Sentinels(Group):
     """``Sentinels()``; up in some two seconds.
 
     :param down_after: milliseconds after which a primary that does not answer is replaced.
@@ -53,29 +52,21 @@ class Sentinels:
     def __init__(self, down_after: int = DOWN_AFTER, count: int = 3, **settings: object) -> None:
         self._settings = settings
         self._down_after, self._count = down_after, count
-        self._opened = ExitStack()
+        super().__init__()
         self.nodes: list[Redis] = []
         self.sentinels: list[Sentinel] = []
         self.url = ""
 
-    def __enter__(self) -> Sentinels:
-        try:
-            self.nodes.append(self._opened.enter_context(Redis(**self._settings)))
-            primary = self.nodes[0].port
-            self.nodes.append(self._opened.enter_context(Redis(replicaof=f"127.0.0.1 {primary}", **self._settings)))
-            for _ in range(self._count):
-                sentinel = Sentinel(primary, self._count // 2 + 1, self._down_after)
-                self.sentinels.append(self._opened.enter_context(sentinel))
-            wait_until(self.is_well, "the Sentinels")
-        except BaseException:
-            self._opened.close()
-            raise
+    def _start(self) -> None:
+        self.nodes.append(self._opened.enter_context(Redis(**self._settings)))
+        primary = self.nodes[0].port
+        self.nodes.append(self._opened.enter_context(Redis(replicaof=f"127.0.0.1 {primary}", **self._settings)))
+        for _ in range(self._count):
+            sentinel = Sentinel(primary, self._count // 2 + 1, self._down_after)
+            self.sentinels.append(self._opened.enter_context(sentinel))
+        wait_until(self.is_well, "the Sentinels")
         hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
         self.url = f"redis+sentinel://{hosts}/{SERVICE}"
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._opened.close()
 
     def is_well(self) -> bool:
         """Every Sentinel knows the others, and a primary with a replica."""

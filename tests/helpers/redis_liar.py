@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Lock, Thread
-from types import TracebackType
+from threading import Lock
 from typing import Any, BinaryIO
 
 from redis import Connection
 from redis.exceptions import NoScriptError, RedisError, ResponseError
+
+from helpers.relay import Listener
 
 Answer = Callable[[list[bytes]], Any]
 
@@ -19,36 +20,19 @@ class Raw(bytes):
     """Bytes that are sent as they are."""
 
 
-class Liar:
-    """A context manager.
-
+class Liar(Listener):
+    """
     :param answer: gives the reply to a command: bytes, a number, ``None``, a list of these, an error, or :class:`Raw`.
     """
 
     def __init__(self, answer: Answer) -> None:
+        super().__init__()
         self.answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
 
-    def _serve(self) -> None:
-        with suppress(OSError):  # the end
-            while True:
-                caller, _ = self._listener.accept()
-                caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                Thread(target=self._talk, args=(caller,), daemon=True).start()
-
-    def _talk(self, caller: socket.socket) -> None:
+    def _connect(self, caller: socket.socket) -> None:
         with caller, caller.makefile("rb") as file, suppress(OSError, ValueError, RedisError):
             while command := _command(file):
                 caller.sendall(encoded(self.answer(command)))
-
-    def __enter__(self) -> Liar:
-        Thread(target=self._serve, daemon=True).start()
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
 
 class Through:

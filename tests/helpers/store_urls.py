@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -24,6 +24,8 @@ def why_no_wheel(kind: str) -> str:
 
 def why_not(kind: str) -> str:
     """Why the tests have no server of this kind; empty when they have one."""
+    if kind not in NAMED_BY:
+        return why_no_wheel(kind.partition("+")[0])
     reason = "" if os.environ.get(NAMED_BY[kind]) else why_no_wheel(kind)
     return reason and f"{reason}: name a server by {NAMED_BY[kind]}"
 
@@ -82,25 +84,30 @@ class RedisPlaces:
 
 @contextmanager
 def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
-    """Places on the server that the environment names, or on a new one."""
-    if kind == "redis":
-        from helpers.engines_redis import Redis as Engine
+    """Places on the server that the environment names, or on new ones.
 
-        on = RedisPlaces
-    else:
-        from helpers.engines_postgres import Postgres as Engine
+    Of several servers of Redis none takes another's place, however busy the machine is.
+    """
+    import redis
 
-        on = PostgresPlaces
-    engine = None if os.environ.get(NAMED_BY[kind]) else Engine()
-    try:
-        if engine:
-            engine.start()
-        found = on(engine.url if engine else os.environ[NAMED_BY[kind]])
-        yield found
-        found.close()
-    finally:
-        if engine:
-            engine.close()
+    from helpers.engines_redis import Redis
+    from helpers.engines_redis_cluster import Cluster
+    from helpers.engines_redis_sentinels import Sentinels
+
+    with ExitStack() as stack:
+        if named := os.environ.get(NAMED_BY.get(kind, "")):
+            yield stack.enter_context(closing((PostgresPlaces if kind == "postgresql" else RedisPlaces)(named)))
+        elif kind == "postgresql":
+            yield stack.enter_context(own_postgres_places())
+        elif kind == "redis":
+            yield stack.enter_context(closing(RedisPlaces(stack.enter_context(Redis()).url)))
+        elif kind == "redis+cluster":
+            cluster = stack.enter_context(Cluster(node_timeout=5_000))
+            admin = redis.RedisCluster("127.0.0.1", cluster.nodes[0].port)
+            yield stack.enter_context(closing(RedisPlaces(cluster.url, admin)))
+        else:
+            sentinels = stack.enter_context(Sentinels(down_after=5_000))
+            yield stack.enter_context(closing(RedisPlaces(sentinels.url, redis.Redis(port=sentinels.nodes[0].port))))
 
 
 @contextmanager
@@ -110,24 +117,6 @@ def own_postgres_places() -> Iterator[PostgresPlaces]:
 
     with Postgres() as engine, closing(PostgresPlaces(engine.url)) as found:
         yield found
-
-
-@contextmanager
-def spanning_places(kind: str) -> Iterator[RedisPlaces]:
-    """Places on several servers of Redis, none of which takes another's place however busy the machine is."""
-    import redis
-
-    if kind == "redis+cluster":
-        from helpers.engines_redis_cluster import Cluster
-
-        with Cluster(node_timeout=5_000) as cluster:
-            with closing(redis.RedisCluster("127.0.0.1", cluster.nodes[0].port)) as admin:
-                yield RedisPlaces(cluster.url, admin)
-    else:
-        from helpers.engines_redis_sentinels import Sentinels
-
-        with Sentinels(down_after=5_000) as sentinels, closing(redis.Redis(port=sentinels.nodes[0].port)) as admin:
-            yield RedisPlaces(sentinels.url, admin)
 
 
 def _name() -> str:
