@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from hosting import Server, running
-from node_scripts import install
 
 REPORTED = 8000
 
@@ -16,22 +14,14 @@ SLOW = ("gunicorn-gthread", "gunicorn-gevent", "uwsgi-threads")
 
 
 @pytest.fixture(scope="session", params=[*IN_EVERY_RUN, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request, tmp_path_factory):
     """Every kind of server in turn, each one started once for all tests."""
     with running(request.param, tmp_path_factory.mktemp(request.param)) as started:
         yield started
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the Node scripts and the packages that they use."""
-    folder = tmp_path_factory.mktemp("node")
-    install(folder)
-    return folder
-
-
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+def start(tmp_path):
     """Start a server of the kind ``name`` for one test alone; again in the same folder, over the same store."""
     with ExitStack() as stack:
         yield lambda name, **options: stack.enter_context(running(name, tmp_path, **options))

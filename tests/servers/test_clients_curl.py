@@ -33,24 +33,20 @@ def caller(server: Server, token: str) -> str:
 
 
 @every_client
-def test_curl_with_basic_credentials_or_a_form_gets_and_uses_a_token(
-    server: Server, client_id: str, secret: str
-) -> None:
+def test_curl_with_basic_credentials_or_a_form_gets_and_uses_a_token(server, client_id, secret):
     basic = [("-u", f"{client_id}:{secret}"), ("-u", f"{quote_plus(client_id)}:{quote_plus(secret)}")]
     form = ("--data-urlencode", f"client_id={client_id}", "--data-urlencode", f"client_secret={secret}")
     assert [caller(server, token_of(server, *way)) for way in (*basic, form)] == [client_id] * 3
 
 
 @every_client
-def test_curl_that_asks_without_credentials_first_is_led_to_basic(
-    server: Server, client_id: str, secret: str
-) -> None:
+def test_curl_that_asks_without_credentials_first_is_led_to_basic(server, client_id, secret):
     headers = server.folder / "headers"
     token_of(server, "--anyauth", "-u", f"{client_id}:{secret}", "-D", str(headers))
     assert [line[9:12] for line in headers.read_text().splitlines() if line.startswith("HTTP/")] == ["401", "200"]
 
 
-def test_curl_revokes_its_token(server: Server) -> None:
+def test_curl_revokes_its_token(server):
     user = ("-u", f"alpha:{SECRETS['alpha']}")
     token = token_of(server, *user)
     assert curl(*user, "-d", f"token={token}", "-w", "%{http_code}", f"{server.url}/oauth/revoke") == "200"

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from hosting import ODD_CLIENTS, SECRETS, Server, by_waitress
+from hosting import ODD_CLIENTS, SECRETS, by_waitress
 from oauthlib.oauth2 import BackendApplicationClient
 from oauthlib.oauth2.rfc6749.errors import InvalidClientError
 from requests_oauthlib import OAuth2Session
@@ -17,14 +17,14 @@ AUTHLIB = [("requests_client.OAuth2Session", odd) for odd in ODD_CLIENTS] + [("h
 
 
 @pytest.fixture(autouse=True)
-def over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+def over_http(monkeypatch):
     """The clients' own switches for tests without TLS."""
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
 
 
 @pytest.fixture(params=["requests-oauthlib, header", "requests-oauthlib, body"])
-def fetch(request: pytest.FixtureRequest, server: Server) -> Any:
+def fetch(request, server):
     """Fetch a token of a client; the session, and the token."""
 
     def fetch(client_id: str, secret: str, **options: Any) -> tuple[OAuth2Session, Any]:
@@ -40,13 +40,13 @@ def fetch(request: pytest.FixtureRequest, server: Server) -> Any:
 
 
 @pytest.mark.parametrize(("client_id", "secret"), ODD_CLIENTS.values(), ids=ODD_CLIENTS)
-def test_requests_oauthlib_gets_and_uses_a_token(server: Server, fetch: Any, client_id: str, secret: str) -> None:
+def test_requests_oauthlib_gets_and_uses_a_token(server, fetch, client_id, secret):
     session, token = fetch(client_id, secret)
     assert set(token.scopes) == {"read", "write"}
     assert session.get(f"{server.url}/whoami").json()["client_id"] == client_id
 
 
-def test_oauthlib_gets_the_scope_it_asks_for_and_names_a_wrong_secret_as_invalid_client(fetch: Any) -> None:
+def test_oauthlib_gets_the_scope_it_asks_for_and_names_a_wrong_secret_as_invalid_client(fetch):
     _, token = fetch("alpha", SECRETS["alpha"], scope=["write"])
     assert token.scopes == ["write"]
     with pytest.raises(InvalidClientError):
@@ -57,7 +57,7 @@ def test_oauthlib_gets_the_scope_it_asks_for_and_names_a_wrong_secret_as_invalid
 @pytest.mark.filterwarnings("ignore:The httpx module is deprecated")
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
 @pytest.mark.parametrize(("session", "odd"), AUTHLIB, ids=[" ".join(each) for each in AUTHLIB])
-def test_authlib_gets_uses_introspects_and_revokes_a_token(server: Server, session: str, odd: str, method: str) -> None:
+def test_authlib_gets_uses_introspects_and_revokes_a_token(server, session, odd, method):
     module, _, name = session.partition(".")
     client_id, secret = ODD_CLIENTS[odd]
     make = getattr(import_module(f"authlib.integrations.{module}"), name)

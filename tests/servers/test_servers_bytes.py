@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hosting import Server, each_parser
+from hosting import each_parser
 from wire import FORM, GRANT_BODY, Answer, Wire, basic, exchange, get, issue, raw, refused, token_request
 
 pytestmark = each_parser
@@ -36,9 +36,7 @@ TARGETS = {
 
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
 @pytest.mark.parametrize("targets", TARGETS.values(), ids=TARGETS)
-def test_odd_target_without_token_reaches_the_app_as_a_public_path_at_most(
-    server: Server, method: str, targets: list[str]
-) -> None:  # P-01
+def test_odd_target_without_token_reaches_the_app_as_a_public_path_at_most(server, method, targets):  # P-01
     for target in targets:
         answer = exchange(server, raw(method, target), finish=True)
         # waitress and wsgiref fold a leading "//", uWSGI dot segments, before any app sees them.
@@ -46,7 +44,7 @@ def test_odd_target_without_token_reaches_the_app_as_a_public_path_at_most(
 
 
 @pytest.mark.parametrize("target", ["/public", "/public/x", "/public/%c3%bc"])
-def test_public_path_reaches_the_app(server: Server, target: str) -> None:  # P-04
+def test_public_path_reaches_the_app(server, target):  # P-04
     answer = exchange(server, get(target))
     assert answer and (answer.status, answer.json["marker"], answer.json["client_id"]) == (200, "MARKER", None)
 
@@ -56,14 +54,14 @@ VARIANTS += [f"/oauth/token{end}" for end in ("/", ";a=b", "%00", ".json")]
 
 
 @pytest.mark.parametrize("target", VARIANTS)
-def test_variant_of_the_token_path_is_the_endpoint_or_guarded(server: Server, target: str) -> None:  # P-02
+def test_variant_of_the_token_path_is_the_endpoint_or_guarded(server, target):  # P-02
     answer = exchange(server, token_request("Content-Length: 29", path=target))
     assert refused(answer) or (answer and answer.headers["Cache-Control"] == "no-store" and "expires_in" in answer.json)
     assert not seen_by_app(answer)
 
 
 @pytest.mark.parametrize("order", [("good", "bad"), ("bad", "good"), ("good", "good")], ids=" then ".join)
-def test_several_authorization_lines_are_refused(server: Server, order: tuple[str, str]) -> None:  # B-09
+def test_several_authorization_lines_are_refused(server, order):  # B-09
     tokens = {"good": issue(server), "bad": "x"}
     answer = exchange(server, get("/whoami", *(f"Authorization: Bearer {tokens[word]}" for word in order)))
     assert answer and answer.status in (400, 401)
@@ -83,18 +81,18 @@ LIFTS = [f"{name}: {value}" for value, names in LINES.items() for name in names.
 
 
 @pytest.mark.parametrize("line", LIFTS)
-def test_no_header_lifts_the_guard(server: Server, line: str) -> None:  # P-03, B-11, B-18
+def test_no_header_lifts_the_guard(server, line):  # P-03, B-11, B-18
     answer = exchange(server, get("/whoami", line.format(authorization=f"Bearer {issue(server)}")))
     assert answer and (answer.status, b"MARKER" in answer.body) in ((401, False), (400, False))
 
 
 @pytest.mark.parametrize("path", ["/public", "/whoami"])
-def test_a_header_that_moves_the_root_of_the_app_is_refused(server: Server, path: str) -> None:  # P-08
+def test_a_header_that_moves_the_root_of_the_app_is_refused(server, path):  # P-08
     answer = exchange(server, get(path, "x-vhm-root: /admin", f"Authorization: Bearer {issue(server)}"))
     assert answer and (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-def test_header_does_not_change_who_calls(server: Server) -> None:  # B-18
+def test_header_does_not_change_who_calls(server):  # B-18
     spoofs = ["Client-Id: beta", "Client_Id: beta", "Oauth_Mw.Client_Id: beta", "OAuth-Mw.Client-Id: beta"]
     answer = exchange(server, get("/whoami", f"Authorization: Bearer {issue(server)}", *spoofs))
     assert answer and (answer.status == 400 or answer.json["client_id"] == "alpha")
@@ -140,12 +138,12 @@ ODD = {
 
 
 @pytest.mark.parametrize("request_bytes", ODD.values(), ids=ODD)
-def test_odd_request_is_refused_and_nothing_fails(server: Server, request_bytes: bytes) -> None:
+def test_odd_request_is_refused_and_nothing_fails(server, request_bytes):
     # A-16, B-13, H-02, H-04, H-05, H-12, H-17, T-21
     assert refused(exchange(server, request_bytes, finish=True))
 
 
-def test_body_without_length_is_no_body(server: Server) -> None:  # H-01
+def test_body_without_length_is_no_body(server):  # H-01
     answer = exchange(server, token_request(body=""))
     assert answer and (answer.status, answer.json["error"]) == (400, "invalid_request")
 
@@ -160,24 +158,24 @@ OBLIGING = {
 
 
 @pytest.mark.parametrize(("request_bytes", "obliging"), OBLIGING.values(), ids=OBLIGING)
-def test_several_lengths_never_fail_the_server(server: Server, request_bytes: bytes, obliging: set[str]) -> None:
+def test_several_lengths_never_fail_the_server(server, request_bytes, obliging):
     answer = exchange(server, request_bytes)  # H-02, H-05
     assert refused(answer) or (server.name in obliging and answer and answer.status == 200)
 
 
 @pytest.mark.parametrize("pieces", [[GRANT_BODY], list(GRANT_BODY)], ids=["one chunk", "a chunk for each byte"])
-def test_chunked_body_counts_where_the_server_ends_the_input(server: Server, pieces: list[str]) -> None:  # H-05
+def test_chunked_body_counts_where_the_server_ends_the_input(server, pieces):  # H-05
     answer = exchange(server, token_request(CHUNKED, body=chunked(*pieces)))
     assert answer and answer.status == (200 if server.kind.ends_input else 400)
 
 
-def test_length_spelled_with_an_underscore_is_no_length(server: Server) -> None:  # H-12
+def test_length_spelled_with_an_underscore_is_no_length(server):  # H-12
     answer = exchange(server, token_request("Content-Length: 29", "Content_Length: 3"))
     # uWSGI takes it for a second Content-Length, so that what we see is two joined by a comma.
     assert answer and answer.status == (400 if server.name == "uwsgi" else 200)
 
 
-def test_body_that_comes_byte_by_byte_is_read_to_its_end(server: Server) -> None:  # H-03, H-11
+def test_body_that_comes_byte_by_byte_is_read_to_its_end(server):  # H-03, H-11
     with Wire(server) as connection:
         connection.send(token_request("Content-Length: 29", body=""))
         for letter in GRANT_BODY.encode():
@@ -205,7 +203,7 @@ UNREAD = {
 
 
 @pytest.mark.parametrize("what", UNREAD)
-def test_unread_body_is_never_the_next_request(server: Server, what: str) -> None:  # H-07
+def test_unread_body_is_never_the_next_request(server, what):  # H-07
     request_bytes, status = UNREAD[what]
     with Wire(server) as connection:
         connection.send(request_bytes)
@@ -218,5 +216,5 @@ def test_unread_body_is_never_the_next_request(server: Server, what: str) -> Non
     assert second == ("/public/second" if server.kind.keeps_alive else None) or what != "head alone"
 
 
-def test_next_valid_request_works_after_all_of_these(server: Server) -> None:  # L-06
+def test_next_valid_request_works_after_all_of_these(server):  # L-06
     assert issue(server)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from urllib.parse import urlsplit
 
 import pytest
-from hosting import Server, running
-from links import family, holders
+from hosting import Server, family, holders, running
 from load import check_ended_within, issuing, new_client
 from wire import ask, bearer, issue, revoke
 
@@ -37,7 +35,7 @@ PAIRS = [
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(request, tmp_path_factory):
     """A server over a place of its own on the engine that all tests share. No request times out on a busy machine."""
     name, engine = request.param
     folder = tmp_path_factory.mktemp(name)
@@ -50,7 +48,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
+def threads():
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool
 
@@ -72,9 +70,7 @@ def live(server: Server, number: int) -> tuple[str, list[str | None]]:
     return token, accepted
 
 
-def test_in_parallel_no_token_is_lost_or_doubled_and_no_identity_mixed_up(
-    server: Server, threads: ThreadPoolExecutor
-) -> None:  # B-20, B-21
+def test_in_parallel_no_token_is_lost_or_doubled_and_no_identity_mixed_up(server, threads):  # B-20, B-21
     with closing(open_store(server.store_url)) as store:
         before = store.count_tokens()
         lives = list(threads.map(lambda number: live(server, number), range(LIVES)))
@@ -87,9 +83,7 @@ def test_in_parallel_no_token_is_lost_or_doubled_and_no_identity_mixed_up(
     assert len({token for token, _ in lives}) == issued == LIVES
 
 
-def test_of_parallel_first_jwts_one_makes_the_key_and_every_worker_has_it(
-    server: Server, threads: ThreadPoolExecutor
-) -> None:
+def test_of_parallel_first_jwts_one_makes_the_key_and_every_worker_has_it(server, threads):
     client = new_client(server, token_format="jwt")
     tokens = list(threads.map(lambda number: issue(server, *client), range(4 * THREADS)))
     answers = []
@@ -107,15 +101,13 @@ def test_of_parallel_first_jwts_one_makes_the_key_and_every_worker_has_it(
 
 
 @pytest.mark.parametrize(("event", "token_format"), [("disable", "opaque"), ("revoke", "jwt"), ("retire", "jwt")])
-def test_an_ended_token_is_refused_by_every_worker_within_the_lag(
-    server: Server, event: str, token_format: str
-) -> None:  # R-01
+def test_an_ended_token_is_refused_by_every_worker_within_the_lag(server, event, token_format):  # R-01
     check_ended_within(server, event, 0 if "sqlite" in server.store_url else LAG, token_format=token_format)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="does not show which process has what open")
 @pytest.mark.parametrize("server", PAIRS[1:], indirect=True, ids="-".join)
-def test_no_two_processes_share_a_connection(server: Server, threads: ThreadPoolExecutor) -> None:
+def test_no_two_processes_share_a_connection(server, threads):
     used = set(threads.map(lambda number: ask(server, "GET", "/whoami", bearer(f"{number}")).process, range(64)))
     list(threads.map(lambda number: issue(server), range(32)))
     held = holders(urlsplit(server.store_url).port or 0, family(server.process.pid)).values()
@@ -125,7 +117,7 @@ def test_no_two_processes_share_a_connection(server: Server, threads: ThreadPool
 
 
 @pytest.mark.parametrize("server", [pair for pair in PAIRS if "gevent" in pair[0]], indirect=True, ids="-".join)
-def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server: Server) -> None:
+def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server):
     with issuing(server, "alpha", threads=200) as issues:
         wait_until(lambda: len(issues.records) > 400, "tokens")
     tokens = [record.token for record in issues.records]

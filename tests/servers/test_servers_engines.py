@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 from hosting import Server, running
 from load import Load, cached_everywhere, check_killed_workers, using
 from wire import GRANT, ask, basic, bearer, issue, revoke
 
-from helpers.engines import Engine, Postgres, Redis, wait_until
+from helpers.engines import Postgres, Redis, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +20,7 @@ PAIRS = [*FORKING, ("gunicorn-gevent", "postgresql"), ("waitress", "redis")]
 
 
 @pytest.fixture(scope="module", params=PAIRS, ids="-".join)
-def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Engine]]:
+def pair(request, tmp_path_factory):
     name, kind = request.param
     options = {"revocation_lag_seconds": LAG, "store_timeout_seconds": TIMEOUT}
     with ENGINES[kind]() as engine, running(name, tmp_path_factory.mktemp(name), store=engine.url, **options) as server:
@@ -29,12 +28,12 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def engine(pair: tuple[Server, Engine]) -> Engine:
+def engine(pair):
     return pair[1]
 
 
 @pytest.fixture
-def server(pair: tuple[Server, Engine]) -> Server:
+def server(pair):
     return pair[0]
 
 
@@ -54,9 +53,7 @@ def longest(load: Load) -> float:
 
 
 @pytest.mark.parametrize(("end", "begin"), [("kill", "start"), ("pause", "resume")])
-def test_lost_engine_is_503_and_all_is_well_when_it_is_back(
-    server: Server, engine: Engine, end: str, begin: str
-) -> None:
+def test_lost_engine_is_503_and_all_is_well_when_it_is_back(server, engine, end, begin):
     token = issue(server)
     revoke(server, issue(server))  # a crash may take an issued token along, but nothing older than a revocation
     with using(server, token) as load:
@@ -74,14 +71,12 @@ def test_lost_engine_is_503_and_all_is_well_when_it_is_back(
 
 
 @pytest.mark.parametrize("pair", FORKING, indirect=True, ids="-".join)
-def test_service_goes_on_when_workers_are_killed(server: Server) -> None:
+def test_service_goes_on_when_workers_are_killed(server):
     check_killed_workers(server, LAG)
 
 
 @pytest.mark.parametrize("pair", [("uwsgi", "redis")], indirect=True, ids="-".join)
-def test_each_worker_asks_at_most_twice_per_lag_however_many_requests_it_accepts(
-    server: Server, engine: Engine
-) -> None:
+def test_each_worker_asks_at_most_twice_per_lag_however_many_requests_it_accepts(server, engine):
     from redis import Redis as Driver
 
     def looks() -> int:

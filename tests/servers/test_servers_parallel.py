@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 from itertools import cycle, islice
 
 import pytest
-from hosting import Server
 from wire import ask, bearer, issue
 
 from oauth_mw import open_store
@@ -19,40 +17,29 @@ CLIENTS = ("alpha", "beta")
 
 
 @pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
+def threads():
     with ThreadPoolExecutor(THREADS) as pool:
         yield pool
 
 
-def test_parallel_requests_keep_their_identities(server: Server, threads: ThreadPoolExecutor) -> None:  # B-20
-    tokens = {client_id: issue(server, client_id) for client_id in CLIENTS}
-    calls = list(islice(cycle(CLIENTS), 240))
-    answers = list(threads.map(lambda client_id: ask(server, "GET", "/whoami", bearer(tokens[client_id])), calls))
-    assert [(answer.status, answer.json["client_id"]) for answer in answers] == [(200, call) for call in calls]
-    assert len({answer.process for answer in answers}) >= min(server.kind.processes, 2)
+@pytest.mark.parametrize("kept", [False, True], ids=["new connections", "open connections"])
+def test_parallel_requests_keep_their_identities(server, threads, kept):  # B-20
+    tokens = {"nobody": "x", **{client_id: issue(server, client_id) for client_id in CLIENTS}}
+
+    def call(number):
+        """The client of each request, as whom it was answered, and by which process."""
+        with closing(HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+            for client_id in islice(cycle(tokens), number, number + 30):
+                header = bearer(tokens[client_id])
+                answer = ask(server, "GET", "/whoami", header, connection=connection if kept else None)
+                yield client_id, answer.json.get("client_id", "nobody"), answer.process
+
+    answers = [each for one in threads.map(lambda number: list(call(number)), range(THREADS)) for each in one]
+    assert [expected for expected, *_ in answers] == [client_id for _, client_id, _ in answers]
+    assert kept or len({process for *_, process in answers}) >= min(server.kind.processes, 2)
 
 
-def test_parallel_requests_over_open_connections_keep_their_identities(
-    server: Server, threads: ThreadPoolExecutor
-) -> None:  # B-20
-    tokens = {client_id: issue(server, client_id) for client_id in CLIENTS}
-
-    def call(number: int) -> list[str | None]:
-        connection = HTTPConnection("127.0.0.1", server.port, timeout=10)
-        order = islice(cycle((*CLIENTS, "nobody")), number, number + 30)
-        answers = [
-            ask(server, "GET", "/whoami", bearer(tokens.get(name, "x")), connection=connection) for name in order
-        ]
-        connection.close()
-        return [answer.json.get("client_id", "nobody") for answer in answers]
-
-    expected = [list(islice(cycle((*CLIENTS, "nobody")), number, number + 30)) for number in range(THREADS)]
-    assert list(threads.map(call, range(THREADS))) == expected
-
-
-def test_parallel_issues_give_distinct_working_tokens_each_once_in_the_store(
-    server: Server, threads: ThreadPoolExecutor
-) -> None:  # B-21
+def test_parallel_issues_give_distinct_working_tokens_each_once_in_the_store(server, threads):  # B-21
     calls = list(islice(cycle(CLIENTS), 120))
     with closing(open_store(server.store_url)) as store:
         before = store.count_tokens()

@@ -10,8 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
-from hosting import Server, forking, prepare_store, running
-from links import open_files
+from hosting import Server, forking, open_files, prepare_store, running
 from load import cached_everywhere, check_killed_workers, issuing, using
 from wire import GRANT, Wire, ask, basic, bearer, issue, revoke
 
@@ -36,13 +35,13 @@ def paused(processes: set[int]) -> Iterator[None]:
 
 
 @forking
-def test_service_goes_on_when_workers_are_killed(server: Server) -> None:
+def test_service_goes_on_when_workers_are_killed(server):
     check_killed_workers(server, 0)
 
 
 @forking
 @pytest.mark.parametrize("turn", range(3))
-def test_paused_worker_refuses_what_ended_meanwhile(server: Server, turn: int) -> None:
+def test_paused_worker_refuses_what_ended_meanwhile(server, turn):
     token = issue(server)
     with using(server, token) as load:
         awake = cached_everywhere(server, load)
@@ -56,7 +55,7 @@ def test_paused_worker_refuses_what_ended_meanwhile(server: Server, turn: int) -
 
 
 @pytest.mark.parametrize("server", ["gunicorn-preload"], indirect=True)
-def test_request_that_waited_in_every_paused_worker_is_refused(server: Server) -> None:
+def test_request_that_waited_in_every_paused_worker_is_refused(server):
     token = issue(server)
     with using(server, token) as load:
         workers = cached_everywhere(server, load)
@@ -75,7 +74,7 @@ def test_request_that_waited_in_every_paused_worker_is_refused(server: Server) -
 
 
 @forking
-def test_a_master_that_loads_the_app_and_forks_holds_nothing_of_the_store_open(server: Server) -> None:
+def test_a_master_that_loads_the_app_and_forks_holds_nothing_of_the_store_open(server):
     with using(server, issue(server)) as load, issuing(server, "beta", threads=2):
         workers = cached_everywhere(server, load)
     processes = {*server.workers(), server.process.pid}
@@ -105,7 +104,7 @@ def removed(server: Server) -> Iterator[None]:
 
 
 @forking
-def test_without_its_store_a_server_answers_503_and_acknowledges_no_revocation(server: Server) -> None:  # R-16
+def test_without_its_store_a_server_answers_503_and_acknowledges_no_revocation(server):  # R-16
     token = issue(server)
     with using(server, token) as load:
         workers = cached_everywhere(server, load)
@@ -125,7 +124,7 @@ def test_without_its_store_a_server_answers_503_and_acknowledges_no_revocation(s
 
 
 @forking
-def test_tokens_of_a_store_that_was_exchanged_are_refused(server: Server) -> None:
+def test_tokens_of_a_store_that_was_exchanged_are_refused(server):
     token = issue(server)
     with using(server, token) as load:
         workers = cached_everywhere(server, load)
@@ -138,9 +137,7 @@ def test_tokens_of_a_store_that_was_exchanged_are_refused(server: Server) -> Non
         wait_until(lambda: load.processes(200, back) >= workers, "every worker to see the old one")
 
 
-def test_a_server_that_is_started_again_knows_tokens_and_revocations_or_makes_a_new_store(
-    start: Callable[..., Server],
-) -> None:
+def test_a_server_that_is_started_again_knows_tokens_and_revocations_or_makes_a_new_store(start):
     server = start("gunicorn-preload")
     ended, live = issue(server), issue(server)
     revoke(server, ended)
@@ -174,7 +171,7 @@ def overwrite(path: Path, header: bytes) -> None:
 
 
 @pytest.fixture(scope="module")
-def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def loading(tmp_path_factory):
     """A server whose workers load the app by themselves, with the store in a folder ``data`` of its own."""
     folder = tmp_path_factory.mktemp("gunicorn")
     (folder / "data").mkdir()
@@ -183,9 +180,7 @@ def loading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("break_it", [move_folder_away, overwrite_header])
-def test_workers_that_start_while_the_store_is_away_serve_once_it_is_back(
-    loading: Server, break_it: Callable[[Path], Callable[[], object]]
-) -> None:
+def test_workers_that_start_while_the_store_is_away_serve_once_it_is_back(loading, break_it):
     token, before = issue(loading), loading.workers()
 
     mend = break_it(loading.folder / "data" / "oauth.db")

@@ -20,7 +20,7 @@ EVENTS = [(event, 1) for event in ("revoke", "revoke-all", "disable", "delete")]
 
 
 @pytest.mark.parametrize(("event", "rounds"), [*EVENTS, pytest.param("revoke", ROUNDS, marks=pytest.mark.slow)])
-def test_ended_token_is_refused_by_every_worker_at_once_each_time(server: Server, event: str, rounds: int) -> None:
+def test_ended_token_is_refused_by_every_worker_at_once_each_time(server, event, rounds):
     for _ in range(rounds):
         check_ended_within(server, event, 0)
 
@@ -53,7 +53,7 @@ def test_what_a_command_ended_is_refused_by_every_worker_at_once(server, command
     check_ended_within(server, run, 0)
 
 
-def test_end_of_all_tokens_parts_those_issued_before_from_those_after(server: Server) -> None:
+def test_end_of_all_tokens_parts_those_issued_before_from_those_after(server):
     client = new_client(server)
     with issuing(server, *client, threads=3) as issues, closing(open_store(server.store_url)) as store:
         wait_until(lambda: len(issues.records) > 20, "tokens")
@@ -68,7 +68,7 @@ def test_end_of_all_tokens_parts_those_issued_before_from_those_after(server: Se
     assert {ask(server, "GET", "/whoami", bearer(token)).status for token in after} == {200}
 
 
-def test_revocation_of_one_token_leaves_the_others(server: Server) -> None:
+def test_revocation_of_one_token_leaves_the_others(server):
     tokens = [issue(server, client_id) for client_id in ("alpha", "alpha", "beta")]
     revoke(server, tokens[0])
     assert [ask(server, "GET", "/whoami", bearer(token)).status for token in tokens] == [401, 200, 200]

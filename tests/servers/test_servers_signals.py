@@ -1,14 +1,13 @@
-"""Servers of greenlets end when they are told to, whatever the middleware has started in them."""
+"""Servers of greenlets end at a signal, whatever the middleware has started in them."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from contextlib import ExitStack
 
 import pytest
-from hosting import SECRETS, Server, prepare_store
+from hosting import SECRETS, prepare_store
 from wire import GRANT_BODY, Wire, bearer, get, token_request
 
 from helpers.support import echo, issue
@@ -21,9 +20,7 @@ AT_ONCE_SECONDS = 5  # an idle worker takes half a second; one that gets no sign
 
 
 @pytest.mark.parametrize("places", ["postgres", "redis"])
-def test_a_server_whose_first_requests_came_at_once_ends_when_it_is_told_to(
-    start: Callable[..., Server], places: str, request: pytest.FixtureRequest
-) -> None:
+def test_a_server_whose_first_requests_came_at_once_ends_at_a_signal(start, places, request):
     with request.getfixturevalue(places).fresh() as url, ExitStack() as stack:
         prepare_store(url)
         token = issue(CheckedApp(OAuthMiddleware(echo, store=url)), "alpha", SECRETS["alpha"])
