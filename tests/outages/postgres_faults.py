@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 
 import psycopg
-from faults import WRITES, Fault, killed, late, paused, stopped
+from faults import WRITES, Fault, killed, late, paused
 from sites import POSTGRES_SETTINGS, PostgresSite
 
 from helpers.engines_base import wait_until
@@ -17,7 +17,7 @@ from helpers.engines_base import wait_until
 
 @contextmanager
 def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
-    """Somebody does not end his transaction."""
+    """Another session does not end its transaction."""
     with site.raw() as raw:
         raw("BEGIN")
         for statement in statements:
@@ -59,7 +59,7 @@ def no_slot_left(site: PostgresSite) -> Iterator[None]:
 
 @contextmanager
 def between(site: PostgresSite, before: str, after: str) -> Iterator[None]:
-    """Somebody gives an order, which counts for new sessions, and takes it back."""
+    """An operator gives an order, which counts for new sessions, and takes it back."""
     with site.raw() as raw:
         raw(before.format(site.name))
         try:
@@ -98,7 +98,6 @@ POSTGRES = {
     "paused": Fault(paused, waits=True, at_start=True, rare=True),
     "no slot left": Fault(no_slot_left, at_start=True, rare=True),
     "read-only": Fault(partial(between, before=READ_ONLY[0], after=READ_ONLY[1]), WRITES, at_start=True),
-    "stopped": Fault(stopped, at_start=True, rare=True),
     "a standby": Fault(standby, at_start=True, rare=True),
     "no login": Fault(partial(between, before=NO_LOGIN[0], after=NO_LOGIN[1]), at_start=True, rare=True),
     "schema moved": Fault(partial(between, before=MOVED[0], after=MOVED[1]), rare=True),

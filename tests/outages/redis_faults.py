@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import partial
 
 import redis as driver
-from faults import WRITES, Fault, killed, late, paused, stopped
+from faults import WRITES, Fault, killed, late, paused
 from sites import RedisSite
 
 from helpers.engines_base import free_port, wait_until
 
-# Told by its settings
+# By its settings
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def configured(site: RedisSite, name: str, during: object, after: object, *, ane
 
 @contextmanager
 def replica(site: RedisSite) -> Iterator[None]:
-    """It was told to follow another: it can be read, but what it says may be old."""
+    """It follows another one: it can be read, but what it says may be old."""
     with site.admin() as admin:
         admin.replicaof("127.0.0.1", free_port())
         try:
@@ -94,7 +94,7 @@ def state(admin: driver.Redis) -> str:
 
 @contextmanager
 def busy(site: RedisSite) -> Iterator[None]:
-    """Somebody's script does not end."""
+    """The script of another client does not end."""
     with site.admin() as admin, socket.socket(socket.AF_UNIX) as other:
         admin.config_set("lua-time-limit", 1)
         other.connect(str(site.server.socket))
@@ -159,17 +159,10 @@ REDIS = {
         partial(configured, name="maxclients", during=1, after=10_000, anew=True), at_start=True
     ),
     "a replica": Fault(replica, at_start=True, rare=True),
-    "stopped": Fault(stopped, at_start=True, rare=True),
     "no room on the disk": Fault(disk_full, WRITES, at_start=True, rare=True),
     "writes paused": Fault(writes_paused, waits=True, at_start=True, rare=True),
     "busy with a script": Fault(busy, at_start=True, rare=True),
     "loading": Fault(loading, at_start=True, rare=True),
-    "another password": Fault(
-        partial(configured, name="requirepass", during="another", after="", anew=True), at_start=True, rare=True
-    ),
-    "may forget": Fault(
-        partial(configured, name="maxmemory-policy", during="allkeys-lru", after="noeviction", anew=True), rare=True
-    ),
     "keys moved": Fault(keys_moved, rare=True),
 }
 

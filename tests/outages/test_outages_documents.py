@@ -18,14 +18,14 @@ KEYS, METADATA = "/oauth/jwks", "/.well-known/oauth-authorization-server"
 @every_fault(lambda fault: fault.stops == READS | WRITES and fault.strikes is not writes_paused, only=JWT)
 def test_the_keys_and_the_metadata_are_told_from_memory(service, outage):
     service.later()
-    told = [service.document(KEYS)]
+    answers = [service.document(KEYS)]
     with outage:
-        told += [service.document(KEYS), service.document(METADATA)]
+        answers += [service.document(KEYS), service.document(METADATA)]
         service.later(REFRESH_SECONDS)
-        told += [service.document(KEYS), service.document(METADATA)]
+        answers += [service.document(KEYS), service.document(METADATA)]
     service.later()
 
-    assert [*told, service.document(KEYS)] == [DONE] * 6
+    assert [*answers, service.document(KEYS)] == [DONE] * 6
 
 
 @every_fault(lambda fault: fault.waits, only=JWT)
