@@ -7,11 +7,12 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+
+from helpers.engines_base import free_port, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 START_SECONDS = 30
@@ -59,21 +60,10 @@ def server(script: Path, env: Mapping[str, str]) -> Iterator[str]:
     """The URL at which the script serves, once it listens."""
     port = free_port()
     with process(script, {**env, "PORT": str(port)}) as started:
-        deadline = time.monotonic() + START_SECONDS
-        while not listens(port):
-            ended = started.poll() is not None
-            if ended or time.monotonic() > deadline:
-                started.terminate()
-                raise RuntimeError(f"{script.name} does not serve: {started.communicate(timeout=STOP_SECONDS)}")
-            time.sleep(0.02)
+        wait_until(lambda: started.poll() is not None or listens(port), script.name, START_SECONDS)
+        if started.poll() is not None:
+            raise RuntimeError(f"{script.name} does not serve: {started.communicate()}")
         yield f"http://127.0.0.1:{port}"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def listens(port: int) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import httpx
 import pytest
@@ -14,7 +15,8 @@ from running_example import EXAMPLES, environment, run, server
 
 from oauth_mw import admin, open_store
 
-SERVERS = ["flask_app", "pyramid_app", "bottle_app", "django_app", "falcon_app", "plain_wsgi", "paste_serve"]
+IN_EVERY_RUN = ["flask_app", "paste_serve"]
+SLOW = ["pyramid_app", "bottle_app", "django_app", "falcon_app", "plain_wsgi"]
 OTHERS = ["client.py", "paste_app.ini", "quickstart.py"]
 
 
@@ -39,8 +41,8 @@ class Example:
         return token
 
 
-@pytest.fixture(scope="module", params=SERVERS)
-def example(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
+@pytest.fixture(scope="module", params=[*IN_EVERY_RUN, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def example(request, tmp_path_factory):
     # A copy, because the ini names a store beside itself.
     folder = tmp_path_factory.mktemp(request.param) / "examples"
     shutil.copytree(EXAMPLES, folder, ignore=shutil.ignore_patterns("*.db*"))
@@ -82,17 +84,65 @@ def test_a_path_that_is_not_utf8_reaches_no_view(example):  # P-07
             assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
-def test_the_client_example_calls_it(example):
-    client_id, secret = example.reader
-    env = environment(example.folder, BASE_URL=example.url, CLIENT_ID=client_id, CLIENT_SECRET=secret)
+# The client example
 
-    ended = run([sys.executable, "client.py"], env, example.folder)
+with_flask = pytest.mark.parametrize("example", ["flask_app"], indirect=True)
+CALL_TWICE = """
+import os, client
+api = client.Api(client.BASE_URL, os.environ["CLIENT_ID"], os.environ["CLIENT_SECRET"])
+first, token = api.get("/reports"), api.session.token
+api.session.token = {**token, "expires_at": 1}
+second = api.get("/reports")
+print(first.status_code, second.status_code, api.session.token["access_token"] != token["access_token"])
+"""
 
-    assert ended.stdout == f"reports for {client_id}\n", ended.stderr
+
+@pytest.fixture
+def run_client(example):
+    """Run the client, or other code beside it, against a running example; variables of ``None`` are unset."""
+
+    def call(*arguments: str, **variables: Any) -> CompletedProcess[str]:
+        client_id, secret = example.reader
+        given = {"BASE_URL": example.url, "CLIENT_ID": client_id, "CLIENT_SECRET": secret, **variables}
+        env = environment(example.folder, **{name: value for name, value in given.items() if value is not None})
+        return run([sys.executable, *(arguments or ["client.py"])], env, example.folder)
+
+    return call
+
+
+@with_flask
+def test_the_client_example_calls_it(example, run_client):
+    ended = run_client()
+
+    assert ended.stdout == f"reports for {example.reader[0]}\n", ended.stderr
+
+
+@with_flask
+def test_the_client_asks_anew_when_its_token_has_expired(run_client):
+    ended = run_client("-c", CALL_TWICE)
+
+    assert ended.stdout == "200 200 True\n", ended.stderr
+
+
+FAULTS = {
+    "wrong secret": ({"CLIENT_SECRET": "wrong"}, "invalid_client"),
+    "no credentials": ({"CLIENT_ID": None}, "CLIENT_ID is not set"),
+    "no server": ({"BASE_URL": "http://127.0.0.1:1"}, "Connection refused"),
+    "plain http to another machine": ({"BASE_URL": "http://api.example"}, "insecure_transport"),
+}
+
+
+@with_flask
+@pytest.mark.parametrize(("variables", "words"), FAULTS.values(), ids=FAULTS)
+def test_what_went_wrong_is_one_line_of_the_client(run_client, variables, words):  # A-22
+    ended = run_client(**variables)
+
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    assert words in ended.stderr
 
 
 def test_every_example_is_tested_and_has_under_60_lines():
     shipped = {path.name: path for path in EXAMPLES.iterdir() if path.suffix in (".py", ".ini")}
 
-    assert shipped.keys() == {f"{server}.py" for server in SERVERS} | set(OTHERS)
+    assert shipped.keys() == {f"{server}.py" for server in IN_EVERY_RUN + SLOW} | set(OTHERS)
     assert [name for name, path in shipped.items() if len(path.read_text(encoding="utf-8").splitlines()) >= 60] == []

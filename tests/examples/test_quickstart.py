@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import signal
-import socket
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,13 +45,12 @@ class Quickstart:
         return self.process.returncode, stdout, stderr
 
 
-@contextmanager
-def quickstarts(folder: Path) -> Iterator[Callable[[], Quickstart]]:
-    """Start a copy, because the store lies beside the script, on a port that is free and in another folder."""
-    script = script_in(folder)
+@pytest.fixture(scope="module")
+def start():
+    """Start a copy on a port that is free: the store lies beside the script."""
 
-    def start() -> Quickstart:
-        started = stack.enter_context(process(script, environment(folder, PORT="0")))
+    def start(script: Path) -> Quickstart:
+        started = stack.enter_context(process(script, environment(script.parent, PORT="0")))
         lines = first_lines(started, 2)
         found = ASK.match("\n".join(lines))
         assert found, lines
@@ -66,25 +63,16 @@ def quickstarts(folder: Path) -> Iterator[Callable[[], Quickstart]]:
     signal.signal(signal.SIGINT, before)
 
 
-def script_in(folder: Path) -> Path:
-    beside = folder / "a checkout"
-    beside.mkdir(exist_ok=True)
-    return Path(shutil.copy(EXAMPLES / "quickstart.py", beside))
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[[], Quickstart]]:
-    with quickstarts(tmp_path) as start:
-        yield start
+def copied_to(folder: Path) -> Path:
+    return Path(shutil.copy(EXAMPLES / "quickstart.py", folder))
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
-    with quickstarts(tmp_path_factory.mktemp("running")) as start:
-        yield start()
+def running(tmp_path_factory, start):
+    return start(copied_to(tmp_path_factory.mktemp("a checkout")))
 
 
-@needs_curl
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 @pytest.mark.parametrize("shell", ["sh", "bash"])
 def test_the_two_lines_work_in_a_shell(running, shell, tmp_path):
     if not shutil.which(shell):
@@ -102,41 +90,30 @@ def test_without_a_token_it_is_closed(running, path):  # B-01
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
 
 
-def test_ctrl_c_ends_it_quietly(start):
-    assert start().stop() == (0, "", "")
-
-
 def test_the_store_lies_beside_the_script(running):
     beside = Path(running.process.args[1]).parent
 
     assert {path.name for path in beside.iterdir()} >= {"quickstart.py", ".quickstart.db"}
 
 
-def test_a_later_start_gives_the_same_client_a_new_secret(start):
-    first = start()
-    first.stop()
+def test_ctrl_c_ends_it_quietly_and_a_later_start_gives_the_same_client_a_new_secret(start, tmp_path):
+    script = copied_to(tmp_path)
+    first = start(script)
+    ended = first.stop()
 
-    second = start()
+    second = start(script)
 
+    assert ended == (0, "", "")
     assert second.client_id == first.client_id
     assert (second.token_status(first.secret), second.token_status(second.secret)) == (401, 200)
 
 
-def test_a_port_that_is_taken_is_named_in_one_line(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = str(other.getsockname()[1])
-        with process(script_in(tmp_path), environment(tmp_path, PORT=port)) as refused:
-            stdout, stderr = refused.communicate(timeout=START_SECONDS)
+def test_a_port_that_is_taken_is_named_in_one_line_and_what_runs_is_left_alone(running, tmp_path):
+    port = running.url.rpartition(":")[2]
+
+    with process(copied_to(tmp_path), environment(tmp_path, PORT=port)) as refused:
+        stdout, stderr = refused.communicate(timeout=START_SECONDS)
 
     assert (refused.returncode, stdout, stderr.count("\n")) == (1, "", 1)
     assert f"port {port}" in stderr
-
-
-def test_a_start_that_was_refused_leaves_the_running_one_alone(start, tmp_path):
-    running = start()
-    port = running.url.rpartition(":")[2]
-
-    with process(script_in(tmp_path), environment(tmp_path, PORT=port)) as refused:
-        refused.communicate(timeout=START_SECONDS)
-
-    assert (refused.returncode, running.token_status(running.secret)) == (1, 200)
+    assert running.token_status(running.secret) == 200
