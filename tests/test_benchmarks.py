@@ -18,11 +18,19 @@ def run(program, *arguments):
     return subprocess.run([sys.executable, program, *arguments], capture_output=True, text=True, timeout=300)
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_a_benchmark_says_what_it_takes(program):
-    answer = run(program, "--help")
+def test_each_benchmark_says_what_it_takes():
+    code = """
+import runpy, sys
+for program in sys.argv[1:]:
+    sys.argv = [program, "--help"]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except SystemExit as end:
+        assert not end.code, program
+"""
+    answer = run("-c", f"import sys; sys.path.insert(0, {str(FOLDER)!r}){code}", *PROGRAMS)
 
-    assert (answer.returncode, answer.stderr) == (0, "")
+    assert (answer.returncode, answer.stderr, answer.stdout.count("usage: ")) == (0, "", len(PROGRAMS))
 
 
 def test_the_refusals_of_every_kind_of_client_are_measured():

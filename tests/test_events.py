@@ -48,7 +48,7 @@ def test_every_sink_is_told_in_order(seen):
     assert seen == [("first", ISSUED), ("second", ISSUED)]
 
 
-def test_a_sink_that_fails_fails_nobody_and_is_logged(seen, caplog):
+def test_a_sink_that_fails_is_logged_and_others_go_on(seen, caplog):
     combine([lambda event: 1 / 0, seen.append])(ISSUED)
 
     assert seen == [ISSUED]
@@ -80,33 +80,20 @@ def test_an_event_is_one_line_of_the_log_whatever_is_in_it(caplog):  # H-15
     assert "\n" not in caplog.records[0].getMessage()
 
 
-def test_events_cannot_be_changed():
-    with pytest.raises(AttributeError):
-        ISSUED.scope = "write"
-
-
 def test_a_refusal_is_told_with_its_private_reason(refused, seen):
     refused(InvalidScope("scope not allowed for this client", "tester"))
 
     assert seen == [Refused("tester", "invalid_scope", "scope not allowed for this client")]
 
 
-def test_every_refusal_of_an_outage_is_told_and_the_outage_itself_once_a_minute(refused, seen, ticks):
+def test_every_refusal_of_an_outage_is_told_and_each_reason_once_a_minute(refused, seen, ticks):
     for _ in range(120):
-        refused(StoreUnavailable("down"))
-        ticks.move(1)
-
-    assert len(seen) - len(failures(seen)) == 120
-    assert failures(seen) == [StoreFailed("", "down")] * 2
-
-
-def test_each_reason_of_an_outage_is_told_once_a_minute(refused, seen, ticks):
-    for _ in range(25):
         refused(StoreUnavailable("the file cannot be opened"))
         refused(StoreUnavailable("another version"))
         ticks.move(1)
 
-    assert failures(seen) == [StoreFailed("", "the file cannot be opened"), StoreFailed("", "another version")]
+    assert len(seen) - len(failures(seen)) == 240
+    assert failures(seen) == [StoreFailed("", "the file cannot be opened"), StoreFailed("", "another version")] * 2
 
 
 def test_an_outage_with_ever_new_reasons_is_told_a_bounded_number_of_times_a_minute(refused, seen, ticks):

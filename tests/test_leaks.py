@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import logging
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from helpers.life import spellings
 from helpers.support import SECRET, basic, issue, one_store
 from helpers.wsgi_client import call, make_environ, post_form
-from oauth_mw import AdminError, ConfigError, StoreUnavailable, admin, assembly, open_store
+from oauth_mw import AdminError, ConfigError, StoreUnavailable, admin, open_store
 from oauth_mw.config import configure
 
 CC = b"grant_type=client_credentials"
 WRONG = "wr0ng-5ecret-of-tester"
 
 
-def spellings(text):
+def forms(text):
     """How a secret or token could be written down."""
     raw = text.encode()
-    pair = b"tester:" + raw
-    return [raw, raw[::-1], base64.b64encode(raw).rstrip(b"="), base64.b64encode(pair), raw.hex().encode(), raw[5:-5]]
+    return [raw, *spellings(raw), raw[::-1], base64.b64encode(b"tester:" + raw), raw[5:-5]]
 
 
 @pytest.fixture
@@ -52,7 +51,7 @@ def gauntlet(wrap, client):
 
 
 def found_in(text, tokens):
-    return [each for each in (SECRET, WRONG, *tokens) for form in spellings(each) if form in text]
+    return [each for each in (SECRET, WRONG, *tokens) for form in forms(each) if form in text]
 
 
 @one_store
@@ -62,23 +61,12 @@ def test_no_answer_and_no_log_holds_a_secret_or_a_token(gauntlet, caplog, capfd)
     told = b"\n".join(answer.body + repr(answer.headers).encode() for answer in answers)
     logged = "\n".join([caplog.text, *map(repr, (vars(record) for record in caplog.records))]).encode()
 
-    assert len(answers) > 50 and b"TokenIssued" in logged and b"Refused" in logged
+    assert len(answers) > 50 and logged.count(b"TokenIssued") > 2 and logged.count(b"Refused") > 30
     assert found_in(told + logged, tokens) == []
     for mark in (b"Traceback", b".py", b"SELECT", b"sqlite", b"oauth.db", b"wrong secret", b"unknown client"):
         assert mark not in told
     assert {answer.environ["wsgi.errors"].getvalue() for answer in answers} == {""}
     assert tuple(capfd.readouterr()) == ("", "")
-
-
-@one_store
-def test_no_event_holds_a_secret_or_a_token(gauntlet, monkeypatch):  # L-02
-    events = []
-    monkeypatch.setattr(assembly, "log_sink", events.append)
-    tokens, _ = gauntlet()
-    text = repr([dataclasses.asdict(event) for event in events]).encode()
-
-    assert len(events) > 30
-    assert found_in(text, tokens) == []
 
 
 @pytest.mark.parametrize("store_kind", ["sqlite"])
@@ -109,7 +97,7 @@ def test_no_object_shows_a_secret_or_a_token(wrap, store, client):  # L-02
     shown += repr(configure({"store": store})) + str(environ["oauth_mw.token"])
 
     assert "tester" in shown
-    assert not [form for each in (SECRET, token) for form in spellings(each) if form.decode("latin-1") in shown]
+    assert not [form for each in (SECRET, token) for form in forms(each) if form.decode("latin-1") in shown]
     assert repr(record.secrets[0].digest) not in shown and repr(record.secrets[0].salt) not in shown
 
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from helpers.support import SECRET, HandClock, basic, echo, middleware
 from helpers.wsgi_client import call, make_environ, post_form
 from oauth_mw import OAuthMiddleware, admin, open_store
-from oauth_mw.errors import InvalidRequest
-from oauth_mw.http import RESOURCE, SINGLE, basic_credentials, form_decode, parse_form, values_of
+from oauth_mw.http import SINGLE, form_decode
 
 CC = "grant_type=client_credentials"
 FORM = "application/x-www-form-urlencoded"
@@ -208,32 +207,6 @@ def test_no_more_scope_is_granted_than_was_asked_and_allowed(app, scope):  # S-0
         assert (answer.status, members["error"]) in [(400, "invalid_scope"), (400, "invalid_request")]
 
 
-@given(pairs=st.dictionaries(names.filter(bool), st.text(min_size=1).filter(lambda text: "\0" not in text)))
-def test_a_form_is_read_as_it_was_written(pairs):  # T-19
-    written = {name: value.encode(errors="replace").decode() for name, value in pairs.items()}
-
-    read = parse_form(urlencode(written).encode())
-    assert read == {name: value for name, value in written.items() if name in {*SINGLE, RESOURCE}}
-
-
-@given(raw=st.binary(max_size=200))
-def test_a_form_is_read_or_invalid(raw):  # T-20
-    try:
-        form = parse_form(raw)
-    except InvalidRequest:
-        return
-    assert all(values_of(form.pop(RESOURCE, "https://x")))
-    assert all(name in SINGLE and value and "\0" not in value for name, value in form.items())
-
-
-@given(text=st.text(max_size=50))
-def test_form_decoding_undoes_form_encoding(text):  # T-19, A-02
-    text = text.encode(errors="replace").decode()
-
-    assert form_decode(quote_plus(text).encode()) == text
-    assert form_decode("".join(f"%{byte:02x}" for byte in text.encode()).encode()) == text
-
-
 @given(
     st.lists(
         st.sampled_from([b"%3D", b"%3d", b"%0A", b"%25", b"=", b"=3D", b"=\n", b"+", b"_", b" \r\n", b"\t\n", b"a"])
@@ -243,12 +216,3 @@ def test_form_decoding_is_that_of_the_standard_library(parts):  # T-19
     raw = b"".join(parts)
 
     assert form_decode(raw) == unquote_plus(raw.decode())
-
-
-@given(raw=st.binary(max_size=60), junk=st.text(max_size=40))
-def test_basic_is_strict_base64(raw, junk):
-    good = base64.b64encode(raw).decode()
-
-    assert basic_credentials(good) == (raw if b":" in raw else None)
-    read = basic_credentials(junk)
-    assert read is None or base64.b64encode(read).decode() == junk
