@@ -104,7 +104,7 @@ def start(
     monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
     monkeypatch.setattr("oauth_mw.assembly.open_store", opened)
     monkeypatch.setattr("oauth_mw.assembly.time", SimpleNamespace(monotonic=ticks))
-    monkeypatch.setattr("oauth_mw.keys.sources.time", SimpleNamespace(monotonic=ticks))
+    monkeypatch.setattr("oauth_mw.keys.time", SimpleNamespace(monotonic=ticks))
     caplog.set_level("INFO")
 
     def start(**options: Any) -> Service:
