@@ -16,8 +16,9 @@ from .restarts import is_replacement
 from .versions import Progress
 
 if TYPE_CHECKING:
-    from .memory.store import MemoryStore
+    from .memory import MemoryStore
     from .redis import RedisStore
+    from .sql.engine import SQLEngine
     from .sql.store import SQLStore
 
 T = TypeVar("T")
@@ -38,16 +39,15 @@ def open_store(
 ) -> Store:
     """Open the store that ``url`` names.
 
-    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database`` (also
-        ``postgresql://`` and ``postgres://``), ``redis://host:port/0`` (also
-        ``rediss://``, ``unix://``, ``redis+sentinel://host:port,host:port/service`` and
-        ``redis+cluster://host:port,host:port``) or ``memory://``.
-    :param create: make the store when it is not there yet.
+    :param url: ``sqlite:///file``, ``postgresql+psycopg://user@host/database`` (also ``postgresql://`` and
+        ``postgres://``), ``redis://host:port/0`` (also ``rediss://``, ``unix://``,
+        ``redis+sentinel://host:port,host:port/service`` and ``redis+cluster://host:port,host:port``) or ``memory://``.
+    :param create: create the store if it is missing.
     :param timeout: seconds that one operation may wait for the store.
     :param clock: the source of time, Unix seconds.
-    :param unavailable: called instead of raising when the store does not answer for now. For a worker that takes the
-        place of another one, a store that is away or cannot be used is no more than that.
-    :raises ConfigError: a URL that cannot work, a missing driver or folder, a store that is not there or is newer than
+    :param unavailable: called instead of raising :class:`~oauth_mw.errors.StoreUnavailable`. In a worker that replaces
+        another one, it is also called for a store that is missing or cannot be used.
+    :raises ConfigError: the URL cannot work, its driver or folder is missing, or the store is missing or is newer than
         this code.
     :raises StoreUnavailable: the store does not answer for now.
     """
@@ -73,39 +73,32 @@ def upgrade_store(url: str, *, timeout: float = 5.0, progress: Progress = lambda
 
     :param url: as in :func:`open_store`, which has raised :class:`~oauth_mw.errors.StoreOutdated` for it.
     :param timeout: seconds to wait for the store, and for a lock in it; not for the work itself.
-    :param progress: called now and then, with how much was done since the last call, and how much there is in all.
-    :return: the path of a copy of the store as it was, which is kept of an SQLite database; else empty.
+    :param progress: see :data:`~.versions.Progress`.
+    :return: the path of the copy that is kept of an SQLite database as it was; empty for other stores.
     :raises AdminError: a row is garbled; the text names its table and client, and nothing was changed.
-    :raises ConfigError: no store is there, or none that can be upgraded.
+    :raises ConfigError: there is no store, or none that can be upgraded.
     :raises OSError: the copy could not be made; nothing was changed.
     :raises StoreUnavailable: the store does not answer.
     """
-    upgrade = _UPGRADES.get(_OPENERS.get(url.partition("://")[0], _memory))
-    if upgrade is None:
-        raise ConfigError("store", f"{shown(url)!r} names no store that could be upgraded")
-    return upgrade(url, timeout, progress)
+    opener = _OPENERS.get(url.partition("://")[0])
+    if opener is _sql:
+        from .sql import upgrade as sql
+
+        return sql.upgrade(_sql_engine(url, timeout), progress)
+    if opener is _redis:
+        from .redis import upgrade as redis
+
+        redis.upgrade(url, timeout=timeout, progress=progress)
+        return ""
+    raise ConfigError("store", f"{shown(url)!r} names no store that could be upgraded")
 
 
 def _memory(url: str, timeout: float, clock: Clock) -> MemoryStore:
-    from .memory.store import MemoryStore
+    from .memory import MemoryStore
 
     if url != "memory://":
         raise ConfigError("store", f"memory:// takes nothing after it, got {shown(url)!r}")
     return MemoryStore(clock)
-
-
-def _sqlite(url: str, timeout: float, clock: Clock) -> SQLStore:
-    from .sql.sqlite.engine import SQLiteEngine
-    from .sql.store import SQLStore
-
-    return SQLStore(SQLiteEngine(url.removeprefix("sqlite://"), timeout), clock)
-
-
-def _postgresql(url: str, timeout: float, clock: Clock) -> SQLStore:
-    from .sql.postgresql.engine import PostgresEngine
-    from .sql.store import SQLStore
-
-    return SQLStore(PostgresEngine(url, timeout), clock)
 
 
 def _redis(url: str, timeout: float, clock: Clock) -> RedisStore:
@@ -114,52 +107,32 @@ def _redis(url: str, timeout: float, clock: Clock) -> RedisStore:
     return RedisStore.from_url(url, timeout=timeout, clock=clock)
 
 
+def _sql(url: str, timeout: float, clock: Clock) -> SQLStore:
+    from .sql.store import SQLStore
+
+    return SQLStore(_sql_engine(url, timeout), clock)
+
+
+def _sql_engine(url: str, timeout: float) -> SQLEngine:
+    if url.startswith("sqlite"):
+        from .sql.sqlite.engine import SQLiteEngine
+
+        return SQLiteEngine(url.removeprefix("sqlite://"), timeout)
+    from .sql.postgresql.engine import PostgresEngine
+
+    return PostgresEngine(url, timeout)
+
+
 # Each imports its driver only when it is called.
 _OPENERS: Mapping[str, Callable[[str, float, Clock], MemoryStore | SQLStore | RedisStore]] = {
     "memory": _memory,
-    "sqlite": _sqlite,
-    "postgresql+psycopg": _postgresql,
-    "postgresql": _postgresql,
-    "postgres": _postgresql,
-    "redis": _redis,
-    "rediss": _redis,
-    "unix": _redis,
-    "redis+sentinel": _redis,
-    "redis+cluster": _redis,
-}
-
-
-def _upgrade_sqlite(url: str, timeout: float, progress: Progress) -> str:
-    from .sql.sqlite.engine import SQLiteEngine
-    from .sql.upgrade import upgrade
-
-    return upgrade(SQLiteEngine(url.removeprefix("sqlite://"), timeout), progress)
-
-
-def _upgrade_postgresql(url: str, timeout: float, progress: Progress) -> str:
-    from .sql.postgresql.engine import PostgresEngine
-    from .sql.upgrade import upgrade
-
-    return upgrade(PostgresEngine(url, timeout), progress)
-
-
-def _upgrade_redis(url: str, timeout: float, progress: Progress) -> str:
-    from .redis.upgrade import upgrade
-
-    upgrade(url, timeout=timeout, progress=progress)
-    return ""
-
-
-# By what opens a store.
-_UPGRADES: Mapping[object, Callable[[str, float, Progress], str]] = {
-    _sqlite: _upgrade_sqlite,
-    _postgresql: _upgrade_postgresql,
-    _redis: _upgrade_redis,
+    **dict.fromkeys(("sqlite", "postgresql+psycopg", "postgresql", "postgres"), _sql),
+    **dict.fromkeys(("redis", "rediss", "unix", "redis+sentinel", "redis+cluster"), _redis),
 }
 
 
 def in_folder(url: T, folder: str | None) -> T | str:
-    """The URL with a relative file made relative to ``folder``; anything else as it is."""
+    """The URL with a relative file of SQLite made relative to ``folder``; anything else as it is."""
     if isinstance(url, str) and folder and url.startswith("sqlite:///") and not url.startswith("sqlite:///:"):
         return "sqlite:///" + os.path.join(folder, url.removeprefix("sqlite:///"))
     return url
@@ -171,7 +144,7 @@ def shown(url: str) -> str:
     place, _, query = rest.partition("?")
     login, _, place = place.rpartition("@")
     hosts, _, path = place.partition("/")
-    # A password may hold any character: where one looks for the end of it, it may still go on.
+    # A password may hold any character, so also one that seems to end it.
     doubtful = "@" in query or ":" in path or not all(map(_HOST.fullmatch, hosts.split(",")))
     return str(scheme) if doubtful or _ODD.search(login + place) else f"{scheme}{place}"
 

@@ -1,7 +1,7 @@
-"""What is read from a store is judged here before it is used: what was never written there is an outage, not a fault.
+"""Decode what is read from a store. What was never written there is an outage, not a fault of this code.
 
-SQLite keeps any value in any column, Redis has text alone, and both can be changed by hand or by a broken disk. Each
-function raises one of :data:`FAULTS` for what does not fit.
+SQLite keeps any value in any column, Redis has only text, and both can be changed by hand or by a broken disk. Each
+decoder raises one of :data:`FAULTS` for what it does not accept.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 from ..errors import StoreUnavailable
 from ..model import MAX_LIFETIME, MAX_NUMBER, TOKEN_FORMATS, Value
 
-# What decoding raises for one reason or another; ValueError is also that of Unicode and of JSON.
+# ValueError is also the base of the errors of Unicode and JSON.
 FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
 
 T = TypeVar("T")
 
 
 def read(what: str, reader: Callable[..., T], *found: Any) -> T:
-    """What ``reader`` makes of ``found``.
+    """Decode ``found`` by ``reader``.
 
-    :param what: what it is, in a few words, for the log.
+    :param what: what it is, for the log.
     :raises StoreUnavailable: it was never written there.
     """
     try:
@@ -54,7 +54,6 @@ def number(found: Any) -> int:
 
 
 def decimal(found: Any) -> int:
-    """A number in ASCII digits."""
     if not found.isdigit():
         raise ValueError("no digits")
     return number(int(found))
@@ -67,7 +66,7 @@ def blob(found: Any) -> bytes:
     return found
 
 
-# A boolean, which SQLite keeps as a number.
+# SQLite keeps a boolean as a number.
 flag: Callable[[Any], bool] = {0: False, 1: True}.__getitem__
 
 
@@ -88,7 +87,6 @@ def maybe(reader: Callable[[Any], T], found: Any) -> T | None:
 
 
 def attributes(found: Any) -> Mapping[str, Value]:
-    """Custom attributes, from a JSON object."""
     if type(found) is not dict:
         raise TypeError("no object")
     return MappingProxyType({text(name): _value(value) for name, value in found.items()})
@@ -105,5 +103,4 @@ def _value(found: Any) -> Value:
 
 
 def decoded(found: Any) -> Any:
-    """The value of a JSON text in UTF-8."""
     return json.loads(blob(found).decode())

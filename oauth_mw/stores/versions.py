@@ -6,11 +6,10 @@ from collections.abc import Callable
 
 from ..errors import ConfigError, StoreOutdated
 
-# Called while a store is upgraded: with how much was done since the last call, and how much there is in all.
+# Called during an upgrade, with how much was done since the last call and how much there is in all.
 Progress = Callable[[int, int], None]
 
-# What an upgrade can begin with: the version that the code before records made.
-UPGRADABLE = 2
+UPGRADABLE = 2  # the oldest version that an upgrade can begin with
 UPGRADE = "oauth-mw --store URL store upgrade"
 
 

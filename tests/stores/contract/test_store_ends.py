@@ -96,7 +96,7 @@ def pages_of_two(monkeypatch):
 
 
 def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.memory.store.LOG_LENGTH", 2)
+    monkeypatch.setattr("oauth_mw.stores.memory.LOG_LENGTH", 2)
     for room in ("model", "stores.sql.log", "stores.redis.log"):
         monkeypatch.setattr(f"oauth_mw.{room}.MAX_EVENTS_PER_READ", 2)
     before = log_of(store)

@@ -7,7 +7,7 @@ import pytest
 from helpers.builders import issued, log_of, registered
 from helpers.changes import end_client
 from oauth_mw import open_store
-from oauth_mw.stores.memory import store as memory
+from oauth_mw.stores import memory
 
 
 @pytest.fixture

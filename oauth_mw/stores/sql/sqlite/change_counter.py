@@ -43,9 +43,9 @@ def not_locked(timeout: float) -> StoreUnavailable:
 class CounterFile:
     """The counter file of the database at ``database``; it is created when it is missing.
 
-    :param timeout: seconds that one operation may wait.
+    :param timeout: of one operation in seconds, for messages.
     :raises OSError: it cannot be created, or not be opened for reading and writing.
-    :raises StoreUnavailable: it is not the database owner's, or another process does not finish creating it.
+    :raises StoreUnavailable: it may not be used (see :func:`_judge`), or another process does not finish creating it.
     """
 
     def __init__(self, database: str, timeout: float) -> None:
@@ -64,12 +64,12 @@ class CounterFile:
             return False
 
     def bump(self) -> None:
-        """Make every process read the log. A random number, so that no two bumps can cancel each other out."""
+        """Make every process read the log. The number is random, so that no two changes cancel each other out."""
         self._cell[0] = secrets.randbits(64)
 
     @property
     def nonce(self) -> int:
-        """The number that the database must hold, too, see :mod:`.nonce`; 0 if there is none, or none of ours."""
+        """The number that the database must hold, too, see :mod:`.nonce`; 0 if there is none, or no valid one."""
         found: int = self._cell[1]
         return found if found < MAX_NUMBER else 0
 
@@ -80,8 +80,6 @@ class CounterFile:
     def lock(self, deadline: float) -> None:
         """Acquire the write lock of all processes.
 
-        It is tried again and again, since no call waits for a limited time and the holder may be a stopped process.
-
         :param deadline: on the monotonic clock.
         :raises StoreUnavailable: the lock was not acquired in time.
         """
@@ -90,8 +88,7 @@ class CounterFile:
         if not threads.acquire(False) and not threads.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise not_locked(self._timeout)
         try:
-            if not _locked(partial(fcntl.lockf, fd, fcntl.LOCK_EX | fcntl.LOCK_NB), deadline):
-                raise not_locked(self._timeout)
+            _lock(partial(fcntl.lockf, fd, fcntl.LOCK_EX | fcntl.LOCK_NB), deadline, self._timeout)
         except BaseException:
             threads.release()
             raise
@@ -113,9 +110,9 @@ def has_counter(database: str) -> bool:
 
 
 class _Mapped(mmap.mmap):
-    """A counter file that this process has open: one object for each file, as long as anything reads it.
+    """A counter file that this process has open.
 
-    Closing any descriptor of a file drops all record locks that the process has on it, so there is only one.
+    There is only one object for each file, since closing any descriptor of it drops all of the process's locks on it.
     """
 
     fd: int
@@ -125,7 +122,7 @@ class _Mapped(mmap.mmap):
 
 
 _all_mapped: weakref.WeakValueDictionary[tuple[int, Identity], _Mapped] = weakref.WeakValueDictionary()
-_inherited: set[_Mapped] = set()  # never closed: that would drop this process's own locks, too
+_inherited: set[_Mapped] = set()  # never closed, which would drop this process's own locks, too
 
 
 def _mapped(path: str, database: str) -> _Mapped:
@@ -157,9 +154,7 @@ def _mapped(path: str, database: str) -> _Mapped:
 
 
 def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
-    """Check that a file is a counter file before it is written to.
-
-    Another user who owns the folder can give this name to any file, and root would write into it.
+    """Check that a file is a counter file, since the owner of the folder can give this name to any file.
 
     :raises StoreUnavailable: it is none.
     """
@@ -180,7 +175,7 @@ def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
 
 
 def _writers_only(mode: int) -> int:
-    """The mode without the rights of users that may only read: they could take the lock and stop all writers."""
+    """The mode without the rights of users that may only read: they could keep the lock from all writers."""
     return mode & 0o222 | (mode & 0o222) << 1
 
 
@@ -188,19 +183,18 @@ def _writers_only(mode: int) -> int:
 YIELDS = 20
 
 
-def _locked(attempt: Callable[[], None], deadline: float) -> bool:
-    """Try to lock until it succeeds, or another process has held the lock until the deadline.
+def _lock(attempt: Callable[[], None], deadline: float, timeout: float) -> None:
+    """Try to lock again and again: no call waits for a limited time, and the holder may be a stopped process.
 
-    :raises StoreUnavailable: the file cannot be locked.
+    :raises StoreUnavailable: another process has held the lock until the deadline, or the file cannot be locked.
     """
     pause, yields = 0.0001, YIELDS
     while True:
         try:
-            attempt()
-            return True
+            return attempt()
         except (BlockingIOError, PermissionError):  # POSIX leaves the choice
             if time.monotonic() + pause > deadline:
-                return False
+                raise not_locked(timeout) from None
         except OSError as error:
             raise StoreUnavailable(f"the SQLite write lock cannot be taken: {error.strerror}") from None
         if yields:
@@ -217,7 +211,7 @@ def _make(path: str, database: str) -> None:
     draft = f"{path}.{os.getpid()}.{time.time_ns()}"
     fd = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
     try:
-        # A random value, so that no process takes this file for an earlier one of the same name.
+        # A random value, so that no process mistakes this file for an earlier one of the same name.
         if os.write(fd, secrets.token_bytes(8).ljust(_SIZE, b"\0")) < _SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.geteuid() == 0:
@@ -232,7 +226,7 @@ def _make(path: str, database: str) -> None:
 
 
 def _remove_drafts(path: str, counter: Identity) -> None:
-    """Remove the draft name of a counter file that still has it, because its maker was killed or is about to."""
+    """Remove the draft name of a counter file whose maker was killed, or has not removed it yet."""
     folder, name = os.path.split(path)
     for each in os.listdir(folder):
         draft = os.path.join(folder, each)
@@ -242,7 +236,7 @@ def _remove_drafts(path: str, counter: Identity) -> None:
 
 
 def _publish(draft: str, path: str) -> None:
-    """Give the file its name, unless another process was faster: its file stays."""
+    """Give the file its name, unless another process has given it to its own."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -254,8 +248,7 @@ def _publish(draft: str, path: str) -> None:
         folder = os.open(os.path.dirname(path), os.O_RDONLY)
         try:
             attempt = partial(fcntl.flock, folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _locked(attempt, time.monotonic() + _PUBLISH_SECONDS):
-                raise not_locked(_PUBLISH_SECONDS)
+            _lock(attempt, time.monotonic() + _PUBLISH_SECONDS, _PUBLISH_SECONDS)
             if not os.path.exists(path):
                 os.rename(draft, path)
         finally:

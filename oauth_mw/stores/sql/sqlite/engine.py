@@ -1,8 +1,8 @@
-"""SQLite: connections, the write lock, and the counter by which other processes notice a revocation.
+"""The SQLite engine.
 
 Beside the database lies a small file with a number in it, mapped into every process. A process that appends to the
-revocation log changes the number after the commit and before it answers, so a worker reads one word of memory to learn
-whether it knows everything. Writers queue for a lock on the same file, because SQLite's own locks are unfair. Without
+revocation log changes the number after the commit and before it answers, so a worker reads one word of memory to see
+whether the log grew. Writers queue for a lock on the same file, because SQLite's own locks are unfair. Without
 ``fcntl``, SQLite's ``data_version`` and its own locks take the places of both.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from time import monotonic
+from typing import Any
 
 from sqlalchemy import Connection, inspect, literal_column
 from sqlalchemy.dialects.sqlite import dialect
@@ -25,11 +26,10 @@ from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ....processes import PerProcess
 from .. import schema
-from .backup import keep_copy
 from .change_counter import has_counter
 from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
-from .files import Identity, check_names, check_planted, identity, make_database
+from .files import Identity, check_names, check_planted, identity_of, keep_copy, make_database
 from .fork import Link
 from .sessions import ReadSession, WriteSession
 
@@ -47,12 +47,10 @@ class SQLiteEngine:
     immediate = True
     locks_rows = False
     microseconds = None  # the clock is the machine's
-    # With the file and the schema's version in it, a restored backup has another id, even if its log ends at the same
-    # position. After a power failure no worker is left that remembers what was lost.
-    store_id = (
-        schema.store.c.store_id
-        + literal_column(f"'/' || {FILE}() || '/'")
-        + literal_column("(SELECT schema_version FROM pragma_schema_version)")
+    # The file and the schema's version give a restored backup another id, even if its log ends at the same position.
+    # A power failure leaves no worker that has cached what was lost.
+    store_id = schema.store.c.store_id + literal_column(
+        f"'/' || {FILE}() || '/' || (SELECT schema_version FROM pragma_schema_version)"
     )
 
     def __init__(self, path: str, timeout: float) -> None:
@@ -79,9 +77,9 @@ class SQLiteEngine:
         return str(statement.compile(dialect=dialect(paramstyle="qmark")))
 
     def open(self, create: Callable[[Connection], None] | None) -> None:
-        """Make first contact, and close everything again, so that nothing crosses a fork.
+        """Make first contact, and close everything again, so that no fork inherits anything.
 
-        :param create: creates the tables if they are missing; kept until a contact succeeds.
+        :param create: creates the tables if they are missing, at this contact or a later one.
         :raises ConfigError: there is no store, or none that this version can use.
         :raises StoreUnavailable: it does not answer for now, or it is damaged and has been used before.
         """
@@ -103,12 +101,8 @@ class SQLiteEngine:
         return inspect(connection).has_table(name)
 
     def _usable(self) -> ConnectionSet | None:
-        connections = self._connections
-        return (
-            connections
-            if connections is not None and connections.pid == os.getpid() and not connections.closed
-            else None
-        )
+        found = self._connections
+        return found if found is not None and found.pid == os.getpid() and not found.closed else None
 
     def _current(self, until: float) -> ConnectionSet:
         """The connections of this process; new ones after a fork, and within a second after the files were exchanged.
@@ -147,8 +141,8 @@ class SQLiteEngine:
             opening.release()
 
     def _prepared(self, until: float) -> ConnectionSet:
-        """Check the files before anything is written; create the tables if :meth:`open` was asked to."""
-        database = identity(self.path)
+        """Check the files before anything is written; create the tables if they are missing and may be created."""
+        database = identity_of(os.stat(self.path))
         self._mounts_seen = check_names(self.path)
         check_planted(self.path)
         link = self._dial(until)
@@ -176,9 +170,9 @@ class SQLiteEngine:
         return connections
 
     def _is_missing(self, link: Link) -> bool:
-        """Whether the tables are to be created.
+        """Whether to create the tables.
 
-        :raises ConfigError: this version can neither use nor create what is there.
+        :raises ConfigError: this version can neither use what is there nor create what is missing.
         """
         try:
             self.check(link.core)
@@ -190,9 +184,8 @@ class SQLiteEngine:
         return self._create is not None and link.driver.execute("PRAGMA journal_mode").fetchone()[0] != "wal"
 
     def begin_upgrade(self, connection: Connection) -> str:
-        driver = connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
-        # What is not UTF-8 is judged with its row, where the name of the client is known.
+        driver: Any = connection.connection.driver_connection
+        # What is not UTF-8 is refused with its row, where the client's name is known.
         driver.text_factory = lambda found: found.decode(errors="surrogateescape")
         return keep_copy(self.path)
 
@@ -212,9 +205,9 @@ class SQLiteEngine:
             self._current(until)
 
     def swept(self, rows: int) -> None:
-        """Write the contents of the ``-wal`` file into the database after many rows, while other writers go on.
+        """After many rows, write the ``-wal`` file into the database while other writers continue.
 
-        Otherwise a commit that finds the file long would do it, and all writers would wait for that.
+        Otherwise a commit that finds the file long does it, and all writers wait.
         """
         self._swept += rows
         if self._swept >= SWEPT_ROWS:
@@ -239,21 +232,14 @@ class SQLiteEngine:
 
     def _data_version(self) -> object:
         connections = self._usable()
-        return (
-            connections.data_version() if connections else object()
-        )  # equal to nothing, so that the caller reads the log
+        # An object is equal to nothing else, so that the caller reads the log.
+        return connections.data_version() if connections else object()
 
     def reading(self) -> ReadSession:
-        """
-        :raises StoreUnavailable: there is no usable store now.
-        """
         until = deadline_in(self.timeout)
         return ReadSession(self._current(until), until)
 
     def writing(self) -> WriteSession:
-        """
-        :raises StoreUnavailable: there is no usable store now.
-        """
         until = deadline_in(self.timeout)
         return WriteSession(self._current(until), until)
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import re
+import sqlite3
 import stat
-from contextlib import suppress
+import time
+from contextlib import closing, suppress
+from urllib.parse import quote
 
 from ....errors import ConfigError, StoreBroken, StoreUnavailable
 
 MOUNTS = "/proc/self/mountinfo"
+_OCTAL = re.compile(rb"\\([0-7]{3})")
 
 Identity = tuple[int, int]
 
@@ -24,11 +28,13 @@ def identity_of(found: os.stat_result) -> Identity:
     return found.st_dev, found.st_ino
 
 
-def identity(path: str) -> Identity:
-    """
-    :raises OSError: there is no such file.
-    """
-    return identity_of(os.stat(path))
+def address(path: str, mode: str) -> str:
+    """The URI by which SQLite opens a file that exists."""
+    return f"file:{quote(os.fsencode(path))}?mode={mode}"
+
+
+def _is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0  # Windows has no users like these
 
 
 def check_names(path: str) -> bool:
@@ -45,7 +51,8 @@ def check_names(path: str) -> bool:
         raise ConfigError("store", f"{path} has a second name (a hard link): remove one of them, and copy by `.backup`")
     try:
         with open(MOUNTS, "rb") as lines:
-            mounts = {_unescaped(line.split(b" ")[4]) for line in lines}
+            # The kernel writes some bytes of a path in octal.
+            mounts = {_OCTAL.sub(lambda found: bytes([int(found[1], 8)]), line.split(b" ")[4]) for line in lines}
     except OSError:  # not Linux, or hidden
         return False
     if os.fsencode(os.path.realpath(path)) in mounts:
@@ -54,15 +61,13 @@ def check_names(path: str) -> bool:
 
 
 def check_planted(path: str) -> None:
-    """As root, refuse files that the owner of the database may have put in the place of the store's.
-
-    That user may have linked to a file of root, or renamed it, and root would write into it.
+    """As root, refuse files that the owner of the database may have replaced by a link to a file of root.
 
     :raises ConfigError: the link to the database, or a file of SQLite's beside it, is not its owner's; or root's
         database lies in the folder of another user.
     :raises OSError: there is no database.
     """
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    if not _is_root():
         return
     real = os.path.realpath(path)
     database, named, folder = os.stat(real), os.lstat(path), os.stat(os.path.dirname(real))
@@ -92,11 +97,6 @@ def _check_companion(path: str, database: os.stat_result) -> None:
     raise ConfigError("store", f"{path} {wrong}: root does not write into it; run this as the user of the service")
 
 
-def _unescaped(text: bytes) -> bytes:
-    """A path of the kernel's list of mounts."""
-    return re.sub(rb"\\([0-7]{3})", lambda found: bytes([int(found[1], 8)]), text)
-
-
 def check_folder(folder: str) -> None:
     """Check the database's folder: SQLite creates files beside the database, so it must be writable.
 
@@ -104,12 +104,12 @@ def check_folder(folder: str) -> None:
     :raises StoreUnavailable: the file system does not answer.
     """
     try:
-        found = os.stat(folder)
+        exists = stat.S_ISDIR(os.stat(folder).st_mode)
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreBroken(f"the folder {folder} does not exist") from None
+        exists = False
     except OSError as error:
         raise _refusal(f"the folder {folder} cannot be reached", error) from None
-    if not stat.S_ISDIR(found.st_mode):
+    if not exists:
         raise StoreBroken(f"the folder {folder} does not exist")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise StoreBroken(f"the folder {folder} is not writable")
@@ -120,7 +120,7 @@ def give_to_owner_of(model: str, descriptor: int) -> None:
 
     :raises OSError: the system does not permit it.
     """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    if _is_root():
         found = os.stat(model)
         os.fchown(descriptor, found.st_uid, found.st_gid)
 
@@ -145,19 +145,39 @@ def make_database(path: str) -> None:
         raise StoreBroken(f"{path} is not a file that can be read and written")
 
 
+def keep_copy(path: str) -> str:
+    """Copy what is committed into a new file beside the database, before an upgrade.
+
+    :return: the path of the copy.
+    :raises ConfigError: as root, in the folder of another user, which could direct the copy to any file.
+    :raises OSError: the copy cannot be made.
+    :raises sqlite3.Error: likewise.
+    """
+    real = os.path.realpath(path)
+    folder = os.path.dirname(real)
+    check_folder(folder)
+    if _is_root() and os.stat(folder).st_uid != 0:
+        raise ConfigError(
+            "store", f"{folder} belongs to another user, and root makes no copy there: run this as the service's user"
+        )
+    copy = f"{real}.before-upgrade-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
+    descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+    try:
+        with os.fdopen(descriptor):
+            give_to_owner_of(real, descriptor)
+        with closing(sqlite3.connect(address(real, "ro"), uri=True)) as source:
+            with closing(sqlite3.connect(address(copy, "rw"), uri=True)) as target:
+                source.backup(target)
+    except BaseException:
+        os.unlink(copy)
+        raise
+    return copy
+
+
 # Errors that pass, and are not a fault of the configuration.
-_PASSING = {
-    errno.EDQUOT,
-    errno.EHOSTDOWN,
-    errno.EIO,
-    errno.EMFILE,
-    errno.ENFILE,
-    errno.ENOMEM,
-    errno.ENOSPC,
-    errno.ENOTCONN,  # of a file system in a process that has ended
-    errno.ESTALE,
-    errno.ETIMEDOUT,
-}
+_PASSING = {errno.EDQUOT, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}
+# ENOTCONN: of a file system that a process provides, which has ended.
+_PASSING |= {errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT}
 
 
 def _refusal(what: str, error: OSError) -> StoreBroken | StoreUnavailable:

@@ -1,9 +1,9 @@
 """Connections to SQLite, which belong to the process that opened them.
 
 SQLite records its locks by process, so a forked child that inherits an open database takes its parent's locks for its
-own. When the parent then closes the database, another process finds it unused and deletes the ``-wal`` file into which
-the child still writes. So idle connections are closed before a fork. A child neither uses nor closes the others, since
-closing one could delete the file under the processes that use it.
+own. When the parent closes the database, another process finds it unused and deletes the ``-wal`` file into which the
+child still writes. So idle connections are closed before a fork. A child neither uses nor closes the others, since
+closing one could delete the file that other processes use.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Link(NamedTuple):
     def close(self, *, broken: bool = False) -> None:
         """Close it, if this process opened it.
 
-        :param broken: do not expect anything of its state.
+        :param broken: its state is unknown.
         """
         if _owners.get(self.core) != os.getpid():
             return

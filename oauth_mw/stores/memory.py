@@ -11,8 +11,8 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
-from ...credentials import verifiers_of
-from ...model import (
+from ..credentials import verifiers_of
+from ..model import (
     CLIENTS_PER_PAGE,
     LOG_KEEP_SECONDS,
     MAX_LOG_ONLY_PER_CLIENT,
@@ -25,7 +25,7 @@ from ...model import (
     StoreStats,
     TokenRecord,
 )
-from ..counts import count_clients
+from .counts import count_clients
 
 LOG_LENGTH = 10_000
 
@@ -107,15 +107,18 @@ class MemoryStore:
 
     def find_token(self, key: bytes) -> TokenRecord | None:
         with self._lock:
-            token = self._tokens.get(key)
-            if token and token.position < self._revoked_before.get(token.client_id, 0):
-                return token._replace(revoked=True)
-            return token
+            return self._token(key)
+
+    def _token(self, key: bytes) -> TokenRecord | None:
+        token = self._tokens.get(key)
+        if token and token.position < self._revoked_before.get(token.client_id, 0):
+            return token._replace(revoked=True)
+        return token
 
     def revoke_token(self, key: bytes) -> bool:
         with self._lock:
-            token = self._tokens.get(key)
-            if token is None or token.revoked or token.position < self._revoked_before.get(token.client_id, 0):
+            token = self._token(key)
+            if token is None or token.revoked:
                 return False
             self._tokens[key] = token._replace(revoked=True)
             self._append(token.client_id, key)
@@ -127,7 +130,7 @@ class MemoryStore:
             if key in log_only or position < self._revoked_before.get(client_id, 0):
                 return 0
             log_only[key] = self._append(client_id, key, log_only=True)
-            live = self._kept(log_only)
+            live = self._live(log_only)
             if len(log_only) > MAX_LOG_ONLY_PER_CLIENT:
                 self._log_only[client_id] = live  # not earlier: the clock may be ahead for a while
             return len(live)
@@ -155,19 +158,15 @@ class MemoryStore:
             return keys
 
     def sweep(self, now: int, limit: int) -> int:
-        swept = 0
         with self._lock:
-            while swept < limit and self._by_expiry and int.from_bytes(self._by_expiry[0][:4]) < now:
-                key = heapq.heappop(self._by_expiry)
-                del self._tokens[key]
-                swept += 1
-        return swept
+            before = len(self._tokens)
+            while self._by_expiry and _expiry(self._by_expiry[0]) < now and before - len(self._tokens) < limit:
+                del self._tokens[heapq.heappop(self._by_expiry)]
+            return before - len(self._tokens)
 
     def count_tokens(self, before: int | None = None) -> int:
         with self._lock:
-            if before is None:
-                return len(self._tokens)
-            return sum(int.from_bytes(key[:4]) < before for key in self._tokens)
+            return sum(before is None or _expiry(key) < before for key in self._tokens)
 
     def _append(self, client_id: str, key: bytes | None = None, *, log_only: bool = False) -> int:
         position = max(self._position[0] + 1, int(self._clock() * 1_000_000))
@@ -179,10 +178,10 @@ class MemoryStore:
         return position
 
     def verify(self) -> None:
-        """Nothing stands behind the cell that could be exchanged."""
+        """Never fails."""
 
     def on_revocation(self, callback: Callable[[], None]) -> None:
-        """The generation says it all."""
+        """Never called: the generation changes with every revocation."""
 
     def waiter(self) -> None:
         """Nothing wakes a follower."""
@@ -195,37 +194,31 @@ class MemoryStore:
 
     def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         with self._lock:
-            events = [
-                Revocation(position, client_id) for client_id, position in self._revoked_before.items() if position
-            ]
+            events = [Revocation(position, client_id) for client_id, position in self._revoked_before.items()]
             for client_id, keys in self._log_only.items():
-                events += [Revocation(position, client_id, key, True) for key, position in self._kept(keys).items()]
+                events += [Revocation(position, client_id, key, True) for key, position in self._live(keys).items()]
             return DenylistPage(events, None)
 
-    def _kept(self, log_only: dict[bytes, int]) -> dict[bytes, int]:
-        now = self._clock()
-        return {
-            key: position for key, position in log_only.items() if int.from_bytes(key[:4]) + LOG_KEEP_SECONDS >= now
-        }
+    def _live(self, log_only: dict[bytes, int]) -> dict[bytes, int]:
+        over = self._clock() - LOG_KEEP_SECONDS
+        return {key: position for key, position in log_only.items() if _expiry(key) >= over}
 
     def stats(self, now: int) -> StoreStats:
-        counts = count_clients(self)
+        counts = count_clients(self)._asdict()
         with self._lock:
-            unexpired = sum(int.from_bytes(key[:4]) > now for key in self._tokens)
+            expired = sum(_expiry(key) <= now for key in self._tokens)
             return StoreStats(
                 engine="memory",
                 engine_version="",
                 schema_version=0,
                 store_id=self._store_id,
                 position=self._position[0],
-                enabled=counts.enabled,
-                disabled=counts.disabled,
                 deleted=len(self._deleted),
-                secrets=counts.secrets,
-                unexpired=unexpired,
-                expired=len(self._tokens) - unexpired,
+                unexpired=len(self._tokens) - expired,
+                expired=expired,
                 events=len(self._log),
                 keys=len(self._keys.keys),
+                **counts,
             )
 
     def copyable(self) -> None:
@@ -236,3 +229,7 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+def _expiry(key: bytes) -> int:
+    return int.from_bytes(key[:4])
