@@ -27,10 +27,9 @@ WITHOUT_FCNTL = "import sys\nsys.modules['fcntl'] = None\n"
 class Process:
     """Python code, with the URL of a store; its standard input and output are lines to and from the test."""
 
-    def __init__(self, code: str, url: str, environ: dict[str, str] | None = None) -> None:
-        command, pipe = [sys.executable, "-c", code, url], subprocess.PIPE
-        self._process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environ)
-        self.pid = self._process.pid
+    def __init__(self, process: subprocess.Popen[str] | _Fork) -> None:
+        self._process = process
+        self.pid = process.pid
 
     def says(self) -> str:
         """Its next line; empty when it has ended."""
@@ -57,6 +56,43 @@ class Process:
             self._process.stdin.close()
 
 
+class _Fork:
+    """What ``Popen`` is to a new interpreter, for a child of this process, which need not import everything again."""
+
+    _ends: set[int] = set()  # of the parent; a child that kept one would keep the input of another child open
+
+    def __init__(self, code: str, url: str) -> None:
+        (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
+        self._own = {stdin, stdout}
+        self._ends.update(self._own)
+
+        def work() -> bool:
+            for end in self._ends:
+                with suppress(OSError):
+                    os.close(end)
+            os.dup2(child_in, 0)
+            os.dup2(child_out, 1)
+            sys.stdin, sys.stdout, sys.argv = open(0), open(1, "w"), ["-c", url]
+            exec(code, {"__name__": "__main__"})
+            return True
+
+        self.pid = forked(work)
+        os.close(child_in)
+        os.close(child_out)
+        self.stdin, self.stdout = open(stdin, "w"), open(stdout)
+        self._code: int | None = None
+
+    def wait(self) -> int:
+        self._ends.difference_update(self._own)
+        if self._code is None:
+            self._code = exit_code_of(self.pid)
+        return self._code
+
+    def kill(self) -> None:
+        if self._code is None:
+            os.kill(self.pid, signal.SIGKILL)
+
+
 class Processes:
     """Start processes by ``processes(code)``; what still runs at the end is killed."""
 
@@ -65,14 +101,24 @@ class Processes:
         self._started: list[Process] = []
 
     def __call__(self, code: str, before: str = "") -> Process:
-        """Start code that has ``store`` at hand."""
+        """Start code that has ``store`` at hand, in a new interpreter."""
         return self.start(before + _START + code)
+
+    def fork(self, code: str) -> Process:
+        """Start code that has ``store`` at hand, in a child of this process.
+
+        Not for SQLite while this process uses a connection, see :mod:`oauth_mw.stores.sql.sqlite.fork`.
+        """
+        self._started.append(Process(_Fork(_START + code, self._url)))
+        return self._started[-1]
 
     def start(self, code: str, environ: dict[str, str] | None = None) -> Process:
         """
         :param environ: its environment, where that is not this process's.
         """
-        self._started.append(Process(code, self._url, environ))
+        command, pipe = [sys.executable, "-c", code, self._url], subprocess.PIPE
+        popen = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environ)
+        self._started.append(Process(popen))
         return self._started[-1]
 
     def __enter__(self) -> Processes:

@@ -9,24 +9,12 @@ import pytest
 
 from helpers.builders import is_dead, issued, key_of, log_of, registered
 from helpers.changes import end_client
-from helpers.processes import Processes
 from oauth_mw import open_store
 
 pytest.importorskip("fcntl")
+pytestmark = pytest.mark.usefixtures("key")
 
-
-@pytest.fixture
-def path(tmp_path):
-    (tmp_path / "data").mkdir()
-    return tmp_path / "data" / "oauth.db"
-
-
-@pytest.fixture
-def store(path):
-    with closing(open_store(f"sqlite:///{path}", create=True, timeout=1.0)) as store:
-        store.add_client(registered())
-        issued(store)
-        yield store
+TIMEOUT = 1.0
 
 
 @pytest.fixture
@@ -53,16 +41,19 @@ def copied_file(path, to):
     to.write_bytes(path.read_bytes())
 
 
-def renamed_over(backup, path):
+def remove_companions(path):
     for suffix in ("-wal", "-shm"):
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def renamed_over(backup, path):
+    remove_companions(path)
     backup.rename(path)
 
 
 def written_over(backup, path):
-    for suffix in ("-wal", "-shm"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
-    path.write_bytes(backup.read_bytes())
+    remove_companions(path)
+    copied_file(backup, path)
 
 
 COPIES = {"backup": copy_by_sqlite, "vacuum": vacuum_into, "copied": copied_file}
@@ -157,7 +148,7 @@ def test_a_store_from_before_there_were_numbers_is_opened(store, path):
 
 
 KILLED = """
-from oauth_mw.stores.sql.sqlite import nonce
+from oauth_mw.stores.sql.sqlite.change_counter import renew_nonce
 class Driver:
     def __init__(self, driver):
         self.driver = driver
@@ -168,14 +159,13 @@ class Driver:
 with store._engine.writing() as link:
     counter = store._engine._connections.counter
     counter.nonce += 1
-    nonce.renew_nonce(Driver(link.driver), counter)
+    renew_nonce(Driver(link.driver), counter)
 """
 
 
-def test_a_process_that_is_killed_while_it_writes_the_number_stops_nobody(store):
+def test_a_process_that_is_killed_while_it_writes_the_number_stops_no_other(store, start):
     seen = log_of(store)
-    with Processes(store.url) as start:
-        assert start(KILLED).ends() == 9
+    assert start.fork(KILLED).ends() == 9
 
     store.verify()
 

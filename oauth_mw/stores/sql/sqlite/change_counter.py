@@ -1,7 +1,13 @@
-"""The counter file beside an SQLite database: a number mapped into every process, and the write lock.
+"""The counter file beside an SQLite database: a number mapped into every process, the write lock, and the nonce.
 
 The lock is a POSIX record lock. It belongs to a process, so a forked child cannot keep it, and only a process that may
 write the file can take it.
+
+The nonce shows that a database was opened under another name, or replaced by a backup. It is in the counter file beside
+each name of the database, and in the database. When these two differ, an open writes a new number into both. Then the
+counter beside the other name differs, and the processes that use that name stop. In the database, the nonce has a page
+of its own that is written into the main file at once: each name has its own ``-wal`` file, so processes of two names
+share only the main file.
 """
 
 from __future__ import annotations
@@ -11,6 +17,7 @@ import mmap
 import operator
 import os
 import secrets
+import sqlite3
 import stat
 import threading
 import time
@@ -18,9 +25,11 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 from ....errors import StoreUnavailable
 from ....model import MAX_NUMBER
+from ...decoding import number, read
 from .files import Identity, identity_of
 
 try:
@@ -33,6 +42,9 @@ else:
 SUFFIX = "-oauth_mw"
 _SIZE = 4096
 _PUBLISH_SECONDS = 1.0
+_MAKE_NONCE = "CREATE TABLE IF NOT EXISTS oauth_mw_nonce (one INTEGER PRIMARY KEY, nonce INTEGER NOT NULL)"
+_READ_NONCE = "SELECT nonce FROM oauth_mw_nonce WHERE one = 1"
+_WRITE_NONCE = "INSERT OR REPLACE INTO oauth_mw_nonce VALUES (1, ?)"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without hard links
 
 
@@ -69,7 +81,7 @@ class CounterFile:
 
     @property
     def nonce(self) -> int:
-        """The number that the database must hold, too, see :mod:`.nonce`; 0 if there is none, or no valid one."""
+        """The number that the database must hold, too, see above; 0 if there is none, or no valid one."""
         found: int = self._cell[1]
         return found if found < MAX_NUMBER else 0
 
@@ -253,3 +265,47 @@ def _publish(draft: str, path: str) -> None:
                 os.rename(draft, path)
         finally:
             os.close(folder)
+
+
+def read_nonce(driver: Any) -> int:
+    """The number that the database holds now; 0 if there is none.
+
+    :raises sqlite3.Error: it cannot be read.
+    :raises StoreUnavailable: what is there was never written by this module.
+    """
+    # The page may have changed in the main file without a trace in our -wal file, so no cached page will do.
+    driver.execute("PRAGMA shrink_memory")
+    try:
+        row = driver.execute(_READ_NONCE).fetchone()
+    except sqlite3.OperationalError as error:
+        # An error of decoding has no code.
+        if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_ERROR:
+            raise
+        return 0  # no such table: an older version created the store
+    return read("the number in oauth_mw_nonce", number, row[0]) if row else 0
+
+
+def renew_nonce(driver: Any, counter: CounterFile) -> None:
+    """Write a new number into the database and the counter file, if theirs differ. The caller holds the write lock.
+
+    Later numbers are larger, so that a restored backup can be told from what another name has written.
+
+    :raises sqlite3.Error: it cannot be written; then nothing has changed.
+    """
+    driver.execute("BEGIN IMMEDIATE")
+    before = counter.nonce
+    try:
+        found = read_nonce(driver)
+        if not found or found != before:
+            driver.execute(_MAKE_NONCE)
+            nonce = max(found, before) + 1 + secrets.randbits(40)
+            driver.execute(_WRITE_NONCE, (nonce,))
+            # Before the commit: if the process is killed between the two, the next contact mends it.
+            counter.nonce = nonce
+        driver.execute("COMMIT")
+    except BaseException:
+        counter.nonce = before
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+        raise
+    driver.execute("PRAGMA wal_checkpoint(FULL)").fetchall()

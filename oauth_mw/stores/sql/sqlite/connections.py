@@ -13,10 +13,9 @@ from functools import partial
 from sqlalchemy.exc import DBAPIError, InvalidRequestError
 
 from ....errors import StoreUnavailable, not_text
-from .change_counter import CounterFile, not_locked, queueing
+from .change_counter import CounterFile, not_locked, queueing, read_nonce
 from .files import Identity, identity_of
 from .fork import Link
-from .nonce import read_nonce
 
 CHECK_SECONDS = 1.0
 FILE = "oauth_mw_file"  # the SQL function that names the files

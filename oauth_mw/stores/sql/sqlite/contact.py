@@ -14,10 +14,9 @@ from sqlalchemy import Connection
 
 from ....errors import StoreUnavailable
 from ..engine import make_engine
-from .change_counter import CounterFile
+from .change_counter import CounterFile, read_nonce, renew_nonce
 from .connections import Dial
 from .fork import Link, open_link
-from .nonce import read_nonce, renew_nonce
 
 YIELD_SECONDS = 0.2
 PAUSE = 0.01
