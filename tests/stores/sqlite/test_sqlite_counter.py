@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import issued, registered
+from helpers.builders import issued
 from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
@@ -17,32 +17,14 @@ from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
 pytest.importorskip("fcntl")
 
 SIZE = 4096
-as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "oauth.db"
-
-
-@pytest.fixture
-def counter(path):
-    return path.with_name("oauth.db-oauth_mw")
-
-
-@pytest.fixture
-def store(path):
-    with closing(open_store(f"sqlite:///{path}", create=True)) as store:
-        store.add_client(registered())
-        yield store
 
 
 def mode_of(file):
     return stat.S_IMODE(file.stat().st_mode)
 
 
-def test_every_file_is_its_owners_alone(store, tmp_path):
-    assert {file.name: mode_of(file) for file in tmp_path.iterdir()} == dict.fromkeys(
+def test_every_file_is_its_owners_alone(store, path):
+    assert {file.name: mode_of(file) for file in path.parent.iterdir()} == dict.fromkeys(
         ["oauth.db", "oauth.db-oauth_mw", "oauth.db-shm", "oauth.db-wal"], 0o600
     )
 
@@ -59,7 +41,7 @@ def test_the_counter_is_open_to_those_that_may_write_an_existing_database(path, 
     assert (mode_of(counter), mode_of(path)) == (writers, mode)
 
 
-@as_root
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
 def test_the_counter_has_owner_and_group_of_an_existing_database(path, counter):
     path.touch()
     os.chown(path, 12345, 54321)
@@ -70,20 +52,13 @@ def test_the_counter_has_owner_and_group_of_an_existing_database(path, counter):
 
 
 def test_the_counter_is_kept_when_the_store_is_opened_again(path, counter, store):
+    inode = counter.stat().st_ino
     end_client(store, "tester")
-    before = counter.stat().st_ino, counter.read_bytes()
+    before = counter.read_bytes()
 
     open_store(f"sqlite:///{path}", create=True).close()
 
-    assert (counter.stat().st_ino, counter.read_bytes()) == before
-
-
-def test_the_counter_has_its_whole_size_and_is_never_rewritten(counter, store):
-    before = counter.stat().st_ino
-    for _ in range(3):
-        end_client(store, "tester")
-
-    assert (counter.stat().st_size, counter.stat().st_ino) == (SIZE, before)
+    assert (counter.stat().st_ino, len(before), counter.read_bytes()) == (inode, SIZE, before)
 
 
 def test_a_new_counter_is_never_taken_for_the_one_before(path, counter, store):
@@ -110,45 +85,27 @@ def test_an_issue_makes_no_worker_look(store):
     assert store.generation() == before
 
 
-CREATE = """
-from oauth_mw.stores.sql.sqlite.change_counter import CounterFile
+MAKE = """
+from oauth_mw.model import Client
+store.add_client(Client(sys.stdin.readline(), ""))
+print(store.read_log("", -1).store_id, store.generation(), flush=True)
 sys.stdin.readline()
-counter = CounterFile(sys.argv[2], 5)
-print(counter.read(), os.fstat(counter._mapped.fd).st_ino, os.fstat(counter._mapped.fd).st_size, flush=True)
 """
 
 
-@pytest.mark.slow
-def test_creators_at_once_all_have_the_same_complete_file(path, counter, store, tmp_path):
-    other = tmp_path / "other.db"
-    other.touch()
-    with Processes(store.url) as start:
-        creators = [start(CREATE.replace("sys.argv[2]", repr(str(other)))) for _ in range(4)]
-        for creator in creators:
-            creator.hears()
-        seen = {creator.says() for creator in creators}
-
-    made = other.with_name("other.db-oauth_mw")
-    assert [line.split()[1:] for line in seen] == [[str(made.stat().st_ino), str(SIZE)]]
-    assert sorted(file.name for file in tmp_path.glob("other*")) == ["other.db", "other.db-oauth_mw"]
-
-
-MAKE = "store.add_client(Client(sys.stdin.readline(), '')); print(store.read_log('', -1).store_id, flush=True)"
-
-
-@pytest.mark.slow
-def test_processes_that_make_a_store_at_once_share_one(path, tmp_path):
+def test_processes_that_make_a_store_at_once_share_it_and_its_counter(path, counter):
     with Processes(f"sqlite:///{path}") as start:
-        makers = [start("from oauth_mw.model import Client\n" + MAKE) for _ in range(4)]
-        ids = [maker.answers(f"client {number}") for number, maker in enumerate(makers)]
+        makers = [start.fork(MAKE) for _ in range(4)]
+        answers = [maker.answers(f"client {number}") for number, maker in enumerate(makers)]
 
-    assert ids[0] and set(ids) == {ids[0]}
-    assert not [file for file in tmp_path.iterdir() if file.name.count(".") > 1]
+    assert answers[0] and set(answers) == {answers[0]}
+    assert counter.stat().st_size == SIZE
+    assert not [file for file in path.parent.iterdir() if file.name.count(".") > 1]
 
 
-def test_a_counter_that_is_too_short_is_an_outage(path, store):
+def test_a_counter_that_is_too_short_is_an_outage(counter, store):
     store.close()
-    os.truncate(f"{path}-oauth_mw", 0)
+    os.truncate(counter, 0)
 
     with pytest.raises(StoreUnavailable):
         store.find_client("tester")

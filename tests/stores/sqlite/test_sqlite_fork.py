@@ -20,7 +20,10 @@ from oauth_mw import open_store
 from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")]
+pytest.importorskip("fcntl")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("key")]
+
+TIMEOUT = 2.0
 
 
 def in_child(work):
@@ -28,37 +31,17 @@ def in_child(work):
 
 
 @pytest.fixture
-def store(tmp_path, clock):
-    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, timeout=2.0, clock=clock)) as store:
-        store.add_client(registered())
-        issued(store)
-        yield store
+def signal():
+    """A pipe between a child and its parent."""
+    read, write = os.pipe()
+    yield read, write
+    os.close(read)
+    os.close(write)
 
 
-def connection_of(store):
-    with store._engine.reading() as connection:
-        return connection.driver
-
-
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
-def test_a_start_leaves_nothing_open_for_a_fork_to_take_along(tmp_path):
-    url = f"sqlite:///{tmp_path}/new.db"
-
-    with closing(open_store(url, create=True)):
-        assert not [where(fd) for fd in os.listdir("/proc/self/fd") if str(tmp_path) in where(fd)]
-
-
-def where(fd):
-    try:
-        return os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
-        return ""
-
-
-def test_a_child_has_connections_of_its_own(store):
-    inherited = connection_of(store)
-
-    assert in_child(lambda: connection_of(store) is not inherited) == 0
+def test_a_start_leaves_nothing_open_for_a_fork_to_inherit(tmp_path, open_files):
+    with closing(open_store(f"sqlite:///{tmp_path}/new.db", create=True)):
+        assert not [file for file in open_files() if "new.db" in file]
 
 
 def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
@@ -87,62 +70,43 @@ def test_parent_and_child_both_go_on(store, close):
     assert in_child(lambda: is_dead(store, key_of())) == 0
 
 
-def test_an_event_of_the_child_is_seen_by_the_parent_at_once(store):
-    before = store.generation()
-
-    assert in_child(lambda: store.revoke_token(key_of())) == 0
-
-    assert store.generation() != before
-
-
-def test_an_event_of_the_parent_is_seen_by_the_child_at_once(store):
-    told, tell = os.pipe()
+def test_a_child_notices_at_once_what_its_parent_revokes(store, signal):
     seen = store.generation
 
     def work():
         before = seen()
-        os.read(told, 1)
+        os.read(signal[0], 1)
         return seen() != before
 
     child = forked(work)
     store.revoke_token(key_of())
-    os.write(tell, b"x")
+    os.write(signal[1], b"x")
 
     assert exit_code_of(child) == 0
-    os.close(told)
-    os.close(tell)
 
 
-def test_a_turn_that_is_held_at_the_fork_is_the_parents_alone(store):
+def test_a_lock_that_is_held_at_the_fork_is_the_parents_alone(store, signal):
+    os.set_blocking(signal[0], False)
+
     with store._engine.writing():
         assert in_child(lambda: store.find_client("tester") is not None) == 0
-
-    assert store.revoke_token(key_of())
-
-
-def test_a_child_waits_for_the_turn_that_its_parent_holds(store):
-    pytest.importorskip("fcntl")
-    told, tell = os.pipe()
-    os.set_blocking(told, False)
-    with store._engine.writing():
-        child = forked(lambda: end_client(store, "tester") and os.write(tell, b"x"))
+        child = forked(lambda: end_client(store, "tester") and os.write(signal[1], b"x"))
         with pytest.raises(BlockingIOError):
-            os.read(told, 1)
+            os.read(signal[0], 1)
 
     assert exit_code_of(child) == 0
-    os.close(told)
-    os.close(tell)
+    assert is_dead(store, key_of())
 
 
 def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(store):
     mine, free = Event(), Event()
 
     def hold():
-        held = store._engine._current(time.monotonic() + 1)
-        held.lock(time.monotonic() + 1)
+        connections = store._engine._current(time.monotonic() + 1)
+        connections.lock(time.monotonic() + 1)  # only the lock: SQLite's own files change when a connection is closed
         mine.set()
         free.wait(20)
-        held.unlock()
+        connections.unlock()
 
     holder = Thread(target=hold)
     holder.start()
@@ -160,7 +124,7 @@ def verified(store, clock):
     return TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
 
 
-def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified):
+def test_parent_and_child_notice_at_once_what_the_child_revokes(store, clock, verified):
     text, token = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("tester"), (), HOUR)
     verified.find(text, "")
     verified.find(text, text)
@@ -173,7 +137,7 @@ def test_the_cache_of_verified_tokens_works_on_in_a_child(store, clock, verified
     assert verified.find(text, "") is None
 
 
-def test_a_look_that_another_thread_is_at_does_not_hang_the_child(store, verified, monkeypatch):
+def test_a_poll_of_another_thread_at_the_fork_does_not_hang_the_child(store, verified, monkeypatch):
     looking, free = Event(), Event()
     verify = store.verify
 
@@ -278,10 +242,8 @@ def test_the_parents_requests_go_on_while_it_forks(store):
     assert log_of(store).store_id == before  # no follower has to begin anew
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="shows nobody what is open")
-def test_what_was_in_use_at_a_fork_is_closed_when_it_is_returned(store, tmp_path):
+def test_what_was_in_use_at_a_fork_is_closed_when_it_is_returned(store, open_files, counter):
     with store._engine.reading():
         in_child(lambda: True)
 
-    left = {where(fd) for fd in os.listdir("/proc/self/fd") if str(tmp_path) in where(fd)}
-    assert left == {f"{tmp_path}/oauth.db-oauth_mw"}
+    assert set(open_files()) == {str(counter)}

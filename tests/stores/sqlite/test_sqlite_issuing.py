@@ -17,7 +17,7 @@ from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+pytest.importorskip("fcntl")  # and fork
 
 WORKERS, EACH = 4, 500
 EXPIRED = 2000  # every hundredth issue of a worker sweeps 500

@@ -1,4 +1,4 @@
-"""Whose lock the writers' queue is: of a process that may write, and only for as long as it lives."""
+"""Only a process that may write can hold the write lock, and only for as long as it lives."""
 
 from __future__ import annotations
 
@@ -6,37 +6,24 @@ import os
 import shutil
 import sqlite3
 import stat
-import tempfile
 from contextlib import closing
-from pathlib import Path
 from pwd import getpwnam
 
 import pytest
 
-from helpers.builders import issued, key_of, registered, token_of
+from helpers.builders import key_of, registered, token_of
 from helpers.changes import end_client
-from helpers.processes import Processes, exit_code_of, forked
+from helpers.processes import exit_code_of, forked
 from oauth_mw import StoreUnavailable, admin, open_store
 
 pytest.importorskip("fcntl")
+pytestmark = pytest.mark.usefixtures("key")
 
 TIMEOUT = 2.0
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
 
-# A worker in the middle of a write, and a child of it that goes on after its end. The child says so by itself.
-POOL = """
-import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-def child():
-    print(os.getpid(), flush=True)
-    time.sleep(50)
-pool = ProcessPoolExecutor(1, get_context("fork"))
-with store._engine.writing():
-    pool.submit(child)
-    time.sleep(50)
-"""
-# As a server that is written in C forks: nothing that Python would do for a fork is done.
+# A worker in the middle of a write, and a child of it, forked as a server that is written in C does, without the hooks
+# of Python. The child outlives the worker.
 IN_C = """
 import ctypes, time
 libc = ctypes.CDLL(None)
@@ -47,7 +34,7 @@ with store._engine.writing():
         libc._exit(0)
     time.sleep(50)
 """
-# One that forked before it wrote, as most do.
+# A worker that forked before it wrote.
 BEFORE = """
 import time
 from multiprocessing import get_context
@@ -60,25 +47,9 @@ with store._engine.writing():
 """
 
 
-@pytest.fixture
-def store(tmp_path):
-    with closing(open_store(f"sqlite:///{tmp_path}/oauth.db", create=True, timeout=TIMEOUT)) as store:
-        store.add_client(registered())
-        issued(store)
-        yield store
-
-
-@pytest.fixture
-def start(store):
-    with Processes(store.url) as start:
-        yield start
-
-
-@pytest.mark.parametrize(
-    "code", [POOL, BEFORE, pytest.param(IN_C, marks=pytest.mark.slow)], ids=["pool", "fork before", "fork in C"]
-)
+@pytest.mark.parametrize("code", [IN_C, BEFORE], ids=["fork in C", "fork before"])
 def test_a_child_of_a_killed_writer_does_not_keep_the_queue(store, start, code):
-    worker = start(code)
+    worker = start.fork(code)
     child = int(worker.says())
     try:
         os.kill(worker.pid, 9)
@@ -90,11 +61,9 @@ def test_a_child_of_a_killed_writer_does_not_keep_the_queue(store, start, code):
 
 @pytest.mark.slow
 def test_a_child_that_ends_does_not_free_the_queue_of_its_parent(store):
-    other = open_store(store.url, timeout=0.2)
-    with closing(other), store._engine.writing():
+    with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
         assert exit_code_of(forked(lambda: store.find_client("tester"))) == 0
-        child = forked(lambda: refused(other))
-        assert exit_code_of(child) == 0
+        assert exit_code_of(forked(lambda: refused(other))) == 0
 
 
 def test_a_store_that_a_child_inherited_and_closes_does_not_free_the_queue_of_another(store):
@@ -115,16 +84,11 @@ def refused(store):
     return True
 
 
-def test_two_stores_of_one_process_queue_too(store):
-    with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
-        assert refused(other)
-
-
 @pytest.mark.slow
-def test_a_store_that_is_closed_does_not_free_the_queue_of_another_in_the_process(store, start):
-    other = open_store(store.url)
-    other.find_client("tester")
+def test_two_stores_of_one_process_queue_too_and_neither_frees_the_queue_of_the_other(store, start):
+    other = open_store(store.url, timeout=0.2)
     with store._engine.writing():
+        assert refused(other)
         other.close()
         late = start(
             "store._engine.timeout = 0.2\n"
@@ -163,68 +127,42 @@ def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
 
 
 @pytest.fixture
-def readable():
-    """The URL of a store that all may read, in a folder that all may enter: pytest's own are closed to others."""
-    folder = tempfile.mkdtemp()
-    os.chmod(folder, 0o755)
-    path = Path(folder, "oauth.db")
-    path.touch()
+def readable(public_folder):
+    """The path of a store that all may read."""
+    path = public_folder / "oauth.db"
+    path.touch(0o644)
     path.chmod(0o644)
-    try:
-        yield f"sqlite:///{path}"
-    finally:
-        shutil.rmtree(folder)
-
-
-def as_nobody(work):
-    os.setuid(getpwnam("nobody").pw_uid)
-    return work()
-
-
-def is_closed_to_me(counter):
-    for flags in (os.O_RDONLY, os.O_RDWR):
-        with pytest.raises(PermissionError):
-            os.open(counter, flags)
-    return True
+    with closing(open_store(f"sqlite:///{path}", create=True)) as store:
+        store.add_client(registered())
+    return path
 
 
 @as_root
 @pytest.mark.parametrize("mode", [0o600, 0o644], ids=["made now", "made by an older version"])
-def test_a_user_that_may_only_read_the_database_cannot_open_the_queue(readable, mode):
-    counter = readable.removeprefix("sqlite:///") + "-oauth_mw"
-    with closing(open_store(readable, create=True)) as store:
-        store.add_client(registered())
+def test_a_user_that_may_only_read_the_database_cannot_open_the_queue(readable, as_nobody, mode):
+    counter = f"{readable}-oauth_mw"
     os.chmod(counter, mode)
 
-    with closing(open_store(readable)) as store:
-        assert exit_code_of(forked(lambda: as_nobody(lambda: is_closed_to_me(counter)))) == 0
-        assert end_client(store, "tester")
-
-
-@as_root
-def test_a_user_that_may_only_read_the_database_is_told_so(readable):
-    open_store(readable, create=True).close()
-
     def try_it():
+        for flags in (os.O_RDONLY, os.O_RDWR):
+            with pytest.raises(PermissionError):
+                os.open(counter, flags)
         with pytest.raises(StoreUnavailable, match="readonly database"):
-            open_store(readable)
+            open_store(f"sqlite:///{readable}")
         return True
 
-    assert exit_code_of(forked(lambda: as_nobody(try_it))) == 0
+    with closing(open_store(f"sqlite:///{readable}")) as store:
+        assert as_nobody(try_it) == 0
+        assert end_client(store, "tester")
 
 
 # What is not the counter file
 
 
 @pytest.fixture
-def path(store):
+def closed(store):
     store.close()
-    return Path(store.url.removeprefix("sqlite:///"))
-
-
-@pytest.fixture
-def counter(path):
-    return path.with_name(path.name + "-oauth_mw")
+    return store
 
 
 @pytest.fixture
@@ -249,13 +187,13 @@ PLACED = {
 
 
 @pytest.mark.parametrize(("place", "message"), PLACED.values(), ids=PLACED)
-def test_what_was_put_in_the_place_of_the_counter_is_not_written_into(store, counter, victim, place, message):
+def test_what_was_put_in_the_place_of_the_counter_is_not_written_into(closed, counter, victim, place, message):
     before = victim.read_bytes()
     counter.unlink()
     place(counter, victim)
 
     with pytest.raises(StoreUnavailable, match=f"-oauth_mw {message}: remove it"):
-        end_client(store, "tester")
+        end_client(closed, "tester")
 
     assert victim.read_bytes() == before
 
@@ -273,52 +211,46 @@ def test_a_link_is_noticed_while_the_store_is_open(store, counter, victim, place
 
 @as_root
 @pytest.mark.parametrize("mode", [0o600, 0o660, 0o666])
-def test_root_takes_no_counter_of_another_user_than_the_database(store, path, counter, mode):
+def test_root_takes_no_counter_of_another_user_than_the_database(closed, path, mode):
     os.chown(path, getpwnam("nobody").pw_uid, -1)
     path.chmod(mode)
 
     with pytest.raises(StoreUnavailable, match="belongs to user 0, the database to user"):
-        end_client(store, "tester")
-
-
-def ends(url):
-    with closing(open_store(url)) as store:
-        return end_client(store, "tester")
+        end_client(closed, "tester")
 
 
 @as_root
-@pytest.mark.parametrize("mode", [0o600, 0o660])
-def test_others_take_one_only_where_others_may_write_the_database(mode):
+@pytest.mark.parametrize(("mode", "code"), [(0o600, 1), (0o660, 0)])
+def test_others_take_one_only_where_others_may_write_the_database(readable, as_nobody, mode, code):
     """The first of them that needed a counter made it."""
-    with tempfile.TemporaryDirectory() as folder:  # pytest's own are closed to others
-        path = Path(folder, "oauth.db")
-        with closing(open_store(f"sqlite:///{path}", create=True)) as store:
-            store.add_client(registered())
-        user = getpwnam("nobody")
-        for each, owner in ((folder, user.pw_uid), (path, user.pw_uid), (f"{path}-oauth_mw", 12345)):
-            os.chown(each, owner, user.pw_gid)
-        path.chmod(mode)
-        os.chmod(f"{path}-oauth_mw", 0o666)
+    user = getpwnam("nobody")
+    for each, owner in ((readable.parent, user.pw_uid), (readable, user.pw_uid), (f"{readable}-oauth_mw", 12345)):
+        os.chown(each, owner, user.pw_gid)
+    readable.chmod(mode)
+    os.chmod(f"{readable}-oauth_mw", 0o666)
 
-        assert exit_code_of(forked(lambda: as_nobody(lambda: ends(f"sqlite:///{path}")))) == (0 if mode == 0o660 else 1)
+    def work():
+        with closing(open_store(f"sqlite:///{readable}")) as store:
+            return end_client(store, "tester")
+
+    assert as_nobody(work) == code
 
 
-def test_a_draft_of_the_counter_that_a_killed_maker_left_is_removed(store, counter):
+def test_a_draft_of_the_counter_that_a_killed_maker_left_is_removed(closed, counter):
     draft = counter.with_name(counter.name + ".1.2")
     os.link(counter, draft)
 
-    with closing(open_store(store.url)) as again:
-        assert end_client(again, "tester")
+    assert end_client(closed, "tester")
 
     assert not draft.exists()
 
 
-def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_removed(store, counter, victim):
+def test_without_its_counter_a_store_is_opened_again_after_the_wrong_one_was_removed(closed, counter, victim):
     counter.unlink()
     linked(counter, victim)
     with pytest.raises(StoreUnavailable):
-        store.verify()
+        closed.verify()
     counter.unlink()
 
-    assert end_client(store, "tester")
+    assert end_client(closed, "tester")
     assert stat.S_ISREG(counter.lstat().st_mode)
