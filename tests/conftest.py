@@ -43,9 +43,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     marked = {name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark.args[0])}
     if "store_kind" in metafunc.fixturenames and "store_kind" not in marked:
         suite = metafunc.module.__name__.startswith("test_store_")
-        slow = [pytest.param(kind, marks=pytest.mark.slow) for kind in SPANNING]
+        cluster = pytest.param("redis+cluster", marks=pytest.mark.slow)
         metafunc.parametrize(
-            "store_kind", [*STORE_SUITE, *slow] if suite else getattr(metafunc.module, "STORE_KINDS", ["sqlite"])
+            "store_kind", [*STORE_SUITE, cluster] if suite else getattr(metafunc.module, "STORE_KINDS", ["sqlite"])
         )
 
 

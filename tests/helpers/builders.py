@@ -16,7 +16,8 @@ from oauth_mw.tokens.denylist import load_denylist
 
 # The kinds of stores that the shared suite, tests/stores/contract/test_store_*.py, runs over.
 STORE_SUITE = ["memory", "sqlite", "postgresql", "redis"]
-# Several servers that take each other's place: the suite runs over these too where slow tests run.
+# Several servers that take each other's place. The suite runs over a cluster, too, where slow tests run: a store with
+# Sentinels differs from one server only in how the server is found.
 SPANNING = ["redis+sentinel", "redis+cluster"]
 # Where expired rows wait for a sweep. Redis lets them go by itself.
 SWEEPING = [kind for kind in STORE_SUITE if kind != "redis"]

@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from redis.exceptions import MovedError, RedisError, ResponseError
 
@@ -76,12 +76,6 @@ clients = members(GOOD_CLIENT) | members(GOOD_SECRET).map(lambda secret: {**GOOD
 key_sets = members(GOOD_KEY).map(lambda key: {"keys": [GOOD_KEY, key]}) | members({"keys": [GOOD_KEY]})
 
 
-def outage(decode, *found):
-    """Decode, and judge what it gives."""
-    with suppress(StoreUnavailable):
-        judge(decode(*found))
-
-
 def test_good_records_are_decoded_and_written_as_they_were():
     client, keys = json.dumps(GOOD_CLIENT), json.dumps({"keys": [GOOD_KEY]})
 
@@ -90,31 +84,7 @@ def test_good_records_are_decoded_and_written_as_they_were():
     judge((client_from("tester", client, 7), key_set_from(keys), token_from_row(GOOD_TOKEN)))
 
 
-@given(clients.map(json.dumps) | cells, cells | st.just(7))
-@settings(max_examples=300)
-def test_a_client_s_record(record, revoked_before):
-    outage(decoding.read, "", client_from, "tester", record, revoked_before)
-
-
-@given(cells | st.binary(min_size=240, max_size=240))
-def test_the_verifiers_of_a_client(found):
-    outage(decoding.read, "", verifiers_from, found)
-
-
-@given(key_sets.map(json.dumps) | cells)
-@settings(max_examples=200)
-def test_the_record_of_the_signing_keys(record):
-    outage(decoding.read, "", key_set_from, record)
-
-
-@given(altered(GOOD_TOKEN) | members(GOOD_EXTRA).map(lambda extra: [*GOOD_TOKEN[:4], json.dumps(extra), 0, 0]))
-@settings(max_examples=200)
-def test_a_token_s_row(row):
-    outage(token_from_row, row)
-
-
-# Redis
-
+# A token in Redis.
 ROW = ["tester", "read", 5, 5, {"tier": ["gold", True]}, False, ["urn:a"], {"new": 1}]
 # Of schema 2:
 RECORD = ["a client", ["read"], ["read"], 60, "jwt", ["urn:a"], ["urn:a"], {"tier": ["gold", True]}, False, 5]
@@ -134,48 +104,54 @@ def dumped(good):
 replies = st.none() | st.integers() | st.binary(max_size=25) | st.lists(st.binary(max_size=5), max_size=3)
 
 
-@given(dumped(ROW), replies | st.just(b"0"), replies | st.just(0))
-@settings(max_examples=200)
-def test_a_token_in_redis(row, revoked_before, revoked):
-    outage(redis_rows.read, redis_rows.token_from, row, revoked_before, revoked)
+def read(reader, *before):
+    return lambda found: decoding.read("", reader, *before, *found)
 
 
-@given(clients.map(lambda client: json.dumps(client).encode()) | replies, st.just(b"0" * 19) | replies)
-@settings(max_examples=200)
-def test_a_client_in_redis(record, revoked_before):
-    outage(redis_rows.read, redis_rows.client_from, "tester", record, revoked_before)
+def read_redis(reader, *before):
+    return lambda found: redis_rows.read(reader, *before, *found)
 
 
-@given(st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), st.just(b"0" * 19) | replies))
-@settings(max_examples=300)
-def test_a_client_of_schema_2_in_redis(fields):
-    with suppress(AdminError):
-        record, verifiers = upgrade.client_from("tester", *fields)
-        judge(client_from("tester", record, 0) if record else verifiers_from(verifiers))
+token_rows = altered(GOOD_TOKEN) | members(GOOD_EXTRA).map(lambda extra: [*GOOD_TOKEN[:4], json.dumps(extra), 0, 0])
+in_redis = clients.map(lambda client: json.dumps(client).encode()) | replies
+position_text = st.just(b"0" * 19) | replies
+of_schema_2 = st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), position_text)
+reply = st.tuples(replies | st.just([]))
 
 
-@given(replies | st.just(b"kid"), dumped(SIGNING))
-@settings(max_examples=200)
-def test_a_signing_key_of_schema_2_in_redis(kid, row):
-    with suppress(AdminError):
-        judge(upgrade.key_from(kid, row))
+def old_client(fields):
+    record, verifiers = upgrade.client_from("tester", *fields)
+    return client_from("tester", record, 0) if record else verifiers_from(verifiers)
 
 
-@given(replies, replies)
-def test_an_event_in_redis(name, value):
-    outage(redis_rows.read, redis_rows.revocation_from, name, value)
+# What is decoded, and by what.
+DECODERS = {
+    "client": (st.tuples(clients.map(json.dumps) | cells, cells | st.just(7)), read(client_from, "tester")),
+    "verifiers": (st.tuples(cells | st.binary(min_size=240, max_size=240)), read(verifiers_from)),
+    "signing keys": (st.tuples(key_sets.map(json.dumps) | cells), read(key_set_from)),
+    "token": (token_rows, token_from_row),
+    "token in Redis": (
+        st.tuples(dumped(ROW), replies | st.just(b"0"), replies | st.just(0)),
+        read_redis(redis_rows.token_from),
+    ),
+    "client in Redis": (st.tuples(in_redis, position_text), read_redis(redis_rows.client_from, "tester")),
+    "client of schema 2": (of_schema_2, old_client),
+    "key of schema 2": (st.tuples(replies | st.just(b"kid"), dumped(SIGNING)), lambda found: upgrade.key_from(*found)),
+    "event in Redis": (st.tuples(replies, replies), read_redis(redis_rows.revocation_from)),
+    "INFO": (reply, read_redis(read_info)),
+    "run id": (reply, read_redis(lambda found: run_id([found], found))),
+    "role": (reply, read_redis(lambda found: why_not_primary(found, b""))),
+    "SCAN": (reply, read_redis(redis_rows.scanned)),
+}
 
 
-@given(replies)
-@example([])
-def test_what_a_server_says_of_itself(reply):
-    for decode in (
-        read_info,
-        lambda reply: run_id([reply], reply),
-        lambda reply: why_not_primary(reply, b""),
-        redis_rows.scanned,
-    ):
-        outage(redis_rows.read, decode, reply)
+@pytest.mark.parametrize(("found", "decode"), DECODERS.values(), ids=DECODERS)
+@given(data=st.data())
+@settings(max_examples=150)
+def test_what_is_found_is_decoded_or_an_outage(found, decode, data):
+    value = data.draw(found)
+    with suppress(StoreUnavailable, AdminError):
+        judge(decode(value))
 
 
 @given(

@@ -57,12 +57,13 @@ WORK = {
 }
 
 
-@pytest.mark.parametrize("ahead", [25 * HOUR, 10 * 366 * 24 * HOUR], ids=["a day", "ten years"])
-@pytest.mark.parametrize("work", WORK.values(), ids=WORK)
-def test_what_it_does_drops_no_end_that_others_need(store, hurry, work, ahead):
+@pytest.mark.parametrize(
+    ("work", "ahead"), [("ends a client", 25 * HOUR), ("revokes a JWT", 10 * 366 * 24 * HOUR)], ids=["day", "ten years"]
+)
+def test_what_it_does_drops_no_revocation_that_others_need(store, hurry, work, ahead):
     keys = {end_jwt(store, left, number=left) for left in (1, 60, HOUR, 30 * 24 * HOUR)}
 
-    hurry(ahead, work, times=3)
+    hurry(ahead, WORK[work], times=3)
     end_client(store, "other")
 
     assert keys <= singles(store)

@@ -1,4 +1,4 @@
-"""Tokens that lie in no store: the log alone says which of them ended early."""
+"""Tokens that have no row: only the log says which of them are revoked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import HOUR, NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of, registered
+from helpers.builders import HOUR, NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of
 from helpers.changes import end_client
 from oauth_mw.model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MAX_LOG_ONLY_PER_CLIENT
 from oauth_mw.tokens import revocation
 
-
-@pytest.fixture(autouse=True)
-def tester(store):
-    store.add_client(registered())
-    store.add_client(registered("other"))
+pytestmark = pytest.mark.usefixtures("tester", "other")
 
 
 def load_denylist(store):
@@ -26,29 +22,19 @@ def now_of(store, client_id="tester"):
     return store.find_client(client_id).revoked_before
 
 
-def test_a_token_is_ended_once(store):
-    position = now_of(store)
-
-    assert [store.revoke_log_only("tester", key_of(), position) for _ in range(2)] == [1, 0]
-    assert load_denylist(store) == [("tester", key_of(), True)]
-
-
-def test_followers_are_told_that_the_log_alone_knows(store):
+@pytest.mark.parametrize("client_id", ["tester", "unknown"])  # perhaps to a store that was restored
+def test_a_token_is_revoked_once_by_an_event_that_says_so(store, client_id):
+    position = now_of(store) if client_id == "tester" else 0
     before = log_of(store)
 
-    store.revoke_log_only("tester", key_of(), now_of(store))
+    assert [store.revoke_log_only(client_id, key_of(), position) for _ in range(2)] == [1, 0]
 
     (event,) = store.read_log(before.store_id, before.position).events
-    assert event[1:] == ("tester", key_of(), True)
-
-
-def test_a_token_of_a_client_that_a_restored_store_does_not_know_is_ended(store):
-    assert [store.revoke_log_only("unknown", key_of(), 0) for _ in range(2)] == [1, 0]
-    assert load_denylist(store) == [("unknown", key_of(), True)]
+    assert load_denylist(store) == [event[1:]] == [(client_id, key_of(), True)]
 
 
 @pytest.mark.parametrize("delete", [False, True])
-def test_a_token_that_ended_with_its_client_is_not_ended_again(store, delete):
+def test_a_token_that_was_revoked_with_its_client_is_not_revoked_again(store, delete):
     position = now_of(store)
     end_client(store, "tester", delete=delete)
 
@@ -56,7 +42,7 @@ def test_a_token_that_ended_with_its_client_is_not_ended_again(store, delete):
     assert load_denylist(store) == [("tester", None, False)]
 
 
-def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, clock):
+def test_the_last_revocation_of_a_client_is_read_even_when_its_event_was_swept(store, clock):
     end_client(store, "tester")
     last = now_of(store)
     clock.move(10 * LOG_KEEP_SECONDS)
@@ -65,7 +51,7 @@ def test_the_last_end_of_a_client_is_told_even_when_its_event_was_swept(store, c
     assert {event.position for event in events_of(store)} == {last, now_of(store, "other")}
 
 
-def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
+def test_a_single_revocation_is_kept_until_no_clock_can_accept_the_token(store, clock):
     key = key_of(expires_at=NOW + 100)
     store.revoke_log_only("tester", key, now_of(store))
 
@@ -75,11 +61,13 @@ def test_a_single_end_is_kept_until_no_clock_can_accept_the_token(store, clock):
         end_client(store, "other")
         kept.append(("tester", key, True) in load_denylist(store))
 
-    # Where the engine has no clock, a single look at the machine's is not believed.
+    # Without a clock of the engine, the machine's must say it twice.
     assert kept == ([True, True, True, False] if store.url.startswith("sqlite") else [True, False, False, False])
 
 
-def test_all_are_told_in_several_pages(store, pages_of_two):
+def test_a_denylist_is_read_in_several_pages(store, monkeypatch):
+    for room in ("sql", "redis"):
+        monkeypatch.setattr(f"oauth_mw.stores.{room}.log.DENYLIST_PAGE_SIZE", 2)
     for number in range(5):
         store.revoke_log_only("tester", key_of(number), now_of(store))
     end_client(store, "other")
@@ -89,13 +77,7 @@ def test_all_are_told_in_several_pages(store, pages_of_two):
     assert ("other", None, False) in load_denylist(store)
 
 
-@pytest.fixture
-def pages_of_two(monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.sql.log.DENYLIST_PAGE_SIZE", 2)
-    monkeypatch.setattr("oauth_mw.stores.redis.log.DENYLIST_PAGE_SIZE", 2)
-
-
-def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
+def test_a_follower_that_missed_too_many_events_must_begin_anew(store, monkeypatch):
     monkeypatch.setattr("oauth_mw.stores.memory.LOG_LENGTH", 2)
     for room in ("model", "stores.sql.log", "stores.redis.log"):
         monkeypatch.setattr(f"oauth_mw.{room}.MAX_EVENTS_PER_READ", 2)
@@ -109,7 +91,7 @@ def test_who_has_missed_too_many_events_must_begin_anew(store, monkeypatch):
     assert complete == [True, True, False]
 
 
-def test_a_token_with_a_row_is_marked_there_or_told_with_the_rest(store):
+def test_a_token_with_a_row_is_marked_there_or_on_the_denylist(store):
     store.revoke_token(issued(store))
 
     assert load_denylist(store) == ([] if store.rows_tell_revocation else [("tester", key_of(), True)])
@@ -128,7 +110,7 @@ def revoked_singly(store, numbers, position, client_id="tester", *, expires_at=N
     return [revocation.revoke_log_only(store, client_id, key, position) for key in keys]
 
 
-def test_too_many_ends_of_a_client_become_one(few, store):
+def test_too_many_revocations_of_a_client_become_one(few, store):
     position = now_of(store)
     revoked_singly(store, [9], position, "other")
     row = issued(store, "tester", number=8)
@@ -138,34 +120,27 @@ def test_too_many_ends_of_a_client_become_one(few, store):
     assert is_dead(store, row) or not store.rows_tell_revocation
 
 
-def test_too_many_of_a_client_that_is_unknown_stay_what_they_are(few, store):
+def test_too_many_revocations_of_an_unknown_client_stay_single(few, store):
     revoked_singly(store, range(5), 0, "unknown")
 
     assert len(load_denylist(store)) == 5
 
 
-def test_a_follower_learns_that_too_many_ends_became_one(few, store):
-    before = log_of(store)
-    revoked_singly(store, range(4), now_of(store))
-
-    page = store.read_log(before.store_id, before.position)
-
-    assert page.complete and page.events[-1][1:3] == ("tester", None)
-
-
-def test_one_that_has_seen_the_last_single_end_follows_on_too(few, store):
+@pytest.mark.parametrize("seen", [0, 3], ids=["none", "all but the last"])
+def test_a_follower_learns_that_too_many_revocations_became_one(few, store, seen):
     position = now_of(store)
-    revoked_singly(store, range(3), position)
+    revoked_singly(store, range(seen), position)
     before = log_of(store)
-    revoked_singly(store, [3], position)
+    revoked_singly(store, range(seen, 4), position)
 
     page = store.read_log(before.store_id, before.position)
 
-    assert page.complete and [event[1:3] for event in page.events] == [("tester", key_of(3)), ("tester", None)]
+    singles = [("tester", key_of(number)) for number in range(seen, 4)]
+    assert page.complete and [event[1:3] for event in page.events] == [*singles, ("tester", None)]
 
 
 @pytest.mark.parametrize("how", [{}, {"disable": True}, {"delete": True}], ids=["all tokens", "disabled", "deleted"])
-def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
+def test_after_all_of_a_client_no_single_revocation_is_left(store, how):
     position = now_of(store)
     revoked_singly(store, range(3), position)
     revoked_singly(store, [9], position, "other")
@@ -175,22 +150,18 @@ def test_with_all_of_a_client_none_is_known_singly_any_more(store, how):
     assert load_denylist(store) == [("other", key_of(9), True), ("tester", None, False)]
 
 
-def test_those_do_not_count_among_the_many(store):
+def test_those_do_not_count_among_the_many(few, store):
     revoked_singly(store, range(3), now_of(store))
     end_client(store, "tester")
-
     assert store.revoke_log_only("tester", key_of(4), now_of(store)) == 1
 
-
-def test_after_that_the_client_has_all_its_room_again(few, store):
-    revoked_singly(store, range(4), now_of(store))
-    revoked_singly(store, range(4, 7), now_of(store))
+    revoked_singly(store, range(5, 7), now_of(store))
 
     singles = [key for _, key, log_only in load_denylist(store) if log_only]
     assert set(singles) == set(map(key_of, range(4, 7)))
 
 
-def test_ends_that_are_swept_make_room(few, store, clock):
+def test_revocations_that_are_swept_make_room(few, store, clock):
     position = now_of(store)
     revoked_singly(store, range(3), position, expires_at=NOW + 1)
     for step in (2 + LOG_KEEP_SECONDS, 2 + KEEP_AGAIN_SECONDS):
@@ -202,7 +173,7 @@ def test_ends_that_are_swept_make_room(few, store, clock):
     assert load_denylist(store) == [("other", None, False), ("tester", late, True)]
 
 
-def test_what_ended_stays_so_for_a_client_that_changes(store):
+def test_a_revocation_outlasts_a_change_of_the_client(store):
     store.revoke_log_only("tester", key_of(), now_of(store))
 
     store.update_client("tester", lambda client: replace(client, enabled=False))

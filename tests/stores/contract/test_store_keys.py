@@ -26,26 +26,19 @@ def put(store, *records, **how):
 
 @pytest.fixture
 def two(store):
-    return put(store, SECOND, FIRST)
-
-
-def test_there_is_none_at_first(store):
     assert store.read_keys() == KeySet()
+    return put(store, SECOND, FIRST)
 
 
 def test_they_come_back_as_they_were_in_the_order_in_which_they_sign(store, two):
     assert two == store.read_keys().keys == (FIRST, SECOND)
 
 
-@pytest.mark.parametrize("after", [(), (FIRST,), (FIRST, SECOND), (FIRST, SECOND, THIRD), (THIRD,), (SECOND, THIRD)])
-def test_an_update_adds_and_removes(store, two, after):
-    assert put(store, *after) == store.read_keys().keys == after
-
-
-def test_an_update_changes_one_and_leaves_the_other(store, two):
+def test_an_update_adds_removes_and_changes(store, two):
     longer = FIRST._replace(needed_until=NOW + 10**6)
 
-    assert put(store, longer, SECOND) == store.read_keys().keys == (longer, SECOND)
+    for after in ((FIRST, SECOND, THIRD), (SECOND, THIRD), (THIRD,), (), (longer, SECOND)):
+        assert put(store, *after) == store.read_keys().keys == after
 
 
 def test_an_update_sees_what_it_replaces(store, two):
@@ -80,7 +73,7 @@ def test_no_update_of_many_at_once_is_lost(store, two):
     assert [each.needed_until for each in store.read_keys().keys] == [NOW + 14, NOW + 15]
 
 
-@pytest.mark.parametrize("after", [(), (FIRST,), (FIRST, SECOND)])
+@pytest.mark.parametrize("after", [(), (FIRST, SECOND)], ids=["none left", "none removed"])
 def test_what_revokes_all_is_an_event_for_all(store, two, after):
     before = log_of(store)
 

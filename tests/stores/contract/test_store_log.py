@@ -11,11 +11,7 @@ from helpers.changes import end_client, remove_secret
 from oauth_mw import open_store
 from oauth_mw.model import Revocation
 
-
-@pytest.fixture(autouse=True)
-def tester(store):
-    store.add_client(registered())
-    store.add_client(registered("other"))
+pytestmark = pytest.mark.usefixtures("tester", "other")
 
 
 def events_since(store, page):
@@ -27,18 +23,12 @@ def events_since(store, page):
 # The log
 
 
-def test_who_knows_nothing_is_told_to_forget_and_where_the_log_stands(store):
+def test_a_new_follower_must_forget_and_reads_where_the_log_ends(store):
     end_client(store, "tester")
 
     page = log_of(store)
 
-    assert (page.complete, list(page.events)) == (False, [])
-    assert page.position == store.find_client("tester").revoked_before
-
-
-def test_a_quiet_log_is_complete(store):
-    page = log_of(store)
-
+    assert (page.complete, page.events, page.position) == (False, [], store.find_client("tester").revoked_before)
     assert store.read_log(page.store_id, page.position) == page._replace(complete=True)
 
 
@@ -67,7 +57,7 @@ def test_what_ends_no_token_is_no_event(store):
     assert log_of(store) == before
 
 
-def test_a_follower_is_told_what_it_has_not_seen_and_nothing_else(store):
+def test_a_follower_reads_what_it_has_not_seen_and_nothing_else(store):
     end_client(store, "tester")
     seen = log_of(store)
     end_client(store, "other")
@@ -77,7 +67,7 @@ def test_a_follower_is_told_what_it_has_not_seen_and_nothing_else(store):
     assert page == (seen.store_id, page.position, [Revocation(page.position, "other", None)], True)
 
 
-def test_events_are_told_in_the_order_of_their_positions(store, clock):
+def test_events_are_read_in_the_order_of_their_positions(store, clock):
     before = log_of(store)
     for step in (5, -9, 7, -30):
         end_client(store, "tester")
@@ -89,35 +79,24 @@ def test_events_are_told_in_the_order_of_their_positions(store, clock):
     assert positions == sorted(set(positions)) and positions[-1] == page.position
 
 
-def test_another_store_is_never_followed_on(store):
+def test_a_log_that_is_another_one_or_ends_earlier_is_not_followed(store):
     end_client(store, "tester")
+    page, other = log_of(store), log_of(open_store("memory://"))
 
-    page = store.read_log("another store", log_of(store).position)
-
-    assert (page.complete, list(page.events)) == (False, [])
-
-
-def test_two_stores_have_two_ids(store):
-    other = open_store("memory://")
-
-    assert log_of(store).store_id != log_of(other).store_id
-
-
-def test_a_log_that_stands_behind_its_follower_is_another_one(store):
-    end_client(store, "tester")
-    page = log_of(store)
-
-    assert not store.read_log(page.store_id, page.position + 1).complete
+    assert page.store_id != other.store_id
+    for seen in (("another store", page.position), (page.store_id, page.position + 1)):
+        answer = store.read_log(*seen)
+        assert (answer.complete, answer.events) == (False, [])
 
 
 def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
-    key, told, learned = issued(store), [], []
-    store.on_revocation(lambda: told.append(True))
+    key, calls, learned = issued(store), [], []
+    store.on_revocation(lambda: calls.append(True))
 
     for end in (lambda: store.revoke_token(key), lambda: end_client(store, "tester")):
-        before = store.generation(), len(told)
+        before = store.generation(), len(calls)
         end()
-        learned.append(store.generation() != before[0] if store.immediate else len(told) > before[1])
+        learned.append(store.generation() != before[0] if store.immediate else len(calls) > before[1])
 
     assert learned == [True, True]
 
@@ -132,61 +111,29 @@ ENDS = {
         store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
     ),
 }
-every_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 
 
-@every_end
-def test_a_token_issued_before_is_dead_and_one_issued_after_lives(store, end):  # within one second: no clock moves
-    before = issued(store, number=1)
-    end(store)
-    after = issued(store, number=2)
-
-    assert [is_dead(store, before), is_dead(store, after)] == [True, False]
-
-
-@every_end
-@pytest.mark.parametrize("seconds", [-3600, 3600])
-def test_before_and_after_do_not_depend_on_the_clock(store, clock, end, seconds):
-    before = issued(store, number=1)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("seconds", [0, -3600, 3600], ids=["", "behind", "ahead"])
+def test_a_token_issued_before_is_dead_and_one_issued_after_lives(
+    store, clock, end, seconds
+):  # whatever the clock says
+    before, other = issued(store, number=1), issued(store, "other", number=3)
     clock.move(seconds)
     end(store)
     clock.move(-2 * seconds)
     after = issued(store, number=2)
 
-    assert [is_dead(store, before), is_dead(store, after)] == [True, False]
+    assert [is_dead(store, key) for key in (before, after, other)] == [True, False, False]
 
 
-@every_end
+UNDER_WAY = {**ENDS, "deleted": lambda store: end_client(store, "tester", delete=True)}
+
+
+@pytest.mark.parametrize("end", UNDER_WAY.values(), ids=UNDER_WAY)
 def test_a_token_whose_request_was_under_way_is_dead(store, end):
     client = store.find_client("tester")
     end(store)
-
-    store.add_token(key_of(), token_of(client))
-
-    assert is_dead(store, key_of())
-
-
-def test_a_token_whose_request_was_under_way_when_the_client_was_deleted_is_dead(store):
-    client = store.find_client("tester")
-    end_client(store, "tester", delete=True)
-
-    store.add_token(key_of(), token_of(client))
-
-    assert is_dead(store, key_of())
-
-
-@every_end
-def test_the_tokens_of_other_clients_live_on(store, end):
-    key = issued(store, "other")
-
-    end(store)
-
-    assert not is_dead(store, key)
-
-
-def test_an_event_of_another_client_does_not_save_a_token_under_way(store):
-    client = store.find_client("tester")
-    end_client(store, "tester")
     end_client(store, "other")
 
     store.add_token(key_of(), token_of(client))
@@ -194,20 +141,12 @@ def test_an_event_of_another_client_does_not_save_a_token_under_way(store):
     assert is_dead(store, key_of())
 
 
-def test_enabling_a_client_revives_no_token(store):
+def test_a_revoked_token_stays_dead_through_every_later_change(store):
     key = issued(store)
-    end_client(store, "tester", disable=True)
+    for _ in range(2):
+        end_client(store, "tester", disable=True)
+        end_client(store, "other")
 
     store.update_client("tester", lambda client: replace(client, enabled=True))
 
-    assert is_dead(store, key)
-    assert not is_dead(store, issued(store, number=1))
-
-
-def test_tokens_stay_dead_through_every_later_event(store):
-    key = issued(store)
-    for _ in range(3):
-        end_client(store, "tester")
-        end_client(store, "other")
-
-    assert is_dead(store, key)
+    assert [is_dead(store, key), is_dead(store, issued(store, number=1))] == [True, False]

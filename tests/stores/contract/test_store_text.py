@@ -12,12 +12,9 @@ from helpers.support import SECRET
 from oauth_mw import AdminError, admin
 from oauth_mw.model import TokenRecord
 
+pytestmark = pytest.mark.usefixtures("tester")
+
 HALF = "a\ud800"
-
-
-@pytest.fixture(autouse=True)
-def tester(store):
-    store.add_client(registered())
 
 
 CALLS = {
@@ -54,6 +51,7 @@ CALLS = {
 }
 
 
+@pytest.mark.parametrize("store_kind", ["memory"])  # which would take it
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_it_is_refused_and_changes_nothing(store, call):
     before = list(store.clients())
@@ -64,22 +62,22 @@ def test_it_is_refused_and_changes_nothing(store, call):
     assert list(store.clients()) == before
 
 
-OPERATIONS = {
-    "find_verifiers": lambda store: store.find_verifiers(HALF),
-    "find_client": lambda store: store.find_client(HALF),
-    "add_client": lambda store: store.add_client(registered(HALF)),
-    "update_client": lambda store: store.update_client(HALF, lambda client: replace(client, name="x")),
-    "end_client": lambda store: end_client(store, HALF),
-    "remove_secret": lambda store: remove_secret(store, HALF, "0"),
-    "revoke_log_only": lambda store: store.revoke_log_only(HALF, key_of(), 0),
-}
+OPERATIONS = [
+    lambda store: store.find_verifiers(HALF),
+    lambda store: store.find_client(HALF),
+    lambda store: store.add_client(registered(HALF)),
+    lambda store: store.update_client(HALF, lambda client: replace(client, name="x")),
+    lambda store: end_client(store, HALF),
+    lambda store: remove_secret(store, HALF, "0"),
+    lambda store: store.revoke_log_only(HALF, key_of(), 0),
+]
 
 
 @pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
-@pytest.mark.parametrize("operate", OPERATIONS.values(), ids=OPERATIONS)
-def test_a_store_itself_refuses_it_and_goes_on(store, operate):
-    with pytest.raises(AdminError, match="half a character"):
-        operate(store)
+def test_a_store_itself_refuses_it_and_goes_on(store):
+    for operate in OPERATIONS:
+        with pytest.raises(AdminError, match="half a character"):
+            operate(store)
 
     assert store.find_client("tester") == store.update_client("tester", lambda client: client)
     store.add_token(key_of(), TokenRecord("tester", "", 1, 0))

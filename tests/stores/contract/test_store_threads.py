@@ -16,6 +16,8 @@ from helpers.processes import Processes
 from oauth_mw import AdminError, admin
 from oauth_mw.credentials import MAX_SECRETS
 
+pytestmark = pytest.mark.usefixtures("tester")
+
 THREADS = 8
 
 # A process that says how many of five more secrets the client gets.
@@ -26,11 +28,6 @@ print("ready", flush=True)
 sys.stdin.readline()
 print(tries_to_add_secrets(store), flush=True)
 """
-
-
-@pytest.fixture(autouse=True)
-def tester(store):
-    store.add_client(registered())
 
 
 @pytest.fixture
@@ -100,7 +97,7 @@ def test_a_client_has_at_most_so_many_secrets_however_many_callers_add_some(stor
 @pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
 def test_a_client_has_at_most_so_many_secrets_however_many_processes_add_some(store, store_url):
     with Processes(store_url) as processes:
-        both = [processes(ADDING) for _ in range(2)]
+        both = [processes.fork(ADDING) for _ in range(2)]
         assert [process.says() for process in both] == ["ready"] * 2
         for process in both:
             process.hears()

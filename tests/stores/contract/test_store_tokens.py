@@ -4,13 +4,10 @@ from types import MappingProxyType
 
 import pytest
 
-from helpers.builders import API, BILLING, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.builders import API, BILLING, is_dead, issued, key_of, log_of, token_of
 from helpers.changes import end_client
 
-
-@pytest.fixture(autouse=True)
-def tester(store):
-    store.add_client(registered())
+pytestmark = pytest.mark.usefixtures("tester")
 
 
 @pytest.mark.parametrize(
@@ -44,28 +41,26 @@ def test_true_and_one_stay_what_they_were(store):
     assert kinds == {"yes": bool, "one": int, "float": float}
 
 
-def test_an_unknown_token_is_none(store):
+def test_an_unknown_token_is_none_and_not_revoked(store):
     issued(store)
+    before = log_of(store)
 
-    assert store.find_token(key_of(1)) is None
+    assert (store.find_token(key_of(1)), store.revoke_token(key_of(1)), log_of(store)) == (None, False, before)
 
 
 def test_a_live_token_is_revoked_once(store):
-    key = issued(store)
+    first, second = issued(store), issued(store, number=1)
 
-    assert [store.revoke_token(key), store.revoke_token(key)] == [True, False]
+    assert store.revoke_token(first)
+    before = log_of(store)
+    assert not store.revoke_token(first)
 
-
-def test_a_revoked_token_is_marked_and_keeps_its_row(store):
-    key = issued(store)
-
-    store.revoke_token(key)
-
-    assert store.find_token(key) == token_of(store.find_client("tester"), revoked=store.rows_tell_revocation)
+    assert (log_of(store), is_dead(store, second)) == (before, False)
 
 
-def test_a_revoked_token_keeps_its_audience(store):
-    token = token_of(store.find_client("tester"), audience=(API,))
+@pytest.mark.parametrize("audience", [(), (API,)], ids=["without an audience", "with an audience"])
+def test_a_revoked_token_is_marked_and_keeps_its_row(store, audience):
+    token = token_of(store.find_client("tester"), audience=audience)
     store.add_token(key_of(), token)
 
     store.revoke_token(key_of())
@@ -73,52 +68,19 @@ def test_a_revoked_token_keeps_its_audience(store):
     assert store.find_token(key_of()) == token._replace(revoked=store.rows_tell_revocation)
 
 
-def test_a_second_revocation_writes_nothing_to_the_log(store):
+@pytest.mark.parametrize("delete", [False, True], ids=["all tokens revoked", "deleted"])
+def test_a_token_that_was_revoked_with_its_client_is_not_revoked_again(store, delete):
     key = issued(store)
-    store.revoke_token(key)
-    before = log_of(store)
-
-    store.revoke_token(key)
-
-    assert log_of(store) == before
-
-
-def test_an_unknown_token_is_not_revoked(store):
-    before = log_of(store)
-
-    assert not store.revoke_token(key_of(1))
-
-    assert log_of(store) == before
-
-
-def test_a_token_that_ended_with_all_of_its_client_is_not_revoked_again(store):
-    key = issued(store)
-    end_client(store, "tester")
+    end_client(store, "tester", delete=delete)
     before = log_of(store)
 
     assert not store.revoke_token(key)
 
-    assert log_of(store) == before
-
-
-def test_a_revocation_ends_one_token_only(store):
-    first, second = issued(store), issued(store, number=1)
-
-    store.revoke_token(first)
-
-    assert not is_dead(store, second)
+    assert (log_of(store), is_dead(store, key)) == (before, True)
 
 
 def test_tokens_are_counted(store):
     for number in range(3):
         issued(store, number=number)
 
-    assert store.count_tokens() == 3
-
-
-def test_the_tokens_of_a_deleted_client_are_found_and_dead(store):
-    key = issued(store)
-
-    end_client(store, "tester", delete=True)
-
-    assert is_dead(store, key)
+    assert [store.count_tokens(), store.count_tokens(-1), store.count_tokens(2**40)] == [3, 0, 3]
