@@ -27,21 +27,23 @@ from ..model import (
 )
 from .counts import count_clients
 
-LOG_LENGTH = 10_000
-
 _NO_CLIENT = Client("", "")
 
 
 class MemoryStore:
-    """Everything under one lock; every method is atomic. See the protocols in :mod:`oauth_mw.protocols`."""
+    """Everything under one lock; every method is atomic. See the protocols in :mod:`oauth_mw.protocols`.
+
+    :param log_length: the most events that are kept in the log.
+    """
 
     url = "memory://"
     single_process = True
     immediate = True
     rows_tell_revocation = True
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, log_length: int = 10_000) -> None:
         self._clock = clock
+        self._log_length = log_length
         self._lock = Lock()
         self._store_id = secrets.token_hex(8)
         self._clients: dict[str, Client] = {}
@@ -171,9 +173,10 @@ class MemoryStore:
     def _append(self, client_id: str, key: bytes | None = None, *, log_only: bool = False) -> int:
         position = max(self._position[0] + 1, int(self._clock() * 1_000_000))
         self._log.append(Revocation(position, client_id, key, log_only))
-        if len(self._log) > LOG_LENGTH:
-            self._swept_until = self._log[LOG_LENGTH // 2 - 1].position
-            del self._log[: LOG_LENGTH // 2]
+        if len(self._log) > self._log_length:
+            half = self._log_length // 2
+            self._swept_until = self._log[half - 1].position
+            del self._log[:half]
         self._position[0] = position
         return position
 

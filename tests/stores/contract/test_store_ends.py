@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import HOUR, NOW, SWEEPING, events_of, is_dead, issued, key_of, log_of
+from helpers.builders import HOUR, NOW, STORE_SUITE, SWEEPING, events_of, is_dead, issued, key_of, log_of
 from helpers.changes import end_client
 from oauth_mw.model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MAX_LOG_ONLY_PER_CLIENT
 from oauth_mw.tokens import revocation
@@ -77,8 +77,8 @@ def test_a_denylist_is_read_in_several_pages(store, monkeypatch):
     assert ("other", None, False) in load_denylist(store)
 
 
+@pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
 def test_a_follower_that_missed_too_many_events_must_begin_anew(store, monkeypatch):
-    monkeypatch.setattr("oauth_mw.stores.memory.LOG_LENGTH", 2)
     for room in ("model", "stores.sql.log", "stores.redis.log"):
         monkeypatch.setattr(f"oauth_mw.{room}.MAX_EVENTS_PER_READ", 2)
     before = log_of(store)

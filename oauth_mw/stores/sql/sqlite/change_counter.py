@@ -30,7 +30,7 @@ from typing import Any
 from ....errors import StoreUnavailable
 from ....model import MAX_NUMBER
 from ...decoding import number, read
-from .files import Identity, identity_of
+from .files import Identity, identity_of, why_planted
 
 try:
     import fcntl
@@ -57,7 +57,7 @@ class CounterFile:
 
     :param timeout: of one operation in seconds, for messages.
     :raises OSError: it cannot be created, or not be opened for reading and writing.
-    :raises StoreUnavailable: it may not be used (see :func:`_judge`), or another process does not finish creating it.
+    :raises StoreUnavailable: it may not be used, or another process does not finish creating it.
     """
 
     def __init__(self, database: str, timeout: float) -> None:
@@ -147,7 +147,11 @@ def _mapped(path: str, database: str) -> _Mapped:
     if named.st_nlink > 1:
         _remove_drafts(path, identity_of(named))
         named = os.lstat(path)
-    _judge(path, named, os.stat(database))
+    # The owner of the folder can give this name to any file. If other users may write the database, any of them may
+    # have created its counter.
+    wrong = why_planted(named, os.stat(database), others=os.geteuid() != 0)
+    if wrong or named.st_size < _SIZE:
+        raise StoreUnavailable(f"{path} {wrong or 'is too short'}: remove it, and a new one is created")
     fd = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
         if identity_of(os.fstat(fd)) != identity_of(named):
@@ -163,27 +167,6 @@ def _mapped(path: str, database: str) -> _Mapped:
     mapped.fd, mapped.identity, mapped.pid, mapped.threads = fd, identity_of(named), os.getpid(), threading.Lock()
     _all_mapped[mapped.pid, mapped.identity] = mapped
     return mapped
-
-
-def _judge(path: str, found: os.stat_result, database: os.stat_result) -> None:
-    """Check that a file is a counter file, since the owner of the folder can give this name to any file.
-
-    :raises StoreUnavailable: it is none.
-    """
-    if not stat.S_ISREG(found.st_mode):
-        wrong = "is a link or no regular file"
-    elif found.st_nlink > 1:
-        wrong = "has a second name (a hard link)"
-    elif found.st_uid != database.st_uid and (
-        # If other users may write the database, any of them may have created its counter.
-        os.geteuid() == 0 or not database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    ):
-        wrong = f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
-    elif found.st_size < _SIZE:
-        wrong = "is too short"
-    else:
-        return
-    raise StoreUnavailable(f"{path} {wrong}: remove it, and a new one is created")
 
 
 def _writers_only(mode: int) -> int:

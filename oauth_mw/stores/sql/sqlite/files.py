@@ -87,14 +87,22 @@ def check_planted(path: str) -> None:
 def _check_companion(path: str, database: os.stat_result) -> None:
     found = os.lstat(path)
     # If other users may write the database, SQLite's files belong to the first that needed them.
-    shared = database.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and found.st_uid != 0
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
-        wrong = "is a link, has a second name or is no regular file"
-    elif found.st_uid != database.st_uid and not shared:
-        wrong = f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
-    else:
-        return
-    raise ConfigError("store", f"{path} {wrong}: root does not write into it; run this as the user of the service")
+    if wrong := why_planted(found, database, others=found.st_uid != 0):
+        raise ConfigError("store", f"{path} {wrong}: root does not write into it; run this as the user of the service")
+
+
+def why_planted(found: os.stat_result, database: os.stat_result, *, others: bool) -> str:
+    """Why a file beside the database may not be used; empty if it may.
+
+    :param others: accept the file of any user if other users than its owner may write the database.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        return "is a link or no regular file"
+    if found.st_nlink > 1:
+        return "has a second name (a hard link)"
+    if found.st_uid == database.st_uid or (others and database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+        return ""
+    return f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
 
 
 def check_folder(folder: str) -> None:
