@@ -8,58 +8,58 @@ import sys
 
 import pytest
 
+from helpers.processes import exit_code_of, forked
 from helpers.store_urls import why_no_wheel
+from oauth_mw import ConfigError, OAuthMiddleware
+from oauth_mw.stores import restarts
+from oauth_mw.stores.restarts import is_replacement
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only Linux shows it")
 
-# The server waits for each worker, as servers do.
-FORK = """
-import os, sys
-from oauth_mw.stores.restarts import is_replacement
-def worker():
-    child = os.fork()
-    if child == 0:
-        print(is_replacement(), flush=True)
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
-EXEC = """
-import subprocess, sys
-script = "from oauth_mw.stores.restarts import is_replacement; print(is_replacement(), flush=True)"
-for _ in range(2):
-    subprocess.run([sys.executable, "-c", script], check=True)
-"""
-LONG = "from oauth_mw.stores import restarts\nrestarts.START_SECONDS = -1\n"
+SCRIPT = "from oauth_mw.stores.restarts import is_replacement; print(is_replacement())"
 
 
-START = """
-import logging
-from oauth_mw import ConfigError, OAuthMiddleware
-logging.disable()
-def is_replacement():
+@pytest.fixture
+def answers(tmp_path):
+    """Call it to fork a server that forks two workers and waits for each; it returns what the workers answered."""
+
+    def serve(ask):
+        def work():
+            with open(tmp_path / "answers", "a") as file:
+                print(ask(), file=file)
+            return True
+
+        def server():
+            return [exit_code_of(forked(work)) for _ in range(2)] == [0, 0]
+
+        assert exit_code_of(forked(server)) == 0
+        return (tmp_path / "answers").read_text().split()
+
+    return serve
+
+
+def test_a_first_worker_replaces_none_and_the_next_one_does(answers):
+    assert answers(is_replacement) == ["False", "True"]
+
+
+def test_a_worker_of_a_server_that_has_run_for_long_replaces_another(answers, monkeypatch):
+    monkeypatch.setattr(restarts, "START_SECONDS", -1)
+
+    assert answers(is_replacement) == ["True", "True"]
+
+
+def test_a_program_that_another_program_started_replaces_none():
+    exit_code_of(forked(lambda: True))  # the other program has seen a child end
+
+    assert subprocess.check_output([sys.executable, "-c", SCRIPT], text=True) == "False\n"
+
+
+def start(url):
     try:
-        OAuthMiddleware(lambda environ, start_response: [], store=sys.argv[1])
+        OAuthMiddleware(lambda environ, start_response: [], store=url)
     except ConfigError:
         return "refused"
     return "serves"
-"""
-
-
-def said(code: str, *arguments: str) -> list[str]:
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
-
-
-def test_a_first_worker_takes_nobodys_place_and_the_next_one_does():
-    assert said(FORK + "worker()\nworker()\n") == ["False", "True"]
-
-
-def test_a_worker_of_a_server_that_has_run_for_long_takes_anothers_place():
-    assert said(LONG + FORK + "worker()\n") == ["True"]
-
-
-def test_a_program_that_another_program_started_takes_nobodys_place():
-    assert said(LONG + EXEC) == ["False", "False"]
 
 
 def in_no_folder(request, tmp_path):
@@ -79,9 +79,11 @@ needs_postgres = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why
     [in_no_folder, pytest.param(in_no_schema, marks=[needs_postgres, pytest.mark.slow])],
     ids=["folder", "schema"],
 )
-def test_a_store_that_is_away_ends_a_first_start_and_no_later_one(request, tmp_path, place):
-    assert said(FORK + START + "worker()\nworker()\n", place(request, tmp_path)) == ["refused", "serves"]
+def test_a_store_that_is_away_ends_a_first_start_and_no_later_one(request, tmp_path, answers, place):
+    url = place(request, tmp_path)
+
+    assert answers(lambda: start(url)) == ["refused", "serves"]
 
 
-def test_a_url_that_cannot_work_ends_every_start():
-    assert said(FORK + START + "worker()\nworker()\n", "sqlite:///:memory:") == ["refused", "refused"]
+def test_a_url_that_cannot_work_ends_every_start(answers):
+    assert answers(lambda: start("sqlite:///:memory:")) == ["refused", "refused"]

@@ -77,17 +77,19 @@ def test_a_deleted_client_leaves_its_id_and_no_secret(store, sql):
 
 
 def test_the_log_is_swept_after_a_day_and_says_so(store, sql, clock):
-    unseen = log_of(store)
+    key, unseen = issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS), log_of(store)
     end_client(store, "tester")
     seen = log_of(store)
+    store.add_client(registered("other"))
     clock.move(LOG_KEEP_SECONDS + 1)
 
-    end_client(store, "tester")
+    end_client(store, "other")
 
-    assert sql("SELECT count(*) FROM oauth_mw_revocations") == [(1,)]
+    assert sql("SELECT client_id FROM oauth_mw_revocations") == [("other",)]
     assert not store.read_log(unseen.store_id, unseen.position).complete
     page = store.read_log(seen.store_id, seen.position)
     assert (page.complete, len(page.events)) == (True, 1)
+    assert is_dead(store, key)
 
 
 def test_the_log_keeps_a_revocation_until_the_token_would_have_expired(store, sql, clock):
@@ -113,16 +115,6 @@ def test_a_sweep_of_the_log_is_bounded(store, sql, clock):
     assert sql("SELECT count(*) FROM oauth_mw_revocations") == [(2,)]
 
 
-def test_a_sweep_of_the_log_revives_no_token(store, clock):
-    key = issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
-    end_client(store, "tester")
-    clock.move(3 * LOG_KEEP_SECONDS)
-    store.add_client(registered("other"))
-    end_client(store, "other")
-
-    assert is_dead(store, key)
-
-
 def test_positions_grow_across_restarts_and_empty_logs(path, store, sql, clock):
     end_client(store, "tester")
     position = log_of(store).position
@@ -133,6 +125,28 @@ def test_positions_grow_across_restarts_and_empty_logs(path, store, sql, clock):
     with closing(open_store(store.url, clock=slow)) as other:
         end_client(other, "tester")
         assert log_of(other).position == position + 1
+
+
+REVOKE = {
+    "one token": lambda store: store.revoke_log_only("tester", key_of(), store.find_client("tester").revoked_before),
+    "all of a client's": lambda store: end_client(store, "tester"),
+}
+
+
+@pytest.mark.parametrize("revoke", REVOKE.values(), ids=REVOKE)
+def test_no_revocation_reads_through_the_whole_log(store, revoke):
+    statements = []
+    with store._engine.reading() as link:
+        link.driver.set_trace_callback(statements.append)
+
+    revoke(store)
+
+    with store._engine.reading() as link:
+        link.driver.set_trace_callback(None)
+        found = [each for each in statements if each.startswith(("SELECT", "UPDATE", "DELETE"))]
+        plan = [row[-1] for each in found for row in link.driver.execute(f"EXPLAIN QUERY PLAN {each}")]
+    assert len(plan) > 3
+    assert [step for step in plan if step.startswith("SCAN") and "oauth_mw_store" not in step] == []
 
 
 # Power loss
