@@ -14,7 +14,10 @@ from helpers.upgrading import fill
 from oauth_mw import StoreUnavailable, admin, open_store
 from oauth_mw.stores import upgrade_store
 
-pytestmark = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql")),
+]
 
 MAKE = """CREATE ROLE oauth_owner LOGIN; CREATE ROLE oauth_service LOGIN; CREATE ROLE oauth_admin LOGIN;
 ALTER SCHEMA {schema} OWNER TO oauth_owner; GRANT USAGE ON SCHEMA {schema} TO oauth_service, oauth_admin"""

@@ -17,7 +17,8 @@ from helpers.upgrading import run_old
 from oauth_mw import AdminError, ConfigError, admin, open_store
 from oauth_mw.stores import upgrade_store
 
-BOTH = pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"])
+slow = pytest.mark.slow
+BOTH = pytest.mark.parametrize("store_kind", ["sqlite", pytest.param("postgresql", marks=slow)])
 COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable
 FROM information_schema.columns WHERE table_schema = current_schema() AND table_name LIKE 'oauth_mw_%'"""
 INDEXES = "SELECT tablename, indexname FROM pg_indexes WHERE schemaname = current_schema()"
@@ -58,6 +59,7 @@ def test_an_upgraded_database_has_one_column_more_than_a_new_one(old_url, path, 
         assert [*connection.execute("SELECT DISTINCT audience FROM oauth_mw_tokens")] == [(None,)]
 
 
+@slow
 @pytest.mark.parametrize("store_kind", ["postgresql"])
 def test_an_upgraded_schema_is_as_a_new_one(old_url, postgres):
     upgrade_store(old_url)
@@ -78,29 +80,25 @@ def test_new_clients_get_numbers_of_their_own(old_url):
         assert all(store.find_client(client.client_id) == client for client in added)
 
 
-def test_the_copy_is_the_store_as_it_was_for_its_owner_alone(old_url, kept, facts):
-    os.chmod(old_url.removeprefix("sqlite:///"), 0o644)
-
-    copy = upgrade_store(old_url)
-
-    (found,) = kept()
-    assert str(found) == copy
-    assert stat.S_IMODE(found.stat().st_mode) == 0o600
-    # Read as the old code reads it, once it is put back.
-    restored = found.with_name("restored.db")
-    shutil.copy(found, restored)
-    assert facts["store_id"] in run_old("--store", f"sqlite:///{restored}", "store", "info").stdout
-
-
-def test_the_copy_has_what_was_committed_last(old_url, path, kept):
+def test_the_copy_has_what_was_committed_last_for_its_owner_alone(old_url, path, kept):
+    os.chmod(path, 0o644)
     with closing(sqlite3.connect(path)) as writer:  # its log stays until it closes
         writer.execute("UPDATE oauth_mw_client SET name = 'last' WHERE client_id = 'plain'")
         writer.commit()
 
-        upgrade_store(old_url)
+        copy = upgrade_store(old_url)
 
-    with closing(sqlite3.connect(kept()[0])) as copy:
-        assert copy.execute("SELECT name FROM oauth_mw_client WHERE client_id = 'plain'").fetchone() == ("last",)
+    assert [str(found) for found in kept()] == [copy]
+    assert stat.S_IMODE(os.stat(copy).st_mode) == 0o600
+    with closing(sqlite3.connect(copy)) as found:
+        assert found.execute("SELECT name FROM oauth_mw_client WHERE client_id = 'plain'").fetchone() == ("last",)
+
+
+@slow
+def test_the_old_code_reads_the_copy(old_url, path, facts):
+    restored = shutil.move(upgrade_store(old_url), f"{path}.restored")
+
+    assert facts["store_id"] in run_old("--store", f"sqlite:///{restored}", "store", "info").stdout
 
 
 def test_a_copy_takes_no_others_place(old_url, path, tmp_path):
@@ -139,7 +137,8 @@ def test_ids_that_were_used_once_stay_used(old_url, path):
         assert store.remember_once(b"\x02", 1_900_000_000)
 
 
-@BOTH
+@slow
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"])
 def test_a_copy_counts_as_changed(old_url, store_kind, tmp_path, request):
     file = nullcontext(f"sqlite:///{tmp_path}/copy.db")
     place = file if store_kind == "sqlite" else request.getfixturevalue("postgres").fresh()

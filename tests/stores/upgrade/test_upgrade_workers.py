@@ -14,7 +14,7 @@ from helpers.upgrading import run_old, start_old_worker
 from oauth_mw import ConfigError, admin, open_store
 from oauth_mw.stores import upgrade_store
 
-BOTH = pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"])
+slow = pytest.mark.slow
 
 # Blocks when the first rows are about to change.
 UPGRADE = """
@@ -42,28 +42,26 @@ def login(known):
     return f"five {known['secrets']['five'][0]}"
 
 
-@pytest.fixture
-def worker(processes, tokens, login):
-    """One that has read one of the tokens, and issued another."""
+ENGINES = ["sqlite", pytest.param("postgresql", marks=slow), pytest.param("redis", marks=slow)]
+
+
+@pytest.mark.parametrize("store_kind", ENGINES)
+def test_a_warm_worker_accepts_and_issues_nothing_more(processes, old_url, tokens, login):
     worker = start_old_worker(processes)
     assert worker.says() == "ready"
     assert [worker.answers(tokens[0]), worker.answers(login)] == ["200", "200"]
-    return worker
-
-
-@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
-def test_a_warm_worker_accepts_and_issues_nothing_more(worker, old_url, tokens, login):
     upgrade_store(old_url)
     with closing(open_store(old_url)) as store:
         admin.disable_client(store, "five")
 
     assert worker.answers(login) == "503"
     assert worker.answers(tokens[1]) == "503"
-    # SQLite's workers look at each request, others once in revocation_lag_seconds.
+    # SQLite's workers see it at each request, others poll once in revocation_lag_seconds.
     wait_until(lambda: worker.answers(tokens[0]) == "503", "the end of the cached token")
     assert [worker.answers(words) for words in (tokens[0], tokens[1], login)] == ["503"] * 3
 
 
+@slow
 def test_a_warm_worker_in_its_grace_accepts_what_it_knows_and_no_more(processes, old_url, tokens, login):
     worker = start_old_worker(processes, outage_grace_seconds=60)
     assert worker.says() == "ready"
@@ -74,6 +72,7 @@ def test_a_warm_worker_in_its_grace_accepts_what_it_knows_and_no_more(processes,
     assert [worker.answers(words) for words in (tokens[0], tokens[1], login)] == ["200", "503", "503"]
 
 
+@slow
 def test_a_restarted_worker_refuses_to_start(old_url):
     upgrade_store(old_url)
 
@@ -83,7 +82,8 @@ def test_a_restarted_worker_refuses_to_start(old_url):
     assert "has schema version 3, this oauth_mw knows 2: upgrade oauth_mw" in done.stderr
 
 
-@BOTH
+@slow
+@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql"])
 def test_an_upgrade_that_is_killed_has_changed_nothing(processes, old_url, facts):
     upgrade = processes.start(UPGRADE)
     assert upgrade.says() == "changing"
@@ -99,6 +99,7 @@ def test_an_upgrade_that_is_killed_has_changed_nothing(processes, old_url, facts
         assert len(store.clients()) == len(facts["clients"])
 
 
+@slow
 @pytest.mark.parametrize("store_kind", ["postgresql"])
 def test_of_two_upgrades_one_finds_nothing_to_do(processes, old_url, facts):
     first = processes.start(UPGRADE)
