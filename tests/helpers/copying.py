@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -174,29 +174,30 @@ def accepted(store: Store, keys: list[bytes]) -> set[bytes]:
 
 
 class Through:
-    """A store whose :class:`~oauth_mw.protocols.Copyable` is seen through something else."""
+    """A store of whose :class:`~oauth_mw.protocols.Copyable` each method is what ``replace(name, method)`` returns."""
 
-    def __init__(self, store: Store, wrap: Callable[[Any], Any]) -> None:
+    def __init__(self, store: Store, replace: Callable[[str, Any], Any]) -> None:
         self._store = store
-        self._wrap = wrap
+        self._replace = replace
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
     def copyable(self) -> Any:
-        return self._wrap(self._store.copyable())
+        return _Replaced(self._store.copyable(), self._replace)
 
 
-class InPairs:
-    """What can be copied, read two of a kind at a time."""
-
-    def __init__(self, whole: Any) -> None:
+class _Replaced:
+    def __init__(self, whole: Any, replace: Callable[[str, Any], Any]) -> None:
         self._whole = whole
+        self._replace = replace
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._whole, name)
-        return _divided(method) if name in ("read_clients", "read_events", "read_token_keys") else method
+        return self._replace(name, getattr(self._whole, name))
 
 
-def _divided(method: Callable[..., Iterator[Sequence[Any]]]) -> Callable[..., Iterator[Sequence[Any]]]:
+def in_pairs(name: str, method: Any) -> Any:
+    """For :class:`Through`: clients, events and tokens are read two at a time."""
+    if name not in ("read_clients", "read_events", "read_token_keys"):
+        return method
     return lambda *given: (part for batch in method(*given) for part in batches(batch, 2))

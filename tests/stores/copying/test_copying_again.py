@@ -1,4 +1,4 @@
-"""A copy that is repeated: after it was complete, after it was cut off, and while its source is in use."""
+"""A copy that is repeated: after it was complete, cut off or killed, and while its source is in use."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from helpers.builders import issued, key_of, registered
 from helpers.changes import end_client
-from helpers.copying import InPairs, Through, accepted, changed, contents, each_pair, filled, states
+from helpers.copying import PAIRS, Through, accepted, changed, contents, each_pair, filled, in_pairs, states
+from helpers.processes import Processes
 from oauth_mw import admin, open_store
 from oauth_mw.errors import StoreUnavailable
 
@@ -19,19 +20,18 @@ class Cut(Exception):
     pass
 
 
-class Interrupted:
-    """The inside of a store that ends after some steps."""
+def cut_after(steps):
+    """For ``Through``: a store that fails after so many steps."""
+    left = [steps]
 
-    def __init__(self, whole, steps):
-        self._whole = whole
-        self._steps = steps
-
-    def __getattr__(self, name):
+    def replace(name, method):
         if name in STEPS:
-            self._steps -= 1
-            if self._steps < 0:
+            left[0] -= 1
+            if left[0] < 0:
                 raise Cut
-        return getattr(self._whole, name)
+        return method
+
+    return replace
 
 
 def copy(source, target, clock, **more):
@@ -39,24 +39,18 @@ def copy(source, target, clock, **more):
 
 
 @each_pair
-def test_when_all_is_there_nothing_changes(stores, clock):
-    filled(stores[0])
+def test_a_second_copy_changes_nothing_and_a_third_brings_what_changed(stores, clock):
+    source, target = stores
+    keys = filled(source)
     copy(*stores, clock)
-    before = contents(stores[1])
+    before = contents(target)
 
     again = copy(*stores, clock)
 
     assert not again.changed
     assert (again.clients.present, again.secrets.present, again.deleted.present) == (3, 3, 1)
     assert (again.tokens.present, again.events.present) == (10, 3)
-    assert contents(stores[1]) == before
-
-
-@each_pair
-def test_what_changed_meanwhile_arrives(stores, clock):
-    source, target = stores
-    keys = filled(source)
-    copy(*stores, clock)
+    assert contents(target) == before
 
     keys = changed(source, keys)
     copied = copy(*stores, clock)
@@ -68,7 +62,7 @@ def test_what_changed_meanwhile_arrives(stores, clock):
 
 @each_pair
 def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_completed(kinds, stores, place, clock):
-    source = Through(stores[0], InPairs)
+    source = Through(stores[0], in_pairs)
     keys = changed(source, filled(source))
     good = accepted(source, keys)
     enabled = {client.client_id for client in source.clients() if client.enabled}
@@ -76,7 +70,7 @@ def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_complet
     for steps in range(100):
         target = open_store(place(kinds[1]), create=True, clock=clock)
         try:
-            copy(source, Through(target, lambda whole, steps=steps: Interrupted(whole, steps)), clock)
+            copy(source, Through(target, cut_after(steps)), clock)
             break
         except Cut:
             pass
@@ -98,7 +92,7 @@ def test_a_copy_that_is_cut_off_anywhere_accepts_nothing_more_and_can_be_complet
 
 @each_pair
 def test_what_was_copied_is_not_copied_again(stores, clock):
-    source, target = Through(stores[0], InPairs), stores[1]
+    source, target = Through(stores[0], in_pairs), stores[1]
     filled(source)
     passed = []
 
@@ -116,7 +110,7 @@ def test_what_was_copied_is_not_copied_again(stores, clock):
 
 @each_pair
 def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock):
-    source, target = Through(stores[0], InPairs), stores[1]
+    source, target = Through(stores[0], in_pairs), stores[1]
     keys = filled(source)
     used = []
 
@@ -132,67 +126,43 @@ def test_a_source_in_use_is_copied_as_it_is_at_the_end(stores, clock):
     assert accepted(target, keys) == accepted(source, keys)
 
 
-@pytest.fixture
-def late(stores, clock):
-    """Copy, do something to the source before its tokens are read, then be cut off after these tokens."""
-    source, target = stores
-
-    def copy_with(work):
-        def wrap(whole):
-            whole.read_token_keys = read_token_keys
-            return whole
-
-        def read_token_keys(now):
-            yield [work(source)]
-            raise Cut
-
-        with pytest.raises(Cut):
-            copy(Through(source, wrap), target, clock)
-
-    return copy_with
+def register_and_issue(store):
+    store.add_client(registered("new"))
+    return issued(store, "new", 2000)
 
 
-def test_a_token_of_a_client_that_came_meanwhile_comes_with_its_client(stores, late):
-    source, target = stores
-    filled(source)
-    new = []
-
-    def register(source):
-        source.add_client(registered("new"))
-        new.append(issued(source, "new", 2000))
-        return new[0]
-
-    late(register)
-
-    assert accepted(target, new) == set(new)
+def revoke_and_issue(store):
+    end_client(store, "a")
+    return issued(store, "b", 2000)
 
 
-def test_a_token_that_was_issued_after_a_revocation_comes_with_the_log_until_then(stores, late):
-    source, target = stores
-    filled(source)
-
-    def end(source):
-        end_client(source, "a")
-        return issued(source, "b", 2000)
-
-    late(end)
-
-    assert target.copyable().log_state().position == source.copyable().log_state().position
+def issue_and_revoke(store):
+    key = issued(store, "a", 2000)
+    end_client(store, "a")
+    return key
 
 
-def test_a_token_that_was_revoked_with_its_client_meanwhile_comes_revoked(stores, late):
+@pytest.mark.parametrize(
+    ("work", "lives"), [(register_and_issue, True), (revoke_and_issue, True), (issue_and_revoke, False)]
+)
+def test_a_token_of_meanwhile_comes_with_the_clients_and_the_log_of_then(stores, clock, work, lives):
     source, target = stores
     filled(source)
     keys = []
 
-    def end(source):
-        keys.append(issued(source, "a", 2000))
-        end_client(source, "a")
-        return keys[0]
+    def read_token_keys(now):
+        keys.append(work(source))
+        yield keys
+        raise Cut
 
-    late(end)
+    def replace(name, method):
+        return read_token_keys if name == "read_token_keys" else method
 
-    assert accepted(target, keys) == set()
+    with pytest.raises(Cut):
+        copy(Through(source, replace), target, clock)
+
+    assert accepted(target, keys) == (set(keys) if lives else set())
+    assert target.copyable().log_state().position == source.copyable().log_state().position
 
 
 @each_pair
@@ -203,7 +173,7 @@ def test_an_event_in_the_log_has_its_effect_at_once(stores, clock):
     changed(source, keys)
 
     with pytest.raises(Cut):  # once it has become a copy, dropped keys and put events
-        copy(source, Through(target, lambda whole: Interrupted(whole, 3)), clock)
+        copy(source, Through(target, cut_after(3)), clock)
 
     assert target.copyable().log_state().position == source.copyable().log_state().position
     assert accepted(target, keys) == accepted(source, keys)
@@ -226,17 +196,13 @@ def test_what_was_issued_before_and_after_a_copy_is_told_apart(stores, clock):
 def test_an_outage_says_of_which_store(stores, clock):
     source, target = stores
 
-    class Full:
-        def __init__(self, whole):
-            self._whole = whole
-
-        def __getattr__(self, name):
-            if name == "put_events":
-                raise StoreUnavailable("full")
-            return getattr(self._whole, name)
+    def replace(name, method):
+        if name == "put_events":
+            raise StoreUnavailable("full")
+        return method
 
     with pytest.raises(StoreUnavailable, match=f"^{target.url}: full$"):
-        copy(source, Through(target, Full), clock)
+        copy(source, Through(target, replace), clock)
 
 
 def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
@@ -247,3 +213,48 @@ def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
     unknown = key_of(5000)
 
     assert target.copyable().missing([min(keys), unknown, max(keys)]) == [unknown]
+
+
+# A copy that is killed
+
+
+TOKENS = 2500
+
+COPY = """
+from oauth_mw import admin
+target = open_store({!r}, create=True)
+
+
+def progress(count):
+    print(count, flush=True)
+    sys.stdin.readline()
+
+
+admin.copy_store(store, target, progress=progress)
+"""
+
+
+@pytest.mark.parametrize("kinds", PAIRS, ids=" to ".join)
+def test_a_killed_copy_accepts_nothing_more_and_goes_on(kinds, place, clock):
+    urls = [place(kind) for kind in kinds]
+    source = open_store(urls[0], create=True, clock=clock)
+    keys = changed(source, filled(source))
+    source.add_client(registered("crowd"))
+    keys += [issued(source, "crowd", 10_000 + number) for number in range(TOKENS)]
+    with Processes(urls[0]) as processes:
+        copying = processes.fork(COPY.format(urls[1]))
+        copied = int(copying.says())
+        copying.hears()  # and works on, until the signal comes
+        copying.kill()
+    target = open_store(urls[1])
+    some = keys[::20]
+    here = accepted(target, some)
+    assert set() < here < accepted(source, some)
+
+    again = admin.copy_store(source, target)
+
+    assert again.tokens.present >= copied
+    assert contents(target) == contents(source)
+    assert not admin.copy_store(source, target).changed
+    source.close()
+    target.close()
