@@ -109,6 +109,8 @@ class Processes:
 
         Not for SQLite while this process uses a connection, see :mod:`oauth_mw.stores.sql.sqlite.fork`.
         """
+        if not hasattr(os, "fork"):
+            return self(code)
         self._started.append(Process(_Fork(_START + code, self._url)))
         return self._started[-1]
 

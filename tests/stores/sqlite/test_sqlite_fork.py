@@ -7,7 +7,7 @@ import socket
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from threading import Barrier, Event, Thread
 
 import pytest
@@ -23,7 +23,7 @@ from oauth_mw.tokens.opaque import OpaqueTokens
 pytest.importorskip("fcntl")
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("key")]
 
-TIMEOUT = 2.0
+TIMEOUT = 20.0
 
 
 def in_child(work):
@@ -85,10 +85,21 @@ def test_a_child_notices_at_once_what_its_parent_revokes(store, signal):
     assert exit_code_of(child) == 0
 
 
+@contextmanager
+def locked(store):
+    """Hold the write lock without a connection, which SQLite would close with its files while the child opens them."""
+    connections = store._engine._current(time.monotonic() + 1)
+    connections.lock(time.monotonic() + 1)
+    try:
+        yield
+    finally:
+        connections.unlock()
+
+
 def test_a_lock_that_is_held_at_the_fork_is_the_parents_alone(store, signal):
     os.set_blocking(signal[0], False)
 
-    with store._engine.writing():
+    with locked(store):
         assert in_child(lambda: store.find_client("tester") is not None) == 0
         child = forked(lambda: end_client(store, "tester") and os.write(signal[1], b"x"))
         with pytest.raises(BlockingIOError):
@@ -102,11 +113,9 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
     mine, free = Event(), Event()
 
     def hold():
-        connections = store._engine._current(time.monotonic() + 1)
-        connections.lock(time.monotonic() + 1)  # only the lock: SQLite's own files change when a connection is closed
-        mine.set()
-        free.wait(20)
-        connections.unlock()
+        with locked(store):
+            mine.set()
+            free.wait(20)
 
     holder = Thread(target=hold)
     holder.start()

@@ -271,7 +271,7 @@ def read_nonce(driver: Any) -> int:
 def renew_nonce(driver: Any, counter: CounterFile) -> None:
     """Write a new number into the database and the counter file, if theirs differ. The caller holds the write lock.
 
-    Later numbers are larger, so that a restored backup can be told from what another name has written.
+    Later numbers are larger: a smaller one is that of a restored backup.
 
     :raises sqlite3.Error: it cannot be written; then nothing has changed.
     """
