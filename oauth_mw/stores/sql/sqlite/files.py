@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import sqlite3
 import stat
 import time
 from contextlib import closing, suppress
@@ -161,6 +160,8 @@ def keep_copy(path: str) -> str:
     :raises OSError: the copy cannot be made.
     :raises sqlite3.Error: likewise.
     """
+    import sqlite3  # here alone, since `import oauth_mw` imports this module
+
     real = os.path.realpath(path)
     folder = os.path.dirname(real)
     check_folder(folder)
