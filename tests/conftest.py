@@ -13,7 +13,7 @@ import pytest
 from hypothesis import settings
 from webtest import TestApp
 
-from helpers.builders import SPANNING, STORE_SUITE
+from helpers.builders import STORE_SUITE
 from helpers.store_urls import PostgresPlaces, RedisPlaces, places, why_not
 from helpers.support import SECRET, HandClock, echo, issue, middleware
 from helpers.wsgi_client import CheckedApp
