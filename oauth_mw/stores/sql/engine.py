@@ -93,6 +93,10 @@ class SQLEngine(Protocol):
     def swept(self, rows: int) -> None:
         """Follow up a sweep, once it holds no lock any more."""
 
+    def read_row(self, statement: str, values: Sequence[object]) -> Any:
+        """The first row of a compiled statement that only reads, or ``None``: what requests need, with less around it
+        than :meth:`reading`."""
+
     def reading(self) -> AbstractContextManager[SQLLink]: ...
 
     def writing(self) -> AbstractContextManager[SQLLink]: ...

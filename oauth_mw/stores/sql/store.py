@@ -110,13 +110,11 @@ class SQLStore:
     # Clients
 
     def find_verifiers(self, client_id: str) -> bytes:
-        with self._engine.reading() as link:
-            row = link.driver.execute(self._find_verifiers, (BLANK_VERIFIERS, client_id)).fetchone()
+        row = self._engine.read_row(self._find_verifiers, (BLANK_VERIFIERS, client_id))
         return read(OWN_ROW if row is None else CLIENT, verifiers_from, *(row or (None,)))
 
     def find_client(self, client_id: str) -> Client | None:
-        with self._engine.reading() as link:
-            row = link.driver.execute(self._find_client, (client_id,)).fetchone()
+        row = self._engine.read_row(self._find_client, (client_id,))
         return read(CLIENT, client_from, client_id, *row) if row else None
 
     def clients(self, after: str = "") -> Sequence[Client]:
@@ -165,8 +163,7 @@ class SQLStore:
             link.driver.execute(self._add_token, row)
 
     def find_token(self, key: bytes) -> TokenRecord | None:
-        with self._engine.reading() as link:
-            row = link.driver.execute(self._find_token, (key,)).fetchone()
+        row = self._engine.read_row(self._find_token, (key,))
         return token_from_row(row) if row else None
 
     def revoke_token(self, key: bytes) -> bool:
@@ -209,8 +206,7 @@ class SQLStore:
     # Signing keys
 
     def read_keys(self) -> KeySet:
-        with self._engine.reading() as link:
-            return _key_set(link.driver.execute(self._engine.compiled(statements.READ_KEYS)).fetchone())
+        return _key_set(self._engine.read_row(self._engine.compiled(statements.READ_KEYS), ()))
 
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
         with self._engine.transaction(revokes=revoke_all) as connection:

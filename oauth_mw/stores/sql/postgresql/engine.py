@@ -226,6 +226,13 @@ class PostgresEngine:
         for listener in list(self._listeners):
             listener.interrupt()
 
+    def read_row(self, statement: str, values: Sequence[object]) -> Any:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        with self.reading() as link:
+            return link.driver.execute(statement, values).fetchone()
+
     def reading(self) -> Link:
         """
         :raises StoreUnavailable: there is no usable store now.

@@ -94,18 +94,20 @@ class ConnectionSet:
         :raises StoreUnavailable: ``error`` is SQLite's.
         :raises AdminError: ``error`` is about a text that cannot be encoded.
         """
-        if isinstance(error, UnicodeEncodeError):
-            self.put_back(link, None)
-            raise not_text() from None
         # InvalidRequestError: a row that must be there is missing.
-        if error is not None and isinstance(error, sqlite3.Error | DBAPIError | InvalidRequestError):
+        if isinstance(error, sqlite3.Error | DBAPIError | InvalidRequestError):
             if _is_harmless(error) and not link.driver.in_transaction:
-                self.put_back(link, None)
+                self._keep(link)
             else:
                 # The other connections may have cached the same pages.
                 link.close(broken=True)
                 self.close()
             raise unavailable(error) from None
+        self._keep(link)
+        if isinstance(error, UnicodeEncodeError):
+            raise not_text() from None
+
+    def _keep(self, link: Link) -> None:
         if self.closed:
             link.close()
         else:

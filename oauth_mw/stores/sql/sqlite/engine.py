@@ -31,7 +31,7 @@ from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
 from .files import Identity, check_names, check_planted, identity_of, keep_copy, make_database
 from .fork import Link
-from .sessions import ReadSession, WriteSession
+from .sessions import ReadSession, WriteSession, read_row
 
 # Some 500 pages of the -wal file; SQLite itself waits for 1,000.
 SWEPT_ROWS = 16_000
@@ -109,9 +109,11 @@ class SQLiteEngine:
 
         :raises StoreUnavailable: there is no usable store now.
         """
-        connections = self._usable()
-        if connections is not None and (monotonic() < connections.due or connections.is_current(until)):
-            return connections
+        connections = self._connections
+        # As in _usable(): a call less for each statement.
+        if connections is not None and connections.pid == os.getpid() and not connections.closed:
+            if monotonic() < connections.due or connections.is_current(until):
+                return connections
         try:
             return self._contact(until)
         except ConfigError as error:
@@ -234,6 +236,13 @@ class SQLiteEngine:
         connections = self._usable()
         # An object is equal to nothing else, so that the caller reads the log.
         return connections.data_version() if connections else object()
+
+    def read_row(self, statement: str, values: Sequence[object]) -> Any:
+        """
+        :raises StoreUnavailable: there is no usable store now.
+        """
+        until = deadline_in(self.timeout)
+        return read_row(self._current(until), until, statement, values)
 
     def reading(self) -> ReadSession:
         until = deadline_in(self.timeout)

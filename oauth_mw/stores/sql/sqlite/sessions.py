@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from time import monotonic
 from types import TracebackType
+from typing import Any
 
 from .connections import ConnectionSet
 from .fork import Link
@@ -46,6 +48,25 @@ class ReadSession:
             except sqlite3.Error as broken:
                 error = error or broken
         self._connections.put_back(self._link, error)
+
+
+def read_row(connections: ConnectionSet, until: float, statement: str, values: Sequence[object]) -> Any:
+    """The first row of a statement, or ``None``.
+
+    What a :class:`ReadSession` does, in one function: in a worker that has other things to do, the calls of a session
+    take longer than the statement.
+    """
+    if until - monotonic() < connections.timeout * FULL_WAIT:
+        with ReadSession(connections, until) as link:
+            return link.driver.execute(statement, values).fetchone()
+    link = connections.take(until)
+    try:
+        row = link.driver.execute(statement, values).fetchone()
+    except BaseException as error:
+        connections.put_back(link, error)
+        raise
+    connections.put_back(link, None)
+    return row
 
 
 class WriteSession(ReadSession):
