@@ -12,7 +12,7 @@ from typing import Any
 from by_hand import TokenEndpoint
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -61,5 +61,22 @@ def raw_signer(key: Key) -> Callable[[bytes], bytes]:
     def es256(message: bytes) -> bytes:
         r, s = decode_dss_signature(native.sign(message, how))
         return r.to_bytes(32) + s.to_bytes(32)
+
+    return es256
+
+
+def raw_verifier(key: Key) -> Callable[[bytes, bytes], object]:
+    """What checks a signature of a message, or raises ``InvalidSignature``."""
+    public: Any = load_pem_private_key(key.pem().encode(), None).public_key()
+    if key.algorithm == "EdDSA":
+        verify: Callable[[bytes, bytes], object] = public.verify
+        return verify
+    if key.algorithm == "RS256":
+        return lambda signature, message: public.verify(signature, message, PKCS1v15(), SHA256())
+    how = ECDSA(SHA256())
+
+    def es256(signature: bytes, message: bytes) -> None:
+        r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
+        public.verify(encode_dss_signature(r, s), message, how)
 
     return es256

@@ -16,10 +16,9 @@ from random import Random
 from statistics import median
 from time import perf_counter_ns, thread_time_ns
 
-from behind_gunicorn import compared
 from by_hand import bare
 from engines import engine_of
-from measure import Batch, Environ, Variant, round_robin
+from measure import Batch, Environ, Variant, ratio, round_robin
 from report import Row, machine
 from variants import token_request
 
@@ -91,9 +90,8 @@ def rows_of(kind: str, rounds: int) -> Iterator[Row]:
         ids = registered(store)
         times = round_robin([Variant(each, app, batches(some), "401", clock) for each, some in ids.items()], rounds)
     yield Row(f"{kind}: unknown", f"{median(times[UNKNOWN]) / 1000:.1f} µs")
-    found = {each: list(values) for each, values in times.items()} | {"bare": list(times[UNKNOWN])}
     for each in list(ids)[1:]:
-        share, low, high = compared(found, each)
+        low, share, high = ratio(times[each], times[UNKNOWN])
         measured = f"{share:.3f} × ({low:.3f} to {high:.3f})"
         yield Row(f"{kind}: {each}", measured, "0.95 to 1.05 ×", 0.95 <= low and high <= 1.05)
 

@@ -9,15 +9,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, repeat
 from multiprocessing import get_context
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
-from behind_gunicorn import compared
 from by_hand import bare
 from engines import Engine, SQLite
 from filled import LIFETIME, Filled, add_expired, filled, key_of
 from growth import figures
-from report import Row
+from measure import interval, percentile, ratio
+from report import Row, spread_of
 from variants import RULES, token_request, with_token
 
 from oauth_mw import OAuthMiddleware, admin, open_store
@@ -38,7 +38,7 @@ _shared: dict[str, Any] = {}
 
 @dataclass
 class Issued:
-    """What one process issued: the tokens that it was told, from when to when each issue took, and what went wrong."""
+    """What one process issued: the tokens that it received, from when to when each issue took, and what went wrong."""
 
     tokens: list[str]
     spans: list[Span]
@@ -147,13 +147,13 @@ def resident(task: tuple[str, list[str]]) -> float:
         return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:")) / 1024
 
 
-# What they tell
+# What they measured
 
 
 def memory_row(stores: Sequence[Filled]) -> Row:
     sizes = [at_once((resident, (each.url, each.tokens)))[1][0] for each in stores]
     what = f"memory of a worker that has {len(stores[0].tokens):,} tokens cached"
-    return figures(what, sizes, "MB", [size / sizes[0] for size in sizes])
+    return figures(what, sizes, "MB", [interval([size / sizes[0]]) for size in sizes])
 
 
 def sweeping_rows(engine: Engine, backlog: int) -> Iterator[Row]:
@@ -171,11 +171,6 @@ def sweeping_rows(engine: Engine, backlog: int) -> Iterator[Row]:
     yield Row(f"{what}, without", spread_of(apart))
     yield Row("so the purge makes an issue longer by", f"{slow - usual:.2f} ms", "≤ 5 ms", slow - usual <= 5)
     yield Row("of these issues failed", f"{len(issued.errors)}", "0", not issued.errors)
-
-
-def spread_of(waits: Sequence[float]) -> str:
-    figures = (percentile(waits, 50), percentile(waits, 99), max(waits))
-    return " / ".join(f"{each * 1000:.2f}" for each in figures) + f" ms ({len(waits):,} issues)"
 
 
 def split(spans: Sequence[Span], purges: Sequence[Span]) -> tuple[list[float], list[float]]:
@@ -202,12 +197,12 @@ def issuing_rows(engine: Engine, rounds: int) -> Iterator[Row]:
         waits[int((since - began) / PHASE_SECONDS)].append(until - since)
     alone, together = ([len(each) / PHASE_SECONDS for each in waits[which:-1:2]] for which in (0, 1))
     among = [wait for each in waits[1::2] for wait in each]
-    share, low, high = compared({"bare": alone, "several": together}, "several")
+    share = ratio(together, alone)
     # Elsewhere the engine itself is a process that needs a processor.
-    budget = ("≥ 1 ×", share >= 1) if isinstance(engine, SQLite) else ()
+    budget = ("≥ 1 ×", share.low >= 1) if isinstance(engine, SQLite) else ()
     what, longest = f"{PROCESSES} processes issue at once", max(among)
     yield Row("tokens a second that one process issues", f"{median(alone):,.0f}")
-    yield Row(f"{what}: all of them", f"{share:.2f} × that ({low:.2f} to {high:.2f})", *budget)
+    yield Row(f"{what}: all of them", f"{share} × that", *budget)
     yield Row(f"{what}: errors", f"{errors}", "0", not errors)
     yield Row(f"{what}: lost of {len(tokens):,} acknowledged tokens", f"{lost}", "0", not lost)
     spread = " / ".join(f"{percentile(among, each) * 1000:.1f}" for each in (50, 99))
@@ -218,7 +213,3 @@ def issuing_rows(engine: Engine, rounds: int) -> Iterator[Row]:
 def _is_lost(store: Filled, token: str) -> bool:
     record = store.store.find_token(key_of(token))
     return record is None or record.revoked
-
-
-def percentile(values: Sequence[float], which: int) -> float:
-    return quantiles(values, n=100)[which - 1]

@@ -64,7 +64,7 @@ def filled_memory(count: int) -> Filled:
 def registered(store: Store) -> TokenRecord:
     """A token of a new client, after a revocation, so that log positions are as long as in real life."""
     admin.add_client(store, "Reports", scope=SCOPE, lifetime=LIFETIME, client_id=CLIENT_ID, secret=SECRET)
-    other = admin.add_client(store, "Somebody else").client
+    other = admin.add_client(store, "Another").client
     admin.disable_client(store, other.client_id)
     return TokenRecord(CLIENT_ID, SCOPE, int(time.time()), admin.get_client(store, CLIENT_ID).revoked_before)
 
@@ -89,7 +89,7 @@ def add_expired(engine: Engine, url: str, count: int, seconds: range) -> None:
 
 
 def _keys(count: int, now: int, texts: dict[str, bytes]) -> Iterator[bytes]:
-    """Keys in the order in which tokens are issued; every so often one whose text is told in ``texts``."""
+    """Keys in the order in which tokens are issued; every so often one whose text is put into ``texts``."""
     for index in range(count):
         expires_at = now + AT_LEAST_LEFT + (LIFETIME - AT_LEAST_LEFT) * index // count
         if index * SAMPLE % count < SAMPLE:

@@ -21,7 +21,7 @@ AT_ONCE = 1000
 
 
 class Redis:
-    """A prefix on the servers at ``url`` for each store. Nobody else should use them: their memory is measured."""
+    """A prefix on the servers at ``url`` for each store. Nothing else may use them: their memory is measured."""
 
     sweeps = False
 

@@ -8,14 +8,13 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import repeat
-from statistics import median
 
 from by_hand import bare
 from crowd import issuing_rows
 from engines import Engine, own_redis
 from filled import Filled, filled
-from growth import operations
-from measure import Times, Variant, added, ratio, round_robin
+from growth import figures, operations
+from measure import Times, Variant, added, microseconds, ratio, round_robin
 from on_redis import Redis
 from report import Row, machine, table
 from variants import HOT, request
@@ -62,9 +61,8 @@ def _named(name: str, engine: Engine, store: Filled) -> Iterator[Variant]:
 def _rows(times: Times) -> Iterator[Row]:
     for what in WHATS:
         costs = [added(times, f"{what}, {name}", "bare") for name in SERVERS]
-        measured = " / ".join(f"{median(cost) / 1000:,.1f}" for cost in costs)
-        grown = " / ".join(f"{ratio(cost, costs[0]):.2f}" for cost in costs)
-        yield Row(what, f"{measured} µs; {grown} ×")
+        grown = [ratio(cost, costs[0]) for cost in costs]
+        yield figures(what, [microseconds(cost).middle for cost in costs], "µs", grown)
 
 
 if __name__ == "__main__":

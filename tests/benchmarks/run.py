@@ -7,13 +7,16 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack
+from itertools import repeat
 
-from behind_gunicorn import throughput
+from behind_gunicorn import processor_times
 from engines import SQLite, path_of
 from filled import filled
-from measure import round_robin
-from report import Row, check_rows, growth_rows, gunicorn_rows, import_row, issue_rows, machine, table
-from variants import all_variants
+from measure import one_by_one, round_robin
+from report import Row, check_rows, growth_rows, gunicorn_rows, import_row, issue_rows, machine, spread_of, table
+from variants import all_variants, by_hand, issuing, token_request
+
+ISSUES = 5000
 
 
 def main() -> int:
@@ -21,14 +24,18 @@ def main() -> int:
     sizes = sorted({int(size) for size in options.tokens.split(",")})
     rounds, turns = (150, 50) if options.quick else (1500, 300)
     started = time.monotonic()
+    singly: list[Row] = []
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         _say(f"filling stores with {options.tokens} tokens")
         stores = [opened.enter_context(filled(SQLite(folder), str(size), size)) for size in sizes]
         _say(f"measuring, {rounds} rounds")
         times = round_robin(all_variants(folder, stores, sizes), rounds)
         _say(f"measuring behind gunicorn, {turns} rounds")
-        served = throughput(path_of(stores[-1].url), stores[-1].tokens[0], turns)
-        rows: list[Row] = [*check_rows(times, sizes), *issue_rows(times, sizes), *growth_rows(times, stores, sizes)]
+        served = processor_times(path_of(stores[-1].url), stores[-1].tokens[0], turns)
+        for what, app in (("", issuing(stores[0])), (" by hand", by_hand(folder, sizes[0]))):
+            spread = spread_of(one_by_one(app, repeat(token_request(), ISSUES)))
+            singly.append(Row(f"an issue{what}, wall, sweeps included: median / 99th percentile / longest", spread))
+        rows = [*check_rows(times, sizes), *issue_rows(times, sizes), *singly, *growth_rows(times, stores, sizes)]
         rows += [*gunicorn_rows(served), import_row()]
     print(table(rows, sizes))
     print(f"\n{machine()} {time.monotonic() - started:.0f} seconds.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from by_hand import bare
 from measure import App
-from variants import RULES, floor
+from variants import RULES, floor_of
 
 from oauth_mw import OAuthMiddleware
 
@@ -14,7 +14,7 @@ def unprotected() -> App:
 
 
 def behind_floor(token: str) -> App:
-    return floor([token])
+    return floor_of([token])
 
 
 def protected(store: str) -> App:

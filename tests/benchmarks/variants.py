@@ -8,14 +8,16 @@ import time
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import cycle, repeat
+from time import perf_counter_ns, process_time_ns, thread_time_ns
 from typing import Any
 
-from by_hand import Floor, IndexedRead, TokenEndpoint, bare
+from by_hand import IndexedRead, TokenEndpoint, bare, floor
 from engines import path_of
 from filled import CLIENT_ID, LIFETIME, SCOPE, SECRET, Filled, filled_memory, key_of, made_up
-from measure import App, Batch, Environ, Variant
+from measure import App, Batch, Environ, Variant, one_by_one
 
-from oauth_mw import OAuthMiddleware
+from oauth_mw import OAuthMiddleware, admin
+from oauth_mw.model import TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.stores.sql import schema
 
@@ -34,6 +36,10 @@ HOT = 200  # a batch of what takes microseconds
 COLD = 20  # of what asks the store
 ISSUES = 10
 UNCACHED = 1000  # a cache that forgets every token before its turn comes again
+CACHE_SIZE = 10_000  # what it is by default
+CLIENTS = 20
+THREADS = 4
+CLOCKS = {"processor time": thread_time_ns, "wall": perf_counter_ns}
 
 
 def request(**changes: object) -> Environ:
@@ -114,19 +120,21 @@ def all_variants(folder: str, stores: Sequence[Filled], sizes: Sequence[int]) ->
     variants = [
         Variant("bare", bare, repeat([request()] * HOT)),
         Variant("bare, new path", bare, _new_paths(tokens[0])),
-        _accepted("floor", floor(tokens), tokens),
+        _accepted("floor", floor_of(tokens), tokens),
         _accepted("memory", OAuthMiddleware(bare, store=memory.store, **RULES), memory.tokens, multiprocess=False),
-        _by_hand(folder, sizes[0]),
+        *_by_both_clocks("issue by hand", by_hand(folder, sizes[0])),
+        *_threads(stores[0], sizes[0]),
+        *_working_sets(stores[0], sizes[0]),
     ]
     for size, filled in zip(sizes, stores, strict=True):
-        for variant in (*_checks(filled), *_store_asked(filled), _issue(filled)):
+        for variant in (*_checks(filled), *_store_asked(filled), *_by_both_clocks("issue", issuing(filled))):
             variant.name = f"{variant.name} {size}"
             variants.append(variant)
     return variants
 
 
-def floor(tokens: Sequence[str]) -> App:
-    return Floor(bare, {text: (CLIENT_ID, SCOPE, int(time.time()) + LIFETIME) for text in tokens})
+def floor_of(tokens: Sequence[str]) -> App:
+    return floor(bare, {text: (CLIENT_ID, SCOPE, int(time.time()) + LIFETIME) for text in tokens})
 
 
 def _accepted(name: str, app: App, tokens: Sequence[str], *, multiprocess: bool = True) -> Variant:
@@ -157,10 +165,10 @@ def _new_paths(token: str) -> Iterator[Batch]:
 def _store_asked(filled: Filled) -> Iterator[Variant]:
     unknown = [made_up(int(time.time()) + LIFETIME // 2 + each % 600) for each in range(4096)]
     app = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)
-    yield Variant("unknown", app, _batches([with_token(text) for text in unknown]), "401")
+    yield Variant("unknown", app, batches_of([with_token(text) for text in unknown]), "401")
     keys = [request(**{"benchmark.key": key_of(text)}) for text in unknown]
-    yield Variant("read", IndexedRead(bare, path_of(filled.url), READ), _batches(keys))
-    yield Variant("first", app, _batches([with_token(text) for text in filled.tokens]))
+    yield Variant("read", IndexedRead(bare, path_of(filled.url), READ), batches_of(keys))
+    yield Variant("first", app, batches_of([with_token(text) for text in filled.tokens]))
     yield Variant("look", Look(bare, filled.store), repeat([request()] * ISSUES))
 
 
@@ -178,15 +186,46 @@ class Look:
         return self._app(environ, start_response)
 
 
-def _batches(environs: Sequence[Environ]) -> Iterator[Batch]:
-    return cycle([environs[start : start + COLD] for start in range(0, len(environs) - COLD + 1, COLD)])
+def batches_of(environs: Sequence[Environ], length: int = COLD) -> Iterator[Batch]:
+    return cycle([environs[start : start + length] for start in range(0, len(environs) - length + 1, length)])
 
 
-def _issue(filled: Filled) -> Variant:
-    return Variant("issue", OAuthMiddleware(bare, store=filled.store, **RULES), repeat([token_request()] * ISSUES))
+def _by_both_clocks(name: str, app: App) -> Iterator[Variant]:
+    for each, clock in CLOCKS.items():
+        yield Variant(f"{name}, {each}", app, repeat([token_request()] * ISSUES), clock=clock)
 
 
-def _by_hand(folder: str, size: int) -> Variant:
-    endpoint = TokenEndpoint(os.path.join(folder, "by_hand.db"), CLIENT_ID, SECRET, SCOPE)
+def issuing(filled: Filled) -> App:
+    return OAuthMiddleware(bare, store=filled.store, **RULES)
+
+
+def by_hand(folder: str, size: int) -> App:
+    endpoint = TokenEndpoint(os.path.join(folder, f"by_hand_{time.monotonic_ns()}.db"), CLIENT_ID, SECRET, SCOPE)
     endpoint.fill(size)
-    return Variant("issue by hand", endpoint, repeat([token_request()] * ISSUES))
+    return endpoint
+
+
+def _threads(filled: Filled, size: int) -> Iterator[Variant]:
+    """The same checks by several threads of one process, which take turns in the interpreter."""
+    tokens = filled.tokens[:HOT]
+    batches = repeat([with_token(text) for text in tokens])
+    for name, app in (
+        ("bare, four threads", bare),
+        ("floor, four threads", floor_of(tokens)),
+        (f"accepted, four threads {size}", OAuthMiddleware(bare, store=filled.store, **RULES)),
+    ):
+        yield Variant(name, app, batches, clock=process_time_ns, threads=THREADS)
+
+
+def _working_sets(filled: Filled, size: int) -> Iterator[Variant]:
+    """Tokens of several clients in turns, up to as many as a worker is sure to keep."""
+    texts = [made_up(int(time.time()) + LIFETIME) for _ in range(CACHE_SIZE)]
+    clients = [admin.add_client(filled.store, "one of many", scope=SCOPE).client.client_id for _ in range(CLIENTS)]
+    for text, client_id in zip(texts, cycle(clients)):
+        filled.store.add_token(key_of(text), TokenRecord(client_id, SCOPE, int(time.time()), 0))
+    for name, count in (("half of `cache_size`", CACHE_SIZE // 2), ("`cache_size`", CACHE_SIZE)):
+        environs = [with_token(text) for text in texts[:count]]
+        app = OAuthMiddleware(bare, store=filled.store, cache_size=CACHE_SIZE, **RULES)
+        one_by_one(app, environs)
+        yield Variant(f"floor, {name}", floor_of(texts[:count]), batches_of(environs, HOT))
+        yield Variant(f"accepted, {name} {size}", app, batches_of(environs, HOT))
