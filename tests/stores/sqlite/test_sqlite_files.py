@@ -44,8 +44,13 @@ def back_up(path, store):
     return copy
 
 
-def replaced_by_another_store(path, counter):
+@pytest.fixture(autouse=True)
+def another(path):
+    """Another store, made before ours is used: a second later a store that was exchanged is opened anew."""
     open_store(f"sqlite:///{path.with_name('other.db')}", create=True).close()
+
+
+def replaced_by_another_store(path, counter):
     restore(path, path.with_name("other.db"))
 
 
