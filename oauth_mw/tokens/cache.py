@@ -118,7 +118,10 @@ class TokenCache:
         """Return the cached token for an Authorization value, unless a poll is due. It may have expired."""
         if self._generation() != self._polled_generation or self.monotonic() >= self._next_poll:
             return None
-        return self._get(sha256(value.encode()).digest())
+        try:
+            return self._get(sha256(value.encode()).digest())
+        except UnicodeEncodeError:
+            return None  # a lone surrogate, which the guard refuses
 
     def find(self, value: str, text: str) -> AccessToken | None:
         """Return the token ``text`` of the Authorization ``value``, after a poll if one is due.

@@ -91,6 +91,7 @@ CHANGES = {
     "doubled": lambda t: [t * 2, f"{t} {t}"],
     "more": lambda t: [t + "A", "A" + t, t + "=", t + "=="],
     "other letters": lambda t: [t.swapcase(), t[::-1], "_____" + t[5:], t[:-1] + "\xb2"],
+    "a lone surrogate, which UTF-8 has not": lambda t: [t[:-1] + "\ud800", "\udcff"],
     "each character": lambda t: [f"{t[:at]}{'B' if t[at] == 'A' else 'A'}{t[at + 1 :]}" for at in range(48)],
     "percent-encoded": lambda t: [f"%{ord(t[0]):02X}{t[1:]}"],
     "punctuation": lambda t: [f'"{t}"', t + ",", t + ";", f"{t}, realm=x", f"{t},{t}", f"{t}, Bearer {t[::-1]}"],
