@@ -80,7 +80,7 @@ def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = ti
         forget=keys.forget if keys else lambda: None,
     )
     guard = _guard(settings, store, cache, clock, challenge)
-    read = tokens.read if rows_tell_revocation else _refreshing(cache, tokens.read)
+    read = tokens.read if rows_tell_revocation else _refreshing(cache, partial(tokens.read, anew=True))
     endpoints = {
         **_endpoints(settings, store, tokens, read, clock, emit),
         **documents(settings, keys.public if keys else None),

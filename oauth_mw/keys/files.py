@@ -33,7 +33,7 @@ class FileKeys:
             raise ConfigError("signing_key_files", "expected at least one file")
         self._keys = keys
 
-    def find(self, kid: str) -> Key | None:
+    def find(self, kid: str, *, anew: bool = False) -> Key | None:
         return self._keys.get(kid)
 
     def public(self) -> list[dict[str, str]]:

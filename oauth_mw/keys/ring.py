@@ -1,8 +1,8 @@
 """The signing keys of a store, as a worker uses them: which one signs, which verify, and when the next one is made.
 
 A new key is published before it signs, for as long as services may cache an older key set. It stays published until its
-last token has expired. The store is read once a second at most, and as often for keys that it does not have, however
-many requests name such keys.
+last token has expired. For the guard, the store is read once a second at most, and as often for keys that it does not
+have, however many requests name such keys.
 """
 
 from __future__ import annotations
@@ -80,15 +80,16 @@ class KeyRing:
         self._private: Mapping[str, Key | None] = {}
         self._signer: _Signer | None = None
 
-    def find(self, kid: str) -> Key | None:
+    def find(self, kid: str, *, anew: bool = False) -> Key | None:
         """The key with this id, if its tokens are valid.
 
+        :param anew: if it is not cached, read the store, however short a time ago it did not have the key.
         :raises StoreUnavailable: it is not cached, and the store does not answer.
         """
         loaded = self._loaded
         if loaded.epoch is self._epoch and kid in loaded.keys and self.monotonic() < self._last_read + VERIFY_SECONDS:
             return loaded.keys[kid]
-        return self._refreshed(wanted=kid).keys.get(kid)
+        return self._refreshed(force=anew, wanted=kid).keys.get(kid)
 
     def forget(self) -> None:
         """Use no key before the store is read again: one was retired, or the store was replaced."""

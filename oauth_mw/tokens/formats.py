@@ -20,11 +20,17 @@ class Format(Protocol):
     def issue(self, client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]) -> Issued:
         """Issue a token that is valid for at least ``lifetime`` seconds. Return its text too."""
 
-    def read(self, text: str) -> AccessToken | None:
-        """The live token for a text, whatever its audience, or ``None``."""
+    def read(self, text: str, *, anew: bool = False) -> AccessToken | None:
+        """The live token for a text, whatever its audience, or ``None``.
+
+        :param anew: read the store, however often callers cause that. Else, made-up texts cause one read a second.
+        """
 
     def find(self, text: str) -> Found:
-        """The token for a text and whether it is live (not revoked); ``None`` if no machine's clock can accept it."""
+        """The token for a text and whether it is live (not revoked).
+
+        ``None`` if it is unknown, or no machine's clock can accept it. The store is read anew.
+        """
 
     def revoke(self, token: AccessToken) -> bool:
         """Revoke a token, or make an earlier revocation durable; false if it was revoked before."""
@@ -62,8 +68,8 @@ class Formats:
         is_for_another = token is not None and token.audience and set(token.audience).isdisjoint(self.audience)
         return None if is_for_another else token
 
-    def read(self, text: str) -> AccessToken | None:
-        return self._format_of(text).read(text)
+    def read(self, text: str, *, anew: bool = False) -> AccessToken | None:
+        return self._format_of(text).read(text, anew=anew)
 
     def find(self, text: str) -> Found:
         return self._format_of(text).find(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from hashlib import sha256
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
@@ -34,7 +35,7 @@ _REGISTERED = frozenset({"iss", "sub", "aud", "client_id", "scope", "iat", "exp"
 class Keys(Protocol):
     """The signing keys of this server, as :class:`~oauth_mw.keys.ring.KeyRing` has them."""
 
-    def find(self, kid: str) -> Key | None: ...
+    def find(self, kid: str, *, anew: bool = False) -> Key | None: ...
 
     def signing(self, expires_at: int) -> Key: ...
 
@@ -63,7 +64,7 @@ class JWTTokens:
     sharing: Sharing = field(default_factory=Sharing)
 
     def __post_init__(self) -> None:
-        self._open = Reader(TYPE, self.keys.find).open
+        self._readers = Reader(TYPE, self.keys.find), Reader(TYPE, partial(self.keys.find, anew=True))
         self._headers: dict[str, bytes] = {}
 
     def issue(
@@ -98,9 +99,9 @@ class JWTTokens:
             raise refusal("the token would be too long", client.client_id)
         return text, self._token(members, tuple(audience))
 
-    def read(self, text: str) -> AccessToken | None:
+    def read(self, text: str, *, anew: bool = False) -> AccessToken | None:
         now = self.clock()
-        token, is_live = self._find(text, now - self.leeway, now + self.leeway) or (None, False)
+        token, is_live = self._find(text, now - self.leeway, now + self.leeway, anew=anew) or (None, False)
         return token if is_live else None
 
     def find(self, text: str) -> tuple[AccessToken, bool] | None:
@@ -110,9 +111,11 @@ class JWTTokens:
     def revoke(self, token: AccessToken) -> bool:
         return self.end(token.client_id, bytes.fromhex(token.token_id), token.position)
 
-    def _find(self, text: str, expired: float, begun: float | None = None) -> tuple[AccessToken, bool] | None:
+    def _find(
+        self, text: str, expired: float, begun: float | None = None, *, anew: bool = True
+    ) -> tuple[AccessToken, bool] | None:
         try:
-            members = self._open(text)
+            members = self._readers[anew].open(text)
             token = self._token(members, self._check(members, expired, begun))
         except Refused:
             return None

@@ -89,7 +89,7 @@ class OpaqueTokens:
                 self.store.sweep(now - CLOCK_MARGIN, SWEEP_LIMIT)
         return text, self.sharing.token(key, record, self.challenge)
 
-    def read(self, text: str) -> AccessToken | None:
+    def read(self, text: str, *, anew: bool = False) -> AccessToken | None:
         token, is_live = self._find(text, self.clock() - self.leeway) or (None, False)
         return token if is_live else None
 

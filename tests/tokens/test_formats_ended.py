@@ -9,7 +9,7 @@ import pytest
 
 from helpers.builders import events_of, log_of
 from helpers.changes import remove_key
-from helpers.jwts import JWT, introspected, opens, signed_elsewhere
+from helpers.jwts import JWT, encoded, introspected, opens, signed_elsewhere
 from helpers.support import SECRET, TESTER, basic, issue
 from oauth_mw import admin
 from oauth_mw.model import LOG_KEEP_SECONDS
@@ -93,6 +93,27 @@ def test_a_token_that_other_clocks_accept_with_the_leeway_can_be_revoked(wrap, a
 
     clock.move(-60)
     assert not opens(behind, token)
+
+
+@pytest.fixture
+def worker(wrap, client):
+    """It has just found that the store has no signing key."""
+    worker = wrap(**JWT)
+    header = {"typ": "at+jwt", "alg": "ES256", "kid": "unknown"}
+    assert not opens(worker, ".".join([encoded(header), encoded({}), encoded(bytes(64))]))
+    return worker
+
+
+def test_a_token_of_a_key_that_a_worker_has_just_missed_can_be_revoked(worker, app):
+    token = issue(app)
+
+    revoke(worker, token)
+
+    assert [opens(each, token) for each in (app, worker)] == [False, False]
+
+
+def test_a_token_of_a_key_that_a_worker_has_just_missed_is_introspected(worker, app):
+    assert introspected(worker, issue(app))["active"]
 
 
 REVOKERS = {
