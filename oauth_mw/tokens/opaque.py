@@ -18,7 +18,7 @@ from itertools import count
 from math import ceil, floor
 
 from ..errors import StoreUnavailable
-from ..model import LAST_SECOND, LOG_KEEP_SECONDS, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
+from ..model import LAST_SECOND, MAX_LIFETIME, AccessToken, Client, Clock, TokenRecord
 from ..processes import PerProcess
 from ..protocols import Store
 from .revocation import revoke_row
@@ -90,16 +90,18 @@ class OpaqueTokens:
         return text, self.sharing.token(key, record, self.challenge)
 
     def read(self, text: str, *, anew: bool = False) -> AccessToken | None:
-        token, is_live = self._find(text, self.clock() - self.leeway) or (None, False)
+        key, now = storage_key(text), self.clock() - self.leeway
+        if key is None or not now < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
+            return None
+        token, is_live = self._find(key) or (None, False)
         return token if is_live else None
 
     def find(self, text: str) -> tuple[AccessToken, bool] | None:
-        return self._find(text, self.clock(), past=LOG_KEEP_SECONDS)
-
-    def _find(self, text: str, now: float, past: float = 0) -> tuple[AccessToken, bool] | None:
+        """Also a token whose expiry is impossible by this machine's clock, which may be wrong."""
         key = storage_key(text)
-        if key is None or not now - past < int.from_bytes(key[:4]) <= now + MAX_LIFETIME + CLOCK_SLACK:
-            return None
+        return None if key is None else self._find(key)
+
+    def _find(self, key: bytes) -> tuple[AccessToken, bool] | None:
         record = self.store.find_token(key)
         if record is None:
             return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.support import SECRET, TESTER, basic, bearer, issue, one_store
-from helpers.wsgi_client import challenge_of, post_form
+from helpers.support import SECRET, TESTER, HandClock, basic, bearer, echo, issue, middleware, one_store
+from helpers.wsgi_client import CheckedApp, challenge_of, post_form
 from oauth_mw import StoreUnavailable, admin
 
 PATH = "/oauth/revoke"
@@ -24,6 +24,18 @@ def alive(app):
         return opens
 
     return ask
+
+
+@pytest.fixture
+def at(store):
+    """The middleware on a machine whose clock is ahead of the others by so many seconds."""
+
+    def wrap(seconds):
+        clock = HandClock()
+        clock.move(seconds)
+        return CheckedApp(middleware(echo, clock, store=store))
+
+    return wrap
 
 
 def revoke(app, token, headers=TESTER, **form):
@@ -62,6 +74,15 @@ def test_a_revocation_that_the_store_has_not_kept_safely_is_repeated(app, store,
     monkeypatch.setattr(store, "revoke_token", unkept)
 
     assert revoke(app, token).status_int == 503
+
+
+@pytest.mark.parametrize("years", [-57, -11, -1, 1, 57])
+def test_a_machine_whose_clock_is_years_ahead_or_behind_revokes(app, at, token, alive, years):
+    assert alive(token)
+
+    revoke(at(years * 365 * 24 * 3600), token)
+
+    assert not alive(token)
 
 
 WHO = {"no credentials": {}, "wrong secret": basic("tester", "no" + SECRET), "unknown": basic("other", SECRET)}
