@@ -200,7 +200,7 @@ def _endpoints(
             grant_type_in=settings.grant_type_in,
             emit=emit,
         ),
-        "revocation_path": RevocationEndpoint(authenticate, tokens.find, tokens.revoke, emit),
+        "revocation_path": RevocationEndpoint(authenticate, tokens.find, tokens.revoke, tokens.revoke_unknown, emit),
         "introspection_path": IntrospectionEndpoint(authenticate, read, settings.names),
     }
 

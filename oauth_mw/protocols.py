@@ -66,8 +66,12 @@ class TokenStore(Protocol):
     def rows_tell_revocation(self) -> bool:
         """Whether ``find_token`` reports that a token was revoked. If not, only the log does."""
 
-    def revoke_token(self, key: bytes) -> bool:
-        """Revoke a live token and log it, once; false if it is unknown or was revoked before."""
+    def revoke_token(self, key: bytes, caller: str = "") -> bool:
+        """Revoke a live token and log it, once; false if it is unknown or was revoked before.
+
+        :param caller: the id of a client. If the token has no row, an event of this client is logged all the same: a
+            worker may have cached the token before its row was swept.
+        """
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
         """Append the revocation of a token that has no row, unless it is revoked already.

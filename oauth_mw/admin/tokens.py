@@ -56,8 +56,8 @@ def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> Toke
 
 def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
     """Revoke an opaque token; false if it was revoked or expired before."""
-    _find(store, key)
-    return clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key)
+    owner = _find(store, key).client_id
+    return clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key, owner)
 
 
 def inspect_jwt(

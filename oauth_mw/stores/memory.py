@@ -117,10 +117,12 @@ class MemoryStore:
             return token._replace(revoked=True)
         return token
 
-    def revoke_token(self, key: bytes) -> bool:
+    def revoke_token(self, key: bytes, caller: str = "") -> bool:
         with self._lock:
             token = self._token(key)
-            if token is None or token.revoked:
+            if token is None:
+                return bool(caller and self._append(caller, key))
+            if token.revoked:
                 return False
             self._tokens[key] = token._replace(revoked=True)
             self._append(token.client_id, key)

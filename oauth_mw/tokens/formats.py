@@ -35,6 +35,12 @@ class Format(Protocol):
     def revoke(self, token: AccessToken) -> bool:
         """Revoke a token, or make an earlier revocation durable; false if it was revoked before."""
 
+    def revoke_unknown(self, text: str, caller: str) -> None:
+        """Revoke the token of a text that :meth:`find` does not know, if some worker may have it cached.
+
+        :param caller: the id of the client that has sent the text.
+        """
+
 
 @dataclass(eq=False, repr=False)
 class Formats:
@@ -76,6 +82,9 @@ class Formats:
 
     def revoke(self, text: str, token: AccessToken) -> bool:
         return self._format_of(text).revoke(token)
+
+    def revoke_unknown(self, text: str, caller: str) -> None:
+        self._format_of(text).revoke_unknown(text, caller)
 
     def _format_of(self, text: str) -> Format:
         return self.jwt if self.jwt is not None and is_compact(text) else self.opaque

@@ -111,6 +111,9 @@ class JWTTokens:
     def revoke(self, token: AccessToken) -> bool:
         return self.end(token.client_id, bytes.fromhex(token.token_id), token.position)
 
+    def revoke_unknown(self, text: str, caller: str) -> None:
+        """Do nothing: a token whose key is not in the store is accepted nowhere."""
+
     def _find(
         self, text: str, expired: float, begun: float | None = None, *, anew: bool = True
     ) -> tuple[AccessToken, bool] | None:

@@ -9,12 +9,15 @@ from ..model import MAX_LOG_ONLY_PER_CLIENT, Client
 from ..protocols import ClientStore, Store
 
 
-def revoke_row(store: Store, key: bytes) -> bool:
-    """Revoke a token that has a row; false if there is none, or it was revoked before."""
-    if store.rows_tell_revocation:
-        return store.revoke_token(key)
-    token = store.find_token(key)
-    if token is None or token.revoked:
+def revoke_row(store: Store, key: bytes, caller: str) -> bool:
+    """Revoke an opaque token; false if it was revoked before.
+
+    :param caller: see :meth:`~oauth_mw.protocols.TokenStore.revoke_token`.
+    """
+    token = None if store.rows_tell_revocation else store.find_token(key)
+    if token is None:
+        return store.revoke_token(key, caller)
+    if token.revoked:
         return False
     return revoke_log_only(store, token.client_id, key, token.position)
 

@@ -7,6 +7,7 @@ import pytest
 from helpers.support import SECRET, TESTER, HandClock, basic, bearer, echo, issue, middleware, one_store
 from helpers.wsgi_client import CheckedApp, challenge_of, post_form
 from oauth_mw import StoreUnavailable, admin
+from oauth_mw.tokens.opaque import SWEEP_EVERY, storage_key
 
 PATH = "/oauth/revoke"
 
@@ -67,7 +68,7 @@ def test_the_answer_for_an_unknown_or_dead_token_is_the_same(app, token, clock):
 
 
 def test_a_revocation_that_the_store_has_not_kept_safely_is_repeated(app, store, token, monkeypatch):  # R-09, L-03
-    def unkept(key):
+    def unkept(key, caller):
         raise StoreUnavailable("no replica has confirmed")
 
     revoke(app, token)
@@ -81,6 +82,22 @@ def test_a_machine_whose_clock_is_years_ahead_or_behind_revokes(app, at, token, 
     assert alive(token)
 
     revoke(at(years * 365 * 24 * 3600), token)
+
+    assert not alive(token)
+
+
+@pytest.mark.parametrize("behind", [0, 3599, 24 * 3600], ids="revoked {} s behind".format)
+@pytest.mark.parametrize("ahead", [3700, 7200], ids="swept {} s ahead".format)
+def test_a_token_is_revoked_although_a_machine_whose_clock_is_ahead_has_swept_it(
+    app, at, store, token, alive, ahead, behind
+):
+    assert alive(token)
+    sweeper = at(ahead)
+    for _ in range(SWEEP_EVERY):
+        issue(sweeper)
+    assert store.find_token(storage_key(token)) is None
+
+    revoke(at(ahead - behind), token)
 
     assert not alive(token)
 

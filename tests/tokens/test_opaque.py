@@ -9,10 +9,10 @@ from hashlib import sha256
 
 import pytest
 
-from helpers.builders import API, BILLING
+from helpers.builders import API, BILLING, log_of
 from helpers.support import HandClock
 from oauth_mw import StoreUnavailable
-from oauth_mw.model import MAX_LIFETIME, Client
+from oauth_mw.model import LOG_KEEP_SECONDS, MAX_LIFETIME, Client
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
@@ -99,6 +99,18 @@ def test_a_token_is_revoked_once(tokens):
 
     assert [tokens().revoke(issued), tokens().revoke(issued)] == [True, False]
     assert tokens().read(text) is None
+
+
+@pytest.mark.parametrize(("over", "events"), [(0, 1), (1, 0)])
+@pytest.mark.parametrize("sign", [-1, 1], ids=["expired", "not expired"])
+def test_a_made_up_text_is_logged_only_if_the_log_keeps_it_for_two_days_at_most(
+    tokens, store, clock, sign, over, events
+):
+    before = log_of(store)
+
+    tokens().revoke_unknown(text_of(int(clock()) + sign * (LOG_KEEP_SECONDS + over)), "reader")
+
+    assert len(store.read_log(before.store_id, before.position).events) == events
 
 
 def test_a_token_with_one_character_changed_is_unknown(tokens):  # B-05

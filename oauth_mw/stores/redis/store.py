@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import StoreUnavailable
-from ...model import Client, Clock, DenylistPage, KeySet, StoreStats, TokenRecord
+from ...model import MAX_NUMBER, Client, Clock, DenylistPage, KeySet, StoreStats, TokenRecord
 from ...protocols import Copyable
 from ..counts import count_clients
 from ..decoding import number
@@ -141,11 +141,13 @@ class RedisStore:
             return self._session.of_primary([("GET", name)], deadline)[0]
         return self._session.run(name, [("GET", name)], deadline)[0]
 
-    def revoke_token(self, key: bytes) -> bool:
+    def revoke_token(self, key: bytes, caller: str = "") -> bool:
         deadline = self._session.deadline()
         row = self._row(key, deadline)
-        token = None if row is None else read(token_from, row, b"0", 0)
-        if token is None or token.revoked:
+        if row is None:
+            return bool(caller) and self._revoke(caller, key, MAX_NUMBER, deadline, log_only=False) > 0
+        token = read(token_from, row, b"0", 0)
+        if token.revoked:
             return False
         log_only = not self.rows_tell_revocation
         return self._revoke(token.client_id, key, token.position, deadline, log_only=log_only) > 0

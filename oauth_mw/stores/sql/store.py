@@ -166,14 +166,15 @@ class SQLStore:
         row = self._engine.read_row(self._find_token, (key,))
         return token_from_row(row) if row else None
 
-    def revoke_token(self, key: bytes) -> bool:
+    def revoke_token(self, key: bytes, caller: str = "") -> bool:
         with self._engine.transaction(revokes=True) as connection:
             row = connection.execute(statements.FIND_TOKEN, {"key": key}).first()
             token = token_from_row(row) if row else None
-            if token is None or token.revoked:
+            owner = token.client_id if token else caller
+            if not owner or (token and token.revoked):
                 return False
             connection.execute(update(_token).where(_token.c.key == key).values(revoked=True))
-            self._log.append(connection, token.client_id, key)
+            self._log.append(connection, owner, key)
         return True
 
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:

@@ -79,6 +79,15 @@ def test_a_token_that_was_revoked_with_its_client_is_not_revoked_again(store, de
     assert (log_of(store), is_dead(store, key)) == (before, True)
 
 
+def test_a_revocation_of_an_unknown_token_is_logged_for_its_caller(store):
+    before = log_of(store)
+
+    store.revoke_token(key_of(1), "tester")
+
+    page = store.read_log(before.store_id, before.position)
+    assert [event[1:] for event in page.events] == [("tester", key_of(1), False)]
+
+
 def test_tokens_are_counted(store):
     for number in range(3):
         issued(store, number=number)
