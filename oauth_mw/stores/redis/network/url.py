@@ -20,6 +20,8 @@ _SEVERAL = {SENTINEL: 26379, CLUSTER: PORT}
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _SERVICE = re.compile(r"[^\s/\0#;=]+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@,\s]+)(?::([0-9]{1,5}))?")
+# What stands before an @ may be hosts with ports and what follows them, and the @ a part of that.
+_HOSTS = re.compile(r"\[|[^:/]*:\d*(,[^:/,]*(:\d*)?)*[/#;\s]")
 
 Address = tuple[str, int]
 
@@ -65,10 +67,8 @@ def parse_url(url: str) -> RedisURL:
     options = _options(scheme, query)
     name, colon, password = user.partition(":")
     username, secret = unquote(name) or None if at else None, unquote(password) if colon else None
-    if re.search(r"[/#;=\s]", name):
-        raise _wrong(
-            "expected user:password@ before the host, with the characters / # ; = of a user as %2F %23 %3B %3D"
-        )
+    if re.search(r"[/#;=\s]", name) or _HOSTS.match(user):
+        raise _wrong("expected user:password@ before the host, with the characters / # ; = in it as %2F %23 %3B %3D")
     hosts, path, service = _where(scheme, place, options)
     shown = [each for each in query.split("&") if unquote_plus(each.partition("=")[0]) not in _LOGINS]
     return RedisURL(

@@ -23,9 +23,17 @@ _EXPECTED = "expected postgresql+psycopg://user@host/database, special character
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 _SECONDS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
-# SQLAlchemy takes all before an @ for user and password, also where these are host and options, and the @ stands in
-# the value of one.
-_NO_USER = re.compile(r"[^:/]*[?#;=\s][^:/]*(:[^@]*)?@|[^:/]*:[^@]*\?[a-z_]+=[^@]*@")
+# SQLAlchemy takes all before an @ for user and password, also where these are hosts, ports, database and options, and
+# the @ stands in the value of one or behind the end of it all.
+_NO_USER = re.compile(
+    r"""[^:/]*[?\#;=\s][^:/]*(:[^@]*)?@
+    | [^:/]*:[^@]*\?[a-z_]+=[^@]*@
+    | [^:/]*:\d*(,[^:/@,]*(:\d*)?)*[/?\#;\s][^@]*@
+    | \[[^@]*@""",
+    re.VERBOSE,
+)
+# There a fragment or another option may begin. A message may quote the values of those that are named.
+_ODD_QUERY = re.compile(r"\?.*[#;]|[?&](host|hostaddr|dbname|user)=[^&]*[=+\s]")
 # Where these stand unescaped in the name of a host or database, a password may have begun before or follow.
 _ODD = re.compile(r"[@#;=\s]")
 # A standby would show revocations late.
@@ -44,7 +52,9 @@ def parsed(url: str) -> URL:
     # Else a part of a password would be shown as one of a user, a host or a database.
     rest = url.partition("://")[2]
     more = address.password is not None and rest.partition(":")[2].count("@") > 1
-    wrong = more or _NO_USER.match(rest) or _ODD.search(f"{address.host}{address.database}")
+    place = rest if address.password is None else rest.partition("@")[2]
+    odd = _ODD_QUERY.search(place) or _ODD.search(f"{address.host}{address.database}")
+    wrong = more or _NO_USER.match(rest) or odd
     if wrong or not url.isprintable() or "%00" in url:
         raise ConfigError("store", _EXPECTED)
     return address
