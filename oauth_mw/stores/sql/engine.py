@@ -71,6 +71,12 @@ class SQLEngine(Protocol):
     def renew(self) -> None:
         """Give the store a new id for its followers, if it is NULL."""
 
+    def recheck(self) -> None:
+        """Check the store as at the first contact: it has another id than before.
+
+        :raises StoreUnavailable: what is there now cannot be used.
+        """
+
     def compiled(self, statement: ClauseElement) -> str: ...
 
     def open(self, create: Callable[[Connection], None] | None) -> None: ...

@@ -110,6 +110,8 @@ class SQLLog:
             except StoreUnavailable:
                 pass  # if nothing can be written, the follower forgets all that it knows at each read
         here, position, floor = read(OWN_ROW, _log_state, *rows[0][:3])
+        if store_id and here != store_id:
+            self._engine.recheck()
         events = [read(EVENT, _event, *row[3:]) for row in rows if row[3] is not None]
         return LogPage(here or "", position, events, True).since(store_id, after, floor)
 

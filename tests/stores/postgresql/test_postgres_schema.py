@@ -9,7 +9,7 @@ import pytest
 from helpers.builders import registered
 from helpers.life import become_copy, live
 from helpers.postgres_raw import Raw
-from oauth_mw import ConfigError, admin, open_store
+from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
 
 EQUAL = """CREATE FUNCTION same(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true';
     CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)"""
@@ -68,6 +68,15 @@ def test_what_another_role_placed_where_a_table_of_ours_would_be_is_refused_and_
         open_store(site.url, create=True)
 
     assert not site.trapped()
+
+
+def test_no_table_of_another_role_is_used_in_the_place_of_one_that_was_dropped(site):
+    open_store(site.url, create=True).close()
+    site.raw(f"DROP TABLE {site.schema}.oauth_mw_tokens")
+    site.plants("CREATE TABLE oauth_mw_tokens (key bytea); GRANT ALL ON oauth_mw_tokens TO PUBLIC")
+
+    with pytest.raises(ConfigError, match="oauth_mw_tokens is no table of the store, .* made by the role intruder"):
+        open_store(site.url)
 
 
 def test_tables_that_are_there_before_the_store_keep_it_from_being_made(site):
@@ -154,3 +163,108 @@ def test_a_store_of_the_owner_of_its_schema_is_taken(site):
             assert store.find_client("tester") is None
     finally:
         site.raw(f"ALTER SCHEMA {site.schema} OWNER TO tests")
+
+
+# Where the search_path was not set, and an intruder may create schemas in the database
+
+
+@pytest.fixture
+def unnamed(site):
+    """URLs by role, in a database of its own; the search_path is PostgreSQL's default."""
+    site.raw("CREATE DATABASE other")
+    site.raw("GRANT CREATE ON DATABASE other TO intruder")
+    yield {role: f"postgresql+psycopg://{role}@{site.address}/other" for role in ("service", "intruder", "tests")}
+    site.raw("DROP DATABASE other WITH (FORCE)")
+
+
+def run(url, statements):
+    with Raw(url) as raw:
+        raw(statements)
+
+
+def of_the_intruder(name):
+    return pytest.raises(ConfigError, match=f"the schema {name} belongs to the role intruder, which could change")
+
+
+@pytest.mark.parametrize("role", ["service", "tests"])
+def test_a_store_in_a_schema_that_an_intruder_named_like_the_role_is_refused(unnamed, role):
+    run(unnamed["intruder"], f"CREATE SCHEMA {role}; GRANT USAGE, CREATE ON SCHEMA {role} TO PUBLIC")
+    open_store(f"{unnamed['intruder']}?options=-csearch_path%3D{role}", create=True).close()
+    run(unnamed["intruder"], f"GRANT ALL ON ALL TABLES IN SCHEMA {role} TO PUBLIC")
+
+    for create in (True, False):
+        with of_the_intruder(role):
+            open_store(unnamed[role], create=create)
+
+
+@pytest.mark.parametrize(
+    ("name", "path"), [("service", "DEFAULT"), ("public", "DEFAULT"), ("service", '"$user", public, pg_catalog')]
+)
+def test_no_store_is_made_in_a_schema_of_an_intruder(unnamed, name, path):
+    run(unnamed["tests"], f"DROP SCHEMA public; ALTER ROLE service SET search_path TO {path}")
+    run(unnamed["intruder"], f"CREATE SCHEMA {name}; GRANT USAGE, CREATE ON SCHEMA {name} TO service")
+
+    with of_the_intruder(name):
+        open_store(unnamed["service"], create=True)
+    with Raw(unnamed["tests"]) as raw:
+        assert raw("SELECT count(*) FROM pg_tables WHERE tablename ~ '^oauth_mw_'") == [0]
+
+
+@pytest.fixture
+def admin_role(site):
+    site.raw("CREATE ROLE admin LOGIN")
+    yield "admin"
+    site.raw("DROP ROLE admin")
+
+
+def test_a_schema_of_an_intruder_does_not_keep_workers_from_their_store(admin_role, unnamed):
+    run(unnamed["tests"], f"ALTER SCHEMA public OWNER TO {admin_role}")
+    run(unnamed["tests"], 'ALTER ROLE service SET search_path TO "$user", public, pg_catalog')
+    admins = unnamed["tests"].replace("tests@", f"{admin_role}@")
+    with closing(open_store(admins, create=True)) as store:
+        store.add_client(registered())
+    run(admins, "GRANT ALL ON ALL TABLES IN SCHEMA public TO service")
+    run(unnamed["intruder"], "CREATE SCHEMA service; CREATE TABLE service.oauth_mw_store (one int)")
+    run(unnamed["intruder"], "GRANT USAGE ON SCHEMA service TO service; GRANT ALL ON service.oauth_mw_store TO service")
+
+    with closing(open_store(unnamed["service"], create=True)) as store:
+        assert store.find_client("tester")
+
+
+@pytest.mark.parametrize("by", ["the URL", "the role", "a membership"])
+def test_a_store_lies_in_a_schema_of_another_role_that_an_operator_named_or_trusts(unnamed, by):
+    run(unnamed["intruder"], "CREATE SCHEMA service; GRANT USAGE, CREATE ON SCHEMA service TO service")
+    if by == "the role":
+        run(unnamed["tests"], "ALTER ROLE service SET search_path TO service, public")
+    if by == "a membership":
+        run(unnamed["tests"], "GRANT service TO intruder")
+    url = unnamed["service"] + ("?options=-csearch_path%3Dservice" if by == "the URL" else "")
+
+    with closing(open_store(url, create=True)) as store:
+        assert store.add_client(registered())
+
+
+def test_a_running_worker_does_not_use_a_store_that_another_role_placed_where_its_own_was(site):
+    with closing(open_store(site.url, create=True)) as store:
+        page = store.read_log("", -1)
+        kept = site.raw(f"SELECT store_id, mark FROM {site.schema}.oauth_mw_store, {site.schema}.oauth_mw_crash_marker")
+        tables = site.raw("SELECT tablename FROM pg_tables WHERE schemaname = %s", site.schema)
+        site.raw(f"DROP TABLE {', '.join(f'{site.schema}.{table}' for table in tables)}")
+        with closing(open_store(site.intruders, create=True)) as placed:
+            placed.add_client(registered())
+            placed.read_log("", -1)
+        site.plants(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
+        site.plants(f"UPDATE oauth_mw_store SET store_id = '{kept[0][0]}'")
+        site.plants(f"UPDATE oauth_mw_crash_marker SET mark = '{kept[0][1]}'")
+
+        for ask in (lambda: store.read_log(page.store_id, page.position), lambda: store.find_client("tester")):
+            with pytest.raises(StoreUnavailable, match=STRANGE.format(site.schema)):
+                ask()
+
+
+def test_a_lock_that_any_role_may_hold_does_not_delay_a_worker_of_a_store_that_is_there(site):
+    open_store(site.url, create=True).close()
+    with Raw(site.intruders) as raw:
+        raw(f"SELECT pg_advisory_lock({int.from_bytes(b'oauth_mw')})")
+
+        open_store(site.url, create=True, timeout=1).close()

@@ -26,7 +26,7 @@ from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreUnavailable
 from ..engine import make_engine
 from ..schema import PLACE
-from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, placed
+from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, named_in, placed
 
 try:
     import psycopg
@@ -277,7 +277,7 @@ def _set_up(driver: Driver, milliseconds: str) -> None:
     }
     first = driver.execute(FIRST)
     first.nextset(), first.nextset()
-    process, path = first.fetchone() or (0, [])
+    process, path, setting, role = first.fetchone() or (0, [], "", "")
     # A pooler reports a process number of its own. It gives its sessions to many clients in turn, so settings must not
     # outlive a transaction.
     driver.pooled = process != driver.info.backend_pid
@@ -288,7 +288,7 @@ def _set_up(driver: Driver, milliseconds: str) -> None:
         driver.settings = f"SELECT pg_catalog.pg_is_in_recovery(), {_set(settings, local=True)}"
     else:
         driver.execute(f"SELECT {_set({**settings, 'default_transaction_isolation': 'read committed'}, local=False)}")
-    driver.schema = find_schema(driver, path)
+    driver.schema = find_schema(driver, path, named_in(setting, path, role))
 
 
 def _set(settings: dict[str, str], *, local: bool) -> str:

@@ -23,7 +23,7 @@ from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import RequestDeadline, deadline_in
 from ....errors import ConfigError, StoreUnavailable
-from ..schema import PLACE, crash_marker, store
+from ..schema import PLACE, crash_marker, metadata, store
 from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
 from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
@@ -64,7 +64,12 @@ class PostgresEngine:
     immediate = False
     locks_rows = True
     microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
-    store_id = store.c.store_id + literal_column("'/'") + select(crash_marker.c.mark).scalar_subquery()
+    # Tables that are dropped and made anew have another number, whatever is copied into them.
+    store_id = (
+        store.c.store_id
+        + literal_column("'/' || oauth_mw_store.tableoid || '/'")
+        + select(crash_marker.c.mark).scalar_subquery()
+    )
 
     def __init__(self, url: str, timeout: float) -> None:
         address = parsed(url)
@@ -146,7 +151,10 @@ class PostgresEngine:
         if link.driver.info.parameter_status("server_encoding") not in ENCODINGS:
             raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
         try:
-            if self._create:
+            others = [name for name in (*metadata.tables, crash_marker.name) if name != store.name]
+            complete = has_table(link.driver, store.name) and all([has_table(link.driver, name) for name in others])
+            # Any role may hold the lock, so it is taken only where something is missing.
+            if self._create and not complete:
                 link.driver.begin(_lock_timeout(until), _CREATING)
                 self._create(link.core)
                 try:
@@ -162,7 +170,6 @@ class PostgresEngine:
                 _commit(link.driver)
             else:
                 self.check(link.core)
-                has_table(link.driver, crash_marker.name)
         except ERRORS as error:
             reason = unsuitable(error)
             if reason:
@@ -193,6 +200,13 @@ class PostgresEngine:
         """
         with self.writing() as link:
             link.driver.execute(_SET_MARKER % secrets.token_hex(8))
+
+    def recheck(self) -> None:
+        until = deadline_in(self.timeout)
+        pool = self._current(until)
+        pool.checked = False
+        pool.engine.dispose()  # connections know the schema that they found when they were opened
+        self._current(until)
 
     def swept(self, rows: int) -> None:
         """Nothing to do: autovacuum follows."""

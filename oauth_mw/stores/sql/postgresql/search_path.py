@@ -7,6 +7,7 @@ the store's role.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -20,25 +21,37 @@ if TYPE_CHECKING:
 # The first statement of a session runs under a path that is not ours yet: each name in it has its schema. Behind a
 # pooler it may be another client's path; its default is that of server, role and URL.
 FIRST = """BEGIN; SET LOCAL search_path TO DEFAULT;
-SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_schemas(false); COMMIT"""
+SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_schemas(false), pg_catalog.current_setting('search_path'),
+current_user; COMMIT"""
 SAFE_PATH = "pg_catalog, pg_temp"
+_DEFAULT = "$user,public"
+_AS_IN = "as in ?options=-csearch_path%3DNAME"
 
-# By functions, since not every role may read the list of all roles. Superusers and the owner of the database, who are
-# members of a role of that name, could do anything with the store in any case.
-_MINE = "(SELECT quote_ident(current_user)::regrole)"
-_TRUSTED = f"(relowner = {_MINE} OR pg_has_role(relowner, 'pg_database_owner', 'MEMBER'))"
+
+def _trusted(owner: str) -> str:
+    """Whether a role could do anything with the store in any case: this role and its members, superusers, and the owner
+    of the database.
+
+    Not a role that this one is a member of, since its owner can make any role a member. By functions, since not every
+    role may read the list of all roles; superusers count as members of each role.
+    """
+    return f"(pg_has_role({owner}, current_user, 'MEMBER') OR pg_has_role({owner}, 'pg_database_owner', 'MEMBER'))"
+
+
 _TABLES = "FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-_STORES = f"SELECT nspname, {_TRUSTED} {_TABLES} WHERE nspname = ANY(%s) AND relname = %s"
-_OWN_TABLE = f"""SELECT relkind = 'r' AND ({_TRUSTED} OR relowner =
+_SCHEMAS = f"""SELECT nspname, {_trusted("nspowner")}, pg_get_userbyid(nspowner),
+relowner IS NOT NULL, relowner = nspowner, {_trusted("relowner")}
+FROM pg_namespace LEFT JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = %s WHERE nspname = ANY(%s)"""
+_OWN_TABLE = f"""SELECT relkind = 'r' AND ({_trusted("relowner")} OR relowner =
 (SELECT relowner FROM pg_class AS store WHERE relnamespace = pg_namespace.oid AND relname = %s)),
 pg_get_userbyid(relowner) {_TABLES} WHERE nspname = %s AND relname = %s"""
 _STRANGE_OWNER = f"""SELECT pg_get_userbyid(relowner) {_TABLES}
-WHERE nspname = %s AND relname = %s AND relowner <> nspowner AND NOT {_TRUSTED}"""
+WHERE nspname = %s AND relname = %s AND relowner <> nspowner AND NOT {_trusted("relowner")}"""
 # The owner of the tables may. 0 is PUBLIC.
 _CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END AS name
 {_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
-WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee NOT IN (relowner, {_MINE})
-AND (grantee = 0 OR NOT pg_has_role(grantee, 'pg_database_owner', 'MEMBER')) ORDER BY name"""
+WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee <> relowner
+AND (grantee = 0 OR NOT {_trusted("grantee")}) ORDER BY name"""
 # What a service does with each table. It does not write the records of clients.
 _NEEDED = {
     schema.store.name: ("SELECT", "UPDATE"),
@@ -57,20 +70,40 @@ class Unusable(StoreUnavailable):
     """No store can be used through this connection until an operator changes something."""
 
 
-def find_schema(driver: Driver, path: Sequence[str]) -> str:
+def named_in(setting: str, path: Sequence[str], role: str) -> list[str]:
+    """The schemas of the path that an operator named.
+
+    Neither the default of PostgreSQL nor ``"$user"`` names one: what these lead to, any role may have made that may
+    create schemas in the database.
+
+    :param setting: the ``search_path`` as it was set.
+    :param path: the schemas that it leads to.
+    """
+    plain = re.sub(r'["\s]', "", setting).lower()
+    return [] if plain == _DEFAULT else [name for name in path if name != role or "$user" not in plain]
+
+
+def find_schema(driver: Driver, path: Sequence[str], named: Sequence[str]) -> str:
     """The schema of the store; where there is none, the one to make it in.
 
     :param path: the schemas of the session's first ``search_path``, in its order.
-    :raises Unusable: the path has no schema, or it is ambiguous which store is meant.
+    :param named: those that may belong to any role, since an operator named them.
+    :raises Unusable: the path has no schema, it is ambiguous which store is meant, or there is none and the first
+        schema belongs to a role that could change the store.
     """
-    trusted = {name: bool(its) for name, its in driver.execute(_STORES, (list(path), schema.store.name))}
-    found = [name for name in path if name in trusted]
-    sure = [name for name in found if trusted[name]]
-    if len(found) > 1 and not sure:
-        several = f"the schemas {', '.join(found)} of the search_path hold a store each"
-        raise Unusable(f"{several}: name the right one in the URL, as in ?options=-csearch_path%3DNAME")
+    rows = {name: row for name, *row in driver.execute(_SCHEMAS, (schema.store.name, list(path)))}
+    strange = {name: row[1] for name, row in rows.items() if not row[0] and name not in named}
+    found = [name for name in path if name in rows and name not in strange and rows[name][2]]
+    sure = [name for name in found if rows[name][4]]
+    likely = sure or [name for name in found if rows[name][3]] or found
+    if len(likely) > 1 and not sure:
+        several = f"the schemas {', '.join(likely)} of the search_path hold a store each"
+        raise Unusable(f"{several}: name the right one in the URL, {_AS_IN}")
     usual = [name for name in path if not name.startswith("pg_")]
-    for name in (*sure, *found, *usual):
+    for name in (*likely, *usual):
+        if name in strange:
+            what = f"the schema {name} belongs to the role {strange[name]}, which could change the store"
+            raise Unusable(f"{what}: if that is right, name the schema in the URL, {_AS_IN}; if not, drop it")
         return name
     raise Unusable("no schema has been selected: the search_path names none that is there and may be used")
 
@@ -78,14 +111,15 @@ def find_schema(driver: Driver, path: Sequence[str]) -> str:
 def has_table(driver: Driver, name: str) -> bool:
     """Whether the store has a table of this name. A table that another role created could run that role's code.
 
-    :raises ConfigError: it is no table, or has another owner than ``oauth_mw_store``; or that owner neither owns the
-        schema nor is this role, and may have created the whole store.
+    :raises ConfigError: it is no table, or has another owner than ``oauth_mw_store``; or it is that one, and its owner
+        neither owns the schema nor is this role, and may have created the whole store.
     """
     row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
     if row and not row[0]:
         what = f"{driver.schema}.{name} is no table of the store, it was made by the role {row[1]}"
         raise ConfigError("store", f"{what}: drop it, or give it to the owner of {schema.store.name}")
-    strange = row and driver.execute(_STRANGE_OWNER, (driver.schema, schema.store.name)).fetchone()
+    first = row and name == schema.store.name
+    strange = first and driver.execute(_STRANGE_OWNER, (driver.schema, name)).fetchone()
     if strange:
         what = f"the tables in the schema {driver.schema} belong to the role {strange[0]}, which can change them"
         raise ConfigError("store", f"{what}: if it is yours, make it the owner of the schema; if not, drop them")
