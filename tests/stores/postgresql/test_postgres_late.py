@@ -9,6 +9,7 @@ import pytest
 
 from helpers.builders import HOUR, registered
 from helpers.changes import end_client
+from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.deadlines import deadline_in
@@ -50,6 +51,7 @@ def test_no_callback_waits_longer_than_the_request_may(store, late, postgres_url
 
     store.on_revocation(ended)
     with Raw(postgres_url) as raw:
+        wait_until(lambda: not raw.backends(), "the end of connections that were closed")
         late()
         assert end_client(store, "tester")
 
