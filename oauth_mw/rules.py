@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal, NamedTuple
@@ -52,8 +52,16 @@ class Pattern:
         end = "(?s:/.*)?" if self.tail else "/?" if wide else "/" * self.slash
         return re.compile(head + end)
 
+    @property
+    def blank(self) -> Pattern | None:
+        """The path with an empty name, if the last segment is ``{name}``: Falcon takes ``/x/`` for ``/x/{name}``."""
+        if self.segments[-1:] != ("",):
+            return None
+        return Pattern(self.text[: self.text.rindex("{")], self.segments[:-1], slash=True)
+
 
 REST = Pattern("/*", (), tail=True)
+BLANK = " (an empty {name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,12 @@ class Access:
             return f"{'any of' if self.any_of else 'all of'}: {self.scope}" if self.scopes else "any token"
         return "refused (no rule for the method)" if self.kind == "no method" else self.kind
 
+    def demands(self, other: Access) -> bool:
+        """True if each token that is enough for this one is enough for ``other``."""
+        if not other.any_of:
+            return self.scopes >= other.scopes and not (self.any_of and other.scopes)
+        return self.scopes <= other.scopes if self.any_of else not self.scopes.isdisjoint(other.scopes)
+
 
 PUBLIC = Access("public", named=False)
 AMBIGUOUS = Access("ambiguous")
@@ -92,6 +106,10 @@ class Rule:
     pattern: Pattern
     scopes: tuple[str, ...]
     any_of: bool = False
+
+    @property
+    def access(self) -> Access:
+        return Access("token", frozenset(self.scopes), self.any_of, " ".join(self.scopes))
 
     def __str__(self) -> str:
         scopes = "any of " * self.any_of + (" ".join(self.scopes) or "-")
@@ -157,8 +175,7 @@ def _read_scopes(text: str) -> tuple[tuple[str, ...], bool]:
 
 
 def _read_pattern(text: str) -> Pattern:
-    # PEP 3333: PATH_INFO shows each byte of the path as one character.
-    wire = text.encode().decode("latin-1") if isinstance(text, str) else ""
+    wire = _wire(text) if isinstance(text, str) else ""
     if not wire or is_ambiguous(wire) or text != text.strip():
         raise ValueError(
             "expected a path that begins with /, without space around it, and without what no request matches:"
@@ -169,6 +186,11 @@ def _read_pattern(text: str) -> Pattern:
     tail, slash = last == "*", last == ""
     parts = head if tail or slash else [*head, last]
     return Pattern(text, tuple(map(_read_segment, parts)), tail, slash)
+
+
+def _wire(path: str) -> str:
+    """``path`` as ``PATH_INFO`` shows it: each byte as one character (PEP 3333)."""
+    return path.encode().decode("latin-1")
 
 
 def _read_segment(part: str) -> str:
@@ -199,16 +221,23 @@ class Rules:
         for entry, (name, path) in product(entries, own_paths.items()):
             if entry.option and entry.pattern.text == path:
                 faults.add(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
+        longest = max(len(one.pattern.segments) for one in entries)
+        unused = "~" * (1 + max((len(text) for one in entries for text in one.pattern.segments), default=0))
         self._entries = []
         for at, entry in enumerate(entries):
+            earlier = entries[:at]
+            if entry.note and entry.access is not NO_METHOD:  # this counts beside other rules, too
+                earlier = [one for one in earlier if one.note]
             with faults:
-                if not _is_dead(entry, entries[:at]):
+                if not _is_dead(entry, _samples(entry, longest, unused), earlier):
                     self._entries.append(entry)
         faults.raise_all()
         self._walkable = bool(rules) and ambiguous_paths == "pass"
         self.ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
         methods = {"*"}.union(*(rule.methods or () for rule in rules))
         self._lookups = {method: _compile(self._entries, method) for method in methods}
+        self._blanks = [one for one in entries if one.note]
+        self._blank_lookups = {method: _compile(_blanks_alone(entries), method) for method in methods}
 
     def decide(self, method: str, path: str) -> Access:
         """Return what a request needs. ``path`` is its raw ``PATH_INFO``, relative to the mount (PEP 3333)."""
@@ -221,22 +250,34 @@ class Rules:
         return access if method == folded or self._find(folded, path) == access else NO_METHOD
 
     def _find(self, method: str, path: str) -> Access:
-        regex, decisions = self._lookups.get(method) or self._lookups["*"]
-        match = regex.fullmatch(path)
-        return decisions[match.lastindex - 1 if match and match.lastindex else -1]
+        access = _look_up(self._lookups, method, path)
+        if not self._blanks or path[-1] != "/" or access.kind != "token":
+            return access
+        # A rule for /items names /items/ too, which Falcon takes for /items/{name}.
+        return _both(access, _look_up(self._blank_lookups, method, path))
 
     def table(self) -> list[Row]:
-        """The effective rules in the order in which they are tried; the first row that matches a request decides."""
-        return [Row(_show_methods(one.methods), one.pattern.text, one.access.needs) for one in self._entries]
+        """The effective rules in the order in which they are tried; the first row that matches a request decides.
+
+        A row for an empty ``{name}`` matches no path but its own. Its scopes are needed beside those of another rule,
+        unless that one is written with the slash at its end.
+        """
+        return [Row(_show_methods(one.methods), one.pattern.text, one.access.needs + one.note) for one in self._entries]
 
     def warnings(self, own_paths: Mapping[str, str]) -> list[str]:
         """Sentences for ``oauth-mw check`` about rules that work, but perhaps not as intended."""
         found = []
-        own = [(f"{name} {path}", path.encode().decode("latin-1")) for name, path in own_paths.items()]
+        own = [(f"{name} {path}", _wire(path)) for name, path in own_paths.items()]
         for entry in self._entries:
             hidden = ", ".join(shown for shown, path in own if entry.regex.fullmatch(path))
             if hidden and entry.option:
                 found.append(f"{entry.option}: {entry.text!r} never reaches {hidden}: own paths are answered first")
+            overlaps = (
+                one.regex.fullmatch(_wire(entry.pattern.text)) or entry.regex.fullmatch(_wire(one.pattern.text))
+                for one in self._blanks
+            )
+            if entry.access is PUBLIC and entry.pattern.slash and any(overlaps):
+                found.append(f"{PUBLIC_PATHS}: {entry.text!r} opens a rule's view if {{name}} may be empty (Falcon)")
         if self._walkable:
             found.append(
                 "ambiguous_paths: with 'pass' rules can be walked around, as by //x where the app reads it as /x"
@@ -245,7 +286,10 @@ class Rules:
 
 
 class _Entry(NamedTuple):
-    """A row of the table; ``text`` is its notation in ``option``. Without an option it is implied by other rows."""
+    """A row of the table; ``text`` is its notation in ``option``. Without an option it is implied by other rows.
+
+    ``note`` marks what a rule needs where its ``{name}`` is empty.
+    """
 
     methods: frozenset[str] | None
     pattern: Pattern
@@ -253,6 +297,7 @@ class _Entry(NamedTuple):
     access: Access
     option: str = ""
     text: str = ""
+    note: str = ""
 
 
 def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Entry]:
@@ -262,18 +307,52 @@ def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Ent
     yield from map(_rule_entry, named)
     for rule in named:
         yield _Entry(None, rule.pattern, rule.pattern.compile(wide=True), NO_METHOD, "", str(rule))
-    for pattern in public:
-        yield _Entry(None, pattern, pattern.compile(wide=False), PUBLIC, PUBLIC_PATHS, pattern.text)
+    yield from (_public_entry(pattern) for pattern in public if pattern.slash)
+    spelled = {rule.pattern.segments for rule in rules if rule.pattern.slash}
+    blanks = [(rule, blank) for rule in named if (blank := rule.pattern.blank) and blank.segments not in spelled]
+    for rule, blank in blanks:
+        yield _Entry(rule.methods, blank, blank.compile(wide=False), rule.access, "", str(rule), BLANK)
+    for rule, blank in blanks:
+        yield _Entry(None, blank, blank.compile(wide=False), NO_METHOD, "", str(rule), BLANK)
+    yield from (_public_entry(pattern) for pattern in public if not pattern.slash)
     yield from map(_rule_entry, rest)
     yield _Entry(None, REST, REST.compile(wide=True), NO_METHOD if rest else ANY_TOKEN)
 
 
 def _rule_entry(rule: Rule) -> _Entry:
-    access = Access("token", frozenset(rule.scopes), rule.any_of, " ".join(rule.scopes))
-    return _Entry(rule.methods, rule.pattern, rule.pattern.compile(wide=True), access, REQUIRED_SCOPES, str(rule))
+    return _Entry(rule.methods, rule.pattern, rule.pattern.compile(wide=True), rule.access, REQUIRED_SCOPES, str(rule))
 
 
-def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
+def _public_entry(pattern: Pattern) -> _Entry:
+    return _Entry(None, pattern, pattern.compile(wide=False), PUBLIC, PUBLIC_PATHS, pattern.text)
+
+
+def _blanks_alone(entries: Sequence[_Entry]) -> Iterator[_Entry]:
+    """Yield what rules need where their ``{name}`` is empty: nothing where a rule is written with that slash."""
+    for one in entries:
+        if one.option == REQUIRED_SCOPES and one.pattern.slash:
+            yield _Entry(None, one.pattern, one.pattern.compile(wide=False), ANY_TOKEN)
+    yield from (one for one in entries if one.note and one.access is not NO_METHOD)
+    yield _Entry(None, REST, REST.compile(wide=True), ANY_TOKEN)
+
+
+def _both(one: Access, other: Access) -> Access:
+    """An access that is enough for ``one`` and ``other``: all scopes, where neither is enough for both."""
+    if one.demands(other):
+        return one
+    if other.demands(one):
+        return other
+    scope = " ".join(dict.fromkeys(f"{one.scope} {other.scope}".split()))
+    return Access("token", one.scopes | other.scopes, scope=scope)
+
+
+def _look_up(lookups: Mapping[str, tuple[re.Pattern[str], tuple[Access, ...]]], method: str, path: str) -> Access:
+    regex, decisions = lookups.get(method) or lookups["*"]
+    match = regex.fullmatch(path)
+    return decisions[match.lastindex - 1 if match and match.lastindex else -1]
+
+
+def _compile(entries: Iterable[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
     """One expression for all entries of ``method`` ("*": any that no rule lists), and the decision of each group."""
     applicable = [one for one in entries if one.methods is None or method in one.methods]
     # Each group is empty and ends its branch: groups around the branches cost time quadratic in their number.
@@ -282,13 +361,13 @@ def _compile(entries: Sequence[_Entry], method: str) -> tuple[re.Pattern[str], t
     )
 
 
-def _is_dead(entry: _Entry, earlier: Sequence[_Entry]) -> bool:
+def _is_dead(entry: _Entry, samples: Sequence[str], earlier: Sequence[_Entry]) -> bool:
     """True if ``earlier`` entries match all of its paths; a ``ConfigError`` if it was meant to decide."""
     covering = []
     # One public path within another is no mistake.
     others = [one for one in earlier if not (one.access is PUBLIC and entry.access is PUBLIC)]
     for method in sorted(entry.methods or {"*"}):
-        found = _covering(entry, [one for one in others if one.methods is None or method in one.methods])
+        found = _covering(samples, [one for one in others if one.methods is None or method in one.methods])
         if not found:
             return False
         covering += found
@@ -298,18 +377,21 @@ def _is_dead(entry: _Entry, earlier: Sequence[_Entry]) -> bool:
     return True
 
 
-def _covering(entry: _Entry, others: Sequence[_Entry]) -> list[_Entry]:
-    """Return those ``others`` that together match every path that ``entry`` matches; empty if they miss a path.
+def _samples(entry: _Entry, longest: int, unused: str) -> list[str]:
+    """Return a few paths that stand for all that ``entry`` matches.
 
-    A few sample paths decide it exactly. An entry that matches a segment equal to no literal does so by ``{name}`` or
-    ``/*``, so it matches any segment there; and one that matches deeper than all patterns does so at any depth.
+    An entry that matches the segment ``unused``, which equals no literal, does so by ``{name}`` or ``/*``, so it
+    matches any segment there; and one that matches deeper than all patterns (``longest``) does so at any depth.
     """
-    longest = max((len(other.pattern.segments) for other in others), default=0)
-    unused = "~" * (1 + max((len(text) for other in others for text in other.pattern.segments), default=0))
     head = [segment or unused for segment in entry.pattern.segments]
     paths = ["/" + "/".join(head + [unused] * more) for more in range(longest + 2 if entry.pattern.tail else 1)]
+    return [*filter(entry.regex.fullmatch, [*paths, *(path.rstrip("/") + "/" for path in paths)])]
+
+
+def _covering(samples: Sequence[str], others: Sequence[_Entry]) -> list[_Entry]:
+    """Return those ``others`` that together match all ``samples``; empty if they miss one."""
     found = []
-    for sample in filter(entry.regex.fullmatch, [*paths, *(path.rstrip("/") + "/" for path in paths)]):
+    for sample in samples:
         match = next((other for other in others if other.regex.fullmatch(sample)), None)
         if match is None:
             return []

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
+import falcon
 import pytest
 
-from helpers.frameworks import FRAMEWORKS, METHODS, cherrypy_app, mounted, traversal_app
+from helpers.frameworks import FRAMEWORKS, METHODS, Resource, cherrypy_app, mounted, traversal_app
 from helpers.support import TESTER, issue, one_store
 from helpers.wsgi_client import call, make_environ, post_form
 
@@ -72,6 +73,51 @@ def test_other_spellings_of_a_closed_view_need_its_scope(app):  # S-11
 
     assert viewed(send(app.app, "/reports", **token)) == "reports"
     assert send(app.app, "/reports", "POST", **token).status == 403
+
+
+ITEM = ("*", "/items/{name}", "admin")
+
+
+@each_framework
+def test_a_list_beside_its_items_keeps_its_own_rule(wrap, client, framework):
+    """Also where its path could be that of an item with an empty name."""
+    ruled = wrap(framework(), required_scopes=[ITEM, ("GET", "/items/", "read")])
+    by_method = wrap(
+        framework(), required_scopes=[("GET,POST", "/items", "read"), ("DELETE", "/items/{name}", "admin")]
+    )
+    public = wrap(framework(), required_scopes=[ITEM], public_paths=["/items/"])
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(ruled, scope='read')}"}
+
+    assert (viewed(send(ruled.app, "/items/", **token)), send(ruled.app, "/items/5", **token).status) == ("all", 403)
+    assert [viewed(send(by_method.app, "/items/", method, **token)) for method in ("GET", "POST")] == ["all", "all"]
+    assert (viewed(send(public.app, "/items/")), send(public.app, "/items/5").status) == ("all", 401)
+
+
+# Rules and public paths beside Falcon's route, and the path that it takes for one with an empty name.
+EMPTY_NAMES = {
+    "no other rule": ([ITEM], [], "/items/"),
+    "a rule for the rest": ([ITEM, ("GET", "/*", "read")], [], "/items/"),
+    "a rule for the list": ([("GET", "/items", "read"), ITEM], [], "/items/"),
+    "a rule for all below": ([ITEM, ("GET", "/items/*", "read")], [], "/items/"),
+    "a rule for one more segment": ([("*", "/{kind}", "read"), ("GET", "/{kind}/{name}", "admin")], [], "/items/"),
+    "all below is public": ([ITEM], ["/items/*"], "/items/"),
+    "the rule is for all below": ([("*", "/items/{name}/*", "admin")], ["/items/*"], "/items/"),
+    "the rule ends in a slash": ([("*", "/items/{name}/", "admin")], [], "/items/"),
+    "no rule for the method": ([("PUT", "/items/{name}", "read")], ["/items/*"], "/items/"),
+    "the root": ([("*", "/{name}", "admin")], ["/*"], "/"),
+}
+
+
+@pytest.mark.parametrize(("rules", "public", "path"), EMPTY_NAMES.values(), ids=EMPTY_NAMES)
+def test_falcons_empty_name_needs_what_any_other_needs(wrap, client, rules, public, path):  # P-09
+    falcon_app = falcon.App()
+    for route in ("/items/{name}", "/{name}"):
+        falcon_app.add_route(route, Resource("item"))
+    app = wrap(falcon_app, required_scopes=rules, public_paths=public, delay_auth_decision=True)
+    token = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}
+
+    assert send(falcon_app, path).body == b"VIEW item ''"
+    assert [send(app.app, path, **keys).status for keys in ({}, token)] == [401, 403]
 
 
 TRAVERSAL_RULES = [("*", "/admin/*", "admin"), ("*", "/reports/*", "admin")]

@@ -31,6 +31,9 @@ def wire(path: str) -> str:
 # By pattern: the paths that a scope rule names, and those that it does not.
 NAMED = {
     "/x": (["/x", "/x/"], ["/X", "/xy", "/x/y", "/y/x", "/x "]),
+    "/x/{id}": (["/x/7", "/x/7/", "/x/"], ["/x", "/x/7/y"]),
+    "/x/{id}/*": (["/x/7", "/x/7/y", "/x/"], ["/x"]),
+    "/{id}": (["/7", "/", ""], ["/7/y"]),
     "/x/*": (["/x", "/x/", "/x/y", "/x/y/", "/x/y/z", "/x/*"], ["/xy", "/"]),
     "/users/{id}/orders": (["/users/7/orders", "/users/日本/orders/"], ["/users", "/users/7"]),
     "/": (["/", ""], ["/x"]),
@@ -74,6 +77,18 @@ DECISIONS = {
     "a public path comes before the rule for the rest": (
         ["* /* rest", "* /x read"], ["/health"],
         {"POST /health": PUBLIC, "POST /x": "read", **dict.fromkeys(["POST /", "POST ", "POST /health/"], "rest")},
+    ),
+    "an empty name needs what both rules need": (
+        ["GET,PUT /x read", "* /y any of read admin", "* /z any of a b", "GET,POST /{}/{} admin", "* /* rest"],
+        ["/v/*"],
+        {
+            **{"GET /x/": "read admin", "PUT /x/": "read", "POST /x/": NO_METHOD, "GET /x": "read"},
+            **{"GET /y/": "admin", "GET /z/": "a b admin", "GET /v/": "admin", "PUT /v/": NO_METHOD, "PUT /v": PUBLIC},
+        },
+    ),
+    "a path that is written with its slash is meant": (
+        ["* /{}/{} admin", "GET /x/ read", "* /{}/ list"], ["/"],
+        {"GET /x/": "read", "GET /y/": "list", "GET /": PUBLIC},
     ),
     "a method that an app may fold gets no weaker rule": (
         ["POST,GET /x admin", "* /x -"], [], dict.fromkeys(["post /x", "Post /x", "get /x"], NO_METHOD)
@@ -192,6 +207,15 @@ def test_the_table_shows_the_order_of_trying() -> None:
     ]
 
 
+def test_the_table_shows_what_an_empty_name_needs() -> None:
+    assert make(["GET /x a", "GET /x/{id} b", "* /y/ c", "* /y/{} d"], ["/z/"]).table()[-4:] == [
+        Row("*", "/x/{id}", "refused (no rule for the method)"),
+        Row("*", "/z/", "public"),
+        Row("GET", "/x/", "all of: b (an empty {name})"),
+        Row("*", "/*", "any token"),
+    ]
+
+
 def test_a_pattern_that_covers_own_paths_is_warned_of() -> None:
     rules = make(["GET /oauth/* a", "GET /x a", "* /{} b"], ["/{}/revoke"])
 
@@ -201,6 +225,15 @@ def test_a_pattern_that_covers_own_paths_is_warned_of() -> None:
         "required_scopes: '* /{} b' never reaches jwks_path /schlüssel: own paths are answered first",
         "public_paths: '/{}/revoke' never reaches revocation_path /oauth/revoke: own paths are answered first",
     ]
+
+
+def test_a_public_path_that_opens_an_empty_name_is_warned_of() -> None:
+    warnings = make(
+        ["* /é/{id} a", "* /x/{}/{id} a"], ["/é/", "/x/y/", "/x/{}/", "/{}/{}/", "/x", "/y/", "/"]
+    ).warnings(OWN)
+
+    assert [warning.split("'")[1] for warning in warnings] == ["/é/", "/x/y/", "/x/{}/", "/{}/{}/"]
+    assert all("Falcon" in warning for warning in warnings)
 
 
 def test_ambiguous_paths_that_pass_beside_rules_are_warned_of_and_nothing_else() -> None:
