@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from helpers.frameworks import cherrypy_app
+from helpers.frameworks import cherrypy, cherrypy_app, shown
 from helpers.support import issue
 from helpers.wsgi_client import call, make_environ
 from oauth_mw.cherrypy import CherryPyRules
@@ -150,6 +150,28 @@ def test_a_rule_may_have_the_other_spelling(make):
     get = make(required_scopes=[("GET", "/my-reports", "read")])
 
     assert (get("/my-reports").body, get("/my_reports").status) == (b"VIEW reports ''", 400)
+
+
+class Shop:
+    """Its handler has a path by ``_cp_dispatch``, one by its attribute, and one by an alias."""
+
+    def _cp_dispatch(self, vpath):
+        return self.handler_a if vpath.pop(0) == "a" else None
+
+    @cherrypy.expose(["summary"])
+    def handler_a(self, *names):
+        return shown("handler")
+
+
+def test_further_paths_of_a_handler_are_closed_by_a_rule_for_the_rest(wrap, client):  # P-09
+    root = type("Root", (), {"shop": Shop()})()
+    inner = cherrypy.Application(root, script_name=None)
+    inner.log.screen = False
+    app = wrap(inner, ambiguous_paths="refuse cherrypy", required_scopes=[("*", "/shop/a/*", "admin"), "* /* admin"])
+    token, paths = {"HTTP_AUTHORIZATION": f"Bearer {issue(app, scope='read')}"}, ["/a", "/handler_a", "/summary"]
+
+    assert [call(inner, make_environ("GET", f"/shop{path}")).body for path in paths] == [b"VIEW handler ''"] * 3
+    assert [call(app.app, make_environ("GET", f"/shop{path}", **token)).status for path in paths] == [403] * 3
 
 
 # The rules themselves
