@@ -141,6 +141,16 @@ def test_every_option_is_tried_with_right_and_wrong_values():
     assert {name for name, _, _ in SAME} | {"store"} == BAD.keys() == OPTIONS.keys()
 
 
+def test_there_are_at_most_60_options():
+    assert len(OPTIONS) <= 60
+
+
+def test_a_duration_says_so_by_its_name():
+    numbers = {name for name, each in OPTIONS.items() if "int" in each.type or "float" in each.type}
+
+    assert {name for name in numbers if not name.endswith(("_seconds", "_lifetime"))} == {"cache_size"}
+
+
 NAMES = {
     "public_path": r"unknown option.*\bpublic_paths\b",
     "token_lifetime": r"unknown option.*\baccess_token_lifetime\b",

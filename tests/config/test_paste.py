@@ -94,6 +94,15 @@ BY_FACTORY = FILTER.replace("use = egg:oauth_mw", "paste.filter_app_factory = oa
 ECHO = APP.replace("main", "echo")
 PIPELINE = f"[pipeline:main]\npipeline = oauth echo\n{ECHO}{FILTER}"
 FILTER_APP = FILTER.replace("filter:oauth", "filter-app:main") + RULE + "next = echo\n"
+
+
+def test_an_unknown_option_of_an_ini_is_refused_with_the_nearest_name(tmp_path):
+    (tmp_path / "app.ini").write_text(APP + FILTER + "public_path = /health\n")
+
+    with pytest.raises(ConfigError, match="^public_path: unknown option, did you mean public_paths"):
+        loadapp(f"config:{tmp_path}/app.ini")
+
+
 # PasteDeploy drops the filter's own rule in the first four, and would let every request in.
 DROPPED = {
     "in both": (RULED + APP + FILTER + RULE, "required_scopes"),
