@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -63,6 +65,28 @@ def test_a_store_of_another_user_that_this_one_may_not_write_is_refused(public_f
         return True
 
     assert as_nobody(refused) == 0
+
+
+ENDLESS = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x FROM n) SELECT x"
+FOREIGN = {
+    "view": f"ALTER TABLE oauth_mw_clients RENAME TO c; CREATE VIEW oauth_mw_clients AS {ENDLESS} FROM n",
+    "view of the version": f"ALTER TABLE oauth_mw_store RENAME TO s; CREATE VIEW OAUTH_MW_store AS {ENDLESS} FROM n",
+    "view in SQLite's place": f"CREATE VIEW pragma_schema_version AS {ENDLESS} AS schema_version FROM n",
+    "trigger": f"""CREATE TRIGGER t BEFORE UPDATE ON oauth_mw_clients BEGIN
+        SELECT count(*) FROM ({ENDLESS} FROM n); END""",
+    "virtual table": "DROP TABLE oauth_mw_clients; CREATE VIRTUAL TABLE oauth_mw_clients USING fts5(client_id)",
+}
+
+
+@pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
+def test_what_would_run_the_code_of_the_databases_owner_is_refused(store, path, foreign):
+    """A command of root would never end."""
+    store.close()
+    with closing(sqlite3.connect(path)) as database:
+        database.executescript(foreign)
+
+    with pytest.raises(ConfigError, match="holds the (view|trigger|table) .*, which is not the store's: drop it"):
+        open_store(store.url)
 
 
 START = """

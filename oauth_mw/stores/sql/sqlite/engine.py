@@ -17,7 +17,7 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-from sqlalchemy import Connection, inspect, literal_column
+from sqlalchemy import Connection, inspect, literal_column, text
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
@@ -35,6 +35,13 @@ from .sessions import ReadSession, WriteSession, read_row
 
 # Some 500 pages of the -wal file; SQLite itself waits for 1,000.
 SWEPT_ROWS = 16_000
+
+# Code of the database's owner that would run within our statements, perhaps without end: a view or a virtual table of
+# one of our names, a trigger on one of our tables, and what takes the place of SQLite's own.
+_NOT_PLAIN = text("""
+SELECT type, name FROM sqlite_master WHERE type IN ('view', 'trigger') AND lower(tbl_name) GLOB 'oauth_mw_*'
+OR type = 'table' AND rootpage = 0 AND lower(name) GLOB 'oauth_mw_*' OR lower(name) GLOB 'pragma_*' LIMIT 1
+""")
 
 
 class SQLiteEngine:
@@ -98,6 +105,11 @@ class SQLiteEngine:
         self.close()
 
     def has_table(self, connection: Connection, name: str) -> bool:
+        not_plain = connection.execute(_NOT_PLAIN).first()
+        if not_plain:
+            raise ConfigError(
+                "store", "{} holds the {} {!r}, which is not the store's: drop it".format(self.url, *not_plain)
+            )
         return inspect(connection).has_table(name)
 
     def _usable(self) -> ConnectionSet | None:
