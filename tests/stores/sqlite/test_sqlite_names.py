@@ -223,3 +223,47 @@ def test_a_restored_backup_opens_where_mounts_do_not_show(store, path, tmp_path)
     shutil.copy(tmp_path / "backup", path)
 
     assert mounted(tmp_path / "backup", tmp_path / "x", OPEN, url_of(path), hidden=True) == "True\n"
+
+
+# Moved
+
+
+def settled_earlier(path, other):
+    os.rename(path, other)
+    with closing(open_store(url_of(other))) as moved:
+        log_of(moved)
+    os.rename(other, path)
+    with closing(open_store(url_of(path))) as back:
+        log_of(back)
+
+
+@pytest.mark.parametrize("before", [lambda path, other: None, settled_earlier], ids=["new name", "used before"])
+def test_a_database_that_is_moved_while_a_worker_has_it_open_is_not_changed_by_its_new_name(
+    store, start, path, other, before
+):
+    """The change would lie in a -wal file that is not moved back."""
+    store.close()
+    other.parent.mkdir()
+    before(path, other)
+    worker = start.fork(VERIFY)
+    assert worker.says() == "ready"
+    os.rename(path, other)
+
+    for _ in range(2):
+        with pytest.raises(StoreUnavailable, match="is in use, perhaps under another name"):
+            open_store(url_of(other), timeout=0.3)
+
+    os.rename(other, path)
+    assert worker.answers() == "serves"
+
+
+def test_a_database_that_is_moved_without_a_worker_is_changed_by_its_new_name_and_moved_back(store, path, other):
+    store.close()
+    other.parent.mkdir()
+    os.rename(path, other)
+    with closing(open_store(url_of(other))) as moved:
+        assert end_client(moved, "tester")
+    os.rename(other, path)
+
+    with closing(open_store(url_of(path))) as again:
+        assert is_dead(again, key_of())

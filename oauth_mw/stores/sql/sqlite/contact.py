@@ -53,11 +53,12 @@ def make_tables(create: Callable[[Connection], None], counter: CounterFile | Non
         link.driver.execute("COMMIT")
 
 
-def settle(path: str, counter: CounterFile, link: Link, *, served: bool, mounts_seen: bool, until: float) -> None:
+def settle(path: str, counter: CounterFile, link: Link, *, served: bool, own_name: bool, until: float) -> None:
     """Pair the database with the counter file, by a number in both. A start takes the file over from another name.
 
     :param served: this process has used this very file before. If the numbers differ, another name has taken it over.
-    :param mounts_seen: it is known that this name is not a mount of the file alone.
+    :param own_name: it is known that other processes use the file by this name, if they use it: not by the name that it
+        was moved from, or that it was mounted from.
     :raises StoreUnavailable: another name has taken it over; or this may be a second name, and another process uses the
         file.
     """
@@ -70,11 +71,12 @@ def settle(path: str, counter: CounterFile, link: Link, *, served: bool, mounts_
             "mount its folder, not the file, and restart"
         )
     # A smaller number comes from a backup that was restored.
-    foreign = not mounts_seen and found > mine
+    foreign = not own_name and found > mine
     try:
         # A process that waits for the lock has the file open, too, so do not make it wait for long.
         with _locked(counter, min(until, monotonic() + YIELD_SECONDS) if foreign else until):
-            if foreign:
+            if foreign and counter.nonce == mine:
+                counter.nonce = 0  # of an earlier use of this name: it does not show that the name is in use now
                 _await_sole_use(path, link, until)
             renew_nonce(link.driver, counter)
     except (sqlite3.Error, StoreUnavailable):
@@ -93,8 +95,8 @@ def _await_sole_use(path: str, link: Link, until: float) -> None:
     while not _leave_wal(link):
         if monotonic() > until - PAUSE:
             raise StoreUnavailable(
-                f"{path} is in use, perhaps under another name (a hard link, or a mount of the file): mount its "
-                "folder, not the file, or stop all processes that use it and try again"
+                f"{path} is in use, perhaps under another name (a hard link, a mount of the file, or the one before a "
+                "move): mount its folder, not the file, or stop all processes that use it and try again"
             )
         sleep(PAUSE)
     link.driver.execute("PRAGMA journal_mode=WAL")

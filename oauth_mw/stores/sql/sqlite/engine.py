@@ -159,6 +159,8 @@ class SQLiteEngine:
         database = identity_of(os.stat(self.path))
         self._mounts_seen = check_names(self.path)
         check_planted(self.path)
+        # SQLite keeps this file while any process has the database open by this name.
+        in_use = os.path.exists(os.path.realpath(self.path) + "-shm")
         link = self._dial(until)
         try:
             link.wait_at_most(until - monotonic())
@@ -170,7 +172,8 @@ class SQLiteEngine:
                 self.check(link.core)
             if connections.counter:
                 served = self._served == (database, schema_version(link))
-                settle(self.path, connections.counter, link, served=served, mounts_seen=self._mounts_seen, until=until)
+                own_name = self._mounts_seen and (served or (in_use and connections.counter.nonce > 0))
+                settle(self.path, connections.counter, link, served=served, own_name=own_name, until=until)
             version = schema_version(link)
             link.wait_at_most(self.timeout)
             check_planted(self.path)  # again: SQLite has opened its files by now
