@@ -210,7 +210,8 @@ def _make(path: str, database: str) -> None:
         if os.write(fd, secrets.token_bytes(8).ljust(_SIZE, b"\0")) < _SIZE:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if os.geteuid() == 0:
-            os.fchown(fd, model.st_uid, model.st_gid)
+            with suppress(PermissionError):  # of the owner, see as_owner, where the group is not the folder's
+                os.fchown(fd, model.st_uid, model.st_gid)
         os.fchmod(fd, _writers_only(model.st_mode))
         os.fsync(fd)
         _publish(draft, path)

@@ -26,7 +26,7 @@ _NOT_UTF8 = "Could not decode to UTF-8"
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
-# Opens a connection by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise.
+# Opens a connection by a time on the monotonic clock; raises what SQLite and SQLAlchemy raise, and OSError.
 Dial = Callable[[float], Link]
 
 
@@ -84,7 +84,7 @@ class ConnectionSet:
             pass
         try:
             link = self._dial(until)
-        except (sqlite3.Error, DBAPIError) as error:
+        except (sqlite3.Error, DBAPIError, OSError) as error:
             raise unavailable(error) from None
         link.driver.create_function(FILE, 0, self._name_file)
         return link
@@ -203,7 +203,7 @@ class ConnectionSet:
                     self._watch.append(self._dial(time.monotonic()))
                     self._watch[0].wait_at_most(0)
                 return id(self), self._watch[0].driver.execute("PRAGMA data_version").fetchone()[0]
-        except (sqlite3.Error, DBAPIError) as error:
+        except (sqlite3.Error, DBAPIError, OSError) as error:
             if not _is_harmless(error):
                 self.close()
             return object()  # equal to nothing

@@ -16,6 +16,7 @@ from ....errors import StoreUnavailable
 from ..engine import make_engine
 from .change_counter import CounterFile, read_nonce, renew_nonce
 from .connections import Dial
+from .files import as_owner
 from .fork import Link, open_link
 
 YIELD_SECONDS = 0.2
@@ -32,15 +33,16 @@ def dialling(path: str, timeout: float) -> Dial:
     engine = make_engine("sqlite://", connect)
 
     def dial(until: float) -> Link:
-        link = open_link(engine)
-        try:
-            link.wait_at_most(until - monotonic())
-            link.driver.execute("PRAGMA synchronous=NORMAL")  # the first statement that reads the file
-            link.wait_at_most(timeout)
-            return link
-        except BaseException:
-            link.close(broken=True)
-            raise
+        with as_owner(path):
+            link = open_link(engine)
+            try:
+                link.wait_at_most(until - monotonic())
+                link.driver.execute("PRAGMA synchronous=NORMAL")  # the first statement that reads the file
+                link.wait_at_most(timeout)
+                return link
+            except BaseException:
+                link.close(broken=True)
+                raise
 
     return dial
 

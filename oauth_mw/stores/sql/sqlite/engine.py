@@ -29,7 +29,16 @@ from .. import schema
 from .change_counter import has_counter
 from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
-from .files import Identity, check_names, check_planted, identity_of, keep_copy, make_database
+from .files import (
+    Identity,
+    as_owner,
+    check_names,
+    check_planted,
+    identity_of,
+    is_shared,
+    keep_copy,
+    make_database,
+)
 from .fork import Link
 from .sessions import ReadSession, WriteSession, read_row
 
@@ -141,7 +150,8 @@ class SQLiteEngine:
                 return connections
             if self._connections is not None and self._connections.exchanged:
                 self._exchanges += 1
-            connections = self._prepared(until)
+            with as_owner(self.path):
+                connections = self._prepared(until)
             self.generation = connections.counter.read if connections.counter else self._data_version
             self._connections = connections
             return connections
@@ -174,6 +184,9 @@ class SQLiteEngine:
                 served = self._served == (database, schema_version(link))
                 own_name = self._mounts_seen and (served or (in_use and connections.counter.nonce > 0))
                 settle(self.path, connections.counter, link, served=served, own_name=own_name, until=until)
+            if is_shared(self.path):
+                # In another mode, SQLite looks for a rollback journal before every statement.
+                link.driver.execute("PRAGMA journal_mode=WAL")
             version = schema_version(link)
             link.wait_at_most(self.timeout)
             check_planted(self.path)  # again: SQLite has opened its files by now

@@ -6,8 +6,11 @@ import errno
 import os
 import re
 import stat
+import sys
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from urllib.parse import quote
 
 from ....errors import ConfigError, StoreBroken, StoreUnavailable
@@ -20,6 +23,8 @@ Identity = tuple[int, int]
 # What lies beside a database: SQLite's own files, and the counter.
 SQLITE_COMPANIONS = ("-wal", "-shm", "-journal")
 COMPANIONS = (*SQLITE_COMPANIONS, "-oauth_mw")
+
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def identity_of(found: os.stat_result) -> Identity:
@@ -64,6 +69,8 @@ def check_planted(path: str) -> None:
 
     :raises ConfigError: the link to the database, or a file of SQLite's beside it, is not its owner's; or root's
         database lies in the folder of another user.
+    :raises StoreUnavailable: there is a rollback journal that another user may have written: SQLite deletes the file
+        that one names.
     :raises OSError: there is no database.
     """
     if not _is_root():
@@ -81,6 +88,62 @@ def check_planted(path: str) -> None:
     for suffix in SQLITE_COMPANIONS:
         with suppress(FileNotFoundError):
             _check_companion(real + suffix, database)
+    with suppress(FileNotFoundError):
+        journal = os.lstat(real + "-journal")
+        if is_shared(path) or journal.st_uid != 0 or journal.st_mode & _OTHERS_WRITE:
+            raise StoreUnavailable(
+                f"{real}-journal may have been written by another user, and root does not follow it: run `oauth-mw"
+                " store info` as the service's user, which applies a valid one, and then remove it if it is there"
+            )
+
+
+def is_shared(path: str) -> bool:
+    """Whether this process is root, and other users may place files beside the database."""
+    if not _is_root():
+        return False
+    names = (os.path.abspath(path), os.path.realpath(path))
+    above = [os.stat(folder) for name in names for folder in Path(name).parent.parents]
+    beside = [os.stat(os.path.dirname(name)) for name in names]
+    # In a sticky folder above, other users replace nothing.
+    return any(each.st_uid or each.st_mode & _OTHERS_WRITE for each in beside) or any(
+        each.st_uid or (each.st_mode & _OTHERS_WRITE and not each.st_mode & stat.S_ISVTX) for each in above
+    )
+
+
+@contextmanager
+def as_owner(path: str) -> Iterator[None]:
+    """As root on Linux, let this thread write and delete files only as the owner of the database.
+
+    A file beside the database can be exchanged at any time, also after :func:`check_planted`.
+    """
+    owner = _owner(path) if is_shared(path) and sys.platform == "linux" else None
+    if owner is None:
+        yield
+        return
+    import ctypes  # here alone, since few processes need it
+
+    libc = ctypes.CDLL(None)
+    groups, user = libc.setfsgid(owner[1]), libc.setfsuid(owner[0])
+    try:
+        # The owner may not pass through the folders above, so the right to read is kept: CAP_DAC_READ_SEARCH.
+        version, rights = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+        libc.capget(version, rights)
+        rights[0] |= rights[1] & 1 << 2
+        libc.capset(version, rights)
+        yield
+    finally:
+        libc.setfsuid(user)
+        libc.setfsgid(groups)
+
+
+def _owner(path: str) -> tuple[int, int] | None:
+    """The user and group that SQLite's files belong to, if it is not root."""
+    database, folder = os.stat(path), os.stat(os.path.dirname(os.path.realpath(path)))
+    # First the link, if it is one: its owner may exchange it for a link to a file of root again and again.
+    for each in (os.lstat(path), database, folder):
+        if each.st_uid:
+            return each.st_uid, (database if each.st_uid == folder.st_uid else folder).st_gid
+    return None
 
 
 def _check_companion(path: str, database: os.stat_result) -> None:
@@ -99,7 +162,7 @@ def why_planted(found: os.stat_result, database: os.stat_result, *, others: bool
         return "is a link or no regular file"
     if found.st_nlink > 1:
         return "has a second name (a hard link)"
-    if found.st_uid == database.st_uid or (others and database.st_mode & (stat.S_IWGRP | stat.S_IWOTH)):
+    if found.st_uid == database.st_uid or (others and database.st_mode & _OTHERS_WRITE):
         return ""
     return f"belongs to user {found.st_uid}, the database to user {database.st_uid}"
 
