@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .cherrypy import REFUSE, CherryPyGuard, Judge
+from .cherrypy import REFUSE_CHERRYPY, CherryPyGuard, Judge
 from .client_auth import ClientAuthentication
 from .config import Settings, own_paths, read_options
 from .deadlines import RequestDeadline
@@ -171,7 +171,7 @@ def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, ch
         preflight=settings.preflight,
         trust_vhm_root=settings.trust_vhm_root,
     )
-    if settings.ambiguous_paths != REFUSE:
+    if settings.ambiguous_paths != REFUSE_CHERRYPY:
         return make(rules.decide)
     return CherryPyGuard(make(rules.decide), make(lambda method, path: rules.ambiguous))
 

@@ -13,7 +13,7 @@ from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
 
 Judge = Callable[[WSGIEnvironment], None]
 
-REFUSE = "refuse cherrypy"
+REFUSE_CHERRYPY = "refuse cherrypy"
 
 # The dispatcher follows attributes, and spells all punctuation of their names as "_".
 _PUNCTUATION = str.maketrans({mark: "_" for mark in string.punctuation if mark != "/"})
@@ -74,7 +74,7 @@ def _fold(pattern: Pattern, option: str) -> Pattern:
     if _DETOUR.search("/" + "/".join(segments)):
         raise ConfigError(
             option,
-            f"path {pattern.text!r}: ambiguous_paths = {REFUSE} refuses all paths with a segment that is index or"
-            " default, or begins with two marks of punctuation",
+            f"path {pattern.text!r}: ambiguous_paths = {REFUSE_CHERRYPY} refuses all paths with a segment that is index"
+            " or default, or begins with two marks of punctuation",
         )
     return replace(pattern, segments=segments)

@@ -12,7 +12,7 @@ from importlib.util import find_spec
 from typing import Any, TypedDict
 
 from . import converters as to
-from .cherrypy import REFUSE, CherryPyRules
+from .cherrypy import REFUSE_CHERRYPY, CherryPyRules
 from .errors import DEFAULT_REALM, ConfigError, Faults
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 from .protocols import Store
@@ -100,7 +100,7 @@ class Settings:
     required_scopes: tuple[Rule, ...] = option((), to.rules, "Rules METHODS PATH SCOPES; the first match decides")
     ambiguous_paths: str = option(
         "refuse",
-        to.one_of("refuse", REFUSE, "pass"),
+        to.one_of("refuse", REFUSE_CHERRYPY, "pass"),
         "With rules: refuse or pass paths that an app could read in two ways; for CherryPy apps: refuse cherrypy",
     )
     trust_vhm_root: bool = option(
@@ -143,7 +143,7 @@ class Settings:
     def path_rules(self) -> Rules:
         """The rules, compiled, or a ``ConfigError``."""
         given = self.required_scopes, self.public_paths, own_paths(self)
-        return CherryPyRules(*given) if self.ambiguous_paths == REFUSE else Rules(*given, self.ambiguous_paths)
+        return CherryPyRules(*given) if self.ambiguous_paths == REFUSE_CHERRYPY else Rules(*given, self.ambiguous_paths)
 
     @property
     def names(self) -> tuple[str, ...]:
