@@ -86,7 +86,7 @@ def is_gone(raw):
 
 
 @pytest.mark.parametrize("engine", on_servers("redis"))
-def test_requests_under_way_do_not_mind_that_the_store_lets_go_of_its_connections(service):
+def test_requests_under_way_do_not_mind_that_the_store_lets_go_of_its_connections(engine, service):
     with ThreadPoolExecutor(4) as pool:
         asked = [pool.submit(service.ask, "introspect") for _ in range(20)]
         while not all(each.done() for each in asked):
