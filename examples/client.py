@@ -1,8 +1,9 @@
-"""A Python client: asks for a token, calls with it, and asks anew when it has expired.
+"""A Python client: it requests a token, calls with it, and requests another when it has expired.
 
+    pip install requests-oauthlib
     CLIENT_ID=… CLIENT_SECRET=… python examples/client.py
 
-Each of the other examples says how to register a client, and answers this one. BASE_URL (default:
+It calls /reports. Each program in frameworks/ says how to register a client, and answers this one. BASE_URL (default:
 http://127.0.0.1:8080) says where it runs.
 """
 
@@ -24,23 +25,23 @@ if urlsplit(BASE_URL).hostname in ("127.0.0.1", "::1", "localhost"):
 
 
 class Api:
-    """What the client may call, under a token that is asked for when it is needed."""
+    """What the client may call, with a token that is requested when it is needed."""
 
     def __init__(self, base_url: str, client_id: str, client_secret: str) -> None:
         self.base_url = base_url
         self.credentials = {"client_id": client_id, "client_secret": client_secret}
         self.session = OAuth2Session(client=BackendApplicationClient(client_id))
 
-    def ask_for_token(self) -> None:
+    def request_token(self) -> None:
         self.session.fetch_token(f"{self.base_url}/oauth/token", **self.credentials)
 
     def get(self, path: str) -> Response:
         try:
             if not self.session.authorized:
-                self.ask_for_token()
+                self.request_token()
             return self.session.get(self.base_url + path)
         except TokenExpiredError:
-            self.ask_for_token()
+            self.request_token()
             return self.session.get(self.base_url + path)
 
 

@@ -2,125 +2,137 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from hashlib import blake2s, sha256
+from typing import TYPE_CHECKING, cast
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .cherrypy import REFUSE_CHERRYPY, CherryPyGuard, Judge
-from .client_auth import ClientAuthentication
-from .config import Settings, own_paths, read_options
+from .addresses import Addresses
+from .answers import EMPTY_BODY
+from .auditor import Auditor, Notation, load_on_event
+from .cherrypy import REFUSE_CHERRYPY, CherryPyGuard, is_doubtful
+from .client_auth import Authenticate, ClientAuthentication
+from .client_names import ClientNames
+from .compatibility import APIGEE, apigee_bodies, apigee_members
+from .config import Settings, own_paths, slashed_paths
+from .cors import Cors
 from .deadlines import RequestDeadline
 from .endpoints import Endpoint
-from .endpoints.documents import challenge as challenge_of
-from .endpoints.documents import documents
+from .endpoints.documents import challenge_of, documents
+from .endpoints.health import health_checks
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
-from .errors import EMPTY_BODY, Faults, OAuthError, StoreMissing, StoreUnavailable
-from .events import Refusals, Sink, StoreFailed, combine, log_sink
-from .guard import ChallengingApp, Guard
-from .keys import file_keys, signing_keys
+from .errors import Faults, MethodNotAllowed, OAuthError, ReadOnly
+from .events import KeyMade, Refusals, Sink, combine, log_sink, logs_refusals
+from .guard import ChallengingApp, Guard, adapting, in_one_process, several_processes
+from .hooks import Hooks, load_hooks
+from .http import Form, parse_form, read_form
+from .keys import signing_keys
+from .last_use import LastUses
+from .metrics import CheckRequest, Issue, Read, meter
 from .model import AccessToken, Clock
+from .on_refusal import Render, load_hook
+from .outages import Outages
 from .protocols import Store
-from .stores import open_store
-from .stores.sql.sqlite.files import check_folder
+from .quotas import Quotas
+from .rate_limits import RateLimits
+from .rates import parse_rate
+from .refusing import plain, refusing, with_hint
+from .rules import Access
+from .server import Refuse, Server
+from .startup import check_options
+from .stores import is_redis, open_store
+from .terms import AddressedAuthentication, ClientTerms, LimitedTokens, ReadAs, capped
+from .throttle import Throttle
 from .tokens.cache import TokenCache
 from .tokens.denylist import Denylist
 from .tokens.formats import Formats
 from .tokens.opaque import OpaqueTokens
-from .tokens.revocation import revoke_log_only
+from .tokens.revoking import revoke_log_only
 from .tokens.sharing import Sharing
 from .webob import Request
 
 if TYPE_CHECKING:
+    from .keys.files import FileKeys
+    from .keys.ring import KeyRing
     from .tokens.jwt import Keys
-
-SQLITE = "sqlite:///"
-
-Read = Callable[[str], AccessToken | None]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts that the facade calls."""
+    """The parts that the facade calls, and what :mod:`oauth_mw.testing` makes such parts from."""
 
     endpoints: Mapping[str, WSGIApplication]
-    guard: Guard | CherryPyGuard
+    decide: Callable[[str, str], Access]
+    check: Callable[[WSGIEnvironment, Access], None]
     app: WSGIApplication
-    refused: Callable[[OAuthError], None]
+    refuse: Refuse
+    settings: Settings
+    token_endpoint: TokenEndpoint
+    auditor: Auditor
 
 
 def build(app: WSGIApplication, options: Mapping[str, object], clock: Clock = time.time) -> Parts:
     """Build the middleware's parts in front of ``app``.
 
     :param clock: Unix seconds.
-    :raises ConfigError: an option cannot work; the error names each one.
+    :raises ConfigError: the app or an option cannot work; the error names each one.
     """
-    settings = judge(options, Faults())
-    emit = combine((log_sink,))
-    store = _open(settings, clock, emit)
-    keys = signing_keys(settings, store, clock) if settings.issuer else None
+    return assemble(app, check_options(options, Faults(), app), clock)
+
+
+def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
+    """Build the parts from settings that are checked already."""
+    counted = meter(settings, clock)
+    sinks: list[Sink] = [log_sink, *counted.sinks]
+    emit = combine(sinks)
+    outages = Outages(emit, time.monotonic)
+    store = counted.store(_open(settings, clock, outages))
+    addresses = Addresses(settings.trusted_proxies, settings.forwarded_header)
+    refusals, auditor = _reporting(settings, store, addresses, emit, clock)
+    sinks.append(auditor)
+    cors = _cors(settings)
+    refuse = counted.refuse(refusing(refusals, outages, load_hook(settings.on_refusal), render=_rendering(settings)))
+    keys = signing_keys(settings, store, clock, lambda kid: emit(KeyMade(kid), {})) if settings.issuer else None
     denylist = Denylist(clock)
-    challenge = challenge_of(settings)
-    tokens = _formats(settings, store, keys, denylist, clock, challenge)
-    rows_tell_revocation = keys is None and store.rows_tell_revocation
-    cache = TokenCache(
-        tokens.accepted,
-        store,
-        size=settings.cache_size,
-        lag=settings.revocation_lag_seconds,
-        grace=settings.outage_grace_seconds,
-        timeout=settings.store_timeout_seconds,
-        monotonic=time.monotonic,
-        denylist=None if rows_tell_revocation else denylist,
-        forget=keys.forget if keys else lambda: None,
-    )
-    guard = _guard(settings, store, cache, clock, challenge)
-    read = tokens.read if rows_tell_revocation else _refreshing(cache, partial(tokens.read, anew=True))
-    endpoints = {
-        **_endpoints(settings, store, tokens, read, clock, emit),
-        **documents(settings, keys.public if keys else None),
-    }
-    check = _require_single_process if store.single_process else None
-    timeout = settings.store_timeout_seconds
+    refuse = cors.of_refusals(refuse) if cors else refuse
+    server = Server(challenge_of(settings), refuse, settings.authorization_header)
+    tokens = _formats(settings, store, keys, denylist, clock, server, Quotas(store, clock, emit))
+    rows_show_all = keys is None and store.rows_show_all
+    limited = _limited(settings, store, counted.read(tokens.accepted), addresses, server, auditor, clock)
+    cache = _cache(counted.cache, settings, store, limited, keys, None if rows_show_all else denylist, outages.polled)
+    check = _check(counted.guard, settings, store, cache, clock, server)
+    anew = tokens.read if rows_show_all else _refreshing(cache, partial(tokens.read, anew=True))
+    read = capped(anew, store, clock)
+    uses = LastUses(store.note_uses, clock, at_once=store.single_process)
+    authenticate = AddressedAuthentication(_authentication(settings, store, clock, emit, addresses, uses), addresses)
+    hooks = load_hooks(settings.on_issue, settings.on_lifetime, settings.on_issue_public, refusals.report)
+    authenticated = _endpoints(settings, authenticate, tokens, counted.issue(tokens.issue), read, clock, emit, hooks)
+    refuse_at_endpoint = counted.refuse(refusing(refusals, outages, at_endpoint=True, render=_rendering(settings)))
+    answer = partial(_as_app, settings, store, refuse_at_endpoint, uses.after)
+    front = ChallengingApp(app, server) if settings.delay_auth_decision else app
+    check = cors.passing_preflights(check) if cors else check
+    refuse_check = counted.refuse_check(with_hint(server.refuse, slashed_paths(settings)))
+    health = health_checks(cache, time.monotonic, refuse_at_endpoint, single_process=store.single_process)
+    described = documents(settings, keys.public if keys else None)
+    own = _own_apps(settings, authenticated, described, health, answer, outages, cors)
     return Parts(
-        {path: _as_app(endpoints[name], check, timeout) for name, path in own_paths(settings).items()},
-        guard,
-        ChallengingApp(app, challenge) if settings.delay_auth_decision else app,
-        Refusals(emit, time.monotonic),
+        {**own, **counted.apps(check, refuse_check, server.refuse, cache, keys.times if keys else None)},
+        settings.path_rules.decide,
+        check,
+        cors.before(front, settings.path_rules.decide, settings.required_scopes) if cors else front,
+        refuse_check,
+        settings,
+        cast(TokenEndpoint, authenticated["token_path"]),
+        auditor,
     )
 
 
-def judge(options: Mapping[str, object], faults: Faults) -> Settings:
-    """Convert and check the options, without creating a store. Raise ``ConfigError`` with all ``faults``."""
-    settings = read_options(options, faults)
-    if faults.none_for("signing_key_files", "key_encryption_secret"):
-        with faults:
-            file_keys(settings)
-    if faults and faults.none_for("store", "store_timeout_seconds"):
-        with faults:
-            _judge_store(settings)
-    faults.raise_all()
-    return settings
-
-
-def _judge_store(settings: Settings) -> None:
-    """Raise ``ConfigError`` if no store can be opened or created at the URL."""
-    if isinstance(settings.store, str):
-        try:
-            open_store(settings.store, timeout=settings.store_timeout_seconds).close()
-        except StoreUnavailable:
-            pass  # an outage does not prevent a start
-        except StoreMissing:
-            if settings.store.startswith(SQLITE):
-                check_folder(os.path.dirname(os.path.abspath(settings.store.removeprefix(SQLITE))))
-
-
-def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
+def _open(settings: Settings, clock: Clock, outages: Outages) -> Store:
     """Open the store, or create it. If it is unavailable, emit a warning: an outage does not prevent a start."""
     if not isinstance(settings.store, str):
         return settings.store
@@ -129,17 +141,29 @@ def _open(settings: Settings, clock: Clock, emit: Sink) -> Store:
         create=True,
         timeout=settings.store_timeout_seconds,
         clock=clock,
-        unavailable=lambda error: emit(StoreFailed("", error.reason)),
+        unavailable=lambda error: outages.failed(error.reason),
     )
 
 
 def _formats(
-    settings: Settings, store: Store, keys: Keys | None, denylist: Denylist, clock: Clock, challenge: str
+    settings: Settings,
+    store: Store,
+    keys: Keys | None,
+    denylist: Denylist,
+    clock: Clock,
+    server: Server,
+    quotas: Quotas,
 ) -> Formats:
-    leeway, is_revoked = settings.leeway_seconds, denylist.is_revoked
-    sharing = Sharing(settings.cache_size)
+    leeway, sharing = settings.leeway_seconds, Sharing(settings.cache_size)
     opaque = OpaqueTokens(
-        store, clock, settings.token_prefix, challenge, is_revoked=is_revoked, leeway=leeway, sharing=sharing
+        store,
+        clock,
+        settings.token_prefix,
+        server=server,
+        is_revoked=None if store.rows_show_all else denylist.is_revoked,
+        leeway=leeway,
+        sharing=sharing,
+        quotas=quotas,
     )
     jwt = None
     if keys is not None:
@@ -149,81 +173,220 @@ def _formats(
             keys,
             clock,
             issuer=settings.issuer,
-            is_revoked=is_revoked,
-            end=partial(revoke_log_only, store),
+            is_revoked=denylist.is_revoked,
+            revoke_log_only=partial(revoke_log_only, store),
             leeway=leeway,
-            challenge=challenge,
+            server=server,
             sharing=sharing,
         )
-    return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience)
+    return Formats(opaque, jwt, settings.token_format, settings.names, implied=not settings.audience, quotas=quotas)
 
 
-def _guard(settings: Settings, store: Store, cache: TokenCache, clock: Clock, challenge: str) -> Guard | CherryPyGuard:
-    rules = settings.path_rules
-    make = partial(
-        SingleProcessGuard if store.single_process else Guard,
+def _limited(
+    settings: Settings,
+    store: Store,
+    read: Read,
+    addresses: Addresses,
+    server: Server,
+    auditor: Auditor,
+    clock: Clock,
+) -> LimitedTokens:
+    """What reads tokens, with the terms of their clients, and with what all accepted requests ask for."""
+    audit = (auditor.accepted,) if settings.audit_accepted else ()
+    adapt = adapting(server.header, remote_user=settings.remote_user, strip_authorization=settings.strip_authorization)
+    count = store.count if is_redis(store.url) else None
+    terms = ClientTerms(
+        server,
+        addresses,
+        RateLimits(clock, count, timeout=settings.store_timeout_seconds),
+        default=settings.rate_limit,
+        doubtful=is_doubtful if settings.ambiguous_paths == REFUSE_CHERRYPY else lambda environ: False,
+        last=(*audit, *adapt),
+    )
+    return LimitedTokens(read, store, terms, size=settings.cache_size, timeout=settings.store_timeout_seconds)
+
+
+def _cache(
+    make: Callable[..., TokenCache],
+    settings: Settings,
+    store: Store,
+    read: LimitedTokens,
+    keys: KeyRing | FileKeys | None,
+    denylist: Denylist | None,
+    polled: Callable[[str], None],
+) -> TokenCache:
+    def forget() -> None:
+        read.forget()
+        if keys:
+            keys.forget()
+
+    return make(
+        read,
+        store,
+        size=settings.cache_size,
+        lag=settings.revocation_lag_seconds,
+        grace=settings.outage_grace_seconds,
+        timeout=settings.store_timeout_seconds,
+        monotonic=time.monotonic,
+        denylist=denylist,
+        hasher=sha256 if keys else blake2s,
+        forget=forget,
+        forget_client=read.forget,
+        polled=polled,
+    )
+
+
+def _reporting(
+    settings: Settings, store: Store, addresses: Addresses, emit: Sink, clock: Clock
+) -> tuple[Refusals, Auditor]:
+    """What emits an event for each refused request, and what passes events on to the audit trail."""
+    names = ClientNames(store, time.monotonic)
+    own = set(own_paths(settings).values())
+    notation = Notation(settings.path_rules, settings.required_scopes)
+    refusals = Refusals(emit, time.monotonic, lambda: logs_refusals() or auditor.is_wanted(), names)
+    auditor = Auditor(
+        on_event=load_on_event(settings.on_event),
+        report=refusals.report,
+        address_of=addresses,
+        rule_of=lambda method, path: "" if path in own else notation(method, path),
+        clients=names,
+        clock=clock,
+        request_id_key=settings.request_id_key,
+        token_paths=[settings.token_path],
+    )
+    return refusals, auditor
+
+
+def _cors(settings: Settings) -> Cors | None:
+    if not settings.cors_origins:
+        return None
+    header = settings.authorization_header
+    return Cors(settings.cors_origins, header, settings.cors_headers, settings.cors_max_age_seconds)
+
+
+def _rendering(settings: Settings) -> Render:
+    if settings.compatibility != APIGEE:
+        return plain
+    return apigee_bodies({path for name, path in own_paths(settings).items() if name != "token_path"})
+
+
+def _check(
+    make: Callable[..., Guard], settings: Settings, store: Store, cache: TokenCache, clock: Clock, server: Server
+) -> CheckRequest:
+    guard = make(
         tokens=cache,
         clock=(lambda: clock() - settings.leeway_seconds) if settings.leeway_seconds else clock,
-        challenge=challenge,
+        server=server,
         delay=settings.delay_auth_decision,
         remote_user=settings.remote_user,
-        strip_authorization=settings.strip_authorization,
-        preflight=settings.preflight,
+        preflight=settings.preflight or bool(settings.cors_origins),
         trust_vhm_root=settings.trust_vhm_root,
     )
-    if settings.ambiguous_paths != REFUSE_CHERRYPY:
-        return make(rules.decide)
-    return CherryPyGuard(make(rules.decide), make(lambda method, path: rules.ambiguous))
+    cherrypy = settings.ambiguous_paths == REFUSE_CHERRYPY
+    check = CherryPyGuard(guard.check, settings.path_rules.ambiguous).check if cherrypy else guard.check
+    return in_one_process(check) if store.single_process else check
 
 
 def _refreshing(cache: TokenCache, read: Read) -> Read:
-    def refreshed(text: str) -> AccessToken | None:
+    def refreshed(text: str) -> AccessToken:
         cache.refresh()
         return read(text)
 
     return refreshed
 
 
+def _authentication(
+    settings: Settings, store: Store, clock: Clock, emit: Sink, addresses: Addresses, uses: LastUses
+) -> Authenticate:
+    authentication = ClientAuthentication(
+        store, settings.client_auth_methods, settings.realm, clock, settings.authorization_header, uses
+    )
+    if not settings.throttle:
+        return authentication
+    per_client, per_address = map(parse_rate, settings.throttle)
+    return Throttle(authentication, addresses, per_client, per_address, clock, emit, bool(settings.trusted_proxies))
+
+
 def _endpoints(
-    settings: Settings, store: Store, tokens: Formats, read: Read, clock: Clock, emit: Sink
+    settings: Settings,
+    authenticate: Authenticate,
+    tokens: Formats,
+    issue: Issue,
+    read: ReadAs,
+    clock: Clock,
+    emit: Sink,
+    hooks: Hooks | None,
 ) -> dict[str, Endpoint]:
     """The endpoints at which clients authenticate, by the option that names their path."""
-    authenticate = ClientAuthentication(store, settings.client_auth_methods, settings.realm, clock)
     return {
         "token_path": TokenEndpoint(
             authenticate,
-            tokens.issue,
+            issue,
             lifetime=settings.access_token_lifetime,
             default_scope=settings.default_scope,
             narrow=settings.scope_policy == "narrow",
             audience=settings.names,
             grant_type_in=settings.grant_type_in,
             emit=emit,
+            clock=clock,
+            audience_parameter=settings.audience_parameter,
+            read=_reading(settings, every=hooks is not None),
+            parse=partial(parse_form, every=True) if hooks else parse_form,
+            hooks=hooks,
+            members=apigee_members(clock) if settings.compatibility == APIGEE else None,
         ),
-        "revocation_path": RevocationEndpoint(authenticate, tokens.find, tokens.revoke, tokens.revoke_unknown, emit),
+        "revocation_path": RevocationEndpoint(authenticate, tokens.of, emit),
         "introspection_path": IntrospectionEndpoint(authenticate, read, settings.names),
     }
 
 
-def _as_app(endpoint: Endpoint, check: Judge | None, timeout: float) -> WSGIApplication:
+def _reading(settings: Settings, *, every: bool) -> Callable[[Request], Form]:
+    """What reads the form of the token endpoint. Apigee reads no body where ``grant_type`` is in the query."""
+    empty = settings.compatibility == APIGEE and "query" in settings.grant_type_in
+    return partial(read_form, every=every, empty_of_any_type=empty) if every or empty else read_form
+
+
+def _own_apps(
+    settings: Settings,
+    authenticated: Mapping[str, Endpoint],
+    documents: Mapping[str, Endpoint],
+    health: Mapping[str, WSGIApplication],
+    answer: Callable[..., WSGIApplication],
+    outages: Outages,
+    cors: Cors | None,
+) -> dict[str, WSGIApplication]:
+    """What answers each own path."""
+    found = {}
+    for name, path in own_paths(settings).items():
+        if name in authenticated:
+            app = answer(authenticated[name], answered=partial(outages.answered, path))
+        else:
+            app = health[name] if name in health else answer(documents[name])
+        methods = (MethodNotAllowed if name in authenticated else ReadOnly).allowed
+        found[path] = cors.of_endpoint(app, methods) if cors else app
+    return found
+
+
+def _as_app(
+    settings: Settings,
+    store: Store,
+    refuse: Refuse,
+    after: Callable[[Iterable[bytes]], Iterable[bytes]],
+    endpoint: Endpoint,
+    answered: Callable[[], None] = lambda: None,
+) -> WSGIApplication:
+    single_process, timeout = store.single_process, settings.store_timeout_seconds
+
     def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if check:
-            check(environ)
-        with RequestDeadline(timeout):
-            response = endpoint(Request(environ))
+        try:
+            if single_process and environ.get("wsgi.multiprocess"):
+                raise several_processes()
+            with RequestDeadline(timeout):
+                response = endpoint(Request(environ))
+        except OAuthError as error:
+            return after(refuse(error, environ, start_response))
+        answered()
         body = response(environ, start_response)
-        return EMPTY_BODY if environ["REQUEST_METHOD"] == "HEAD" else body
+        return after(EMPTY_BODY if environ["REQUEST_METHOD"] == "HEAD" else body)
 
     return app
-
-
-def _require_single_process(environ: WSGIEnvironment) -> None:
-    """Raise ``StoreUnavailable`` if there are several worker processes, each with a ``memory://`` store of its own."""
-    if environ.get("wsgi.multiprocess"):
-        raise StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
-
-
-class SingleProcessGuard(Guard):
-    def __call__(self, environ: WSGIEnvironment) -> None:
-        _require_single_process(environ)
-        super().__call__(environ)

@@ -58,7 +58,7 @@ def parse_attribute(text: str) -> tuple[str, Value]:
         try:
             return name, str(json.loads(value))
         except ValueError:
-            raise AdminError(f"attribute {name!r}: the quotes hold no JSON string") from None
+            raise AdminError(f"attribute {name!r}: the text in quotes is not a JSON string") from None
     return name, value
 
 
@@ -70,7 +70,7 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         if not _NAME.fullmatch(name):
             raise AdminError(f"attribute {name!r}: a name has only letters, digits, _ - and .")
         if name.lower() in RESERVED_ATTRIBUTES:
-            raise AdminError(f"attribute {name!r}: the name has a meaning of its own in OAuth answers")
+            raise AdminError(f"attribute {name!r}: the name is reserved for a member of OAuth responses")
         if not isinstance(value, str | int | float | bool) or (isinstance(value, float) and not math.isfinite(value)):
             raise AdminError(f"attribute {name!r}: expected a string, a number, true or false")
     try:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from wsgiref.types import WSGIEnvironment
 
 from .errors import ConfigError, Faults
-from .rules import PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
-
-Judge = Callable[[WSGIEnvironment], None]
+from .http import is_preflight
+from .rules import AMBIGUOUS, PUBLIC_PATHS, REQUIRED_SCOPES, Access, Pattern, Rule, Rules
 
 REFUSE_CHERRYPY = "refuse cherrypy"
 
@@ -23,7 +22,7 @@ _DETOUR = re.compile(r"/(?:__|(?:index|default)(?:/|\Z))")
 
 
 class CherryPyRules(Rules):
-    """Rules to which a path is ambiguous also where CherryPy reads it as another one with another verdict.
+    """Rules that also treat a path as ambiguous if CherryPy reads it as another path, which needs something else.
 
     :raises ConfigError: CherryPy cannot tell two rules apart, or no request could match one.
     """
@@ -50,22 +49,33 @@ class CherryPyRules(Rules):
 
 @dataclass(eq=False, repr=False)
 class CherryPyGuard:
-    """Hand a request on to one of two guards, by its ``SCRIPT_NAME``.
+    """A guard that also treats a request as ambiguous because of its ``SCRIPT_NAME``.
 
     An app with ``script_name=None`` joins ``SCRIPT_NAME`` and ``PATH_INFO``, reduces doubled slashes, decodes UTF-8,
-    and then cuts off as many characters as ``SCRIPT_NAME`` had before. Where fewer are left of it, the beginning of
-    ``PATH_INFO`` is cut off too.
+    and then cuts off as many characters as ``SCRIPT_NAME`` had before. If fewer are left of it, the beginning of
+    ``PATH_INFO`` is cut off too. A preflight is refused there: without rules it would pass as one of its path.
 
-    :param guard: judges a request by its method and path.
-    :param ambiguous: judges a request of whose path CherryPy would cut off more or less than ``SCRIPT_NAME``.
+    :param guard: checks a request by a decision.
+    :param ambiguous: the decision where CherryPy would cut off more or less than ``SCRIPT_NAME``.
     """
 
-    guard: Judge
-    ambiguous: Judge
+    guard: Callable[[WSGIEnvironment, Access], None]
+    ambiguous: Access
 
-    def __call__(self, environ: WSGIEnvironment) -> None:
-        mount = environ.get("SCRIPT_NAME", "").rstrip("/")
-        (self.guard if mount.isascii() and "//" not in mount else self.ambiguous)(environ)
+    def check(self, environ: WSGIEnvironment, access: Access) -> None:
+        if _is_cut(environ):
+            access = AMBIGUOUS if is_preflight(environ) else self.ambiguous
+        self.guard(environ, access)
+
+
+def is_doubtful(environ: WSGIEnvironment) -> bool:
+    """True if CherryPy may find the view of another path than that of the request, whatever the rules say of it."""
+    return _is_cut(environ) or _DETOUR.search(environ.get("PATH_INFO", "").translate(_PUNCTUATION)) is not None
+
+
+def _is_cut(environ: WSGIEnvironment) -> bool:
+    mount = environ.get("SCRIPT_NAME", "").rstrip("/")
+    return not mount.isascii() or "//" in mount
 
 
 def _fold(pattern: Pattern, option: str) -> Pattern:

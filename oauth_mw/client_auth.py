@@ -1,6 +1,6 @@
 """Client authentication at the token, revocation and introspection endpoints (RFC 6749 §2.3).
 
-First the mechanism that the request uses is determined, whatever is configured; there must be exactly one.
+First the method that the request uses is determined, enabled or not; there must be exactly one.
 Then its function, by its registered name, returns the readings of id and secret to try.
 """
 
@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from .credentials import MAX_ID, MAX_SECRET, is_printable, live_secret, matching_verifier
-from .errors import InvalidClient, InvalidRequest
+from .credentials import MAX_ID, MAX_SECRET, has_expired, is_printable, live_secret, matching_verifier
+from .errors import AUTHORIZATION, InvalidClient, InvalidRequest
 from .http import Form, basic_credentials, form_decode
-from .model import Client, Clock
+from .model import Client, ClientSecret, Clock, Verifiers
 from .protocols import ClientReader
+from .server import environ_key
+from .stores.records import verifiers_with
 
 if TYPE_CHECKING:
     from .webob import Request
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 # Base64 of the longest id and secret, with each of their characters as %XX.
 MAX_BASIC = 4 * (MAX_ID + MAX_SECRET + 1)
+MAX_KNOWN = 1024  # clients that are kept, so that most requests read no record
 
 
 class Reading(NamedTuple):
@@ -31,17 +34,16 @@ class Reading(NamedTuple):
     secret: str
 
 
-def _basic(request: Request, form: Form) -> Sequence[Reading]:
+def _basic(header: str, form: Form) -> Sequence[Reading]:
     """Both readings of a Basic header: form-decoded (RFC 6749 §2.3.1), then raw, as many clients send it."""
-    _, _, value = request.environ["HTTP_AUTHORIZATION"].partition(" ")
-    value = value.strip(" \t")
+    value = header.partition(" ")[2].strip(" \t")
     decoded = basic_credentials(value) if len(value) <= MAX_BASIC else None
     if decoded is None:
         return ()
     client_id, _, secret = decoded.partition(b":")
     readings = []
     # If nothing is encoded, both readings are the same.
-    for read in (form_decode, _raw) if b"%" in decoded or b"+" in decoded else (_raw,):
+    for read in (form_decode, bytes.decode) if b"%" in decoded or b"+" in decoded else (bytes.decode,):
         try:
             readings.append(Reading(read(client_id), read(secret)))
         except ValueError:
@@ -49,15 +51,21 @@ def _basic(request: Request, form: Form) -> Sequence[Reading]:
     return readings
 
 
-def _raw(text: bytes) -> str:
-    return text.decode("utf-8")
-
-
-def _post(request: Request, form: Form) -> Sequence[Reading]:
+def _post(header: str, form: Form) -> Sequence[Reading]:
     return (Reading(form.get("client_id", ""), form["client_secret"]),)
 
 
-METHODS: dict[str, Callable[[Request, Form], Sequence[Reading]]] = {
+class Proof(NamedTuple):
+    """A client that is authenticated, and the secret by which it is."""
+
+    client: Client
+    secret: ClientSecret
+
+
+# What the endpoints need: the client of a request, or an ``EndpointError``.
+Authenticate = Callable[["Request", Form], Client]
+
+METHODS: dict[str, Callable[[str, Form], Sequence[Reading]]] = {
     "client_secret_basic": _basic,
     "client_secret_post": _post,
 }
@@ -69,33 +77,53 @@ class ClientAuthentication:
 
     :param methods: the registered names of the enabled methods.
     :param realm: the realm of the challenge.
+    :param header: the name of the header with Basic credentials.
+    :param on_use: called with the ids of an authenticated client and its secret, and the time. It raises nothing.
     """
 
     clients: ClientReader
     methods: Sequence[str]
     realm: str
     clock: Clock
+    header: str = AUTHORIZATION
+    on_use: Callable[[str, str, float], None] = lambda client_id, secret_id, now: None
+
+    def __post_init__(self) -> None:
+        self._key = environ_key(self.header)
+        self._known: dict[tuple[str, Verifiers], Client] = {}
 
     def __call__(self, request: Request, form: Form) -> Client:
-        """Return the authenticated client.
+        """Return the client that :meth:`prove` finds, and note the use of its secret."""
+        proof = self.prove(request, form)
+        self.note_use(proof)
+        return proof.client
 
-        :raises InvalidRequest: more than one mechanism, or two different client ids.
+    def note_use(self, proof: Proof) -> None:
+        """Note that a secret was used now, and accepted."""
+        self.on_use(proof.client.client_id, proof.secret.secret_id, self.clock())
+
+    def prove(self, request: Request, form: Form) -> Proof:
+        """Return the client whose secret the request has, and that secret.
+
+        :raises InvalidRequest: more than one method, or two different client ids. No secret is compared then, so that
+            the answer does not show whether it is right.
         :raises InvalidClient: authentication failed; the answer is the same whatever the reason.
         :raises StoreUnavailable: the client cannot be read.
         """
-        method = self._mechanism(request, form)
+        header = request.environ.get(self._key)
+        method = self._method_of(header, form)
         if method not in self.methods:
             raise self._invalid(f"client authentication by {method} is not enabled")
-        client = self._first_match(METHODS[method](request, form))
-        named = form.get("client_id")
-        if named is not None and named != client.client_id:
-            raise InvalidRequest("client_id differs from the authenticated client", client.client_id)
-        return client
+        readings, named = METHODS[method](header or "", form), form.get("client_id")
+        if readings and named is not None:
+            readings = [each for each in readings if each.client_id == named]
+            if not readings:
+                raise InvalidRequest("The parameter client_id names another client than the one that authenticates")
+        return self._first_match(readings)
 
-    def _mechanism(self, request: Request, form: Form) -> str:
-        header = request.environ.get("HTTP_AUTHORIZATION")
+    def _method_of(self, header: str | None, form: Form) -> str:
         if header is not None and header.partition(" ")[0].lower() != "basic":
-            raise self._invalid("the Authorization scheme is not Basic")
+            raise self._invalid(f"the {self.header} scheme is not Basic")
         found = [] if header is None else ["client_secret_basic"]
         if "client_secret" in form:
             found.append("client_secret_post")
@@ -104,39 +132,62 @@ class ClientAuthentication:
         if not found:
             raise self._invalid("no client authentication")
         if len(found) > 1:
-            raise InvalidRequest("more than one way of client authentication")
+            raise InvalidRequest("The client authenticates by more than one method: use one")
         return found[0]
 
-    def _first_match(self, readings: Sequence[Reading]) -> Client:
+    def _first_match(self, readings: Sequence[Reading]) -> Proof:
         """Try every reading, also after a match.
 
-        So all failures take the same time, except for a correct secret that has expired or whose client is disabled.
+        So all failures take the same time, except for a correct secret that has expired, or whose client has expired or
+        is disabled.
         """
         now = self.clock()
-        found = None
+        found, proved = None, False
         reason, owner = "malformed credentials", ""
+        tried: list[tuple[str, bool]] = []
         for client_id, secret in readings:
             if not (0 < len(client_id) <= MAX_ID and 0 < len(secret) <= MAX_SECRET):
                 continue
             if not is_printable(client_id + secret):
                 continue
             verifiers = self.clients.find_verifiers(client_id)
-            matched = matching_verifier(secret, verifiers)
+            matched = matching_verifier(secret, verifiers.secrets)
             if matched is None:
-                has_secrets = bool(verifiers.strip(b"\0"))
-                reason, owner = ("wrong secret", client_id) if has_secrets else ("no client with secrets", "")
+                has_secrets = bool(verifiers.secrets.strip(b"\0"))
+                tried.append((client_id, has_secrets))
+                if not owner:
+                    reason, owner = ("wrong secret", client_id) if has_secrets else ("no client with secrets", "")
                 continue
+            tried.append((client_id, True))
             # From here on the time may depend on the record: the caller has proved that it has the secret.
-            client = self.clients.find_client(client_id)
-            if client is None or live_secret(client, matched, now) is None:
-                reason, owner = "expired or revoked secret", client_id
+            known = self._known.get((client_id, verifiers))
+            client = known or self.clients.find_client(client_id)
+            live = live_secret(client, matched, now) if client else None
+            if client is None or live is None:
+                reason, owner, proved = "expired or revoked secret", client_id, True
             elif not client.enabled:
-                reason, owner = "disabled client", client_id
+                reason, owner, proved = "disabled client", client_id, True
+            elif has_expired(client, now):
+                reason, owner, proved = "expired client", client_id, True
             elif found is None:
-                found = client
+                found = Proof(client, live)
+                if known is None:
+                    self._keep(client, verifiers)
         if found is None:
-            raise self._invalid(reason, owner)
+            refusal = self._invalid(reason, owner, proved=proved)
+            refusal.tried = tried
+            raise refusal
         return found
 
-    def _invalid(self, reason: str, client_id: str = "") -> InvalidClient:
-        return InvalidClient(reason, client_id, self.realm)
+    def _keep(self, client: Client, verifiers: Verifiers) -> None:
+        """Keep a client for requests that find the same verifiers, among which is the digest of its record.
+
+        It is not kept if it has changed between the two reads, or if its record has the form of a newer version.
+        """
+        if verifiers_with(client) == verifiers:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[client.client_id, verifiers] = client
+
+    def _invalid(self, reason: str, client_id: str = "", *, proved: bool = False) -> InvalidClient:
+        return InvalidClient(reason, client_id, self.realm, proved=proved)

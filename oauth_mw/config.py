@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
-from decimal import Decimal
 from difflib import get_close_matches
-from fractions import Fraction
 from functools import cached_property
 from importlib.util import find_spec
-from typing import Any, TypedDict
+from typing import Any
 
 from . import converters as to
+from .addresses import FORWARDED_FOR
+from .auditor import OnEvent
 from .cherrypy import REFUSE_CHERRYPY, CherryPyRules
-from .errors import DEFAULT_REALM, ConfigError, Faults
+from .errors import AUTHORIZATION, DEFAULT_REALM, ConfigError, Faults
+from .hooks import OnIssue, OnLifetime
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
+from .on_refusal import Hook
 from .protocols import Store
-from .rules import Pattern, Rule, Rules
-from .urls import is_url, resource_metadata_path, server_metadata_path
+from .rates import Rate
+from .rules import REST, Pattern, Rule, Rules
+from .server import environ_key
+from .urls import is_url, openid_metadata_path, resource_metadata_path, server_metadata_path
 
 STORE_URLS = (
     "sqlite:///file, postgresql+psycopg://user@host/database, redis://host (also rediss://, unix://, "
@@ -42,7 +46,18 @@ class Settings:
     jwks_path: str | None = option(
         "/oauth/jwks", to.own_path, "With issuer: path of the keys that verify our JWTs (RFC 7517), or off"
     )
-    metadata: bool = option(True, to.boolean, "With issuer: serve the well-known documents (RFC 8414, RFC 9728)")
+    metadata: tuple[str, ...] = option(
+        (to.OAUTH,),
+        to.metadata,
+        "With issuer: serve the well-known documents (RFC 8414, RFC 9728), or off; oauth, openid also serves the first "
+        "at issuer + /.well-known/openid-configuration, for clients that read it there, although this is no OpenID "
+        "provider",
+    )
+    scopes_supported: bool = option(
+        False,
+        to.boolean,
+        "With issuer: list the scopes of required_scopes in the well-known documents, which need no token",
+    )
     access_token_lifetime: int = option(
         3600,
         to.integer(1, MAX_LIFETIME),
@@ -59,6 +74,16 @@ class Settings:
     )
     grant_type_in: tuple[str, ...] = option(
         ("body",), to.some_of(("body", "query", "header")), "Where grant_type is accepted: body, query, header"
+    )
+    compatibility: str = option(
+        "off",
+        to.one_of("off", "apigee"),
+        "apigee adds the members of Apigee to token answers and refusals, for clients that cannot be changed; or off",
+    )
+    audience_parameter: bool = option(
+        False,
+        to.boolean,
+        "At the token endpoint, take the parameter audience as resource; if both are sent, both must be equal",
     )
     token_prefix: str = option("", to.prefix, "Prefix of every opaque token, for secret scanners")
     client_auth_methods: tuple[str, ...] = option(
@@ -106,14 +131,78 @@ class Settings:
     trust_vhm_root: bool = option(
         False, to.boolean, "Accept the header X-Vhm-Root (Pyramid), which a proxy must set or remove on every request"
     )
+    trusted_proxies: tuple[str, ...] = option(
+        (),
+        to.proxies,
+        "Networks of the proxies from which forwarded_header is accepted, and unix for a proxy on a Unix socket",
+    )
+    forwarded_header: str = option(
+        FORWARDED_FOR,
+        to.forwarded_header,
+        "With trusted_proxies: header to which each proxy adds the address that it was called from; or Forwarded",
+    )
+    throttle: tuple[str, ...] = option(
+        to.THROTTLE,
+        to.throttle,
+        "Wrong client credentials that each worker answers 401, as AMOUNT/minute (also second, hour, day): first for a"
+        " client id from one address, then for an address in all; further ones are answered 429; or off",
+    )
+    rate_limit: Rate | None = option(
+        None,
+        to.rate,
+        "Requests that each client may send, such as 100/minute, or off; for clients without a limit of their own; "
+        "counted by each worker, and with Redis by all together",
+    )
     preflight: bool = option(False, to.boolean, "Pass CORS preflights to the app's views without a token")
+    cors_origins: tuple[str, ...] = option(
+        (), to.origins, "Origins whose pages may read refusals and own paths, and to whose preflights we answer; or *"
+    )
+    cors_headers: tuple[str, ...] = option(
+        ("Content-Type",), to.header_names, "With cors_origins: request headers that pages may send, or *"
+    )
+    cors_max_age_seconds: int = option(
+        600, to.integer(0, 86_400), "With cors_origins: seconds for which browsers may use the answer to a preflight"
+    )
+    on_refusal: str | Hook | None = option(
+        None, to.reference, "Function module:name that gives refusals of the guard another body"
+    )
+    on_event: str | OnEvent | None = option(
+        None, to.reference, "Function module:name that gets each event of the audit trail, in a thread of its own"
+    )
+    audit_accepted: bool = option(
+        False,
+        to.boolean,
+        "With an audit trail: an event for each accepted request, too, which costs more than its check",
+    )
+    request_id_key: str | None = option(
+        None,
+        to.environ_key,
+        "With an audit trail: environ key of the id of a request, such as HTTP_X_REQUEST_ID or UNIQUE_ID",
+    )
+    on_issue: str | OnIssue | None = option(
+        None, to.reference, "Function module:name that returns further attributes for each token"
+    )
+    on_issue_public: tuple[str, ...] = option(
+        (),
+        to.attribute_names,
+        "With on_issue: its attributes that are public, by name: also in the answer, in JWTs and in introspection",
+    )
+    on_lifetime: str | OnLifetime | None = option(
+        None, to.reference, "Function module:name that returns the seconds for which each token is valid"
+    )
     delay_auth_decision: bool = option(
         False,
         to.boolean,
         "Where no rule names the path, pass requests without a valid token to the app, with oauth_mw.error set",
     )
     remote_user: bool = option(False, to.boolean, "Also set REMOTE_USER to the client id and AUTH_TYPE to Bearer")
-    strip_authorization: bool = option(False, to.boolean, "Hide the Authorization header of accepted requests")
+    authorization_header: str = option(
+        AUTHORIZATION,
+        to.authorization_header,
+        "Header that carries tokens and client credentials: Authorization, or a name that begins with X-, "
+        "for an API behind a proxy that reads Authorization itself",
+    )
+    strip_authorization: bool = option(False, to.boolean, "Remove the header with the token from accepted requests")
     realm: str = option(DEFAULT_REALM, to.realm, "Realm of the challenges")
     cache_size: int = option(
         10_000,
@@ -138,6 +227,18 @@ class Settings:
     store_timeout_seconds: float = option(
         5.0, to.seconds(0.1, 300), "Maximum seconds that a request waits for the store"
     )
+    health_path: str | None = option(
+        None, to.own_path, "Path below which /live and /ready answer health checks, without a token; unset: off"
+    )
+    metrics_path: str | None = option(
+        None,
+        to.own_path,
+        "Path of metrics for Prometheus, which lies behind the guard: a rule or public path must name it; "
+        "needs oauth_mw[metrics]; unset: off",
+    )
+    metrics_client_ids: bool = option(
+        False, to.boolean, "With metrics_path: count tokens issued and refusals by client id, too"
+    )
 
     @cached_property
     def path_rules(self) -> Rules:
@@ -151,59 +252,12 @@ class Settings:
         return self.audience or ((self.public_url,) if self.public_url else ())
 
 
-_Text = str | None
-_Boolean = bool | str | None
-_Integer = int | str | None
-_Seconds = float | Decimal | Fraction | str | None
-_List = str | Sequence[str] | None
-_Rules = str | Sequence[str | Sequence[str]] | None
-
-
-class Options(TypedDict, total=False):
-    """The options except ``store``, typed for editors and type checkers; :class:`Settings` documents them.
-
-    Each is a Python value, the string of an ini, or ``None`` for the default.
-    """
-
-    token_path: _Text
-    revocation_path: _Text
-    introspection_path: _Text
-    jwks_path: _Text
-    metadata: _Boolean
-    access_token_lifetime: _Integer
-    default_scope: _List
-    scope_policy: _Text
-    grant_type_in: _List
-    token_prefix: _Text
-    client_auth_methods: _List
-    token_format: _Text
-    signing_algorithm: _Text
-    issuer: _Text
-    public_url: _Text
-    audience: _List
-    key_encryption_secret: _Text
-    signing_key_lifetime: _Integer
-    signing_key_files: _List
-    public_paths: _List
-    required_scopes: _Rules
-    ambiguous_paths: _Text
-    trust_vhm_root: _Boolean
-    preflight: _Boolean
-    delay_auth_decision: _Boolean
-    remote_user: _Boolean
-    strip_authorization: _Boolean
-    realm: _Text
-    cache_size: _Integer
-    leeway_seconds: _Seconds
-    revocation_lag_seconds: _Seconds
-    outage_grace_seconds: _Seconds
-    store_timeout_seconds: _Seconds
-
-
-_PATHS = ("token_path", "revocation_path", "introspection_path", "jwks_path")
 _NAMES = ("issuer", "public_url", "audience", "metadata")
 RENAMED = {"odd_paths": "ambiguous_paths"}
 OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
+# The guard checks requests for metrics_path as those of the app, and nothing is at health_path itself.
+_PATHS = [name for name in OPTIONS if name.endswith("_path") and name not in ("metrics_path", "health_path")]
+HEALTH = {"liveness": "/live", "readiness": "/ready"}
 
 
 def configure(options: Mapping[str, object]) -> Settings:
@@ -237,28 +291,42 @@ def _check_name(name: str) -> None:
     if name in RENAMED:
         raise ConfigError(name, f"is called {RENAMED[name]} now")
     if name not in OPTIONS:
-        near = get_close_matches(name, OPTIONS, 1, 0.5)
+        near = [each for each in OPTIONS if each.endswith(f"_{name}")] or get_close_matches(name, OPTIONS, 1, 0.5)
         raise ConfigError(name, "unknown option" + (f", did you mean {near[0]}?" if near else ""))
 
 
 def _switched_off(faults: Faults) -> dict[str, object]:
     """Values that turn faulty options off, so that paths are compared without them."""
     off: dict[str, object] = {name: None for name in _PATHS if not faults.none_for(name)}
-    return off if faults.none_for(*_NAMES) else {**off, "metadata": False}
+    return off if faults.none_for(*_NAMES) else {**off, "metadata": ()}
 
 
 def own_paths(settings: Settings) -> dict[str, str]:
-    """The paths that the middleware answers itself, by option. ``metadata`` has a second one, ``resource_metadata``.
+    """The paths that the middleware answers itself, by option.
 
-    A document is served only if all of it is true: without a token endpoint there is no authorization server.
+    ``metadata`` has up to two more, ``openid_metadata`` and ``resource_metadata``; those of ``health_path`` are
+    ``liveness`` and ``readiness``.
+
+    A document is served only if all that it says is true: without a token endpoint there is no authorization server.
     """
     paths = {name: getattr(settings, name) for name in _PATHS if settings.issuer or name != "jwks_path"}
     if settings.issuer and settings.metadata and settings.token_path is not None:
         paths["metadata"] = server_metadata_path(settings.issuer)
+        if to.OPENID in settings.metadata:
+            paths["openid_metadata"] = openid_metadata_path(settings.issuer, settings.public_url)
     resource = documented_resource(settings)
     if resource is not None:
         paths["resource_metadata"] = resource_metadata_path(resource)
+    if settings.health_path is not None:
+        paths |= {name: settings.health_path.rstrip("/") + end for name, end in HEALTH.items()}
     return {name: path for name, path in paths.items() if path is not None}
+
+
+def slashed_paths(settings: Settings) -> frozenset[str]:
+    """The own paths with a slash at the end, except where a rule or public path, other than ``/*``, names one below."""
+    named = {*settings.public_paths, *(rule.pattern for rule in settings.required_scopes)} - {REST}
+    paths = [path for path in own_paths(settings).values() if path[-1] != "/"]
+    return frozenset(f"{path}/" for path in paths if not any(each.names_below(path) for each in named))
 
 
 def documented_resource(settings: Settings) -> str | None:
@@ -282,10 +350,13 @@ def _check_conflicts(settings: Settings, faults: Faults) -> None:
         faults.add("issuer", f"is missing: {needed_by} needs it")
     if settings.signing_key_files and settings.signing_key_lifetime is not None:
         faults.add("signing_key_lifetime", "applies to keys in the store only: signing_key_files are not rotated")
+    if settings.request_id_key == environ_key(settings.authorization_header):
+        faults.add("request_id_key", "is the key of authorization_header, which holds tokens")
     taken: dict[str, str] = {}
     for name, path in own_paths(settings).items():
         if path in taken:
-            faults.add(name if name in OPTIONS else "metadata", f"{path} is taken by {taken[path]}")
+            option = name if name in OPTIONS else "health_path" if name in HEALTH else "metadata"
+            faults.add(option, f"{path} is taken by {taken[path]}")
         else:
             taken[path] = name
     if faults.none_for("required_scopes", "public_paths", "ambiguous_paths"):

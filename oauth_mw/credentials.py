@@ -19,6 +19,7 @@ from .model import Client, ClientSecret
 MIN_SECRET = 16
 MAX_SECRET = 1024
 MAX_SECRETS = 5  # of one client; each authentication computes as many hashes, for any client id
+MAX_REVOKED = 100  # ids that are kept of the revoked secrets of one client, some 15 bytes each
 MAX_ID = 255
 MAX_PASSWORD = 200
 
@@ -36,7 +37,8 @@ VERIFIERS_BYTES = MAX_SECRETS * VERIFIER_BYTES
 _VERIFIER = Struct(f"{SALT_BYTES}s{DIGEST_BYTES}s")
 
 _GUESSABLE = re.compile(
-    r"pass(word|wd|phrase)|secret|changeme|letmein|qwert|asdf|welcome|admin|default|example|1234|abcd|0000",
+    r"p[a@]ss(w[o0]rd|wd|phrase)?|s[e3]cret|changeme|letmein|trustno1|qwert|asdf|zxcv|1q2w|3e4r|1a2b|3c4d|welcome|admin"
+    r"|default|example|super|your|token|oauth|random|rand|openssl|hex|bit|key|dev|test|prod|1234|abcd|0000|19\d\d|20\d\d",
     re.IGNORECASE,
 )
 
@@ -87,9 +89,14 @@ def matching_verifier(secret: str, verifiers: bytes) -> bytes | None:
 def live_secret(client: Client, verifier: bytes, now: float) -> ClientSecret | None:
     """Return the secret of ``client`` with this verifier, unless it has expired at ``now`` (Unix seconds)."""
     for each in client.secrets:
-        if each.salt + each.digest == verifier and (each.not_after is None or now < each.not_after):
+        if each.salt + each.digest == verifier and not has_expired(each, now):
             return each
     return None
+
+
+def has_expired(each: ClientSecret | Client, now: float) -> bool:
+    """True if a secret or a client is refused at ``now`` (Unix seconds) because of its ``not_after``."""
+    return each.not_after is not None and each.not_after <= now
 
 
 def check_client_id(client_id: str) -> None:
@@ -110,7 +117,7 @@ def check_secret(secret: str, client_id: str, *, allow_weak: bool = False) -> bo
         raise AdminError(f"a client secret has 1 to {MAX_SECRET} printable ASCII characters (RFC 6749, Appendix A.2)")
     weakness = _weakness(secret, client_id)
     if weakness and not allow_weak:
-        raise AdminError(f"the client secret is weak: {weakness}")
+        raise AdminError(f"the client secret is weak: {weakness} (--allow-weak-secret accepts it)")
     return weakness is not None
 
 
@@ -135,8 +142,8 @@ def _weakness(secret: str, client_id: str = "") -> str | None:
         return "it has fewer than 8 different characters"
     if any(secret == secret[:size] * (len(secret) // size) for size in range(1, len(secret) // 2 + 1)):
         return "it repeats itself"
-    # Without its guessable pieces the secret must still be long enough.
-    if len(_GUESSABLE.sub("", secret)) < MIN_SECRET // 2 or _steps(secret) > len(secret) // 2:
+    # Without its guessable pieces the secret must still have as many different characters.
+    if len(set(_GUESSABLE.sub("", secret))) < MIN_SECRET // 2 or _steps(secret) > len(secret) // 2:
         return "it is made of well-known pieces"
     return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from types import TracebackType
 
@@ -32,6 +34,11 @@ class RequestDeadline:
             self._until = now + self._seconds
         return self._until
 
+    def put_off(self, seconds: float) -> None:
+        """Move the deadline, if a call has set it."""
+        if self._until is not None:
+            self._until += seconds
+
 
 # A context variable, not a thread local: each greenlet has its own context, even if gevent did not patch threads.
 _current: ContextVar[RequestDeadline | None] = ContextVar("_current", default=None)
@@ -45,3 +52,15 @@ def deadline_in(seconds: float) -> float:
     now = time.monotonic()
     current = _current.get()
     return now + seconds if current is None else min(now + seconds, current.until(now))
+
+
+@contextmanager
+def uncounted() -> Iterator[None]:
+    """Do not count the time that is spent inside against the deadline of the request, which does not hold there."""
+    current, before, began = _current.get(), _current.set(None), time.monotonic()
+    try:
+        yield
+    finally:
+        _current.reset(before)
+        if current is not None:
+            current.put_off(time.monotonic() - began)

@@ -3,11 +3,13 @@
 OAuthError                    answered to a client
 ├── EndpointError             JSON body, RFC 6749 §5.2
 │   ├── InvalidRequest, InvalidClient, UnauthorizedClient, UnsupportedGrantType, InvalidScope
-│   ├── InvalidTarget, PayloadTooLarge
-│   └── MethodNotAllowed, ReadOnly
+│   ├── InvalidTarget, TargetsDiffer, PayloadTooLarge, SlashAtEnd
+│   └── MethodNotAllowed, ReadOnly, TooManyRequests
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
-│   └── MissingToken, InvalidToken, InsufficientScope, AmbiguousPath, MovedRoot
+│   └── MissingToken, InvalidToken, InsufficientScope, NoRule, AmbiguousPath, MovedRoot, RateLimited
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
+TokenRefused                  why a token is not accepted: InvalidToken at the guard, inactive in introspection
+Unfit                         a value that an option may not have; becomes a ConfigError
 ConfigError                   stops the start
 └── StoreFault
     └── StoreMissing, StoreOutdated, StoreBroken
@@ -17,51 +19,40 @@ AdminError                    refused by the registration API and the command li
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
-from wsgiref.types import StartResponse, WSGIEnvironment
 
-Header = tuple[str, str]
+from .answers import Answer, Header
 
-NO_STORE_HEADERS: tuple[Header, ...] = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 DEFAULT_REALM = "api"
-
-# An empty body in one piece: hypercorn sends the status line with the first piece, and answers 500 if there is none.
-EMPTY_BODY = (b"",)
-
-
-class Answer:
-    """A constant WSGI response, made once and shared by all requests."""
-
-    __slots__ = ("body", "headers", "status")
-
-    def __init__(self, status: str, headers: Iterable[Header], members: dict[str, str]) -> None:
-        self.status = status
-        self.body = json.dumps(members).encode()
-        self.headers = (
-            *headers,
-            ("Content-Type", "application/json"),
-            ("Content-Length", str(len(self.body))),
-            *NO_STORE_HEADERS,
-        )
-
-    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        start_response(self.status, list(self.headers))
-        return EMPTY_BODY if environ.get("REQUEST_METHOD") == "HEAD" else [self.body]
+AUTHORIZATION = "Authorization"
+EXPIRED = "expired token"  # a reason
 
 
 class OAuthError(Exception):
-    """A refusal. Its answer is constant; ``reason`` is private and goes to the log."""
+    """A refusal. Its answer is constant; the rest is private and goes to the log.
+
+    :ivar reason: why the request is refused.
+    :ivar client_id: the client that is authenticated; in a 401, the client that the credential names, if it exists.
+    :ivar token_id: names the token, if the request has one in the form of a token.
+    :ivar needed: the scope that the request needs, in the notation of a rule.
+    :ivar may_read_client: false if the time that the answer takes must not show whether the client exists.
+    """
 
     status: ClassVar[str]
     error: ClassVar[str]
-    description: ClassVar[str]
+    description: str
+    token_id = ""
+    needed = ""
+    may_read_client = True
 
     def __init__(self, reason: str, client_id: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.client_id = client_id
+
+    def __str__(self) -> str:
+        return self.reason
 
     def headers(self) -> list[Header]:
         return []
@@ -78,8 +69,19 @@ class EndpointError(OAuthError):
 
 
 class InvalidRequest(EndpointError):
+    """Its reason is answered, too: a constant text that says what is wrong and what was expected."""
+
     error = "invalid_request"
-    description = "The request is malformed, lacks a parameter, or repeats one"
+
+    def __init__(self, reason: str, client_id: str = "") -> None:
+        super().__init__(reason, client_id)
+        self.description = reason
+
+
+class SlashAtEnd(EndpointError):
+    status = "404 Not Found"
+    error = "invalid_request"
+    description = "No endpoint is at this path: leave out the slash at its end"
 
 
 class InvalidClient(EndpointError):
@@ -89,9 +91,15 @@ class InvalidClient(EndpointError):
     error = "invalid_client"
     description = "Client authentication failed"
 
-    def __init__(self, reason: str, client_id: str = "", realm: str = DEFAULT_REALM) -> None:
+    tried: Sequence[tuple[str, bool]] = ()  # client ids whose secrets were compared, and whether each has any
+
+    def __init__(self, reason: str, client_id: str = "", realm: str = DEFAULT_REALM, *, proved: bool = False) -> None:
+        """
+        :param proved: the caller has the secret, which is not accepted.
+        """
         super().__init__(reason, client_id)
         self.realm = realm
+        self.may_read_client = proved
 
     def headers(self) -> list[Header]:
         return [("WWW-Authenticate", f'Basic realm="{self.realm}", charset="UTF-8"')]
@@ -117,6 +125,10 @@ class InvalidTarget(EndpointError):
     description = "The requested resource is unknown, malformed, or not allowed for this client"
 
 
+class TargetsDiffer(InvalidTarget):
+    description = "The parameters resource and audience must be equal if both are sent"
+
+
 class MethodNotAllowed(EndpointError):
     status = "405 Method Not Allowed"
     error = "invalid_request"
@@ -138,28 +150,53 @@ class PayloadTooLarge(EndpointError):
     description = "The request body is too large"
 
 
+class TooManyRequests(EndpointError):
+    """Too many requests within a time (RFC 6585 §4)."""
+
+    status = "429 Too Many Requests"
+    error = "too_many_requests"
+    description = "Too many requests, please retry later"
+
+    def __init__(self, reason: str, retry_after: int, client_id: str = "", *, proved: bool = True) -> None:
+        """
+        :param retry_after: whole seconds after which the same request may succeed (RFC 9110 §10.2.3).
+        :param proved: the caller may learn by the time of the answer that it has a secret of the client.
+        """
+        super().__init__(reason, client_id)
+        self.retry_after = retry_after
+        self.may_read_client = proved
+
+    def headers(self) -> list[Header]:
+        return [("Retry-After", str(self.retry_after))]
+
+
 class BearerError(OAuthError):
     """A refusal of the guard, with its prepared answer (see :meth:`prepare`)."""
 
-    def __init__(self, reason: str, answer: Answer, client_id: str = "") -> None:
-        super().__init__(reason, client_id)
-        self._answer = answer
+    # Without super(): a refused request should cost little.
+    def __init__(self, reason: str, answer: Answer, client_id: str = "", token_id: str = "", needed: str = "") -> None:
+        self.reason = reason
+        self.client_id = client_id
+        self.token_id = token_id
+        self.needed = needed
+        self.answer = answer
 
     def response(self) -> Answer:
-        return self._answer
+        return self.answer
 
     @classmethod
-    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+    def prepare(cls, challenge: str, scope: str = "", header: str = AUTHORIZATION) -> Answer:
         """Render this refusal once, for all requests.
 
-        :param challenge: the beginning of every challenge of this server.
+        :param challenge: this server's challenge without an error, to which this one is added.
         :param scope: the scope that the resource needs (RFC 6750 §3).
+        :param header: the request header that the answer depends on.
         """
         parts = [challenge, f'error="{cls.error}"', f'error_description="{cls.description}"']
         if scope:
             parts.append(f'scope="{scope}"')
         members = {"error": cls.error, "error_description": cls.description}
-        return Answer(cls.status, [("WWW-Authenticate", ", ".join(parts)), ("Vary", "Authorization")], members)
+        return Answer(cls.status, [("WWW-Authenticate", ", ".join(parts)), ("Vary", header)], members)
 
 
 class MissingToken(BearerError):
@@ -170,10 +207,10 @@ class MissingToken(BearerError):
     description = "A bearer access token is needed"
 
     @classmethod
-    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+    def prepare(cls, challenge: str, scope: str = "", header: str = AUTHORIZATION) -> Answer:
         if scope:
             challenge = f'{challenge}, scope="{scope}"'
-        headers = [("WWW-Authenticate", challenge), ("Vary", "Authorization")]
+        headers = [("WWW-Authenticate", challenge), ("Vary", header)]
         return Answer(cls.status, headers, {"message": cls.description})
 
 
@@ -189,6 +226,12 @@ class InsufficientScope(BearerError):
     description = "The access token does not have the scope that this request needs"
 
 
+class NoRule(InsufficientScope):
+    """Rules name the path, and none of them the method: no token is enough."""
+
+    description = "No rule allows this method on this path, whatever the scope of the access token"
+
+
 class AmbiguousPath(BearerError):
     """A path that the app could read as a different one than the rules do."""
 
@@ -200,7 +243,7 @@ class AmbiguousPath(BearerError):
     )
 
     @classmethod
-    def prepare(cls, challenge: str, scope: str = "") -> Answer:
+    def prepare(cls, challenge: str, scope: str = "", header: str = AUTHORIZATION) -> Answer:
         return Answer(cls.status, [], {"error": cls.error, "error_description": cls.description})
 
 
@@ -208,6 +251,25 @@ class MovedRoot(AmbiguousPath):
     """A header that makes the app resolve the path from a different root than the rules do."""
 
     description = "The header X-Vhm-Root is not accepted here"
+
+
+class RateLimited(BearerError):
+    """Too many requests within a time (RFC 6585 §4). The token is valid, so there is no challenge."""
+
+    status = TooManyRequests.status
+    error = TooManyRequests.error
+    description = TooManyRequests.description
+
+    def __init__(
+        self, reason: str, retry_after: int, client_id: str = "", token_id: str = "", headers: Iterable[Header] = ()
+    ) -> None:
+        """
+        :param retry_after: whole seconds after which the same request may succeed (RFC 9110 §10.2.3).
+        :param headers: further headers of the answer.
+        """
+        members = {"error": self.error, "error_description": self.description}
+        answer = Answer(self.status, [("Retry-After", str(retry_after)), *headers], members)
+        super().__init__(reason, answer, client_id, token_id)
 
 
 class StoreUnavailable(OAuthError):
@@ -232,6 +294,22 @@ class ConfigError(ValueError):
         self.option = option
         self.faults = ((option, message), *others)
         super().__init__("\n".join(f"{name}: {text}" for name, text in self.faults))
+
+    def describe(self, describe: Callable[[str, str], str]) -> None:
+        """Replace the text of each fault by what ``describe`` returns for the option and the text."""
+        (option, message), *others = [(name, describe(name, text)) for name, text in self.faults]
+        ConfigError.__init__(self, option, message, *others)
+
+
+class Unfit(ValueError):
+    """A value that an option may not have.
+
+    :ivar expected: the text without the value, which may be confidential.
+    """
+
+    def __init__(self, expected: str, got: str = "") -> None:
+        super().__init__(expected + got)
+        self.expected = expected
 
 
 class StoreFault(ConfigError):
@@ -290,13 +368,30 @@ class Faults:
             raise self._errors[0]
 
 
+class TokenRefused(Exception):
+    """A text is no access token that is accepted here and now. All of this is for the log, and part of no answer.
+
+    :param reason: the same text for all tokens that are refused for it.
+    :param token_id: names the token, if the text has the form of one.
+    :param client_id: the client to which it was issued, if that is known.
+    """
+
+    def __init__(self, reason: str, token_id: str = "", client_id: str = "") -> None:
+        self.reason = reason
+        self.token_id = token_id
+        self.client_id = client_id
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class AdminError(ValueError):
     """An administrative operation was refused; the text says what was expected."""
 
 
 def not_text() -> AdminError:
     """The error for a text with a lone surrogate, which UTF-8 cannot encode."""
-    return AdminError("the text has half a character (a lone surrogate): it cannot be stored")
+    return AdminError("the text has a lone surrogate, half of a character: it cannot be stored")
 
 
 class NotFound(AdminError):

@@ -7,166 +7,221 @@ configuration alone is decided at start-up, or at the first request with the sam
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .environ import CLIENT_ID, ERROR, SCOPE, TOKEN
-from .errors import AmbiguousPath, Answer, BearerError, InsufficientScope, InvalidToken, MissingToken, MovedRoot
-from .model import AccessToken, Clock
+from .answers import Answer
+from .environ import CLIENT_ID, ERROR, SCOPE, SERVER, TOKEN
+from .errors import (
+    EXPIRED,
+    AmbiguousPath,
+    BearerError,
+    InsufficientScope,
+    InvalidToken,
+    MissingToken,
+    MovedRoot,
+    NoRule,
+    StoreUnavailable,
+    TokenRefused,
+)
+from .events import DENIED
+from .http import is_preflight
+from .model import AccessToken, Check, Clock
 from .rules import AMBIGUOUS, NO_METHOD, PUBLIC, Access
-from .tokens.cache import TokenCache
+from .server import Server, environ_key
+from .tokens.cache import NOT_CACHED, NotCached, TokenCache
 
-# A further condition on an accepted token and its request: it raises a refusal, or returns.
-Check = Callable[[WSGIEnvironment, AccessToken], None]
+# RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 allow; or the scheme Bearer before anything else.
+_BEARER = re.compile(r"(?i:bearer)(?: +([A-Za-z0-9._~+/-]+=*)[ \t]*\Z|(?![!#$%&'*+.^_`|~0-9A-Za-z-]))", re.ASCII)
 
-# RFC 6750 §2.1, with the white space that RFC 9110 §11.4 and §5.5 allow.
-_BEARER = re.compile(r"(?i:bearer) +([A-Za-z0-9._~+/-]+=*)[ \t]*", re.ASCII)
-_BEARER_SCHEME = re.compile(r"bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])", re.ASCII | re.IGNORECASE)
-
-_IDENTITY_KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR)
+_IDENTITY_KEYS = (TOKEN, CLIENT_ID, SCOPE, ERROR, DENIED)
 _IDENTITY_KEYS_AND_USER = (*_IDENTITY_KEYS, "REMOTE_USER", "AUTH_TYPE")
 
 MAX_VALUE = 16_384  # no valid token is half as long
-MEMO_ENTRIES = 4096
-MEMO_LENGTH = 512  # of a method and path
 
 
 @dataclass(eq=False, repr=False)
 class Guard:
     """Let a request pass, with its identity in the environ, or raise a refusal.
 
-    :param decide: returns what a request needs by the rules, from its method and raw ``PATH_INFO``.
-    :param challenge: the beginning of every challenge of this server.
-    :param delay: where no rule names the path, pass requests without a valid token, with the error code in the environ.
-    :param remote_user: also set ``REMOTE_USER`` and ``AUTH_TYPE``.
-    :param strip_authorization: remove the Authorization header of accepted requests.
-    :param preflight: pass CORS preflights, without an identity.
+    :param server: the middleware that this is the guard of.
+    :param delay: if no rule names the path, pass requests without a valid token, with the error code in the environ.
+    :param remote_user: accepted requests have ``REMOTE_USER`` and ``AUTH_TYPE``, and others do not.
+    :param preflight: pass CORS preflights without an identity, to :class:`~oauth_mw.cors.Cors` or the app.
     :param trust_vhm_root: accept the header ``X-Vhm-Root``, from which Pyramid's traversal starts.
-    :param checks: run in order, after the checks of token and scope.
+
+    The checks of a token itself are run in order, after those of token and scope.
     """
 
-    decide: Callable[[str, str], Access]
     tokens: TokenCache
     clock: Clock
     _: KW_ONLY
-    challenge: str
+    server: Server
     delay: bool = False
     remote_user: bool = False
-    strip_authorization: bool = False
     preflight: bool = False
     trust_vhm_root: bool = False
-    checks: Sequence[Check] = ()
 
     def __post_init__(self) -> None:
         self._cached = self.tokens.cached
-        if self.remote_user or self.strip_authorization:
-            self.checks = (*self.checks, self._adapt)  # last: a refused request keeps its environ
-        self._memo: dict[tuple[str, str], Access] = {}
+        self._key = environ_key(self.server.header)
+        self._may_lack_token = self.delay or self.preflight
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
-    def __call__(self, environ: WSGIEnvironment) -> None:
+    def check(self, environ: WSGIEnvironment, access: Access) -> None:
         """Check one request, and set its environ keys.
 
+        :param access: what the request needs by the rules.
         :raises BearerError: it is refused.
         :raises StoreUnavailable: the state of its token cannot be read.
         """
-        target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
-        access = self._memo.get(target) or self._decide(target)
-        if environ.get("HTTP_X_VHM_ROOT") and not self.trust_vhm_root:
+        if "HTTP_X_VHM_ROOT" in environ and environ["HTTP_X_VHM_ROOT"] and not self.trust_vhm_root:
             raise self._refusal(MovedRoot, access, "the header X-Vhm-Root, and trust_vhm_root is off")
         if access is PUBLIC:
             self._forget(environ)
             return
         if access is AMBIGUOUS:
             raise self._refusal(AmbiguousPath, access, "an ambiguous path")
-        value = environ.get("HTTP_AUTHORIZATION")
-        if value is None and self.preflight and _is_preflight(environ):
+        value = environ.get(self._key)
+        token: Any = NOT_CACHED if value is None else self._cached(value)
+        if token.expires_at <= self.clock():
+            find = self._optional if self._may_lack_token else self._required
+            token = find(environ, value, access, token)
+            if token is None:
+                return
+        if not token.scopes >= access.scopes:
+            self._check_some_scope(token, access)
+        if token.checks:
+            for check in token.checks:
+                check(environ, token)
+        if ERROR in environ:
+            del environ[ERROR]
+        if DENIED in environ:
+            del environ[DENIED]
+        environ[TOKEN] = token
+        environ[CLIENT_ID] = token.client_id
+        environ[SCOPE] = token.scope
+
+    def _optional(
+        self, environ: WSGIEnvironment, value: str | None, access: Access, cached: AccessToken | NotCached
+    ) -> AccessToken | None:
+        """Do the same as :meth:`_required`, or return ``None`` if the request passes without an identity."""
+        if value is None and self.preflight and is_preflight(environ):
             self._forget(environ)
-            return
+            return None
         try:
-            if value is None:
-                raise self._refusal(MissingToken, access, "no Authorization header")
-            token = self._cached(value)
-            if token is None or token.expires_at <= self.clock():
-                token = self._verified(value, access)
+            return self._required(environ, value, access, cached)
         except BearerError as refusal:
             # Keep no reference to the error: its traceback refers to this frame, and so to the environ.
             if access.named or not self.delay:
                 raise
             self._forget(environ)
             environ[ERROR] = refusal.error
-            return
-        if access.scopes or access is NO_METHOD:
-            self._check_scope(token, access)
-        for check in self.checks:
-            check(environ, token)
-        environ.pop(ERROR, None)
-        environ[TOKEN] = token
-        environ[CLIENT_ID] = token.client_id
-        environ[SCOPE] = token.scope
+            if isinstance(refusal, InvalidToken):
+                environ[SERVER] = self.server.passing(refusal.reason, refusal.client_id, refusal.token_id)
+            return None
 
-    def _decide(self, target: tuple[str, str]) -> Access:
-        """Look up the rules, and cache the decision. The cache is bounded, because clients can invent paths."""
-        access = self.decide(*target)
-        if len(target[0]) + len(target[1]) <= MEMO_LENGTH:
-            if len(self._memo) >= MEMO_ENTRIES:
-                self._memo = {}
-            self._memo[target] = access
-        return access
+    def _required(
+        self, environ: WSGIEnvironment, value: str | None, access: Access, cached: AccessToken | NotCached
+    ) -> AccessToken:
+        """Return the live token of an Authorization value, or raise a refusal.
 
-    def _verified(self, value: str, access: Access) -> AccessToken:
-        """The live token of an Authorization value that is not cached."""
-        match = _BEARER.fullmatch(value) if len(value) <= MAX_VALUE else None
+        :param cached: what the cache has for the value: nothing, or a token that has expired.
+        """
+        header = self.server.header
+        if value is None:
+            raise self._refusal(MissingToken, access, f"no {header} header")
+        match = _BEARER.match(value)
         if match is None:
-            if _BEARER_SCHEME.match(value):
-                raise self._refusal(InvalidToken, access, "malformed Authorization header")
-            raise self._refusal(MissingToken, access, "another Authorization scheme")
-        token = self.tokens.find("Bearer " + match[1], match[1])
-        if token is None or token.expires_at <= self.clock():
-            raise self._refusal(InvalidToken, access, "unknown, expired or revoked token")
-        return token
+            raise self._refusal(MissingToken, access, f"another {header} scheme")
+        text = match[1]
+        if text is None or len(value) > MAX_VALUE:
+            raise self._refusal(InvalidToken, access, f"malformed {header} header")
+        try:
+            plain = "Bearer " + text
+            digest = cached.digest if value == plain and isinstance(cached, NotCached) else b""
+            token = self.tokens.find(plain, text, digest)
+            if token.expires_at > self.clock():
+                return token
+            reason, client_id, token_id = EXPIRED, token.client_id, token.token_id
+        except TokenRefused as refused:
+            reason, client_id, token_id = refused.reason, refused.client_id, refused.token_id
+        raise self._refusal(InvalidToken, access, reason, client_id, token_id)
 
-    def _check_scope(self, token: AccessToken, access: Access) -> None:
-        enough = not token.scopes.isdisjoint(access.scopes) if access.any_of else token.scopes >= access.scopes
-        if access is NO_METHOD or not enough:
-            raise self._refusal(InsufficientScope, access, "the token's scope is not enough", token.client_id)
-
-    def _adapt(self, environ: WSGIEnvironment, token: AccessToken) -> None:
-        if self.remote_user:
-            environ["REMOTE_USER"] = token.client_id
-            environ["AUTH_TYPE"] = "Bearer"
-        if self.strip_authorization:
-            del environ["HTTP_AUTHORIZATION"]
+    def _check_some_scope(self, token: AccessToken, access: Access) -> None:
+        """Refuse a token without all scopes of ``access``, unless one of them is enough."""
+        if access is NO_METHOD:
+            raise self._refusal(NoRule, access, "no rule for the method", token.client_id, token.token_id)
+        if not access.any_of or token.scopes.isdisjoint(access.scopes):
+            reason = "the token's scope is not enough"
+            raise self._refusal(InsufficientScope, access, reason, token.client_id, token.token_id)
 
     def _forget(self, environ: WSGIEnvironment) -> None:
-        """Remove the keys that only an accepted token may set; a server or middleware outside may have set them."""
+        """Remove the keys that only an accepted token may set; a server or middleware outside may have set them.
+
+        A view that refuses the request finds how in the environ, because there is no token that carries it.
+        """
         for key in _IDENTITY_KEYS_AND_USER if self.remote_user else _IDENTITY_KEYS:
             environ.pop(key, None)
+        environ[SERVER] = self.server
 
-    def _refusal(self, kind: type[BearerError], access: Access, reason: str, client_id: str = "") -> BearerError:
+    def _refusal(
+        self, kind: type[BearerError], access: Access, reason: str, client_id: str = "", token_id: str = ""
+    ) -> BearerError:
         answer = self._answers.get((kind, access.scope))
         if answer is None:
-            answer = self._answers[kind, access.scope] = kind.prepare(self.challenge, access.scope)
-        return kind(reason, answer, client_id)
+            answer = kind.prepare(self.server.challenge, access.scope, self.server.header)
+            self._answers[kind, access.scope] = answer
+        needed = "any of " + access.scope if access.any_of else access.scope
+        return kind(reason, answer, client_id, token_id, needed)
 
 
-def _is_preflight(environ: WSGIEnvironment) -> bool:
-    headers = "HTTP_ORIGIN" in environ and "HTTP_ACCESS_CONTROL_REQUEST_METHOD" in environ
-    return headers and environ["REQUEST_METHOD"] == "OPTIONS"
+def in_one_process(check: Callable[[WSGIEnvironment, Access], None]) -> Callable[[WSGIEnvironment, Access], None]:
+    """Return the check in front of ``memory://``, of which each of several worker processes has one of its own."""
+
+    def check_process(environ: WSGIEnvironment, access: Access) -> None:
+        if environ.get("wsgi.multiprocess"):
+            raise several_processes()
+        check(environ, access)
+
+    return check_process
+
+
+def several_processes() -> StoreUnavailable:
+    return StoreUnavailable("memory:// cannot serve several processes: use sqlite:///file")
+
+
+def adapting(header: str, *, remote_user: bool, strip_authorization: bool) -> tuple[Check, ...]:
+    """Return what changes the environ of an accepted request, as the last of its checks: a refused one keeps its own.
+
+    :param header: the name of the header with the token.
+    :param remote_user: set ``REMOTE_USER`` and ``AUTH_TYPE``.
+    :param strip_authorization: remove the header.
+    """
+    key = environ_key(header)
+
+    def adapt(environ: WSGIEnvironment, token: AccessToken) -> None:
+        if remote_user:
+            environ["REMOTE_USER"] = token.client_id
+            environ["AUTH_TYPE"] = "Bearer"
+        if strip_authorization:
+            del environ[key]
+
+    return (adapt,) if remote_user or strip_authorization else ()
 
 
 class ChallengingApp:
     """For ``delay_auth_decision``: wraps the app and adds ``WWW-Authenticate`` to a 401 without one (RFC 9110 §15.5.2).
 
-    :param challenge: the beginning of every challenge of this server.
+    :param server: the middleware whose challenge it adds.
     """
 
-    def __init__(self, app: WSGIApplication, challenge: str) -> None:
+    def __init__(self, app: WSGIApplication, server: Server) -> None:
         self._app = app
-        self._missing = challenge
-        self._invalid = f'{challenge}, error="{InvalidToken.error}"'
+        self._missing = server.challenge
+        self._invalid = server.invalid
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         challenge = self._invalid if environ.get(ERROR) == InvalidToken.error else self._missing

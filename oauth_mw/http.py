@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from binascii import a2b_base64, a2b_qp, b2a_base64
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .errors import InvalidRequest, PayloadTooLarge
@@ -24,64 +25,85 @@ SINGLE = frozenset(
     "grant_type scope state client_id client_secret client_assertion client_assertion_type"
     " token token_type_hint".split()
 )
-# RFC 8707 §2: this one may be. A Form joins its values by NUL, which no value contains: see values_of().
-RESOURCE = "resource"
+# RFC 8707 §2: these may be. A Form joins their values by NUL, which no value contains: see values_of().
+RESOURCE, AUDIENCE = "resource", "audience"
+REQUESTED_METHOD = "HTTP_ACCESS_CONTROL_REQUEST_METHOD"
 
 _CONTENT_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-_CHARSET = re.compile(r'charset="?(utf-?8|us-ascii)"?', re.IGNORECASE)
+_UTF8 = re.compile(r'charset="?utf-?8"?', re.IGNORECASE)
+_NOT_ASCII = re.compile(rb"[\x80-\xff]|%[89A-Fa-f]")
 
 Form = dict[str, str]
 
 
-def read_form(request: Request, *, may_be_empty: bool = False) -> Form:
+def read_form(request: Request, *, every: bool = False, empty_of_any_type: bool = False) -> Form:
     """Read the form parameters of the body (RFC 6749 §3.2, Appendix B); those without a value count as omitted.
 
-    :param may_be_empty: an empty body needs no Content-Type.
+    An empty body needs no Content-Type. Another charset than UTF-8 may be named for a body that is ASCII, once decoded.
+
+    :param every: see :func:`parse_form`.
+    :param empty_of_any_type: accept an empty body whatever its Content-Type.
     :raises InvalidRequest: a wrong media type, a broken length or encoding, or a repeated parameter.
     :raises PayloadTooLarge: more than :data:`MAX_BODY` bytes.
     """
     environ = request.environ
+    body = _read_body(environ) if empty_of_any_type else None
+    if body == b"":
+        return {}
     media_type = environ.get("CONTENT_TYPE", "")
-    if not may_be_empty or media_type:
-        _check_media_type(media_type)
-    body = _read_body(environ)
+    is_utf8 = not media_type or _is_utf8(media_type)
+    if body is None:
+        body = _read_body(environ)
     if body and not media_type:
-        raise InvalidRequest("the request has no Content-Type")
-    return parse_form(body)
+        raise InvalidRequest(f"The Content-Type is missing: send {FORM}")
+    if not is_utf8 and _NOT_ASCII.search(body):
+        raise InvalidRequest("The charset in the Content-Type is not UTF-8: send the parameters in UTF-8")
+    return parse_form(body, every=every) if every else parse_form(body)
 
 
-def parse_form(body: bytes) -> Form:
+def parse_form(body: bytes, *, every: bool = False) -> Form:
     """Decode ``name=value&…`` strictly: ``%XX`` and ``+``, UTF-8, no NUL.
 
+    :param every: also keep parameters that OAuth does not know; all values of one that is repeated.
     :raises InvalidRequest: anything else, more than :data:`MAX_BODY` bytes, or a repeated OAuth parameter.
     """
     if len(body) > MAX_BODY:
-        raise InvalidRequest("the parameters are too long")
+        raise InvalidRequest(f"The parameters are too long: at most {MAX_BODY} bytes are accepted")
     pieces = [piece for piece in body.split(b"&") if piece]
     if len(pieces) > MAX_PARAMETERS:
-        raise InvalidRequest("too many parameters")
+        raise InvalidRequest(f"There are too many parameters: at most {MAX_PARAMETERS} are accepted")
     form: Form = {}
     seen: set[str] = set()
+    decode = form_decode if b"%" in body or b"+" in body else bytes.decode
     for piece in pieces:
         name, equals, value = piece.partition(b"=")
         if not equals:
-            raise InvalidRequest("a form parameter has no '='")
+            raise InvalidRequest("A parameter has no '=': send name=value pairs joined by &")
         try:
-            key, text = form_decode(name), form_decode(value)
+            key, text = decode(name), decode(value)
         except ValueError:
-            raise InvalidRequest("the form encoding is broken") from None
+            raise InvalidRequest("A parameter is not form-encoded UTF-8: write special characters as %XX") from None
         if "\0" in key or "\0" in text:
-            raise InvalidRequest("a form parameter holds NUL")
+            raise InvalidRequest("A parameter holds the character NUL")
         if key in SINGLE:
             if key in seen:
-                raise InvalidRequest("a parameter was sent twice")
+                raise InvalidRequest(f"The parameter {key} was sent more than once: send it once")
             seen.add(key)
             if text:
                 form[key] = text
-        elif key == RESOURCE and text:
+        elif (key in (RESOURCE, AUDIENCE) or every) and text:
             form[key] = f"{form[key]}\0{text}" if key in form else text
     return form
+
+
+def query_of(request: Request) -> bytes:
+    query: str = request.environ.get("QUERY_STRING", "")
+    return query.encode("latin-1", "replace")
+
+
+def is_in_query(request: Request, name: str) -> bool:
+    return any(piece.startswith(f"{name}=".encode()) for piece in query_of(request).split(b"&"))
 
 
 def values_of(text: str) -> tuple[str, ...]:
@@ -101,6 +123,11 @@ def form_decode(raw: bytes) -> str:
     return raw.decode("utf-8")
 
 
+def is_preflight(environ: Mapping[str, object]) -> bool:
+    """True for a CORS preflight (https://fetch.spec.whatwg.org/#cors-preflight-request)."""
+    return environ["REQUEST_METHOD"] == "OPTIONS" and "HTTP_ORIGIN" in environ and REQUESTED_METHOD in environ
+
+
 def basic_credentials(value: str) -> bytes | None:
     """Decode strictly what follows ``Basic`` in an Authorization header; ``None`` if it is malformed (RFC 7617 §2)."""
     try:
@@ -113,37 +140,34 @@ def basic_credentials(value: str) -> bytes | None:
     return decoded
 
 
-def _check_media_type(value: str) -> None:
+def _is_utf8(value: str) -> bool:
+    """Whether a Content-Type names no other charset. ``InvalidRequest`` is raised if it is not that of a form."""
     if value == FORM:
-        return
-    if len(value) > MAX_MEDIA_TYPE:
-        raise InvalidRequest("the Content-Type is too long")
+        return True
     media_type, *parameters = value.split(";")
-    if media_type.strip(" \t").lower() != FORM:
-        raise InvalidRequest("the Content-Type is not " + FORM)
-    for parameter in parameters:
-        text = parameter.strip(" \t")
-        if text.lower().startswith("charset") and not _CHARSET.fullmatch(text):
-            raise InvalidRequest("the charset of the form is not UTF-8")
+    if len(value) > MAX_MEDIA_TYPE or media_type.strip(" \t").lower() != FORM:
+        raise InvalidRequest(f"The Content-Type is wrong: send {FORM}")
+    charsets = [text for each in parameters if (text := each.strip(" \t")).lower().startswith("charset")]
+    return all(map(_UTF8.fullmatch, charsets))
 
 
 def _read_body(environ: dict[str, object]) -> bytes:
     length = environ.get("CONTENT_LENGTH") or ""
     chunked = bool(environ.get("HTTP_TRANSFER_ENCODING"))
     if length and chunked:
-        raise InvalidRequest("both Content-Length and Transfer-Encoding")
+        raise InvalidRequest("Both Content-Length and Transfer-Encoding were sent: send one of them")
     encoding = environ.get("HTTP_CONTENT_ENCODING")
     if encoding and str(encoding).lower() != "identity":
-        raise InvalidRequest("the body has a Content-Encoding")
+        raise InvalidRequest("The body has a Content-Encoding: send it without")
     if not length:
         # PEP 3333 forbids reading without a length, unless the server says that the input is terminated.
         if environ.get("wsgi.input_terminated"):
             return _read(environ, MAX_BODY + 1, exact=False)
         if chunked:
-            raise InvalidRequest("the body is chunked, but the server does not set wsgi.input_terminated")
+            raise InvalidRequest("The body is chunked, which this server does not support: send a Content-Length")
         return b""
     if not isinstance(length, str) or not _CONTENT_LENGTH.fullmatch(length):
-        raise InvalidRequest("the Content-Length is not a number")
+        raise InvalidRequest("The Content-Length is not a number")
     if int(length) > MAX_BODY:
         raise PayloadTooLarge("the announced body is too large")
     return _read(environ, int(length), exact=True)
@@ -156,13 +180,13 @@ def _read(environ: dict[str, object], size: int, *, exact: bool) -> bytes:
         try:
             piece = read(size)
         except Exception:  # each server has its own errors for a cut or broken body
-            raise InvalidRequest("the body could not be read") from None
+            raise InvalidRequest("The body could not be read") from None
         if not piece:
             break
         pieces.append(piece)
         size -= len(piece)
     if exact and size:
-        raise InvalidRequest("the body is shorter than announced")
+        raise InvalidRequest("The body is shorter than its Content-Length")
     if not exact and not size:
         raise PayloadTooLarge("the body is too large")
     return b"".join(pieces)

@@ -1,15 +1,23 @@
-"""The facade: it routes each request and renders refusals. The parts below make all decisions."""
+"""The facade: it routes each request. The parts below make all decisions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Unpack
+from collections.abc import Iterable, Mapping
+from typing import Any, Self, Unpack
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from .assembly import build
-from .config import Options
-from .errors import OAuthError
+from .apps import check_not_within
+from .assembly import Parts, build
+from .errors import Faults, OAuthError
+from .events import DENIED
+from .options import Options
 from .protocols import Store
+from .rules import OWN, Access
+from .startup import check_options
+from .variables import by_prefix, describing, options_of
+
+DECISIONS = 4096
+DECISION_LENGTH = 512  # of a method and path
 
 
 class OAuthMiddleware:
@@ -21,27 +29,63 @@ class OAuthMiddleware:
 
     :param app: the app to protect.
     :param store: a store URL (``sqlite:///file``, ``memory://``), or a store from :func:`oauth_mw.open_store`.
-    :param options: the options of the README's table, as Python values or as the strings of an ini.
-    :raises ConfigError: an option is unknown or cannot work; the error names it.
+    :param options: the options of ``examples/options/README.md``, as Python values or as the strings of an ini.
+    :ivar settings: the options, converted.
+    :raises ConfigError: an option is unknown or cannot work; the error names it. Or the app is an ASGI app, a factory,
+        or wrapped already. The first request raises it if the app calls its own middleware.
     """
 
     def __init__(self, app: WSGIApplication, *, store: str | Store, **options: Unpack[Options]) -> None:
-        parts = build(app, {"store": store, **options})
-        self._endpoints = parts.endpoints
-        self._guard = parts.guard
+        self.wrapped = app
+        self.use(build(app, {"store": store, **options}))
+
+    @classmethod
+    def from_config(cls, app: WSGIApplication, mapping: Mapping[str, object], prefix: str = "OAUTH_MW_") -> Self:
+        """Put the middleware in front of ``app``, with the options that a mapping has by their names in capitals.
+
+        ``OAUTH_MW_STORE`` is ``store``. Values are those of the class, as Python values or as the strings of an ini.
+        A relative file is relative to the working directory. Names that Kubernetes makes of services are ignored
+        (``OAUTH_MW_SERVICE_HOST``, ``OAUTH_MW_PORT_80_TCP``), and so are names without the prefix.
+
+        :param mapping: such as Flask's ``app.config`` or ``os.environ``.
+        :param prefix: what the names begin with.
+        :raises ConfigError: an option is unknown, empty or cannot work; the error names it and its name in the mapping.
+        """
+        faults = Faults()
+        with describing(by_prefix(prefix)):
+            options: dict[str, Any] = options_of(mapping, prefix, faults)
+            check_options(options, faults, app)
+            return cls(app, **options)
+
+    def use(self, parts: Parts) -> None:
+        """Serve all later requests by ``parts``. Only :mod:`oauth_mw.testing` calls this again after the start."""
+        self.parts = parts
+        self._check = parts.check
         self._app = parts.app
-        self._refused = parts.refused
+        self._decided: dict[tuple[str, str], Access] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        endpoint = self._endpoints.get(environ.get("PATH_INFO") or "/")
+        target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        access = self._decided.get(target) or self._decide(*target)
+        if access is OWN:
+            environ.pop(DENIED, None)
+            return self.parts.endpoints[target[1] or "/"](environ, start_response)
         try:
-            if endpoint is not None:
-                return endpoint(environ, start_response)
-            self._guard(environ)
+            self._check(environ, access)
         except OAuthError as error:
-            self._refused(error)
-            return error.response()(environ, start_response)
+            return self.parts.refuse(error, environ, start_response)
         return self._app(environ, start_response)
 
+    def _decide(self, method: str, path: str) -> Access:
+        """Decide what a request needs, and cache that. The cache is bounded, because clients can invent paths."""
+        if not self._decided:  # the first request
+            check_not_within(self.wrapped, self)
+        access = OWN if (path or "/") in self.parts.endpoints else self.parts.decide(method, path)
+        if len(method) + len(path) <= DECISION_LENGTH:
+            if len(self._decided) >= DECISIONS:
+                self._decided = {}
+            self._decided[method, path] = access
+        return access
+
     def __repr__(self) -> str:
-        return f"<OAuthMiddleware for {self._app!r}>"
+        return f"<OAuthMiddleware for {self.wrapped!r}>"

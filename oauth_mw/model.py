@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, make_dataclass
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, NamedTuple
+from wsgiref.types import WSGIEnvironment
 
-from .errors import DEFAULT_REALM
+from .server import NO_SERVER, Server
 
 Value = str | int | float | bool
 Clock = Callable[[], float]
@@ -18,34 +20,51 @@ CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
 TOKEN_FORMATS = ("opaque", "jwt")
 
+# What happens beyond a quota of tokens: the client is refused, or only reported.
+REPORT = "report"
+QUOTA_MODES = ("enforce", REPORT)
+
 SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 §3.3
 MAX_SCOPES = 200  # of a client
 
 EMPTY: Mapping[str, Any] = MappingProxyType({})
-BEARER_CHALLENGE = f'Bearer realm="{DEFAULT_REALM}"'
 
-# Expiry stands in four bytes of a token's storage key.
+# A token's storage key has its expiry in four bytes.
 LAST_SECOND = 2**32 - 1
 MAX_LIFETIME = 10 * 366 * 24 * 3600
 
 # Beyond all times and positions: a position in microseconds reaches it in the year 148,000.
 MAX_NUMBER = 2**62
 
-# Seconds for which an event stays in the log after the token's expiry: a day for clocks that differ, and the leeway. A
-# token can be revoked for that long, because a machine whose clock is behind still accepts it.
+# Seconds for which an event is kept in the log after the token's expiry: a day for clocks that differ, and the leeway.
+# A token can be revoked for that long, because a machine whose clock is behind still accepts it.
 LOG_KEEP_SECONDS = 24 * 3600 + 60
-# Once a client has more live log-only revocations than this, all of its tokens are revoked.
-MAX_LOG_ONLY_PER_CLIENT = 10_000
-# If only this machine's clock says that a log-only event has expired, it stays for so many seconds more, and as many as
-# its token had left. A clock that is ahead for less than that makes no revoked token valid again.
+# If only this machine's clock says that a log-only event has expired, it is kept for as many seconds more, and as many
+# as its token had left. A clock that is ahead for less than that makes no revoked token valid again.
 KEEP_AGAIN_SECONDS = 3600
+# Seconds for which a counter is kept after its window: a worker whose clock is behind still counts in it.
+COUNTER_KEEP_SECONDS = 3600
 CLIENTS_PER_PAGE = 200
-# A follower that has missed more events than this forgets all that it knows instead.
-MAX_EVENTS_PER_READ = 20_000
+TOKENS_PER_PAGE = 500
+
+# The key of an event that revokes nothing, and has followers drop what they have cached of its client's tokens. No key
+# of a token is that short. Versions that do not know it find no token with this key, and none revoked.
+EVICTION = b"-"
 
 
-def _none() -> Mapping[str, Value]:
-    return EMPTY
+class Sizes(NamedTuple):
+    """How much a store reads at once, and keeps.
+
+    :ivar events_per_read: a follower that has missed more events drops all that it has cached instead.
+    :ivar denylist_page: entries of the denylist in a page, more or less.
+    :ivar log_only_per_client: once a client has more live log-only revocations, all of its tokens are revoked.
+    :ivar counted: tokens that are counted by one statement.
+    """
+
+    events_per_read: int = 20_000
+    denylist_page: int = 2000
+    log_only_per_client: int = 10_000
+    counted: int = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +82,69 @@ class AccessToken:
     issued_at: int
     expires_at: int
     audience: tuple[str, ...] = ()
-    attributes: Mapping[str, Value] = field(default_factory=_none)
+    attributes: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     confirmation: Mapping[str, str] | None = None
     public_attributes: frozenset[str] = field(default=frozenset(), repr=False)
-    challenge: str = field(default=BEARER_CHALLENGE, repr=False, compare=False)
+    server: Server = field(default=NO_SERVER, repr=False, compare=False)
     position: int = field(default=0, repr=False, compare=False)
+    checks: tuple[Check, ...] = field(default=(), repr=False, compare=False)
 
     def has_scope(self, *scopes: str) -> bool:
         """Return true if the token has all of ``scopes``."""
         return self.scopes.issuperset(scopes)
+
+
+# A further condition on an accepted token and its request: it raises a refusal, or returns.
+Check = Callable[[WSGIEnvironment, AccessToken], None]
+
+_values = attrgetter(*AccessToken.__slots__)
+_Draft: Any = make_dataclass("_Draft", AccessToken.__slots__, slots=True)
+
+
+def new_token(*values: object) -> AccessToken:
+    """Make an :class:`AccessToken` of the values of all its fields, in their order.
+
+    A frozen dataclass sets each field by a call, which takes four times as long as to set those of another object with
+    the same slots, and then exchange its class.
+    """
+    token = _Draft(*values)
+    token.__class__ = AccessToken
+    return token  # type: ignore[no-any-return]
+
+
+def with_terms(token: AccessToken, checks: tuple[Check, ...], not_after: int | None) -> AccessToken:
+    """Return the same token with other checks, and expired from the Unix second ``not_after`` on."""
+    *values, _ = _values(token)
+    if not_after is not None:
+        values[_EXPIRES_AT] = min(token.expires_at, not_after)
+    return new_token(*values, checks)
+
+
+_EXPIRES_AT = AccessToken.__slots__.index("expires_at")
+
+
+class Issued(NamedTuple):
+    """A token that was just issued: the only object with its ``text``. The rest is as in :class:`AccessToken`."""
+
+    text: str
+    token_id: str
+    expires_at: int
+    audience: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Issued(token_id={self.token_id!r}, expires_at={self.expires_at!r}, audience={self.audience!r})"
+
+
+class Verifiers(NamedTuple):
+    """What decides about a client, in a size that is the same for all ids.
+
+    ``secrets`` are what a presented secret is compared with, see :mod:`oauth_mw.credentials`. ``record`` is the SHA-256
+    of the client's record: while it and ``revoked_before`` are the same, so is the client.
+    """
+
+    secrets: bytes
+    record: bytes
+    revoked_before: int
 
 
 class ClientSecret(NamedTuple):
@@ -100,8 +173,14 @@ class Client:
     ``scopes`` are those that it may request, and ``default_scope`` those of a token for which it requests none.
     ``lifetime`` is that of its tokens, in seconds. ``audiences`` are the resources (RFC 8707) that it may request, or
     the identifiers of a resource server; if empty, those of this server. ``default_audience`` is the audience of a
-    token for which it requests none. ``token_format`` is one of :data:`TOKEN_FORMATS`. Where it has ``None``, options
-    decide.
+    token for which it requests none. ``token_format`` is one of :data:`TOKEN_FORMATS`. ``None`` stands for the option.
+    ``allowed_addresses`` are the networks (CIDR) from which it and its tokens are accepted; if empty, all.
+    ``allowed_requests`` are what its tokens may be used for, as "GET,POST /weather/*"; if empty, everything.
+    ``rate_limit`` is how many requests it may send with its tokens, as "100/minute". ``not_after`` is the Unix second
+    from which it and its tokens are refused. ``tokens_per_hour`` and ``tokens_per_day`` are how many tokens it is
+    issued at most, and ``quota_mode`` is one of :data:`QUOTA_MODES`; ``None`` is the first.
+    ``revoked_secrets`` are the ids of secrets that were revoked or made room for others, the latest at the end: a file
+    of clients brings none of them back.
     ``revoked_before`` is the log position of the last event that revoked all of its tokens, read together with the
     record; 0 if there was none.
     """
@@ -114,14 +193,22 @@ class Client:
     token_format: str | None = None
     audiences: tuple[str, ...] = ()
     default_audience: tuple[str, ...] | None = None
-    attributes: Mapping[str, Value] = field(default_factory=_none)
+    attributes: Mapping[str, Value] = field(default_factory=lambda: EMPTY)
     public_attributes: frozenset[str] = frozenset()
     resource_server: bool = False
     enabled: bool = True
     created_at: int = 0
     secrets: tuple[ClientSecret, ...] = ()
+    allowed_addresses: tuple[str, ...] = ()
+    allowed_requests: tuple[str, ...] = ()
+    rate_limit: str | None = None
+    not_after: int | None = None
+    tokens_per_hour: int | None = None
+    tokens_per_day: int | None = None
+    quota_mode: str | None = None
+    revoked_secrets: tuple[str, ...] = ()
     revoked_before: int = 0
-    other: Mapping[str, Any] = field(default_factory=_none, repr=False)
+    other: Mapping[str, Any] = field(default_factory=lambda: EMPTY, repr=False)
 
 
 class TokenRecord(NamedTuple):
@@ -142,11 +229,37 @@ class TokenRecord(NamedTuple):
     other: Mapping[str, Any] = EMPTY
 
 
+class Count(NamedTuple):
+    """One more in a counter, unless it is at its ``limit`` (``None``: it has none).
+
+    ``key``, of at most 32 bytes, names what is counted and the window; ``until`` is the Unix second at which the window
+    ends. A counter that is not there is 0.
+    """
+
+    key: bytes
+    limit: int | None
+    until: int
+
+
+class Counted(NamedTuple):
+    """What came of several counts.
+
+    :ivar values: the counters afterwards, in the order of the counts.
+    :ivar full: the places of those that were at their limits already: then nothing was counted.
+    """
+
+    values: tuple[int, ...]
+    full: tuple[int, ...] = ()
+
+
+NOTHING_COUNTED = Counted(())
+
+
 class Revocation(NamedTuple):
     """One event of the revocation log: one token (``key``) is revoked, or all of a client's that were issued before.
 
-    It names no client when all that followers know may be wrong. ``log_only`` is true when nothing but the log says
-    that this token is revoked.
+    With the key :data:`EVICTION` it revokes none: what the client's tokens may do has changed. It names no client if
+    followers must drop all that they have cached. ``log_only`` is true if only the log says that this token is revoked.
     """
 
     position: int
@@ -156,10 +269,10 @@ class Revocation(NamedTuple):
 
 
 class LogPage(NamedTuple):
-    """What a follower learns from one read of the log.
+    """One read of the log by a follower.
 
     ``store_id`` and ``position`` are the store's id and the last position now. ``complete`` is false if events between
-    its last read and ``events`` may be missing, so that the follower must forget all that it knows.
+    its last read and ``events`` may be missing, so that the follower must drop all that it has cached.
     """
 
     store_id: str
@@ -167,15 +280,16 @@ class LogPage(NamedTuple):
     events: Sequence[Revocation]
     complete: bool
 
-    def since(self, store_id: str, after: int, swept_until: int) -> LogPage:
-        """Reduce a page with the events from ``after`` on to what a follower needs that has read up to there.
+    def since(self, store_id: str, after: int, swept_until: int, *, at_most: int) -> LogPage:
+        """Reduce a page of the events from ``after`` on to those that a follower needs which has read up to there.
 
-        :param store_id: the id that it knows the store by.
+        :param store_id: the store's id when the follower read it last.
         :param swept_until: the highest position that was swept out of the log.
+        :param at_most: with more events, none is returned.
         """
         # A restored backup may have moved on past the follower. Then the last event that it has read is missing.
         known = after == swept_until or (after > swept_until and self.events and self.events[0].position == after)
-        if not store_id or store_id != self.store_id or not known or len(self.events) > MAX_EVENTS_PER_READ:
+        if not store_id or store_id != self.store_id or not known or len(self.events) > at_most:
             return LogPage(self.store_id, self.position, [], False)
         return self._replace(events=[event for event in self.events if event.position > after])
 
@@ -212,7 +326,7 @@ class KeySet:
     """All signing keys of a store, in the order in which they sign."""
 
     keys: tuple[KeyRecord, ...] = ()
-    other: Mapping[str, Any] = field(default_factory=_none, repr=False)
+    other: Mapping[str, Any] = field(default_factory=lambda: EMPTY, repr=False)
 
     @classmethod
     def of(cls, records: Iterable[KeyRecord], other: Mapping[str, Any] = EMPTY) -> KeySet:
@@ -260,7 +374,7 @@ class CopyState(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """What is in a store. ``size`` is in bytes, ``None`` where the engine does not tell it."""
+    """What is in a store. ``size`` is in bytes, ``None`` if the engine does not report it."""
 
     engine: str
     engine_version: str

@@ -34,6 +34,10 @@ class PerProcess(Generic[T]):
                     self._values.pop(other, None)
             return self._values.setdefault(process, self._make())
 
+    def find(self) -> T | None:
+        """Return the value, if this process has made one."""
+        return self._values.get((os.getpid(), _forks))
+
 
 def _count() -> None:
     global _forks

@@ -17,15 +17,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from .model import Client, DenylistPage, KeySet, LogPage, LogRecord, LogState, StoredClient, StoreStats, TokenRecord
+from .model import (
+    Client,
+    Count,
+    Counted,
+    DenylistPage,
+    KeySet,
+    LogPage,
+    LogRecord,
+    LogState,
+    Sizes,
+    StoredClient,
+    StoreStats,
+    TokenRecord,
+    Verifiers,
+)
 
 
 class ClientReader(Protocol):
-    def find_verifiers(self, client_id: str) -> bytes:
-        """Return the verifiers of a client's secrets (see :mod:`oauth_mw.credentials`), without its record.
+    def find_verifiers(self, client_id: str) -> Verifiers:
+        """Return the verifiers of a client's secrets, without its record; all as of one moment.
 
         For an unknown client they are blank. How long the call takes reveals next to nothing about the client.
         """
@@ -42,7 +56,12 @@ class ClientStore(ClientReader, Protocol):
         """Add a client; false if its id exists or ever existed."""
 
     def update_client(
-        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+        self,
+        client_id: str,
+        change: Callable[[Client], Client | None],
+        *,
+        revoke_tokens: bool = False,
+        evict_tokens: bool = False,
     ) -> Client | None:
         """Read, change and write a client in one atomic step: what ``change`` sees is what it replaces.
 
@@ -51,6 +70,8 @@ class ClientStore(ClientReader, Protocol):
             passes through once the state that it is based on is known to survive.
         :param revoke_tokens: in the same step, append an event to the log that revokes all tokens issued so far, and
             store its position as the client's ``revoked_before``.
+        :param evict_tokens: in the same step, append an event to the log that revokes nothing, but has all followers
+            drop what they have cached of the client's tokens. Not needed with ``revoke_tokens``, which does so too.
         :return: the client as written; ``None`` if it is deleted, or if there is none.
         """
 
@@ -58,13 +79,47 @@ class ClientStore(ClientReader, Protocol):
 class TokenStore(Protocol):
     """Opaque tokens, by storage key: four bytes of expiry, then 28 of the text's SHA-256."""
 
-    def add_token(self, key: bytes, token: TokenRecord) -> None: ...
+    def add_token(self, key: bytes, token: TokenRecord, counts: Sequence[Count] = ()) -> Counted:
+        """Add a token and, in the same step, count it as :meth:`count` does; if a counter is full, do neither.
+
+        In a Redis Cluster the token is added afterwards, in a step of its own: a crash between the two costs one count.
+        """
+
+    def count(self, counts: Sequence[Count]) -> Counted:
+        """Count one more in each counter, in one atomic step; if one of them is at its limit, count nothing.
+
+        It is exact for all workers. A power failure may lose the last counts, as it may lose new tokens. Counters whose
+        windows have been over for :data:`~oauth_mw.model.COUNTER_KEEP_SECONDS` are removed automatically, a few at a
+        time.
+
+        :param counts: with different keys.
+        """
+
+    def note_uses(self, uses: Mapping[tuple[str, str], int]) -> None:
+        """Note when clients used their secrets; of each secret the latest Unix second is kept.
+
+        What is noted for an unknown client is dropped. The uses of a secret or client are removed with it. A power
+        failure may lose the last ones. If the call fails, some may be noted.
+
+        :param uses: by client id and secret id; an empty secret id stands for the client.
+        """
+
+    def last_uses(self, client_ids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        """Return what is known of these clients, as in :meth:`note_uses`."""
 
     def find_token(self, key: bytes) -> TokenRecord | None: ...
 
     @property
-    def rows_tell_revocation(self) -> bool:
-        """Whether ``find_token`` reports that a token was revoked. If not, only the log does."""
+    def rows_show_all(self) -> bool:
+        """Whether ``find_token`` reports every revocation of a token. If not, only the log does."""
+
+    def tokens_of(self, client_id: str, after: bytes = b"") -> Sequence[tuple[bytes, TokenRecord]]:
+        """Return a page of a client's tokens whose keys follow ``after``, in order of the keys.
+
+        It is empty if there are no more. Keys begin with the expiry, so expired tokens come first. ``revoked`` is set
+        whatever revoked a token. Tokens have no index of clients, so that issuing stays cheap: the call may read all
+        tokens of the store, in steps of which each takes no longer than one call. In Redis each page reads them all.
+        """
 
     def revoke_token(self, key: bytes, caller: str = "") -> bool:
         """Revoke a live token and log it, once; false if it is unknown or was revoked before.
@@ -76,7 +131,7 @@ class TokenStore(Protocol):
     def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
         """Append the revocation of a token that has no row, unless it is revoked already.
 
-        Callers use :func:`oauth_mw.tokens.revocation.revoke_log_only`, which bounds their number. The client may be
+        Callers use :func:`oauth_mw.tokens.revoking.revoke_log_only`, which bounds their number. The client may be
         unknown, after a backup was restored.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
@@ -85,9 +140,10 @@ class TokenStore(Protocol):
         """
 
     def remember_once(self, key: bytes, until: int) -> bool:
-        """Remember an id that may be used once; false if it is remembered already. Of concurrent calls, one gets true.
+        """Remember an id that may be used once; false if it is remembered already.
 
-        Expired ids are removed by themselves. A power failure may lose the last ids, as it may lose new tokens.
+        Exactly one of several concurrent calls returns true. Expired ids are removed automatically. A power failure may
+        lose the last ids, as it may lose new tokens.
 
         :param key: at most 32 bytes.
         :param until: the last Unix second for which it is remembered, by this machine's clock. The caller adds the
@@ -105,9 +161,9 @@ class KeyStore(Protocol):
     def read_keys(self) -> KeySet: ...
 
     def update_keys(self, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
-        """Do the same with the keys as :meth:`ClientStore.update_client` with a client.
+        """Read, change and write the keys as :meth:`ClientStore.update_client` does with a client.
 
-        :param revoke_all: in the same step, append an event to the log that makes every follower forget all it knows.
+        :param revoke_all: in the same step, append an event that makes every follower drop all that it has cached.
         :return: the keys as written.
         """
 
@@ -124,20 +180,23 @@ class Waiter(Protocol):
 class RevocationLog(Protocol):
     """One ordered log of all revocations.
 
-    If ``immediate`` is true, ``generation()`` is cheap and changes before a revocation is acknowledged, in every worker
-    that can reach the store. It may change more often; its values can only be compared. If ``immediate`` is false, it
-    never changes: the follower decides for how long it relies on what it has read, and :meth:`on_revocation` reports
-    the revocations of this process.
+    If ``generation_shows_all`` is true, ``generation()`` is cheap and changes before a revocation is acknowledged, in
+    every worker that can reach the store. It may change more often; its values can only be compared. If it is false,
+    ``generation()`` never changes: the follower decides for how long it relies on what it has read, and
+    :meth:`on_revocation` reports the revocations of this process.
     """
 
     @property
-    def immediate(self) -> bool: ...
+    def generation_shows_all(self) -> bool: ...
 
     @property
     def generation(self) -> Callable[[], object]: ...
 
     def verify(self) -> None:
         """Check that the files or connections behind ``generation`` are still the store's; called once a second."""
+
+    @property
+    def sizes(self) -> Sizes: ...
 
     def read_log(self, store_id: str, after: int) -> LogPage: ...
 
@@ -147,8 +206,13 @@ class RevocationLog(Protocol):
         :param after: the ``following`` of the page before; empty for the first page. The order is arbitrary.
         """
 
+    def count_events(self, at_most: int) -> int:
+        """Count the events in the log; ``at_most`` if there are more, so that a long log takes no longer."""
+
     def on_revocation(self, callback: Callable[[], None]) -> None:
-        """Call ``callback`` after each event appended by this object, before its call returns, unless ``immediate``."""
+        """Call ``callback`` after each event that this object appends, before its call returns. No call is needed if
+        ``generation_shows_all``.
+        """
 
     def waiter(self) -> Waiter | None: ...
 
@@ -183,7 +247,7 @@ class Copyable(Protocol):
         """Set the origin, or raise ``AdminError`` as :func:`oauth_mw.stores.copying.check_copy` does."""
 
     def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
-        """Write each as :func:`oauth_mw.stores.copying.client_of_copy` says; return those that were not so before."""
+        """Write each as :func:`oauth_mw.stores.copying.client_of_copy` says; return those that this has changed."""
 
     def put_events(self, origin: str, events: Sequence[LogRecord], position: int, swept_until: int) -> None:
         """Append the events after the last position here, and apply them; the log then ends at ``position``."""
@@ -206,6 +270,14 @@ class Store(ClientStore, TokenStore, KeyStore, RevocationLog, Protocol):
 
     @property
     def single_process(self) -> bool: ...
+
+    def open(self, *, create: bool) -> None:
+        """Check once that the store can be used, and leave nothing open for a fork to inherit.
+
+        :param create: create the store if it is missing, now or at the first call that reaches its place.
+        :raises ConfigError: the store is missing and ``create`` is false, or this code cannot use it.
+        :raises StoreUnavailable: the store does not answer for now.
+        """
 
     def stats(self, now: int) -> StoreStats:
         """Count what the store holds. By ``now``, in Unix seconds, tokens are expired."""

@@ -34,14 +34,14 @@ def is_resource(text: str) -> bool:
 
 
 def check_resources(texts: Iterable[str]) -> tuple[str, ...]:
-    """Return resource identifiers without duplicates, or raise ``AdminError`` if one is none, or they are too many."""
+    """Return resource identifiers without duplicates, or raise ``AdminError`` if one is malformed, or for too many."""
     found = tuple(dict.fromkeys(texts))
     for text in found:
         if SEVERAL.search(text):
-            raise AdminError(f"{text!r} looks like several audiences: give each by itself, without comma")
+            raise AdminError(f"{text!r} looks like several audiences: give each one separately, without a comma")
         if not is_resource(text):
             raise AdminError(
-                f"{text!r} is no audience: expected an absolute URI without fragment, such as "
+                f"{text!r} is not an audience: expected an absolute URI without fragment, such as "
                 f"https://api.example.com/v1, of at most {MAX_RESOURCE_LENGTH} characters (RFC 8707 §2)"
             )
     if len(found) > MAX_RESOURCES:

@@ -15,6 +15,7 @@ REQUIRED_SCOPES = "required_scopes"
 PUBLIC_PATHS = "public_paths"
 _GAP = re.compile(r"[ \t]+")  # not \s: a path may contain U+00A0, and a line break would join two rules
 _METHOD = re.compile(r"[A-Z][A-Z0-9_-]*")
+_NO_SCOPES = re.compile(rf"\A(?i:any|all) (?i:of):*( |\Z)|(\A| )(\*|{_METHOD.pattern}) /")
 _PLACEHOLDER = re.compile(r"\{[\w-]*\}")
 # "@@" names a view in Pyramid's traversal.
 _AMBIGUOUS = re.compile(r"//|/\.\.?(?:/|\Z)|/@@|[\\;\x00-\x1f\x7f]|%[0-9A-Fa-f]{2}")
@@ -52,6 +53,11 @@ class Pattern:
         end = "(?s:/.*)?" if self.tail else "/?" if wide else "/" * self.slash
         return re.compile(head + end)
 
+    def names_below(self, path: str) -> bool:
+        """True if a path that begins with ``path`` and a slash matches, as the pattern is written."""
+        alike = all(own in ("", other) for own, other in zip(self.segments, path[1:].split("/"), strict=False))
+        return alike and (self.tail or len(self.segments) + self.slash > path.count("/"))
+
     @property
     def blank(self) -> Pattern | None:
         """The path with an empty name, if the last segment is ``{name}``: Falcon takes ``/x/`` for ``/x/{name}``."""
@@ -68,12 +74,12 @@ BLANK = " (an empty {name})"
 class Access:
     """A decision, made once at start-up and shared by all requests.
 
-    ``kind`` is ``public`` (no check), ``ambiguous`` (400), ``no method`` (401 without a valid token, 403 with one), or
-    ``token``: a valid token with all of ``scopes``, or with one of them if ``any_of``. ``scope`` is their text for the
-    challenge. ``named`` is false where no rule names the path, so ``delay_auth_decision`` may leave it to the app.
+    ``kind`` is ``own`` (the middleware answers), ``public`` (no check), ``ambiguous`` (400), ``no method`` (401 without
+    a valid token, 403 with one), or ``token``: a valid token with all of ``scopes``, or one if ``any_of``; their text
+    is ``scope``. ``named`` is false where no rule names the path: ``delay_auth_decision`` leaves it to the app.
     """
 
-    kind: Literal["public", "ambiguous", "no method", "token"]
+    kind: Literal["own", "public", "ambiguous", "no method", "token"]
     scopes: frozenset[str] = frozenset()
     any_of: bool = False
     scope: str = ""
@@ -92,9 +98,10 @@ class Access:
         return self.scopes <= other.scopes if self.any_of else not self.scopes.isdisjoint(other.scopes)
 
 
+OWN = Access("own")
 PUBLIC = Access("public", named=False)
 AMBIGUOUS = Access("ambiguous")
-NO_METHOD = Access("no method")
+NO_METHOD = Access("no method", frozenset([""]))  # which no token has
 ANY_TOKEN = Access("token", named=False)
 
 
@@ -127,7 +134,7 @@ class Row(NamedTuple):
 def parse_pattern(text: str, option: str) -> Pattern:
     """Parse ``/x``, ``/x/``, ``/x/*``, ``/x/{name}`` or ``/*`` in Unicode, or raise ``ConfigError`` for ``option``."""
     try:
-        return _read_pattern(text)
+        return read_pattern(text)
     except ValueError as error:
         raise ConfigError(option, f"path {text!r}: {error}") from None
 
@@ -145,12 +152,12 @@ def parse_rule(value: object) -> Rule:
         if not isinstance(parts, tuple | list) or len(parts) != 3 or not all(isinstance(part, str) for part in parts):
             raise ValueError("expected METHODS PATH SCOPES in one string or as a tuple of three; SCOPES - is any token")
         methods, path, scopes = parts
-        return Rule(_read_methods(methods), _read_pattern(path), *_read_scopes(scopes))
+        return Rule(read_methods(methods), read_pattern(path), *_read_scopes(scopes))
     except ValueError as error:
         raise ConfigError(REQUIRED_SCOPES, f"rule {value!r}: {error}") from None
 
 
-def _read_methods(text: str) -> frozenset[str] | None:
+def read_methods(text: str) -> frozenset[str] | None:
     if text == "*":
         return None
     names = text.split(",")
@@ -167,15 +174,14 @@ def _read_scopes(text: str) -> tuple[tuple[str, ...], bool]:
         return (), False
     any_of = words[:2] == ["any", "of"]
     scopes = check_scopes(words[2 * any_of :])
-    # "Any of" or "all of:" would be read as two more scopes, which no token has.
-    spelled = " ".join(scopes[:2]).lower().rstrip(":") in ("any of", "all of")
-    if not scopes or "-" in scopes or spelled:
+    # "Any of" or "all of:" would be read as two more scopes, which no token has, and so would another rule.
+    if not scopes or "-" in scopes or _NO_SCOPES.search(" ".join(scopes)):
         raise ValueError("expected scopes (RFC 6749 §3.3), all needed, or 'any of' and scopes, or - for any token")
     return scopes, any_of
 
 
-def _read_pattern(text: str) -> Pattern:
-    wire = _wire(text) if isinstance(text, str) else ""
+def read_pattern(text: str) -> Pattern:
+    wire = as_path_info(text) if isinstance(text, str) else ""
     if not wire or is_ambiguous(wire) or text != text.strip():
         raise ValueError(
             "expected a path that begins with /, without space around it, and without what no request matches:"
@@ -188,7 +194,7 @@ def _read_pattern(text: str) -> Pattern:
     return Pattern(text, tuple(map(_read_segment, parts)), tail, slash)
 
 
-def _wire(path: str) -> str:
+def as_path_info(path: str) -> str:
     """``path`` as ``PATH_INFO`` shows it: each byte as one character (PEP 3333)."""
     return path.encode().decode("latin-1")
 
@@ -209,7 +215,7 @@ class Rules:
     """Decides what each request needs.
 
     :param own_paths: the paths that the middleware answers itself, by option.
-    :ivar ambiguous: the verdict on every ambiguous path.
+    :ivar ambiguous: the decision for every ambiguous path.
     :raises ConfigError: a rule or public path is exactly an own path, or can never match because of others.
     """
 
@@ -226,14 +232,13 @@ class Rules:
         self._entries = []
         for at, entry in enumerate(entries):
             earlier = entries[:at]
-            if entry.note and entry.access is not NO_METHOD:  # this counts beside other rules, too
+            if entry.note and entry.access is not NO_METHOD:  # its scopes are needed in addition to others
                 earlier = [one for one in earlier if one.note]
             with faults:
                 if not _is_dead(entry, _samples(entry, longest, unused), earlier):
                     self._entries.append(entry)
         faults.raise_all()
-        self._walkable = bool(rules) and ambiguous_paths == "pass"
-        self.ambiguous = AMBIGUOUS if rules and not self._walkable else Access("token")
+        self.ambiguous = AMBIGUOUS if rules and ambiguous_paths != "pass" else Access("token")
         methods = {"*"}.union(*(rule.methods or () for rule in rules))
         self._lookups = {method: _compile(self._entries, method) for method in methods}
         self._blanks = [one for one in entries if one.note]
@@ -250,39 +255,28 @@ class Rules:
         return access if method == folded or self._find(folded, path) == access else NO_METHOD
 
     def _find(self, method: str, path: str) -> Access:
-        access = _look_up(self._lookups, method, path)
+        access = _look_up(self._lookups, method, path).access
         if not self._blanks or path[-1] != "/" or access.kind != "token":
             return access
         # A rule for /items names /items/ too, which Falcon takes for /items/{name}.
-        return _both(access, _look_up(self._blank_lookups, method, path))
+        return _both(access, _look_up(self._blank_lookups, method, path).access)
+
+    def deciding(self, method: str, path: str) -> list[Row]:
+        """The rows by which :meth:`decide` decides, where the path is not ambiguous: one, or two if a name is empty."""
+        path = path or "/"
+        found = [_look_up(self._lookups, method, path)]
+        if self._blanks and path[-1] == "/" and found[0].access.kind == "token":
+            blank = _look_up(self._blank_lookups, method, path)
+            found += [blank] * bool(blank.note and blank is not found[0])
+        return [one.row for one in found]
 
     def table(self) -> list[Row]:
         """The effective rules in the order in which they are tried; the first row that matches a request decides.
 
-        A row for an empty ``{name}`` matches no path but its own. Its scopes are needed beside those of another rule,
-        unless that one is written with the slash at its end.
+        A row for an empty ``{name}`` matches only its own path. Its scopes are needed in addition to those of another
+        rule, unless that rule ends in a slash.
         """
-        return [Row(_show_methods(one.methods), one.pattern.text, one.access.needs + one.note) for one in self._entries]
-
-    def warnings(self, own_paths: Mapping[str, str]) -> list[str]:
-        """Sentences for ``oauth-mw check`` about rules that work, but perhaps not as intended."""
-        found = []
-        own = [(f"{name} {path}", _wire(path)) for name, path in own_paths.items()]
-        for entry in self._entries:
-            hidden = ", ".join(shown for shown, path in own if entry.regex.fullmatch(path))
-            if hidden and entry.option:
-                found.append(f"{entry.option}: {entry.text!r} never reaches {hidden}: own paths are answered first")
-            overlaps = (
-                one.regex.fullmatch(_wire(entry.pattern.text)) or entry.regex.fullmatch(_wire(one.pattern.text))
-                for one in self._blanks
-            )
-            if entry.access is PUBLIC and entry.pattern.slash and any(overlaps):
-                found.append(f"{PUBLIC_PATHS}: {entry.text!r} opens a rule's view if {{name}} may be empty (Falcon)")
-        if self._walkable:
-            found.append(
-                "ambiguous_paths: with 'pass' rules can be walked around, as by //x where the app reads it as /x"
-            )
-        return found
+        return [one.row for one in self._entries]
 
 
 class _Entry(NamedTuple):
@@ -299,6 +293,10 @@ class _Entry(NamedTuple):
     text: str = ""
     note: str = ""
 
+    @property
+    def row(self) -> Row:
+        return Row(_show_methods(self.methods), self.pattern.text, self.access.needs + self.note)
+
 
 def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Entry]:
     """Yield the entries in the order in which they are tried. Each method and path matches at least one."""
@@ -308,8 +306,7 @@ def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Ent
     for rule in named:
         yield _Entry(None, rule.pattern, rule.pattern.compile(wide=True), NO_METHOD, "", str(rule))
     yield from (_public_entry(pattern) for pattern in public if pattern.slash)
-    spelled = {rule.pattern.segments for rule in rules if rule.pattern.slash}
-    blanks = [(rule, blank) for rule in named if (blank := rule.pattern.blank) and blank.segments not in spelled]
+    blanks = with_empty_names(rules)
     for rule, blank in blanks:
         yield _Entry(rule.methods, blank, blank.compile(wide=False), rule.access, "", str(rule), BLANK)
     for rule, blank in blanks:
@@ -317,6 +314,12 @@ def _in_order(rules: Sequence[Rule], public: Sequence[Pattern]) -> Iterator[_Ent
     yield from (_public_entry(pattern) for pattern in public if not pattern.slash)
     yield from map(_rule_entry, rest)
     yield _Entry(None, REST, REST.compile(wide=True), NO_METHOD if rest else ANY_TOKEN)
+
+
+def with_empty_names(rules: Sequence[Rule]) -> list[tuple[Rule, Pattern]]:
+    """The rules that also name a path with an empty ``{name}``, and that path: no rule is written with its slash."""
+    spelled = {rule.pattern.segments for rule in rules if rule.pattern.slash}
+    return [(rule, blank) for rule in rules if (blank := rule.pattern.blank) and blank.segments not in spelled]
 
 
 def _rule_entry(rule: Rule) -> _Entry:
@@ -346,25 +349,23 @@ def _both(one: Access, other: Access) -> Access:
     return Access("token", one.scopes | other.scopes, scope=scope)
 
 
-def _look_up(lookups: Mapping[str, tuple[re.Pattern[str], tuple[Access, ...]]], method: str, path: str) -> Access:
-    regex, decisions = lookups.get(method) or lookups["*"]
+def _look_up(lookups: Mapping[str, tuple[re.Pattern[str], list[_Entry]]], method: str, path: str) -> _Entry:
+    regex, entries = lookups.get(method) or lookups["*"]
     match = regex.fullmatch(path)
-    return decisions[match.lastindex - 1 if match and match.lastindex else -1]
+    return entries[match.lastindex - 1 if match and match.lastindex else -1]
 
 
-def _compile(entries: Iterable[_Entry], method: str) -> tuple[re.Pattern[str], tuple[Access, ...]]:
-    """One expression for all entries of ``method`` ("*": any that no rule lists), and the decision of each group."""
+def _compile(entries: Iterable[_Entry], method: str) -> tuple[re.Pattern[str], list[_Entry]]:
+    """One expression for all entries of ``method`` ("*": any that no rule lists), and the entry of each group."""
     applicable = [one for one in entries if one.methods is None or method in one.methods]
     # Each group is empty and ends its branch: groups around the branches cost time quadratic in their number.
-    return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in applicable)), tuple(
-        one.access for one in applicable
-    )
+    return re.compile("|".join(f"{one.regex.pattern}\\Z()" for one in applicable)), applicable
 
 
 def _is_dead(entry: _Entry, samples: Sequence[str], earlier: Sequence[_Entry]) -> bool:
     """True if ``earlier`` entries match all of its paths; a ``ConfigError`` if it was meant to decide."""
     covering = []
-    # One public path within another is no mistake.
+    # One public path within another is not a mistake.
     others = [one for one in earlier if not (one.access is PUBLIC and entry.access is PUBLIC)]
     for method in sorted(entry.methods or {"*"}):
         found = _covering(samples, [one for one in others if one.methods is None or method in one.methods])
@@ -373,12 +374,12 @@ def _is_dead(entry: _Entry, samples: Sequence[str], earlier: Sequence[_Entry]) -
         covering += found
     if entry.option:
         names = ", ".join(dict.fromkeys(repr(one.text) for one in covering))
-        raise ConfigError(entry.option, f"{entry.text!r} can never match, all is taken before by {names}")
+        raise ConfigError(entry.option, f"{entry.text!r} can never match, because these match first: {names}")
     return True
 
 
 def _samples(entry: _Entry, longest: int, unused: str) -> list[str]:
-    """Return a few paths that stand for all that ``entry`` matches.
+    """Return a few paths that represent all that ``entry`` matches.
 
     An entry that matches the segment ``unused``, which equals no literal, does so by ``{name}`` or ``/*``, so it
     matches any segment there; and one that matches deeper than all patterns (``longest``) does so at any depth.

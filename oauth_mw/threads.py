@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import signal
+import sys
 from collections.abc import Callable
 from threading import Thread
 
@@ -26,6 +27,14 @@ def begin(work: Callable[..., object], *arguments: object, name: str) -> Thread:
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return thread
+
+
+def can_run() -> bool:
+    """False in a uWSGI without threads, where a thread only runs while a request is answered.
+
+    It would keep a lock of the store until the next request.
+    """
+    return bool(getattr(sys.modules.get("uwsgi"), "has_threads", True))
 
 
 def _are_greenlets() -> bool:

@@ -13,6 +13,28 @@ _URL = re.compile(
     rf"(?P<path>(?:/{_SEGMENT})*/?)"
 )
 
+_ORIGIN = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:]+\])(?::(?P<port>[1-9][0-9]{0,4}))?")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+
+def is_origin(text: str) -> bool:
+    """True for an origin as browsers serialize it (RFC 6454 §6.2), except ``null``."""
+    match = _ORIGIN.fullmatch(text)
+    return (
+        match is not None
+        and int(match["port"] or 0) < 65536
+        and match["port"] != _DEFAULT_PORTS.get(match["scheme"], "")
+    )
+
+
+def as_origin(url: str) -> str:
+    """The origin of a URL, or of an origin in another spelling; empty if it has none."""
+    match = _ORIGIN.fullmatch("/".join(url.lower().split("/")[:3]))
+    if match is None:
+        return ""
+    port = match["port"] or ""
+    return match[0].removesuffix(f":{port}") if port == _DEFAULT_PORTS.get(match["scheme"]) else match[0]
+
 
 def is_url(text: str) -> bool:
     """True for an issuer or resource that can have documents: https, or http on a loopback host, without a query."""
@@ -32,6 +54,15 @@ def is_url(text: str) -> bool:
 def server_metadata_path(issuer: str) -> str:
     """The path of an authorization server's metadata on its host (RFC 8414 §3.1)."""
     return "/.well-known/oauth-authorization-server" + _split(issuer)[1].removesuffix("/")
+
+
+def openid_metadata_path(issuer: str, public_url: str) -> str:
+    """The path at which we serve an issuer's document of OpenID Connect Discovery 1.0 §4.
+
+    Unlike the others it is below the issuer, so where that is our mount, it is also below our mount.
+    """
+    url, mount = issuer.removesuffix("/") + "/.well-known/openid-configuration", public_url.removesuffix("/")
+    return url.removeprefix(mount) if url.startswith(f"{mount}/") else _split(url)[1]
 
 
 def resource_metadata_path(resource: str) -> str:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import oauth_mw  # noqa: F401  # before WebTest, which imports WebOb with its warning
+import oauth_mw.webob  # noqa: F401  # before WebTest, which imports WebOb with its warning
 
 # isort: split
 
@@ -14,10 +14,12 @@ from hypothesis import settings
 from webtest import TestApp
 
 from helpers.builders import STORE_SUITE
-from helpers.store_urls import PostgresPlaces, RedisPlaces, places, why_not
+from helpers.store_urls import SHARED, PostgresPlaces, RedisPlaces, places, why_not
 from helpers.support import SECRET, HandClock, echo, issue, middleware
+from helpers.trail import at_once, handler, lines, trail  # noqa: F401  # fixtures
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import admin, open_store
+from oauth_mw.model import Sizes
 from oauth_mw.protocols import Store
 
 # What the tests start finds their helpers, too.
@@ -99,15 +101,6 @@ def redis_url(redis: RedisPlaces) -> Iterator[str]:
         yield url
 
 
-# The kinds that have places, and the fixtures of those.
-SHARED = {
-    "postgresql": "postgres",
-    "redis": "redis",
-    "redis+sentinel": "redis_sentinels",
-    "redis+cluster": "redis_cluster",
-}
-
-
 @pytest.fixture
 def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[str]:
     """Where nothing is yet. ``@pytest.mark.parametrize("store_kind", ["sqlite"])`` says of which kinds."""
@@ -119,8 +112,13 @@ def store_url(store_kind: str, request: pytest.FixtureRequest, tmp_path: Any) ->
 
 
 @pytest.fixture
-def store(store_url: str, clock: HandClock) -> Iterator[Store]:
-    opened = open_store(store_url, create=True, clock=clock)
+def sizes() -> Sizes:
+    return Sizes()
+
+
+@pytest.fixture
+def store(store_url: str, clock: HandClock, sizes: Sizes) -> Iterator[Store]:
+    opened = open_store(store_url, create=True, clock=clock, sizes=sizes)
     yield opened
     opened.close()
 

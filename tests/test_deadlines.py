@@ -1,4 +1,4 @@
-"""One time for all that a request asks of the store."""
+"""One deadline for all store calls of a request."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextvars import copy_context
 
 import pytest
 
-from oauth_mw.deadlines import RequestDeadline, deadline_in
+from oauth_mw.deadlines import RequestDeadline, deadline_in, uncounted
 
 LONG, SHORT = 1000.0, 100.0
 
@@ -21,17 +21,27 @@ def now(monkeypatch):
     return lambda seconds: times.append(times.pop() + seconds)
 
 
-def test_without_a_request_a_question_has_its_own_time(now):
+def test_without_a_request_a_call_has_its_own_time(now):
     assert deadline_in(LONG) == LONG
 
 
-def test_a_request_has_one_time_for_all_its_questions_from_the_first_one_on(now):
+def test_a_request_has_one_deadline_for_all_calls_from_the_first_one_on(now):
     with RequestDeadline(SHORT):
         now(30)
         first = deadline_in(LONG)
         now(30)
         assert (first, deadline_in(LONG)) == (30 + SHORT, 30 + SHORT)
-        assert deadline_in(1) == 61  # a question may have less time
+        assert deadline_in(1) == 61  # a call may have less time
+
+
+def test_time_that_is_not_counted_moves_the_deadline_and_has_none(now):
+    with RequestDeadline(SHORT):
+        deadline_in(LONG)
+        with uncounted():
+            now(200)
+            inside = deadline_in(LONG)
+
+        assert (inside, deadline_in(LONG)) == (200 + LONG, 200 + SHORT)
 
 
 def test_the_next_request_has_a_time_of_its_own(now):

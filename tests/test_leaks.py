@@ -61,12 +61,24 @@ def test_no_answer_and_no_log_holds_a_secret_or_a_token(gauntlet, caplog, capfd)
     told = b"\n".join(answer.body + repr(answer.headers).encode() for answer in answers)
     logged = "\n".join([caplog.text, *map(repr, (vars(record) for record in caplog.records))]).encode()
 
-    assert len(answers) > 50 and logged.count(b"TokenIssued") > 2 and logged.count(b"Refused") > 30
+    assert len(answers) > 50 and logged.count(b"issued a token to ") > 2 and logged.count(b"refused ") > 30
     assert found_in(told + logged, tokens) == []
     for mark in (b"Traceback", b".py", b"SELECT", b"sqlite", b"oauth.db", b"wrong secret", b"unknown client"):
         assert mark not in told
     assert {answer.environ["wsgi.errors"].getvalue() for answer in answers} == {""}
     assert tuple(capfd.readouterr()) == ("", "")
+
+
+@one_store
+def test_no_event_of_the_audit_trail_holds_a_secret_or_a_token(gauntlet, handler, lines):
+    given = []
+    tokens, _ = gauntlet(on_event=given.append, audit_accepted=True)
+    kept = "\n".join([*lines(), *map(repr, (vars(record) for record in handler.records)), *map(repr, given)])
+
+    names = {"client_refused", "token_refused", "request_refused", "token_revoked", "request_accepted"}
+    assert {each.event for each in given} == names and len(given) > 50
+    assert kept.count('"token_issued"') >= len(tokens) == 3
+    assert found_in(kept.encode(), tokens) == []
 
 
 @pytest.mark.parametrize("store_kind", ["sqlite"])
@@ -98,7 +110,8 @@ def test_no_object_shows_a_secret_or_a_token(wrap, store, client):  # L-02
 
     assert "tester" in shown
     assert not [form for each in (SECRET, token) for form in forms(each) if form.decode("latin-1") in shown]
-    assert repr(record.secrets[0].digest) not in shown and repr(record.secrets[0].salt) not in shown
+    hidden = record.secrets[0].digest, record.secrets[0].salt
+    assert not any(repr(each) in shown or each.hex() in shown for each in hidden)
 
 
 @one_store

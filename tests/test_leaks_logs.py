@@ -1,4 +1,4 @@
-"""No log tells a secret with every logger of every library at DEBUG: in the life of a store, its faults and outages."""
+"""No log shows a secret with every logger of every library at DEBUG: in the life of a store, its faults and outages."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import oauth_mw
-from helpers.builders import STORE_SUITE
+from helpers.builders import STORE_SUITE, multi_process
 from helpers.engines_base import free_port
 from helpers.life import GIVEN, PEM_PASSWORD, STORE_KEY, become_copy, live, spellings
 from helpers.postgres_raw import Raw
@@ -34,7 +34,6 @@ try:
 except TypeError:
     RUNNER = CliRunner()
 
-lasting = pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
 distant = pytest.mark.parametrize("store_kind", ["postgresql", "redis"])  # a password may stand in their URLs
 
 
@@ -107,7 +106,9 @@ def secret_url(store_url, store_kind):
     return store_url.replace(*USERS[store_kind], 1) if store_kind in USERS else store_url
 
 
-@pytest.mark.parametrize("store_kind", STORE_SUITE)
+@pytest.mark.parametrize(
+    "store_kind", [pytest.param(kind, marks=[pytest.mark.slow] * (kind != "sqlite")) for kind in STORE_SUITE]
+)
 def test_the_whole_life_of_a_store_is_logged_without_a_secret(heard, secret_url, store_kind):
     with closing(open_store(secret_url, create=True)) as store:
         secrets = [*(become_copy(store) if store.copyable() else ()), *live(store)]
@@ -153,8 +154,8 @@ def break_redis(url):
 BREAK = {"sqlite": break_sqlite, "postgresql": break_postgresql, "redis": break_redis}
 
 
-@lasting
-def test_faults_of_a_store_are_told_without_a_secret(heard, secret_url, store_kind):
+@multi_process
+def test_faults_of_a_store_are_reported_without_a_secret(heard, secret_url, store_kind):
     pem = keypair.make("ES256").pem()
     with closing(open_store(secret_url, create=True)) as store:
         _, secret = admin.add_client(store, "tester", client_id="tester")
@@ -179,7 +180,7 @@ def test_faults_of_a_store_are_told_without_a_secret(heard, secret_url, store_ki
 
 
 @distant
-def test_outages_are_told_without_a_secret(heard, secret_url, store_kind):
+def test_outages_are_reported_without_a_secret(heard, secret_url, store_kind):
     place, _, rest = secret_url.partition("@127.0.0.1:")
     port = int(rest.partition("/")[0])
     with Relay(port) as relay:
@@ -210,6 +211,7 @@ def test_no_command_says_a_secret_on_standard_error_or_in_a_log(heard, secret_ur
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OAUTH_MW_KEY_ENCRYPTION_SECRET", STORE_KEY)
     monkeypatch.setenv("OAUTH_MW_STORE", secret_url)
+    monkeypatch.setenv("OAUTH_MW_AUDIT_LOG", "audit.jsonl")
     pem = keypair.make("ES256").pem(PEM_PASSWORD)
     option = secret_url.replace("%", "%%")
     ini = f"[filter:oauth]\nuse = egg:oauth_mw\nissuer = https://a.example\nkey_encryption_secret = {STORE_KEY}\n"
@@ -246,6 +248,7 @@ def test_no_command_says_a_secret_on_standard_error_or_in_a_log(heard, secret_ur
     run("store copy sqlite:///other.db sqlite:///new.db", 2)
     run("store info")
 
+    heard.said.append((tmp_path / "audit.jsonl").read_text())
     secret = made.split('"client_secret": "')[1].partition('"')[0]
-    assert len(secret) > 20
+    assert len(secret) > 20 and heard.said[-1].count("\n") > 6
     assert heard.of(GIVEN, pem, PEM_PASSWORD, STORE_KEY, secret, (tmp_path / "out.pem").read_text()) == []

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 CC = "grant_type=client_credentials"
 # How many requests, and how many bytes they may leave behind: far less than one string for each.
-# Verdicts on paths are remembered, up to a number of them.
+# Decisions about paths are remembered, up to a number of them.
 FLOODS = {
     "tokens": (1500, 100_000, lambda n: make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer made-up-{n}")),
     "well-formed tokens": (1500, 100_000, lambda n: make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {n:048d}")),
@@ -54,7 +54,7 @@ def left_behind(count, make):
 
 
 @pytest.fixture(scope="module")
-def sizes():
+def left():
     """What each flood leaves behind in a process of their own: here, threads of other tests may follow a log."""
     code = f"from {__name__} import *; print([left_behind(count, make) for count, _, make in FLOODS.values()])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
@@ -62,10 +62,10 @@ def sizes():
 
 
 @pytest.mark.parametrize("name", FLOODS)
-def test_made_up_input_is_not_remembered_for_ever(sizes, name):  # L-04
+def test_made_up_input_is_not_remembered_for_ever(left, name):  # L-04
     _, limit, _ = FLOODS[name]
 
-    assert sizes[name] < limit
+    assert left[name] < limit
 
 
 def test_expired_tokens_go_by_themselves(wrap, store, client, clock):  # L-04

@@ -44,6 +44,12 @@ def test_paste_and_the_shell_find_us():
     assert all(callable(each.load()) for each in entries)
 
 
+def test_the_quickstart_needs_flask_and_waitress_alone():
+    needed = SETUP["options.extras_require"]["quickstart"].split()
+
+    assert [re.split("[<>=]", each)[0] for each in needed] == ["Flask", "waitress"]
+
+
 def test_the_changelog_begins_with_what_is_unreleased_or_this_version():
     headings = re.findall("^## (.*)$", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
 
@@ -78,7 +84,8 @@ UNNAMED = {"__init__.py", "__main__.py", "version.py"}
 
 
 def test_every_file_and_folder_that_the_map_names_is_there():
-    places = [PACKAGE, PACKAGE / "tokens", PACKAGE / "keys", PACKAGE / "cli", PACKAGE / "stores", ROOT]
+    rooms = ("admin", "tokens", "keys", "metrics", "cli", "stores", "testing")
+    places = [PACKAGE, *(PACKAGE / room for room in rooms), ROOT]
 
     assert len(NAMED) > 50
     assert [name for name in NAMED if not any((place / name).exists() for place in places)] == []

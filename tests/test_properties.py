@@ -37,7 +37,7 @@ def token_of(client_id, app):
 for name, scope in (("tester", "read write"), ("ended", "read"), ("other", "admin")):
     admin.add_client(STORE, name, scope=scope, client_id=name, secret=SECRET, clock=CLOCK)
 APPS = [
-    build(),
+    build(throttle="off"),
     build(public_paths=["/public", "/open/*"], required_scopes=RULES),
     build(grant_type_in="body query header", scope_policy="narrow", preflight=True, remote_user=True),
     build(required_scopes=[("GET", "/*", "read")], ambiguous_paths="pass", strip_authorization=True),
@@ -193,7 +193,7 @@ scope_texts = st.one_of(st.text(max_size=30), st.lists(scope_words, max_size=5).
 
 
 @given(app=apps, scope=scope_texts)
-def test_no_more_scope_is_granted_than_was_asked_and_allowed(app, scope):  # S-03, S-04, S-06, S-08
+def test_no_more_scope_is_granted_than_was_requested_and_allowed(app, scope):  # S-03, S-04, S-06, S-08
     header = basic("tester", SECRET)["Authorization"]
     form = f"{CC}&scope={quote_plus(scope.encode(errors='replace'))}"
     answer = post_form(app, form.encode(), HTTP_AUTHORIZATION=header)

@@ -37,7 +37,7 @@ def test_a_thread_gets_no_signals():
 
 
 @needs_masks
-def test_who_starts_a_thread_gets_signals_as_before():
+def test_the_thread_that_starts_another_gets_signals_as_before():
     before = mask()
 
     begin(lambda: None, name="does nothing")
@@ -46,7 +46,7 @@ def test_who_starts_a_thread_gets_signals_as_before():
 
 
 @needs_masks
-def test_who_may_not_start_a_thread_gets_signals_as_before(monkeypatch):
+def test_a_thread_that_fails_to_start_another_gets_signals_as_before(monkeypatch):
     def refuse(thread: Thread) -> None:
         raise RuntimeError("can't start new thread")
 

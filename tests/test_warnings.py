@@ -76,6 +76,7 @@ def test_imports_raise_no_warning(names):
     assert strictly(f"import {', '.join(names)}") == "exit code 0"
 
 
+@pytest.mark.slow
 def test_a_short_life_raises_no_warning(tmp_path, request):
     urls = ["memory://", f"sqlite:///{tmp_path}/oauth.db"]
     urls += [request.getfixturevalue(name) for kind, name in URLS.items() if not why_not(kind)]

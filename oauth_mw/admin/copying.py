@@ -1,4 +1,4 @@
-"""Copy all that a store holds into another one."""
+"""Copy a whole store into another one, and count what is in a store."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from ..errors import AdminError, StoreUnavailable
-from ..model import Clock, KeySet, LogRecord, StoreStats
+from ..model import EVICTION, Clock, KeySet, LogRecord, StoredClient, StoreStats
 from ..protocols import Copyable, Store
 from ..tokens.opaque import CLOCK_MARGIN
+from .trail import recording
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class Copied:
 
 
 def stats(store: Store, *, clock: Clock = time.time) -> StoreStats:
-    """What a store holds."""
+    """Count what is in a store."""
     return store.stats(int(clock()))
 
 
@@ -55,12 +56,16 @@ def copy_store(
     date.
 
     :param target: empty, or a copy of ``source`` in which clients, keys and revocations were changed by copies alone.
-        Tokens that it has issued stay.
+        Tokens that it has issued are kept.
     :param progress: called with how many more tokens have been compared.
     :raises AdminError: ``target`` is neither, or one of them is in memory.
     :raises StoreUnavailable: one of them does not answer; the call can be repeated.
     """
-    return _Copying(source, target).run(int(clock()), progress)
+    with recording(target) as record:
+        copied = _Copying(source, target).run(int(clock()), progress)
+        if copied.changed:
+            record("store_copied", source=source.url)
+    return copied
 
 
 class _Copying:
@@ -87,7 +92,7 @@ class _Copying:
         # What was revoked or changed meanwhile.
         self._copy_all_but_tokens()
         with _naming(self._target):
-            # Even if nothing had to be written: what is there must have been kept, by the standbys too.
+            # Also if nothing had to be written, to confirm that all is stored, by the standbys too.
             self._writer.put_tokens(self._origin, [])
         return Copied(
             clients=self._count(lambda deleted, secrets: not deleted),
@@ -124,14 +129,26 @@ class _Copying:
     def _copy_all_but_tokens(self) -> None:
         self._copy_events()
         for batch in self._read(self._reader.read_clients()):
-            with _naming(self._target):
-                copied = self._writer.put_clients(self._origin, batch)
-            for clients, counted in (batch, self._clients), (copied, self._copied):
-                counted.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in clients})
+            self._put_clients(batch)
         # A client may have been revoked since the events were read: its record must not be ahead of the log for long.
         self._copy_events()
-        # A new key makes all tokens good that it has signed: what revokes some of them is copied before it.
+        # A new key makes all tokens valid that it has signed, so what revokes some of them is copied first.
         self._copy_keys(new=True)
+
+    def _put_clients(self, batch: Sequence[StoredClient]) -> None:
+        with _naming(self._target):
+            copied = self._writer.put_clients(self._origin, batch)
+        self._copy_uses([each.client.client_id for each in batch])
+        for clients, counted in (batch, self._clients), (copied, self._copied):
+            counted.update({each.client.client_id: (each.deleted, len(each.client.secrets)) for each in clients})
+
+    def _copy_uses(self, client_ids: Sequence[str]) -> None:
+        """Copy when secrets were last used. Counters are not copied: they begin anew."""
+        with _naming(self._source):
+            uses = self._source.last_uses(client_ids)
+        if uses:
+            with _naming(self._target):
+                self._target.note_uses(uses)
 
     def _copy_keys(self, *, new: bool) -> None:
         """Copy the keys that the target has; with ``new`` also the others."""
@@ -146,13 +163,22 @@ class _Copying:
     def _copy_events(self) -> None:
         with _naming(self._source):
             end = self._reader.log_state().position
-        # When followers of the target learn that a key was removed, it must be gone.
+        # A removed key is deleted from the target before its followers read that it was removed.
         self._copy_keys(new=False)
         for batch in self._read(self._reader.read_events(self._position)):
             events = [event for event in batch if event.position <= end]
             if events:
+                self._copy_clients_of(events)
                 self._put_events(events, events[-1].position)
         self._put_events([], end)
+
+    def _copy_clients_of(self, events: Sequence[LogRecord]) -> None:
+        """Write the changed clients before followers of the target read that they have changed."""
+        changed = sorted({event.client_id for event in events if event.key == EVICTION})
+        with _naming(self._source):
+            found = [self._source.find_client(client_id) for client_id in changed]
+        if clients := [StoredClient(client) for client in found if client]:
+            self._put_clients(clients)
 
     def _put_events(self, events: Sequence[LogRecord], position: int) -> None:
         # Read after the events, so that it counts all that were swept before.
@@ -172,7 +198,7 @@ class _Copying:
         with _naming(self._source):
             tokens = self._reader.read_tokens(keys)
             end = self._reader.log_state().position
-        # What a token is judged by is copied before it: its client, and all that was revoked until it was read.
+        # What decides about a token is copied before it: its client, and all that was revoked until it was read.
         if any(token.client_id not in self._clients for _, token in tokens):
             self._copy_all_but_tokens()
         elif end > self._position:
@@ -199,13 +225,13 @@ class _Copying:
 def _copyable(store: Store) -> Copyable:
     copyable = store.copyable()
     if copyable is None:
-        raise AdminError(f"{store.url} is gone when its process ends: there is nothing to copy")
+        raise AdminError(f"{store.url} is lost when its process ends: it cannot be copied")
     return copyable
 
 
 @contextmanager
 def _naming(store: Store) -> Iterator[None]:
-    """Two stores are in use: an outage says of which."""
+    """Name the store in the text of an outage."""
     try:
         yield
     except StoreUnavailable as error:

@@ -1,4 +1,4 @@
-"""Administration of the signing keys in a store. To make or read a key needs the extra ``jwt``."""
+"""Administration of the signing keys in a store. Making or reading a key needs the extra ``jwt``."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..keys import CORRUPT_KEY, REFRESH_SECONDS, check_installed, lead_seconds
 from ..keys.schedule import current, is_encrypted, key_of, published, without_key
 from ..model import Clock, KeyRecord
 from ..protocols import Store
+from .trail import recording
 
 if TYPE_CHECKING:
     from ..keys.keypair import Key
@@ -24,7 +25,7 @@ SIGNING_SECONDS = 0.5  # at most, between a worker's read of the keys and a toke
 
 @dataclass(frozen=True, slots=True)
 class KeyStatus:
-    """The public facts about a signing key. ``encrypted``: its private half is encrypted in the store.
+    """The public fields of a signing key. ``encrypted``: its private key is encrypted in the store.
 
     ``state`` is ``next``, ``signing``, ``verifying`` (it no longer signs, but its tokens may be live), or ``expired``.
     ``needed_until`` is the Unix second until which a token of it may be live; 0: it has signed none.
@@ -57,11 +58,11 @@ def rotate_key(
     """Make the next signing key. The current one verifies until its last token has expired.
 
     :param algorithm: ES256, EdDSA or RS256; by default that of the newest key.
-    :param secret: encrypts the private half. It may differ from that of earlier keys: each worker signs with the newest
+    :param secret: encrypts the private key. It may differ from that of earlier keys: each worker signs with the newest
         active key that it can decrypt.
     :param lead: seconds for which the key is published before it signs; at least as long as services cache a key set.
     :param at_once: it signs now. Until services read the key set again, they refuse its tokens.
-    :raises AdminError: the next key is published already, this one would be in the clear beside encrypted ones,
+    :raises AdminError: the next key is published already, this one would be unencrypted beside encrypted ones,
         ``secret`` is weak, or ``algorithm`` is unknown.
     :raises ConfigError: the extra ``jwt`` is not installed.
     """
@@ -106,7 +107,7 @@ def import_key(
         raise AdminError(f"the key is for {key.algorithm}, expected one for {algorithm}")
     keys = store.read_keys()
     if keys.find(key.kid):
-        raise AdminError(f"the signing key {key.kid} is there already")
+        raise AdminError(f"the signing key {key.kid} is already in the store")
     return _add(store, keys.keys, key, secret, lead, at_once, clock)
 
 
@@ -125,7 +126,7 @@ def retire_key(
     signs at once and is returned; services refuse its tokens until they read the key set again. ``wait`` is called for
     the second and a half until all workers use it.
 
-    :raises AdminError: the new key would be in the clear beside encrypted ones, or ``secret`` is weak.
+    :raises AdminError: the new key would be unencrypted beside encrypted ones, or ``secret`` is weak.
     :raises ConfigError: a new key is needed, and the extra ``jwt`` is not installed.
     """
     keys = store.read_keys()
@@ -135,7 +136,9 @@ def retire_key(
         new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
         # Tokens that workers still sign with the old key would be revoked as soon as they are issued.
         wait(REFRESH_SECONDS + SIGNING_SECONDS)
-    store.update_keys(lambda keys: without_key(keys, kid), revoke_all=True)
+    with recording(store) as event:
+        store.update_keys(lambda keys: without_key(keys, kid), revoke_all=True)
+        event("key_retired", key_id=kid)
     # Read again: if both keys began in the same second, the new one signs only since the old one is removed.
     return new and next((each for each in list_keys(store, clock=clock) if each.kid == new.kid), new)
 
@@ -146,7 +149,7 @@ def public_keys(store: Store, *, clock: Clock = time.time) -> list[dict[str, str
 
 
 def public_key(store: Store, kid: str) -> dict[str, str]:
-    """The public half of a key, as a member of a key set (RFC 7517 §4)."""
+    """The public key, as a member of a key set (RFC 7517 §4)."""
     return _public(key_of(store.read_keys(), kid))
 
 
@@ -162,7 +165,10 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
     key = _opened(key_of(store.read_keys(), kid), secret)
     if key is None:
         raise AdminError(f"the signing key {kid} cannot be read with the key_encryption_secret")
-    return key.pem(password)
+    with recording(store) as event:
+        pem = key.pem(password)
+        event("key_exported", key_id=kid)
+    return pem
 
 
 def key_warnings(
@@ -177,19 +183,19 @@ def key_warnings(
     """
     check_installed()
     if files:
-        from ..keys.files import FileKeys, readable_by_all
+        from ..keys.files import FileKeys, access_warnings
 
         FileKeys(files, secret)
-        return [f"signing_key_files: every user of this machine can read {path}" for path in readable_by_all(files)]
+        return [f"signing_key_files: {sentence}" for sentence in access_warnings(files)]
     found = []
     if secret is None:
-        found.append("key_encryption_secret: is not set, so private signing keys lie in the store in the clear")
+        found.append("key_encryption_secret: is not set, so private signing keys are stored unencrypted")
     records = store.read_keys().keys if store else ()
     if not records:
-        return [*found, "token_format: there is no signing key yet: the first use makes it"]
+        return [*found, "token_format: there is no signing key yet: it is made on first use"]
     clear = [record.kid for record in records if not is_encrypted(record)]
     if secret and clear:
-        found.append(f"key_encryption_secret: older keys lie in the store in the clear: {', '.join(clear)}")
+        found.append(f"key_encryption_secret: older keys are stored unencrypted: {', '.join(clear)}")
     now = int(clock())
     to_sign = [record for record in records if _status(record, records, now).state in ("signing", "next")]
     closed = [record.kid for record in to_sign if _opened(record, secret) is None]
@@ -232,11 +238,12 @@ def _add(
         _check_password("key_encryption_secret", secret)
     waiting = records[-1] if records and records[-1] != current(records, int(clock())) else None
     if waiting and not at_once:
-        raise AdminError(f"the next signing key waits already: {waiting.kid}. Retire it to put another in its place")
-    ring = KeyRing(store, clock, time.monotonic, algorithm=key.algorithm, lifetime=None, lead=lead, secret=secret)
-    record = ring.add(key, at_once=at_once)
-    if record is None:
-        raise AdminError("another signing key was added at the same moment")
+        raise AdminError(f"the next signing key is already waiting: {waiting.kid}. Retire it to replace it")
+    with recording(store) as event:
+        record = KeyRing(store, clock, time.monotonic, lead=lead, secret=secret).add(key, at_once=at_once)
+        if record is None:
+            raise AdminError("another signing key was added at the same moment")
+        event("key_added", key_id=record.kid)
     return _status(record, store.read_keys().keys, int(clock()))
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from ..errors import NotFound
 from ..keys import check_installed
@@ -14,7 +14,8 @@ from ..model import LOG_KEEP_SECONDS, AccessToken, Clock, TokenRecord, Value
 from ..protocols import Store, TokenStore
 from ..tokens.denylist import load_denylist
 from ..tokens.opaque import CLOCK_MARGIN, storage_key
-from ..tokens.revocation import revoke_log_only, revoke_row
+from ..tokens.revoking import revoke_log_only, revoke_row
+from .trail import recording
 
 PURGE_ROWS = 500
 PURGE_PAUSE_SECONDS = 0.002
@@ -22,18 +23,17 @@ PURGE_PAUSE_SECONDS = 0.002
 _TOKEN_ID = re.compile(r"[0-9a-f]{64}")
 
 
-@dataclass(frozen=True, slots=True)
-class TokenStatus:
+class TokenStatus(NamedTuple):
     """The fields of a token. ``state`` is ``live``, ``expired`` or ``revoked``; times are Unix seconds."""
 
     token_id: str
     client_id: str
     scope: str
+    audience: tuple[str, ...]
+    state: str
     issued_at: int
     expires_at: int
-    state: str
     attributes: Mapping[str, Value]
-    audience: tuple[str, ...] = ()
 
 
 def token_key(token: str) -> bytes:
@@ -48,16 +48,37 @@ def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> Toke
     """The fields and state of the opaque token with this storage key (:func:`token_key`), until its row is swept."""
     record = _find(store, key)
     is_revoked = record.revoked or (
-        not store.rows_tell_revocation
-        and load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
+        not store.rows_show_all and load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
     )
     return _status(key, record, is_revoked, clock)
+
+
+def list_tokens(
+    store: TokenStore, client_id: str, *, after: str = "", clock: Clock = time.time
+) -> Iterator[TokenStatus]:
+    """Iterate over the live opaque tokens of a client in the order of their expiry, reading page by page.
+
+    JWTs are not among them: the store has no rows of them.
+
+    :param after: the id of a token: only those that follow it.
+    """
+    now = clock()
+    begin = bytes.fromhex(after) if after else b""
+    key = max(begin, max(int(now), 0).to_bytes(4))  # expired ones come first
+    while page := store.tokens_of(client_id, key):
+        for key, record in page:
+            if not record.revoked and now < int.from_bytes(key[:4]):
+                yield _status(key, record, False, clock)
 
 
 def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
     """Revoke an opaque token; false if it was revoked or expired before."""
     owner = _find(store, key).client_id
-    return clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key, owner)
+    with recording(store) as record:
+        revoked = clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key, owner)
+        if revoked:
+            record("token_revoked", client_id=owner, token_id=key.hex())
+    return revoked
 
 
 def inspect_jwt(
@@ -84,7 +105,11 @@ def revoke_jwt(
     token, _ = _verified(store, text, files, secret)
     key = bytes.fromhex(token.token_id)
     can_be_live = clock() - LOG_KEEP_SECONDS < token.expires_at
-    return token.token_id, can_be_live and revoke_log_only(store, token.client_id, key, token.position)
+    with recording(store) as record:
+        revoked = can_be_live and revoke_log_only(store, token.client_id, key, token.position)
+        if revoked:
+            record("token_revoked", client_id=token.client_id, token_id=token.token_id)
+    return token.token_id, revoked
 
 
 def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
@@ -101,7 +126,10 @@ def purge(store: Store, *, clock: Clock = time.time) -> Iterator[int]:
 def _find(store: TokenStore, key: bytes) -> TokenRecord:
     record = store.find_token(key)
     if record is None:
-        raise NotFound("there is no such token")
+        raise NotFound(
+            "the store has no such token: it was never there, or it was removed after it had expired. If a worker whose"
+            " clock is behind may still accept it, revoke all tokens of its client"
+        )
     return record
 
 
@@ -112,19 +140,14 @@ def _verified(store: Store, text: str, files: Sequence[str], secret: str | None)
     from ..keys.ring import KeyRing
     from ..tokens.jwt import JWTTokens, Keys
 
-    keys: Keys = (
-        FileKeys(files, secret)
-        if files
-        else KeyRing(store, time.time, time.monotonic, algorithm="", lifetime=None, lead=0, secret=secret)
-    )
+    keys: Keys = FileKeys(files, secret) if files else KeyRing(store, time.time, time.monotonic, secret=secret)
     tokens = JWTTokens(
         keys,
         lambda: 0.0,  # before all expiries
         issuer=None,
         is_revoked=load_denylist(store, time.time).is_revoked,
-        end=partial(revoke_log_only, store),
+        revoke_log_only=partial(revoke_log_only, store),
         leeway=0,
-        challenge="",
     )
     found = tokens.find(text)
     if found is None:
@@ -138,9 +161,9 @@ def _status(key: bytes, token: AccessToken | TokenRecord, is_revoked: bool, cloc
         token_id=key.hex(),
         client_id=token.client_id,
         scope=token.scope,
+        audience=token.audience,
+        state="revoked" if is_revoked else "live" if clock() < expires_at else "expired",
         issued_at=token.issued_at,
         expires_at=expires_at,
-        state="revoked" if is_revoked else "live" if clock() < expires_at else "expired",
         attributes=token.attributes,
-        audience=token.audience,
     )

@@ -6,6 +6,8 @@ import configparser
 import os
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -14,6 +16,8 @@ from paste.deploy import loadwsgi  # type: ignore[import-untyped]
 
 from ..errors import ConfigError, Faults
 from ..paste import SECRET, filter_app_factory, filter_factory, ini_options
+from ..stores import passwords
+from ..variables import VARIABLE
 
 _USE = re.compile(r"egg:oauth[-_.]mw(#main)?|call:oauth_mw\.paste:\w+", re.IGNORECASE)
 _FACTORIES = ("paste.filter_factory", "paste.filter_app_factory")
@@ -22,6 +26,7 @@ _LOADED_BY = ("use", "pipeline", "next", "filter-with")
 _COMPOSITES = ("composite:", "composit:")
 _APPS = ("app", "application", "composite", "composit", "pipeline", "filter-app")
 _OURS = ("filter", "filter-app")
+_INSTEAD = "write ${NAME} in the ini, and set that in the environment"
 
 
 @dataclass(frozen=True)
@@ -29,13 +34,18 @@ class Section:
     """A filter's section of an ini.
 
     ``file`` is its absolute path. ``options`` are those of the middleware, with absolute files and with ``${NAME}``
-    replaced; ``written`` are the same as they stand in the ini.
+    replaced; ``written`` are the same as written in the ini. ``unguarded`` is the app that the ini serves, if it does
+    not load the filter; ``open_mounts`` are those that it mounts with no filter of ours in front, beside others.
+    ``inherited`` are the options that another section holds, which this one uses.
     """
 
     file: str
     name: str
     options: Mapping[str, object]
     written: Mapping[str, object]
+    unguarded: str
+    open_mounts: tuple[str, ...]
+    inherited: frozenset[str]
 
 
 class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
@@ -62,7 +72,10 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         context = super().get_context(object_type, name, global_conf)
         section = self.find_config_section(object_type, name)
         if (self.filename, section) == self.wanted:
-            self.found.append(context)
+            # A section that uses this one adds its own options to the context.
+            own = copy(context)
+            own.local_conf, own.global_conf = dict(context.local_conf), dict(context.global_conf)
+            self.found.append(own)
         if section.startswith(_COMPOSITES):
             # The factory loads apps by the values that it is given, with its own variables.
             for value in " ".join(context.local_conf.values()).split():
@@ -84,30 +97,68 @@ class _Loader(loadwsgi.ConfigLoader):  # type: ignore[misc]
         return os.path.join(os.path.dirname(self.filename), unquote(file)), name or "main"
 
 
-def read_section(place: str, variables: Mapping[str, str], faults: Faults) -> Section:
+def read_section(config: str, variables: Mapping[str, str], faults: Faults) -> Section:
     """Read ``app.ini``, or ``app.ini#name`` where several sections are ours.
 
-    :param variables: as of ``pserve app.ini NAME=VALUE``.
-    :param faults: to which those of single options are added.
+    :param variables: as in ``pserve app.ini NAME=VALUE``. Those that end up in a secret are faults: other users can
+        read them in the process list.
+    :param faults: receives those of single options.
     :raises ConfigError: it cannot be read, or it is not clear which section is meant.
     """
-    path, _, name = place.partition("#")
+    section = _read(config, variables, faults)
+    for name in variables:
+        with suppress(ConfigError):  # the variable may be the name of a file
+            other = _secrets(_read(config, {**variables, name: "_"}, Faults()))
+            for option, value in _secrets(section).items():
+                if value != other[option]:
+                    faults.add(option, f"--set {name} shows a secret to other users: {_INSTEAD}")
+    return section
+
+
+def places(config: str, variables: Mapping[str, str]) -> list[str]:
+    """``app.ini#name`` for each section of ours that an app names, if several are ours; else ``config`` as it is.
+
+    It reports no faults of the ini: :func:`read_section` does.
+    """
+    path, _, name = config.partition("#")
+    with suppress(OSError, ValueError, configparser.Error):
+        loader = _Loader(path)
+        loader.update_defaults(variables, overwrite=False)
+        named = {found for each in loader.parser.sections() for found in _in_front(loader, each)}
+        ours = list(_our_sections(loader))
+        chosen = [f"{path}#{each}" for each in ours if (loader.filename, each) in named]
+        if chosen and len(ours) > 1 and not name:
+            return chosen
+    return [config]
+
+
+def _read(config: str, variables: Mapping[str, str], faults: Faults) -> Section:
+    path, _, name = config.partition("#")
     try:
         loader = _Loader(path)
         loader.update_defaults(variables, overwrite=False)
         section = _find(loader, path, name)
-        contexts = _contexts(loader, section, place, variables)
+        unguarded, open_mounts = _unguarded(loader, section), tuple(_open_mounts(loader))
+        contexts = _contexts(loader, section, config, variables)
     except OSError as error:
         raise ConfigError(_source(error.filename, path), f"cannot be read ({error.strerror})") from None
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise ConfigError(_source(error, path), f"is no Paste ini: {_fault(error)}") from None
+        raise ConfigError(_source(error, path), f"is not a Paste ini: {_fault(error)}") from None
     except ConfigError:
         raise
     except ValueError:
-        raise ConfigError(path, "is no Paste ini: no file can have this name") from None
+        raise ConfigError(path, "cannot be the name of a file") from None
     distinct = {repr((context.global_conf, context.local_conf)): context for context in contexts}.values()
     options = [ini_options(context.global_conf, context.local_conf, faults) for context in distinct]
-    return Section(loader.filename, section, options[0], contexts[0].local_conf)
+    written = contexts[0].local_conf
+    inherited = frozenset(written) - {key.removeprefix("get ").strip() for key in loader.parser.options(section)}
+    return Section(loader.filename, section, options[0], written, unguarded, open_mounts, inherited)
+
+
+def _secrets(section: Section) -> dict[str, object]:
+    """By option: what the section holds of secrets, without the names of variables of the environment."""
+    written = {name: VARIABLE.sub("", str(value)) for name, value in section.written.items()}
+    return {SECRET: written.get(SECRET), "store": passwords(written.get("store", ""))}
 
 
 def _source(error: object, path: str) -> str:
@@ -123,20 +174,26 @@ def _source(error: object, path: str) -> str:
 def _fault(error: Exception) -> str:
     """Describe what is wrong, without any text of the file: it may be part of a password."""
     if isinstance(error, configparser.InterpolationError):
-        return f"[{error.section}] {error.option}: a % that begins no %(name)s known there is written %%"
+        place, rest = f"[{error.section}] {error.option}", "a % that begins no %(name)s must be written %%"
+        if isinstance(error, configparser.InterpolationMissingOptionError):
+            return f"{place}: a variable %(name)s is not set, by [DEFAULT] or --set NAME=VALUE; {rest}"
+        return f"{place}: {rest}"
     if isinstance(error, configparser.MissingSectionHeaderError):
-        return f"line {error.lineno} stands before any [section]"
+        mark = "\ufeff"
+        if error.line.startswith(mark):
+            return "it begins with a byte order mark, which PasteDeploy does not read: save it without"
+        return f"line {error.lineno} is before the first [section]"
     if isinstance(error, configparser.DuplicateOptionError):
         return f"line {error.lineno}: [{error.section}] has {error.option} twice"
     if isinstance(error, configparser.DuplicateSectionError):
-        return f"line {error.lineno}: [{error.section}] stands there twice"
+        return f"line {error.lineno}: [{error.section}] appears twice"
     if isinstance(error, configparser.ParsingError):
         return f"no 'name = value' in line {', '.join(str(number) for number, _ in error.errors)}"
     return "it is not UTF-8"
 
 
 def _find(loader: _Loader, path: str, name: str) -> str:
-    """The section that ``name`` chooses. ``ConfigError`` is raised if it is none of ours, or if several are."""
+    """The section of ours that ``name`` chooses. ``ConfigError`` is raised if there is none, or there are several."""
     ours = list(_our_sections(loader))
     chosen = [each for each in ours if name in ("", each, each.partition(":")[2].strip())]
     if len(chosen) == 1:
@@ -145,7 +202,7 @@ def _find(loader: _Loader, path: str, name: str) -> str:
     if not ours:
         raise ConfigError(path, "no [filter:…] section has 'use = egg:oauth_mw'")
     if not chosen:
-        raise ConfigError(path, f"#{name} is none of our sections, which are {listed}")
+        raise ConfigError(path, f"#{name} is not a section that loads oauth_mw; these are: {listed}")
     raise ConfigError(path, f"several sections load oauth_mw, {listed}: choose one, as in {path}#{chosen[0]}")
 
 
@@ -197,38 +254,94 @@ def _named(loader: _Loader, object_type: Any, name: str) -> tuple[_Loader, str] 
         return None
 
 
-def _apps(loader: _Loader, section: str, place: str) -> list[str]:
+def _apps(loader: _Loader, section: str, config: str) -> list[str]:
     """The sections of the apps that a start may load and that lead to ``section``: ``main``, if it is one of them.
 
-    :raises ConfigError: ``main`` leads to the filter of another file, and ``place`` does not name ``section``.
+    :raises ConfigError: ``main`` leads to the filter of another file, and ``config`` does not name ``section``.
     """
     mains: list[str] = []
     others: list[str] = []
-    for app in loader.parser.sections():
-        kind, _, name = app.partition(":")
-        if kind not in _APPS:
-            continue
-        is_main, wanted = name.strip() in ("", "main"), (loader.filename, section)
-        try:
-            reached = _reached(loader, app, _LOADED_BY, (loadwsgi.APP, loadwsgi.FILTER), set())
-            filters = {(each.filename, name) for each, name in reached if _is_ours(each, name)}
-        except (OSError, configparser.Error, UnicodeDecodeError):  # sections of other packages may be unreadable
-            filters = {wanted} if is_main else set()
-        if wanted in filters:
+    wanted = loader.filename, section
+    for app, is_main in _all_apps(loader):
+        filters = _filters(loader, app)
+        if wanted in filters if filters is not None else is_main:
             (mains if is_main else others).append(app)
-        elif is_main and filters and not place.partition("#")[2]:
+        elif is_main and filters and not config.partition("#")[2]:
             reason = f"[{app}] does not load [{section}], but the filter of {min(filters)[0]}"
-            raise ConfigError(place, f"{reason}: name that file, or choose {place}#{section}")
+            raise ConfigError(config, f"{reason}: name that file, or choose {config}#{section}")
     return mains or others
 
 
-def _contexts(loader: _Loader, section: str, place: str, variables: Mapping[str, str]) -> list[Any]:
+def _all_apps(loader: _Loader) -> Iterator[tuple[str, bool]]:
+    """The sections of apps, and whether a start serves each without being given a name."""
+    for section in loader.parser.sections():
+        kind, _, name = section.partition(":")
+        if kind in _APPS:
+            yield section, name.strip() in ("", "main")
+
+
+def _filters(loader: _Loader, app: str) -> set[tuple[str, str]] | None:
+    """Our sections that an app loads, with their files; ``None`` if a section of another package is unreadable."""
+    try:
+        reached = _reached(loader, app, _LOADED_BY, (loadwsgi.APP, loadwsgi.FILTER), set())
+        return {(each.filename, name) for each, name in reached if _is_ours(each, name)}
+    except (OSError, configparser.Error, UnicodeDecodeError):
+        return None
+
+
+def _unguarded(loader: _Loader, section: str) -> str:
+    """The app that the ini serves, or else one of its apps, if none of these loads ``section``; empty if one does."""
+    apps = list(_all_apps(loader))
+    served = [app for app, is_main in apps if is_main] or [app for app, _ in apps]
+    found = [_filters(loader, app) for app in served]
+    loaded = any(filters is None or (loader.filename, section) in filters for filters in found)
+    return served[0] if served and not loaded else ""
+
+
+def _open_mounts(loader: _Loader) -> Iterator[str]:
+    """The apps that the ini serves without a filter of ours, although it loads one for others."""
+    for app, is_main in _all_apps(loader):
+        if is_main and _filters(loader, app):
+            yield from _unfiltered(loader, app, set())
+
+
+def _unfiltered(loader: _Loader, section: str, seen: set[tuple[str, str]]) -> Iterator[str]:
+    """The apps that a section leads to with no filter of ours on the way: itself, if it leads to no other."""
+    if (loader.filename, section) in seen:
+        return
+    seen.add((loader.filename, section))
+    if any(_is_ours(_Loader(file), each) for file, each in _in_front(loader, section)):
+        return
+    keys = loader.parser.options(section) if section.startswith(_COMPOSITES) else ("use", "next")
+    leading = [word for key in keys for word in _words(loader, section, key)] + _words(loader, section, "pipeline")[-1:]
+    behind = [named for each in leading if (named := _named(loader, loadwsgi.APP, each))]
+    for each in behind:
+        yield from _unfiltered(*each, seen)
+    if not behind:
+        yield section
+
+
+def _in_front(loader: _Loader, section: str) -> Iterator[tuple[str, str]]:
+    """The files and names of the filters that a section names for itself; a filter-app is one."""
+    if section.startswith("filter-app:"):
+        yield loader.filename, section
+    for word in [*_words(loader, section, "filter-with"), *_words(loader, section, "pipeline")[:-1]]:
+        if named := _named(loader, loadwsgi.FILTER, word):
+            yield named[0].filename, named[1]
+
+
+def _words(loader: _Loader, section: str, key: str) -> list[str]:
+    value: str = loader.parser.get(section, key, fallback="")
+    return value.split()
+
+
+def _contexts(loader: _Loader, section: str, config: str, variables: Mapping[str, str]) -> list[Any]:
     """The contexts with which PasteDeploy calls our factory, if it loads the section and all apps around it."""
-    path = place.partition("#")[0]
+    path = config.partition("#")[0]
     loader.wanted = (loader.filename, section)
     loading = section
     try:
-        for loading in _apps(loader, section, place):
+        for loading in _apps(loader, section, config):
             loader.get_context(loadwsgi.APP, loading.partition(":")[2].strip() or None, dict(variables))
         if not loader.found:
             loading = section

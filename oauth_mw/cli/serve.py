@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import logging
-import os
 import socket
 import sys
-import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import MISSING, Field
-from importlib import import_module
-from operator import attrgetter
 from typing import Any
-from urllib.parse import quote
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import click
 
-from ..assembly import judge
+from ..apps import check_app
 from ..config import OPTIONS
 from ..errors import ConfigError, Faults
-from ..middleware import OAuthMiddleware
+from ..events import escaped
 from ..paste import SECRET
-from .target import STORE_NOT_GIVEN, Target, open_or_create, set_option
-from .terminal import F, combined, json_option, print_json
+from ..startup import check_options
+from .target import STORE_NOT_GIVEN, Target, open_or_create, refuse_file, set_option
+from .terminal import F, json_option, merged, print_json
 
 log = logging.getLogger("oauth_mw.serve")
 
@@ -40,7 +37,7 @@ def _flag(name: str, each: Field[Any]) -> Callable[[F], F]:
 
 
 # A flag for each option except the secret: other users can read a command line.
-option_flags = combined(*(_flag(name, each) for name, each in OPTIONS.items() if name != SECRET))
+option_flags = merged(*(_flag(name, each) for name, each in OPTIONS.items() if name != SECRET))
 
 
 @click.command()
@@ -65,61 +62,50 @@ def serve(
 ) -> None:
     """Wrap a WSGI app and serve it, for development only: plain http, one process.
 
-    MODULE is imported from the working directory. Each option of the middleware is a flag, except
-    key_encryption_secret, which is read from OAUTH_MW_KEY_ENCRYPTION_SECRET. A flag for several
-    values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
+    MODULE is imported from the working directory; MODULE:make() calls a factory. Each option is a
+    flag, except key_encryption_secret, which is read from OAUTH_MW_KEY_ENCRYPTION_SECRET. A flag for
+    several values may be repeated: --public-paths with one path or more, --required-scopes with one rule.
     """
     try:
         from waitress import create_server  # type: ignore[import-untyped]
     except ModuleNotFoundError:
         raise ConfigError("serve", "needs waitress: pip install 'oauth_mw[serve]'") from None
-    wrapped = _load(app)
-    # Repeated flags become lines, as in an ini.
-    lines = {
-        name: "\n".join(value) if isinstance(value, tuple) else value for name, value in flags.items() if value != ()
-    }
-    given = {name: value for name, value in lines.items() if value is not None}
+    from ..middleware import OAuthMiddleware  # imports WebOb, which a help does not need
+    from .find import load
+
+    wrapped = load(app)
+    check_app(wrapped, app, f"'{app}()'")
     faults = Faults()
-    options: dict[str, Any] = {**target.reading(config, variables).options(faults), **given}
+    target = target.reading(config, variables)
+    given = _given(flags)
+    options: dict[str, Any] = {**target.options(faults), **given}
     if "store" not in options:
-        raise ConfigError("store", STORE_NOT_GIVEN)
-    settings = judge(options, faults)
-    del options["store"]
-    listening = _listen(host, port)
-    try:
-        store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)
-        served = _logged(OAuthMiddleware(wrapped, store=store, **options))
-        server = create_server(served, sockets=[listening])
-        _announce(app, listening, host, store.url, as_json)
-        server.run()  # until Ctrl-C
-    except KeyboardInterrupt:
-        pass
-    finally:
-        listening.close()
+        raise _without_store(app, wrapped)
+    refuse_file(options, faults)
+    with target.naming_variables(given):
+        settings = check_options(options, faults, wrapped)
+        del options["store"]
+        with _listen(host, port) as listening, suppress(KeyboardInterrupt):
+            store = open_or_create(str(settings.store), timeout=settings.store_timeout_seconds)
+            served = _logged(OAuthMiddleware(wrapped, store=store, **options))
+            server = create_server(served, sockets=[listening])
+            _announce(app, listening, host, store.url, as_json)
+            server.run()  # until Ctrl-C
     click.echo("stopped", err=True)
 
 
-def _load(place: str) -> WSGIApplication:
-    """Import ``MODULE:APP``, with the working directory first in the path."""
-    module, _, name = place.partition(":")
-    if not module or not name:
-        raise ConfigError(place, "expected MODULE:APP, such as hello:app")
-    sys.path.insert(0, os.getcwd())
-    try:
-        found = attrgetter(name)(import_module(module))
-    except Exception as error:
-        raise ConfigError(place, f"cannot be imported: {type(error).__name__}: {error}{_line_of(error)}") from None
-    if not callable(found):
-        raise ConfigError(place, "is no WSGI app: it cannot be called")
-    app: WSGIApplication = found
-    return app
+def _without_store(app: str, wrapped: WSGIApplication) -> ConfigError:
+    from ..finding import middlewares
+
+    if next(middlewares(wrapped), None):
+        return ConfigError(app, "contains an OAuthMiddleware already: serve it as any WSGI app, not by this command")
+    return ConfigError("store", STORE_NOT_GIVEN)
 
 
-def _line_of(error: Exception) -> str:
-    """The file and line at which the import failed."""
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [each for each in frames if each.filename != __file__ and "importlib" not in each.filename]
-    return f" ({theirs[-1].filename}, line {theirs[-1].lineno})" if theirs else ""
+def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given; repeated ones become lines, as in an ini."""
+    given = {name: value for name, value in flags.items() if value not in ((), None)}
+    return {name: "\n".join(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -138,10 +124,10 @@ def _logged(app: WSGIApplication) -> WSGIApplication:
     """Log each request without its query, which may contain a token."""
 
     def logged(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path = quote(environ["PATH_INFO"].encode("latin-1"))
+        method, path = escaped(environ["REQUEST_METHOD"]), escaped(environ["PATH_INFO"])
 
         def answered(status: str, headers: Any, exc_info: Any = None) -> Any:
-            log.info('%s "%s %s" %s', environ["REMOTE_ADDR"], environ["REQUEST_METHOD"], path, status[:3])
+            log.info('%s "%s %s" %s', environ["REMOTE_ADDR"], method, path, status[:3])
             return start_response(status, headers, exc_info)
 
         return app(environ, answered)

@@ -11,12 +11,15 @@ import click
 from .. import admin
 from ..errors import ConfigError, StoreOutdated, StoreUnavailable
 from ..protocols import Store
-from ..stores import open_store, shown, upgrade_store
-from .target import Target, sqlite_file
-from .terminal import Answer, answers, columns, instant
+from ..stores import open_store, shown, sqlite_file, upgrade_store
+from .groups import Group
+from .passwords import completed
+from .tables import columns, table
+from .target import Target
+from .terminal import Output, confirm, instant, on_store, on_target
 
 
-@click.group()
+@click.group(cls=Group)
 def store() -> None:
     """Show the contents of a store, copy it to another one, or upgrade one that an older version made."""
 
@@ -24,14 +27,21 @@ def store() -> None:
 @store.command("copy")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@answers
-def copy(before: Target, /, source: str, target: str) -> Answer:
+@click.option("--from-password", is_flag=True, help="Prompt for the password of FROM.")
+@click.option("--to-password", is_flag=True, help="Prompt for the password of TO.")
+@on_target
+def copy(before: Target, /, source: str, target: str, from_password: bool, to_password: bool) -> Output:
     """Copy a whole store: clients, secrets, live tokens, revocations and signing keys.
 
     FROM and TO are store URLs. TO is created if it is missing; else it must be empty, or a copy of FROM without changes
     of its own. FROM may be in use meanwhile. Live tokens stay valid, and revoked ones stay revoked. Repeat the command
     to continue an interrupted copy, or to copy what has changed in FROM since.
+
+    Other users of the machine can read a password in a URL on the command line: leave it out, and give it at the prompt
+    or in OAUTH_MW_FROM_PASSWORD and OAUTH_MW_TO_PASSWORD.
     """
+    source = completed(source, "FROM", ask=from_password)
+    target = completed(target, "TO", ask=to_password)
     with ExitStack() as opened:
         here = _open(opened, before, source, "FROM")
         there = _open(opened, before, target, "TO", create=True)
@@ -41,8 +51,8 @@ def copy(before: Target, /, source: str, target: str) -> Answer:
     counts = {name.replace(" ", "_"): {"moved": part.copied, "there": part.present} for name, part in parts.items()}
     done = f"copied {here.url} to {there.url}" if copied.changed else f"{there.url} had all of {here.url} already"
     rows = [(name, str(part.copied), str(part.present)) for name, part in parts.items()]
-    table = columns([("WHAT", "COPIED", "PRESENT BEFORE"), *rows])
-    return Answer({"from": here.url, "to": there.url, "changed": copied.changed, **counts}, f"{done}\n{table}")
+    text = f"{done}\n{table(['WHAT', 'COPIED', 'PRESENT BEFORE'], rows)}"
+    return Output({"from": here.url, "to": there.url, "changed": copied.changed, **counts}, text)
 
 
 def _open(opened: ExitStack, before: Target, url: str, which: str, *, create: bool = False) -> Store:
@@ -67,26 +77,26 @@ def _copy(source: Store, target: Store) -> admin.Copied:
 
 @store.command("upgrade")
 @click.option("--yes", is_flag=True, help="Do not ask whether there is a backup.")
-@answers
-def upgrade(target: Target, yes: bool) -> Answer:
+@on_target
+def upgrade(target: Target, yes: bool) -> Output:
     """Upgrade a store that an older version of oauth_mw made.
 
     Stop all processes that use the store first. Clients, secrets, live tokens, revocations and signing keys stay. Of an
     SQLite database, a copy is kept beside it; of any other store, make a backup first.
     """
-    url, timeout = target.place()
+    url, timeout = target.url_and_timeout()
     try:
         open_store(url, timeout=timeout).close()
     except StoreOutdated:
         pass
     else:
-        return Answer({"store": shown(url), "upgraded": False, "copy": None}, f"{shown(url)} is up to date")
+        return Output({"store": shown(url), "upgraded": False, "copy": None}, f"{shown(url)} is up to date")
     if not sqlite_file(url) and not yes:
         click.echo(f"about to upgrade {shown(url)}", err=True)
-        click.confirm("Is there a backup, and are all processes that use it stopped?", abort=True, err=True)
+        confirm("Is there a backup, and are all processes that use it stopped?")
     copy = _upgrade(url, timeout)
     kept = f"\nkept a copy of it as it was: {copy}" if copy else ""
-    return Answer({"store": shown(url), "upgraded": True, "copy": copy or None}, f"upgraded {shown(url)}{kept}")
+    return Output({"store": shown(url), "upgraded": True, "copy": copy or None}, f"upgraded {shown(url)}{kept}")
 
 
 def _upgrade(url: str, timeout: float) -> str:
@@ -102,14 +112,13 @@ def _upgrade(url: str, timeout: float) -> str:
 
 
 @store.command("info")
-@answers
-def info(target: Target) -> Answer:
+@on_store
+def info(store: Store) -> Output:
     """Show what is in the store.
 
     Revoked tokens count as unexpired until they expire.
     """
-    with target.store() as opened:
-        found, url = admin.stats(opened), opened.url
+    found, url = admin.stats(store), store.url
     seconds = found.position // 1_000_000 or None
     view = {
         "store": url,
@@ -135,7 +144,7 @@ def info(target: Target) -> Answer:
         "size": _size(found.size),
     }
     del text["engine_version"], text["log_time"]
-    return Answer(view, columns([(name.replace("_", " "), str(value)) for name, value in text.items()]))
+    return Output(view, columns([(name.replace("_", " "), str(value)) for name, value in text.items()]))
 
 
 def _size(count: int | None) -> str:

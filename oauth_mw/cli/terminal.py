@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import reduce, update_wrapper
 from typing import Any, BinaryIO, NamedTuple, TypeVar
@@ -11,13 +15,16 @@ from typing import Any, BinaryIO, NamedTuple, TypeVar
 import click
 
 from ..credentials import is_printable
-from ..errors import AdminError, NotFound
+from ..errors import AdminError, ConfigError, NotFound, StoreUnavailable
 from ..model import Value
 from ..tokens.jws import MAX_JWS_LENGTH
+from .naming import client_id_of
+from .tables import columns as columns
 from .target import Target
 
+_COLOURS = {"Error:": "red", "warning:": "yellow"}
+_FAULTS = re.compile("^(?:Error|warning):", re.MULTILINE)
 F = TypeVar("F", bound=Callable[..., Any])
-NOTHING = "-"
 # Longer than any secret or token, so that a longer text is still refused for its length.
 LIMIT = MAX_JWS_LENGTH + 100
 
@@ -27,43 +34,86 @@ json_option = click.option(
 )
 
 
-class Answer(NamedTuple):
-    """What a command prints: ``view`` as JSON for scripts; ``text``, and ``note`` on standard error, for people."""
+class Undo(NamedTuple):
+    """How to remove what has a secret that could not be printed."""
+
+    what: str
+    call: Callable[[], None]
+
+
+class Output(NamedTuple):
+    """What a command prints: ``view`` as JSON for scripts; ``text``, and ``note`` on standard error, for people.
+
+    What it has made is undone by ``undo`` if it cannot be printed. ``code`` is the exit code.
+    """
 
     view: object
     text: str
     note: str = ""
+    undo: Undo | None = None
+    code: int = 0
 
 
-def answers(function: Callable[..., Answer]) -> Callable[..., None]:
-    """Add ``--json`` to a command, call it with its target, and print what it returns."""
+def on_target(function: Callable[..., Output]) -> Callable[..., None]:
+    """Add ``--json`` to a command, call it with its target, and print the output that it returns."""
 
     def command(target: Target, /, *, as_json: bool, **given: Any) -> None:
-        answer = function(target, **given)
-        if as_json:
-            print_json(answer.view)
-            return
-        click.echo(answer.text)
-        if answer.note:
-            click.echo(answer.note, err=True)
+        with target.recording():
+            with target.naming_variables():
+                output = function(target, **given)
+            with _undone(output.undo):
+                click.echo(json.dumps(output.view, indent=2) if as_json else coloured(output.text))
+            if output.note and not as_json:
+                click.echo(coloured(output.note), err=True)
+            if output.code:
+                raise click.exceptions.Exit(output.code)
 
     return json_option(click.pass_obj(update_wrapper(command, function)))
 
 
-def combined(*options: Callable[[F], F]) -> Callable[[F], F]:
+@contextmanager
+def _undone(undo: Undo | None) -> Iterator[None]:
+    """Undo what a command has done, if its output cannot be printed."""
+    try:
+        if undo and sys.stdout is None:  # the parent process closed it
+            raise OSError("standard output is closed")
+        yield
+    except OSError as error:
+        if undo is None:
+            raise
+        sys.stdout = open(os.devnull, "w")  # the exit would flush it once more
+        reason = f"the secret could not be printed ({error.strerror or error})"
+        try:
+            undo.call()
+        except (AdminError, ConfigError, OSError, StoreUnavailable) as failed:
+            raise AdminError(f"{reason}, and {undo.what} remains: remove it ({failed})") from None
+        raise AdminError(f"{reason}: {undo.what} was removed again") from None
+
+
+def on_store(function: Callable[..., Output]) -> Callable[..., None]:
+    """Do the same for a command that is called with its open store, and with the id of its client if it has one."""
+
+    def command(target: Target, /, **given: Any) -> Output:
+        with target.store() as store:
+            if "client_id" in given:
+                given["client_id"] = client_id_of(store, given["client_id"])
+            return function(store, **given)
+
+    return on_target(update_wrapper(command, function))
+
+
+def merged(*options: Callable[[F], F]) -> Callable[[F], F]:
     """A decorator that adds several options to a command, in this order."""
     return lambda command: reduce(lambda command, option: option(command), reversed(options), command)
 
 
+def coloured(text: str) -> str:
+    """The text with its errors and warnings in colour, which click removes where it writes to no terminal."""
+    return _FAULTS.sub(lambda found: click.style(found[0], fg=_COLOURS[found[0]], bold=True), text)
+
+
 def print_json(value: object) -> None:
     click.echo(json.dumps(value, indent=2))
-
-
-def columns(rows: Sequence[Sequence[str]]) -> str:
-    """The rows in columns, each as wide as its widest cell."""
-    shown = [[cell or NOTHING for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in shown)
 
 
 def instant(seconds: int | None) -> str:
@@ -92,8 +142,23 @@ def read_credential(stream: BinaryIO, what: str, *, encoding: str = "latin-1", n
     return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
 
-def _printable(context: click.Context, argument: click.Parameter, value: str) -> str:
-    """Refuse an id that nothing can have, so that it never reaches the store."""
+def confirm(question: str) -> None:
+    """Ask on the terminal.
+
+    :raises AdminError: nothing is typed, since standard input is no terminal.
+    :raises click.Abort: the answer is no.
+    """
+    try:
+        click.confirm(question, abort=True, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():
+            raise
+        click.echo(err=True)
+        raise AdminError("not confirmed: --yes skips the question") from None
+
+
+def printable(context: click.Context, argument: click.Parameter, value: str) -> str:
+    """Refuse an id with characters that no id has, before it reaches the store."""
     if not is_printable(value):
         raise NotFound(f"there is no {str(argument.metavar).lower()} {value!r}")
     return value
@@ -105,7 +170,4 @@ def _unprompted(context: click.Context, option: click.Parameter, yes: bool) -> b
     return yes
 
 
-client_argument = click.argument("client_id", metavar="CLIENT", callback=_printable)
-key_argument = click.argument("kid", metavar="KEY", callback=_printable)
-secret_argument = click.argument("secret_id", metavar="SECRET_ID", callback=_printable)
 yes_option = click.option("--yes", is_flag=True, callback=_unprompted, help="Skip the confirmation.")

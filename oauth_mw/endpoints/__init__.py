@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
+from wsgiref.types import WSGIApplication
 
-from ..client_auth import ClientAuthentication
-from ..errors import NO_STORE_HEADERS, InvalidRequest, MethodNotAllowed
-from ..http import read_form
+from ..answers import Answer
+from ..client_auth import Authenticate
+from ..errors import InvalidRequest, MethodNotAllowed
+from ..http import is_in_query, read_form
 from ..model import Client
-from ..webob import Request, Response
+from ..webob import Request
 
-Endpoint = Callable[[Request], Response]
+# Answers a request by a WSGI app, such as a response of WebOb.
+Endpoint = Callable[[Request], WSGIApplication]
 
-_encode = json.JSONEncoder().encode
 
-
-def json_response(members: Mapping[str, object]) -> Response:
-    """A 200 answer in JSON that no cache may store (RFC 6749 §5.1)."""
-    body = _encode(members).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *NO_STORE_HEADERS]
-    return Response(headerlist=headers, app_iter=[body])
+def json_response(members: Mapping[str, object]) -> Answer:
+    return Answer("200 OK", (), members)
 
 
 def require_post(request: Request) -> None:
@@ -29,11 +26,20 @@ def require_post(request: Request) -> None:
         raise MethodNotAllowed("not a POST")
 
 
-def read_token(request: Request, authenticate: ClientAuthentication) -> tuple[Client, str]:
+def missing(name: str, place: str = "", expected: str = "body") -> InvalidRequest:
+    """The error for a parameter that is missing, or that is in a ``place`` that is not read."""
+    if place:
+        return InvalidRequest(f"The parameter {name} is not read from the {place} here: send it in the {expected}")
+    return InvalidRequest(f"The parameter {name} is missing")
+
+
+def read_token(request: Request, authenticate: Authenticate) -> tuple[Client, str]:
     """Return the authenticated client and the parameter ``token`` (RFC 7009 §2.1, RFC 7662 §2.1)."""
     require_post(request)
     form = read_form(request)
     client = authenticate(request, form)
     if "token" not in form:
-        raise InvalidRequest("no token", client.client_id)
+        refusal = missing("token", "query" if is_in_query(request, "token") else "")
+        refusal.client_id = client.client_id
+        raise refusal
     return client, form["token"]

@@ -1,4 +1,4 @@
-"""Public documents, by which clients and services find their way: the key set (RFC 7517 §5) and metadata."""
+"""Public documents for discovery: the key set (RFC 7517 §5) and metadata (RFC 8414, RFC 9728)."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
+from ..answers import EMPTY_BODY
 from ..config import Settings, documented_resource, own_paths
-from ..errors import EMPTY_BODY, ReadOnly
+from ..errors import AUTHORIZATION, ReadOnly
 from ..keys import JWKS_MAX_AGE
 from ..urls import endpoint_url, resource_metadata_url
 from ..webob import Request, Response
@@ -15,6 +16,7 @@ from . import Endpoint
 
 MAX_AGE = 300  # seconds for which a document may be cached: it does not change while the process runs
 JSON, KEY_SET = "application/json", "application/jwk-set+json"  # RFC 7517 §8.5
+BASIC = "client_secret_basic"
 
 _ENDPOINTS = {
     "token_path": "token_endpoint",
@@ -78,18 +80,31 @@ def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, E
     if "jwks_path" in own and public_keys is not None:
         found["jwks_path"] = _key_set(public_keys)
     if "metadata" in own:
-        found["metadata"] = Document(_server_metadata(settings, own))
+        found["metadata"] = found["openid_metadata"] = Document(_server_metadata(settings, own))
     if resource is not None:
-        members = {"resource": resource, "authorization_servers": [settings.issuer]}  # RFC 9728 §2
-        found["resource_metadata"] = Document({**members, "bearer_methods_supported": ["header"]})
+        found["resource_metadata"] = Document(_resource_metadata(settings, resource))
     return found
 
 
-def challenge(settings: Settings) -> str:
-    """The beginning of every challenge of the guard, with the URL of the resource metadata (RFC 9728 §5.1)."""
-    start = f'Bearer realm="{settings.realm}"'
+def challenge_of(settings: Settings) -> str:
+    """The guard's challenge without an error (RFC 6750 §3), with the URL of the resource metadata (RFC 9728 §5.1)."""
+    challenge = f'Bearer realm="{settings.realm}"'
     resource = documented_resource(settings)
-    return f'{start}, resource_metadata="{resource_metadata_url(resource)}"' if resource else start
+    return f'{challenge}, resource_metadata="{resource_metadata_url(resource)}"' if resource else challenge
+
+
+def _resource_metadata(settings: Settings, resource: str) -> dict[str, object]:
+    """RFC 9728 §2. The method ``header`` means Authorization (RFC 6750 §2.1); there is none for another header."""
+    members: dict[str, object] = {"resource": resource, "authorization_servers": [settings.issuer]}
+    if settings.authorization_header == AUTHORIZATION:
+        members["bearer_methods_supported"] = ["header"]
+    return {**members, **_scopes(settings)}
+
+
+def _scopes(settings: Settings) -> dict[str, object]:
+    """The scopes that rules name; those that only clients have are not public."""
+    scopes = {scope for rule in settings.required_scopes for scope in rule.scopes}
+    return {"scopes_supported": sorted(scopes)} if scopes and settings.scopes_supported else {}
 
 
 def _server_metadata(settings: Settings, own: Mapping[str, str]) -> dict[str, object]:
@@ -99,10 +114,13 @@ def _server_metadata(settings: Settings, own: Mapping[str, str]) -> dict[str, ob
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
     }
+    methods = list(settings.client_auth_methods)
+    if settings.authorization_header != AUTHORIZATION and BASIC in methods:
+        methods.remove(BASIC)  # it means Authorization, too (RFC 6749 §2.3.1)
     for option, name in _ENDPOINTS.items():
         if option in own:
             members[name] = endpoint_url(settings.public_url, own[option])
-            members[f"{name}_auth_methods_supported"] = list(settings.client_auth_methods)
+            members.update({f"{name}_auth_methods_supported": methods} if methods else {})
     if "jwks_path" in own:
         members["jwks_uri"] = endpoint_url(settings.public_url, own["jwks_path"])
-    return members
+    return {**members, **_scopes(settings)}

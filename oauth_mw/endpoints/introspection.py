@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..client_auth import ClientAuthentication
+from ..answers import Answer
+from ..client_auth import Authenticate
+from ..errors import TokenRefused
 from ..model import AccessToken, Client
-from ..webob import Request, Response
+from ..webob import Request
 from . import json_response, read_token
 
 
@@ -18,20 +20,24 @@ class IntrospectionEndpoint:
     For anything but a live token that the caller may see, the answer is ``{"active": false}`` and nothing else
     (RFC 7662 §2.2).
 
-    :param read: returns the live token for a text, or ``None``. It makes the same checks as the guard, except for the
-        audience.
-    :param audience: this server's identifiers. They stand in for a resource server without audiences of its own, and
-        for a token without an audience.
+    :param read: returns the live token for a text and the client that asks, or raises ``TokenRefused``. It makes the
+        same checks as the guard, except for the audience.
+    :param audience: this server's identifiers. They are those of a resource server without audiences of its own, and
+        of a token without an audience.
     """
 
-    authenticate: ClientAuthentication
-    read: Callable[[str], AccessToken | None]
+    authenticate: Authenticate
+    read: Callable[[str, Client], AccessToken]
     audience: Sequence[str]
 
-    def __call__(self, request: Request) -> Response:
+    def __call__(self, request: Request) -> Answer:
         """Describe a token, or raise an ``EndpointError`` (RFC 7662 §2.3) or ``StoreUnavailable``."""
         client, text = read_token(request, self.authenticate)
-        token = self.read(text)
+        token: AccessToken | None
+        try:
+            token = self.read(text, client)
+        except TokenRefused:
+            token = None
         if token is None or not self._may_see(client, token):
             return json_response({"active": False})
         members: dict[str, object] = {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..config import Settings
@@ -39,8 +40,11 @@ def check_installed() -> None:
         raise ConfigError("signing_algorithm", "signing keys need joserfc: pip install 'oauth_mw[jwt]'") from None
 
 
-def signing_keys(settings: Settings, store: KeyStore, clock: Clock) -> KeyRing | FileKeys:
-    """The keys of ``signing_key_files`` if it is set, else those in the store."""
+def signing_keys(settings: Settings, store: KeyStore, clock: Clock, made: Callable[[str], None]) -> KeyRing | FileKeys:
+    """The keys of ``signing_key_files`` if it is set, else those in the store.
+
+    :param made: called with the id of each key that this worker has made.
+    """
     if files := file_keys(settings):
         return files
     from .ring import KeyRing
@@ -53,6 +57,7 @@ def signing_keys(settings: Settings, store: KeyStore, clock: Clock) -> KeyRing |
         lifetime=settings.signing_key_lifetime,
         lead=lead_seconds(settings.revocation_lag_seconds),
         secret=settings.key_encryption_secret,
+        made=made,
     )
 
 

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..permissions import mode_of
+from ..permissions import open_to_others
 from . import MAX_PEM_BYTES, keypair
 from .keypair import Key
 
@@ -40,6 +40,10 @@ class FileKeys:
         """The members of the published key set (RFC 7517 §5)."""
         return [key.jwk() for key in self._keys.values()]
 
+    def times(self) -> dict[str, int]:
+        """Return nothing: a file does not show when its key was made."""
+        return {}
+
     def signing(self, expires_at: int) -> Key:
         """The first key. The operator keeps its file until ``expires_at``."""
         return next(iter(self._keys.values()))
@@ -48,9 +52,9 @@ class FileKeys:
         """Do nothing: revocation events concern keys in the store only."""
 
 
-def readable_by_all(paths: Sequence[str]) -> list[str]:
-    """The files with a private key that every user of this machine can read."""
-    return [path for path in paths if mode_of(path) & stat.S_IROTH and PRIVATE in _text(path)]
+def access_warnings(paths: Sequence[str]) -> list[str]:
+    """Sentences about the access of other users to the files. Those without a private key may be read."""
+    return [sentence for path in paths for sentence in open_to_others(path, secret=PRIVATE in _text(path))]
 
 
 def _read(path: str, password: str | None, *, public: bool) -> Key:

@@ -85,7 +85,7 @@ ALGORITHMS = tuple(_BY_NAME)
 
 
 class Key:
-    """A key pair, or its public half. Its id is its thumbprint (RFC 7638).
+    """A key pair, or its public key alone. Its id is its thumbprint (RFC 7638).
 
     :param native: a key of cryptography.
     :raises ValueError: no supported algorithm uses such keys.
@@ -111,12 +111,12 @@ class Key:
             return False
 
     def jwk(self) -> dict[str, str]:
-        """The public half, as a member of a key set (RFC 7517 §4)."""
+        """The public key, as a member of a key set (RFC 7517 §4)."""
         members = self._key.as_dict(private=False)
         return {**members, "kid": self.kid, "use": "sig", "alg": self.algorithm}
 
     def pem(self, password: str | None = None) -> str:
-        """The private half as PKCS #8.
+        """The private key as PKCS #8.
 
         :param password: encrypts it, which takes a tenth of a second, as decrypting does.
         """
@@ -156,7 +156,7 @@ def from_public_pem(text: str) -> Key:
     try:
         native = load_pem_public_key(text.encode())
     except (UnsupportedAlgorithm, ValueError):
-        raise ValueError("no PEM of a public key that can be read") from None
+        raise ValueError("it is not a PEM of a public key that can be read") from None
     return Key(native)
 
 
@@ -164,11 +164,13 @@ def _load(text: str, password: str | None) -> object:
     for given in (password.encode(), None) if password else (None,):
         try:
             return load_pem_private_key(text.encode(), given)
-        except TypeError:  # a password was given for a key in the clear, or none for an encrypted one
+        except TypeError:  # a password was given for an unencrypted key, or none for an encrypted one
             continue
         except ValueError:
             break
-    raise ValueError("no PEM of a private key that can be read " + ("with the password" if password else "as it is"))
+    raise ValueError(
+        f"it is not a PEM of a private key that can be read {'with the' if password else 'without a'} password"
+    )
 
 
 def _algorithm_of(native: object) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from .schedule import published, signing_order, with_key, with_need
 NEED_SECONDS = 3600
 # Seconds that a caller without a deadline waits for another thread.
 WAIT_SECONDS = 60.0
-# Seconds for which a cached key verifies without another read of the store. That a key has expired is no event.
+# Seconds for which a cached key verifies without another read of the store. No event says that a key has expired.
 VERIFY_SECONDS = 60.0
 
 
@@ -41,7 +41,7 @@ class _Loaded(NamedTuple):
 
 
 class _Signer(NamedTuple):
-    """The key that signs in this second. To choose it for each token would be a tenth of an issue."""
+    """The key that signs in this second. Choosing it for each token would take a tenth of an issue."""
 
     loaded: _Loaded
     second: int
@@ -53,21 +53,23 @@ class _Signer(NamedTuple):
 class KeyRing:
     """The signing keys of a store.
 
-    :param algorithm: the algorithm of new keys.
+    :param algorithm: the algorithm of new keys; needed if this ring may make some.
     :param lifetime: seconds after which the next key signs; ``None``: no key is made but the first.
     :param lead: seconds for which a key is published before it signs.
     :param secret: encrypts private keys in the store.
-    :param monotonic: a clock that never goes back.
+    :param monotonic: a monotonic clock, in seconds.
+    :param made: called with the id of each key that this ring has made by itself.
     """
 
     store: KeyStore
     clock: Clock
     monotonic: Clock
     _: KW_ONLY
-    algorithm: str
-    lifetime: int | None
-    lead: int
-    secret: str | None
+    algorithm: str = ""
+    lifetime: int | None = None
+    lead: int = 0
+    secret: str | None = None
+    made: Callable[[str], None] = lambda kid: None
 
     def __post_init__(self) -> None:
         self._reading = PerProcess(threading.Lock)
@@ -107,6 +109,14 @@ class KeyRing:
             if loaded.epoch is not self._epoch:
                 raise
         return [key.jwk() for key in loaded.keys.values()]
+
+    def times(self) -> dict[str, int]:
+        """When each published key was made, in Unix seconds, by its id.
+
+        :raises StoreUnavailable: the store does not answer.
+        """
+        loaded = self._refreshed()
+        return {record.kid: record.created_at for record in loaded.records if record.kid in loaded.keys}
 
     def signing(self, expires_at: int) -> Key:
         """The key that signs now. It is published until ``expires_at`` (Unix seconds) at least.
@@ -172,7 +182,8 @@ class KeyRing:
         now = int(self.clock())
         if self._is_next_due(loaded, now):
             try:
-                self.add(keypair.make(self.algorithm), records=loaded.records)
+                if added := self.add(keypair.make(self.algorithm), records=loaded.records):
+                    self.made(added.kid)
             except StoreUnavailable:
                 if not loaded.records:
                     raise  # else the present key signs until the store can be written again
@@ -222,7 +233,7 @@ class KeyRing:
             lock.release()
 
     def _is_current(self, epoch: object, wanted: str) -> bool:
-        """True if the last read, failed or not, will do."""
+        """True if the last read, failed or not, is recent enough."""
         now = self.monotonic()
         if self._read_epoch is not epoch or now >= self._last_read + REFRESH_SECONDS:
             return False

@@ -1,4 +1,4 @@
-"""What the clients of a store add up to."""
+"""Count the clients of a store."""
 
 from __future__ import annotations
 

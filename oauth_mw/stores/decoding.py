@@ -1,4 +1,4 @@
-"""Decode what is read from a store. What was never written there is an outage, not a fault of this code.
+"""Decode what is read from a store. What this code never writes there is an outage, not a fault of the code.
 
 SQLite keeps any value in any column, Redis has only text, and both can be changed by hand or by a broken disk. Each
 decoder raises one of :data:`FAULTS` for what it does not accept.
@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..errors import StoreUnavailable
-from ..model import MAX_LIFETIME, MAX_NUMBER, TOKEN_FORMATS, Value
+from ..model import MAX_LIFETIME, MAX_NUMBER, QUOTA_MODES, TOKEN_FORMATS, Value
 
 # ValueError is also the base of the errors of Unicode and JSON.
 FAULTS = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError)
@@ -24,8 +24,8 @@ T = TypeVar("T")
 def read(what: str, reader: Callable[..., T], *found: Any) -> T:
     """Decode ``found`` by ``reader``.
 
-    :param what: what it is, for the log.
-    :raises StoreUnavailable: it was never written there.
+    :param what: what ``found`` is, for the log.
+    :raises StoreUnavailable: the reader does not accept it.
     """
     try:
         return reader(*found)
@@ -47,7 +47,7 @@ def words(found: Any) -> tuple[str, ...]:
 
 
 def number(found: Any) -> int:
-    """A time or a position. JSON's and Python's ``true`` is none."""
+    """A time or a position, not ``True``, which is an ``int`` in Python."""
     if type(found) is int and 0 <= found < MAX_NUMBER:
         return found
     raise ValueError("no time or position")
@@ -79,6 +79,12 @@ def lifetime(found: Any) -> int:
 def token_format(found: Any) -> str:
     if found not in TOKEN_FORMATS:
         raise ValueError("no token format")
+    return text(found)
+
+
+def quota_mode(found: Any) -> str:
+    if found not in QUOTA_MODES:
+        raise ValueError("no mode of a quota")
     return text(found)
 
 

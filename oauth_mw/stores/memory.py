@@ -5,29 +5,37 @@ from __future__ import annotations
 import heapq
 import operator
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import Any
 
-from ..credentials import verifiers_of
 from ..model import (
     CLIENTS_PER_PAGE,
+    COUNTER_KEEP_SECONDS,
+    EVICTION,
     LOG_KEEP_SECONDS,
-    MAX_LOG_ONLY_PER_CLIENT,
+    TOKENS_PER_PAGE,
     Client,
     Clock,
+    Count,
+    Counted,
     DenylistPage,
     KeySet,
     LogPage,
     Revocation,
+    Sizes,
     StoreStats,
     TokenRecord,
+    Verifiers,
 )
+from .counters import full_places
 from .counts import count_clients
+from .records import BLANK_VERIFIERS, removed_secrets, verifiers_from, verifiers_with
 
-_NO_CLIENT = Client("", "")
+_BLANK = verifiers_from(BLANK_VERIFIERS, 0)
+_SIZES = Sizes()
 
 
 class MemoryStore:
@@ -38,15 +46,17 @@ class MemoryStore:
 
     url = "memory://"
     single_process = True
-    immediate = True
-    rows_tell_revocation = True
+    generation_shows_all = True
+    rows_show_all = True
 
-    def __init__(self, clock: Clock, *, log_length: int = 10_000) -> None:
+    def __init__(self, clock: Clock, sizes: Sizes = _SIZES, *, log_length: int = 10_000) -> None:
         self._clock = clock
+        self.sizes = sizes
         self._log_length = log_length
         self._lock = Lock()
         self._store_id = secrets.token_hex(8)
         self._clients: dict[str, Client] = {}
+        self._verifiers: dict[str, Verifiers] = {}
         self._deleted: set[str] = set()
         self._revoked_before: dict[str, int] = {}  # by client id, of deleted ones too
         self._tokens: dict[bytes, TokenRecord] = {}
@@ -54,18 +64,21 @@ class MemoryStore:
         self._log_only: dict[str, dict[bytes, int]] = {}  # by client id and key: the position of the event
         self._log: list[Revocation] = []
         self._swept_until = 0
-        self._position = [0]  # the log's, in a cell that C code alone can read
+        self._position = [0]  # the log's, in a list, which ``generation`` reads without running Python code
         self._keys = KeySet()
         self._remembered: set[bytes] = set()
         self._forget: list[tuple[int, bytes]] = []  # a heap of them by their last seconds
+        self._counters: dict[bytes, int] = {}
+        self._windows: list[tuple[int, bytes]] = []  # a heap of them by the ends of their windows
+        self._uses: dict[str, dict[str, int]] = {}  # by client id and secret id
         self.generation: Callable[[], object] = partial(operator.getitem, self._position, 0)
 
     def open(self, *, create: bool) -> None:
         """Nothing to open."""
 
-    def find_verifiers(self, client_id: str) -> bytes:
+    def find_verifiers(self, client_id: str) -> Verifiers:
         with self._lock:
-            return verifiers_of(self._clients.get(client_id, _NO_CLIENT))
+            return self._verifiers.get(client_id, _BLANK)
 
     def find_client(self, client_id: str) -> Client | None:
         with self._lock:
@@ -80,32 +93,77 @@ class MemoryStore:
         with self._lock:
             if client.client_id in self._clients or client.client_id in self._deleted:
                 return False
+            self._verifiers[client.client_id] = verifiers_with(client)
             self._clients[client.client_id] = client
             return True
 
     def update_client(
-        self, client_id: str, change: Callable[[Client], Client | None], *, revoke_tokens: bool = False
+        self,
+        client_id: str,
+        change: Callable[[Client], Client | None],
+        *,
+        revoke_tokens: bool = False,
+        evict_tokens: bool = False,
     ) -> Client | None:
         with self._lock:
-            known = self._clients.get(client_id)
-            if known is None:
+            stored = self._clients.get(client_id)
+            if stored is None:
                 return None
-            client = change(known)
+            client = change(stored)
             if revoke_tokens:
                 self._log_only.pop(client_id, None)
                 self._revoked_before[client_id] = self._append(client_id)
+            elif evict_tokens:
+                self._append(client_id, EVICTION)
             if client is None:
-                del self._clients[client_id]
+                del self._clients[client_id], self._verifiers[client_id]
+                self._uses.pop(client_id, None)
                 self._deleted.add(client_id)
                 return None
             client = replace(client, revoked_before=self._revoked_before.get(client_id, 0))
+            self._verifiers[client_id] = verifiers_with(client)
             self._clients[client_id] = client
+            for secret_id in removed_secrets(stored, client):
+                self._uses.get(client_id, {}).pop(secret_id, None)
             return client
 
-    def add_token(self, key: bytes, token: TokenRecord) -> None:
+    def add_token(self, key: bytes, token: TokenRecord, counts: Sequence[Count] = ()) -> Counted:
         with self._lock:
-            self._tokens[key] = token
-            heapq.heappush(self._by_expiry, key)
+            counted = self._count(counts)
+            if not counted.full:
+                self._tokens[key] = token
+                heapq.heappush(self._by_expiry, key)
+            return counted
+
+    def count(self, counts: Sequence[Count]) -> Counted:
+        with self._lock:
+            return self._count(counts)
+
+    def _count(self, counts: Sequence[Count]) -> Counted:
+        values = [self._counters.get(each.key, 0) for each in counts]
+        full = full_places(counts, values)
+        if full:
+            return Counted(tuple(values), full)
+        over = self._clock() - COUNTER_KEEP_SECONDS
+        while self._windows and self._windows[0][0] < over:
+            del self._counters[heapq.heappop(self._windows)[1]]
+        for each in counts:
+            if each.key not in self._counters:
+                heapq.heappush(self._windows, (each.until, each.key))
+            self._counters[each.key] = self._counters.get(each.key, 0) + 1
+        return Counted(tuple(self._counters[each.key] for each in counts))
+
+    def note_uses(self, uses: Mapping[tuple[str, str], int]) -> None:
+        with self._lock:
+            for (client_id, secret_id), second in uses.items():
+                if client_id in self._clients:
+                    of_client = self._uses.setdefault(client_id, {})
+                    of_client[secret_id] = max(second, of_client.get(secret_id, 0))
+
+    def last_uses(self, client_ids: Sequence[str]) -> Mapping[tuple[str, str], int]:
+        with self._lock:
+            found = {client_id: self._uses.get(client_id, {}) for client_id in client_ids}
+            return {(each, secret_id): second for each, uses in found.items() for secret_id, second in uses.items()}
 
     def find_token(self, key: bytes) -> TokenRecord | None:
         with self._lock:
@@ -116,6 +174,12 @@ class MemoryStore:
         if token and token.position < self._revoked_before.get(token.client_id, 0):
             return token._replace(revoked=True)
         return token
+
+    def tokens_of(self, client_id: str, after: bytes = b"") -> Sequence[tuple[bytes, TokenRecord]]:
+        with self._lock:
+            keys = (key for key, token in self._tokens.items() if token.client_id == client_id and key > after)
+            found = [(key, self._token(key)) for key in heapq.nsmallest(TOKENS_PER_PAGE, keys)]
+            return [(key, token) for key, token in found if token]
 
     def revoke_token(self, key: bytes, caller: str = "") -> bool:
         with self._lock:
@@ -135,7 +199,7 @@ class MemoryStore:
                 return 0
             log_only[key] = self._append(client_id, key, log_only=True)
             live = self._live(log_only)
-            if len(log_only) > MAX_LOG_ONLY_PER_CLIENT:
+            if len(log_only) > self.sizes.log_only_per_client:
                 self._log_only[client_id] = live  # not earlier: the clock may be ahead for a while
             return len(live)
 
@@ -197,6 +261,9 @@ class MemoryStore:
             events = [event for event in self._log if event.position > after] if complete else []
             return LogPage(self._store_id, self._position[0], events, complete)
 
+    def count_events(self, at_most: int) -> int:
+        return min(len(self._log), at_most)
+
     def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         with self._lock:
             events = [Revocation(position, client_id) for client_id, position in self._revoked_before.items()]
@@ -230,10 +297,23 @@ class MemoryStore:
         """Nothing in memory outlives the process."""
 
     def warnings(self) -> Sequence[str]:
-        return ["memory:// serves one process only, and everything in it ends with the process"]
+        return ["memory:// serves one process only, and everything in it is lost when the process ends"]
 
     def close(self) -> None:
         """Nothing to close."""
+
+
+class StandInStore(MemoryStore):
+    """An empty store in the place of one that is missing, where none may be created."""
+
+    single_process = False
+
+    def __init__(self, clock: Clock, url: str) -> None:
+        super().__init__(clock)
+        self.url = url
+
+    def warnings(self) -> Sequence[str]:
+        return [f"there is no store at {self.url}: the start creates it"]
 
 
 def _expiry(key: bytes) -> int:

@@ -1,20 +1,19 @@
-"""The records of a store as JSON texts: a client with its secrets, the signing keys, and what few tokens have.
+"""The records of a store as JSON texts: a client with its secrets, the signing keys, and the rare fields of tokens.
 
-A store keeps these texts and knows nothing of what is in them. A new field is one row in a table here. A member that is
-not in the table was written by a newer version; it is kept in ``other`` and written again, so that workers of two
-versions can share a store.
+A store does not look into these texts. A new field is one row in a table here. A member that is not in the table was
+written by a newer version; it is kept in ``other`` and written again: workers of two versions can share a store.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from hashlib import sha256
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from ..credentials import DIGEST_BYTES, MAX_SECRETS, SALT_BYTES, VERIFIERS_BYTES, verifiers_of
-from ..model import EMPTY, Client, ClientSecret, KeyRecord, KeySet, StoredClient, TokenRecord
+from ..model import EMPTY, Client, ClientSecret, KeyRecord, KeySet, StoredClient, TokenRecord, Verifiers
 from . import decoding
 from .decoding import flag, number, text
 
@@ -23,7 +22,7 @@ T = TypeVar("T", Client, ClientSecret, KeyRecord, TokenRecord)
 # How each member is read; a member that is missing has the default of its field.
 Readers = Mapping[str, Callable[[Any], Any]]
 
-BLANK_VERIFIERS = bytes(VERIFIERS_BYTES)
+BLANK_VERIFIERS = bytes(VERIFIERS_BYTES + DIGEST_BYTES)
 
 
 def texts(found: Any) -> tuple[str, ...]:
@@ -77,6 +76,14 @@ _CLIENT: Readers = {
     "enabled": flag,
     "created_at": number,
     "secrets": _secrets,
+    "allowed_addresses": texts,
+    "allowed_requests": texts,
+    "rate_limit": text,
+    "not_after": number,
+    "tokens_per_hour": number,
+    "tokens_per_day": number,
+    "quota_mode": decoding.quota_mode,
+    "revoked_secrets": texts,
 }
 _KEY: Readers = {
     "kid": text,
@@ -95,9 +102,8 @@ def client_text(client: Client) -> str:
     return _dump(_members(_CLIENT, client))
 
 
-@lru_cache(maxsize=1024)
 def client_from(client_id: str, record: str, revoked_before: int) -> Client:
-    """A client from its record. Most requests come from few clients, so that records are parsed once.
+    """A client from its record.
 
     :raises ValueError: it is no record (or another of :data:`~oauth_mw.stores.decoding.FAULTS`).
     """
@@ -106,28 +112,39 @@ def client_from(client_id: str, record: str, revoked_before: int) -> Client:
 
 
 def deleted_client(client_id: str, revoked_before: int) -> StoredClient:
-    """What is left of a client that was deleted."""
+    """What a store keeps of a deleted client."""
     return StoredClient(Client(text(client_id), "", enabled=False, revoked_before=number(revoked_before)), deleted=True)
 
 
-def padded_verifiers(client: Client) -> bytes:
-    """What presented secrets are compared with, always of the same length.
+def client_row(client: Client) -> tuple[bytes, str]:
+    """Return a client's verifiers with the digest of its record, always of the same length, and the record.
 
     :raises ValueError: there are more secrets than a client may have.
     """
-    verifiers = verifiers_of(client)
+    verifiers, record = verifiers_of(client), client_text(client)
     if len(verifiers) > VERIFIERS_BYTES:
         raise ValueError("too many secrets")
-    return verifiers.ljust(VERIFIERS_BYTES, b"\0")
+    return verifiers.ljust(VERIFIERS_BYTES, b"\0") + sha256(record.encode()).digest(), record
 
 
-def verifiers_from(found: Any) -> bytes:
+def verifiers_from(found: Any, revoked_before: Any) -> Verifiers:
     """
-    :raises ValueError: they were never written there.
+    :raises ValueError: they are not what :func:`client_row` returns.
     """
-    if len(decoding.blob(found)) != VERIFIERS_BYTES:
+    # A client that was written before there was a digest has none, so its record is read each time.
+    if type(found) is not bytes or len(found) not in (VERIFIERS_BYTES, len(BLANK_VERIFIERS)):
         raise ValueError("no verifiers")
-    return bytes(found)
+    return Verifiers(found[:VERIFIERS_BYTES], found[VERIFIERS_BYTES:], number(revoked_before))
+
+
+def verifiers_with(client: Client) -> Verifiers:
+    """What a store finds as the verifiers of a client, if it has been written by this version."""
+    return verifiers_from(client_row(client)[0], client.revoked_before)
+
+
+def removed_secrets(before: Client, after: Client) -> list[str]:
+    """The ids of the secrets that a client has no more, in order."""
+    return sorted({each.secret_id for each in before.secrets} - {each.secret_id for each in after.secrets})
 
 
 def key_set_text(keys: KeySet) -> str:
@@ -144,7 +161,7 @@ def key_set_from(record: str) -> KeySet:
 
 
 def extra_text(token: TokenRecord) -> str | None:
-    """What few tokens have; ``None`` for the others."""
+    """The record of a token's attributes and audience; ``None`` if it has neither."""
     if not (token.attributes or token.audience or token.other):
         return None
     return _dump(_members(_EXTRA, token))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-START_SECONDS = 10  # a server that has run for longer has started its first workers
 
-
-def is_replacement() -> bool:
+def is_replacement(start_seconds: float = 10) -> bool:
     """Whether a server has forked this worker later than its first ones.
 
     The parent then runs the same program, and has seen a child end or has run for long. Only Linux shows that; False
     elsewhere.
+
+    :param start_seconds: a server that has run for longer has started its first workers.
     """
     parent, own = os.getppid(), os.getpid()
     try:
@@ -20,13 +20,13 @@ def is_replacement() -> bool:
             return False
         theirs, mine = _state(parent), _state(own)
         # Page faults of the children that the parent has waited for; start times in ticks.
-        return int(theirs[8]) > 0 or int(mine[19]) - int(theirs[19]) > START_SECONDS * os.sysconf("SC_CLK_TCK")
+        return int(theirs[8]) > 0 or int(mine[19]) - int(theirs[19]) > start_seconds * os.sysconf("SC_CLK_TCK")
     except (AttributeError, IndexError, OSError, ValueError):
         return False
 
 
 def _program(process: int) -> bytes:
-    """The command line; of a title that a server has set instead, the part that its processes share."""
+    """The command line, or of a title that a server has set instead, the part that its processes share."""
     return Path(f"/proc/{process}/cmdline").read_bytes().partition(b": ")[0]
 
 

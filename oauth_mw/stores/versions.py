@@ -23,7 +23,7 @@ def other_version(url: str, found: int, known: int, *, under_way: bool = False) 
         way_out = f"an upgrade was begun and has not finished; if none is running, run `{UPGRADE}` again"
     elif found > known:
         way_out = "upgrade oauth_mw"
-    elif found == UPGRADABLE:
+    elif found >= UPGRADABLE:
         way_out = f"stop all workers that use it, then run `{UPGRADE}`"
     else:
         way_out = "an older oauth_mw made it, and this one cannot read it"

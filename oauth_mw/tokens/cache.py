@@ -1,4 +1,4 @@
-"""The cache of verified tokens. It follows the revocation log, so a cached token is as good as a read of the store."""
+"""The cache of verified tokens. It follows the revocation log, so a cached token is as current as the store's row."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
-from hashlib import sha256
+from hashlib import blake2s
+from typing import Protocol
 from weakref import WeakMethod
 
 from ..deadlines import RequestDeadline, deadline_in
 from ..errors import StoreUnavailable
-from ..model import AccessToken, Clock, LogPage, Revocation
+from ..model import EVICTION, AccessToken, Clock, LogPage, Revocation
 from ..processes import PerProcess
 from ..protocols import RevocationLog, Waiter
 from ..threads import begin
@@ -22,6 +23,29 @@ from .denylist import Denylist, NotLoaded
 POLL_SECONDS = 1.0
 RETRY_SECONDS = 0.25
 MIN_INTERVAL_SECONDS = 0.02  # between two polls, however many revocations wake the follower
+
+
+class Hash(Protocol):
+    def digest(self) -> bytes: ...
+
+
+class NotCached:
+    """What the cache has for an Authorization value without a cached token: false, and no token, as it has expired.
+
+    :ivar digest: of the value, if the cache is current; else empty.
+    """
+
+    __slots__ = ("digest",)
+    expires_at = float("-inf")
+
+    def __init__(self, digest: bytes = b"") -> None:
+        self.digest = digest
+
+    def __bool__(self) -> bool:
+        return False
+
+
+NOT_CACHED = NotCached()
 
 
 @dataclass(eq=False, slots=True)
@@ -43,7 +67,7 @@ class Segment:
         self.by_digest[digest] = token
 
     def evict(self, event: Revocation) -> None:
-        if event.key is not None:
+        if event.key is not None and event.key != EVICTION:
             token_ids = [event.key.hex()]
         else:
             token_ids = [token.token_id for token in self.by_digest.values() if token.client_id == event.client_id]
@@ -55,7 +79,7 @@ class Segment:
 
 @dataclass(eq=False, repr=False)
 class TokenCache:
-    """Verified tokens by the SHA-256 of the Authorization value; the value itself would be a live credential in memory.
+    """Verified tokens by a digest of the Authorization value; the value itself would be a live credential in memory.
 
     A cached token is in one of two segments, from which a revocation evicts it::
 
@@ -72,17 +96,20 @@ class TokenCache:
     The last poll is too old after ``POLL_SECONDS`` where the generation shows every revocation, else after ``lag``,
     counted from its start. One thread polls, and the others wait for it. With a lag, a background thread polls early.
 
-    :param read: returns the live token for a text, or ``None``.
+    :param read: returns the live token for a text, or raises ``TokenRefused``.
     :param size: capacity of each segment: at least as many of the most recently used tokens are cached.
     :param lag: seconds until a revocation is seen where the log's generation does not show it; 0: poll at each request.
     :param grace: seconds for which cached tokens are accepted after the last successful poll.
     :param timeout: seconds that a request may wait for the store.
     :param monotonic: a clock that never goes back.
     :param denylist: the revocations that only the log has, for ``read``. The cache keeps it up to date.
+    :param hasher: of :mod:`hashlib`. BLAKE2s takes less time for opaque tokens, SHA-256 for JWTs, which are longer.
     :param forget: called when an event revokes all tokens that some signing key has signed.
+    :param polled: called after each read of the log, with ``""``, or with the reason why it failed.
+    :param forget_client: called with the id of a client when an event is about all of its tokens.
     """
 
-    read: Callable[[str], AccessToken | None]
+    read: Callable[[str], AccessToken]
     log: RevocationLog
     _: KW_ONLY
     size: int
@@ -91,21 +118,26 @@ class TokenCache:
     timeout: float
     monotonic: Clock
     denylist: Denylist | None = None
+    hasher: Callable[[bytes], Hash] = blake2s
     forget: Callable[[], None] = lambda: None
+    polled: Callable[[str], None] = lambda failure: None
+    forget_client: Callable[[str], None] = lambda client_id: None
 
     def __post_init__(self) -> None:
-        self._trusted_seconds = POLL_SECONDS if self.log.immediate else self.lag
+        self._poll_seconds = POLL_SECONDS if self.log.generation_shows_all else self.lag
         self._recent, self._previous = Segment(), Segment()
         self._generation = self.log.generation
         self._polled_generation: object = object()
         self._store_id, self._position = "", -1
         self._next_poll = 0.0
         self._last_success = self._last_failure = self._last_hang = self._own_missed = float("-inf")  # when each began
+        self._made = self.monotonic()
         self._failure = ""
         self._changes = 0  # counts all evictions
         self._polling = PerProcess(threading.Lock).get  # held during a read of the log, which may be slow
         self._memory = PerProcess(threading.Lock).get  # held for changes of the cache only
-        self.follower = LogFollower(self.poll_early, self.log.waiter) if self.lag and not self.log.immediate else None
+        is_distant = self.lag and not self.log.generation_shows_all
+        self.follower = LogFollower(self.poll_early, self.log.waiter) if is_distant else None
         weak_poll = WeakMethod(self._poll_own_revocation)  # the store may be used longer than the cache
 
         def on_revocation() -> None:
@@ -114,37 +146,64 @@ class TokenCache:
 
         self.log.on_revocation(on_revocation)
 
-    def cached(self, value: str) -> AccessToken | None:
+    def cached(self, value: str) -> AccessToken | NotCached:
         """Return the cached token for an Authorization value, unless a poll is due. It may have expired."""
         if self._generation() != self._polled_generation or self.monotonic() >= self._next_poll:
-            return None
+            return NOT_CACHED
         try:
-            return self._get(sha256(value.encode()).digest())
+            digest = self.hasher(value.encode()).digest()
         except UnicodeEncodeError:
-            return None  # a lone surrogate, which the guard refuses
+            return NOT_CACHED  # a lone surrogate, which the guard refuses
+        token = self._recent.by_digest.get(digest)
+        return self._reused(digest) or NotCached(digest) if token is None else token
 
-    def find(self, value: str, text: str) -> AccessToken | None:
-        """Return the token ``text`` of the Authorization ``value``, after a poll if one is due.
+    def find(self, value: str, text: str, digest: bytes = b"") -> AccessToken:
+        """Return the token ``text`` of the Authorization ``value``, after a poll if one is due. It may have expired.
 
+        :param digest: that of a :class:`NotCached` which the cache has just returned for the same value.
+        :raises TokenRefused: there is none.
         :raises StoreUnavailable: its state is not known.
         """
+        if digest:
+            return self._read_and_add(digest, text)
+        if self._generation() == self._polled_generation and self.monotonic() < self._next_poll:
+            digest = self.hasher(value.encode()).digest()
+            return self._reused(digest) or self._read_and_add(digest, text)
         with RequestDeadline(self.timeout):
-            failure = ""
-            if self._generation() != self._polled_generation or self.monotonic() >= self._next_poll:
-                failure = self._poll_within_grace()
-            digest = sha256(value.encode()).digest()
-            token = self._get(digest)
+            failure = self._poll_within_grace()
+            digest = self.hasher(value.encode()).digest()
+            token = self._reused(digest)
             if token is None and failure:
                 raise StoreUnavailable(failure)
             return token or self._read_and_add(digest, text)
 
-    def refresh(self) -> None:
-        """Apply all revocations until now; ``StoreUnavailable`` is raised if the log cannot be read."""
+    def refresh(self, seconds: float | None = None) -> None:
+        """Apply all revocations until now; ``StoreUnavailable`` is raised if the log cannot be read.
+
+        :param seconds: that it may wait for the store, if that is less than ``timeout``.
+        """
         arrived = self.monotonic()
-        if self.log.immediate and self._generation() == self._polled_generation and arrived < self._next_poll:
+        is_polled = self._generation() == self._polled_generation and arrived < self._next_poll
+        if is_polled and self.log.generation_shows_all:
             return
-        with RequestDeadline(self.timeout):
+        with RequestDeadline(self.timeout if seconds is None else min(self.timeout, seconds)):
             self._poll(arrived)
+
+    def in_grace(self) -> bool:
+        """Whether cached tokens are accepted although the store does not answer."""
+        return self.monotonic() < self._last_success + self.grace
+
+    @property
+    def cached_tokens(self) -> int:
+        """How many tokens are cached."""
+        return len(self._recent.by_digest) + len(self._previous.by_digest)
+
+    def behind(self) -> float:
+        """Return the seconds since this cache last had all of the log: 0 while the generation shows that it has."""
+        is_shown = self.log.generation_shows_all and self._last_failure <= self._last_success
+        if is_shown and self._generation() == self._polled_generation:
+            return 0.0
+        return self.monotonic() - max(self._last_success, self._made)
 
     def poll_early(self) -> float:
         """Poll before a request has to. Return the seconds until the next such poll."""
@@ -152,28 +211,28 @@ class TokenCache:
         try:
             with RequestDeadline(self.timeout):
                 self._poll(started)
-            due = self._last_success + self._trusted_seconds / 2
+            due = self._last_success + self._poll_seconds / 2
         except StoreUnavailable:
             due = started + RETRY_SECONDS
         return max(due - self.monotonic(), 0)
 
-    def _get(self, digest: bytes) -> AccessToken | None:
-        token = self._recent.by_digest.get(digest)
-        if token is None and digest in self._previous.by_digest:
-            with self._memory():
-                token = self._previous.by_digest.get(digest)
-                if token is not None:
-                    self._add(digest, token)
+    def _reused(self, digest: bytes) -> AccessToken | None:
+        """Return a cached token, which is moved to the recent ones."""
+        if digest not in self._previous.by_digest:
+            return self._recent.by_digest.get(digest)
+        with self._memory():
+            token = self._previous.by_digest.get(digest)
+            if token is not None:
+                self._add(digest, token)
         return token
 
-    def _read_and_add(self, digest: bytes, text: str) -> AccessToken | None:
+    def _read_and_add(self, digest: bytes, text: str) -> AccessToken:
         changes = self._changes
         token = self.read(text)
-        if token is not None:
-            with self._memory():
-                # An event that arrived since the read began may have been about this token.
-                if self._changes == changes:
-                    self._add(digest, token)
+        with self._memory():
+            # An event that arrived since the read began may have been about this token.
+            if self._changes == changes:
+                self._add(digest, token)
         return token
 
     def _add(self, digest: bytes, token: AccessToken) -> None:
@@ -190,7 +249,7 @@ class TokenCache:
         try:
             self._poll(arrived, if_due=True, wait=not is_hanging)
         except StoreUnavailable as error:
-            if self.monotonic() >= self._last_success + self.grace:
+            if not self.in_grace():
                 raise
             return error.reason
         return ""
@@ -224,7 +283,8 @@ class TokenCache:
                 self._apply(page)
                 self._polled_generation = generation
                 self._last_success = started
-                self._next_poll = started + self._trusted_seconds if started > self._own_missed else 0.0
+                self._next_poll = started + self._poll_seconds if started > self._own_missed else 0.0
+            self.polled("")
         finally:
             lock.release()
 
@@ -241,11 +301,12 @@ class TokenCache:
             except StoreUnavailable:
                 return self._read_log_once()  # one lost connection is no outage
         except StoreUnavailable as error:
-            # A request that had spent its time elsewhere cannot judge the store. The failure counts from the start of
-            # the read: after a pause of this process it says nothing about the store now.
+            # A read with little time left shows nothing about the store. The failure counts from the start of the read:
+            # after a pause of this process it shows nothing about the store now.
             if had_time:
                 self._failure = error.reason
                 self._last_failure = started
+                self.polled(error.reason)
                 self._last_hang = started if self.monotonic() >= started + self.timeout / 2 else float("-inf")
             raise
 
@@ -266,6 +327,8 @@ class TokenCache:
             for event in page.events:
                 if not event.client_id:
                     self._clear()
+                elif event.key is None or event.key == EVICTION:
+                    self.forget_client(event.client_id)
                 self._recent.evict(event)
                 self._previous.evict(event)
                 self._changes += 1

@@ -1,8 +1,8 @@
-"""The denylist: revocations that no row of a token shows, in memory.
+"""The denylist: revocations that no token's row shows, in memory.
 
-The polls that keep the cache of verified tokens up to date keep it up to date too. A token revoked singly is dropped
-once no machine's clock can accept it, and this process has seen the time pass that the token had left when it was
-revoked: a clock that was ahead for a while makes no revoked token good again.
+The polls that keep the cache of verified tokens up to date keep the denylist up to date too. A token revoked singly is
+dropped once no machine's clock can accept it, and the lifetime that it had left when it was revoked has passed on this
+process's monotonic clock: a clock that was ahead for a while makes no revoked token valid again.
 """
 
 from __future__ import annotations

@@ -7,11 +7,12 @@ key. A header cannot name another key, or a URL to fetch one from.
 from __future__ import annotations
 
 import json
-import re
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING, Any
+
+from ..errors import TokenRefused
 
 if TYPE_CHECKING:
     from ..keys.keypair import Key
@@ -24,14 +25,9 @@ MIN_LENGTH = 100  # every JWS with a key id in its header is longer, and every o
 
 # With arguments, json.dumps makes a new encoder for each call.
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
-_COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)", re.ASCII)
 _MEMBERS = {"typ", "alg", "kid"}
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
-
-
-class Refused(Exception):
-    """The text is not a JWS of this server. The reason is never part of an answer."""
 
 
 def is_compact(text: str) -> bool:
@@ -60,54 +56,55 @@ class Reader:
     def __init__(self, kind: str, find: Callable[[str], Key | None]) -> None:
         self._kinds = {kind, "application/" + kind}
         self._find = find
-        self._memo: dict[str, tuple[str, str]] = {}  # parsed headers: all tokens of a key have the same
+        self._memo: dict[bytes, tuple[str, str]] = {}  # parsed headers: all tokens of a key have the same
 
     def open(self, text: str) -> dict[str, Any]:
-        """Return the members of a text that a key of this server has signed; ``Refused`` is raised for any fault."""
-        match = _COMPACT.fullmatch(text) if len(text) <= MAX_JWS_LENGTH else None
-        if match is None:
-            raise Refused("too long, or not three segments of base64url")
-        header, payload, signature = match.groups()
+        """Return the members of a text that a key of this server has signed, or raise ``TokenRefused``."""
+        if len(text) > MAX_JWS_LENGTH or text.count(".") != 2 or not text.isascii():
+            raise TokenRefused("too long, or not three segments of base64url")
+        message, _, signature = text.encode().rpartition(b".")
+        header, _, payload = message.partition(b".")
         kid, algorithm = self._memo.get(header) or self._header(header)
         key = self._find(kid)
         if key is None or key.algorithm != algorithm:
-            raise Refused("unknown key, or another algorithm than the key's")
-        if not key.verify(text[: match.end(2)].encode(), _decoded(signature)):
-            raise Refused("wrong signature")
+            raise TokenRefused("unknown key, or another algorithm than the key's")
+        if not key.verify(message, _decoded(signature)):
+            raise TokenRefused("wrong signature")
         if len(self._memo) < MAX_HEADERS:
             self._memo[header] = kid, algorithm
         return parse_object(_decoded(payload))
 
-    def _header(self, segment: str) -> tuple[str, str]:
+    def _header(self, segment: bytes) -> tuple[str, str]:
         if len(segment) > MAX_HEADER_LENGTH:
-            raise Refused("header too long")
+            raise TokenRefused("header too long")
         header = parse_object(_decoded(segment))
         if header.keys() != _MEMBERS:
-            raise Refused("other header members than typ, alg and kid")
+            raise TokenRefused("other header members than typ, alg and kid")
         if not all(isinstance(value, str) for value in header.values()) or header["typ"].lower() not in self._kinds:
-            raise Refused("another typ, or a member that is not a string")
+            raise TokenRefused("another typ, or a member that is not a string")
         return header["kid"], header["alg"]
 
 
 def parse_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object; refuse what two parsers may read differently (RFC 8725 §3.10, RFC 8259 §4)."""
     try:
-        found = json.loads(data.decode(), object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
+        found = _parse(data.decode())
         if b"\\u" in data:
             _compact(found).encode()  # an escape can be a lone surrogate, which cannot be encoded (RFC 8259 §8.2)
     except (ValueError, RecursionError):
-        raise Refused("not strict JSON") from None
+        raise TokenRefused("not strict JSON") from None
     if not isinstance(found, dict):
-        raise Refused("not a JSON object")
-    _check_depth(found, MAX_DEPTH)
+        raise TokenRefused("not a JSON object")
+    _check_depth(found, MAX_DEPTH - 1)
     return found
 
 
-def _check_depth(value: object, left: int) -> None:
-    if isinstance(value, dict | list):
-        if not left:
-            raise Refused("too deep")
-        for each in value.values() if isinstance(value, dict) else value:
+def _check_depth(found: dict[str, Any] | list[Any], left: int) -> None:
+    """Refuse what is nested in more than ``left`` further levels."""
+    for each in found.values() if isinstance(found, dict) else found:
+        if isinstance(each, (dict, list)):
+            if not left:
+                raise TokenRefused("too deep")
             _check_depth(each, left - 1)
 
 
@@ -125,17 +122,20 @@ def _finite(text: str) -> float:
     return number
 
 
+# As for json.dumps above.
+_parse = json.JSONDecoder(object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite).decode
+
+
 def _encoded(data: bytes) -> bytes:
     return b2a_base64(data, newline=False).translate(_TO_URL).rstrip(b"=")
 
 
-def _decoded(segment: str) -> bytes:
+def _decoded(segment: bytes) -> bytes:
     """Decode base64url in its canonical form only."""
-    text = segment.encode()
     try:
-        data = a2b_base64(text.translate(_FROM_URL) + b"=" * (-len(text) % 4))
+        data = a2b_base64(segment.translate(_FROM_URL) + b"=" * (-len(segment) % 4))
     except ValueError:
-        raise Refused("not base64url") from None
-    if _encoded(data) != text:
-        raise Refused("not canonical base64url")
+        raise TokenRefused("not base64url") from None
+    if _encoded(data) != segment:
+        raise TokenRefused("not canonical base64url")
     return data

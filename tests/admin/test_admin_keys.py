@@ -74,7 +74,7 @@ def test_a_key_is_signing_at_once_if_it_is_the_first_else_next_until_the_lead_is
 def test_only_in_an_emergency_is_a_next_key_followed_by_another_which_signs_at_once(rotate, states, signs, clock):
     rotate()
     waiting = rotate()
-    with pytest.raises(AdminError, match=f"waits already: {waiting.kid}"):
+    with pytest.raises(AdminError, match=f"already waiting: {waiting.kid}"):
         rotate()
     assert len(states()) == 2
     clock.move(1)
@@ -97,7 +97,9 @@ def test_the_algorithm_is_that_of_the_last_key_unless_another_is_given(rotate, s
     assert made == ["EdDSA", "EdDSA", "ES256"]
 
 
-def test_a_private_half_is_encrypted_with_the_secret_and_then_none_is_in_the_clear(store, rotate, signs, states, clock):
+def test_a_private_key_is_encrypted_with_the_secret_and_then_none_is_left_unencrypted(
+    store, rotate, signs, states, clock
+):
     first = rotate(secret=SECRET)
     for attempt in (rotate, lambda: admin.retire_key(store, first.kid)):
         with pytest.raises(AdminError, match="key_encryption_secret"):
@@ -162,7 +164,7 @@ def test_what_cannot_be_imported_is_refused(store, states):
     pem = make("EdDSA").pem(PASSWORD)
     refusals = {
         "with the password": {"password": "wrong"},
-        "as it is": {"password": None},
+        "without a password": {"password": None},
         "for EdDSA, expected one for ES256": {"algorithm": "ES256"},
     }
 
@@ -176,10 +178,10 @@ def test_no_key_is_imported_twice_or_before_one_that_waits(store, rotate, clock)
     key = make("ES256").pem()
     admin.import_key(store, key, clock=clock)
 
-    with pytest.raises(AdminError, match="there already"):
+    with pytest.raises(AdminError, match="already in the store"):
         admin.import_key(store, key, clock=clock)
     rotate()
-    with pytest.raises(AdminError, match="waits already"):
+    with pytest.raises(AdminError, match="already waiting"):
         admin.import_key(store, make("ES256").pem(), clock=clock)
 
 
@@ -198,7 +200,7 @@ def test_an_export_needs_the_secret_and_a_strong_password(store, rotate):
     assert from_pem(pem, PASSWORD).kid == made.kid
 
 
-def test_public_halves_are_those_of_keys_whose_tokens_are_good(store, rotate, clock):
+def test_public_keys_are_those_of_keys_whose_tokens_are_valid(store, rotate, clock):
     first = rotate()
     assert admin.public_key(store, first.kid)["kid"] == first.kid
     rotate()
@@ -211,7 +213,7 @@ def test_public_halves_are_those_of_keys_whose_tokens_are_good(store, rotate, cl
         admin.public_key(store, "nope")
 
 
-def test_nothing_private_is_in_what_is_told(store, rotate):
+def test_nothing_private_is_shown(store, rotate):
     made = rotate()
     (record,) = store.read_keys().keys
 
@@ -235,17 +237,17 @@ def test_a_weak_secret_encrypts_no_new_key(store, attempt):
 def test_no_key_is_named_whether_or_not_there_is_a_store(store):
     for place in (store, None):
         (warning,) = admin.key_warnings(place, secret=SECRET)
-        assert "the first use makes it" in warning
+        assert "made on first use" in warning
 
 
-def test_a_key_in_the_clear_is_named_and_one_that_is_encrypted_is_not(store, rotate, clock):
+def test_an_unencrypted_key_is_named_and_one_that_is_encrypted_is_not(store, rotate, clock):
     first = rotate()
     (not_set,) = admin.key_warnings(store, secret=None)
     rotate(secret=SECRET)
     (older,) = admin.key_warnings(store, secret=SECRET, clock=clock)
 
     assert not_set.startswith("key_encryption_secret: is not set")
-    assert f"in the clear: {first.kid}" in older
+    assert f"unencrypted: {first.kid}" in older
 
 
 def test_keys_that_are_to_sign_and_cannot_be_read_are_named_and_old_ones_are_not(store, rotate, clock):
@@ -257,7 +259,7 @@ def test_keys_that_are_to_sign_and_cannot_be_read_are_named_and_old_ones_are_not
     assert f"does not decrypt {made[1]}:" in admin.key_warnings(store, secret=OTHER, clock=clock)[-1]
 
 
-def test_files_are_judged_in_place_of_the_store(store, tmp_path):
+def test_files_are_checked_in_place_of_the_store(store, tmp_path):
     paths = [tmp_path / "1.pem", tmp_path / "2.pem"]
     for path, mode, secret in zip(paths, (0o600, 0o644), (SECRET, None), strict=True):
         path.write_text(make("ES256").pem(secret))
@@ -266,7 +268,7 @@ def test_files_are_judged_in_place_of_the_store(store, tmp_path):
 
     (warning,) = admin.key_warnings(store, secret=SECRET, files=files)
 
-    assert warning == f"signing_key_files: every user of this machine can read {files[1]}"
+    assert warning == f"signing_key_files: every user of this machine can read {files[1]}: chmod o-r"
     with pytest.raises(ConfigError, match="signing_key_files"):
         admin.key_warnings(store, secret=OTHER, files=files)
 

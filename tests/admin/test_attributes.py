@@ -1,4 +1,4 @@
-"""Custom attributes of a client: written on a command line, judged, changed."""
+"""Custom attributes of a client: parsed, checked and changed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_name_of_letters_digits_and_a_few_signs_is_taken():
 TAKEN = "access_token scope state active client_id exp iss cnf sub status issued_at organization_name developer.email"
 REFUSED = {
     "a name has": [{name: "value"} for name in ("", "a b", "ü", "a/b", "a\n", "a:b", "٧", "__proto__ ")],
-    "meaning of its own": [{name: "x"} for name in (*TAKEN.split(), "Scope", "EXP", "Error", "oauth_mw_position")],
+    "reserved": [{name: "x"} for name in (*TAKEN.split(), "Scope", "EXP", "Error", "oauth_mw_position")],
     "expected a string, a number": [{"a": each} for each in (None, [], {}, b"x", float("inf"), float("nan"))],
     "Unicode": [{"a": "\udcff"}],
     "": [

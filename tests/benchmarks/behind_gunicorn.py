@@ -1,4 +1,4 @@
-"""Processor time of gunicorn's workers for a request: servers side by side, asked in turns over sockets.
+"""Processor time of gunicorn's workers for a request: servers side by side, requested in turns over sockets.
 
 What the client costs does not count, so a slow client does not hide what a fast one would find.
 """
@@ -21,7 +21,7 @@ from measure import Times
 WORKERS = 2
 CONNECTIONS = 2  # at a time; more would only queue
 REQUESTS = 100  # in one turn
-WARM_UP = 1000  # until every worker has started and knows the token
+WARM_UP = 1000  # until every worker has started and cached the token
 
 
 class Server(NamedTuple):

@@ -7,6 +7,7 @@ import secrets
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from by_hand import TokenEndpoint
@@ -25,7 +26,7 @@ class SigningEndpoint(TokenEndpoint):
     def __init__(self, database: str, client_id: str, secret: str, scope: str, issuer: str, key: Key) -> None:
         super().__init__(database, client_id, secret, scope)
         self._issuer = issuer
-        self._sign = raw_signer(key)
+        self._sign, _ = raw(key)
         self._header = encoded({"typ": "at+jwt", "alg": key.algorithm, "kid": key.kid}) + b"."
 
     def issued(self, client_id: str, scope: str) -> str:
@@ -48,35 +49,23 @@ def encoded(members: dict[str, object]) -> bytes:
     return urlsafe_b64encode(json.dumps(members, separators=(",", ":")).encode()).rstrip(b"=")
 
 
-def raw_signer(key: Key) -> Callable[[bytes], bytes]:
-    """What cryptography itself needs."""
+def raw(key: Key) -> tuple[Callable[[bytes], bytes], Callable[[bytes, bytes], object]]:
+    """What cryptography itself needs to sign a message, and to check its signature or raise ``InvalidSignature``."""
     native: Any = load_pem_private_key(key.pem().encode(), None)
+    public: Any = native.public_key()
     if key.algorithm == "EdDSA":
-        sign: Callable[[bytes], bytes] = native.sign
-        return sign
+        return native.sign, public.verify
     if key.algorithm == "RS256":
-        return lambda message: bytes(native.sign(message, PKCS1v15(), SHA256()))
-    how = ECDSA(SHA256())
+        how = {"padding": PKCS1v15(), "algorithm": SHA256()}
+        return partial(native.sign, **how), partial(public.verify, **how)
+    ecdsa = ECDSA(SHA256())
 
-    def es256(message: bytes) -> bytes:
-        r, s = decode_dss_signature(native.sign(message, how))
+    def sign(message: bytes) -> bytes:
+        r, s = decode_dss_signature(native.sign(message, ecdsa))
         return r.to_bytes(32) + s.to_bytes(32)
 
-    return es256
-
-
-def raw_verifier(key: Key) -> Callable[[bytes, bytes], object]:
-    """What checks a signature of a message, or raises ``InvalidSignature``."""
-    public: Any = load_pem_private_key(key.pem().encode(), None).public_key()
-    if key.algorithm == "EdDSA":
-        verify: Callable[[bytes, bytes], object] = public.verify
-        return verify
-    if key.algorithm == "RS256":
-        return lambda signature, message: public.verify(signature, message, PKCS1v15(), SHA256())
-    how = ECDSA(SHA256())
-
-    def es256(signature: bytes, message: bytes) -> None:
+    def verify(signature: bytes, message: bytes) -> None:
         r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
-        public.verify(encode_dss_signature(r, s), message, how)
+        public.verify(encode_dss_signature(r, s), message, ecdsa)
 
-    return es256
+    return sign, verify

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from itertools import chain, repeat
 
 from by_hand import bare
+from engines import SQLITE
 from filled import CLIENT_ID, LIFETIME, SECRET
 from measure import App
-from report import Row, machine
-from variants import token_request, with_token
-from webob import Request
+from report import Row, options_of, printed
+from variants import issued, with_token
 
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.model import TokenRecord
@@ -30,17 +30,17 @@ MOST_BYTES = 1000
 
 
 class Counted:
-    """A store that counts how often it was asked for a token."""
+    """A store that counts the reads of tokens."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self.asked = 0
+        self.reads = 0
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
 
     def find_token(self, key: bytes) -> TokenRecord | None:
-        self.asked += 1
+        self.reads += 1
         return self._store.find_token(key)
 
 
@@ -51,11 +51,6 @@ def served(folder: str, scopes: int, token_format: str) -> tuple[Counted, App]:
     fields = {"scope": scope, "lifetime": LIFETIME, "public_attributes": {"tier": "gold", "quota": 5}}
     admin.add_client(store, "", client_id=CLIENT_ID, secret=SECRET, **fields)
     return store, OAuthMiddleware(bare, store=store, **FORMATS[token_format])
-
-
-def issued(app: App, count: int) -> list[str]:
-    asked = token_request()
-    return [Request(asked).get_response(app).json["access_token"] for _ in range(count)]
 
 
 def check(app: App, texts: Iterable[str]) -> None:
@@ -77,37 +72,36 @@ def bytes_a_token(folder: str, scopes: int, token_format: str) -> float:
     return taken / (len(texts) - 1)
 
 
-def asked_share(folder: str, share: float, *, at_random: bool) -> float:
-    """How many of the checks of a working set ask the store, once each of its tokens was used."""
+def read_share(folder: str, share: float, *, at_random: bool) -> float:
+    """The share of the checks of a working set that read the store, once each of its tokens was used."""
     store, app = served(folder, 2, "opaque")
     texts = issued(app, int(share * SIZE))
     check(app, texts)
-    store.asked, checks = 0, 5 * len(texts)
+    store.reads, checks = 0, 5 * len(texts)
     check(app, random.choices(texts, k=checks) if at_random else chain.from_iterable(repeat(texts, 5)))
-    return store.asked / checks
+    return store.reads / checks
 
 
-def rows(folder: str) -> Iterator[Row]:
+def rows(folder: str) -> Iterator[Row | str]:
+    yield SQLITE
     for name in FORMATS:
         for scopes in SCOPES:
             size = bytes_a_token(folder, scopes, name)
             what = f"a cached token, {name}, of a client with {scopes} scopes and two attributes"
             yield Row(what, f"{size:.0f} bytes", f"≤ {MOST_BYTES} bytes", size <= MOST_BYTES)
     for share in SHARES:
-        shares = [asked_share(folder, share, at_random=at_random) for at_random in (False, True)]
+        shares = [read_share(folder, share, at_random=at_random) for at_random in (False, True)]
         measured = " / ".join(f"{100 * each:.1f}" for each in shares) + " %"
-        what = f"of {int(share * SIZE):,} tokens in turns / at random ask the store, with `cache_size` {SIZE:,}"
+        what = (
+            f"of {int(share * SIZE):,} tokens in turns / at random are read from the store, with `cache_size` {SIZE:,}"
+        )
         yield Row(what, measured, *(("0 %", not any(shares)) if share <= 1 else ()))
 
 
 def main() -> int:
-    started = time.monotonic()
+    options_of(__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = list(rows(folder))
-    print("| what | measured | budget | within |\n| --- | --- | --- | --- |")
-    print("\n".join(map(str, found)))
-    print(f"\n{machine()} {time.monotonic() - started:.0f} seconds.")
-    return 0 if all(row.within is not False for row in found) else 1
+        return printed("what", "measured", rows(folder))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ PROCESSES = 4
 PHASE_SECONDS = 0.4
 ISSUED_FIRST = 1000
 LIVE = 10_000
-PURGE_SECONDS = 1.0  # of purging, and then of rest
+PURGE_SECONDS = 0.25  # of purging, and then of rest
 PACE_SECONDS = 0.005  # from one issue of a worker that is not saturated to the next
 
 _TOKEN = re.compile(rb'"access_token": ?"([^"]+)"')

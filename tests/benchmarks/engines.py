@@ -13,6 +13,7 @@ from typing import Protocol
 from oauth_mw.model import TokenRecord
 from oauth_mw.stores.sql import schema
 
+SQLITE = f"SQLite {sqlite3.sqlite_version}"
 COLUMNS = ("key", "client", "scope", "issued_at", "position", "revoked")
 
 
@@ -90,7 +91,7 @@ class SQLite:
         self._folder = folder
 
     def version(self) -> str:
-        return f"SQLite {sqlite3.sqlite_version}"
+        return SQLITE
 
     @contextmanager
     def place(self, name: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ import random
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 from engines import Engine
@@ -39,17 +39,13 @@ class Filled:
 
 @contextmanager
 def filled(engine: Engine, name: str, count: int) -> Iterator[Filled]:
-    with engine.place(name) as url:
-        store = open_store(url, create=True)
-        try:
-            token = registered(store)
-            empty = engine.size(url)
-            texts: dict[str, bytes] = {}
-            engine.fill(url, token, _keys(count, token.issued_at, texts))
-            size = engine.size(url)
-            yield Filled(store, url, count, _shuffled(texts), (size - empty) / count)
-        finally:
-            store.close()
+    with engine.place(name) as url, closing(open_store(url, create=True)) as store:
+        token = registered(store)
+        empty = engine.size(url)
+        texts: dict[str, bytes] = {}
+        engine.fill(url, token, _keys(count, token.issued_at, texts))
+        size = engine.size(url)
+        yield Filled(store, url, count, _shuffled(texts), (size - empty) / count)
 
 
 def filled_memory(count: int) -> Filled:

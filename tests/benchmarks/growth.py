@@ -1,39 +1,39 @@
-"""How the cost of each operation grows with the number of live tokens: stores of all sizes, asked in turns."""
+"""How the cost of each operation grows with the number of live tokens: stores of all sizes, used in turns."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import count, cycle, repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count, repeat
 from time import perf_counter_ns
-from typing import Any
 
-from by_hand import bare
+from by_hand import after, bare
 from engines import Engine
 from filled import LIFETIME, Filled, add_expired
 from measure import App, Batch, Environ, Interval, Times, Variant, added, interval, microseconds, ratio
 from report import Row, times_row
 from variants import (
-    COLD,
     HOT,
     ISSUES,
     RULES,
     UNCACHED,
+    batches_of,
     floor_of,
     request,
     revocation_request,
+    slices,
     token_request,
     with_token,
 )
 
 from oauth_mw import OAuthMiddleware
-from oauth_mw.protocols import Store
 
 REVOCATIONS = 2
 SWEPT = 500
+SWEEP = f"sweep {SWEPT} expired rows"
 
 # What they may cost at any size, as a ratio to the smallest.
-BUDGETS = {"cached check": 1.05, "first check": 1.4, "issue": 1.1, "revoke": None, f"sweep {SWEPT} expired rows": None}
+BUDGETS = {"cached check": 1.05, "first check": 1.4, "issue": 1.1, "revoke": None, SWEEP: None}
 
 
 def growth_variants(engine: Engine, stores: Sequence[Filled]) -> list[Variant]:
@@ -43,43 +43,30 @@ def growth_variants(engine: Engine, stores: Sequence[Filled]) -> list[Variant]:
         Variant("floor", floor_of(hot), repeat([with_token(text) for text in hot])),
     ]
     for filled in stores:
-        variants += [_named(filled, variant) for variant in operations(engine, filled)]
+        variants += operations(engine, filled, filled.count)
     return variants
 
 
-def _named(filled: Filled, variant: Variant) -> Variant:
-    variant.name = f"{variant.name} {filled.count}"
-    return variant
+def operations(engine: Engine, filled: Filled, name: object) -> Iterator[Variant]:
+    """What a store that holds so many tokens does. The variants' names end with ``name``."""
 
+    def sweep(environ: Environ) -> None:
+        swept = filled.store.sweep(int(time.time()), SWEPT)
+        if swept != SWEPT:
+            raise SystemExit(f"{swept} rows were swept, not {SWEPT}")
 
-def operations(engine: Engine, filled: Filled) -> Iterator[Variant]:
-    """What a store that holds so many tokens does."""
     checked, revoked = filled.tokens[: len(filled.tokens) // 2], filled.tokens[len(filled.tokens) // 2 :]
     app = OAuthMiddleware(bare, store=filled.store, **RULES)
     cold = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)
     hot = [with_token(text) for text in checked[:HOT]]
-    yield Variant("cached check", app, _warm(app, repeat(hot)))
-    first = cycle(_slices([with_token(text) for text in checked], COLD))
-    yield Variant("first check", cold, _warm(cold, first), clock=perf_counter_ns)
-    yield Variant("issue", app, repeat([token_request()] * ISSUES), clock=perf_counter_ns)
-    revocations = iter(_slices([revocation_request(text) for text in revoked], REVOCATIONS))
-    yield Variant("revoke", app, revocations, clock=perf_counter_ns)
+    yield Variant(f"cached check {name}", app, _warm(app, repeat(hot)))
+    first = batches_of([with_token(text) for text in checked])
+    yield Variant(f"first check {name}", cold, _warm(cold, first), clock=perf_counter_ns)
+    yield Variant(f"issue {name}", app, repeat([token_request()] * ISSUES), clock=perf_counter_ns)
+    revocations = iter(slices([revocation_request(text) for text in revoked], REVOCATIONS))
+    yield Variant(f"revoke {name}", app, revocations, clock=perf_counter_ns)
     if engine.sweeps:
-        yield Variant(
-            f"sweep {SWEPT} expired rows", Sweep(filled.store), _backlogs(engine, filled), clock=perf_counter_ns
-        )
-
-
-class Sweep:
-    """An app that sweeps at each request."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        swept = self._store.sweep(int(time.time()), SWEPT)
-        start_response("200 OK" if swept == SWEPT else f"500 {swept} swept", [])
-        return []
+        yield Variant(f"{SWEEP} {name}", after(sweep), _backlogs(engine, filled), clock=perf_counter_ns)
 
 
 def _warm(app: App, batches: Iterable[Batch]) -> Iterator[Batch]:
@@ -87,10 +74,6 @@ def _warm(app: App, batches: Iterable[Batch]) -> Iterator[Batch]:
     for batch in batches:
         app(with_token("not a token"), lambda status, headers: None)
         yield batch
-
-
-def _slices(environs: Sequence[Environ], length: int) -> list[Batch]:
-    return [environs[start : start + length] for start in range(0, len(environs) - length + 1, length)]
 
 
 def _backlogs(engine: Engine, filled: Filled) -> Iterator[Batch]:
@@ -105,13 +88,18 @@ def growth_rows(times: Times, stores: Sequence[Filled]) -> Iterator[Row]:
     base = added(times, "floor", "bare")
     floors = [ratio(added(times, f"cached check {filled.count}", "bare"), base) for filled in stores]
     yield times_row("cached check", floors, "floors", 1.5)
-    for name, budget in BUDGETS.items():
-        if f"{name} {stores[0].count}" not in times:
-            yield Row(name, "no work: the engine does it")
+    yield from cost_rows(times, [filled.count for filled in stores], BUDGETS)
+
+
+def cost_rows(times: Times, names: Sequence[object], budgets: Mapping[str, float | None]) -> Iterator[Row]:
+    """What each operation costs in each store, by the names of the stores."""
+    for what, budget in budgets.items():
+        if f"{what} {names[0]}" not in times:
+            yield Row(what, "no work: the engine does it")
             continue
-        costs = [added(times, f"{name} {filled.count}", "bare") for filled in stores]
+        costs = [added(times, f"{what} {name}", "bare") for name in names]
         grown = [ratio(cost, costs[0]) for cost in costs]
-        yield figures(name, [microseconds(cost).middle for cost in costs], "µs", grown, budget)
+        yield figures(what, [microseconds(cost).middle for cost in costs], "µs", grown, budget)
 
 
 def bytes_row(stores: Sequence[Filled]) -> Row:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import sys
 import tempfile
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from itertools import repeat
 from typing import Any
 
 import jwt as pyjwt
-from by_hand import bare
-from by_hand_signed import SigningEndpoint, raw_verifier
+from by_hand import after, bare
+from by_hand_signed import SigningEndpoint, raw
+from engines import SQLITE
 from filled import CLIENT_ID, SCOPE, SECRET
 from joserfc import jwt as joserfc_jwt
 from joserfc.jwk import import_key
-from measure import App, Environ, Interval, Times, Variant, added, microseconds, ratio, round_robin
-from report import Row, machine, times_row
-from variants import HOT, ISSUES, batches_of, floor_of, token_request, with_token
-from webob import Request
+from measure import App, Interval, Times, Variant, added, microseconds, ratio, round_robin
+from report import Row, options_of, printed, times_row
+from variants import HOT, ISSUES, batches_of, floor_of, issued, token_request, with_token
 
 from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.keys.keypair import ALGORITHMS, Key, from_pem
@@ -34,16 +33,9 @@ TOKENS = 400
 UNCACHED = 100
 
 
-class Decode:
-    """In front of ``app``, what a library alone does with the token."""
-
-    def __init__(self, app: App, decode: Any) -> None:
-        self._app = app
-        self._decode = decode
-
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        self._decode(environ["HTTP_AUTHORIZATION"][7:])
-        return self._app(environ, start_response)
+def decoding(decode: Callable[[str], None]) -> App:
+    """What a library alone does with the token."""
+    return after(lambda environ: decode(environ["HTTP_AUTHORIZATION"][7:]))
 
 
 def by_joserfc(key: Key) -> Any:
@@ -81,7 +73,7 @@ def by_pyjwt(key: Key) -> Any:
 
 def by_cryptography(key: Key) -> Any:
     """The least that checks the signature and the same claims: no library but cryptography."""
-    verify = raw_verifier(key)
+    verify = raw(key)[1]
 
     def decode(text: str) -> None:
         message, _, signature = text.rpartition(".")
@@ -103,26 +95,18 @@ def variants_of(folder: str, algorithm: str) -> Iterator[Variant]:
     admin.add_client(store, "benchmark", scope=SCOPE, client_id=CLIENT_ID, secret=SECRET)
     options = {"store": store, "issuer": ISSUER, "token_format": "jwt", "signing_algorithm": algorithm}
     app, small = OAuthMiddleware(bare, **options), OAuthMiddleware(bare, cache_size=UNCACHED, **options)
-    texts = [issued(app) for _ in range(TOKENS)]
+    texts = issued(app, TOKENS)
     key = key_of(store)
     hot = [with_token(text) for text in texts[:HOT]]
     yield Variant(f"floor {algorithm}", floor_of(texts[:HOT]), repeat(hot))
     yield Variant(f"cached {algorithm}", app, repeat(hot))
-    for name, decoding in (
-        ("first", small),
-        ("joserfc", Decode(bare, by_joserfc(key))),
-        ("pyjwt", Decode(bare, by_pyjwt(key))),
-        ("cryptography", Decode(bare, by_cryptography(key))),
-    ):
-        yield Variant(f"{name} {algorithm}", decoding, batches_of([with_token(text) for text in texts]))
+    all_tokens = [with_token(text) for text in texts]
+    yield Variant(f"first {algorithm}", small, batches_of(all_tokens))
+    for name, decoder in (("joserfc", by_joserfc), ("pyjwt", by_pyjwt), ("cryptography", by_cryptography)):
+        yield Variant(f"{name} {algorithm}", decoding(decoder(key)), batches_of(all_tokens))
     yield Variant(f"issue {algorithm}", app, repeat([token_request()] * ISSUES))
     by_hand = SigningEndpoint(f"{folder}/{algorithm}_by_hand.db", CLIENT_ID, SECRET, SCOPE, ISSUER, key)
     yield Variant(f"issue by hand {algorithm}", by_hand, repeat([token_request()] * ISSUES))
-
-
-def issued(app: App) -> str:
-    text: str = Request(token_request()).get_response(app).json["access_token"]
-    return text
 
 
 def key_of(store: Store) -> Key:
@@ -152,21 +136,18 @@ def rows(times: Times) -> Iterator[Row]:
     yield times_row("JWT issued, SQLite", ratios("issue", "issue by hand"), "× that", 1.8)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first impression")
-    rounds = 100 if parser.parse_args().quick else 600
-    started = time.monotonic()
+def measured(rounds: int) -> Iterator[Row | str]:
     with tempfile.TemporaryDirectory() as folder:
         variants = [Variant("bare", bare, repeat([with_token("x")] * HOT))]
         for algorithm in ALGORITHMS:
             variants += variants_of(folder, algorithm)
-        found = list(rows(round_robin(variants, rounds)))
-    print(f"| what | {' / '.join(ALGORITHMS)} | budget | within |\n| --- | --- | --- | --- |")
-    print("\n".join(map(str, found)))
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("joserfc", "cryptography", "PyJWT"))
-    print(f"\n{machine()} {libraries}. {time.monotonic() - started:.0f} seconds.")
-    return 0 if all(row.within is not False for row in found) else 1
+        yield from rows(round_robin(variants, rounds))
+    yield from (SQLITE, *(f"{name} {version(name)}" for name in ("joserfc", "cryptography", "PyJWT")))
+
+
+def main() -> int:
+    rounds = 100 if options_of(__doc__).parse_args().quick else 600
+    return printed("what", " / ".join(ALGORITHMS), measured(rounds))
 
 
 if __name__ == "__main__":

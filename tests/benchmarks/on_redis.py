@@ -69,7 +69,7 @@ def _sum(url: str, section: str, name: str) -> int:
     with closing(_connected(url)) as server:
         if not isinstance(server, RedisCluster):
             return int(server.info(section)[name])
-        # Of several nodes at once redis-py would tell in another form than of one.
+        # For several nodes at once, redis-py answers in another form than for one.
         return sum(int(server.info(section, target_nodes=node)[name]) for node in server.get_primaries())
 
 

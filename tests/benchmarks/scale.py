@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 
 from crowd import issuing_rows, memory_row, sweeping_rows
@@ -12,40 +12,34 @@ from engines import engine_of
 from filled import SAMPLE, filled
 from growth import bytes_row, growth_rows, growth_variants
 from measure import round_robin
-from report import Row, machine, table
+from report import Row, options_of, printed, say, with_live
 
 HELP = "URL of a store, or postgresql, redis or redis+cluster for a new server or three; default: SQLite"
 
 
-def main() -> int:
-    options = _options()
+def rows(options: argparse.Namespace) -> Iterator[Row | str]:
     rounds, turns, backlog = (100, 8, 200_000) if options.quick else (400, 25, 1_000_000)
-    started = time.monotonic()
-    rows: list[Row] = []
     with engine_of(options.store) as engine, ExitStack() as opened:
-        _say(f"filling stores with {', '.join(map(str, options.tokens))} tokens")
+        say(f"filling stores with {', '.join(map(str, options.tokens))} tokens")
         stores = [opened.enter_context(filled(engine, str(size), size)) for size in options.tokens]
-        _say("starting workers")
+        say("starting workers")
         resident = [bytes_row(stores), memory_row(stores)]
-        _say(f"measuring, {rounds} rounds")
-        rows += growth_rows(round_robin(growth_variants(engine, stores), rounds), stores)
-        rows += resident
-        _say("issuing beside a purge")
-        rows += sweeping_rows(engine, backlog)
-        _say("issuing beside each other")
-        rows += issuing_rows(engine, turns)
-        version = engine.version()
-    print(table(rows, options.tokens))
-    print(f"\n{machine(version)} {time.monotonic() - started:.0f} seconds.")
-    return 0 if all(row.within is not False for row in rows) else 1
+        say(f"measuring, {rounds} rounds")
+        yield from growth_rows(round_robin(growth_variants(engine, stores), rounds), stores)
+        yield from resident
+        say("issuing beside a purge")
+        yield from sweeping_rows(engine, backlog)
+        say("issuing beside each other")
+        yield from issuing_rows(engine, turns)
+        yield engine.version()
 
 
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    parser = options_of(__doc__)
     parser.add_argument("--store", help=HELP)
     parser.add_argument("--tokens", type=_sizes, default="10000,100000,1000000", help="numbers of live tokens, with ,")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, for a first impression")
-    return parser.parse_args()
+    options = parser.parse_args()
+    return printed("what", with_live(options.tokens), rows(options))
 
 
 def _sizes(text: str) -> list[int]:
@@ -53,10 +47,6 @@ def _sizes(text: str) -> list[int]:
     if sizes[0] < SAMPLE:
         raise argparse.ArgumentTypeError(f"at least {SAMPLE} tokens, so that none comes twice too soon")
     return sizes
-
-
-def _say(what: str) -> None:
-    print(f"{what} …", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 import time
 from base64 import b64encode
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle, repeat
 from time import perf_counter_ns, process_time_ns, thread_time_ns
-from typing import Any
 
-from by_hand import IndexedRead, TokenEndpoint, bare, floor
+from by_hand import TokenEndpoint, after, bare, floor
 from engines import path_of
 from filled import CLIENT_ID, LIFETIME, SCOPE, SECRET, Filled, filled_memory, key_of, made_up
 from measure import App, Batch, Environ, Variant, one_by_one
+from webob import Request
 
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.model import TokenRecord
-from oauth_mw.protocols import Store
 from oauth_mw.stores.sql import schema
 
 RULES = {
@@ -33,7 +33,7 @@ RULES = {
 READ = f"SELECT client, scope, issued_at, position, revoked, extra FROM {schema.tokens.name} WHERE key = ?"
 
 HOT = 200  # a batch of what takes microseconds
-COLD = 20  # of what asks the store
+COLD = 20  # of what reads the store
 ISSUES = 10
 UNCACHED = 1000  # a cache that forgets every token before its turn comes again
 CACHE_SIZE = 10_000  # what it is by default
@@ -110,6 +110,12 @@ def token_request() -> Environ:
     return posted("/oauth/token", "grant_type=client_credentials")
 
 
+def issued(app: App, count: int) -> list[str]:
+    """The texts of so many tokens that the client is given."""
+    asked = token_request()
+    return [Request(asked).get_response(app).json["access_token"] for _ in range(count)]
+
+
 def revocation_request(text: str) -> Environ:
     return posted("/oauth/revoke", f"token={text}")
 
@@ -127,7 +133,7 @@ def all_variants(folder: str, stores: Sequence[Filled], sizes: Sequence[int]) ->
         *_working_sets(stores[0], sizes[0]),
     ]
     for size, filled in zip(sizes, stores, strict=True):
-        for variant in (*_checks(filled), *_store_asked(filled), *_by_both_clocks("issue", issuing(filled))):
+        for variant in (*_checks(filled), *_store_read(filled), *_by_both_clocks("issue", issuing(filled))):
             variant.name = f"{variant.name} {size}"
             variants.append(variant)
     return variants
@@ -162,32 +168,26 @@ def _new_paths(token: str) -> Iterator[Batch]:
         number += HOT
 
 
-def _store_asked(filled: Filled) -> Iterator[Variant]:
+def _store_read(filled: Filled) -> Iterator[Variant]:
     unknown = [made_up(int(time.time()) + LIFETIME // 2 + each % 600) for each in range(4096)]
     app = OAuthMiddleware(bare, store=filled.store, cache_size=UNCACHED, **RULES)
     yield Variant("unknown", app, batches_of([with_token(text) for text in unknown]), "401")
-    keys = [request(**{"benchmark.key": key_of(text)}) for text in unknown]
-    yield Variant("read", IndexedRead(bare, path_of(filled.url), READ), batches_of(keys))
+    execute = sqlite3.connect(path_of(filled.url), isolation_level=None).execute
+    read = after(lambda environ: execute(READ, (environ["benchmark.key"],)).fetchone())
+    for name, texts in (("read", filled.tokens), ("read nothing", unknown)):
+        yield Variant(name, read, batches_of([request(**{"benchmark.key": key_of(text)}) for text in texts]))
     yield Variant("first", app, batches_of([with_token(text) for text in filled.tokens]))
-    yield Variant("look", Look(bare, filled.store), repeat([request()] * ISSUES))
-
-
-class Look:
-    """In front of ``app``, what a worker asks the store once a second."""
-
-    def __init__(self, app: App, store: Store) -> None:
-        self._app = app
-        self._store = store
-        self._page = store.read_log("", 0)
-
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:
-        self._store.verify()
-        self._store.read_log(self._page.store_id, self._page.position)
-        return self._app(environ, start_response)
+    store, page = filled.store, filled.store.read_log("", 0)
+    look = after(lambda environ: (store.verify(), store.read_log(page.store_id, page.position)))  # once a second
+    yield Variant("look", look, repeat([request()] * ISSUES))
 
 
 def batches_of(environs: Sequence[Environ], length: int = COLD) -> Iterator[Batch]:
-    return cycle([environs[start : start + length] for start in range(0, len(environs) - length + 1, length)])
+    return cycle(slices(environs, length))
+
+
+def slices(environs: Sequence[Environ], length: int) -> list[Batch]:
+    return [environs[start : start + length] for start in range(0, len(environs) - length + 1, length)]
 
 
 def _by_both_clocks(name: str, app: App) -> Iterator[Variant]:

@@ -1,4 +1,4 @@
-"""How soon a process sees what another revoked, and what an idle worker asks of its engine.
+"""How soon a process sees what another revoked, and how many statements an idle worker sends.
 
     python tests/benchmarks/woken.py --store postgresql
 
@@ -13,14 +13,16 @@ import random
 import subprocess
 import sys
 import time
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from statistics import quantiles
 from typing import Any
 
 from engines import engine_of
-from report import Row
+from report import Row, options_of, printed
 
 from oauth_mw import admin, open_store
+from oauth_mw.errors import TokenRefused
 from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
@@ -60,17 +62,17 @@ def check(url: str, woken: bool) -> None:
     store: Any = open_store(url)
     if not woken:
         store.waiter = lambda: None
-    tokens = OpaqueTokens(store, time.time, "", "")
+    tokens = OpaqueTokens(store, time.time, "")
     times = {"lag": LAG, "grace": 0.0, "timeout": 5.0, "monotonic": time.monotonic}
     cache = TokenCache(tokens.read, store, size=1000, **times)
     cache.refresh()
     print("ready", flush=True)
     for _ in sys.stdin:
-        text, token = tokens.issue(store.find_client("tester"), (), 3600)
-        assert cache.find(text, text)
-        print(token.token_id, flush=True)
-        while cache.find(text, text):
-            time.sleep(0.0001)
+        text = tokens.issue(store.find_client("tester"), (), 3600).text
+        print(cache.find(text, text).token_id, flush=True)
+        with suppress(TokenRefused):
+            while cache.find(text, text):
+                time.sleep(0.0001)
         print(time.monotonic(), flush=True)
 
 
@@ -95,37 +97,38 @@ def idle(engine: Any, url: str, woken: bool) -> float:
         return (engine.transactions() - before) / IDLE_SECONDS
 
 
-def rows(engine: Any, url: str, rounds: int) -> list[Row]:
-    found = []
-    for woken in (True, False):
-        how = "woken" if woken else "by polls alone"
-        times = quantiles(delays(url, woken, rounds if woken else max(rounds // 5, 20)), n=100)
-        asked = idle(engine, url, woken)
-        for which, budget in ((50, 10.0), (99, 50.0)):
-            value = times[which - 1]
-            limit = (f"≤ {budget:g} ms", value <= budget) if woken else ("", None)
-            found.append(Row(f"a revocation is seen, {how}, {which}th percentile", f"{value:.1f} ms", *limit))
-        found.append(Row(f"transactions a second of an idle worker, {how}", f"{asked:.2f}"))
-    return found
+def rows(store: str, rounds: int) -> Iterator[Row | str]:
+    with engine_of(store) as engine, engine.place("woken") as url:
+        with closing(open_store(url, create=True)) as opened:
+            admin.add_client(opened, "tester", client_id="tester")
+        for woken in (True, False):
+            yield from rows_of(engine, url, woken, rounds)
+        yield engine.version()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def rows_of(engine: Any, url: str, woken: bool, rounds: int) -> Iterator[Row]:
+    how = "woken" if woken else "by polls alone"
+    times = quantiles(delays(url, woken, rounds if woken else max(rounds // 5, 20)), n=100)
+    sent = idle(engine, url, woken)
+    for which, budget in ((50, 10.0), (99, 50.0)):
+        value = times[which - 1]
+        limit = (f"≤ {budget:g} ms", value <= budget) if woken else ("", None)
+        yield Row(f"a revocation is seen, {how}, {which}th percentile", f"{value:.1f} ms", *limit)
+    yield Row(f"transactions a second of an idle worker, {how}", f"{sent:.2f}")
+
+
+def main() -> int:
+    parser = options_of(__doc__)
     parser.add_argument("--store", default="postgresql", help="the URL of a store, or: postgresql")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--check", metavar="URL", help=argparse.SUPPRESS)
     parser.add_argument("--polls", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.check:
-        return check(given.check, not given.polls)
-    with engine_of(given.store) as engine, engine.place("woken") as url:
-        with closing(open_store(url, create=True)) as store:
-            admin.add_client(store, "tester", client_id="tester")
-        print("| what | measured | budget | within |\n| --- | --- | --- | --- |")
-        for row in rows(engine, url, given.rounds):
-            print(row)
-        print(f"\n{engine.version()}, revocation_lag_seconds {LAG:g}")
+        check(given.check, not given.polls)
+        return 0
+    measured = f"measured, with revocation_lag_seconds {LAG:g}"
+    return printed("what", measured, rows(given.store, ROUNDS // 5 if given.quick else ROUNDS))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -14,10 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from webtest import TestApp
 
+from helpers.counting import Deployment, deployed
 from helpers.processes import exit_code_of
-from helpers.support import echo, issue
+from helpers.sickness import House, served
+from helpers.support import SECRET, echo, issue
 from oauth_mw import OAuthMiddleware, open_store
-from oauth_mw.cli import main
+from oauth_mw.cli import doctor, main, scraping
 from oauth_mw.protocols import Store
 
 Run = Callable[..., Result]
@@ -47,19 +49,32 @@ def cli(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
+def printed(cli: Run) -> Callable[..., Any]:
+    """Run a command that succeeds, and return what it prints for scripts."""
+
+    def printed(*words: str, **options: Any) -> Any:
+        answer = cli(*words, "--json", **options)
+        assert answer.exit_code == 0, answer.stderr
+        return json.loads(answer.stdout)
+
+    return printed
+
+
+@pytest.fixture
 def on_terminal(cli: Run, url: str, tmp_path: Path) -> Callable[..., tuple[int, bytes, str]]:
     """Run a command in a child that has a terminal. Each answer is typed once its question is shown.
 
-    Returns its exit code, what the terminal showed, and its standard output, which is a file.
+    Returns its exit code, what the terminal showed, and its standard output, which is a file, or with ``screen`` the
+    terminal itself.
     """
 
-    def run(*words: str, answers: Iterable[tuple[bytes, str]] = ()) -> tuple[int, bytes, str]:
+    def run(*words: str, answers: Iterable[tuple[bytes, str]] = (), screen: bool = False) -> tuple[int, bytes, str]:
         output = tmp_path / "standard-output"
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # 3.12 and later warn of a fork beside threads
             child, terminal = pty.fork()
         if child == 0:
-            _run_and_exit(["--store", url, *words], output)
+            _run_and_exit(["--store", url, *words], "/dev/tty" if screen else output)
         shown = b""
         for question, answer in answers:
             while question not in shown:
@@ -68,16 +83,16 @@ def on_terminal(cli: Run, url: str, tmp_path: Path) -> Callable[..., tuple[int, 
         while part := _read(terminal):
             shown += part
         os.close(terminal)
-        return exit_code_of(child), shown, output.read_text()
+        return exit_code_of(child), shown, "" if screen else output.read_text()
 
     return run
 
 
-def _run_and_exit(words: list[str], output: Path) -> None:
+def _run_and_exit(words: list[str], output: Path | str) -> None:
     exit_code: Any = 99
     try:
         signal.alarm(60)
-        sys.stdin, sys.stdout, sys.stderr = open(0), output.open("w"), open(2, "w")
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(output, "w"), open(2, "w")
         main(words)
     except SystemExit as error:
         exit_code = error.code
@@ -139,19 +154,13 @@ def ini(tmp_path: Path) -> Callable[..., str]:
 @pytest.fixture
 def check(cli: Run, ini: Callable[..., str]) -> Run:
     """Check an ini with these lines."""
-    return lambda *lines, words=(), **store: cli("check", ini(*lines, **store), *words, store=None)
+    return lambda *lines, **store: cli("check", ini(*lines, **store), store=None)
 
 
 @pytest.fixture
-def found(check: Run) -> Callable[..., Any]:
+def found(printed: Callable[..., Any], ini: Callable[..., str]) -> Callable[..., Any]:
     """What a check with these lines answers a script."""
-
-    def found(*lines: str, **store: str) -> Any:
-        answer = check(*lines, words=["--json"], **store)
-        assert answer.exit_code == 0, answer.stderr
-        return json.loads(answer.stdout)
-
-    return found
+    return lambda *lines, **store: printed("check", ini(*lines, **store), store=None)
 
 
 @pytest.fixture
@@ -165,3 +174,48 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
             (tmp_path / name).write_bytes(content.encode(errors="surrogateescape"))
 
     return write
+
+
+@pytest.fixture
+def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
+    """A running deployment with metrics, and no credential for it in the environment."""
+    for name in (scraping.TOKEN, scraping.CLIENT, scraping.SECRET):
+        monkeypatch.delenv(name, raising=False)
+    with deployed() as deployment:
+        yield deployment
+
+
+@pytest.fixture
+def monitored(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """The same, and the client that may read its metrics is in the environment."""
+    monkeypatch.setenv(scraping.CLIENT, "monitor")
+    monkeypatch.setenv(scraping.SECRET, SECRET)
+    return deployment
+
+
+@pytest.fixture(scope="module")
+def house() -> Iterator[House]:
+    """A deployment that tests put faults into."""
+    with served() as house:
+        yield house
+
+
+@pytest.fixture
+def ill(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A healthy deployment, and no credential in the environment."""
+    for name in (doctor.CLIENT, doctor.SECRET):
+        monkeypatch.delenv(name, raising=False)
+    house.heal()
+    return house
+
+
+@pytest.fixture
+def diagnosed(ill: House, cli: Run) -> Callable[..., tuple[dict[str, Any], int]]:
+    """What is found, by the checks, and the exit code."""
+
+    def diagnosed(*words: str, url: str = ill.url, path: str = "/reports") -> tuple[dict[str, Any], int]:
+        answer = cli("doctor", url, *(["--path", path] if path else []), *words, "--json", store=None)
+        findings = json.loads(answer.stdout)["findings"]
+        return {each["check"]: each for each in findings}, answer.exit_code
+
+    return diagnosed

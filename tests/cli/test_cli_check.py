@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 from dataclasses import replace
 
 import pytest
@@ -70,6 +71,13 @@ def test_own_paths_that_are_off_are_not_listed_and_documents_where_they_are_serv
     ]
 
 
+def test_the_paths_of_health_checks_are_listed(found, made):
+    assert [list(row.values()) for row in found("health_path = /health")["paths"][3:-1]] == [
+        ["*", "/health/live", "answered here: liveness endpoint"],
+        ["*", "/health/ready", "answered here: readiness endpoint"],
+    ]
+
+
 AMBIGUOUS = {
     "no rules": ([], "any token"),
     "rules": (["required_scopes = * /a a"], "refused (400)"),
@@ -89,6 +97,14 @@ NOT_MEANT = {
     "over an own path": (["public_paths = /oauth/*"], "public_paths: '/oauth/*' never reaches"),
     "delay": (["delay_auth_decision = on"], "delay_auth_decision: unlisted paths are open"),
     "preflight": (["preflight = on"], "preflight: OPTIONS with Origin and"),
+    "preflight that is answered": (
+        ["preflight = on", "cors_origins = *"],
+        "preflight: does nothing, because cors_origins",
+    ),
+    "headers without origins": (
+        ["cors_headers = X-Trace"],
+        "cors_headers: does nothing, because cors_origins is not set",
+    ),
     "root": (["trust_vhm_root = on"], "trust_vhm_root: a client that can send X-Vhm-Root"),
 }
 
@@ -98,7 +114,27 @@ def test_what_may_not_be_meant_is_a_warning(check, made, lines, says):
     answer = check(*lines)
 
     assert answer.exit_code == 0
-    assert answer.stdout.splitlines()[-1].startswith(f"warning: {says}")
+    assert answer.stdout.splitlines()[-3].startswith(f"warning: {says}")
+    assert answer.stdout.endswith("\n\nno faults\n")
+
+
+def test_a_function_is_found_in_the_working_directory(check, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "shop_errors.py").write_text("def body(environ, refusal): ...\n")
+
+    assert check("on_refusal = shop_errors:body").exit_code == 0
+    assert "on_refusal: shop_errors:other cannot be imported" in check("on_refusal = shop_errors:other").stderr
+
+
+def test_a_script_that_exits_is_no_module_of_a_function(check, made, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    (tmp_path / "exiting.py").write_text("raise SystemExit(0)\n")
+
+    answer = check("on_refusal = exiting:body")
+
+    assert (answer.exit_code, "exiting:body cannot be imported: SystemExit: 0" in answer.stderr) == (2, True)
 
 
 def test_every_fault_is_a_line(check, made):
@@ -119,7 +155,8 @@ def test_keys_in_files_are_read_beside_the_ini_and_a_file_without_a_key_is_refus
 
     (tmp_path / "a.pem").write_text(keypair.make("ES256").pem())
     (tmp_path / "a.pem").chmod(0o644)
-    assert found(*lines)["warnings"] == [f"signing_key_files: every user of this machine can read {tmp_path}/a.pem"]
+    read = f"signing_key_files: every user of this machine can read {tmp_path}/a.pem: chmod o-r"
+    assert found(*lines)["warnings"] == [read]
 
 
 DELAYED = {
@@ -136,15 +173,15 @@ def test_delayed_decisions_open_nothing_that_is_named(found, made, lines, needs)
     answer = found("delay_auth_decision = on", *lines)
 
     assert answer["paths"][-1]["needs"] == needs
-    if lines and lines != DELAYED["all is public"][0]:
-        assert not any("delay_auth_decision" in warning for warning in answer["warnings"])
+    warned = "unlisted paths are open" if not lines else "does nothing, because the path /* names every path"
+    assert [each for each in answer["warnings"] if each.startswith("delay_auth_decision: ") and warned in each]
 
 
 def test_a_store_that_is_not_there_yet_is_a_warning_and_not_made(check, tmp_path, url):
     answer = check()
 
     assert answer.exit_code == 0
-    assert f"warning: store: there is no store at {url}: the start makes it" in answer.stdout
+    assert f"warning: store: there is no store at {url}: the start creates it" in answer.stdout
     assert [each.name for each in tmp_path.iterdir()] == ["app.ini"]
 
 
@@ -158,6 +195,32 @@ def test_clients_that_would_be_refused_now_or_get_other_tokens_are_warnings(foun
     admin.update_client(opened, "tester", token_format="jwt")
     (warning,) = found()["warnings"]
     assert warning == "clients have the token format jwt, but issuer is not set: they get opaque tokens"
+
+
+WEAK = {
+    "throttle = on": "behind a proxy, wrong secrets of others stop these clients, too",
+    "throttle = off": "it is off: nothing slows down who guesses them",
+    "trusted_proxies = 10.0.0.0/8": None,
+}
+
+
+@pytest.mark.parametrize(("line", "warned"), WEAK.items(), ids=WEAK)
+def test_weak_secrets_are_a_warning_unless_each_client_has_an_address(found, opened, line, warned):
+    assert found(line)["warnings"] == []
+
+    admin.add_client(opened, "imported", client_id="old", secret="hunter2", allow_weak_secret=True)
+
+    texts = [each for each in found(line)["warnings"] if each.startswith("throttle: clients have weak secrets")]
+    assert [each.endswith(str(warned)) and "'old'" in each for each in texts] == ([True] if warned else [])
+
+
+def test_lists_of_addresses_without_trusted_proxies_are_a_warning(found, opened):
+    admin.add_client(opened, "partner", client_id="partner", allowed_addresses=["192.0.2.0/24"])
+
+    (warning,) = found()["warnings"]
+
+    assert "such as 'partner': behind a proxy" in warning
+    assert found("trusted_proxies = 10.0.0.0/8")["warnings"] == []
 
 
 def test_a_database_without_our_tables_and_a_store_in_memory_are_warnings(check, tmp_path):
@@ -294,7 +357,7 @@ def test_a_store_that_is_missing_has_no_key_yet(found):
 
 @pytest.mark.parametrize(
     ("secret", "says"),
-    [("password12345678", "openssl rand -hex 32"), (f"{SECRET} # hidden", "a comment behind a value")],
+    [("password12345678", "openssl rand -hex 32"), (f"{SECRET} # hidden", "a comment after a value")],
     ids=["weak", "comment"],
 )
 def test_a_secret_that_is_refused_is_not_shown(check, made, secret, says):

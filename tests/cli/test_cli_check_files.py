@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 
 import pytest
@@ -17,16 +16,14 @@ ALL = "every user of this machine can"
 
 
 @pytest.fixture
-def warnings(cli, folder):
+def warnings(printed, folder):
     """The warnings about an ini with these lines that concern what every user can do."""
 
     def warnings(lines="", store="sqlite:///%(here)s/oauth.db", mode=0o644):
         ini = folder / "app.ini"
         ini.write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {store}\n{lines}\n")
         ini.chmod(mode)
-        answer = cli("check", str(ini), "--json", store=None)
-        assert answer.exit_code == 0, answer.stderr
-        return [each for each in json.loads(answer.stdout)["warnings"] if ALL in each]
+        return [each for each in printed("check", str(ini), store=None)["warnings"] if ALL in each]
 
     return warnings
 

@@ -75,19 +75,19 @@ def test_a_name_chooses_one_of_several(write):
 REFUSED = {
     "no file": (HEAD, "other.ini", "cannot be read"),
     "a folder": (HEAD, ".", "cannot be read"),
-    "no such section": (HEAD, "app.ini#strict", "none of our sections"),
+    "no such section": (HEAD, "app.ini#strict", "not a section that loads"),
     "an app is no filter": ("[app:main]\nuse = egg:oauth_mw\n", "app.ini", "no .filter"),
     "another filter": ("[filter:x]\nuse = egg:other\n", "app.ini", "no .filter"),
     "a longer name": ("[filter:x]\nuse = egg:oauth_mw_more\n", "app.ini", "no .filter"),
-    "no section": ("realm = x\n", "app.ini", "no Paste ini"),
-    "an option twice": (HEAD + "realm = a\nrealm = b\n", "app.ini", "no Paste ini"),
-    "a single percent sign": (HEAD + "realm = 50% off\n", "app.ini", "no Paste ini"),
+    "no section": ("realm = x\n", "app.ini", "not a Paste ini"),
+    "an option twice": (HEAD + "realm = a\nrealm = b\n", "app.ini", "not a Paste ini"),
+    "a single percent sign": (HEAD + "realm = 50% off\n", "app.ini", "not a Paste ini"),
     "whose percent": (HEAD + "realm = 5% off\n", "app.ini", r"\[filter:oauth\] realm: a % .* written %%"),
     "a line without value": (HEAD + STORE + "\nrealm\n", "app.ini", "in line 5$"),
     "a default filter": ("[DEFAULT]\nfilter-with = oauth\n" + HEAD + STORE, "app.ini", "^filter-with: .*rename"),
-    "an unknown name": (HEAD + "realm = %(unknown)s\n", "app.ini", "no Paste ini"),
+    "an unknown name": (HEAD + "realm = %(unknown)s\n", "app.ini", "not a Paste ini"),
     "get of nothing": (HEAD + "get store = unknown\n", "app.ini", "store: 'get' names 'unknown'"),
-    "not UTF-8": ("[filter:x]\nrealm = \udcff\n", "app.ini", "no Paste ini"),
+    "not UTF-8": ("[filter:x]\nrealm = \udcff\n", "app.ini", "not a Paste ini"),
 }
 
 

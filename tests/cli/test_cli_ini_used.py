@@ -92,11 +92,21 @@ def test_an_option_that_pastedeploy_drops_is_refused(write, tmp_path):
     assert "required_scopes" not in loaded.next_context.local_conf
 
 
+def test_a_section_that_uses_this_one_changes_none_of_its_options(write):
+    apps = "".join(f"[app:{name}]\nuse = egg:x\nfilter-with = {name}\n" for name in ("mine", "oauth"))
+    mounts = "[composite:main]\nuse = egg:Paste#urlmap\n/mine = mine\n/ = oauth\n"
+    write(mounts + apps + BASE + "[filter:mine]\nuse = oauth\nrealm = mine\n")
+
+    assert [read(f"app.ini#{name}").options["realm"] for name in ("oauth", "mine")] == ["base", "mine"]
+
+
 FAULTS = {
     "missing": (None, "other.ini: cannot be read"),
-    "no section": ("realm = k33p\n", "other.ini: is no Paste ini: line 1 stands"),
-    "%": (BASE + "token_prefix = 5%k33p\n", "other.ini: is no Paste ini: .filter:oauth. token_prefix"),
-    "no value": (BASE + "\nk33p\n", "other.ini: is no Paste ini: no 'name = value' in line 7"),
+    "a byte order mark": ("\ufeff[filter:oauth]\n", "other.ini: is not a Paste ini: it begins with a byte order mark"),
+    "no section": ("realm = k33p\n", "other.ini: is not a Paste ini: line 1 is before"),
+    "%": (BASE + "token_prefix = 5%k33p\n", "other.ini: is not a Paste ini: .filter:oauth. token_prefix"),
+    "%(name)s": (BASE + "token_prefix = %(k33p)s\n", "other.ini: .*: a variable .* --set NAME=VALUE"),
+    "no value": (BASE + "\nk33p\n", "other.ini: is not a Paste ini: no 'name = value' in line 7"),
 }
 
 
@@ -262,6 +272,45 @@ def test_what_is_no_variable_is_refused_without_it(write, words):
     assert (answer.exit_code, "expected NAME=VALUE" in answer.output, "hidden" in answer.output) == (2, True, False)
 
 
+BY_VARIABLE = {
+    "a secret": ("key_encryption_secret = %(x)s", "hidden1 hidden2 hidden3", "key_encryption_secret"),
+    "through a variable": (
+        "get key_encryption_secret = y\n[DEFAULT]\ny = %(x)s",
+        "hidden1 hidden2 hidden3",
+        "key_encryption_secret",
+    ),
+    "a password": ("store = redis://u:a-%(x)s@127.0.0.1:1/0", "hidden", "store"),
+    "a password in the query": ("store = redis+sentinel://h/a?sentinel_password=%(x)s", "hidden", "store"),
+    "a URL": ("store = %(x)s", "redis://:hidden@127.0.0.1:1/0", "store"),
+}
+
+
+@pytest.mark.parametrize(("line", "value", "option"), BY_VARIABLE.values(), ids=BY_VARIABLE)
+def test_a_variable_that_ends_up_in_a_secret_is_refused_without_it(write, line, value, option):
+    write(f"[filter:oauth]\nuse = egg:oauth_mw\n{line}\n")
+
+    answers = [
+        run("check", "app.ini", "--set", f"x={value}"),
+        run("--config", "app.ini", "--set", f"x={value}", "client", "list"),
+    ]
+
+    for answer in answers:
+        assert answer.exit_code == 2 and "hidden" not in answer.output
+        assert f"{option}: --set x shows a secret to other users: write ${{NAME}} in the ini" in answer.output
+
+
+BESIDE = ["realm = %(x)s", "store = sqlite:///%(x)s.db", "store = redis://%(x)s:p@h/0"]
+
+
+@pytest.mark.parametrize("line", [*BESIDE, "store = redis://u:${A_%(x)s}@h/0"])
+def test_a_variable_beside_a_secret_is_accepted(write, monkeypatch, line):
+    for name in ("A", "A_shop"):
+        monkeypatch.setenv(name, "correct horse battery")
+    write(BASE.replace("realm = base", "key_encryption_secret = ${A}").replace("store = memory://", "") + line)
+
+    assert read("app.ini", x="shop")
+
+
 def test_without_pastedeploy_it_says_what_to_install(write, monkeypatch):
     write(BASE)
     monkeypatch.delitem(sys.modules, "oauth_mw.cli.ini")
@@ -284,6 +333,9 @@ VALUES = {
     "some words": ("audience", "urn:a https://${A}/x ${B}", {"A": "h/", "B": "urn:b"}, "urn:a https://h%2F/x urn:b"),
     "lines": ("required_scopes", "\n  GET /${A} a\n  * /b b", {"A": "x"}, "\nGET /x a\n* /b b"),
     "nothing": ("realm", "a${A}", {"A": ""}, "a"),
+    "a dollar sign twice": ("realm", "$${A} $$${A} $$A", {"A": "x"}, "${A} $${A} $$A"),
+    "a literal in a URL": ("store", "redis://:$${A}@h", {}, "redis://:${A}@h"),
+    "not again": ("realm", "${A}", {"A": "${B} $${C} %(here)s %%"}, "${B} $${C} %(here)s %%"),
     "no variable": ("realm", "$A {A} $ {A} $(A)", {"A": "x"}, "$A {A} $ {A} $(A)"),
     "files": ("signing_key_files", "${A} b.pem", {"A": "/k/a.pem"}, ["/k/a.pem", "{here}/b.pem"]),
     "a secret": ("key_encryption_secret", "${A}", {"A": "correct # horse ${battery}"}, "correct # horse ${battery}"),
@@ -301,8 +353,11 @@ def test_a_value_is_taken_from_the_environment(write, tmp_path, monkeypatch, nam
 
 
 MISSING = {
-    "one": ("realm = ${GONE}", "realm: the environment has no variable GONE"),
-    "two": ("store = redis://${GONE}:${LOST}@h", "store: the environment has no variable GONE and no LOST"),
+    "one": ("realm = ${GONE}", "realm: not set in the environment: ${GONE}"),
+    "two": ("store = redis://${GONE}:${LOST}@h", "store: not set in the environment: ${GONE}, ${LOST}"),
+    "empty": ("required_scopes =\n    ${EMPTY}", "required_scopes: ${EMPTY} is empty in the environment"),
+    "an empty line": ("required_scopes =\n    GET /x a\n    ${EMPTY}", "required_scopes: ${EMPTY} is empty in the env"),
+    "an empty scope": ("required_scopes = GET /x a ${EMPTY}", "required_scopes: ${EMPTY} is empty in the environment"),
     "no name": ("realm = ${}", "realm: expected ${NAME}"),
     "a default": ("realm = ${GONE:-x}", "realm: expected ${NAME}"),
     "not closed": ("realm = ${GONE", "realm: expected ${NAME}"),
@@ -312,6 +367,7 @@ MISSING = {
 @pytest.mark.parametrize(("line", "says"), MISSING.values(), ids=MISSING)
 def test_a_variable_that_is_missing_is_named(write, tmp_path, monkeypatch, line, says):
     monkeypatch.delenv("GONE", raising=False)
+    monkeypatch.setenv("EMPTY", " ")
     store = "" if "store" in line else "store = memory://\n"
     write(f"[filter:oauth]\nuse = egg:oauth_mw\n{line}\ncache_size = many\n{store}")
 
@@ -321,6 +377,14 @@ def test_a_variable_that_is_missing_is_named(write, tmp_path, monkeypatch, line,
         loadwsgi.loadfilter(f"config:{tmp_path}/app.ini", "oauth")
     assert [line.removeprefix("Error: ") for line in answer.output.splitlines()] == str(refusal.value).splitlines()
     assert str(refusal.value).startswith(says) and [name for name, _ in refusal.value.faults][1:] == ["cache_size"]
+
+
+@pytest.mark.parametrize("words", [["check", "app.ini"], ["--config", "app.ini", "client", "list"]])
+def test_a_fault_of_a_command_names_the_variable_and_not_its_value(write, monkeypatch, words):
+    monkeypatch.setenv("A", "/hidden")
+    write(BASE + "token_path = /hidden\nrevocation_path = ${A}\n")
+
+    assert run(*words).output == "Error: revocation_path: ${A}: ${A} is taken by token_path\n"
 
 
 def test_an_ini_whose_secrets_are_in_the_environment_may_be_read_by_all(write, tmp_path, monkeypatch):

@@ -42,7 +42,8 @@ def filled(cli, folder, tmp_path):
     (tmp_path / "secret").write_text(SECRET)
     url = f"sqlite:///{folder}/oauth.db"
     answer = cli("client", "add", "tester", "--id", "tester", "--secret-file", "secret", store=url)
-    assert answer.stderr == f"created {url}\n"
+    assert answer.stderr.splitlines()[0] == f"created {url}"
+    assert "belongs to root" not in answer.stderr
     return url
 
 
@@ -122,15 +123,35 @@ def test_root_writes_into_nothing_that_the_service_planted(cli, filled, folder, 
     assert planted.read_bytes() == before
 
 
-def test_root_follows_no_link_of_the_service_to_a_database_of_root(cli, folder, tmp_path, service):
-    url = f"sqlite:///{tmp_path}/theirs.db"
-    cli("client", "add", "tester", "--id", "tester", store=url)
-    (folder / "oauth.db").symlink_to(tmp_path / "theirs.db")
-    os.chown(folder / "oauth.db", service.pw_uid, -1, follow_symlinks=False)
+@pytest.fixture
+def link(folder, service):
+    """Call it to place a link of the service; it returns the path of the link."""
 
-    answer = cli("client", "disable", "tester", store=f"sqlite:///{folder}/oauth.db")
+    def link(name, target):
+        (folder / name).symlink_to(target)
+        os.chown(folder / name, service.pw_uid, -1, follow_symlinks=False)
+        return folder / name
+
+    return link
+
+
+def test_root_follows_no_link_of_the_service_to_a_database_of_root(cli, link, tmp_path):
+    url = f"sqlite:///{tmp_path}/oauth.db"
+    cli("client", "add", "tester", "--id", "tester", store=url)
+
+    data, way = link("data", tmp_path), tmp_path / "way"
+    way.symlink_to(data)
+
+    for path in (link("oauth.db", tmp_path / "oauth.db"), data / "oauth.db", way / "oauth.db"):
+        answer = cli("client", "disable", "tester", store=f"sqlite:///{path}")
+        assert answer.exit_code != 0 and "is a link of user" in answer.stderr
+
+
+def test_root_makes_no_database_where_a_link_of_the_service_leads(cli, link, tmp_path):
+    answer = cli("client", "add", "tester", store=f"sqlite:///{link('data', tmp_path)}/oauth.db")
 
     assert answer.exit_code != 0 and "is a link of user" in answer.stderr
+    assert not (tmp_path / "oauth.db").exists()
 
 
 def test_a_link_in_the_place_of_the_database_is_not_given_away(folder, tmp_path):
@@ -188,7 +209,7 @@ def test_a_journal_that_is_planted_after_the_check_deletes_no_file_of_root(
     planted = plant(named)
 
     with suppress(sqlite3.Error):
-        dialling(str(folder / "oauth.db"), 1.0)(monotonic() + 1)
+        dialling(str(folder / "oauth.db"), 1.0)(monotonic() + 1).close()
 
     assert (named.exists(), planted.exists()) == (ours, False)
 
@@ -216,9 +237,9 @@ def test_a_command_of_root_uses_no_rollback_journal_in_the_folder_of_the_service
 
 def test_a_worker_of_root_survives_that_the_service_removes_the_database(filled, folder):
     with closing(open_store(filled)) as store:
-        with store._engine.reading():
+        with store.engine.reading():
             (folder / "oauth.db").unlink()
-            with pytest.raises(StoreUnavailable), store._engine.reading():
+            with pytest.raises(StoreUnavailable), store.engine.reading():
                 pass
 
 

@@ -166,7 +166,7 @@ def test_the_log_leaves_queries_out_and_says_why_requests_are_refused(served):
     served.get("/query?access_token=hidden")
 
     logged = served.logged('"GET /query" 401')
-    assert '"GET /a%0Ab%1B%C3%A9" 400' in logged and "missing_token" in logged
+    assert '"GET /a%0Ab%1B%C3%A9" 400' in logged and "refused GET /query 401 missing_token: no Auth" in logged
     assert "hidden" not in logged
 
 
@@ -227,54 +227,81 @@ def test_it_listens_on_ipv6_and_an_interrupt_stops_it_without_a_traceback(tmp_pa
 # What cannot be served
 
 
+FAULTY = """
+from oauth_mw import OAuthMiddleware
+
+number = 5
+
+def app(environ, start_response): ...
+
+async def asgi(scope, receive, send): ...
+
+def wrapped():
+    return OAuthMiddleware(app, store="memory://")
+"""
+
+
 @pytest.fixture
 def serve(cli, tmp_path, monkeypatch):
     """Run a ``serve`` that ends by itself."""
-    (tmp_path / "shop_faults.py").write_text("number = 5\n\ndef app(environ, start_response):\n    pass\n")
+    (tmp_path / "shop_faults.py").write_text(FAULTY)
     (tmp_path / "broken_faults.py").write_text("\n1 / 0\n")
     monkeypatch.setattr(sys, "path", list(sys.path))
-    return lambda app, *words, **options: cli("serve", app, *words, **options)
+    return lambda app, *words, **options: cli("serve", app, "--port", "0", *words, **options)
 
 
-APPS = {
-    "no app": ("shop_faults", "expected MODULE:APP"),
-    "no module": (":app", "expected MODULE:APP"),
-    "no such module": ("nowhere:app", "No module named 'nowhere'"),
-    "no such app": ("shop_faults:nothing", "has no attribute 'nothing'"),
-    "no function": ("shop_faults:number", "it cannot be called"),
-    "broken": ("broken_faults:app", "division by zero ({folder}/broken_faults.py, line 2)"),
+SHOP = "shop_faults:app"
+TWICE = ["--required-scopes", "* /a a", "--required-scopes", "GET /a b"]
+FAULTS = {
+    "no app": (["shop_faults"], "Error: shop_faults: expected MODULE:APP"),
+    "no module": ([":app"], "Error: :app: expected MODULE:APP"),
+    "no such module": (["nowhere:app"], "No module named 'nowhere'"),
+    "no such app": (["shop_faults:nothing"], "has no attribute 'nothing'"),
+    "no function": (["shop_faults:number"], "it cannot be called"),
+    "a factory": (["shop_faults:wrapped"], "if it is a factory, write 'shop_faults:wrapped()'"),
+    "a factory that fails": (["shop_faults:number()"], "cannot be called: TypeError: "),
+    "ASGI": (["shop_faults:asgi"], "Error: shop_faults:asgi: is an ASGI app "),
+    "wrapped already": (["shop_faults:wrapped()"], "Error: token_path: an OAuthMiddleware with this one"),
+    "broken": (["broken_faults:app"], "division by zero ({folder}/broken_faults.py, line 2)"),
+    "a number": ([SHOP, "--cache-size", "many"], "Error: cache_size: "),
+    "a path": ([SHOP, "--public-paths", "health"], "Error: public_paths: "),
+    "rules": ([SHOP, *TWICE], "Error: required_scopes: "),
+    "a store": ([SHOP, "--store", "mysql://h/db"], "Error: store: "),
 }
 
 
-@pytest.mark.parametrize(("app", "says"), APPS.values(), ids=APPS)
-def test_an_app_that_cannot_be_served_is_one_line(serve, tmp_path, app, says):
-    answer = serve(app)
+@pytest.mark.parametrize(("words", "says"), FAULTS.values(), ids=FAULTS)
+def test_what_cannot_be_served_is_one_line_and_no_store_is_made(serve, tmp_path, words, says):
+    answer = serve(*words)
 
     assert answer.exit_code == 2
     assert answer.stderr.count("\n") == 1 and says.format(folder=tmp_path) in answer.stderr
     assert not (tmp_path / "oauth.db").exists()
 
 
-WRONG = {
-    "cache_size": ["--cache-size", "many"],
-    "public_paths": ["--public-paths", "health"],
-    "required_scopes": ["--required-scopes", "* /a a", "--required-scopes", "GET /a b"],
-    "store": ["--store", "mysql://h/db"],
-}
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [([], "${FOLDER}: the folder ${FOLDER} does not exist"), (["--store", "memory://x"], "memory:// takes nothing")],
+)
+def test_a_fault_names_the_variable_of_the_ini_that_it_is_of(serve, ini, monkeypatch, words, says):
+    monkeypatch.setenv("FOLDER", "/nowhere/at-all")
+    config = ini(store="sqlite:///${FOLDER}/oauth.db")
 
+    answer = serve(SHOP, "--config", config, "--port", "0", *words, store=None)
 
-@pytest.mark.parametrize(("option", "words"), WRONG.items(), ids=WRONG)
-def test_a_wrong_option_is_named_and_no_store_made(serve, tmp_path, option, words):
-    answer = serve("shop_faults:app", *words)
-
-    assert (answer.exit_code, answer.stderr.startswith(f"Error: {option}: ")) == (2, True)
-    assert not (tmp_path / "oauth.db").exists()
+    assert answer.stderr.startswith(f"Error: store: {says}")
 
 
 def test_without_a_store_it_says_how_to_name_one(serve):
     answer = serve("shop_faults:app", store=None)
 
     assert (answer.exit_code, "OAUTH_MW_STORE" in answer.stderr) == (2, True)
+
+
+def test_an_app_that_is_wrapped_already_needs_no_store_here(serve):
+    answer = serve("shop_faults:wrapped()", store=None)
+
+    assert (answer.exit_code, "contains an OAuthMiddleware already" in answer.stderr) == (2, True)
 
 
 def test_a_port_in_use_is_refused_and_no_store_made(serve, tmp_path):
@@ -298,5 +325,5 @@ def test_without_waitress_it_says_what_to_install_and_no_store_is_made(serve, tm
 def test_each_option_is_a_flag():
     flags = {flag for parameter in main.commands["serve"].params for flag in parameter.opts}
 
-    # What only the environment may hold is no flag: others could read it there.
+    # A secret has no option: other users could read it in the process list.
     assert {name for name in OPTIONS if "--" + name.replace("_", "-") not in flags} == {"key_encryption_secret"}

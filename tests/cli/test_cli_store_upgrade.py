@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from helpers.support import echo
@@ -36,8 +34,8 @@ def test_it_says_what_it_did_and_where_the_copy_is_once(cli, url, tmp_path):
     assert cli("client", "list").exit_code == 0
 
 
-def test_scripts_learn_the_same(cli, url, tmp_path):
-    said = [json.loads(cli("store", "upgrade", "--json").stdout) for _ in range(2)]
+def test_scripts_learn_the_same(printed, url, tmp_path):
+    said = [printed("store", "upgrade") for _ in range(2)]
 
     (copy,) = tmp_path.glob("oauth.db.before-upgrade-*")
     assert said == [
@@ -52,16 +50,16 @@ def test_every_other_command_and_a_start_name_this_one(cli, url, ini, tmp_path):
     done.append(cli("store", "copy", url, f"sqlite:///{tmp_path}/copy.db"))
 
     assert {answer.exit_code for answer in done} == {2}
-    says = "has schema version 2, this oauth_mw knows 3: stop all workers that use it, then run"
+    says = "has schema version 2, this oauth_mw knows 4: stop all workers that use it, then run"
     assert all(says in answer.stderr and "store upgrade`" in answer.stderr for answer in done)
     assert done[-1].stderr.startswith("Error: FROM: ")
-    with pytest.raises(ConfigError, match="schema version 2, this oauth_mw knows 3: .* store upgrade`"):
+    with pytest.raises(ConfigError, match="schema version 2, this oauth_mw knows 4: .* store upgrade`"):
         OAuthMiddleware(echo, store=url)
 
 
 @POSTGRES
 @pytest.mark.parametrize("input", ["n\n", ""])
-def test_without_a_copy_it_asks_first(cli, url, input):
+def test_without_a_copy_it_prompts_first(cli, url, input):
     done = cli("store", "upgrade", input=input)
 
     assert done.exit_code == 1

@@ -33,8 +33,8 @@ def expired(opened):
     return key.hex()
 
 
-def test_inspect_by_id_in_any_case_shows_what_the_store_has(cli, token, token_id):
-    found = json.loads(cli("token", "inspect", token_id.upper(), "--json").stdout)
+def test_inspect_by_id_in_any_case_shows_what_the_store_has(cli, printed, token, token_id):
+    found = printed("token", "inspect", token_id.upper())
     lines = cli("token", "inspect", token_id).stdout.splitlines()
 
     lifetime = found.pop("expires_at") - found.pop("issued_at")
@@ -51,27 +51,27 @@ def test_inspect_by_id_in_any_case_shows_what_the_store_has(cli, token, token_id
 @pytest.mark.parametrize(
     ("words", "ending"), [([], ""), ([], "\n"), (["-"], "\r\n")], ids=["bare", "LF", "dash, CR LF"]
 )
-def test_the_token_itself_is_read_from_standard_input(cli, token, token_id, words, ending):
-    found = json.loads(cli("token", "inspect", *words, "--json", input=token + ending).stdout)
+def test_the_token_itself_is_read_from_standard_input(printed, token, token_id, words, ending):
+    found = printed("token", "inspect", *words, input=token + ending)
 
     assert found["token_id"] == token_id
 
 
-def test_inspect_shows_the_audience_of_a_token(cli, opened):
-    text, _ = OpaqueTokens(opened, time.time, "", "").issue(opened.find_client("tester"), (), 60, [API, BILLING])
+def test_inspect_shows_the_audience_of_a_token(cli, printed, opened):
+    text = OpaqueTokens(opened, time.time, "").issue(opened.find_client("tester"), (), 60, [API, BILLING]).text
 
-    assert json.loads(cli("token", "inspect", "--json", input=text).stdout)["audience"] == [API, BILLING]
+    assert printed("token", "inspect", input=text)["audience"] == [API, BILLING]
     assert f"\naudience    {API} {BILLING}\n" in cli("token", "inspect", input=text).stdout
 
 
-def test_inspect_shows_that_a_token_was_revoked_or_expired(cli, opened, token, expired):
+def test_inspect_shows_that_a_token_was_revoked_or_expired(cli, printed, opened, token, expired):
     client = opened.find_client("tester")
-    text, _ = OpaqueTokens(opened, lambda: time.time() - 7200, "", "").issue(client, ["read"], 60)
+    text = OpaqueTokens(opened, lambda: time.time() - 7200, "").issue(client, ["read"], 60).text
     cli("token", "revoke", input=token)
 
-    answers = [cli("token", "inspect", "--json", input=each) for each in (token, text)]
-    answers.append(cli("token", "inspect", expired, "--json"))
-    assert [json.loads(answer.stdout)["state"] for answer in answers] == ["revoked", "expired", "expired"]
+    answers = [printed("token", "inspect", input=each) for each in (token, text)]
+    answers.append(printed("token", "inspect", expired))
+    assert [answer["state"] for answer in answers] == ["revoked", "expired", "expired"]
 
 
 WORDS = [
@@ -94,14 +94,14 @@ def test_a_token_as_an_argument_is_refused_and_not_shown(cli, token, token_id, w
 
 
 @pytest.mark.parametrize("by", ["id", "text"])
-def test_a_revoked_token_is_refused_by_the_next_request(cli, app, token, token_id, by):
+def test_a_revoked_token_is_refused_by_the_next_request(cli, printed, app, token, token_id, by):
     app.get("/any", headers=bearer(token))
 
     answer = cli("token", "revoke", token_id) if by == "id" else cli("token", "revoke", input=token)
-    again = cli("token", "revoke", token_id, "--json")
+    again = printed("token", "revoke", token_id)
 
     assert answer.stdout == f"revoked {token_id}\n"
-    assert (again.exit_code, json.loads(again.stdout)) == (0, {"token_id": token_id, "revoked": False})
+    assert again == {"token_id": token_id, "revoked": False}
     app.get("/any", headers=bearer(token), status=401)
 
 
@@ -109,26 +109,77 @@ def test_an_expired_token_cannot_be_revoked(cli, expired):
     assert cli("token", "revoke", expired).stdout == f"{expired} was revoked or expired before\n"
 
 
-NO_TOKENS = ["", "a" * 64, "A" * 48, "\xff" * 48, "y" * 9000]
+def test_a_token_without_a_row_is_not_found_and_the_answer_says_what_can_be_done(cli, opened, token_id):
+    opened.sweep(2**32 - 1, 1)
+    answer = cli("token", "revoke", token_id)
+
+    assert (answer.exit_code, "revoke all tokens of its client" in answer.stderr) == (3, True)
 
 
-@pytest.mark.parametrize(("command", "text"), [*(("inspect", text) for text in NO_TOKENS), ("revoke", "x")])
+NO_TOKENS = ["", "x", "Bearer x", "0" * 47, "0" * 81, "a" * 64, "A" * 48, "\xff" * 48, "y" * 9000]
+
+
+@pytest.mark.parametrize("command", ["inspect", "revoke"])
+@pytest.mark.parametrize("text", NO_TOKENS)
 def test_a_text_that_is_no_token_is_not_found(cli, registered, command, text):
     assert cli("token", command, input=text.encode("latin-1")).exit_code == 3
 
 
-def test_revoke_all_ends_the_tokens_and_lets_new_ones_live(cli, app, registered, token):
+@pytest.fixture
+def several(opened, registered):
+    """The ids of five live tokens of the client, in the order of their expiry."""
+    tokens = OpaqueTokens(opened, time.time, "")
+    client = opened.find_client("tester")
+    return [tokens.issue(client, ("read",), lifetime).token_id for lifetime in range(1000, 6000, 1000)]
+
+
+def test_list_shows_live_tokens_in_the_order_of_their_expiry(cli, printed, several, expired):
+    printed("token", "revoke", several[1])
+
+    listed = printed("token", "list", "tester")
+    answer = cli("token", "list", "tester")
+
+    assert [each["token_id"] for each in listed] == [several[0], *several[2:]]
+    assert listed[0].keys() == {"token_id", "scope", "audience", "issued_at", "expires_at"}
+    heads, first, *others = answer.stdout.splitlines()
+    assert (heads.split(), len(others)) == (["TOKEN_ID", "SCOPE", "ISSUED", "EXPIRES"], 3)
+    assert first.split()[:2] == [several[0], "read"]
+    assert answer.stderr == "opaque tokens only: JWTs have no rows in the store\n"
+
+
+def test_list_shows_a_page_and_what_the_next_one_begins_after(cli, printed, several):
+    answer = cli("token", "list", "tester", "--limit", "2")
+
+    assert answer.stdout.count("\n") == 3
+    assert answer.stderr.startswith(f"more follow: --after {several[1]}\n")
+    following = [printed("token", "list", "tester", "--limit", "2", "--after", each) for each in several[1::2]]
+    assert [[each["token_id"] for each in page] for page in following] == [several[2:4], several[4:]]
+
+
+def test_list_shows_no_tokens_of_other_clients(cli, printed, several):
+    printed("client", "add", "other", "--id", "other")
+
+    assert printed("token", "list", "other") == []
+
+
+@pytest.mark.parametrize("words", [["--after", "x"], ["--limit", "0"]], ids=" ".join)
+def test_a_page_that_cannot_be_is_wrong_usage(cli, registered, words):
+    assert cli("token", "list", "tester", *words).exit_code == 2
+
+
+def test_revoke_all_ends_the_tokens_and_lets_new_ones_live(printed, app, registered, token):
     app.get("/any", headers=bearer(token))
 
-    answer = cli("token", "revoke-all", "tester", "--json")
+    answer = printed("token", "revoke-all", "tester")
 
-    assert json.loads(answer.stdout) == {"client_id": "tester", "tokens_ended": True}
+    assert answer == {"client_id": "tester", "tokens_ended": True}
     app.get("/any", headers=bearer(token), status=401)
     app.get("/any", headers=bearer(issue(app, "tester", registered["client_secret"])))
 
 
-def test_revoke_all_of_nobody_is_not_found_and_not_shown(cli, token):
-    answer = cli("token", "revoke-all", token)
+@pytest.mark.parametrize("command", ["revoke-all", "list"])
+def test_an_unknown_client_is_not_found_and_not_shown(cli, token, command):
+    answer = cli("token", command, token)
 
     assert answer.exit_code == 3
     assert token not in answer.stderr
@@ -143,21 +194,20 @@ def jwt(opened, registered):
     return issue(app, "tester", registered["client_secret"])
 
 
-def test_a_jwt_is_inspected_and_revoked_by_itself(cli, jwt):
-    inspect = ["token", "inspect", "--json"]
-    found = json.loads(cli(*inspect, input=jwt).stdout)
-    revoked = [json.loads(cli("token", "revoke", "--json", input=jwt).stdout)["revoked"] for _ in range(2)]
+def test_a_jwt_is_inspected_and_revoked_by_itself(printed, jwt):
+    found = printed("token", "inspect", input=jwt)
+    revoked = [printed("token", "revoke", input=jwt)["revoked"] for _ in range(2)]
 
     assert (found["client_id"], found["state"], found["audience"]) == ("tester", "live", [ISSUER])
     assert revoked == [True, False]
-    assert json.loads(cli(*inspect, input=jwt).stdout)["state"] == "revoked"
+    assert printed("token", "inspect", input=jwt)["state"] == "revoked"
 
 
 @pytest.mark.parametrize("ahead", [-30, 600])
-def test_a_jwt_that_was_signed_elsewhere_is_revoked_whenever_it_is_good(cli, jwt, opened, ahead):
+def test_a_jwt_that_was_signed_elsewhere_is_revoked_whenever_it_is_good(printed, jwt, opened, ahead):
     other = signed_elsewhere(opened, jwt, nbf=int(time.time()) + ahead)
 
-    assert json.loads(cli("token", "revoke", "--json", input=other).stdout)["revoked"] is True
+    assert printed("token", "revoke", input=other)["revoked"] is True
 
 
 def test_a_jwt_of_a_key_that_was_removed_is_not_found_and_none_is_an_argument(cli, jwt, opened):

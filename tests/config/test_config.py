@@ -17,8 +17,9 @@ import pytest
 from helpers.support import echo
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware
-from oauth_mw.config import OPTIONS, Options, configure
+from oauth_mw.config import OPTIONS, configure
 from oauth_mw.model import MAX_LIFETIME
+from oauth_mw.options import Options
 
 MEMORY = {"store": "memory://"}
 ISSUER = "https://auth.example"
@@ -32,11 +33,17 @@ SAME = [
     ("introspection_path", "/i", "/i"),
     ("jwks_path", "/k", "/k"),
     ("metadata", "off", False),
+    ("metadata", " oauth", True),
+    ("metadata", "\nopenid\noauth\n", ["oauth", "openid"]),
+    ("metadata", "oauth, openid", ("openid", "oauth")),
+    ("scopes_supported", "on", True),
     ("access_token_lifetime", " 600 ", 600),
     ("default_scope", "a  b:c a", ("a", "b:c")),
     ("default_scope", "", []),
     ("scope_policy", "narrow", "narrow"),
     ("grant_type_in", "body query header", ["body", "query", "header"]),
+    ("compatibility", "apigee", "apigee"),
+    ("audience_parameter", "t", True),
     ("token_prefix", "acme_", "acme_"),
     ("client_auth_methods", "client_secret_post", ["client_secret_post"]),
     ("token_format", "jwt", "jwt"),
@@ -52,9 +59,31 @@ SAME = [
     ("required_scopes", "\nGET,POST  /a/{id}   any of r w\n\n", [("GET,POST", "/a/{id}", "any of r w")]),
     ("ambiguous_paths", "pass", "pass"),
     ("trust_vhm_root", "true", True),
+    ("trusted_proxies", "10.0.0.0/8  unix ::1 127.0.0.1", ["10.0.0.0/8", "unix", "::1/128", "127.0.0.1/32", "::1"]),
+    ("trusted_proxies", "::ffff:10.0.0.0/104 fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+    ("trusted_proxies", "", []),
+    ("forwarded_header", "X-Real-IP", "X-Real-IP"),
+    ("throttle", "5/second 1000/hour", ["5/second", "1000/hour"]),
+    ("throttle", "off", False),
+    ("throttle", "on", ("20/minute", "100/minute")),
+    ("rate_limit", " 100/minute ", "100/minute"),
+    ("rate_limit", "off", None),
     ("preflight", "true", True),
+    ("cors_origins", "https://a.example  http://[::1]:3000", ["https://a.example", "http://[::1]:3000"]),
+    ("cors_origins", "*", ("*",)),
+    ("cors_origins", "", []),
+    ("cors_headers", "X-Trace  If-Match", ["X-Trace", "If-Match"]),
+    ("cors_max_age_seconds", "0", 0),
+    ("on_refusal", "shop.errors:body", "shop.errors:body"),
+    ("on_event", "shop.audit:record", "shop.audit:record"),
+    ("audit_accepted", "on", True),
+    ("request_id_key", "HTTP_X_REQUEST_ID", "HTTP_X_REQUEST_ID"),
+    ("on_issue", "shop.tokens:attributes", "shop.tokens:attributes"),
+    ("on_issue_public", "tier  region", ["tier", "region"]),
+    ("on_lifetime", "shop.tokens:seconds", "shop.tokens:seconds"),
     ("delay_auth_decision", "yes", True),
     ("remote_user", "OFF", False),
+    ("authorization_header", "x-Api-Token2", "x-Api-Token2"),
     ("strip_authorization", "1", True),
     ("realm", "the vault", "the vault"),
     ("cache_size", "100", 100),
@@ -63,6 +92,11 @@ SAME = [
     ("revocation_lag_seconds", "0.05", Decimal("0.05")),
     ("outage_grace_seconds", "0.30000000000000004", 0.1 + 0.2),
     ("store_timeout_seconds", "0.5", 0.5),
+    ("health_path", "/health", "/health"),
+    ("health_path", "off", None),
+    ("metrics_path", "/metrics", "/metrics"),
+    ("metrics_path", "off", None),
+    ("metrics_client_ids", "on", True),
 ]
 
 
@@ -86,19 +120,23 @@ def test_words_for_true_and_false(value):
 
 BAD = {
     "store": [None, 5, b"memory://", ["memory://"], "", "memory", "memory:///x", "mysql://h/d", "sqlite://"]
-    + ["sqlite:///"],
+    + ["sqlite:///", "sqlite:///oauth.db\n", " memory://", '"memory://"'],
     "token_path": [5, "", "oauth/token", "/ä", "/a;b", "/%41", "/a\n", b"/a", "/a # b", "/a, /b", "/a,/b", "/a /b"]
     + ["/a//b", "/a/../b", "/a/*", "/a/{id}"],
     "revocation_path": [True, False, "", "x", "//"],
     "introspection_path": [5, "no", "/a\\b", "/a,"],
     "jwks_path": [False, "", "jwks"],
-    "metadata": ["", "sometimes", 1, "/metadata"],
+    "metadata": ["", "sometimes", 1, "/metadata", "openid", "oauth, x", "OAuth", "oauth; openid", b"oauth", []]
+    + [["openid"], ["oauth", "x"], ["oauth", []], ["oauth openid"]],
+    "scopes_supported": ["", "read write", ["read"], 1],
     "access_token_lifetime": ["", "x", "0", 0, -1, "-1", "+5", "1.5", 1.5, "1_0", "1h", True, MAX_LIFETIME + 1, "٣"]
     + [[]],
     "default_scope": [5, True, 'a"b', "ä", ["a b"], ["a", 5], ["a\tb"], {"a": 1}, [""], "a,b", ["a,"], "#a", "a ; b"]
     + [["a\\b"]],
     "scope_policy": ["", "Narrow", "loose", True, {}, ["strict"]],
     "grant_type_in": ["", [], "cookie", "body,query", ["body", "x"], 5],
+    "compatibility": ["", "Apigee", "axway", True],
+    "audience_parameter": ["", "audience", 1],
     "token_prefix": [5, "a b", "ä", "a=b", "x" * 33, 'a"', "a,b", {}],
     "client_auth_methods": ["", [], "none", "client_secret_jwt", "private_key_jwt", "client_secret_basic,x", 5],
     "token_format": ["", "JWT", True, ["jwt"]],
@@ -114,9 +152,40 @@ BAD = {
     "required_scopes": [5, "GET /a", "get /a r", "GET a r", [("GET", "/a")], [("GET", "/a", 5)], 'GET /a "r"', [5]],
     "ambiguous_paths": ["", "allow", True],
     "trust_vhm_root": ["", "X-Vhm-Root", 2],
+    "trusted_proxies": [5, "proxy.example", "10.0.0.1/8", "10.0.0.0/33", "10.0.0.0/8,::1", "0.0.0.0/0", "::/0", "Unix"]
+    + ["010.0.0.1", "fe80::1%eth0", "10.0.0.1:80", "*", ["10.0.0.0/8 ::1"], True, "unix:/run/x.sock", ["٣.0.0.1"]],
+    "rate_limit": ["", "100", 100, "100/week", "0/minute", "1.5/second", "1e3/hour", "100 / minute", ["1/day"], False],
+    "forwarded_header": ["", "X_Forwarded_For", "X-Forwarded-For:", "X-A, X-B", "ä", "x" * 65, ["X-Real-IP"], b"X-A"]
+    + ["HTTP_X_REAL_IP", True, "X-Real-IP\n"],
+    "throttle": [
+        "",
+        "20/minute",
+        "20/minute, 100/minute",
+        "0/minute 100/minute",
+        "20 100",
+        "off off",
+        20,
+        [20, 100],
+        [],
+    ]
+    + ["20/minute 100/minute 1000/day", ["20/minute 100/minute"], "20/week 100/week", {"a": 1}, None.__class__],
     "preflight": ["", "maybe", 2, 1.0, "tru", []],
+    "cors_origins": ["https://a.example/", "https://A.example", "https://a.example:443", "a.example", "null", 5]
+    + ["* https://a.example", "https://*.example", "https://a.example:99999", "http://ä.example", ["https://a b"]],
+    "cors_headers": ["X Trace:", ["a b"], "ä", 5, "X-Trace,"],
+    "cors_max_age_seconds": ["", -1, 86_401, "1h", True],
+    "on_refusal": ["", "shop.errors", "shop:errors:body", "shop:", 5, True],
+    "on_event": ["", "shop.audit", "shop:audit:record", 5, True],
+    "audit_accepted": ["", "some", 3],
+    "on_issue": ["", "shop.tokens", "shop:tokens:body", 5, True],
+    "on_issue_public": ["tier,region", ["a b"], "scope", "ä", 5],
+    "on_lifetime": ["", "shop.tokens", "shop:tokens:body", 5, True],
+    "request_id_key": ["", "X-Request-ID", "HTTP_X_REQUEST_ID\n", "a b", "HTTP_AUTHORIZATION", "HTTP_COOKIE", 5]
+    + ["QUERY_STRING", "REQUEST_URI", "RAW_URI", "HTTP_X_API_TOKEN", "oauth_mw.token", "x" * 101],
     "delay_auth_decision": ["", "sometimes", 1],
     "remote_user": ["root", 0, (), "true ; yes"],
+    "authorization_header": ["", "authorization", "Cookie", "X-", "X_Token", "XToken", "X-a b", "X-ä", "X-A\n", "X-a:b"]
+    + ["x-vhm-ROOT", "X-" + "a" * 63, "X-A, X-B", "Proxy-Authorization", "HTTP_X_TOKEN", ["X-Token"], b"X-Token", True],
     "strip_authorization": ["2", 1],
     "realm": ["", 'a"b', "a\\b", "ä", "a\r\nb", "x" * 201, 5],
     "cache_size": ["", "x", 0, 1, -1, 1.5, 10**9, True],
@@ -124,6 +193,9 @@ BAD = {
     "revocation_lag_seconds": ["", "x", -1, "nan", 3601, True, [], 0.0001, 0.049, "0.0001", 5e-324, math.nan],
     "outage_grace_seconds": ["", "x", -1, "nan", "inf", 10**9, True, [], math.inf, math.nan, "1e-05", "1_0", "\u0663"],
     "store_timeout_seconds": ["", 0, -1, "nan", "1h", 10**6, False],
+    "health_path": [True, "", "health", "/health/*", "/a//b"],
+    "metrics_path": [True, "", "metrics", "/metrics/*", "/a//b"],
+    "metrics_client_ids": ["", "all", 1],
 }
 
 
@@ -184,6 +256,8 @@ MEANT = [
     ("client_auth_methods", "client_secret_basic , client_secret_post", "client_secret_basic client_secret_post"),
     ("audience", "urn:a, urn:b", "urn:a urn:b"),
     ("audience", ["https://a.example,https://b.example"], "https://a.example https://b.example"),
+    ("cors_origins", "https://a.example,https://b.example", "https://a.example https://b.example"),
+    ("cors_headers", "X-Trace,If-Match", "X-Trace If-Match"),
     ("signing_key_files", "new.pem, old.pem", "new.pem old.pem"),
 ]
 

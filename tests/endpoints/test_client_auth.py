@@ -1,4 +1,4 @@
-"""Exactly one way of client authentication in a request (RFC 6749 §2.3)."""
+"""Exactly one method of client authentication in a request (RFC 6749 §2.3)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ WAYS = [({}, TESTER), ({"client_id": "tester"}, TESTER), (POST, {})]
 
 
 @every_endpoint
-def test_each_way_authenticates(app, path):  # A-01, A-11, A-13
+def test_each_method_authenticates(app, path):  # A-01, A-11, A-13
     for form, headers in WAYS:
         app.post(path, {**FORM, **form}, headers=headers, status=200)
 
@@ -51,6 +51,7 @@ REFUSED = {
     "wrong secret in the header": ({}, basic("tester", "x" + SECRET)),
     "right secret and more in the header": ({}, basic("tester", SECRET + "x")),
     "empty secret in the header": ({}, basic("tester", "")),
+    "unknown id in the header": ({}, basic("other", SECRET)),
     "wrong secret in the body": ({**POST, "client_secret": "no" + SECRET}, {}),
     "nothing": ({}, {}),
     "an id alone": ({"client_id": "tester"}, {}),
@@ -61,11 +62,17 @@ REFUSED = {
 
 
 @every_endpoint
-def test_anything_else_is_refused(app, token, path):  # A-04, A-09, A-10, A-12, A-14, A-20, R-04, R-05, I-04, I-05
+def test_anything_else_is_refused_alike_whatever_the_token_which_stays_alive(app, token, path):
+    # A-04, A-09, A-10, A-12, A-14, A-20, R-04, R-05, I-04, I-05
     token_as_secret = [({}, basic("tester", token)), ({**POST, "client_secret": token}, {}), ({}, bearer(token))]
 
     for form, headers in [*REFUSED.values(), *token_as_secret]:
-        assert refused(app.post(path, {**FORM, **form}, headers=headers, status=401)), (form, headers)
+        answers = [
+            app.post(path, {**FORM, **form, "token": each}, headers=headers, status=401) for each in (token, "x")
+        ]
+        assert refused(answers[0]), (form, headers)
+        assert len({(answer.status, str(answer.headers), answer.body) for answer in answers}) == 1
+    app.get("/any", headers=bearer(token), status=200)
 
 
 def test_the_challenge_names_realm_and_charset(wrap, client):  # A-04
@@ -96,7 +103,7 @@ PAIRS = {
 
 
 @every_endpoint
-def test_more_than_one_way_or_id_is_invalid(app, store, path):  # A-12, A-13, R-14
+def test_more_than_one_method_or_id_is_invalid(app, store, path):  # A-12, A-13, R-14
     admin.add_client(store, "other", client_id="other")
     for name, (form, header) in PAIRS.items():
         for secret in (SECRET, "wrong" + SECRET) if form.get("client_id", "tester") == "tester" else (SECRET,):
@@ -106,19 +113,28 @@ def test_more_than_one_way_or_id_is_invalid(app, store, path):  # A-12, A-13, R-
 
 
 @pytest.mark.parametrize("methods", ["client_secret_basic", "client_secret_post"])
-def test_more_than_one_way_is_invalid_also_when_one_is_off(wrap, client, methods):  # A-12
+def test_more_than_one_method_is_invalid_also_when_one_is_off(wrap, client, methods):  # A-12
     answer = wrap(client_auth_methods=methods).post("/oauth/token", {**CC, **POST}, headers=TESTER, status=400)
 
     assert answer.json["error"] == "invalid_request"
 
 
-@pytest.mark.parametrize("raw", [False, True], ids=["encoded", "raw"])
-def test_the_id_in_the_body_is_compared_with_the_reading_that_matched(wrap, store, raw):  # A-02, A-13
+@pytest.mark.parametrize(("raw", "refusal"), [(False, 400), (True, 401)], ids=["encoded", "raw"])
+def test_the_id_in_the_body_says_which_reading_counts(wrap, store, raw, refusal):  # A-02, A-13
     admin.add_client(store, "odd", client_id="a%2Bb c", secret=SECRET)
     app, header = wrap(), basic("a%2Bb c", SECRET, raw=raw)
 
     app.post("/oauth/token", {**CC, "client_id": "a%2Bb c"}, headers=header, status=200)
-    app.post("/oauth/token", {**CC, "client_id": "a+b c"}, headers=header, status=400)
+    app.post("/oauth/token", {**CC, "client_id": "a+b c"}, headers=header, status=refusal)
+
+
+@every_endpoint
+def test_another_id_in_the_body_is_answered_alike_whether_the_secret_is_right(app, path):  # A-13
+    form = {**FORM, "client_id": "other"}
+
+    right, wrong = (app.post(path, form, headers=basic("tester", s), status=400) for s in (SECRET, "no" + SECRET))
+
+    assert (right.headerlist, right.body) == (wrong.headerlist, wrong.body)
 
 
 SCHEMES = ["Bearer x", 'Digest username="tester"', "Negotiate YII=", "DPoP x", "", " ", "tester", "Basicx y"]

@@ -64,9 +64,10 @@ def test_query_text_is_just_a_wrong_credential(app, client, header):  # A-06
 @pytest.fixture
 def failures(store, clock, client):
     """Credentials that fail for different reasons."""
-    for name in ("disabled", "expired", "deleted", "bare"):
+    for name in ("disabled", "expired", "ended", "deleted", "bare"):
         admin.add_client(store, name, client_id=name, secret=SECRET, clock=clock)
     admin.disable_client(store, "disabled")
+    admin.update_client(store, "ended", not_after=int(clock()) + 10, clock=clock)
     admin.delete_client(store, "deleted")
     (first,) = store.find_client("expired").secrets
     late = "Zq7Wm2Xc9Vb4Nn6Ll1Kk"
@@ -82,6 +83,7 @@ def failures(store, clock, client):
         "disabled and wrong": ("disabled", SECRET[::-1]),
         "deleted": ("deleted", SECRET),
         "expired": ("expired", late),
+        "of an expired client": ("ended", SECRET),
         "revoked": ("expired", SECRET),
         "without secrets": ("bare", SECRET),
     }
@@ -180,7 +182,7 @@ def test_several_secrets_are_good_at_once_each_until_its_second(wrap, store, cli
     app = wrap()
     assert ask(app, "tester", SECRET).status == ask(app, "tester", second).status == 200
 
-    admin.revoke_secret(store, "tester", store.find_client("tester").secrets[0].secret_id)
+    admin.revoke_secret(store, "tester", store.find_client("tester").secrets[0].secret_id, force=True)
     statuses = [ask(app, "tester", SECRET).status]
     for seconds in (4, 1):
         clock.move(seconds)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
+from authlib.oidc.discovery import get_well_known_url
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
-from helpers.support import CC, SECRET, TESTER, bearer, issue, one_store
-from helpers.wsgi_client import call, challenge_of, make_environ
+from helpers.support import CC, SECRET, TESTER, bearer, echo, issue, one_store
+from helpers.wsgi_client import CheckedApp, answering, call, challenge_of, make_environ
 from oauth_mw import ConfigError, StoreUnavailable, forbidden
 from oauth_mw.keys.keypair import make
 from oauth_mw.model import CLIENT_AUTH_METHODS
@@ -109,12 +112,9 @@ def test_the_resource_is_shown_as_configured_at_its_own_path(wrap, audience, pat
     }
 
 
-def refuse(environ, start_response):
-    return forbidden("admin")(environ, start_response)
-
-
 def test_every_challenge_names_the_resources_metadata(wrap, client):  # G-03
-    app = wrap(refuse, issuer=ISSUER, audience="https://api.example/v1", required_scopes=["* /ruled admin"])
+    audience = "https://api.example/v1"
+    app = wrap(forbidden("admin"), issuer=ISSUER, audience=audience, required_scopes=["* /ruled admin"])
     good = bearer(issue(app))
     answers = [
         app.get("/any", status=401),
@@ -130,12 +130,9 @@ def test_every_challenge_names_the_resources_metadata(wrap, client):  # G-03
 
 
 def test_a_challenge_added_to_the_apps_own_401_names_it_too(wrap):  # G-03
-    def own(environ, start_response):
-        start_response("401 Unauthorized", [("Content-Type", "text/plain")])
-        return [b""]
+    app = wrap(answering("401 Unauthorized"), issuer=ISSUER, delay_auth_decision=True)
 
-    answer = wrap(own, issuer=ISSUER, delay_auth_decision=True).get("/any", status=401)
-    assert challenge_of(answer).parameters["resource_metadata"] == ISSUER + RESOURCE
+    assert challenge_of(app.get("/any", status=401)).parameters["resource_metadata"] == ISSUER + RESOURCE
 
 
 UNSERVED = {
@@ -256,11 +253,7 @@ def test_a_key_set_that_cannot_be_read_is_an_outage_and_metadata_need_no_store(w
     assert [app.get(path).status_int for path in PATHS[:2]] == [200, 200]
 
 
-PUBLIC = {
-    "ES256": {"kty", "crv", "x", "y"},
-    "EdDSA": {"kty", "crv", "x"},
-    "RS256": {"kty", "n", "e"},
-}
+PUBLIC = {"ES256": {"kty", "crv", "x", "y"}, "EdDSA": {"kty", "crv", "x"}, "RS256": {"kty", "n", "e"}}
 
 
 @pytest.mark.parametrize("algorithm", PUBLIC)
@@ -302,3 +295,68 @@ def test_no_rule_closes_a_document_and_none_may_name_it_alone(wrap, path):
     for options in ({"public_paths": path}, {"required_scopes": f"GET {path} admin"}):
         with pytest.raises(ConfigError, match="is exactly"):
             wrap(issuer=ISSUER, **options)
+
+
+# Where the document of OpenID Connect Discovery is, by issuer and public_url: the mount and PATH_INFO.
+OPENID = "/.well-known/openid-configuration"
+OPENID_PLACES = {
+    "at the root": (ISSUER, None, "", OPENID),
+    "with a final slash": (ISSUER + "/", None, "", OPENID),
+    "at the mount": (ISSUER + "/tenant", None, "/tenant", OPENID),
+    "at the mount with a final slash": (ISSUER + "/tenant/", ISSUER + "/tenant", "/tenant", OPENID),
+    "below the mount": (ISSUER + "/mount/tenant", ISSUER + "/mount/", "/mount", f"/tenant{OPENID}"),
+    "below the root": (ISSUER + "/tenant", ISSUER, "", f"/tenant{OPENID}"),
+    "beside the mount": (ISSUER + "/tenant", ISSUER + "/ten", "", f"/tenant{OPENID}"),
+    "at another host": (ISSUER + "/tenant", "https://api.example/mount", "", f"/tenant{OPENID}"),
+}
+
+
+@pytest.mark.parametrize(("issuer", "public_url", "mount", "path"), OPENID_PLACES.values(), ids=OPENID_PLACES)
+def test_the_same_document_is_where_clients_of_openid_look(wrap, issuer, public_url, mount, path):  # M-01
+    app = wrap(issuer=issuer, public_url=public_url, metadata="oauth, openid")
+    answers = [app.get(SERVER + issuer.removeprefix(ISSUER).rstrip("/")), app.get(path)]
+
+    assert get_well_known_url(issuer, external=True) == ISSUER + mount + path
+    assert len({(answer.body, answer.headers["ETag"]) for answer in answers}) == 1
+
+
+def test_the_document_for_openid_claims_nothing_of_openid(wrap):
+    members = wrap(issuer=ISSUER, metadata="oauth, openid").get(OPENID).json.keys()
+
+    assert members <= {*AuthorizationServerMetadata.REGISTRY_KEYS}  # of RFC 8414 alone
+
+
+@pytest.mark.parametrize("options", [{}, {"metadata": "oauth"}, {"metadata": "oauth, openid", "token_path": "off"}])
+def test_there_is_no_document_for_openid_unless_it_is_wanted(wrap, options):
+    wrap(issuer=ISSUER, **options).get(OPENID, status=401)
+
+
+def test_the_document_for_openid_is_found_through_a_mount(wrap):
+    app = CheckedApp(
+        DispatcherMiddleware(echo, {"/tenant": wrap(issuer=ISSUER + "/tenant", metadata="oauth openid").app})
+    )
+
+    assert app.get(f"/tenant{OPENID}").json["token_endpoint"] == f"{ISSUER}/tenant/oauth/token"
+
+
+def test_a_path_of_ours_cannot_be_that_of_another_document(wrap):
+    with pytest.raises(ConfigError, match="^metadata: .* is taken by jwks_path"):
+        wrap(issuer=ISSUER, metadata="oauth, openid", jwks_path=OPENID)
+
+
+SCOPED = ["GET /reports/* any of reports:read admin", "* /reports/* reports:write", "* /open -"]
+SUPPORTED = ["admin", "reports:read", "reports:write"]
+
+
+@pytest.mark.parametrize(
+    ("options", "scopes"),
+    [
+        pytest.param({"scopes_supported": True, "required_scopes": SCOPED}, SUPPORTED, id="wanted"),
+        pytest.param({"required_scopes": SCOPED}, None, id="not wanted"),
+        pytest.param({"scopes_supported": True, "required_scopes": ["* /open -"]}, None, id="no rule has one"),
+    ],
+)
+def test_both_documents_list_the_scopes_of_rules_alone(wrap, client, options, scopes):  # G-01
+    app = wrap(issuer=ISSUER, default_scope="read", **options)
+
+    assert [app.get(path).json.get("scopes_supported") for path in (SERVER, RESOURCE)] == [scopes, scopes]

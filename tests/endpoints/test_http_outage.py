@@ -42,7 +42,7 @@ def test_nothing_is_issued_or_revoked_without_a_write(app, token, store):  # L-0
     app.get("/any", headers=bearer(token), status=401)
 
 
-def test_no_request_passes_while_tokens_cannot_be_judged(wrap, client, tmp_path, caplog):  # H-16, L-03, P-04
+def test_no_request_passes_while_tokens_cannot_be_read(wrap, client, tmp_path, caplog):  # H-16, L-03, P-04
     token = issue(wrap())
     (tmp_path / "store").rename(tmp_path / "away")
     caplog.set_level("WARNING", "oauth_mw")

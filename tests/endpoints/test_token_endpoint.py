@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from math import ceil, floor
 
@@ -10,6 +9,7 @@ import pytest
 
 from helpers.jwts import JWT
 from helpers.support import CC, SECRET, TESTER, basic, bearer, issue, one_store
+from helpers.wsgi_client import showing
 from oauth_mw import admin, current_token
 from oauth_mw.model import MAX_LIFETIME
 
@@ -68,7 +68,9 @@ def test_unknown_parameters_are_ignored(app, extra):  # T-11
     app.post("/oauth/token", [*CC.items(), *extra], headers=TESTER, status=200)
 
 
-@pytest.mark.parametrize("form", [{"grant_type": "foo"}, {**CC, "scope": "nope"}, {"scope": "\ttab"}, {"a": "b"}])
+@pytest.mark.parametrize(
+    "form", [{"grant_type": "foo"}, {**CC, "scope": "nope"}, {**CC, "resource": "/v1"}, {"scope": "\ttab"}, {"a": "b"}]
+)
 def test_the_client_is_authenticated_first(app, form):  # T-24
     answer = app.post("/oauth/token", form, headers=basic("tester", "wrong" + SECRET), status=401)
 
@@ -190,10 +192,8 @@ INSIDE = {"tenant": "north", "tier": 3, "trial": False, "rate": 1.5}
 PUBLIC = {"display-name": "Nightly ☾", "quota": 10, "beta": True, "x.y_z": 0.25}
 
 
-def show_attributes(environ, start_response):
-    """An app that answers with the attributes of the token."""
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps(dict(current_token(environ).attributes)).encode()]
+# An app that answers with the attributes of the token.
+show_attributes = showing(lambda environ: dict(current_token(environ).attributes))
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def test_scope_or_state_in_two_places_is_invalid(ask, name, value):  # T-10
 
 
 @pytest.mark.parametrize("scope", ["nope", "read%09write"])
-def test_scope_in_the_query_is_judged_as_in_the_body(ask, scope):  # S-03, S-06
+def test_scope_in_the_query_is_checked_as_in_the_body(ask, scope):  # S-03, S-06
     assert b"invalid_scope" in ask("query", {"query": CC}, query=f"scope={scope}").body
 
 

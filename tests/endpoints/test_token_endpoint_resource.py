@@ -8,11 +8,11 @@ import pytest
 from webob import Request
 
 from helpers.builders import API, BILLING
-from helpers.support import SECRET, TESTER, basic, one_store
+from helpers.support import SECRET, TESTER, one_store
 from oauth_mw import admin
 from oauth_mw.client_auth import ClientAuthentication
 from oauth_mw.endpoints.token import TokenEndpoint
-from oauth_mw.errors import InvalidClient, InvalidRequest, InvalidTarget
+from oauth_mw.errors import InvalidRequest, InvalidTarget
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = one_store
@@ -31,11 +31,11 @@ def events():
 def ask(store, clock, events):
     """The audience of a token that a server with an audience issues to a client with some."""
 
-    def ask(*resources, audiences=(), default=None, server=(), query=(), headers=TESTER, grant_type_in=("body",)):
+    def ask(*resources, audiences=(), default=None, server=(), query=(), grant_type_in=("body",)):
         admin.add_client(
             store, "", client_id="tester", secret=SECRET, audiences=audiences, default_audience=default, clock=clock
         )
-        tokens = OpaqueTokens(store, clock, "", "Bearer")
+        tokens = OpaqueTokens(store, clock, "")
         endpoint = TokenEndpoint(
             ClientAuthentication(store, ["client_secret_basic"], "api", clock),
             tokens.issue,
@@ -44,11 +44,13 @@ def ask(store, clock, events):
             narrow=False,
             audience=server,
             grant_type_in=grant_type_in,
-            emit=events.append,
+            emit=lambda event, environ: events.append(event),
+            clock=clock,
         )
         form = urlencode([CC, *(("resource", each) for each in resources)])
         path = "/oauth/token?" + urlencode([("resource", each) for each in query])
-        answer = endpoint(Request.blank(path, headers=headers, POST=form))
+        request = Request.blank(path, headers=TESTER, POST=form)
+        answer = request.get_response(endpoint(request))
         return tokens.read(answer.json["access_token"]).audience
 
     return ask
@@ -113,18 +115,13 @@ def test_another_resource_or_spelling_is_an_invalid_target(ask, resources, who):
     assert refused.value.client_id == "tester"
 
 
-def test_the_client_is_authenticated_first(ask):  # T-24
-    with pytest.raises(InvalidClient):
-        ask("/v1", headers=basic("tester", "no" + SECRET))
-
-
 @pytest.mark.parametrize(("places", "got"), [(["body"], (API,)), (["body", "query"], (BILLING, OTHER))], ids=len)
 def test_resources_come_from_the_query_where_it_counts(ask, places, got):
     assert ask(query=[BILLING, OTHER], server=[API, BILLING, OTHER], grant_type_in=places) == got
 
 
 def test_resources_in_two_places_are_invalid(ask):
-    with pytest.raises(InvalidRequest, match="resource in more than one place"):
+    with pytest.raises(InvalidRequest, match="resource was sent in more than one place"):
         ask(API, query=[API], server=[API], grant_type_in=["body", "query"])
 
 
@@ -150,3 +147,59 @@ def test_a_refusal_is_the_same_for_all_and_echoes_nothing(app):  # N-02, T-03c, 
     assert {answer.body for answer in answers} == {answers[0].body}
     assert answers[0].json["error"] == "invalid_target"
     assert answers[0].headers["Cache-Control"] == "no-store"
+
+
+@pytest.fixture
+def aud(wrap, store):
+    """The audience of a token for these parameters where ``audience`` counts, or the error."""
+    admin.add_client(store, "", client_id="tester", secret=SECRET, audiences=[API, BILLING])
+
+    def aud(*parameters, query=(), **options):
+        app = wrap(**{"audience_parameter": True, "audience": BILLING, **options})
+        form = urlencode([CC, *parameters])
+        answer = app.post("/oauth/token?" + urlencode(query), form, headers=TESTER, status=(200, 400)).json
+        if "error" in answer:
+            return answer["error"]
+        return app.post("/oauth/introspect", {"token": answer["access_token"]}, headers=TESTER).json["aud"]
+
+    return aud
+
+
+QUERY = {"grant_type_in": ["body", "query"]}
+FORMS = {
+    "alone": ([("audience", API)], {}, API),
+    "several times": ([("audience", BILLING), ("audience", API)], {}, [BILLING, API]),
+    "empty": ([("audience", "")], {}, BILLING),
+    "empty beside a resource": ([("audience", ""), ("resource", API)], {}, API),
+    "beside an empty resource": ([("audience", API), ("resource", "")], {}, API),
+    "equal": ([("audience", API), ("resource", API)], {}, API),
+    "equal in another order": (
+        [("audience", API), ("audience", BILLING), ("resource", BILLING), ("resource", API)],
+        {},
+        [BILLING, API],
+    ),
+    "different": ([("audience", API), ("resource", BILLING)], {}, "invalid_target"),
+    "one of two": ([("audience", API), ("resource", API), ("resource", BILLING)], {}, "invalid_target"),
+    "another spelling": ([("audience", API), ("resource", API + "/")], {}, "invalid_target"),
+    "unknown": ([("audience", OTHER)], {}, "invalid_target"),
+    "no URI": ([("audience", "reports")], {}, "invalid_target"),
+    "in the query": ([], {"query": [("audience", API)], **QUERY}, API),
+    "in the query, which does not count": ([], {"query": [("audience", API)]}, BILLING),
+    "in two places": ([("audience", API)], {"query": [("audience", API)], **QUERY}, "invalid_request"),
+    "equal in two places": ([("audience", API)], {"query": [("resource", API)], **QUERY}, API),
+    "different in two places": ([("resource", API)], {"query": [("audience", BILLING)], **QUERY}, "invalid_target"),
+    "off": ([("audience", API)], {"audience_parameter": False}, BILLING),
+    "off, beside a resource": ([("audience", "reports"), ("resource", API)], {"audience_parameter": False}, API),
+}
+
+
+@pytest.mark.parametrize(("parameters", "options", "result"), FORMS.values(), ids=FORMS)
+def test_audience_is_taken_as_resource_and_must_equal_it(aud, parameters, options, result):  # N-01, N-02, N-03
+    assert aud(*parameters, **options) == result
+
+
+def test_the_answer_says_that_both_differ(wrap, client):
+    form = [CC, ("audience", API), ("resource", BILLING)]
+    answer = wrap(audience_parameter=True).post("/oauth/token", form, headers=TESTER, status=400)
+
+    assert answer.json["error_description"] == "The parameters resource and audience must be equal if both are sent"

@@ -12,7 +12,7 @@ import pytest
 import webtest.lint
 
 from helpers.support import TESTER, echo, issue
-from helpers.wsgi_client import call, make_environ
+from helpers.wsgi_client import PREFLIGHT, call, make_environ
 from oauth_mw import StoreUnavailable, forbidden
 
 STORE_KINDS = ["memory"]
@@ -80,6 +80,14 @@ def test_the_validators_are_content_outside_and_inside(wrap, client, lint, optio
 @pytest.mark.parametrize("lint", VALIDATORS.values(), ids=VALIDATORS)
 def test_forbidden_passes_the_validators(lint):  # H-20
     assert call(lint(forbidden("a")), make_environ("GET", "/any")).status == 403
+
+
+@pytest.mark.parametrize("path", ["/any", "/oauth/token"])
+@pytest.mark.parametrize("lint", VALIDATORS.values(), ids=VALIDATORS)
+def test_answers_to_preflights_pass_the_validators(wrap, lint, path):  # H-20
+    app = lint(wrap(cors_origins="*").app)
+
+    assert call(app, make_environ("OPTIONS", path, **PREFLIGHT)).status == 200
 
 
 @pytest.fixture(params=MODES.values(), ids=MODES)

@@ -15,6 +15,7 @@ from pathlib import Path
 from helpers.engines_base import free_port, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+FRAMEWORKS = EXAMPLES / "frameworks"
 START_SECONDS = 30
 STOP_SECONDS = 10
 

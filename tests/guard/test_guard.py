@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 import pytest
 from werkzeug.datastructures import WWWAuthenticate
 
+from helpers.builders import HOUR
 from helpers.support import SECRET, TESTER, basic, bearer, issue, one_store
 from helpers.wsgi_client import call, challenge_of, make_environ, parse_challenges
 from oauth_mw import admin
+from oauth_mw.errors import InvalidToken, NoRule
 
 pytestmark = one_store
 
@@ -55,6 +58,109 @@ def test_refusals_name_the_needed_scope_also_without_a_token(wrap, headers):  # 
     parameters = challenge_of(app.get("/ruled", headers=headers, status=401)).parameters
     assert parameters["scope"] == "admin"
     assert ("error" in parameters) is bool(headers)
+
+
+def revoked(app, token, clock):
+    app.post("/oauth/revoke", {"token": token}, headers=TESTER)
+    return token
+
+
+def expired(app, token, clock):
+    app.get("/any", headers=bearer(token))
+    clock.move(HOUR)
+    return token
+
+
+def expired_before(app, token, clock):
+    clock.move(HOUR)
+    return token
+
+
+def expired_and_unknown(app, token, clock):
+    clock.move(HOUR)
+    return token[:-1] + "AB"[token[-1] == "A"]
+
+
+ID = "[0-9a-f]{64}"
+TESTER_NAMED = r"tester \(tester\)"  # id and name
+# The reason, the client and the token that the log names, by what is sent.
+WHY = {
+    "malformed": (lambda app, token, clock: token + "!", "malformed Authorization header", "-", "-"),
+    "no token": (lambda app, token, clock: token[:20], "not in the form of a token", "-", "-"),
+    "unknown": (lambda app, token, clock: token[:-1] + "AB"[token[-1] == "A"], "unknown token", "-", ID),
+    "revoked": (revoked, "revoked token", TESTER_NAMED, ID),
+    "expired": (expired, "expired token", TESTER_NAMED, ID),
+    "expired before": (expired_before, "expired token", TESTER_NAMED, ID),
+    "expired and unknown": (expired_and_unknown, "expired token", "-", ID),
+    "far ahead": (
+        lambda app, token, clock: "______" + token[6:],
+        "unknown token, with an expiry beyond any lifetime",
+        "-",
+        ID,
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "reason", "whose", "named"), WHY.values(), ids=WHY)
+def test_the_log_says_why_a_token_is_refused_and_the_answer_does_not(
+    app, token, clock, caplog, sent, reason, whose, named
+):
+    caplog.set_level("INFO", "oauth_mw")
+
+    answer = app.get("/any", headers=bearer(sent(app, token, clock)), status=401)
+    line = f"refused GET /any 401 invalid_token: {reason}; needed: -; client: {whose}; token: {named}"
+    assert re.fullmatch(line, caplog.messages[-1])
+    assert answer.json == {"error": "invalid_token", "error_description": InvalidToken.description}
+
+
+def test_the_log_names_an_expired_jwt(wrap, client, clock, caplog):
+    app = wrap(issuer="https://issuer.example", token_format="jwt")
+    token = issue(app)
+    clock.move(HOUR)
+    caplog.set_level("INFO", "oauth_mw")
+
+    app.get("/any", headers=bearer(token), status=401)
+
+    assert re.search(f": expired token; needed: -; client: {TESTER_NAMED}; token: {ID}", caplog.messages[-1])
+
+
+NEEDED = {
+    "GET /ruled": "insufficient_scope: the token's scope is not enough; needed: admin;",
+    "POST /ruled": "insufficient_scope: the token's scope is not enough; needed: any of admin other;",
+    "DELETE /ruled": "insufficient_scope: no rule for the method; needed: -;",
+}
+
+
+@pytest.mark.parametrize("request_line", NEEDED)
+def test_the_log_says_what_a_token_lacks_and_whose_it_is(wrap, client, caplog, request_line):  # S-11
+    app = wrap(required_scopes=[("GET", "/ruled", "admin"), ("POST", "/ruled", "any of admin other")])
+    caplog.set_level("INFO", "oauth_mw")
+    method, path = request_line.split()
+
+    app.request(path, method=method, headers=bearer(issue(app)), status=403)
+
+    line = f"refused {request_line} 403 {NEEDED[request_line]} client: {TESTER_NAMED}; token: {ID}"
+    assert re.fullmatch(line, caplog.messages[-1])
+
+
+def test_a_method_without_a_rule_is_refused_with_a_text_that_says_so(wrap, client):  # S-11
+    app = wrap(required_scopes=[("GET", "/ruled", "read")])
+
+    answer = app.delete("/ruled", headers=bearer(issue(app)), status=403)
+
+    assert answer.json == {"error": "insufficient_scope", "error_description": NoRule.description}
+
+
+def test_the_log_names_a_token_for_another_audience(wrap, store, caplog):  # N-01
+    admin.add_client(store, "Far away", client_id="far", secret=SECRET, audiences=["https://far.example"])
+    token = issue(wrap(audience="https://far.example"), "far")
+    caplog.set_level("INFO", "oauth_mw")
+
+    wrap(audience="https://near.example").get("/any", headers=bearer(token), status=401)
+
+    assert re.search(
+        rf": token for another audience; needed: -; client: far \(Far away\); token: {ID}", caplog.messages[-1]
+    )
 
 
 SPACED = ["Bearer  {}", "Bearer     {}", "Bearer {} ", "Bearer {}\t ", "bearer  {}  "]

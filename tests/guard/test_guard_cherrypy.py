@@ -9,7 +9,7 @@ import pytest
 
 from helpers.frameworks import cherrypy, cherrypy_app, shown
 from helpers.support import issue
-from helpers.wsgi_client import call, make_environ
+from helpers.wsgi_client import PREFLIGHT, call, make_environ, wire
 from oauth_mw.cherrypy import CherryPyRules
 from oauth_mw.errors import ConfigError
 from oauth_mw.rules import AMBIGUOUS, parse_pattern, parse_rule
@@ -27,8 +27,8 @@ def make(wrap, client):
         app = wrap(cherrypy_app(), **{"ambiguous_paths": "refuse cherrypy", "required_scopes": RULES, **options})
         token = issue(app, scope="read")
 
-        def get(path, authorization=f"Bearer {token}", **keys):
-            return call(app.app, make_environ("GET", path, HTTP_AUTHORIZATION=authorization, **keys))
+        def get(path, authorization=f"Bearer {token}", method="GET", **keys):
+            return call(app.app, make_environ(method, path, HTTP_AUTHORIZATION=authorization, **keys))
 
         return get
 
@@ -80,7 +80,7 @@ def test_the_spelling_of_a_rule_is_the_one_that_works(make, path):
     assert (make()(path).status, make(required_scopes=[("*", "/*", "read")])(path).status) == (403, 200)
 
 
-def test_punctuation_that_changes_no_verdict_is_let_through(make):
+def test_punctuation_that_changes_no_decision_is_let_through(make):
     get = make()
 
     for path in ("/", "/files", "/files/report-2027.pdf", "/files/v1.0/x", "/files/index.html", "/f_"):
@@ -93,11 +93,6 @@ def test_the_mount_is_not_put_before_the_path_again(make, mount):  # P-06
 
     assert get("/secret", SCRIPT_NAME=mount).status == 404
     assert get("/my_admin/secret", SCRIPT_NAME=mount).status == 403
-
-
-def wire(text):
-    """As a server shows it in the environ (PEP 3333)."""
-    return text.encode().decode("latin-1")
 
 
 MISMEASURED = {
@@ -129,6 +124,14 @@ def test_under_such_a_mount_nothing_is_public_without_rules_either(make):  # P-0
     assert get("/files/x", None, SCRIPT_NAME="/a").body == b"VIEW file 'x'"
 
 
+@pytest.mark.parametrize("options", [{"cors_origins": "https://a.example"}, {"preflight": True}], ids=str)
+def test_under_such_a_mount_no_preflight_reaches_the_app(make, options):  # P-06, P-09
+    get = make(required_scopes=[], public_paths=["/files/*"], **options)
+
+    answers = [get("/files/x", None, "OPTIONS", SCRIPT_NAME=mount, **PREFLIGHT) for mount in ("/a", "/a////b")]
+    assert [(each.status, each.body[:4]) for each in answers] == [(200, b"VIEW"), (400, b'{"er')]
+
+
 def test_the_decision_about_another_mount_is_not_remembered(make):  # P-06, P-09
     get, mounts = make(public_paths=["/files/*"]), ["/a", "/a//b", "/a", "/a//b", ""]
 
@@ -139,7 +142,7 @@ SEGMENTS = ["", "a", "..", ".", "%2f", wire("é"), "\xff", "index", "my_admin", 
 
 
 def test_no_mount_opens_what_a_rule_protects(make):  # P-06, P-09
-    """Whatever is let through, CherryPy reads as the path that was judged."""
+    """Whatever is let through, CherryPy reads as the path that was checked."""
     get = make(public_paths=["/files/*"])
     for first, second, third in product(SEGMENTS, SEGMENTS, ["", "/", "x//"]):
         answer = get("/files/x/my_reports", None, SCRIPT_NAME=f"/{first}/{second}{third}")
@@ -183,7 +186,7 @@ def rules(*lines, public=()):
 
 
 @pytest.mark.parametrize("method", ["post", "POST"])
-def test_the_case_of_a_method_is_judged_as_always(method):
+def test_the_case_of_a_method_counts_as_always(method):
     made = rules("GET,POST /a-b admin", "* /a-b/* -")
 
     assert made.decide(method, "/a-b") == made.decide(method, "/a-b/")
@@ -191,7 +194,7 @@ def test_the_case_of_a_method_is_judged_as_always(method):
 
 
 def test_paths_that_cherrypy_cannot_tell_apart_are_refused():
-    with pytest.raises(ConfigError, match=r"required_scopes: 'GET /a_b y' can never match.*by 'GET /a-b x'"):
+    with pytest.raises(ConfigError, match=r"required_scopes: 'GET /a_b y' can never match.*: 'GET /a-b x'"):
         rules("GET /a-b x", "GET /a_b y")
     with pytest.raises(ConfigError, match="public_paths: '/a.b' can never match"):
         rules("GET /a-b x", public=["/a.b"])

@@ -8,20 +8,18 @@ from itertools import product
 import pytest
 from webob import Request
 
-from helpers.support import SECRET, bearer, echo, issue
-from helpers.wsgi_client import Untouched, call, challenge_of, make_environ
+from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.wsgi_client import PREFLIGHT, Untouched, call, challenge_of, make_environ, post_form, showing
 from oauth_mw import AccessToken, ConfigError, OAuthMiddleware, admin, current_token, forbidden
 
 STORE_KINDS = ["memory"]
 
-KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error")
+KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "oauth_mw.denied")
 FORGED = dict.fromkeys(KEYS, "forged")
 
 
-def show(environ, start_response):
-    """An app that answers with all text of its environ."""
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({key: value for key, value in environ.items() if isinstance(value, str)}).encode()]
+# An app that answers with all text of its environ.
+show = showing(lambda environ: {key: value for key, value in environ.items() if isinstance(value, str)})
 
 
 def seen(app, method="GET", path="/any", body=b"", **keys):
@@ -39,7 +37,7 @@ def token(app):
     return issue(app, scope="read")
 
 
-def test_the_app_sees_who_calls_and_with_what_scope_and_nothing_else_is_written(app, token):  # B-17
+def test_the_app_sees_the_client_and_its_scope_and_nothing_else_is_written(app, token):  # B-17
     sent = make_environ("GET", "/any", HTTP_AUTHORIZATION=f"Bearer {token}")
     environ = seen(app, HTTP_AUTHORIZATION=f"Bearer {token}")
 
@@ -60,7 +58,6 @@ def test_identity_cannot_be_forged(wrap, token):  # B-18
         assert answer.body == b"MARKER tester read", key
 
 
-PREFLIGHT = {"HTTP_ORIGIN": "https://a", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "PUT"}
 REQUESTS = {"public": ("GET", "/public", {}), "guarded": ("GET", "/any", {})}
 REQUESTS["preflight"] = ("OPTIONS", "/any", PREFLIGHT)
 
@@ -75,6 +72,38 @@ def test_forged_keys_are_removed_from_every_request(wrap, client, token, name): 
 
     assert "forged" not in {str(environ.get(key)) for key in [*KEYS, "REMOTE_USER"]}
     assert ("oauth_mw.token" in environ) is (name == "guarded")
+
+
+# Path, Authorization value, and what the access log then shows.
+DENIED = {
+    "no token": ("/any", None, "missing_token"),
+    "unknown token": ("/any", "Bearer x", "invalid_token"),
+    "ambiguous path": ("/a//b", None, "invalid_request"),
+    "little scope": ("/ruled", "Bearer {}", "tester insufficient_scope"),
+}
+
+
+@pytest.mark.parametrize(("path", "value", "denied"), DENIED.values(), ids=DENIED)
+def test_a_refused_request_is_marked_for_access_logs(wrap, token, path, value, denied):
+    app = wrap(required_scopes=[("*", "/ruled", "write")]).app
+    keys = {"HTTP_AUTHORIZATION": value and value.format(token), "oauth_mw.denied": "forged"}
+
+    assert call(app, make_environ("GET", path, **keys)).environ["oauth_mw.denied"] == denied
+
+
+FORMS = {
+    "accepted": (SECRET, b"", None),
+    "wrong secret": ("no" + SECRET, b"", "invalid_client"),
+    "other scope": (SECRET, b"&scope=other", "tester invalid_scope"),
+}
+
+
+@pytest.mark.parametrize(("secret", "more", "denied"), FORMS.values(), ids=FORMS)
+def test_a_refused_form_is_marked_and_names_a_client_that_is_authenticated(wrap, client, secret, more, denied):
+    keys = {"HTTP_AUTHORIZATION": basic("tester", secret)["Authorization"], "oauth_mw.denied": "forged"}
+    answer = post_form(wrap().app, b"grant_type=client_credentials" + more, **keys)
+
+    assert answer.environ.get("oauth_mw.denied") == denied
 
 
 def test_a_nested_guard_removes_what_the_outer_one_set(wrap, store, client, token):  # B-18
@@ -168,7 +197,7 @@ def test_the_current_token_is_that_of_the_request(wrap, client, clock):  # B-17
     assert (token.audience, dict(token.attributes), token.confirmation) == ((), {}, None)
 
 
-def test_has_scope_asks_for_all_and_the_token_cannot_be_changed():  # B-20, S-11
+def test_has_scope_needs_all_and_the_token_cannot_be_changed():  # B-20, S-11
     token = AccessToken("c", "a b", frozenset(["a", "b"]), "00", 0, 1)
 
     assert token.has_scope() and token.has_scope("a") and token.has_scope("a", "b")

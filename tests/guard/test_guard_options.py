@@ -8,25 +8,24 @@ import time
 import pytest
 
 from helpers.support import bearer, issue, one_store
-from helpers.wsgi_client import call, make_environ, parse_challenges
+from helpers.wsgi_client import PREFLIGHT, answering, call, make_environ, parse_challenges, showing
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.errors import InsufficientScope
 from oauth_mw.guard import Guard
+from oauth_mw.model import with_terms
 from oauth_mw.rules import Rules, parse_rule
+from oauth_mw.server import NO_SERVER
 from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 pytestmark = one_store
 
-PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
-KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "REMOTE_USER")
+KEYS = ("oauth_mw.client_id", "oauth_mw.scope", "oauth_mw.token", "oauth_mw.error", "oauth_mw.denied", "REMOTE_USER")
 RULES = [("GET", "/ruled", "read"), ("*", "/wide/*", "-")]
 
 
-def show_identity(environ, start_response):
-    """An app that shows what it knows of the caller."""
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({key: str(environ[key]) for key in KEYS if key in environ}).encode()]
+# An app that shows what it sees of the caller.
+show_identity = showing(lambda environ: {key: str(environ[key]) for key in KEYS if key in environ})
 
 
 def send(app, method="GET", path="/any", **keys):
@@ -112,14 +111,6 @@ def test_what_a_rule_for_the_rest_names_and_ambiguous_paths_are_not_left_to_the_
     assert send(wrap(delay_auth_decision=True), "GET", "/a/../b").status == 401
 
 
-def answering(status, headers=()):
-    def app(environ, start_response):
-        start_response(status, [("Content-Type", "text/plain"), *headers])
-        return [b"the app's own"]
-
-    return app
-
-
 INVALID = {"HTTP_AUTHORIZATION": "Bearer unknown"}
 OWN = ("www-authenticate", 'Basic realm="mine"')
 ANSWERS = {
@@ -140,7 +131,7 @@ def test_a_401_of_the_app_without_a_challenge_gets_ours_and_nothing_else_changes
 
 
 def test_two_guards_challenge_once(wrap, store):
-    inner = OAuthMiddleware(answering("401 Unauthorized"), store=store, delay_auth_decision=True)
+    inner = OAuthMiddleware(answering("401 Unauthorized"), store=store, delay_auth_decision=True, token_path="off")
     answer = wrap(inner, delay_auth_decision=True).get("/any", status=401)
 
     (value,) = answer.headers.getall("WWW-Authenticate")
@@ -160,19 +151,23 @@ def only_get(environ, token):
 
 def test_checks_run_in_order_where_the_scope_suffices_and_before_an_identity_is_set(store, clock):
     seen = []
-    tokens = OpaqueTokens(store, clock, "", "Bearer")
-    cache = TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
+    tokens = OpaqueTokens(store, clock, "")
     rules = Rules([parse_rule(("*", "/write", "write"))], [], {}, "refuse")
-    checks = [lambda *given: seen.append(given), only_get]
-    guard = Guard(rules.decide, cache, clock, challenge="Bearer", checks=checks)
-    text, _ = tokens.issue(admin.add_client(store, "tester", scope="read", clock=clock).client, ["read"], 60)
+    checks = (lambda *given: seen.append(given), only_get)
+
+    def read(text):
+        return with_terms(tokens.read(text), checks, None)
+
+    cache = TokenCache(read, store, size=10, lag=1, grace=0, timeout=1, monotonic=time.monotonic)
+    guard = Guard(cache, clock, server=NO_SERVER)
+    text = tokens.issue(admin.add_client(store, "tester", scope="read", clock=clock).client, ["read"], 60).text
     requests = [("GET", "/any"), ("POST", "/any"), ("GET", "/write")]
     passed, refused, little = (make_environ(*each, HTTP_AUTHORIZATION=f"Bearer {text}") for each in requests)
 
-    guard(passed)
+    guard.check(passed, rules.decide("GET", "/any"))
     for environ in (refused, little):
         with pytest.raises(InsufficientScope):
-            guard(environ)
+            guard.check(environ, rules.decide(environ["REQUEST_METHOD"], environ["PATH_INFO"]))
 
     assert seen == [(passed, passed["oauth_mw.token"]), (refused, passed["oauth_mw.token"])]
     assert "oauth_mw.token" not in refused

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from helpers.wsgi_client import wire
 from oauth_mw import rules as path_rules
 from oauth_mw.errors import ConfigError
 from oauth_mw.rules import AMBIGUOUS, ANY_TOKEN, NO_METHOD, PUBLIC, Access, Row, Rules
@@ -22,10 +23,6 @@ def refusal(rules: Sequence[object], public: Sequence[str] = ()) -> ConfigError:
     with pytest.raises(ConfigError) as caught:
         make(rules, public)
     return caught.value
-
-
-def wire(path: str) -> str:
-    return path.encode().decode("latin-1")
 
 
 # By pattern: the paths that a scope rule names, and those that it does not.
@@ -186,7 +183,9 @@ def test_what_can_never_match_is_refused_with_what_stands_before_it(rules: list[
     refused, (*earlier, dead) = refusal(rules, public), [*rules, *public]
 
     assert refused.option == ("public_paths" if public else "required_scopes")
-    assert str(refused).endswith(f"{dead!r} can never match, all is taken before by {', '.join(map(repr, earlier))}")
+    assert str(refused).endswith(
+        f"{dead!r} can never match, because these match first: {', '.join(map(repr, earlier))}"
+    )
 
 
 def test_a_rule_whose_segment_is_like_an_unused_one_is_taken() -> None:
@@ -214,30 +213,3 @@ def test_the_table_shows_what_an_empty_name_needs() -> None:
         Row("GET", "/x/", "all of: b (an empty {name})"),
         Row("*", "/*", "any token"),
     ]
-
-
-def test_a_pattern_that_covers_own_paths_is_warned_of() -> None:
-    rules = make(["GET /oauth/* a", "GET /x a", "* /{} b"], ["/{}/revoke"])
-
-    assert rules.warnings(OWN) == [
-        "required_scopes: 'GET /oauth/* a' never reaches token_path /oauth/token, revocation_path /oauth/revoke:"
-        " own paths are answered first",
-        "required_scopes: '* /{} b' never reaches jwks_path /schlüssel: own paths are answered first",
-        "public_paths: '/{}/revoke' never reaches revocation_path /oauth/revoke: own paths are answered first",
-    ]
-
-
-def test_a_public_path_that_opens_an_empty_name_is_warned_of() -> None:
-    warnings = make(
-        ["* /é/{id} a", "* /x/{}/{id} a"], ["/é/", "/x/y/", "/x/{}/", "/{}/{}/", "/x", "/y/", "/"]
-    ).warnings(OWN)
-
-    assert [warning.split("'")[1] for warning in warnings] == ["/é/", "/x/y/", "/x/{}/", "/{}/{}/"]
-    assert all("Falcon" in warning for warning in warnings)
-
-
-def test_ambiguous_paths_that_pass_beside_rules_are_warned_of_and_nothing_else() -> None:
-    (warning,) = make(["GET /x a"], ambiguous_paths="pass").warnings(OWN)
-
-    assert warning.startswith("ambiguous_paths: ") and "walked around" in warning
-    assert make([], ["/health"], "pass").warnings(OWN) == make(["GET /x a"], ["/health"]).warnings(OWN) == []

@@ -70,6 +70,8 @@ FAULTY_RULES = {
     "scopes with commas": ("GET /x a, b,c", "looks like a list: separate scopes by spaces; did you mean 'a b c'?"),
     "scopes with a semicolon": ("GET /x a;b", "did you mean 'a b'?"),
     "a comma and a comment": ("GET /x a,b # c, d", "did you mean 'a b'?"),
+    "two rules in one line": ("GET /x a POST /y b", "expected scopes"),
+    "a rule for all methods behind a dash": ("GET /x - * /y b", "expected scopes"),
     "rules with a comma": ("GET /x a, GET /y b", "the scope 'a,' looks like a list: separate scopes by spaces"),
     "paths with commas": ("GET /x, /y a", "expected one path"),
     "two rules in one string": ("GET /x a\nGET /y b", "RFC 6749 §3.3"),

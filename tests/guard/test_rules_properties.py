@@ -28,10 +28,7 @@ rule_lists = st.lists(rule_parts, max_size=5)
 public_lists = st.lists(patterns, max_size=3)
 around = st.text("ab/.%2e@", max_size=4)
 ambiguous_texts = st.builds(
-    "{}{}{}".format,
-    around,
-    st.sampled_from(["//", "/./", "/../", "/@@", "\\", ";", "%2f", "\n", "\0", "\xff"]),
-    around,
+    "{}{}{}".format, around, st.sampled_from(["//", "/./", "/../", "/@@", "\\", ";", "%2f", "\n", "\0", "\xff"]), around
 )
 CHARACTERS = "aZ0/.*{}<>,;\\%2f#?@:~- \t\n\x7f\x85\xa0é\u0301ﬁ日\u2028\u3000\ufeff\U0010ffff"
 
@@ -61,7 +58,7 @@ def is_spelled(rules: list[tuple[str, str]], path: str) -> bool:
 
 
 def expected(rules: list[tuple[str, str]], public: list[str], method: str, path: str) -> str:
-    """The verdict in words; the scope of a rule is its place in the list."""
+    """The decision in words; the scope of a rule is its place in the list."""
     numbered = [(f"s{at}", methods, text) for at, (methods, text) in enumerate(rules)]
     named = [rule for rule in numbered if rule[2] != "/*" and fits(rule[2], path, wide=True)]
     blank = [rule for rule in numbered if fits_with_an_empty_name(rule[2], path) and not is_spelled(rules, path)]
@@ -122,7 +119,7 @@ houses = st.builds(House, rule_lists, public_lists)
 
 
 @given(houses)
-def test_every_verdict_is_that_of_the_plain_reading_and_of_the_table(house: House) -> None:
+def test_every_decision_is_that_of_the_plain_reading_and_of_the_table(house: House) -> None:
     built = build(house.rules, house.public)
     table = built.table()
 
@@ -131,6 +128,8 @@ def test_every_verdict_is_that_of_the_plain_reading_and_of_the_table(house: Hous
         assert (access.scope or access.kind.replace("token", "")) == words
         assert access.named == (words not in ("", "public"))
         assert shown(table, method, path, spelled=is_spelled(house.rules, path)) == access.needs
+        first, *empty_name = built.deciding(method, path)
+        assert empty_name or first.needs.removesuffix(BLANK) == access.needs
 
 
 @given(rule_lists, public_lists)

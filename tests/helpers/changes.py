@@ -1,10 +1,14 @@
-"""What operators do to the clients and keys of a store, told by whether there was something to do."""
+"""What operators do to the clients and keys of a store. Each returns whether there was something to do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
-from oauth_mw.admin.clients import disabled, without_secret
+from oauth_mw.admin.clients import without_secret
 from oauth_mw.errors import NotFound, StoreUnavailable
 from oauth_mw.keys.schedule import with_key, without_key
 from oauth_mw.model import Client, KeyRecord
@@ -17,7 +21,7 @@ def end_client(store: Store, client_id: str, *, disable: bool = False, delete: b
 
     def change(client: Client) -> Client | None:
         seen.append(client)
-        return None if delete else disabled(client) if disable else client
+        return None if delete else replace(client, enabled=False) if disable else client
 
     store.update_client(client_id, change, revoke_tokens=True)
     return bool(seen)
@@ -28,6 +32,33 @@ def remove_secret(store: Store, client_id: str, secret_id: str, *, and_tokens: b
         return bool(store.update_client(client_id, lambda c: without_secret(c, secret_id), revoke_tokens=and_tokens))
     except NotFound:
         return False
+
+
+def remove_first_secret(store: Store, *, and_tokens: bool = False) -> bool:
+    """Of the client ``tester``."""
+    client = store.find_client("tester")
+    assert client
+    return remove_secret(store, "tester", client.secrets[0].secret_id, and_tokens=and_tokens)
+
+
+class Repeating:
+    """Makes each change twice, as a store does after it lost the answer to the first attempt."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def update_client(self, client_id: str, change: Callable[[Client], Client | None], **options: Any) -> Client | None:
+        self._store.update_client(client_id, change, **options)
+        return self._store.update_client(client_id, change, **options)
+
+
+# The ways to revoke all tokens of the client ``tester``.
+ENDS: dict[str, Callable[[Store], bool]] = {
+    "end all": lambda store: end_client(store, "tester"),
+    "disable": lambda store: end_client(store, "tester", disable=True),
+    "delete": lambda store: end_client(store, "tester", delete=True),
+    "remove secret": lambda store: remove_first_secret(store, and_tokens=True),
+}
 
 
 def add_key(keys: KeyStore, record: KeyRecord, latest: str = "", now: int = 0) -> bool:
@@ -56,3 +87,14 @@ def attempt(do: Callable[[], object]) -> object:
         return do()
     except StoreUnavailable as error:
         return error.reason
+
+
+@contextmanager
+def locked(store: Any) -> Iterator[None]:
+    """Hold the write lock of an SQLite store without a connection: a child of this process could not use SQLite."""
+    connections = store.engine._current(time.monotonic() + 1)
+    connections.lock(time.monotonic() + 1)
+    try:
+        yield
+    finally:
+        connections.unlock()

@@ -14,6 +14,7 @@ from webtest import TestApp
 
 from helpers.builders import API, BILLING, given_secret, issued, registered
 from helpers.changes import end_client, remove_secret
+from helpers.store_urls import SHARED
 from helpers.support import basic, bearer, issue
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.credentials import hash_secret
@@ -26,12 +27,6 @@ from oauth_mw.tokens.denylist import load_denylist
 PAIRS = [("sqlite", "postgresql"), ("postgresql", "redis"), ("redis", "sqlite")]
 SLOW = [("redis+sentinel", "redis+cluster"), ("redis+cluster", "redis+sentinel")]
 
-SERVERS = {
-    "postgresql": "postgres",
-    "redis": "redis",
-    "redis+sentinel": "redis_sentinels",
-    "redis+cluster": "redis_cluster",
-}
 SECRETS = {
     "tester": "7Kq2vX9mB4tR8wZ1nC5y",
     "full id: +%": "3Hn8sL1dG6pQ0xJ5vT2b",
@@ -55,20 +50,20 @@ each_pair = pytest.mark.parametrize("kinds", pairs())
 
 @contextmanager
 def new_places(request: pytest.FixtureRequest, folder: Path) -> Iterator[Callable[[str], str]]:
-    """A function that gives the URL of an empty place for each kind of store it is asked for."""
+    """Yield a function that returns the URL of an empty place for a kind of store."""
     with ExitStack() as used:
 
         def place(kind: str) -> str:
             if kind == "sqlite":
                 return f"sqlite:///{folder}/{len(list(folder.iterdir()))}.db"
-            url: str = used.enter_context(request.getfixturevalue(SERVERS[kind]).fresh())
+            url: str = used.enter_context(request.getfixturevalue(SHARED[kind]).fresh())
             return url
 
         yield place
 
 
 def shows(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """The app behind the middleware: all that it is given about a token."""
+    """The wrapped app: it answers with all that it is given about a token."""
     token = environ["oauth_mw.token"]
     start_response("200 OK", [("Content-Type", "application/json")])
     facts = [token.client_id, token.scope, token.token_id, token.issued_at, token.expires_at, token.audience]
@@ -81,7 +76,7 @@ def guarded(store: Store, **options: Any) -> TestApp:
 
 
 def lived(store: Store) -> dict[str, str]:
-    """Let a store see what stores see. The tokens, by what became of them."""
+    """Use a store in many ways; return the tokens by what happened to them."""
     for client_id, secret in SECRETS.items():
         more = FULL if client_id.startswith("full") else {}
         admin.add_client(store, f"the {client_id}", scope="read write", client_id=client_id, secret=secret, **more)
@@ -100,7 +95,7 @@ def lived(store: Store) -> dict[str, str]:
 
 
 def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
-    """What guard and introspection say about the tokens."""
+    """The answers of guard and introspection about the tokens."""
     app = guarded(store)
     api = basic("api", SECRETS["tester"][::-1])
     verdicts = {}
@@ -112,7 +107,7 @@ def judged(store: Store, tokens: dict[str, str]) -> dict[str, Any]:
 
 
 def contents(store: Store) -> dict[str, Any]:
-    """All that is in a store, but for its id."""
+    """All that is in a store, except its id."""
     whole = store.copyable()
     assert whole
     clients = {each.client.client_id: each for page in whole.read_clients() for each in page}
@@ -134,7 +129,7 @@ def contents(store: Store) -> dict[str, Any]:
 
 
 def filled(store: Store, count: int = 9) -> list[bytes]:
-    """Some clients and tokens, put there directly; the keys of the tokens."""
+    """Add some clients and tokens directly; return the keys of the tokens."""
     for client_id in ("a", "b", "c"):
         store.add_client(registered(client_id))
     keys = [issued(store, "abc"[number % 3], number) for number in range(count)]
@@ -146,7 +141,7 @@ def filled(store: Store, count: int = 9) -> list[bytes]:
 
 
 def changed(store: Store, keys: list[bytes]) -> list[bytes]:
-    """Use a filled store for some time; the keys of all tokens."""
+    """Change a filled store further; return the keys of all tokens."""
     new = issued(store, "b", 1000)
     store.revoke_token(keys[3])
     end_client(store, "a", disable=True)
@@ -159,7 +154,7 @@ def changed(store: Store, keys: list[bytes]) -> list[bytes]:
 
 def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
     found = [store.find_token(key) for key in keys]
-    if store.rows_tell_revocation:
+    if store.rows_show_all:
         return found
     denylist = load_denylist(store, lambda: 0)
     return [
@@ -169,7 +164,7 @@ def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
 
 
 def accepted(store: Store, keys: list[bytes]) -> set[bytes]:
-    """Those of the keys whose tokens are good."""
+    """The keys of tokens that are accepted."""
     return {key for key, token in zip(keys, states(store, keys), strict=True) if token and not token.revoked}
 
 

@@ -1,4 +1,4 @@
-"""What is asked of a damaged store: each answers, or raises ``StoreUnavailable`` and nothing else."""
+"""Operations on a damaged store: each returns, or raises ``StoreUnavailable`` and nothing else."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, OAuthMiddleware, StoreUnavailable, admin
 from oauth_mw.credentials import hash_secret
 from oauth_mw.keys.ring import KeyRing
-from oauth_mw.model import TOKEN_FORMATS, Client, KeyRecord, KeySet, TokenRecord
+from oauth_mw.model import QUOTA_MODES, TOKEN_FORMATS, Client, Count, Counted, KeyRecord, KeySet, TokenRecord
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.denylist import load_denylist
 from oauth_mw.tokens.opaque import OpaqueTokens
 
 KEY = key_of(1, expires_at=int(time.time()) + 3600)
 LOG_ONLY = key_of(2, expires_at=int(time.time()) + 3600)
+COUNT = Count(b"count", 9, int(time.time()) + 3600)
 ISSUER = {"issuer": "https://auth.example"}
 AUDIENCE = ("https://api.example/v1",)
 
 
 def fill(store: Store) -> None:
-    """One of each: clients with all that they may have, tokens, events, a signing key."""
+    """Add one of each: clients with all that they may have, tokens, events, a signing key."""
     whole: dict[str, Any] = {
         "scopes": ("read", "write"),
         "default_scope": ("read",),
@@ -47,13 +48,15 @@ def fill(store: Store) -> None:
     token = token_of(client, issued_at=int(time.time()), audience=AUDIENCE, attributes={"tier": "gold"})
     store.add_token(KEY, token)
     store.add_token(key_of(3, expires_at=int(time.time()) + 3600), token)
+    store.count([COUNT])
+    store.note_uses({("tester", "a"): int(time.time())})
     store.revoke_token(key_of(3, expires_at=int(time.time()) + 3600))
     store.revoke_log_only("tester", LOG_ONLY, client.revoked_before)
     admin.rotate_key(store)
 
 
 def issued_text(store: Store) -> str:
-    """A token of the client, from the product."""
+    """A token of the client, issued by the middleware."""
     app = CheckedApp(OAuthMiddleware(echo, store=store, **ISSUER))
     answer = app.post("/oauth/token", {"grant_type": "client_credentials"}, headers=basic("tester", SECRET))
     text: str = answer.json["access_token"]
@@ -104,6 +107,10 @@ OPERATIONS: dict[str, Callable[[Store], object]] = {
     "end one more": lambda store: store.revoke_log_only("tester", LOG_ONLY, 5),
     "revoke token": lambda store: store.revoke_token(KEY),
     "rotate": lambda store: admin.rotate_key(store),
+    "count what is issued": lambda store: store.count([COUNT, COUNT._replace(key=b"new")]),
+    "tokens of a client": lambda store: store.tokens_of("tester"),
+    "note uses": lambda store: store.note_uses({("tester", "a"): 5, ("other", "b"): 5}),
+    "last uses": lambda store: [(*names, Counted((at,))) for names, at in store.last_uses(["tester", "other"]).items()],
     "sweep": lambda store: store.sweep(0, 5),
     "end client": lambda store: end_client(store, "tester"),
     "delete client": lambda store: end_client(store, "tester", delete=True),
@@ -115,11 +122,11 @@ def _issue(store: Store) -> object:
     if client is None:
         return None
     judge(client)
-    return OpaqueTokens(store, time.time, "", "Bearer").issue(client, client.scopes, client.lifetime or 60)
+    return OpaqueTokens(store, time.time, "").issue(client, client.scopes, client.lifetime or 60)
 
 
 def ask(store: Store, operation: str) -> object:
-    """What came of it; that the store could not tell is fine."""
+    """The checked result of an operation, or the error by which the store refused it."""
     try:
         found = OPERATIONS[operation](store)
     except (StoreUnavailable, AdminError) as error:
@@ -129,7 +136,7 @@ def ask(store: Store, operation: str) -> object:
 
 
 def judge(found: object) -> None:
-    """What a store gives holds what its type says, so that whatever uses it cannot fail."""
+    """Check that what a store returns has the types that it promises."""
     if isinstance(found, Client):
         _judge_client(found)
     elif isinstance(found, KeySet):
@@ -140,6 +147,8 @@ def judge(found: object) -> None:
         assert all(map(is_text, (found.client_id, found.scope, *found.audience)))
         assert is_number(found.issued_at) and is_number(found.position) and type(found.revoked) is bool
         _judge_attributes(found)
+    elif isinstance(found, Counted):
+        assert all(map(is_number, found.values))
     elif isinstance(found, list | tuple):
         for each in found:
             judge(each)
@@ -150,6 +159,10 @@ def _judge_client(client: Client) -> None:
     assert all(map(is_text, (client.client_id, client.name, *texts)))
     assert client.lifetime is None or 0 < client.lifetime
     assert client.token_format in (None, *TOKEN_FORMATS)
+    assert client.quota_mode in (None, *QUOTA_MODES)
+    assert all(map(is_text, (*client.allowed_addresses, *client.allowed_requests, client.rate_limit or "")))
+    for number in (client.not_after, client.tokens_per_hour, client.tokens_per_day):
+        assert number is None or is_number(number)
     assert type(client.enabled) is bool and type(client.resource_server) is bool and is_number(client.created_at)
     _judge_attributes(client)
     for secret in client.secrets:
@@ -175,7 +188,7 @@ def is_number(found: object) -> bool:
 
 
 def requests(store: Store, text: str) -> Iterator[tuple[str, Any]]:
-    """The answers of the product to one request of each kind; ``text`` is a token that was issued before."""
+    """Yield the middleware's answers to one request of each kind; ``text`` is a token that was issued before."""
     app = CheckedApp(OAuthMiddleware(echo, store=store, **ISSUER))
     login = basic("tester", SECRET)
     grant = {"grant_type": "client_credentials"}
@@ -188,10 +201,12 @@ def requests(store: Store, text: str) -> Iterator[tuple[str, Any]]:
 
 
 def judge_answers(store: Store, text: str) -> None:
-    """Each answer is one of those that are known, and an outage says so."""
+    """Check that no answer is an error of the server, except a 503 with Retry-After; then do all operations."""
     for name, answer in requests(store, text):
         retry = answer.headers.get("Retry-After")
         assert answer.status_int < 500 or (answer.status_int, retry) == (503, "1"), f"{name}: {answer.status}"
+    for name in OPERATIONS:
+        ask(store, name)
 
 
 def _with_secret(client: Client) -> Client:

@@ -1,7 +1,7 @@
-"""Run as a script: keeps one engine for a process of tests, and sees to its end.
+"""A script that runs one engine for a process of tests.
 
-Whatever the engine starts stays a descendant of the warden. When the tests are gone, be it by ``kill -9``, all of them
-are killed, stopped ones too, and the engine's folder is removed.
+All processes of the engine stay descendants of this one. When the tests end, even by ``kill -9``, it kills all of them,
+stopped ones too, and removes the engine's folder.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ def send(pids: list[int], number: int) -> None:
 
 
 def stop_all(ancestor: int) -> None:
-    """SIGSTOP to all that is below ``ancestor``, and to what they start meanwhile, until all stand still."""
-    deadline = time.monotonic() + 5  # one that waits for a disk takes its time
+    """Send SIGSTOP to all descendants, and to those that they start meanwhile, until all are stopped."""
+    deadline = time.monotonic() + 5  # a process that waits for a disk stops late
     while (running := descendants(ancestor, "RSDI")) and time.monotonic() < deadline:
         send(running, signal.SIGSTOP)
         time.sleep(0.001)
 
 
 def kill_all(ancestor: int) -> None:
-    """Kill all that is below ``ancestor``: stopped before, so that none acts on another's death."""
+    """Kill all descendants. They are stopped first, so that none reacts to the death of another."""
     stop_all(ancestor)
     while found := descendants(ancestor):
         send(found, signal.SIGKILL)

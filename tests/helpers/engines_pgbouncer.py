@@ -29,7 +29,7 @@ SETTINGS = {
 
 
 class PgBouncer(Engine):
-    """``PgBouncer(server, pool_mode="session")``: in front of ``server``; it may be led to another one."""
+    """``PgBouncer(server, pool_mode="session")``: in front of ``server``, or later of another one."""
 
     user = {} if os.geteuid() else nobody()  # it refuses to run as root
 
@@ -50,14 +50,14 @@ class PgBouncer(Engine):
             return tried.connect_ex(("127.0.0.1", self.port)) == 0
 
     def admin(self, command: str) -> list[Any]:
-        """What a command of its console answers."""
+        """The rows that a command of its console returns."""
         where = f"host=127.0.0.1 port={self.port} user=tests dbname=pgbouncer"
         with psycopg.connect(where, autocommit=True) as console:
             cursor = psycopg.ClientCursor(console).execute(command)
             return cursor.fetchall() if cursor.description else []
 
     def lead_to(self, server: Postgres) -> None:
-        """Let it ask another server from now on; its clients stay connected."""
+        """Use another server from now on; clients stay connected."""
         self.server = server
         self._write()
         self.admin("RELOAD")

@@ -12,7 +12,7 @@ from typing import Any
 
 from helpers.engines_base import Engine, package_folder
 
-# A quick start, and nothing outside of the folder. Without fsync a kill loses nothing, only a power cut does.
+# For a quick start, with nothing outside of the folder. Without fsync a kill loses nothing; a power cut would.
 SETTINGS = {
     "fsync": "off",
     "listen_addresses": "127.0.0.1",
@@ -29,7 +29,7 @@ def _others_may_run(file: Path) -> bool:
 
 
 def _copied(package: Path, folder: Path) -> Path:
-    """The package where everybody may run it, with the libraries beside it: a checkout of root's may be closed."""
+    """A copy of the package and its libraries that every user may run: a checkout of root's may be unreadable."""
     for each in (package / BINARIES.parent, package.parent / f"{package.name}.libs"):
         shutil.copytree(each, folder / each.relative_to(package.parent))
     subprocess.run(["chmod", "-R", "a+rX", folder], check=True)
@@ -42,7 +42,7 @@ def nobody() -> dict[str, Any]:
 
 
 class Postgres(Engine):
-    """``Postgres(max_connections=20)``; everybody is ``tests``, without a password, in the database ``postgres``."""
+    """``Postgres(max_connections=20)``; the role is ``tests``, without a password, the database ``postgres``."""
 
     stop_signal = signal.SIGINT  # "fast": ends the sessions of clients
     user = {} if os.geteuid() else nobody()  # it refuses to run as root
@@ -69,7 +69,7 @@ class Postgres(Engine):
         return done.stdout
 
     def reload(self) -> None:
-        """Make changes of ``settings`` known without a restart; some moments later they count."""
+        """Apply changes of ``settings`` without a restart; they take effect some moments later."""
         self._write_settings()
         os.kill(self.pid, signal.SIGHUP)
 

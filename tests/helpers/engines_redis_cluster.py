@@ -12,7 +12,7 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS as SLOTS
 from redis.crc import key_slot
 
 from helpers.engines_base import Group, wait_until
-from helpers.engines_redis import Redis
+from helpers.engines_redis import Redis, client_of
 
 NODE_TIMEOUT = 1500
 
@@ -46,7 +46,7 @@ class Cluster(Group):
             first, end = (SLOTS * each // self._primaries for each in (number, number + 1))
             ask(node, "CLUSTER", "SET-CONFIG-EPOCH", number + 1)
             ask(node, "CLUSTER", "ADDSLOTS", *range(first, end))
-        # Left to themselves they would hear of each other only by and by.
+        # On their own, they would meet only gradually.
         for node, other in combinations(self.nodes, 2):
             ask(node, "CLUSTER", "MEET", "127.0.0.1", other.port)
         names = {node: ask(node, "CLUSTER", "MYID") for node in self.nodes}
@@ -82,10 +82,6 @@ class Cluster(Group):
         node.start()
 
 
-def client_of(node: Redis) -> redis.Redis:
-    return redis.Redis(port=node.port, password=node.settings.get("requirepass"), socket_timeout=2, retry=None)
-
-
 def ask(node: Redis, *command: Any) -> Any:
     """Redis's own reply."""
     with client_of(node) as client:
@@ -93,13 +89,13 @@ def ask(node: Redis, *command: Any) -> Any:
 
 
 def _known(node: Redis) -> set[bytes]:
-    """The names of the nodes that one knows; those that it has not yet shaken hands with have another one."""
+    """The names of the nodes that a node knows; they are final after the handshake of both."""
     return {line.split()[0] for line in ask(node, "CLUSTER", "NODES").splitlines()}
 
 
 @contextmanager
 def moving(cluster: Cluster, slot: int, count: int = 100) -> Iterator[Callable[[], None]]:
-    """A slot on its way to another node, with so many of its keys there, and what ends the move; then it moves back."""
+    """Move a slot, and ``count`` of its keys, to another node; yield what completes that. At the end, move it back."""
     here = next(node for node in cluster.nodes[:3] if _serves(node, slot))
     there = cluster.nodes[(cluster.nodes.index(here) + 1) % 3]
     finish = _move(cluster, slot, here, there, count)
@@ -114,7 +110,7 @@ def _serves(node: Redis, slot: int) -> bool:
 
 
 def _move(cluster: Cluster, slot: int, here: Redis, there: Redis, count: int = 100) -> Callable[[], None]:
-    """Begin to move a slot; what ends that."""
+    """Begin to move a slot; return what completes the move."""
     names = {node: ask(node, "CLUSTER", "MYID") for node in (here, there)}
     ask(there, "CLUSTER", "SETSLOT", slot, "IMPORTING", names[here])
     ask(here, "CLUSTER", "SETSLOT", slot, "MIGRATING", names[there])

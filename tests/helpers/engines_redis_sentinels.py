@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from helpers.engines_base import Engine, Group, package_folder, wait_until
-from helpers.engines_redis import Redis
+from helpers.engines_redis import Redis, answers, client_of
 
 SERVICE = "tokens"
 DOWN_AFTER = 1000
@@ -23,13 +23,13 @@ class Sentinel(Engine):
         self._lines = [
             f"sentinel monitor {SERVICE} 127.0.0.1 {monitored} {quorum}",
             f"sentinel down-after-milliseconds {SERVICE} {down_after}",
-            # Where votes are split, the next try comes after twice that.
+            # If votes are split, the next election is after twice that.
             f"sentinel failover-timeout {SERVICE} 2000",
         ]
 
     def command(self) -> list[str]:
         path = self.folder / "sentinel.conf"
-        if not path.exists():  # later it is the Sentinel's own
+        if not path.exists():  # afterwards the Sentinel writes it
             own = [f"{name.replace('_', '-')} {value}" for name, value in self.settings.items()]
             lines = [f"port {self.port}", "bind 127.0.0.1", f"dir {self.folder}", *own, *self._lines]
             path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -37,8 +37,7 @@ class Sentinel(Engine):
 
     def is_ready(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as client:
-            client.sendall(b"PING\r\n")
-            return client.recv(8).startswith((b"+PONG", b"-NOAUTH"))
+            return answers(client)
         return False
 
 
@@ -77,7 +76,7 @@ class Sentinels(Group):
         return False
 
     def primary_of(self, key: str) -> Redis:
-        """The primary, whatever the key, as the Sentinel knows it that has seen the most fail-overs."""
+        """The primary, whatever the key, by the Sentinel that has seen the most fail-overs."""
         named = []
         for sentinel in self.sentinels:
             with client_of(sentinel) as client:
@@ -89,10 +88,6 @@ class Sentinels(Group):
         """Start a server that was killed, as a replica of the one that took its place."""
         node.settings["replicaof"] = f"127.0.0.1 {self.primary_of('').port}"
         node.start()
-
-
-def client_of(node: Engine) -> redis.Redis:
-    return redis.Redis(port=node.port, socket_timeout=2, retry=None)
 
 
 def _is_in_step(node: Redis) -> bool:

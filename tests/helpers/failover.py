@@ -1,10 +1,8 @@
-"""Workers that issue, check, revoke and change a client while a primary is lost, and what became of each request."""
+"""Workers that issue, check, revoke and change a client while a primary is lost, and the outcome of each request."""
 
 from __future__ import annotations
 
-import json
 import random
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,53 +11,10 @@ from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from helpers.engines_base import wait_until
-from helpers.processes import Process, Processes
+from helpers.revocation_lag import Hand, hired
 
-WORKER = """
-    import json
-    from dataclasses import replace
-    from urllib.parse import urlencode
-    from webob import Request
-    from oauth_mw import OAuthMiddleware, StoreUnavailable
-
-    def echo(environ, start_response):
-        start_response("200 OK", [])
-        return [b"hello"]
-
-    url, lag, timeout, credentials, form = sys.argv[1], *sys.stdin.readline().split()
-    options = {"revocation_lag_seconds": float(lag), "store_timeout_seconds": float(timeout), **json.loads(form)}
-    app = OAuthMiddleware(echo, store=url, **options)
-
-    store = open_store(url, timeout=float(timeout))
-
-    def change():
-        try:
-            done = store.update_client("tester", lambda client: replace(client, name=str(os.getpid())))
-            return "200 -" if done else "404 -"
-        except StoreUnavailable as error:
-            return f"503 {dict(error.headers()).get('Retry-After', '-')}"
-
-    def do(verb, token=""):
-        if verb == "check":
-            return Request.blank("/", headers={"Authorization": "Bearer " + token}).get_response(app)
-        request = Request.blank("/oauth/token" if verb == "issue" else "/oauth/revoke")
-        request.method, request.content_type = "POST", "application/x-www-form-urlencoded"
-        request.headers["Authorization"] = "Basic " + credentials
-        form = {"grant_type": "client_credentials"} if verb == "issue" else {"token": token}
-        request.body = urlencode(form).encode()
-        return request.get_response(app)
-
-    for line in sys.stdin:
-        signal.alarm(60)  # anew: what hangs ends by itself, and what takes its time on a busy machine does not
-        if "change" in line:
-            print(change(), flush=True)
-            continue
-        answer = do(*line.split())
-        issued = answer.json.get("access_token", "") if "issue" in line and answer.status_int == 200 else ""
-        print(answer.status_int, answer.headers.get("Retry-After", "-"), issued, flush=True)
-"""
 LAG = 0.3
-LAST = 9  # so many in a row that go well show that all is well
+LAST = 9  # consecutive successes that show that all is well
 ASKED = ("issue", "check", "revoke", "change")
 
 
@@ -74,9 +29,9 @@ class Done(NamedTuple):
 
 
 class Crowd:
-    """What all workers together know of their tokens; each is driven by a thread of its own."""
+    """Workers, each driven by a thread, and the tokens of all of them."""
 
-    def __init__(self, workers: list[Process]) -> None:
+    def __init__(self, workers: list[Hand]) -> None:
         self.workers = workers
         self.done: list[Done] = []
         self.issued: dict[str, float] = {}
@@ -88,33 +43,33 @@ class Crowd:
         self._stop = Event()
         self._locks = {worker.pid: Lock() for worker in workers}
 
-    def ask(self, worker: Process, verb: str, token: str = "", what: str = "") -> tuple[int, str]:
-        """The status, and the token that was issued. ``what`` is the verb, if nothing else is said."""
+    def ask(self, worker: Hand, verb: str, token: str = "", what: str = "") -> tuple[int, str]:
+        """The status, and the token that was issued. By default ``what`` is the verb."""
         with self._locks[worker.pid]:
             began = time.monotonic()
-            status, retry, *issued = worker.answers(f"{verb} {token}".strip()).split()
-        self.done.append(Done(what or verb, int(status), retry != "-", began, time.monotonic()))
-        return int(status), issued[0] if issued else ""
+            status, retry, issued = worker("do", verb, token)
+        self.done.append(Done(what or verb, status, bool(retry), began, time.monotonic()))
+        return status, issued
 
-    def issue(self, worker: Process) -> None:
+    def issue(self, worker: Hand) -> None:
         _, token = self.ask(worker, "issue")
         if token:
             self.issued[token] = time.monotonic()
 
-    def check(self, worker: Process) -> None:
+    def check(self, worker: Hand) -> None:
         token = _one_of(self._live())
         if not token:
             self.issue(worker)
         elif self.ask(worker, "check", token)[0] == 401 and token not in self.unsure:
             self.refused.append(token)
 
-    def check_revoked(self, worker: Process) -> None:
+    def check_revoked(self, worker: Hand) -> None:
         old = time.monotonic() - LAG
         token = _one_of([each for each in list(self.revoked) if self.revoked[each] < old])
         if token and self.ask(worker, "check", token, "check a revoked one")[0] == 200:
             self.stale.append(token)
 
-    def revoke(self, worker: Process) -> None:
+    def revoke(self, worker: Hand) -> None:
         with self._lock:
             token = _one_of(self._live())
             self.unsure.update([token] if token else [])
@@ -123,24 +78,24 @@ class Crowd:
         elif self.ask(worker, "revoke", token)[0] == 200:
             self.revoked[token] = time.monotonic()
 
-    def change(self, worker: Process) -> None:
+    def change(self, worker: Hand) -> None:
         self.ask(worker, "change")
 
     def _live(self) -> list[str]:
         return [each for each in list(self.issued) if each not in self.unsure and each not in self.refused]
 
     def statuses(self, what: str, start: float, end: float) -> set[int]:
-        """Those of the requests that lay between these times wholly."""
+        """The statuses of the requests that began and ended between these times."""
         return {
             each.status for each in list(self.done) if each.what == what and start <= each.began <= each.ended <= end
         }
 
     def seen(self, start: float, end: float) -> list[set[int]]:
-        """Those of each of ``ASKED``; which tokens may be refused is another matter."""
+        """The statuses of each of ``ASKED``, without 401: other tests check which tokens are refused."""
         return [self.statuses(what, start, end) - {401} for what in ASKED]
 
     def well(self, *kinds: str, seconds: float) -> float:
-        """Wait until all requests of these kinds go well, of those that begin from now on; the time when they do."""
+        """Wait until requests of these kinds that begin from now on succeed; return the time."""
         since = time.monotonic()
 
         def is_well(what: str) -> bool:
@@ -151,9 +106,9 @@ class Crowd:
         return time.monotonic()
 
     def answered(self, *kinds: str, since: float, seconds: float) -> float:
-        """Wait until each worker, on average, was answered a request of each kind; the time then.
+        """Wait until there are as many answers of each kind as workers; return the time.
 
-        :param since: those count that begin later.
+        :param since: when the requests that count began, at the earliest.
         """
 
         def enough(what: str) -> bool:
@@ -165,7 +120,7 @@ class Crowd:
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
-        """Meanwhile each worker does one thing after the other."""
+        """Have each worker do one thing after the other meanwhile."""
         acts = [self.issue, self.check, self.check_revoked, self.revoke, self.change]
         threads = [Thread(target=self._work, args=(each, random.sample(acts, len(acts)))) for each in self.workers]
         for thread in threads:
@@ -177,8 +132,8 @@ class Crowd:
             for thread in threads:
                 thread.join()
 
-    def _work(self, worker: Process, acts: list[Callable[[Process], None]]) -> None:
-        # In turn: where some take a whole timeout, few of them fit into the time of a test, and each must.
+    def _work(self, worker: Hand, acts: list[Callable[[Hand], None]]) -> None:
+        # In turn: if some take a whole timeout, few fit into the time of a test, and each kind must occur.
         for act in cycle(acts):
             if self._stop.is_set():
                 break
@@ -191,15 +146,11 @@ def _one_of(tokens: list[str]) -> str:
 
 
 @contextmanager
-def crowd(url: str, count: int, timeout: float, authorization: str, form: dict[str, object]) -> Iterator[Crowd]:
-    """So many workers on one store, which a client asks with this header for tokens of this form."""
-    with Processes(url) as start:
-        workers = [start(textwrap.dedent(WORKER)) for _ in range(count)]
-        for worker in workers:
-            options = json.dumps(form, separators=(",", ":"))
-            worker.hears(f"{LAG} {timeout} {authorization.removeprefix('Basic ')} {options}")
-        found = Crowd(workers)
-        for worker in workers:
+def crowd(url: str, timeout: float, form: dict[str, object]) -> Iterator[Crowd]:
+    """Workers on a store that has the client ``tester``, with tokens of this form."""
+    with hired(url, {"revocation_lag_seconds": LAG, "store_timeout_seconds": timeout, **form}) as team:
+        found = Crowd(team.hands)
+        for worker in team.hands:
             found.issue(worker)
         found.done.clear()  # they have started now
         yield found

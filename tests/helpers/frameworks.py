@@ -1,4 +1,4 @@
-"""One small app in each framework, made once: every view answers with its name, and with what the path gave it."""
+"""One small app in each framework: every view answers with its name and the parameter of its path."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import flask
 from django.core.wsgi import get_wsgi_application
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # pkg_resources warns of what others do with it
+    warnings.simplefilter("ignore")  # pkg_resources warns of its use by others
     import cherrypy
     from pyramid.config import Configurator
     from pyramid.response import Response
@@ -121,7 +121,7 @@ def falcon_app() -> App:
 
 
 def plain_app() -> App:
-    """What a hand-written app does: it takes one segment after the other."""
+    """A hand-written app, which takes one segment after the other."""
 
     def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         first, rest = shift_path_info(environ), environ["PATH_INFO"][1:]

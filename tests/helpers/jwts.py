@@ -1,4 +1,4 @@
-"""What the tests of JWTs have in common."""
+"""Helpers for the tests of JWTs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oauth_mw.protocols import Store
 
 ISSUER = "https://api.example.com"
 JWT = {"issuer": ISSUER, "token_format": "jwt"}
-# Options by the form that tokens have. Those that are in no cache are judged by what ended alone.
+# Options by the form of tokens. Uncached ones are judged by the denylist alone.
 FORMS: dict[str, dict[str, Any]] = {"opaque": {}, "jwt": JWT, "jwt, uncached": {**JWT, "cache_size": 2}}
 
 
@@ -27,7 +27,7 @@ def forms(*names: str, slow: bool = False) -> list[Any]:
 
 
 def mostly(often: str, *others: str) -> list[Any]:
-    """Values of the parameter ``form``: one that is always tried, and others in runs by hand alone."""
+    """Values of the parameter ``form``: one for all runs, and others for the long run only."""
     return [*forms(often), *(pytest.param(FORMS[name], id=name, marks=pytest.mark.long) for name in others)]
 
 
@@ -48,13 +48,13 @@ def encoded(value: object) -> str:
 
 
 def signed(key: Key, header: str, payload: str) -> str:
-    """Two segments, whatever they say, well signed."""
+    """Two segments, whatever they contain, with a valid signature."""
     start = f"{header}.{payload}"
     return f"{start}.{encoded(key.sign(start.encode()))}"
 
 
 def signed_elsewhere(store: Store, token: str, **claims: object) -> str:
-    """By PyJWT, with our key: what a token of ours says, under another ``jti``, and ``claims``."""
+    """A JWT like ``token``, with another ``jti`` and ``claims``, signed by PyJWT with the store's key."""
     key = store.read_keys().keys[0]
     said = {**jwt.decode(token, options={"verify_signature": False}), "jti": "elsewhere", **claims}
     return jwt.encode(said, key.private, key.algorithm, headers={"typ": "at+jwt", "kid": key.kid})

@@ -15,7 +15,7 @@ LEAD = 300
 
 
 class Keys:
-    """A key store that counts readings of all keys. It fails while ``down``, and keeps nothing while ``full``."""
+    """A key store that counts readings of all keys. It fails while ``down``, and refuses changes while ``full``."""
 
     def __init__(self, keys: KeyStore) -> None:
         self._keys = keys
@@ -35,6 +35,6 @@ class Keys:
 
 
 def rings_of(keys: Any, clock: HandClock, monotonic: Clock | None = None) -> Callable[..., KeyRing]:
-    """Makes the ring of a worker; time goes on for all of them together."""
+    """Return a function that makes the ring of a worker; all rings share the clocks."""
     usual = {"algorithm": "ES256", "lifetime": None, "lead": LEAD, "secret": None}
     return lambda **options: KeyRing(keys, clock, monotonic or clock, **{**usual, **options})

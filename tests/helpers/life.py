@@ -1,4 +1,4 @@
-"""The whole life of a store: all that the product does with one, and each secret that it saw."""
+"""All that the product does with a store, and each secret that takes part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PEM_PASSWORD = "p3m-passw0rd/8wZ1nC5y7Kq2vX"
 
 
 def live(store: Store) -> list[bytes]:
-    """Register, issue, check, introspect, revoke, change keys, copy. What is returned may be seen nowhere."""
+    """Register, issue, check, introspect, revoke, change keys, copy. What is returned may appear nowhere."""
     seen = [GIVEN, WRONG, STORE_KEY, PEM_PASSWORD]
     seen += _keys(store)
     client, secret = admin.add_client(store, "Größe %s", scope="read write", attributes={"tier": "gold"})
@@ -49,7 +49,7 @@ def live(store: Store) -> list[bytes]:
 
 
 def become_copy(store: Store) -> list[bytes]:
-    """Let an empty store be a copy of another. What is returned may be seen nowhere."""
+    """Make an empty store a copy of another. What is returned may appear nowhere."""
     with _new_store() as other:
         secret = admin.add_client(other, "copied").secret
         key = admin.rotate_key(other, secret=STORE_KEY)
@@ -67,7 +67,7 @@ def _new_store() -> Iterator[Store]:
 
 
 def _hashes(store: Store) -> Iterator[bytes]:
-    """What is kept of secrets, in every form."""
+    """The salts and digests of secrets, in every form."""
     for client in list(store.clients()):
         for each in client.secrets:
             for value in (each.salt, each.digest):
@@ -89,7 +89,7 @@ def _keys(store: Store) -> Iterator[str]:
 
 
 def serve(store: Store, client_id: str, secret: str) -> Iterator[str]:
-    """What a service does, for a client and for the resource server ``imported``; the tokens."""
+    """Do what a service does, for a client and for the resource server ``imported``; yield the tokens."""
     keys = {"issuer": ISSUER, "audience": ISSUER, "key_encryption_secret": STORE_KEY}
     for token_format in ("opaque", "jwt"):
         app = TestApp(OAuthMiddleware(echo, store=store, token_format=token_format, **keys))
@@ -109,7 +109,7 @@ def serve(store: Store, client_id: str, secret: str) -> Iterator[str]:
 
 
 def spellings(secret: bytes) -> Iterator[bytes]:
-    """How it may be written down; of a text of many lines, each line."""
+    """The forms in which a secret may be written; of a text of many lines, each line."""
     for part in re.split(rb"\s*\n|-----[A-Z ]+-----", secret):
         if len(part) > 8:
             yield from (part, part[5:-2], part.hex().encode(), _base64(part), repr(part.decode())[1:-1].encode())

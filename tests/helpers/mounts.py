@@ -1,4 +1,4 @@
-"""Another name for a file, as a container has it whose one mount is that file."""
+"""A second name for a file, as in a container that mounts only that file."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def why_no_mounts() -> str:
 
 
 def mounted(source: Path, target: Path, code: str, *arguments: str, hidden: bool = False) -> str:
-    """What Python code prints that finds ``source`` mounted at ``target``, which is made as it has to be.
+    """Run Python code with ``source`` mounted at ``target``, which is created; return what it prints.
 
-    :param hidden: so that the code cannot see what is mounted.
+    :param hidden: so that the code cannot see the mounts.
     """
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
@@ -41,7 +41,7 @@ def mounted(source: Path, target: Path, code: str, *arguments: str, hidden: bool
 
 
 def read_only(folder: Path, code: str, *arguments: str) -> str:
-    """What Python code prints that finds ``folder`` on a file system that cannot be written to."""
+    """Run Python code with ``folder`` mounted read-only; return what it prints."""
     script = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1" || exit 99; shift; exec "$@"'
     return _said(script, folder, sys.executable, "-c", code, *arguments)
 

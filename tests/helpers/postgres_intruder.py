@@ -51,7 +51,7 @@ BEGIN
   END LOOP;
 END $do$
 """
-# Below the least of what is planted on the servers that were tried.
+# Fewer than are planted on any of the servers that were tried.
 PLANTED = len(TYPES) ** 2 + 40
 
 
@@ -85,7 +85,7 @@ class Site:
         return self.url.replace(f"search_path%3D{self.schema}", "search_path%3D" + "%2C".join(schemas))
 
     def trapped(self) -> bool:
-        """Whether code of the intruder's ran."""
+        """Whether any code of the intruder ran."""
         return self.raw(f"SELECT is_called FROM {self.schema}.trapped") == [True]
 
 

@@ -1,4 +1,4 @@
-"""What goes on in PostgreSQL, seen past the store."""
+"""PostgreSQL, observed without the store."""
 
 from __future__ import annotations
 
@@ -33,15 +33,19 @@ class Raw:
         return set(self(f"SELECT pid {OURS}"))
 
     def listeners(self) -> set[int]:
-        """The server's processes that serve nothing but to wake a worker."""
+        """The server's processes that only wake workers."""
         return set(self(f"SELECT pid {_ALL} ~ '^LISTEN'"))
 
     def waiting(self, *events: str) -> set[int]:
-        """The server's processes that serve a store and wait: for a lock, or for what else is named."""
+        """The server's processes that serve a store and wait for a lock, or for another of ``events``."""
         return set(self(f"SELECT pid {OURS} AND (wait_event_type = 'Lock' OR wait_event = ANY(%s))", list(events)))
 
+    def syncing(self) -> set[int]:
+        """The server's processes that wait for a standby."""
+        return set(self("SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"))
+
     def set(self, name: str, value: str) -> None:
-        """A setting of the whole server, for sessions to come, at once; and without it again by ``""``."""
+        """Change a setting of the whole server, for new sessions; ``""`` removes the change."""
         self(f"ALTER SYSTEM SET {name} TO '{value}'" if value else f"ALTER SYSTEM RESET {name}")
         self("SELECT pg_reload_conf()")
         wait_until(lambda: not value or self(f"SHOW {name}") == [value], f"{name} {value}")
@@ -58,6 +62,6 @@ class Raw:
 
 def backend_of(store: Any) -> int:
     """The server's process that serves one of the store's connections."""
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         process: int = link.driver.info.backend_pid
         return process

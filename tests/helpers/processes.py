@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-# Whatever hangs in there ends by itself, so that a test that waits for it fails.
+# Code that hangs ends by itself, so that a test that waits for it fails.
 _START = """
 import os, signal, sys
 signal.alarm(60)
@@ -57,7 +57,7 @@ class Process:
 
 
 class _Fork:
-    """What ``Popen`` is to a new interpreter, for a child of this process, which need not import everything again."""
+    """Like ``Popen``, but a forked child of this process, which need not import everything again."""
 
     _ends: set[int] = set()  # of the parent; a child that kept one would keep the input of another child open
 
@@ -149,5 +149,5 @@ def forked(work: Callable[[], object]) -> int:
 
 
 def exit_code_of(child: int) -> int:
-    """0 when the work of a forked child returned something true, 1 when it raised."""
+    """0 if the work of a forked child returned something true, 1 if it raised, else 2."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

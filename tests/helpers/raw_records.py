@@ -1,4 +1,4 @@
-"""The records of a store, read and written past it, as a worker of another version may write them."""
+"""The records of a store, read and written without it, as a worker of another version may write them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that speaks Redis's protocol and answers with whatever a test says, also with what no Redis would."""
+"""A server that speaks Redis's protocol and sends the replies that a test chooses, even those that no Redis sends."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Liar(Listener):
 
 
 class Through:
-    """The answers of a real server, by its port; those that a test changes are no longer its own."""
+    """Forwards commands to a real server, by its port, and returns its replies."""
 
     def __init__(self, port: int) -> None:
         self._connection = Connection(port=port, protocol=2)
@@ -48,7 +48,7 @@ class Through:
             try:
                 return self._connection.read_response()
             except ResponseError as error:
-                # redis-py cuts off what a client must know it by.
+                # redis-py has removed the code by which a client recognizes it.
                 return (
                     ResponseError("NOSCRIPT x") if isinstance(error, NoScriptError) else ResponseError(f"ERR {error}")
                 )

@@ -1,4 +1,4 @@
-"""What lies in Redis, seen past the store."""
+"""Redis, observed without the store."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""What stands between a client and its server: it hears what is asked, changes answers or delays them, and cuts."""
+"""A relay between a client and a server: it records requests, changes or delays replies, and cuts connections."""
 
 from __future__ import annotations
 
 import re
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
@@ -26,7 +27,7 @@ class Listener:
         raise NotImplementedError
 
     def _serve(self) -> None:
-        with suppress(OSError):  # the end
+        with suppress(OSError):  # closed
             while True:
                 caller, _ = self._listener.accept()
                 caller.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -42,24 +43,28 @@ class Listener:
 
 
 class Relay(Listener):
-    """Hands on what comes in.
+    """Forwards in both directions.
 
     :param server: the server's own port; it may be changed.
-    :param answered: what becomes of what the server has said.
+    :param answered: changes what the server sends.
+    :param tls: has callers speak TLS, and the server not.
     """
 
-    def __init__(self, server: int, answered: Callable[[bytes], bytes] = _as_it_is) -> None:
+    def __init__(
+        self, server: int, answered: Callable[[bytes], bytes] = _as_it_is, tls: ssl.SSLContext | None = None
+    ) -> None:
         super().__init__()
+        self._tls = tls
         self.server = server
         self.url = ""
         self._answered = answered
         self._delay, self._quick = 0.0, Event()
-        self.asked: list[bytes] = []  # what clients have said, in the pieces in which it came
+        self.asked: list[bytes] = []  # what clients sent, in the pieces in which it arrived
         self._callers: list[socket.socket] = []
 
     @contextmanager
     def late(self, seconds: float) -> Iterator[None]:
-        """Each answer comes so much later, however short it is. What is under way at the end comes then."""
+        """Delay each reply by ``seconds``, whatever its size. Those that wait at the end are sent then."""
         self._delay, self._quick = seconds, Event()
         try:
             yield
@@ -68,12 +73,16 @@ class Relay(Listener):
             self._quick.set()
 
     def _connect(self, caller: socket.socket) -> None:
-        self._callers.append(caller)
-        with caller, suppress(OSError), socket.create_connection(("127.0.0.1", self.server)) as server:
-            answering = Thread(target=_forward, args=(server, caller, self._answer), daemon=True)
+        address = ("127.0.0.1", self.server)
+        with caller, suppress(OSError), socket.create_connection(address) as server, self._end(caller) as end:
+            self._callers.append(end)
+            answering = Thread(target=_forward, args=(server, end, self._answer), daemon=True)
             answering.start()
-            _forward(caller, server, self._heard)
+            _forward(end, server, self._heard)
             answering.join()
+
+    def _end(self, caller: socket.socket) -> socket.socket:
+        return self._tls.wrap_socket(caller, server_side=True) if self._tls else caller
 
     def _heard(self, data: bytes) -> bytes:
         self.asked.append(data)
@@ -84,10 +93,11 @@ class Relay(Listener):
         return self._answered(data)
 
     def cut(self) -> None:
-        """End all connections. New ones can be made."""
-        while self._callers:
+        """Cut all connections. New ones can be opened."""
+        callers, self._callers = self._callers, []
+        for each in callers:
             with suppress(OSError):
-                self._callers.pop().shutdown(socket.SHUT_RDWR)
+                each.shutdown(socket.SHUT_RDWR)
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         super().__exit__(kind, error, trace)

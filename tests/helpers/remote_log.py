@@ -10,7 +10,7 @@ from threading import Event
 from typing import Any
 
 from helpers.builders import HOUR, registered
-from helpers.support import HandClock
+from helpers.support import HandClock, or_none
 from oauth_mw import StoreUnavailable
 from oauth_mw.model import LogPage
 from oauth_mw.protocols import Store
@@ -25,7 +25,7 @@ def _nothing() -> None: ...
 
 
 class Ticks(HandClock):
-    """No two times are the same, those of threads neither. ``reads`` has one entry for each of them."""
+    """It never returns a time twice, not even to two threads. ``reads`` has one entry for each."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -39,20 +39,20 @@ class Ticks(HandClock):
 
 
 class Log:
-    """A store as this process sees it. What is done to the one it is made of, another machine has done.
+    """A store as this process uses it. A change of the store that it wraps is another machine's.
 
     ``before`` and ``after`` are called around each reading of the log; the next ``failures`` of them fail.
 
-    :param immediate: the generation shows what other machines revoke.
+    :param local: the generation shows what other machines revoke.
     """
 
-    def __init__(self, store: Store, immediate: bool) -> None:
+    def __init__(self, store: Store, local: bool) -> None:
         self._store = store
         self._callback: Callable[[], None] = _nothing
-        self.immediate = immediate
-        if not immediate:
+        self.generation_shows_all = local
+        if not local:
             self.generation = int
-        self.looks = 0
+        self.polls = 0
         self.failures: float = 0
         self.before: Callable[[], object] = _nothing
         self.after: Callable[[], object] = _nothing
@@ -69,11 +69,11 @@ class Log:
         return revoked
 
     def read_log(self, store_id: str, after: int) -> LogPage:
-        self.looks += 1
+        self.polls += 1
         self.before()
         if self.failures:
             self.failures -= 1
-            raise StoreUnavailable("it was told to fail")
+            raise StoreUnavailable("set to fail")
         page = self._store.read_log(store_id, after)
         self.after()
         return page
@@ -82,20 +82,20 @@ class Log:
 class Scene:
     """A cache with one token, ``text``, of the client ``tester``; ``read`` reads it. There is a client ``other``."""
 
-    def __init__(self, store: Store, clock: HandClock, *, immediate: bool = False, **options: Any) -> None:
+    def __init__(self, store: Store, clock: HandClock, *, local: bool = False, **options: Any) -> None:
         for client_id in ("tester", "other"):
             store.add_client(registered(client_id))
         self.elsewhere = store
-        self.log = Log(store, immediate)
+        self.log = Log(store, local)
         self.ticks = Ticks()
-        self.tokens = OpaqueTokens(self.log, clock, "", "Bearer")
+        self.tokens = OpaqueTokens(self.log, clock, "")
         options = {"size": 100, "lag": LAG, "grace": 0, "timeout": TIMEOUT, "monotonic": self.ticks, **options}
         self.read = self.tokens.read
         self.cache = TokenCache(lambda text: self.read(text), self.log, **options)
         self.text = self.known()
 
     def issue(self, client_id: str = "tester") -> str:
-        return self.tokens.issue(self.elsewhere.find_client(client_id), (), HOUR)[0]
+        return self.tokens.issue(self.elsewhere.find_client(client_id), (), HOUR).text
 
     def known(self, client_id: str = "tester") -> str:
         """One more token that the cache has."""
@@ -106,30 +106,30 @@ class Scene:
     def accepts(self, text: str = "") -> bool:
         """As the guard checks."""
         text = text or self.text
-        return (self.cache.cached(text) or self.cache.find(text, text)) is not None
+        return (self.cache.cached(text) or or_none(self.cache.find, text, text)) is not None
 
     def keeps(self, text: str = "") -> bool:
         """True if the token is accepted without a read of its row."""
-        return self.cache.find(text or self.text, "") is not None
+        return or_none(self.cache.find, text or self.text, "") is not None
 
     def hits(self) -> bool:
-        """True when a request needs to wait for nothing."""
-        return self.cache.cached(self.text) is not None
+        """True if a request needs to wait for nothing."""
+        return bool(self.cache.cached(self.text))
 
     def end(self, store: Store | Log) -> None:
         store.revoke_token(storage_key(self.text))
 
     @contextmanager
-    def look_under_way(self) -> Iterator[Callable[[], None]]:
-        """Another thread has read the log, and continues when it may, or at the end."""
+    def poll_under_way(self) -> Iterator[Callable[[], None]]:
+        """Another thread has read the log, and goes on when the yielded function is called, or at the end."""
         asked, free = Event(), Event()
         self.log.after = lambda: (asked.set(), free.wait(20))
         with ThreadPoolExecutor(1) as pool:
-            looker: Future[float] = pool.submit(self.cache.poll_early)
+            poller: Future[float] = pool.submit(self.cache.poll_early)
             assert asked.wait(20)
             self.log.after = _nothing
             try:
                 yield free.set
             finally:
                 free.set()
-                looker.result()
+                poller.result()

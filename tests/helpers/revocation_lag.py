@@ -1,4 +1,4 @@
-"""Several workers on one store, what is ended meanwhile, and how many requests were accepted too late."""
+"""Several workers on one store, revocations meanwhile, and how many requests were accepted too late."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from helpers.support import SECRET
 from oauth_mw import NotFound, StoreUnavailable, admin, open_store
 
 WORKERS = 3
-# Each of these ends tokens in its own way; the tokens of "kept" stay good.
+# Each of these revokes tokens in its own way; the tokens of "kept" stay valid.
 OPERATIONS: dict[str, Callable[..., object]] = {
     "ended": admin.revoke_all_tokens,
     "disabled": admin.disable_client,
     "deleted": admin.delete_client,
 }
-# And how many tokens each has.
+# How many tokens each client has.
 CLIENTS = {"kept": 1, "revoked": 3, **dict.fromkeys(OPERATIONS, 1)}
 CHANCES = 10
 
 
 class Hand:
-    """This end of the conversation with one worker."""
+    """This end of the connection to one worker."""
 
     def __init__(self, said: Connection) -> None:
         self._said = said
@@ -64,7 +64,7 @@ class Hand:
         return {token: Use(*times) for token, times in self("report").items()}
 
     def close(self) -> None:
-        """It ends when it hears nothing more."""
+        """The worker ends when the connection is closed."""
         self._said.close()
 
 
@@ -72,7 +72,7 @@ class Hand:
 class Team:
     """Workers that use all ``tokens``, by client.
 
-    ``known`` is the time from which on all of them are in all caches, ``acknowledged`` when each had ended.
+    ``known`` is the time since which all of them are in all caches, ``acknowledged`` when each was revoked.
     """
 
     url: str
@@ -83,7 +83,7 @@ class Team:
     known: float = 0.0
 
     def hear_another(self) -> Hand:
-        """One more worker, which has just called."""
+        """Accept the connection of one more worker."""
         said = self.listener.accept()
         assert isinstance(said, Connection)
         self.hands.append(Hand(said))
@@ -107,7 +107,7 @@ class Team:
         self.known = time.monotonic()
 
     def wait_for_uses(self) -> None:
-        """Until every worker has used every token some more times: to be accepted, or refused if it has ended."""
+        """Wait until every worker has used every token some more times: accepted, or refused if it is revoked."""
 
         def counts() -> list[int]:
             found = [(token, count) for hand in self.hands for token, count in hand("counts").items()]
@@ -117,7 +117,7 @@ class Team:
         wait_until(lambda: all(map(gt, counts(), least)), "uses of all tokens")
 
     def end_all(self, hands: list[Hand] | None = None, between: Callable[[], object] = list) -> None:
-        """At the endpoint of one worker or another, and, after ``between``, by an operator; again where it fails."""
+        """Revoke at the endpoints of workers and, after ``between``, as an operator; repeat what fails."""
         hands = hands or self.hands
         for number, token in enumerate(self.tokens["revoked"]):
             hand = hands[number % len(hands)]
@@ -142,7 +142,7 @@ class Team:
         self.tokens["kept"] = []
 
     def end_together(self) -> None:
-        """As many as there are workers at a time, each at the endpoint of another worker."""
+        """Revoke as many at a time as there are workers, each at the endpoint of another worker."""
         left = [token for client_id in self.tokens if client_id != "kept" for token in self.tokens[client_id]]
         while left:
             turn = list(zip(self.hands, left, strict=False))
@@ -157,7 +157,7 @@ class Team:
         return next(client_id for client_id, tokens in self.tokens.items() if token in tokens)
 
     def wait(self, bound: float) -> None:
-        """Until the bound is over for all that ended, and workers had the time to be wrong."""
+        """Wait until the bound is over for all that was revoked, and workers had the time to be wrong."""
         time.sleep(max(max(self.acknowledged.values()) + bound - time.monotonic(), 0))
         self.wait_for_uses()
 
@@ -174,9 +174,9 @@ class Team:
 
 @dataclass
 class Verdict:
-    """How many requests were accepted: with a token that ended, by any one worker ``before`` that at least, in all
-    ``within`` the bound and too late; with one that was kept, by any one worker ``after`` all that at least. And how
-    many requests ``asked`` what had ended, or the store although the token was known."""
+    """How many requests were accepted: with a revoked token, by each worker at least ``before`` the revocation, by all
+    of them ``within`` the bound and too late (``stale``); with others, by each at least ``after`` all bounds. And how
+    many requests ``asked`` the log, or the store although the token was cached."""
 
     before: float = float("inf")
     within: int = 0
@@ -196,12 +196,12 @@ class Verdict:
         self.asked += sum(begun > known for begun in use.asked)
 
     def is_fresh(self) -> bool:
-        """Nothing was accepted too late by workers which had every chance to."""
+        """True if workers accepted nothing too late, although they had every chance to."""
         return self.stale == 0 and self.before >= CHANCES and self.after >= CHANCES
 
 
 def _insist(operation: Callable[[], object]) -> None:
-    """Repeat what may or may not have been done, until it certainly is."""
+    """Repeat an operation that may or may not have been done, until it certainly is."""
     deadline, repeated = time.monotonic() + 20, False
     while True:
         try:
@@ -222,6 +222,15 @@ def team(url: str, *, slow_commits: bool = False, **options: Any) -> Iterator[Te
     for client_id in CLIENTS:
         admin.add_client(store, client_id, scope="read", client_id=client_id, secret=SECRET)
     store.close()
+    with hired(url, options, slow_commits=slow_commits) as started:
+        started.issue()
+        started.use_all()
+        yield started
+
+
+@contextmanager
+def hired(url: str, options: dict[str, Any], *, slow_commits: bool = False) -> Iterator[Team]:
+    """Workers on a store, with these options of the middleware."""
     with Listener(family="AF_UNIX", backlog=8) as listener:
         words = (str(listener.address), url, json.dumps(options), str(WORKERS), "slow" if slow_commits else "")
         subprocess.run([sys.executable, load.__file__, *words], check=True)
@@ -229,8 +238,6 @@ def team(url: str, *, slow_commits: bool = False, **options: Any) -> Iterator[Te
         try:
             for _ in range(WORKERS):
                 started.hear_another()
-            started.issue()
-            started.use_all()
             yield started
         finally:
             for hand in started.hands:

@@ -9,15 +9,15 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 
-class _Quiet(WSGIRequestHandler):
+class Quiet(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         pass
 
 
 @contextmanager
 def serving() -> Iterator[tuple[str, Callable[[Any], None]]]:
-    """The URL of a server, and what gives it its app, which may have to know that URL."""
-    with make_server("127.0.0.1", 0, None, handler_class=_Quiet) as server:  # type: ignore[arg-type]  # set_app() comes
+    """The URL of a server, and a function that sets its app, which may have to know that URL."""
+    with make_server("127.0.0.1", 0, None, handler_class=Quiet) as server:  # type: ignore[arg-type]  # set_app() comes
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:

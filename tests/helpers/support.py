@@ -1,4 +1,4 @@
-"""What the tests have in common besides fixtures."""
+"""Helpers for all tests, besides fixtures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from webtest import TestApp
 
 from oauth_mw import OAuthMiddleware, assembly
+from oauth_mw.errors import TokenRefused
 
 SECRET = "7Kq2vX9mB4tR8wZ1nC5y"
 
@@ -32,8 +33,16 @@ class HandClock:
         self.now += seconds
 
 
+def or_none(find: Callable[..., Any], *given: str) -> Any:
+    """The token that ``find`` returns; ``None`` if it is refused."""
+    try:
+        return find(*given)
+    except TokenRefused:
+        return None
+
+
 def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-    """The app behind the middleware: says who calls."""
+    """The wrapped app: it answers with client id and scope."""
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [f"MARKER {environ.get('oauth_mw.client_id')} {environ.get('oauth_mw.scope')}".encode()]
 
@@ -55,8 +64,19 @@ def issue(app: TestApp, client_id: str = "tester", secret: str = SECRET, **form:
     return token
 
 
+def checked(app: TestApp, token: str) -> int:
+    """The status of a request with a token."""
+    return int(app.get("/any", headers=bearer(token), status="*").status_int)
+
+
+def revoked(app: TestApp, token: str, client_id: str = "tester") -> int:
+    """The status of the revocation of a token."""
+    login = basic(client_id, SECRET)
+    return int(app.post("/oauth/revoke", {"token": token}, headers=login, status="*").status_int)
+
+
 def created(url: str) -> str:
-    """What is said of a store that was made in a folder of our own."""
+    """What the command line prints for a store that was created in a folder of the tests' user."""
     file = url.removeprefix("sqlite:///")
     note = f"{file} belongs to root, as its folder does: a service of another user cannot open it\n"
     return f"created {url}\n" + (note if os.geteuid() == 0 else "")

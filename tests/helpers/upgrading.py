@@ -1,9 +1,10 @@
-"""Stores of schema 2, and the code that made them."""
+"""Stores of schemas 2 and 3, and the code that made them."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -48,10 +49,10 @@ for line in sys.stdin:
 """
 
 
-def fill(url: str) -> None:
-    """Put the store of schema 2 where nothing is yet."""
+def fill(url: str, file: str = "schema2") -> None:
+    """Put the store of schema 2, or of another ``file``, where nothing is yet."""
     if url.startswith("sqlite:"):
-        shutil.copy(FIXTURES / "schema2.db", url.removeprefix("sqlite:///"))
+        shutil.copy(FIXTURES / f"{file}.db", url.removeprefix("sqlite:///"))
     elif url.startswith("redis:"):
         lines = _read("schema2.redis", redis_raw.prefix_of(url)).splitlines()
         with closing(redis_raw.client_of(url)) as client:
@@ -59,18 +60,34 @@ def fill(url: str) -> None:
                 client.execute_command(*(part.encode("latin-1") for part in json.loads(line)))
     else:
         with postgres_raw.Raw(url) as raw:
-            raw(_read("schema2.sql", raw("SELECT current_schema()")[0]))
+            raw(_read(f"{file}.sql", raw("SELECT current_schema()")[0]))
 
 
 def _read(file: str, place: str) -> str:
     """
     :param place: the schema, or the prefix, that takes the place of the fixture's own.
     """
-    return (FIXTURES / file).read_text(encoding="utf-8").replace("schema2_fixture", place)
+    return re.sub(r"\bschema[23]_fixture\b", place, (FIXTURES / file).read_text(encoding="utf-8"))
+
+
+def fill_3(url: str) -> None:
+    """Put the store of schema 3 where nothing is yet; in Redis it is the present one."""
+    fill(url, "schema3/schema3")
+
+
+def facts_of_3() -> dict[str, Any]:
+    """What is in each kind of the store of schema 3."""
+    facts: dict[str, Any] = json.loads((FIXTURES / "schema3/schema3.json").read_text(encoding="utf-8"))
+    return facts
+
+
+def environ_of_3() -> dict[str, str]:
+    """In which Python finds the code of schema 3."""
+    return _environ(next((FIXTURES / "schema3").glob("*.whl")))
 
 
 def made_by_old_code(url: str) -> dict[str, Any]:
-    """Have the old code make such a store; what is in it."""
+    """Have the old code make such a store; return the facts of its content."""
     code = "import json, make_fixtures, sys; print(json.dumps(make_fixtures.Maker(sys.argv[1]).fill()))"
     environ = {**_old_environ(), "PYTHONPATH": str(FIXTURES.parent)}
     done = subprocess.run([sys.executable, "-c", code, url], env=environ, stdout=subprocess.PIPE, text=True, check=True)
@@ -91,14 +108,18 @@ def start_old_worker(processes: Processes, **options: object) -> Process:
 
 
 def _old_environ() -> dict[str, str]:
-    # The working directory may hold the new code.
-    return {**os.environ, "PYTHONPATH": _unpacked().name, "PYTHONSAFEPATH": "1"}
+    return _environ(WHEEL)
+
+
+def _environ(wheel: Path) -> dict[str, str]:
+    # The working directory may have the new code.
+    return {**os.environ, "PYTHONPATH": _unpacked(wheel).name, "PYTHONSAFEPATH": "1"}
 
 
 @cache
-def _unpacked() -> tempfile.TemporaryDirectory[str]:
-    """The old code where Python keeps what it has compiled."""
+def _unpacked(file: Path) -> tempfile.TemporaryDirectory[str]:
+    """The code of a wheel in a folder where Python keeps what it has compiled."""
     folder = tempfile.TemporaryDirectory()
-    with zipfile.ZipFile(WHEEL) as wheel:
+    with zipfile.ZipFile(file) as wheel:
         wheel.extractall(folder.name)
     return folder

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from wsgiref.util import setup_testing_defaults
 
@@ -60,7 +62,7 @@ def challenge_of(answer: Any) -> Challenge:
 
 
 def check_answer(method: str, status: str, headers: list[tuple[str, str]], body: bytes) -> None:
-    """What must hold of every answer, whatever was asked."""
+    """Check what must hold of every answer, whatever the request was."""
     assert re.fullmatch(r"[2-5][0-9][0-9] [\x20-\x7e]+", status), status  # H-21
     names = [name.lower() for name, _ in headers]
     assert not {"set-cookie", "location", "connection", "transfer-encoding"} & set(names)  # T-23, H-21
@@ -81,7 +83,7 @@ class BodyRead(BaseException):
 
 
 class Untouched(io.BytesIO):
-    """An input that nobody may read."""
+    """An input that must not be read."""
 
     def read(self, size: int | None = -1) -> bytes:
         raise BodyRead
@@ -140,8 +142,36 @@ def post_form(app: Any, body: bytes, path: str = "/oauth/token", **keys: Any) ->
     return call(app, make_environ("POST", path, body, **{"CONTENT_TYPE": "application/x-www-form-urlencoded", **keys}))
 
 
+PREFLIGHT = {"HTTP_ORIGIN": "https://a.example", "HTTP_ACCESS_CONTROL_REQUEST_METHOD": "POST"}
+
+
+def wire(text: str) -> str:
+    """As a server shows it in the environ (PEP 3333)."""
+    return text.encode().decode("latin-1")
+
+
+def showing(view: Callable[[dict[str, Any]], object]) -> Any:
+    """An app that answers in JSON what ``view`` finds in its environ."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])
+        return [json.dumps(view(environ)).encode()]
+
+    return app
+
+
+def answering(status: str, headers: Sequence[tuple[str, str]] = (), body: bytes = b"the app's own") -> Any:
+    """An app with a constant answer."""
+
+    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        start_response(status, [("Content-Type", "text/plain"), *headers])
+        return [body]
+
+    return app
+
+
 def echo_factory(global_conf: Any, **local_conf: Any) -> Any:
-    """``paste.app_factory`` of an app that says who calls."""
+    """``paste.app_factory`` of :func:`helpers.support.echo`."""
     from helpers.support import echo
 
     return echo

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from oauth_mw import ConfigError
 from oauth_mw.keys import MAX_PEM_BYTES
-from oauth_mw.keys.files import FileKeys, readable_by_all
+from oauth_mw.keys.files import FileKeys, access_warnings
 from oauth_mw.keys.keypair import ALGORITHMS, Key, from_pem, make
 
 PASSWORD = "correct horse é battery"
@@ -39,7 +39,7 @@ NO_KEYS = {
 
 @pytest.fixture
 def put(tmp_path):
-    """Write a file that its owner alone may read; a key as its private half."""
+    """Write a file that its owner alone may read; a key as its private key."""
 
     def put(name, text):
         path = tmp_path / name
@@ -145,7 +145,9 @@ def test_without_its_password_a_key_is_refused(put, encrypted_of):
     path = put("1", encrypted_of("ES256")[1])
 
     for password in (None, "", "wrong" * 4):
-        assert refused(path, password=password).startswith(f"signing_key_files: {path}: no PEM of a private key")
+        assert refused(path, password=password).startswith(
+            f"signing_key_files: {path}: it is not a PEM of a private key"
+        )
 
 
 def test_a_public_key_does_not_sign(put, p256):
@@ -161,7 +163,7 @@ def test_no_key_may_occur_twice(put, p256, second):
 def test_a_file_without_a_key_is_refused_and_not_shown(put, keys, text):
     said = refused(put("1", keys[0]), put("2", text))
 
-    assert "2: no PEM of a p" in said and "AAAA" not in said
+    assert "2: it is not a PEM of a p" in said and "AAAA" not in said
 
 
 def test_a_fault_shows_nothing_of_the_key(put, p256):
@@ -194,7 +196,8 @@ def test_files_of_private_keys_that_all_users_can_read_are_named(put, keys, p256
         os.chmod(path, mode)
     (tmp_path / "link").symlink_to(paths[2])
 
-    assert readable_by_all([*paths, f"{tmp_path}/link"]) == [paths[2], f"{tmp_path}/link"]
+    read = [f"every user of this machine can read {path}: chmod o-r" for path in (paths[2], f"{tmp_path}/link")]
+    assert access_warnings([*paths, f"{tmp_path}/link"]) == read
     assert FileKeys(paths, None).signing(0)
 
 

@@ -12,16 +12,16 @@ from faults import Fault
 from service import Service
 from sites import PostgresSite, RedisSite, Site, SQLiteSite, new_postgres, new_redis
 
-from helpers.support import SECRET, HandClock, echo
-from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, assembly, open_store
+from helpers.support import SECRET, HandClock, echo, middleware
+from oauth_mw import ConfigError, StoreUnavailable, open_store
 
 SERVERS = {"postgresql": PostgresSite, "redis": RedisSite}
-BUSY = 0.9  # seconds by which a machine that runs other tests may be late; less than the timeouts of servers
+BUSY = 0.9  # seconds by which a busy machine may be late; less than the timeouts of servers
 
 
 @pytest.fixture(scope="session", autouse=True)
 def drivers() -> None:
-    """Import all drivers before a start is timed: a busy machine takes seconds for that."""
+    """Import all drivers before a start is timed: that takes seconds on a busy machine."""
     for url in ("sqlite:////nowhere/oauth.db", "postgresql://127.0.0.1:1/db", "redis://127.0.0.1:1"):
         with suppress(ConfigError, StoreUnavailable):
             open_store(url)
@@ -35,7 +35,7 @@ def ticks() -> HandClock:
 
 @pytest.fixture
 def timeout(engine: str, request: pytest.FixtureRequest) -> float:
-    """``store_timeout_seconds``: shorter where requests wait until it is over."""
+    """``store_timeout_seconds``: shorter if requests wait until it is over."""
     if engine.startswith("sqlite"):
         return 0.1
     fault = request.node.callspec.params.get("fault")
@@ -44,7 +44,7 @@ def timeout(engine: str, request: pytest.FixtureRequest) -> float:
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[Any]:
-    """One for all tests, as is Redis: a fault leaves it as it was."""
+    """One for all tests, as is Redis: each fault is undone."""
     with new_postgres() as server:
         yield server
 
@@ -65,20 +65,20 @@ def site(
         with SERVERS[kind](request.getfixturevalue(f"{kind}_server"), far=bool(where)) as site:
             yield site
     else:
-        if where:  # as on Windows: no counter file and no queue of writers
+        if where:  # as on Windows, without the counter file and the queue of writers
             monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.queueing", False)
         yield SQLiteSite(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def outage(fault: Fault, site: Any) -> AbstractContextManager[object]:
-    """``with`` it, the site is out of order."""
+    """``with`` it, the site has the fault."""
     return fault.strikes(site)
 
 
 @pytest.fixture
 def form() -> dict[str, Any]:
-    """The options that say which form tokens have."""
+    """The options for the form of tokens."""
     return {}
 
 
@@ -92,8 +92,7 @@ def start(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> Iterator[Callable[..., Service]]:
-    """Start a worker on the site's store. What it wrote to the log, and how long it took, is judged at the end."""
-    build = assembly.build
+    """Start a worker on the site's store. At the end, check its log, and how long it took."""
     services: list[Service] = []
     stores: list[Any] = []
 
@@ -101,7 +100,6 @@ def start(
         stores.append(open_store(*arguments, **options))
         return stores[-1]
 
-    monkeypatch.setattr("oauth_mw.middleware.build", lambda app, options: build(app, options, clock))
     monkeypatch.setattr("oauth_mw.assembly.open_store", opened)
     monkeypatch.setattr("oauth_mw.assembly.time", SimpleNamespace(monotonic=ticks))
     monkeypatch.setattr("oauth_mw.keys.time", SimpleNamespace(monotonic=ticks))
@@ -109,7 +107,7 @@ def start(
 
     def start(**options: Any) -> Service:
         started = time.monotonic()
-        app = OAuthMiddleware(echo, store=site.url, store_timeout_seconds=timeout, **form, **options)
+        app = middleware(echo, clock, store=site.url, store_timeout_seconds=timeout, **form, **options)
         services.append(Service(app, stores[-1], ticks))
         services[-1].slowest = time.monotonic() - started
         return services[-1]

@@ -1,10 +1,11 @@
-"""The table of faults. Each really breaks an engine, and mends it again."""
+"""The table of faults. Each breaks a real engine, and repairs it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,14 +21,14 @@ LATE_SECONDS = 1.2  # more than any of the timeouts here
 
 @dataclass(frozen=True)
 class Fault:
-    """What can go wrong with a site.
+    """A fault of a site.
 
-    :param strikes: makes of a site a context manager: broken within, mended afterwards.
-    :param stops: the operations that the store cannot do meanwhile. All others go on.
-    :param waits: a request that meets it waits until the timeout.
-    :param at_start: a worker that starts meanwhile comes up all the same.
-    :param rare: for the slow run alone.
-    :param of_jwts: what it stops where tokens are JWTs, if not the same. Issuing one writes nothing, as a rule.
+    :param strikes: returns a context manager for a site, which is broken within it.
+    :param stops: the operations that the store cannot do meanwhile. All others work.
+    :param waits: a request waits until the timeout.
+    :param at_start: a worker that starts meanwhile comes up nevertheless.
+    :param rare: for the slow run only.
+    :param of_jwts: what it stops if tokens are JWTs, unless it is the same. Issuing a JWT usually writes nothing.
     """
 
     strikes: Callable[[Any], AbstractContextManager[object]]
@@ -42,48 +43,36 @@ class Fault:
         return replace(self, stops=stops if self.of_jwts is None else self.of_jwts)
 
 
-# Those of any server
+# Faults of any server
 
 
 @contextmanager
-def stopped(site: Any) -> Iterator[None]:
-    site.server.stop()
+def _between(site: Any, before: str, after: str) -> Iterator[None]:
+    """Call two methods of the server, before and after."""
+    getattr(site.server, before)()
     try:
         yield
     finally:
-        site.server.start()
+        getattr(site.server, after)()
 
 
-@contextmanager
-def killed(site: Any) -> Iterator[None]:
-    site.server.kill()
-    try:
-        yield
-    finally:
-        site.server.start()
+stopped = partial(_between, before="stop", after="start")
+killed = partial(_between, before="kill", after="start")
+paused = partial(_between, before="pause", after="resume")
 
 
-@contextmanager
-def paused(site: Any) -> Iterator[None]:
-    site.server.pause()
-    try:
-        yield
-    finally:
-        site.server.resume()
-
-
-def late(site: Any) -> AbstractContextManager[None]:
-    """Each answer comes when no request waits for it any more."""
-    running: AbstractContextManager[None] = site.network.late(LATE_SECONDS)
+def late(site: Any) -> AbstractContextManager[object]:
+    """Each reply arrives after the request has stopped waiting for it."""
+    running: AbstractContextManager[object] = site.network.late(LATE_SECONDS)
     return running
 
 
 def every_fault(
     wanted: Callable[[Fault], bool] = lambda fault: True, *, only: dict[str, Any] | None = None
 ) -> pytest.MarkDecorator:
-    """Run a test with each fault of each engine that is ``wanted``; the rare ones, and JWTs, only in the slow run.
+    """Run a test with each fault of each engine that is ``wanted``; rare ones, and JWTs, only in the slow run.
 
-    :param only: the form that tokens have, if not each.
+    :param only: the only form of tokens.
     """
     from postgres_faults import FAR_POSTGRES, POSTGRES
     from redis_faults import FAR_REDIS, REDIS

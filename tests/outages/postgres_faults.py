@@ -1,4 +1,4 @@
-"""What can go wrong with a PostgreSQL store."""
+"""Faults of a PostgreSQL store."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers.engines_base import wait_until
 
 @contextmanager
 def locked(site: PostgresSite, *statements: str) -> Iterator[None]:
-    """Another session does not end its transaction."""
+    """Another session leaves its transaction open."""
     with site.raw() as raw:
         raw("BEGIN")
         for statement in statements:
@@ -34,7 +34,7 @@ ALL_TABLES = "LOCK " + ", ".join("{0}.oauth_mw_" + table for table in TABLES)
 
 @contextmanager
 def no_slot_left(site: PostgresSite) -> Iterator[None]:
-    """Others use every connection that the store's role may have."""
+    """Other clients use all connections that the store's role may open."""
     address = site.server.url.replace("+psycopg", "").replace("//tests@", "//ordinary@")
     room = POSTGRES_SETTINGS["max_connections"] - POSTGRES_SETTINGS["superuser_reserved_connections"] - 1  # for ``raw``
     with site.raw() as raw, ExitStack() as others:
@@ -50,7 +50,7 @@ def no_slot_left(site: PostgresSite) -> Iterator[None]:
                 assert "slots" in str(error)
             if ours := raw.backends() | raw.listeners():
                 raw("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", list(ours))
-            # A worker that is just connecting is not among those.
+            # A worker that is connecting just now is not among those.
             return taken == room
 
         wait_until(none_is_left, "the others")
@@ -59,7 +59,7 @@ def no_slot_left(site: PostgresSite) -> Iterator[None]:
 
 @contextmanager
 def between(site: PostgresSite, before: str, after: str) -> Iterator[None]:
-    """An operator gives an order, which counts for new sessions, and takes it back."""
+    """An operator changes something for new sessions, and changes it back."""
     with site.raw() as raw:
         raw(before.format(site.name))
         try:
@@ -80,7 +80,7 @@ MOVED = ("ALTER SCHEMA {0} RENAME TO {0}_aside", "ALTER SCHEMA {0}_aside RENAME 
 
 @contextmanager
 def standby(site: PostgresSite) -> Iterator[None]:
-    """It was made a standby: it can be read, but what it says may be old."""
+    """The server became a standby: it can be read, but may be outdated."""
     signal = site.server.data / "standby.signal"
     site.server.stop()
     signal.touch()

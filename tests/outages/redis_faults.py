@@ -1,4 +1,4 @@
-"""What can go wrong with a Redis store."""
+"""Faults of a Redis store."""
 
 from __future__ import annotations
 
@@ -11,46 +11,35 @@ import redis as driver
 from faults import WRITES, Fault, killed, late, paused
 from sites import RedisSite
 
-from helpers.engines_base import free_port, wait_until
+from helpers.engines_base import wait_until
 
-# By its settings
+# By a command
 
 
 @contextmanager
-def configured(site: RedisSite, name: str, during: object, after: object, *, anew: bool = False) -> Iterator[None]:
+def between(site: RedisSite, before: str, after: str, *, reconnect: bool = False) -> Iterator[None]:
+    """Run two commands, before and after.
+
+    :param reconnect: the first one affects new connections only.
     """
-    :param anew: it counts for new connections.
-    """
     with site.admin() as admin:
-        admin.config_set(name, during)
-        if anew:
-            site.end_connections(admin)
+        admin.execute_command(*before.split())
+        if reconnect:
+            admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         try:
             yield
         finally:
-            admin.config_set(name, after)
+            admin.execute_command(*after.split())
 
 
-@contextmanager
-def replica(site: RedisSite) -> Iterator[None]:
-    """It follows another one: it can be read, but what it says may be old."""
-    with site.admin() as admin:
-        admin.replicaof("127.0.0.1", free_port())
-        try:
-            yield
-        finally:
-            admin.replicaof("NO", "ONE")
-
-
-@contextmanager
-def writes_paused(site: RedisSite) -> Iterator[None]:
-    """As while a primary hands over: scripts have to wait too, for they might write."""
-    with site.admin() as admin:
-        admin.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
-        try:
-            yield
-        finally:
-            admin.execute_command("CLIENT", "UNPAUSE")
+full = partial(between, before="CONFIG SET maxmemory 1", after="CONFIG SET maxmemory 0")
+no_connection_left = partial(
+    between, before="CONFIG SET maxclients 1", after="CONFIG SET maxclients 10000", reconnect=True
+)
+# Replies of a replica can be read, but may be outdated.
+replica = partial(between, before="REPLICAOF 127.0.0.1 1", after="REPLICAOF NO ONE")
+# As during a hand-over of a primary: scripts wait as well, because they might write.
+writes_paused = partial(between, before="CLIENT PAUSE 60000 WRITE", after="CLIENT UNPAUSE")
 
 
 # Full
@@ -58,7 +47,7 @@ def writes_paused(site: RedisSite) -> Iterator[None]:
 
 @contextmanager
 def disk_full(site: RedisSite) -> Iterator[None]:
-    """The last snapshot failed: where one should lie, there is a folder."""
+    """The last snapshot failed, because a folder has the name of its file."""
     place = site.server.folder / "in the way"
     place.mkdir()
     with site.admin() as admin:
@@ -84,7 +73,7 @@ def saved(admin: driver.Redis, status: str) -> None:
 
 
 def state(admin: driver.Redis) -> str:
-    """What it says instead of a PONG."""
+    """The error that it replies to PING with, or an empty text."""
     try:
         admin.ping()
     except driver.RedisError as error:
@@ -94,7 +83,7 @@ def state(admin: driver.Redis) -> str:
 
 @contextmanager
 def busy(site: RedisSite) -> Iterator[None]:
-    """The script of another client does not end."""
+    """A script of another client does not end."""
     with site.admin() as admin, socket.socket(socket.AF_UNIX) as other:
         admin.config_set("lua-time-limit", 1)
         other.connect(str(site.server.socket))
@@ -108,14 +97,14 @@ def busy(site: RedisSite) -> Iterator[None]:
             admin.config_set("lua-time-limit", 5000)
 
 
-# Redis says how far it is after each thousand commands.
+# While it loads, Redis serves clients after each thousand commands.
 BURN = b"for i = 1, 2000000 do end"
 STEP = b"*1\r\n$4\r\nPING\r\n" * 999 + b"*3\r\n$4\r\nEVAL\r\n$%d\r\n%b\r\n$1\r\n0\r\n" % (len(BURN), BURN)
 
 
 @contextmanager
 def loading(site: RedisSite) -> Iterator[None]:
-    """It has much to read before it serves."""
+    """It has much to load before it serves."""
     file = site.server.folder / "appendonly.aof"
     site.server.kill()
     data = file.read_bytes()
@@ -132,12 +121,12 @@ def loading(site: RedisSite) -> Iterator[None]:
             site.server.start()
 
 
-# Gone
+# Missing
 
 
 @contextmanager
 def keys_moved(site: RedisSite) -> Iterator[None]:
-    """All keys have other names: of half of them a worker could make another store."""
+    """All keys have other names. They are renamed at once: with half of them, a worker could create another store."""
     with site.admin() as admin, admin.pipeline() as moving:  # a transaction
         names = list(admin.scan_iter(match=f"*{site.name}*", count=1000))
         for name in names:
@@ -153,11 +142,9 @@ def keys_moved(site: RedisSite) -> Iterator[None]:
 
 REDIS = {
     "killed": Fault(killed, at_start=True),
-    "paused": Fault(paused, waits=True, at_start=True),
-    "full": Fault(partial(configured, name="maxmemory", during=1, after=0), WRITES, at_start=True),
-    "no connection left": Fault(
-        partial(configured, name="maxclients", during=1, after=10_000, anew=True), at_start=True
-    ),
+    "paused": Fault(paused, waits=True, at_start=True, rare=True),
+    "full": Fault(full, WRITES, at_start=True),
+    "no connection left": Fault(no_connection_left, at_start=True),
     "a replica": Fault(replica, at_start=True, rare=True),
     "no room on the disk": Fault(disk_full, WRITES, at_start=True, rare=True),
     "writes paused": Fault(writes_paused, waits=True, at_start=True, rare=True),

@@ -1,4 +1,4 @@
-"""A worker as its clients see it, for tests that break what lies under it."""
+"""A worker as its clients see it, for tests that break its engine."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from faults import READS, WRITES
 
+from helpers.scraping import Samples, scraped
 from helpers.support import SECRET, HandClock, basic, bearer
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, StoreUnavailable, admin
@@ -17,14 +18,14 @@ from oauth_mw.tokens.cache import POLL_SECONDS
 
 DONE, UNAVAILABLE, REFUSED = "done", "unavailable", "refused"
 STRANGE = ("check ended", "check unknown", "introspect unknown", "revoke unknown")
-# One a second, as Retry-After says. Where polls of the log hang, a request does not wait for that of another, so the
-# end of an outage may show only after RETRY_SECONDS and two timeouts, of two seconds at most.
+# One a second, as Retry-After says. While polls of the log hang, a request does not wait for the poll of another, so
+# the end of an outage may become visible only after RETRY_SECONDS and two timeouts, of at most two seconds.
 ATTEMPTS = 6
 LIFETIME = 1234
 
 
 class Service:
-    """Every verb says DONE, UNAVAILABLE (503 in its one form), REFUSED (401), or what else came.
+    """Each operation returns DONE, UNAVAILABLE (the one form of 503), REFUSED (401), or any other answer as text.
 
     ``slowest`` is how many seconds the longest one took.
     """
@@ -49,19 +50,19 @@ class Service:
         }
 
     def prepare(self) -> None:
-        """A client and its tokens: one cached, one not yet seen here, one to be revoked, and one that was."""
+        """Add a client and tokens: one cached, one that is new to the worker, one to be revoked, and a revoked one."""
         assert self._insist(self._register) == DONE
         assert [self._insist(self.issue) for _ in range(4)] == [DONE] * 4
         self.knows(self.issued)
         assert self._insist(lambda: self.revoke(self.ended)) == self._insist(lambda: self.check(self.cached)) == DONE
 
     def knows(self, issued: list[str]) -> None:
-        """These tokens are those that it is asked about."""
+        """Use these tokens."""
         self.cached, self.unseen, self.doomed, self.ended = issued
         self.unknown = self.unseen[:-1] + ("A" if self.unseen[-1] != "A" else "B")
 
     def close(self) -> None:
-        """The app first: as long as it lives, a thread of its own opens connections again to follow the log."""
+        """Drop the app first: while it exists, its thread opens connections to follow the log."""
         self._app = None
         self.store.close()
 
@@ -77,14 +78,14 @@ class Service:
             self.slowest = max(self.slowest, time.monotonic() - started)
 
     def ask_all(self, operations: Iterable[str] = (), *, at_once: bool = False) -> dict[str, str]:
-        """Do some of them, or all; one after the other, or where each has to wait, all at the same time."""
+        """Do some operations, or all; one after the other, or ``at_once`` if each has to wait."""
         self.later()
         operations = list(operations or READS | WRITES)
         with ThreadPoolExecutor(len(operations) if at_once else 1) as pool:
             return dict(zip(operations, pool.map(self.ask, operations), strict=True))
 
     def patiently(self, operation: str) -> str:
-        """What is said once the service has recovered: perhaps not at once, but without a restart."""
+        """The result once the service has recovered: perhaps not at once, but without a restart."""
         return self._insist(lambda: self.ask(operation))
 
     def _insist(self, do: Callable[[], str]) -> str:
@@ -100,7 +101,7 @@ class Service:
         except StoreUnavailable:
             return UNAVAILABLE
         except AdminError:
-            pass  # it was done the time before, and answered too late
+            pass  # the call before did it, and answered too late
         return DONE
 
     def issue(self) -> str:
@@ -122,11 +123,26 @@ class Service:
         return judged(answer, "MARKER tester read")
 
     def document(self, path: str) -> str:
-        """What other services read: their way to our keys."""
+        """Read a document that other services read to find the keys."""
         started = time.monotonic()
         answer = CheckedApp(self._app).get(path, status="*")
         self.slowest = max(self.slowest, time.monotonic() - started)
         return judged(answer)
+
+    def scrape(self) -> Samples:
+        """Read the metrics, which need no token here."""
+        self.later()
+        started = time.monotonic()
+        found = scraped(CheckedApp(self._app))
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        return found
+
+    def health(self, name: str) -> tuple[int, str]:
+        """The status and body of a health check, ``live`` or ``ready``."""
+        started = time.monotonic()
+        answer = CheckedApp(self._app).get(f"/health/{name}", status="*")
+        self.slowest = max(self.slowest, time.monotonic() - started)
+        return answer.status_int, answer.text
 
     def change(self, name: str) -> str:
         """Over the Python API."""

@@ -21,7 +21,7 @@ from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
 from helpers.relay import Relay
 
-# Superusers have places of their own; the store is not one's.
+# Superusers have reserved connections; the store's role is none.
 POSTGRES_SETTINGS = {"max_connections": 24, "superuser_reserved_connections": 3, "autovacuum": "off"}
 
 
@@ -36,14 +36,14 @@ def new_postgres() -> Iterator[Any]:
 
 
 def new_redis() -> Any:
-    """One that keeps all that was acknowledged."""
+    """A Redis that keeps all that was acknowledged."""
     from helpers.engines_redis import Redis
 
     return Redis(appendonly="yes", appendfsync="always")
 
 
 class Site:
-    """A place of its own, ``name``, on a server; a context manager.
+    """A place on a server, called ``name``; a context manager.
 
     :param far: the store is reached over a network, which a fault can strike.
     """
@@ -78,7 +78,7 @@ class PostgresSite(Site):
         return Raw(self.server.url)
 
     def end_sessions(self, raw: Raw) -> None:
-        """Those of all stores, so that they have to connect anew."""
+        """End those of all stores, so that they have to connect again."""
         before = raw.backends()
         raw("SELECT pg_terminate_backend(pid) FROM unnest(%s::int[]) AS pid", list(before))
         wait_until(lambda: not before & raw.backends(), "the end of the sessions")
@@ -92,13 +92,9 @@ class RedisSite(Site):
     def admin(self) -> driver.Redis:
         return driver.Redis(unix_socket_path=str(self.server.socket), retry=Retry(NoBackoff(), 0))
 
-    def end_connections(self, admin: driver.Redis) -> None:
-        """All but this one, so that they have to be made anew."""
-        admin.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-
 
 class SQLiteSite:
-    """A folder with a store in it, and another folder for what is taken away. ``store`` is the worker's own."""
+    """A folder with a store, and another folder for files that are moved away. ``store`` is the worker's."""
 
     store: Any
 
@@ -114,15 +110,15 @@ class SQLiteSite:
         return closing(sqlite3.connect(self.path, isolation_level=None))
 
     def elsewhere(self, code: str, *arguments: object) -> None:
-        """Run code in another process: one that opens and closes the file itself would drop SQLite's locks here."""
+        """Run code in another process: opening and closing the file in this one would drop SQLite's locks."""
         subprocess.run(_python(code, self.path, *arguments), check=True)
 
     @contextmanager
     def neighbour(self, code: str, *arguments: object) -> Iterator[None]:
-        """Another process that has run ``code``, which ends by saying so."""
+        """Another process that has run ``code``, which prints a line at its end."""
         with subprocess.Popen(_python(code, self.path, *arguments), stdout=subprocess.PIPE) as process:
             try:
-                assert process.stdout and process.stdout.readline(), "it did not get so far"
+                assert process.stdout and process.stdout.readline(), "the process ended early"
                 yield
             finally:
                 process.kill()

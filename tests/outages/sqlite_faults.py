@@ -1,4 +1,4 @@
-"""What can go wrong with an SQLite store. None of it relies on file permissions: root would not notice."""
+"""Faults of an SQLite store. None relies on file permissions, which do not bind root."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILLINGS = [
 
 @contextmanager
 def full(site: SQLiteSite) -> Iterator[None]:
-    """No connection may add a page, and those that are there have no room left."""
+    """No connection may add a page, and all pages are full."""
     limited: list[sqlite3.Connection] = []
 
     def limit(connection: sqlite3.Connection, record: object = None) -> None:
@@ -61,7 +61,7 @@ def _fits(database: sqlite3.Connection, filling: str) -> bool:
 
 @contextmanager
 def no_room(site: SQLiteSite) -> Iterator[None]:
-    """This process can write to no file any more."""
+    """This process can no longer write to any file."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
@@ -91,13 +91,13 @@ os.kill(os.getpid(), signal.SIGSTOP)
 
 @contextmanager
 def kept(site: SQLiteSite) -> Iterator[None]:
-    """After all connections had been closed, another process came first. It keeps even readers out."""
+    """After all connections were closed, another process locked the database, for readers too."""
     site.store.close()
     with site.neighbour(SQL, "PRAGMA locking_mode=EXCLUSIVE", "BEGIN EXCLUSIVE"):
         yield
 
 
-# Taken away
+# Moved away
 
 
 def files(site: SQLiteSite, pattern: str = "oauth.db*") -> list[Path]:
@@ -106,7 +106,7 @@ def files(site: SQLiteSite, pattern: str = "oauth.db*") -> list[Path]:
 
 @contextmanager
 def removed(site: SQLiteSite) -> Iterator[None]:
-    """The folder is gone for good; mended by a copy that was made before."""
+    """The folder is deleted; afterwards, a copy that was made before is put in its place."""
     with site.sql() as database, closing(sqlite3.connect(f"{site.folder}.copy")) as copy:
         database.backup(copy)
     shutil.rmtree(site.folder)
@@ -117,7 +117,7 @@ def removed(site: SQLiteSite) -> Iterator[None]:
 
 @contextmanager
 def moved(site: SQLiteSite, pattern: str = "oauth.db*") -> Iterator[None]:
-    """Moved away, the database first: what finds no database makes nothing of the rest. And back."""
+    """Files are moved away, the database first: without a database, nothing uses the rest. Then they are moved back."""
     site.aside.mkdir()
     paths = files(site, pattern)
     for path in paths:
@@ -129,7 +129,7 @@ def moved(site: SQLiteSite, pattern: str = "oauth.db*") -> Iterator[None]:
 
 @contextmanager
 def replaced(site: SQLiteSite, make: Callable[[Path], object]) -> Iterator[None]:
-    """Something else has taken the place."""
+    """Something else has the name of the database."""
     with moved(site):
         make(site.path)
         yield
@@ -148,7 +148,7 @@ DAMAGE = """
 import os, sqlite3, sys
 path, copy, table, begin, end = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5])
 database = sqlite3.connect(path, isolation_level=None)
-database.execute("PRAGMA user_version=7")  # so that all other connections read their pages anew
+database.execute("PRAGMA user_version=7")  # so that all other connections read their pages again
 assert database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 size = database.execute("PRAGMA page_size").fetchone()[0]
 if table:
@@ -172,7 +172,7 @@ with open(sys.argv[2], "rb") as whole, open(sys.argv[1], "rb+") as file:
 
 @contextmanager
 def damaged(site: SQLiteSite, table: str = "", begin: int = 0, end: int = 0) -> Iterator[None]:
-    """Overwritten in place from ``begin`` to ``end``, or all of one table; cut there, if they are the same."""
+    """The file is overwritten from ``begin`` to ``end``, or one table is; it is cut there if both are the same."""
     copy = f"{site.folder}.copy"
     site.elsewhere(DAMAGE, copy, table, begin, end)
     yield
@@ -181,7 +181,17 @@ def damaged(site: SQLiteSite, table: str = "", begin: int = 0, end: int = 0) -> 
 
 @contextmanager
 def garbled(site: SQLiteSite) -> Iterator[None]:
-    """What stands in a row is none of ours."""
+    """A row has a record and verifiers that the store never wrote."""
+    with garbled_record(site), site.sql() as database:
+        rows = database.execute("SELECT verifiers, number FROM oauth_mw_clients").fetchall()
+        database.execute("UPDATE oauth_mw_clients SET verifiers = substr(verifiers, 2)")
+        yield
+        database.executemany("UPDATE oauth_mw_clients SET verifiers = ? WHERE number = ?", rows)
+
+
+@contextmanager
+def garbled_record(site: SQLiteSite) -> Iterator[None]:
+    """The verifiers are intact, by which a worker keeps the client that it has read before."""
     with site.sql() as database:
         database.execute("UPDATE oauth_mw_clients SET record = '{' || record")
     yield
@@ -221,6 +231,7 @@ SQLITE = {
         of_jwts=WRITES | {"introspect"},
     ),
     "a client's row garbled": Fault(garbled, WRITES | {"introspect"}),
+    "a client's record garbled": Fault(garbled_record, {"change"}),
 }
 
 SQLITE_WITHOUT_FCNTL = {

@@ -1,4 +1,4 @@
-"""Tokens in the cache stay good for the lag, or for ``outage_grace_seconds`` after the last answer of the store."""
+"""Cached tokens are accepted for the lag, or for ``outage_grace_seconds`` after the last reply of the store."""
 
 from __future__ import annotations
 
@@ -69,6 +69,6 @@ def test_without_grace_a_cached_token_is_good_for_no_longer_than_the_lag_and_aga
 
 @pytest.mark.parametrize("options", [{"revocation_lag_seconds": 0}], ids=[""])
 @every_fault(lambda fault: fault.strikes is killed)
-def test_without_a_lag_it_ends_at_once(service, outage):
+def test_without_a_lag_a_cached_token_is_503_at_once(service, outage):
     with outage:
         assert service.ask("cached check") == UNAVAILABLE

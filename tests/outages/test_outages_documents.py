@@ -1,4 +1,4 @@
-"""What services that check our JWTs themselves are answered while the store is out of order."""
+"""The documents for services that check JWTs themselves, while the store has a fault."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from oauth_mw.keys import REFRESH_SECONDS
 KEYS, METADATA = "/oauth/jwks", "/.well-known/oauth-authorization-server"
 
 
-# Where writes are paused keys can still be read.
+# While writes are paused, keys can still be read.
 @every_fault(lambda fault: fault.stops == READS | WRITES and fault.strikes is not writes_paused, only=JWT)
-def test_the_keys_and_the_metadata_are_told_from_memory(service, outage):
+def test_the_keys_and_the_metadata_are_served_from_memory(service, outage):
     service.later()
     answers = [service.document(KEYS)]
     with outage:
@@ -30,7 +30,7 @@ def test_the_keys_and_the_metadata_are_told_from_memory(service, outage):
 
 @every_fault(lambda fault: fault.waits, only=JWT)
 def test_no_request_for_the_keys_waits_longer_than_one_timeout(service, outage):
-    """How long is judged with every test here."""
+    """The fixture ``start`` checks how long it took."""
     with outage, ThreadPoolExecutor(8) as pool:
         service.later()
 

@@ -1,4 +1,4 @@
-"""What was acknowledged before a worker or the engine was killed is there afterwards."""
+"""What was acknowledged before a worker or the engine was killed is still there afterwards."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from oauth_mw.tokens import jwt
 from oauth_mw.tokens.jws import is_compact, parse_object
 from oauth_mw.tokens.opaque import storage_key
 
+pytestmark = pytest.mark.slow
+
 TOKENS = 24
 ENOUGH = 20
 
-# Says after each call what has just been acknowledged.
+# Prints after each call what was acknowledged.
 WORKER = """
 from oauth_mw import StoreUnavailable, admin
 sys.excepthook = lambda kind, error, trace: kind is StoreUnavailable or sys.__excepthook__(kind, error, trace)
@@ -74,7 +76,7 @@ def engine_killed(site, worker):
     return killed(site)
 
 
-# Each engine is killed, and loses a worker; revocations of each form lie in a log of their own kind.
+# Each engine is killed, and loses a worker, with revocations of both forms of tokens.
 KILLS = [
     ("sqlite", worker_killed, "opaque", False),
     ("postgresql", engine_killed, "opaque", False),
@@ -93,7 +95,7 @@ def cases():
 
 
 def named(token):
-    """By its storage key, and for a JWT where the log stood."""
+    """Its storage key, and for a JWT its position."""
     if not is_compact(token):
         return f"{storage_key(token).hex()}/"
     members = parse_object(urlsafe_b64decode(token.split(".")[1] + "=="))

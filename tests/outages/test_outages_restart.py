@@ -1,4 +1,4 @@
-"""What comes and goes between two requests fails none of them."""
+"""Restarts and cut connections between two requests fail no request."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ over_a_network = pytest.mark.parametrize("engine", on_servers("postgresql over a
 
 @pytest.fixture
 def service(service):
-    """One that has several connections."""
+    """A worker that has several connections."""
     assert set(service.ask_all(["introspect"] * 4, at_once=True).values()) == {DONE}
     return service
 
 
 @pytest.mark.parametrize("engine", on_servers())
-@pytest.mark.parametrize("end", [stopped, killed])
+@pytest.mark.parametrize("end", [stopped, killed], ids=["stopped", "killed"])
 def test_after_a_restart_no_request_fails(site, service, end):
     with end(site):
         pass
@@ -47,6 +47,7 @@ def test_after_all_connections_were_cut_no_request_fails(site, service):
     assert service.ask_all() == ALL_DONE
 
 
+@pytest.mark.slow
 @over_a_network
 def test_requests_that_arrive_while_another_finds_the_server_back_wait_for_it(site, service):
     with stopped(site):
@@ -58,6 +59,7 @@ def test_requests_that_arrive_while_another_finds_the_server_back_wait_for_it(si
         assert set(pool.map(service.ask, ["cached check"] * 4)) == {DONE}
 
 
+@pytest.mark.slow
 @over_a_network
 def test_several_questions_of_one_request_have_one_timeout_together(site, service, timeout):
     with site.network.late(0.45 * timeout):
@@ -68,7 +70,7 @@ def test_several_questions_of_one_request_have_one_timeout_together(site, servic
 
 
 @pytest.mark.parametrize("engine", on_servers("postgresql"))
-def test_a_server_that_crashed_and_comes_up_by_itself_is_found_again(site, service):
+def test_a_server_that_recovers_from_a_crash_is_used_again(site, service):
     with site.raw() as raw:
         os.kill(min(raw.backends()), signal.SIGKILL)  # as when the machine is out of memory
         wait_until(lambda: is_gone(raw), "the crash")
@@ -126,7 +128,7 @@ ANOTHER = {"sqlite": other_files, "postgresql": another_schema, "redis": other_k
 
 @pytest.mark.parametrize("form", [*forms("opaque"), *forms("jwt, uncached", slow=True)])
 @pytest.mark.parametrize("engine", on_servers(*ANOTHER))
-def test_another_store_in_the_place_knows_none_of_the_tokens_until_the_old_one_is_back(site, service, engine, form):
+def test_another_store_in_the_place_refuses_all_tokens_until_the_old_one_is_back(site, service, engine, form):
     with ANOTHER[engine](site):
         open_store(site.url, create=True).close()
         service.later()

@@ -1,4 +1,4 @@
-"""What can happen to an SQLite store alone."""
+"""Faults that only an SQLite store can have."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SIZE = 4096
 
 @pytest.fixture
 def once_a_second(monkeypatch, service):
-    """A worker that only reads looks at the files as seldom as in a server, not at each request as elsewhere here."""
+    """A worker that only reads checks the files once a second, as in a server, not at each request."""
     monkeypatch.setattr("oauth_mw.stores.sql.sqlite.connections.CHECK_SECONDS", 1.0)
     service.ask("introspect")
 
@@ -35,12 +35,10 @@ def names(site):
     return sorted(path.name for path in site.folder.iterdir())
 
 
-# Files that were exchanged
+# Replaced files
 
 
-def test_a_worker_that_only_reads_notices_within_a_second_that_the_files_are_gone(
-    site, service, once_a_second, monkeypatch
-):
+def test_a_worker_that_only_reads_notices_missing_files_within_a_second(site, service, once_a_second, monkeypatch):
     with moved(site):
         monkeypatch.setattr("oauth_mw.stores.sql.sqlite.engine.monotonic", lambda: time.monotonic() + 1.0)
         assert service.ask("introspect") == UNAVAILABLE
@@ -134,10 +132,10 @@ def test_without_hard_links_there_is_a_counter_too(site, no_links):
     assert names(site) == ["oauth.db", "oauth.db" + SUFFIX]
 
 
-def test_without_hard_links_too_the_counter_of_a_faster_process_stays(site, no_links, monkeypatch):
+def test_without_hard_links_too_the_counter_of_a_faster_process_is_kept(site, no_links, monkeypatch):
     site.path.touch()
     first, exists = CounterFile(str(site.path), 5), os.path.exists
-    # As if it had been made right after the second one had looked.
+    # As if it had been created just after the second process had looked.
     answers = iter([False])
     monkeypatch.setattr(os.path, "exists", lambda path: next(answers, True) and exists(path))
 

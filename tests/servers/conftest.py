@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -25,6 +26,12 @@ def start(tmp_path):
     """Start a server of the kind ``name`` for one test alone; again in the same folder, over the same store."""
     with ExitStack() as stack:
         yield lambda name, **options: stack.enter_context(running(name, tmp_path, **options))
+
+
+@pytest.fixture
+def threads():
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
 
 
 @pytest.hookimpl(wrapper=True)

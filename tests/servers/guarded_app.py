@@ -1,4 +1,4 @@
-"""The app that the servers of these tests load: it says who calls, and which process answers."""
+"""The app that the servers of these tests load: it shows the client and the process that answers."""
 
 from __future__ import annotations
 

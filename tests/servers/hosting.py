@@ -22,7 +22,7 @@ from oauth_mw import admin, open_store
 
 HERE = Path(__file__).parent
 START_SECONDS = 60
-STOP_SECONDS = 10
+STOP_SECONDS = 30
 
 # Characters that a form or a URL would encode stand in none of these.
 SECRETS = {"alpha": "Zr8kQ2vX9mB4tR8wZ1nC", "beta": "Hw5pL7cD3xN6jF2yV9gS"}
@@ -68,6 +68,10 @@ def hypercorn(port: int) -> list[str]:
     return [sys.executable, "-m", "hypercorn", f"--bind=127.0.0.1:{port}", "guarded_app:app"]
 
 
+def cheroot(port: int) -> list[str]:
+    return [sys.executable, "-m", "cheroot", f"--bind=127.0.0.1:{port}", "guarded_app:app"]
+
+
 @dataclass(frozen=True)
 class Kind:
     """A server and the way it is run.
@@ -88,6 +92,9 @@ class Kind:
 KINDS = {
     "gunicorn": Kind(gunicorn("-w2"), processes=2, keeps_alive=False),
     "gunicorn-preload": Kind(gunicorn("-w2", "--preload"), processes=2, keeps_alive=False),
+    "gunicorn-metrics": Kind(
+        gunicorn("-w2", f"--config={HERE.parents[1]}/examples/servers/gunicorn.conf.py"), processes=2, keeps_alive=False
+    ),
     "gunicorn-gthread": Kind(gunicorn("-kgthread", "--threads=8")),
     "gunicorn-gevent": Kind(gunicorn("-kgevent")),
     "waitress": Kind(waitress, module="waitress"),
@@ -96,16 +103,13 @@ KINDS = {
         uwsgi("--processes=2", "--enable-threads", "--threads=4"), processes=2, ends_input=False, module="pyuwsgi"
     ),
     "hypercorn": Kind(hypercorn, ends_input=False, module="hypercorn"),
+    "cheroot": Kind(cheroot, module="cheroot"),
     "wsgiref": Kind(wsgiref, keeps_alive=False, ends_input=False, module="wsgiref"),
 }
 
 
-each_parser = pytest.mark.parametrize(
-    "server",
-    ["gunicorn-preload", "waitress", "uwsgi", pytest.param("wsgiref", marks=pytest.mark.long)],
-    indirect=True,
-    scope="session",
-)
+PARSERS = ["gunicorn-preload", "waitress", "uwsgi", pytest.param("wsgiref", marks=pytest.mark.long)]
+each_parser = pytest.mark.parametrize("server", PARSERS, indirect=True, scope="session")
 forking = pytest.mark.parametrize("server", ["gunicorn-preload", "uwsgi"], indirect=True, scope="session")
 by_waitress = pytest.mark.parametrize("server", ["waitress"], indirect=True, scope="session")
 
@@ -181,7 +185,7 @@ def prepare_store(url: str) -> None:
 
 @contextmanager
 def running(name: str, folder: Path, *, port: int = 0, **options: object) -> Iterator[Server]:
-    """A server of the kind ``name`` with its output in ``folder``, which is judged at the end.
+    """A server of the kind ``name`` with its output in ``folder``, which is checked at the end.
 
     Its store lies there too, unless ``options`` name another.
 

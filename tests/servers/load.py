@@ -7,6 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPException
@@ -21,6 +22,7 @@ from oauth_mw import admin, open_store
 from oauth_mw.protocols import Store
 
 THREADS = 4
+LIVES = 96
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,29 @@ def check_killed_workers(server: Server, bound: float) -> None:
     # A connection may break while its worker is killed; nothing else goes wrong.
     assert load.statuses() <= {200, 401, 0} and issues.statuses() <= {200, 0}
     assert load.statuses(late) == {401}
+
+
+def check_parallel_lives(server: Server, threads: Executor, lag: float) -> None:
+    """Issue, use and revoke many tokens at once: none is lost or given twice, and no identity is mixed up.
+
+    :param lag: seconds after which a revocation is seen.
+    """
+    clients = [("alpha", "beta")[number % 2] for number in range(LIVES)]
+    is_revoked = [number % 3 == 0 for number in range(LIVES)]
+
+    def live(client_id: str, ends: bool) -> tuple[str, set[str | None]]:
+        token = issue(server, client_id)
+        accepted = {ask(server, "GET", "/whoami", bearer(token)).json.get("client_id") for _ in range(3)}
+        assert not ends or revoke(server, token, client_id).status == 200
+        return token, accepted
+
+    with closing(open_store(server.store_url)) as store:
+        before = store.count_tokens()
+        tokens, accepted = zip(*threads.map(live, clients, is_revoked), strict=True)
+        issued = store.count_tokens() - before
+    time.sleep(lag)
+    answers = threads.map(lambda token: ask(server, "GET", "/whoami", bearer(token)), tokens)
+
+    assert [answer.status for answer in answers] == [401 if ends else 200 for ends in is_revoked]
+    assert list(accepted) == [{client_id} for client_id in clients]
+    assert len(set(tokens)) == issued == LIVES

@@ -40,7 +40,7 @@ def test_curl_with_basic_credentials_or_a_form_gets_and_uses_a_token(server, cli
 
 
 @every_client
-def test_curl_that_asks_without_credentials_first_is_led_to_basic(server, client_id, secret):
+def test_curl_that_sends_no_credentials_first_is_led_to_basic(server, client_id, secret):
     headers = server.folder / "headers"
     token_of(server, "--anyauth", "-u", f"{client_id}:{secret}", "-D", str(headers))
     assert [line[9:12] for line in headers.read_text().splitlines() if line.startswith("HTTP/")] == ["401", "200"]

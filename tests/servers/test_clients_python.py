@@ -46,7 +46,7 @@ def test_requests_oauthlib_gets_and_uses_a_token(server, fetch, client_id, secre
     assert session.get(f"{server.url}/whoami").json()["client_id"] == client_id
 
 
-def test_oauthlib_gets_the_scope_it_asks_for_and_names_a_wrong_secret_as_invalid_client(fetch):
+def test_oauthlib_gets_the_scope_that_it_requests_and_names_a_wrong_secret_as_invalid_client(fetch):
     _, token = fetch("alpha", SECRETS["alpha"], scope=["write"])
     assert token.scopes == ["write"]
     with pytest.raises(InvalidClientError):

@@ -92,7 +92,7 @@ def test_a_header_that_moves_the_root_of_the_app_is_refused(server, path):  # P-
     assert answer and (answer.status, answer.json["error"]) == (400, "invalid_request")
 
 
-def test_header_does_not_change_who_calls(server):  # B-18
+def test_header_does_not_change_the_client(server):  # B-18
     spoofs = ["Client-Id: beta", "Client_Id: beta", "Oauth_Mw.Client_Id: beta", "OAuth-Mw.Client-Id: beta"]
     answer = exchange(server, get("/whoami", f"Authorization: Bearer {issue(server)}", *spoofs))
     assert answer and (answer.status == 400 or answer.json["client_id"] == "alpha")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext
 from urllib.parse import urlsplit
 
 import pytest
-from hosting import Server, family, holders, running
-from load import check_ended_within, issuing, new_client
-from wire import ask, bearer, issue, revoke
+from hosting import family, holders, running
+from load import check_ended_within, check_parallel_lives, new_client
+from wire import GRANT, ask, basic, bearer, issue
 
 from helpers.engines_base import wait_until
 from helpers.jwts import ISSUER
@@ -20,8 +19,6 @@ from oauth_mw import open_store
 pytestmark = pytest.mark.slow
 
 LAG = 0.5
-THREADS = 8
-LIVES = 96
 # Each server on one of the engines: how it makes its workers is the same for all.
 PAIRS = [
     ("gunicorn-preload", "sqlite"),
@@ -47,45 +44,13 @@ def server(request, tmp_path_factory):
         yield started
 
 
-@pytest.fixture
-def threads():
-    with ThreadPoolExecutor(THREADS) as pool:
-        yield pool
-
-
-def client_of(number: int) -> str:
-    return ("alpha", "beta")[number % 2]
-
-
-def ends(number: int) -> bool:
-    return number % 3 == 0
-
-
-def live(server: Server, number: int) -> tuple[str, list[str | None]]:
-    """A token's life: its text, and as whom it was accepted."""
-    token = issue(server, client_of(number))
-    accepted = [ask(server, "GET", "/whoami", bearer(token)).json.get("client_id") for _ in range(3)]
-    if ends(number):
-        assert revoke(server, token, client_of(number)).status == 200
-    return token, accepted
-
-
 def test_in_parallel_no_token_is_lost_or_doubled_and_no_identity_mixed_up(server, threads):  # B-20, B-21
-    with closing(open_store(server.store_url)) as store:
-        before = store.count_tokens()
-        lives = list(threads.map(lambda number: live(server, number), range(LIVES)))
-        time.sleep(LAG)
-        statuses = list(threads.map(lambda life: ask(server, "GET", "/whoami", bearer(life[0])).status, lives))
-        issued = store.count_tokens() - before
-
-    assert [accepted for _, accepted in lives] == [[client_of(number)] * 3 for number in range(LIVES)]
-    assert statuses == [401 if ends(number) else 200 for number in range(LIVES)]
-    assert len({token for token, _ in lives}) == issued == LIVES
+    check_parallel_lives(server, threads, LAG)
 
 
 def test_of_parallel_first_jwts_one_makes_the_key_and_every_worker_has_it(server, threads):
     client = new_client(server, token_format="jwt")
-    tokens = list(threads.map(lambda number: issue(server, *client), range(4 * THREADS)))
+    tokens = list(threads.map(lambda number: issue(server, *client), range(32)))
     answers = []
 
     def asked_everywhere() -> bool:
@@ -118,9 +83,12 @@ def test_no_two_processes_share_a_connection(server, threads):
 
 @pytest.mark.parametrize("server", [pair for pair in PAIRS if "gevent" in pair[0]], indirect=True, ids="-".join)
 def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server):
-    with issuing(server, "alpha", threads=200) as issues:
-        wait_until(lambda: len(issues.records) > 400, "tokens")
-    tokens = [record.token for record in issues.records]
-    assert issues.statuses() == {200}
+    def tokens_of(number: int) -> list[str]:
+        # On a busy machine the last of two hundred waits for long.
+        answers = [ask(server, "POST", "/oauth/token", basic(), GRANT, timeout=60) for _ in range(2)]
+        return [answer.json["access_token"] for answer in answers]
+
+    with ThreadPoolExecutor(200) as pool:
+        tokens = [token for each in pool.map(tokens_of, range(200)) for token in each]
     assert len(set(tokens)) == len(tokens)
     assert {ask(server, "GET", "/whoami", bearer(each)).json["client_id"] for each in tokens[::20]} == {"alpha"}

@@ -14,7 +14,7 @@ from helpers.engines import Postgres, Redis, wait_until
 pytestmark = pytest.mark.slow
 
 TIMEOUT, LAG = 2.0, 0.5
-ENGINES = {"postgresql": Postgres, "redis": lambda: Redis(appendonly="yes")}
+ENGINES = {"postgresql": Postgres, "redis": lambda: Redis(appendonly="yes", appendfsync="always")}
 FORKING = [("gunicorn-preload", "postgresql"), ("uwsgi", "redis")]
 PAIRS = [*FORKING, ("gunicorn-gevent", "postgresql"), ("waitress", "redis")]
 
@@ -76,7 +76,7 @@ def test_service_goes_on_when_workers_are_killed(server):
 
 
 @pytest.mark.parametrize("pair", [("uwsgi", "redis")], indirect=True, ids="-".join)
-def test_each_worker_asks_at_most_twice_per_lag_however_many_requests_it_accepts(server, engine):
+def test_each_worker_polls_at_most_twice_per_lag_however_many_requests_it_accepts(server, engine):
     from redis import Redis as Driver
 
     def looks() -> int:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
-from hosting import each_parser
+from hosting import PARSERS
 from wire import GRANT, Wire, ask, basic, bearer, issue, raw, revoke
 
-pytestmark = each_parser
+from helpers.engines_base import wait_until
+from oauth_mw import admin, open_store
+
+# hypercorn, an ASGI server that serves WSGI apps too, begins to answer with the first piece of a body.
+SERVERS = [*PARSERS, pytest.param("hypercorn", marks=pytest.mark.slow)]
+pytestmark = pytest.mark.parametrize("server", SERVERS, indirect=True, scope="session")
 
 
 def test_request_without_token_gets_a_bearer_challenge(server):  # B-01
@@ -17,6 +24,13 @@ def test_request_without_token_gets_a_bearer_challenge(server):  # B-01
 def test_token_names_its_client_to_the_app(server):  # T-01, B-02, B-17
     answer = ask(server, "GET", "/whoami", bearer(issue(server, "beta")))
     assert (answer.status, answer.json["client_id"], answer.json["scope"]) == (200, "beta", "read write")
+
+
+def test_the_use_of_a_secret_is_noted(server):
+    issue(server, "beta")
+
+    with closing(open_store(server.store_url)) as store:
+        wait_until(lambda: admin.last_use(store, "beta").secrets, "the use of a secret")
 
 
 def test_wrong_secret_gets_a_basic_challenge(server):
@@ -40,5 +54,5 @@ def test_scope_rule_refuses_with_403(server):  # S-11
 @pytest.mark.parametrize("path", ["/whoami", "/oauth/token", "/oauth/revoke", "/public", "/admin//x"])
 def test_answer_to_head_has_no_body(server, path):  # H-16
     with Wire(server) as connection:
-        connection.send(raw("HEAD", path), finish=True)
+        connection.send(raw("HEAD", path, "Connection: close"), finish=True)
         assert connection.rest().endswith(b"\r\n\r\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from hosting import running
-from wire import GRANT, ask, basic, bearer, issue, revoke
+from wire import ask
 
 pytestmark = pytest.mark.slow
 
@@ -32,18 +32,3 @@ def test_a_document_that_is_known_is_answered_without_a_body(server, method):
     answer = ask(server, method, DOCUMENT, {"If-None-Match": etag})
 
     assert (answer.status, answer.body) == (304, b"")
-
-
-def test_a_revocation_is_answered_without_a_body(server):
-    token = issue(server)
-
-    answers = [ask(server, "GET", "/whoami", bearer(token)), revoke(server, token)]
-
-    assert [(answer.status, bool(answer.body)) for answer in answers] == [(200, True), (200, False)]
-    assert ask(server, "GET", "/whoami", bearer(token)).status == 401
-
-
-def test_a_wrong_client_is_refused(server):
-    answer = ask(server, "POST", "/oauth/token", basic("alpha", "x"), GRANT)
-
-    assert (answer.status, answer.json["error"]) == (401, "invalid_client")

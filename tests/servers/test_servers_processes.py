@@ -137,7 +137,7 @@ def test_tokens_of_a_store_that_was_exchanged_are_refused(server):
         wait_until(lambda: load.processes(200, back) >= workers, "every worker to see the old one")
 
 
-def test_a_server_that_is_started_again_knows_tokens_and_revocations_or_makes_a_new_store(start):
+def test_a_server_that_is_started_again_has_tokens_and_revocations_or_makes_a_new_store(start):
     server = start("gunicorn-preload")
     ended, live = issue(server), issue(server)
     revoke(server, ended)

@@ -36,7 +36,7 @@ COMMANDS = {
     "client disable": lambda server, client_id: ["client", "disable", client_id],
     "client delete": lambda server, client_id: ["client", "delete", client_id, "--yes"],
     "secret revoke": lambda server, client_id: [
-        *("secret", "revoke", client_id, secret_id(server, client_id), "--and-tokens")
+        *("secret", "revoke", client_id, secret_id(server, client_id), "--and-tokens", "--force")
     ],
 }
 

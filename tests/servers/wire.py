@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import json
 import socket
@@ -13,6 +12,8 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 from hosting import SECRETS, Server
+
+from helpers import support
 
 HANG_SECONDS = 5.0
 FORM = "application/x-www-form-urlencoded"
@@ -101,9 +102,10 @@ def ask(
     headers: Mapping[str, str] | None = None,
     form: Mapping[str, str] | str | None = None,
     connection: http.client.HTTPConnection | None = None,
+    timeout: float = 2 * HANG_SECONDS,
 ) -> Answer:
     """One request over a connection of its own, or the next one over ``connection``."""
-    sender = connection or http.client.HTTPConnection("127.0.0.1", server.port, timeout=2 * HANG_SECONDS)
+    sender = connection or http.client.HTTPConnection("127.0.0.1", server.port, timeout=timeout)
     body = urlencode(form) if isinstance(form, Mapping) else form
     own = {"Content-Type": FORM} if form is not None else {}
     if connection is None:
@@ -126,8 +128,7 @@ def remember_token(server: Server, answer: Answer) -> None:
 
 
 def basic(client_id: str = "alpha", secret: str | None = None) -> dict[str, str]:
-    pair = f"{client_id}:{SECRETS[client_id] if secret is None else secret}"
-    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
+    return support.basic(client_id, SECRETS[client_id] if secret is None else secret, raw=True)
 
 
 def bearer(token: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Each decoder of what comes from a store or a server: it decodes, or raises what it says and nothing else."""
+"""Each decoder of a store's or a server's data: it decodes, or raises what it documents and nothing else."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from redis.exceptions import MovedError, RedisError, ResponseError
 from helpers.damage import judge
 from oauth_mw import AdminError, StoreUnavailable
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, from_pem, from_public_pem, make
+from oauth_mw.model import Count
 from oauth_mw.stores import decoding
 from oauth_mw.stores.records import client_from, client_text, key_set_from, key_set_text, verifiers_from
 from oauth_mw.stores.redis import rows as redis_rows
@@ -48,6 +49,13 @@ GOOD_CLIENT = {
     "enabled": False,
     "created_at": 5,
     "secrets": [GOOD_SECRET],
+    "allowed_addresses": ["192.0.2.0/24"],
+    "allowed_requests": ["GET /weather/*"],
+    "rate_limit": "100/minute",
+    "not_after": 9,
+    "tokens_per_hour": 10,
+    "tokens_per_day": 100,
+    "quota_mode": "report",
 }
 GOOD_KEY = {"kid": "kid", "algorithm": "ES256", "public": "{}", "private": "-----BEGIN", "signs_from": 5}
 GOOD_EXTRA = {"attributes": {"tier": "gold"}, "public_attributes": ["tier"], "audience": ["urn:a"]}
@@ -121,13 +129,13 @@ reply = st.tuples(replies | st.just([]))
 
 def old_client(fields):
     record, verifiers = upgrade.client_from("tester", *fields)
-    return client_from("tester", record, 0) if record else verifiers_from(verifiers)
+    return client_from("tester", record, 0) if record else verifiers_from(verifiers, 0)
 
 
 # What is decoded, and by what.
 DECODERS = {
     "client": (st.tuples(clients.map(json.dumps) | cells, cells | st.just(7)), read(client_from, "tester")),
-    "verifiers": (st.tuples(cells | st.binary(min_size=240, max_size=240)), read(verifiers_from)),
+    "verifiers": (st.tuples(cells | st.binary(min_size=272, max_size=272), cells | st.just(7)), read(verifiers_from)),
     "signing keys": (st.tuples(key_sets.map(json.dumps) | cells), read(key_set_from)),
     "token": (token_rows, token_from_row),
     "token in Redis": (
@@ -137,6 +145,11 @@ DECODERS = {
     "client in Redis": (st.tuples(in_redis, position_text), read_redis(redis_rows.client_from, "tester")),
     "client of schema 2": (of_schema_2, old_client),
     "key of schema 2": (st.tuples(replies | st.just(b"kid"), dumped(SIGNING)), lambda found: upgrade.key_from(*found)),
+    "counters in Redis": (
+        st.tuples(replies | st.lists(numbers | st.booleans(), max_size=4)),
+        read_redis(redis_rows.counted_from, [Count(b"a", 1, 0), Count(b"b", None, 0)]),
+    ),
+    "uses in Redis": (st.tuples(replies), read_redis(redis_rows.uses_from, "tester")),
     "event in Redis": (st.tuples(replies, replies), read_redis(redis_rows.revocation_from)),
     "INFO": (reply, read_redis(read_info)),
     "run id": (reply, read_redis(lambda found: run_id([found], found))),

@@ -11,7 +11,6 @@ import pytest
 from helpers.processes import exit_code_of, forked
 from helpers.store_urls import why_no_wheel
 from oauth_mw import ConfigError, OAuthMiddleware
-from oauth_mw.stores import restarts
 from oauth_mw.stores.restarts import is_replacement
 
 pytestmark = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="only Linux shows it")
@@ -42,10 +41,8 @@ def test_a_first_worker_replaces_none_and_the_next_one_does(answers):
     assert answers(is_replacement) == ["False", "True"]
 
 
-def test_a_worker_of_a_server_that_has_run_for_long_replaces_another(answers, monkeypatch):
-    monkeypatch.setattr(restarts, "START_SECONDS", -1)
-
-    assert answers(is_replacement) == ["True", "True"]
+def test_a_worker_of_a_server_that_has_run_for_long_replaces_another(answers):
+    assert answers(lambda: is_replacement(start_seconds=-1)) == ["True", "True"]
 
 
 def test_a_program_that_another_program_started_replaces_none():

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oauth_mw import ConfigError, open_store
+from oauth_mw.model import Sizes
 from oauth_mw.stores import shown
 from oauth_mw.stores.redis import RedisStore
 from oauth_mw.stores.sql.postgresql.engine import PostgresEngine
@@ -41,7 +42,7 @@ def of_postgresql(url):
 
 
 def of_redis(url):
-    return RedisStore.from_url(url, timeout=1.0, clock=lambda: 0).url
+    return RedisStore(url, 1.0, lambda: 0, Sizes()).url
 
 
 SCHEMES = {

@@ -21,13 +21,13 @@ from oauth_mw.deadlines import RequestDeadline
 pytestmark = one_store
 
 
-def test_what_another_revoked_is_met_when_the_lag_is_over_and_within_it_no_request_polls(make):
+def test_revocations_by_others_are_seen_when_the_lag_is_over_and_within_it_no_request_polls(make):
     scene = make()
     scene.end(scene.elsewhere)
-    looks = scene.log.looks
+    polls = scene.log.polls
     scene.ticks.move(LAG - 0.001)
     before = scene.accepts()
-    assert (before, scene.hits(), scene.log.looks) == (True, True, looks)
+    assert (before, scene.hits(), scene.log.polls) == (True, True, polls)
     scene.ticks.move(0.001)
 
     assert not scene.accepts()
@@ -81,13 +81,13 @@ def test_an_own_revocation_is_applied_at_once_and_the_next_request_does_not_poll
     scene = make()
     other = scene.known()
     scene.end(scene.log)
-    looks = scene.log.looks
+    polls = scene.log.polls
 
-    assert scene.cache.cached(other) and scene.log.looks == looks
+    assert scene.cache.cached(other) and scene.log.polls == polls
     assert not scene.accepts()
 
 
-def test_an_own_revocation_whose_poll_failed_is_met_by_the_next_request(make):
+def test_an_own_revocation_whose_poll_failed_is_seen_by_the_next_request(make):
     scene = make()
     scene.log.failures = 2
     with RequestDeadline(0):
@@ -99,7 +99,7 @@ def test_an_own_revocation_whose_poll_failed_is_met_by_the_next_request(make):
 def test_a_poll_under_way_does_not_hide_an_own_revocation_and_later_ones_serve_all_again(make):
     scene = make(timeout=0.05)
     other = scene.known()
-    with scene.look_under_way():
+    with scene.poll_under_way():
         scene.end(scene.log)
 
     assert not scene.accepts()
@@ -109,12 +109,12 @@ def test_a_poll_under_way_does_not_hide_an_own_revocation_and_later_ones_serve_a
 # A lag of 0
 
 
-def test_without_a_lag_every_request_polls_and_meets_what_another_revoked(make):
+def test_without_a_lag_every_request_polls_and_sees_revocations_by_others(make):
     scene = make(lag=0)
-    looks = scene.log.looks
+    polls = scene.log.polls
     accepted = [scene.accepts() for _ in range(3)]
 
-    assert (accepted, scene.log.looks - looks) == ([True] * 3, 3)
+    assert (accepted, scene.log.polls - polls) == ([True] * 3, 3)
     scene.end(scene.elsewhere)
     assert not scene.accepts()
     assert scene.cache.follower is None
@@ -122,7 +122,7 @@ def test_without_a_lag_every_request_polls_and_meets_what_another_revoked(make):
 
 def test_without_a_lag_no_poll_serves_a_request_that_arrived_after_it_began(make):
     scene = make(lag=0)
-    with scene.look_under_way() as go_on:
+    with scene.poll_under_way() as go_on:
         scene.end(scene.elsewhere)
         Timer(0.05, go_on).start()
         assert not scene.accepts()
@@ -130,8 +130,8 @@ def test_without_a_lag_no_poll_serves_a_request_that_arrived_after_it_began(make
 
 def test_without_a_lag_threads_share_a_poll_that_began_after_they_arrived(make):
     scene = make(lag=0)
-    looks = scene.log.looks
-    with ThreadPoolExecutor(8) as pool, scene.look_under_way() as go_on:
+    polls = scene.log.polls
+    with ThreadPoolExecutor(8) as pool, scene.poll_under_way() as go_on:
         before = len(scene.ticks.reads)
         answers = [pool.submit(scene.accepts) for _ in range(8)]
         # A request reads the clock three times before it waits for a poll.
@@ -139,7 +139,7 @@ def test_without_a_lag_threads_share_a_poll_that_began_after_they_arrived(make):
         go_on()
 
     assert [answer.result() for answer in answers] == [True] * 8
-    assert scene.log.looks - looks == 2
+    assert scene.log.polls - polls == 2
 
 
 # The thread that polls
@@ -149,8 +149,8 @@ SOON = 0.04
 
 def test_the_thread_polls_before_a_request_has_to_and_evicts_what_others_revoked(followed):
     scene = followed(lag=SOON, monotonic=time.monotonic)
-    other, looks = scene.known(), scene.log.looks
-    wait_until(lambda: scene.log.looks >= looks + 4, "polls without a request")
+    other, polls = scene.known(), scene.log.polls
+    wait_until(lambda: scene.log.polls >= polls + 4, "polls without a request")
     scene.end(scene.elsewhere)
 
     wait_until(lambda: scene.cache.cached(other) and not scene.hits(), "the eviction of one token alone")
@@ -165,9 +165,9 @@ def test_the_thread_outlives_a_fault(followed, fault):
     scene, faults = followed(lag=SOON, monotonic=time.monotonic), [1, 2]
     scene.log.before = lambda: fail() if faults else None
     wait_until(lambda: not faults, "the fault")
-    looks = scene.log.looks
+    polls = scene.log.polls
 
-    wait_until(lambda: scene.log.looks > looks and scene.hits(), "a poll after the fault")
+    wait_until(lambda: scene.log.polls > polls and scene.hits(), "a poll after the fault")
 
 
 def test_where_no_thread_may_run_requests_poll_once_per_lag(followed, monkeypatch):
@@ -176,12 +176,12 @@ def test_where_no_thread_may_run_requests_poll_once_per_lag(followed, monkeypatc
 
     monkeypatch.setattr(Thread, "start", refuse)
     scene = followed()
-    looks = scene.log.looks
+    polls = scene.log.polls
     for _ in range(12):
         scene.ticks.move(LAG / 4)
         assert scene.accepts()
 
-    assert scene.log.looks == looks + 3
+    assert scene.log.polls == polls + 3
 
 
 def test_an_unused_cache_is_freed_although_its_store_is_used(followed):
@@ -225,7 +225,7 @@ def test_a_child_starts_a_thread_of_its_own_when_it_has_polled(followed):
 
 def test_a_child_does_not_wait_for_a_poll_that_was_under_way_at_the_fork(followed):
     scene = followed()
-    with scene.look_under_way():
+    with scene.poll_under_way():
         scene.ticks.move(LAG)
 
         assert exit_code_of(forked(scene.accepts)) == 0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from helpers.jwts import JWT
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
-from oauth_mw.model import AccessToken
+from oauth_mw.model import EMPTY, AccessToken, TokenRecord
 from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.sharing import Sharing
 
@@ -82,28 +82,41 @@ def test_tokens_of_a_client_share_what_is_equal(wrap, store, clock, options):
     assert (seen[0].scope, dict(seen[0].attributes), len({token.token_id for token in seen})) == (scope, shown, 3)
 
 
+def made(sharing, scope="", attributes=EMPTY, public=()):
+    record = TokenRecord("tester", scope, 0, 0, MappingProxyType(attributes), frozenset(public))
+    return sharing.token(bytes(32), record, "Bearer")
+
+
 @pytest.mark.parametrize("value", [1, True, 1.0, "1", 0, False, 0.0, -0.0])
 def test_equal_values_of_different_types_stay_what_they_are(value):
-    sharing, public = Sharing(), frozenset()
+    sharing = Sharing()
     for each in (1, True, 1.0, "1", 0, False, 0.0, -0.0):
-        sharing.attributes(MappingProxyType({"a": each}), public)
+        made(sharing, attributes={"a": each})
 
-    (found,) = sharing.attributes(MappingProxyType({"a": value}), public)[0].values()
+    (found,) = made(sharing, attributes={"a": value}).attributes.values()
     assert (type(found), str(found)) == (type(value), str(value))
 
 
-def test_a_name_that_became_public_is_not_public_in_older_tokens():
-    sharing, values = Sharing(), MappingProxyType({"a": 1, "b": 2})
+def test_tokens_of_different_scopes_share_their_attributes():
+    sharing = Sharing()
+    one, other = (made(sharing, scope, {"tier": "gold"}, ["tier"]) for scope in ("a", "b"))
 
-    names = [sharing.attributes(values, frozenset(public))[1] for public in ("", "a", "ab", "a")]
+    assert one.attributes is other.attributes and one.public_attributes is other.public_attributes
+
+
+def test_a_name_that_became_public_is_not_public_in_older_tokens():
+    sharing = Sharing()
+
+    names = [made(sharing, "", {"a": 1, "b": 2}, public).public_attributes for public in ("", "a", "ab", "a")]
     assert names == [frozenset(), {"a"}, {"a", "b"}, {"a"}]
 
 
 def test_the_number_of_shared_values_is_bounded():
     sharing = Sharing(10)
     for number in range(1000):
-        scope, scopes = sharing.scope(f"a s{number}")
-        assert (scope, scopes) == (f"a s{number}", {"a", f"s{number}"})
+        token = made(sharing, f"a s{number}")
+        assert (token.scope, token.scopes) == (f"a s{number}", {"a", f"s{number}"})
+    del token
 
     gc.collect()
     assert sum(type(each) is frozenset and "a" in each and len(each) == 2 for each in gc.get_objects()) < 20

@@ -65,7 +65,7 @@ def refused(app, text):
     return (answer.status, challenge.scheme, challenge.parameters["error"]) == (401, "Bearer", "invalid_token")
 
 
-def test_what_is_forged_with_nothing_changed_is_as_good(app, forge):
+def test_what_is_forged_with_nothing_changed_is_accepted(app, forge):
     assert opens(app, forge())
 
 
@@ -286,5 +286,5 @@ def test_a_changed_token_opens_nothing(guarded, genuine, changes):  # J-05
     text = edited(genuine, changes).encode().decode("latin-1")
     answer = call(guarded, make_environ(HTTP_AUTHORIZATION=f"Bearer {text}"))
 
-    # The white space that RFC 9110 §11.4 and §5.5 let pass is none of it.
+    # The white space that RFC 9110 §11.4 and §5.5 allow around it is no part of it.
     assert answer.status == (200 if text.lstrip(" ").rstrip(" \t") == genuine else 401)

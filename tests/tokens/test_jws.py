@@ -7,8 +7,9 @@ import json
 import pytest
 
 from helpers.jwts import encoded, signed
+from oauth_mw.errors import TokenRefused
 from oauth_mw.keys.keypair import ALGORITHMS, from_jwk, make
-from oauth_mw.tokens.jws import Reader, Refused, header_of, sign
+from oauth_mw.tokens.jws import Reader, header_of, sign
 
 MEMBERS = {"iss": "https://example.com", "n": 1, "list": ["a", True, None], "text": "ä"}
 
@@ -29,7 +30,7 @@ def forged(key, by=None, **header):
 
 
 def refused(text, *keys):
-    with pytest.raises(Refused):
+    with pytest.raises(TokenRefused):
         reader(*keys).open(text)
     return True
 
@@ -39,7 +40,7 @@ def test_what_was_signed_is_read_again_and_its_header_opens_no_other_payload(key
     header, _, signature = text.split(".")
 
     assert here.open(text) == MEMBERS
-    with pytest.raises(Refused, match="signature"):
+    with pytest.raises(TokenRefused, match="signature"):
         here.open(f"{header}.{encoded({'a': 1})}.{signature}")
 
 

@@ -1,4 +1,4 @@
-"""The store on Redis, on one server or several. Nothing here imports redis-py before a URL is used."""
+"""The store on Redis, on one server or several. redis-py is imported when a URL is first used."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Copying a store on Redis to another one, or another one into it."""
+"""Copy a store on Redis to another store, or another store into it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any
 
-from ...model import CopyState, KeySet, LogRecord, LogState, Revocation, StoredClient, TokenRecord
+from ...model import EVICTION, CopyState, KeySet, LogRecord, Revocation, StoredClient, TokenRecord
 from ..copying import ROWS_PER_BATCH, check_copy, client_of_copy
 from ..decoding import decimal, number, text
 from ..records import key_set_from, key_set_text
@@ -19,28 +19,17 @@ from .session import Conflict, RedisSession
 
 
 class RedisCopying:
-    """See :class:`~oauth_mw.protocols.Copyable`.
+    """See :class:`~oauth_mw.protocols.Copyable`."""
 
-    :param callbacks: called after events were appended, see :class:`~oauth_mw.protocols.RevocationLog`.
-    """
-
-    def __init__(self, session: RedisSession, callbacks: Sequence[Callable[[], None]]) -> None:
+    def __init__(self, session: RedisSession) -> None:
         self._session = session
         self._keys = session.keys
-        self._callbacks = callbacks
-
-    def _run(self, *commands: Command) -> Replies:
-        return self._session.run(self._keys.store, list(commands), self._session.deadline())
-
-    def log_state(self) -> LogState:
-        return log.state(self._session)
-
-    def read_clients(self) -> Iterator[Sequence[StoredClient]]:
-        return records.stored(self._session)
+        self.log_state = partial(log.state, session)
+        self.read_clients = partial(records.stored, session)
 
     def read_events(self, after: int) -> Iterator[Sequence[LogRecord]]:
         while True:
-            (entries,) = self._run(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_PER_BATCH))
+            (entries,) = self._session.query(("XRANGE", self._keys.log, f"{after + 1}-0", "+", "COUNT", ROWS_PER_BATCH))
             events = read(events_from, entries)
             if not events:
                 return
@@ -50,7 +39,7 @@ class RedisCopying:
                 + (event.client_id.encode() if event.log_only else b"")
                 for event in events
             ]
-            (until,) = self._run(("ZMSCORE", self._keys.due, *due))
+            (until,) = self._session.query(("ZMSCORE", self._keys.due, *due))
             yield read(_records, events, until)
             after = events[-1].position
 
@@ -61,7 +50,7 @@ class RedisCopying:
     def read_tokens(self, keys: Sequence[bytes]) -> Sequence[tuple[bytes, TokenRecord]]:
         rows = self._of_tokens("GET", keys)
         # Read after the rows, as when a token is checked.
-        revoked = read(several, len(keys), *self._run(("HMGET", self._keys.revoked, *keys)))
+        revoked = read(several, len(keys), *self._session.query(("HMGET", self._keys.revoked, *keys)))
         return [
             (key, read(token_from, row, b"0", position is not None))
             for key, row, position in zip(keys, rows, revoked, strict=True)
@@ -72,11 +61,11 @@ class RedisCopying:
         return [key for key, known in zip(keys, self._of_tokens("EXISTS", keys), strict=True) if not known]
 
     def _of_tokens(self, word: str, keys: Iterable[bytes], arguments: Iterable[Command] = repeat(())) -> Replies:
-        """The replies to one command on each of these tokens."""
+        """The replies to the same command for each of these tokens."""
         names = [self._keys.token(key) for key in keys]
         commands = [(word, name, *more) for name, more in zip(names, arguments, strict=False)]
         if self._session.servers.single_node:
-            return self._run(*commands)
+            return self._session.query(*commands)
         pairs, run = zip(names, commands, strict=True), self._session.run
         return [run(name, [command], self._session.deadline())[0] for name, command in pairs]
 
@@ -122,16 +111,13 @@ class RedisCopying:
         arguments: list[bytes | str] = [position_text(position), position_text(swept_until)]
         more = set()
         for event in events:
-            log_only = event.key is not None and (event.log_only or not self._session.servers.single_node)
+            of_token = event.key not in (None, EVICTION)
+            log_only = of_token and (event.log_only or not self._session.servers.single_node)
             arguments += [position_text(event.position), event.client_id, event.key or b"", str(event.keep_until)]
             arguments.append("1" if log_only else "0")
             more.add((self._keys.log_only if log_only else self._keys.client)(event.client_id))
-        write = partial(self._write, origin, PUT_EVENTS, *arguments, more=sorted(more))
-        try:
-            self._session.repeat(lambda deadline: write(deadline=deadline))
-        finally:
-            for call in self._callbacks:
-                call()
+        write = partial(self._write, origin, PUT_EVENTS, *arguments, more=sorted(more), appends=True)
+        self._session.repeat(lambda deadline: write(deadline=deadline))
 
     def put_keys(self, origin: str, there: KeySet) -> int:
         return self._session.repeat(partial(self._put_keys, origin, there))
@@ -157,7 +143,7 @@ class RedisCopying:
     def _write(self, origin: str, script: str, *arguments: bytes | str, **how: Any) -> None:
         """Make a change after which the store is still a copy of ``origin``.
 
-        :raises AdminError: it is none.
+        :raises AdminError: it is not a copy of ``origin``.
         """
         found = self._session.reply(script, *arguments, origin=origin, **how)
         if found == NO_COPY:

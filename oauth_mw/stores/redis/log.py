@@ -1,17 +1,15 @@
-"""Reading the revocation log in Redis."""
+"""Read the revocation log in Redis."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ...model import MAX_EVENTS_PER_READ, DenylistPage, LogPage, LogState
+from ...model import DenylistPage, LogPage, LogState
 from ..decoding import blob, decimal
 from .rows import events_from, in_pairs, of_all, revocation_from
 from .rows import read as read_found
 from .scripts import NO_STORE, READ_LOG, VERSION
 from .session import RedisSession
-
-DENYLIST_PAGE_SIZE = 1000
 
 
 def state(session: RedisSession) -> LogState:
@@ -22,17 +20,17 @@ def state(session: RedisSession) -> LogState:
 def read(session: RedisSession, store_id: str, after: int) -> LogPage:
     deadline, keys = session.deadline(), (session.keys.store, session.keys.log)
     known, follow = store_id.partition("/")[0], f"{after}-0" if after >= 0 else ""
-    script = ("EVALSHA", READ_LOG, len(keys), *keys, VERSION, known, follow, MAX_EVENTS_PER_READ + 1)
+    script = ("EVALSHA", READ_LOG, len(keys), *keys, VERSION, known, follow, session.sizes.events_per_read + 1)
 
-    def ask() -> Any:
+    def operation() -> Any:
         found, run = session.with_run_id(script, deadline)
         return found if found == NO_STORE else (found, run)
 
-    return read_found(_page, *session.with_store(ask, deadline), store_id, after)
+    return read_found(_page, *session.with_store(operation, deadline), store_id, after, session.sizes.events_per_read)
 
 
-def read_denylist(session: RedisSession, cursor: bytes = b"0") -> DenylistPage:
-    scan = ("HSCAN", session.keys.revoked, cursor, "COUNT", DENYLIST_PAGE_SIZE)
+def read_denylist(session: RedisSession, after: tuple[Any, ...] = ()) -> DenylistPage:
+    scan = ("HSCAN", session.keys.revoked, *(after or (b"0",)), "COUNT", session.sizes.denylist_page)
     deadline = session.deadline()
     (reply,) = session.of_primary([scan], deadline)
     page = read_found(_denylist_page, reply)
@@ -41,7 +39,7 @@ def read_denylist(session: RedisSession, cursor: bytes = b"0") -> DenylistPage:
         return page
     (found,) = session.of_primary([("HMGET", session.keys.revoked, *map(of_all, singly))], deadline)
     last = read_found(lambda: {name: decimal(each or b"0") for name, each in zip(singly, found, strict=True)})
-    # Those that were revoked with all others since need not be known singly.
+    # A token that is covered by a later revocation of all its client's tokens needs no entry of its own.
     return page._replace(events=[each for each in page.events if not each.key or each.position > last[each.client_id]])
 
 
@@ -52,7 +50,7 @@ def _denylist_page(reply: Any) -> DenylistPage:
     return DenylistPage(needed, None if blob(cursor) == b"0" else (cursor,))
 
 
-def _page(reply: Any, run: str, store_id: str, after: int) -> LogPage:
+def _page(reply: Any, run: str, store_id: str, after: int, at_most: int) -> LogPage:
     store, head, swept, entries = reply
     here, position, floor = f"{store.decode()}/{run}", decimal(head), decimal(swept)
-    return LogPage(here, position, events_from(entries), True).since(store_id, after, floor)
+    return LogPage(here, position, events_from(entries), True).since(store_id, after, floor, at_most=at_most)

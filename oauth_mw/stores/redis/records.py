@@ -1,4 +1,4 @@
-"""The records in Redis: clients, each a hash, with a sorted set of all ids; and the signing keys, in the store's hash.
+"""The records in Redis: each client is a hash, a sorted set has all ids, and the signing keys are in the store's hash.
 
 A record is changed by compare-and-set: it is read, changed in Python, and written unless another worker has changed it.
 """
@@ -9,20 +9,24 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ...model import CLIENTS_PER_PAGE, Client, KeySet, StoredClient
+from ...model import CLIENTS_PER_PAGE, Client, KeySet, StoredClient, Verifiers
 from .. import records
 from ..decoding import blob, decimal
 from .network import Command, Replies
-from .rows import CLIENT_FIELDS, client_from, position_text, read, several, texts_from
+from .rows import CLIENT_FIELDS, client_from, position_text, read, several, texts_from, verifiers_from
 from .scripts import FIND_CLIENT, FIND_VERIFIERS, NO_STORE, PUT_CLIENTS, PUT_KEYS, VERSION
 from .session import Conflict, RedisSession
+from .uses import forget_secrets
 
 # Runs the script of a change, as :meth:`.session.RedisSession.reply` does.
 Write = Callable[..., Any]
 
+# What PUT_CLIENTS appends to the log.
+NOTHING, REVOKE_ALL, EVICT = "0", "1", "2"
 
-def find_verifiers(session: RedisSession, client_id: str) -> bytes:
-    return read(records.verifiers_from, _find(session, FIND_VERIFIERS, client_id, session.deadline()))
+
+def find_verifiers(session: RedisSession, client_id: str) -> Verifiers:
+    return read(verifiers_from, _find(session, FIND_VERIFIERS, client_id, session.deadline()))
 
 
 def find_client(session: RedisSession, client_id: str) -> Client | None:
@@ -30,7 +34,7 @@ def find_client(session: RedisSession, client_id: str) -> Client | None:
 
 
 def _fields(session: RedisSession, client_id: str, deadline: float) -> Replies:
-    """What :data:`CLIENT_FIELDS` names."""
+    """The values of :data:`CLIENT_FIELDS`."""
     return read(several, len(CLIENT_FIELDS), _find(session, FIND_CLIENT, client_id, deadline, *CLIENT_FIELDS))
 
 
@@ -40,18 +44,18 @@ def _find(session: RedisSession, script: str, client_id: str, deadline: float, *
     return session.with_store(lambda: session.run(keys[0], [command], deadline)[0], deadline)
 
 
-def page(session: RedisSession, after: str) -> list[Client]:
+def page(session: RedisSession, after: str = "") -> list[Client]:
     """See :meth:`~oauth_mw.protocols.ClientStore.clients`."""
     for ids in pages_of_ids(session, after):
         found = [read(client_from, *row) for row in rows(session, ids, session.deadline())]
         if clients := [client for client in found if client]:
             return clients
-    rows(session, [], session.deadline())  # fails if the store is gone
+    rows(session, [], session.deadline())  # raises if the store is missing
     return []
 
 
 def stored(session: RedisSession) -> Iterator[list[StoredClient]]:
-    """All clients, deleted ones too, in pages."""
+    """Yield all clients, including deleted ones, in pages."""
     for ids in pages_of_ids(session):
         yield [read(stored_from, *row) for row in rows(session, ids, session.deadline())]
 
@@ -65,7 +69,7 @@ def pages_of_ids(session: RedisSession, after: str = "") -> Iterator[list[str]]:
     while True:
         first = "(" + after if after else "-"
         command = ("ZRANGEBYLEX", session.keys.clients, first, "+", "LIMIT", 0, CLIENTS_PER_PAGE)
-        ids = read(texts_from, *session.run(session.keys.store, [command], session.deadline()))
+        ids = read(texts_from, *session.query(command))
         if ids:
             yield ids
         if len(ids) < CLIENTS_PER_PAGE:
@@ -74,15 +78,15 @@ def pages_of_ids(session: RedisSession, after: str = "") -> Iterator[list[str]]:
 
 
 def rows(session: RedisSession, ids: Sequence[str], deadline: float) -> list[Replies]:
-    """The id of each client, and what :data:`CLIENT_FIELDS` names."""
+    """For each client, its id and the values of :data:`CLIENT_FIELDS`."""
     names = session.keys
     commands: list[Command] = [("HMGET", names.client(each), *CLIENT_FIELDS) for each in ids]
 
-    def ask() -> Any:
+    def operation() -> Any:
         version, *rows = session.run(names.store, [("HGET", names.store, "version"), *commands], deadline)
         return rows if version == VERSION else NO_STORE
 
-    found = zip(ids, session.with_store(ask, deadline), strict=True)
+    found = zip(ids, session.with_store(operation, deadline), strict=True)
     return [[client_id, *read(several, len(CLIENT_FIELDS), row)] for client_id, row in found]
 
 
@@ -92,7 +96,12 @@ def add(session: RedisSession, client: Client) -> bool:
 
 
 def update(
-    session: RedisSession, write: Write, client_id: str, change: Callable[[Client], Client | None], revoke_tokens: bool
+    session: RedisSession,
+    client_id: str,
+    change: Callable[[Client], Client | None],
+    *,
+    revoke_tokens: bool = False,
+    evict_tokens: bool = False,
 ) -> Client | None:
     """See :meth:`~oauth_mw.protocols.ClientStore.update_client`."""
 
@@ -105,25 +114,29 @@ def update(
         client: Client | None = session.changed(change, known, deadline)
         record, verifiers, _ = fields_of(StoredClient(client or known, deleted=client is None))
         row = (client_id, *seen, record, verifiers, seen[1])
-        revoked_before = put(session, write, [row], deadline, revoke_tokens=revoke_tokens)
+        appends = REVOKE_ALL if revoke_tokens else EVICT if evict_tokens else NOTHING
+        revoked_before = put(session, session.reply, [row], deadline, appends)
         if not revoked_before:
             raise Conflict
+        forget_secrets(session, known, client, deadline)
         return client and replace(client, revoked_before=read(decimal, revoked_before))
 
     return session.repeat(attempt)
 
 
 def put(
-    session: RedisSession, write: Write, clients: Sequence[Sequence[Any]], deadline: float, revoke_tokens: bool = False
+    session: RedisSession, write: Write, clients: Sequence[Sequence[Any]], deadline: float, appends: str = NOTHING
 ) -> Any:
     """Write clients, unless one of them has changed since it was read.
 
-    :param clients: of each what :func:`rows` gave, with empty texts for ``None``, and what :func:`fields_of` gives.
+    :param clients: for each, what :func:`rows` returned, with empty texts for ``None``, and what :func:`fields_of`
+        returns.
+    :param appends: what is appended to the log for each client.
     :return: the ``revoked_before`` of the last one; 0 if one has changed.
     """
     arguments = [each for client in clients for each in client]
     more = [session.keys.client(client_id) for client_id, *_ in clients]
-    return write(PUT_CLIENTS, "1" if revoke_tokens else "0", *arguments, deadline=deadline, more=more)
+    return write(PUT_CLIENTS, appends, *arguments, deadline=deadline, more=more, appends=appends != NOTHING)
 
 
 def fields_of(stored: StoredClient) -> tuple[str, bytes, str]:
@@ -132,7 +145,8 @@ def fields_of(stored: StoredClient) -> tuple[str, bytes, str]:
     revoked_before = position_text(client.revoked_before)
     if deleted:
         return "", records.BLANK_VERIFIERS, revoked_before
-    return records.client_text(client), records.padded_verifiers(client), revoked_before
+    verifiers, record = records.client_row(client)
+    return record, verifiers, revoked_before
 
 
 # Signing keys
@@ -142,13 +156,14 @@ def read_keys(session: RedisSession) -> KeySet:
     return keys_from(key_record(session, session.deadline()))
 
 
-def update_keys(session: RedisSession, write: Write, change: Callable[[KeySet], KeySet], revoke_all: bool) -> KeySet:
+def update_keys(session: RedisSession, change: Callable[[KeySet], KeySet], *, revoke_all: bool = False) -> KeySet:
     """See :meth:`~oauth_mw.protocols.KeyStore.update_keys`."""
 
     def attempt(deadline: float) -> KeySet:
         seen = key_record(session, deadline)
         after: KeySet = session.changed(change, keys_from(seen), deadline)
-        if not write(PUT_KEYS, "1" if revoke_all else "0", seen, records.key_set_text(after), deadline=deadline):
+        arguments = ("1" if revoke_all else "0", seen, records.key_set_text(after))
+        if not session.reply(PUT_KEYS, *arguments, deadline=deadline, appends=revoke_all):
             raise Conflict
         return after
 

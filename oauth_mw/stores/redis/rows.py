@@ -1,40 +1,42 @@
-"""The keys of a store in Redis, and what is read from them as nouns.
+"""The keys of a store in Redis, and the decoding of their values.
 
-Each ``_from`` raises one of :data:`~oauth_mw.stores.decoding.FAULTS` for what was never written there. Positions are
-decimals of 19 digits: as text they sort as numbers do.
+Each ``…_from`` raises one of :data:`~oauth_mw.stores.decoding.FAULTS` for a value that the store never writes.
+Positions are decimals of 19 digits: as text they sort like the numbers.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ...model import Client, Revocation, TokenRecord, Value
+from ...model import Client, Count, Counted, Revocation, TokenRecord, Value, Verifiers
 from .. import decoding, records
+from ..counters import full_places
 from ..decoding import blob, decimal, decoded, flag, number, text
 
-# Redis counts a token's life by its own clock; workers compare its expiry with theirs.
+# Seconds. Redis deletes a token by its own clock; workers compare its expiry with theirs.
 TTL_MARGIN = 60
 
 T = TypeVar("T")
 
-# How a token's row ends if it has no attributes, is not revoked, and has no audience and no member of newer versions.
+# The end of a token's row, left out if it has no attributes, revocation, audience and members of newer versions.
 _LEFT_OUT: list[Any] = [{}, False, [], {}]
 
 
 class Keys:
-    """The names of a store's keys. All but the tokens' are in one slot of a cluster, by the tag in braces."""
+    """The names of a store's keys. All but those of tokens are in one slot of a cluster, by the tag in braces."""
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
         self.tag = tag = "{" + prefix + "}"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
-        # What each change may use, see :data:`.scripts.CHANGE`.
+        # The keys of every change, see :data:`.scripts.CHANGE`.
         self.of_change = tuple(f"{tag}:{name}" for name in ("store", "log", "due", "revoked", "clients"))
         self.store, self.log, self.due, self.revoked, self.clients = self.of_change
+        self.of_version_2 = f"{tag}:signing"  # the signing keys
 
     def client(self, client_id: str) -> str:
         return self.any_client + client_id
@@ -42,22 +44,25 @@ class Keys:
     def log_only(self, client_id: str) -> str:
         return f"{self.tag}:alone:{client_id}"
 
-    def once(self, key: bytes) -> str:
-        return f"{self.prefix}:once:{key.hex()}"
+    def counter(self, key: bytes) -> str:
+        return f"{self.tag}:count:{key.hex()}"
+
+    def uses(self, client_id: str) -> str:
+        return f"{self.tag}:uses:{client_id}"
 
     def token(self, key: bytes) -> str:
         return self.any_token + key.hex()
 
 
 def several(count: int, reply: Any) -> list[Any]:
-    """A reply that has so many parts."""
+    """A reply that is a list of ``count`` parts."""
     if type(reply) is not list or len(reply) != count:
         raise ValueError("no such reply")
     return reply
 
 
 def scanned(reply: Any) -> tuple[bytes, list[bytes]]:
-    """The reply to SCAN: the next cursor, and some names of keys."""
+    """The reply to SCAN: the next cursor and some names of keys."""
     cursor, names = reply
     return blob(cursor), [blob(name) for name in names]
 
@@ -67,12 +72,12 @@ def texts_from(found: Any) -> list[str]:
 
 
 def in_pairs(found: Any) -> list[tuple[Any, Any]]:
-    """The reply to HGETALL or HSCAN, which has names and values by turns."""
+    """The reply to HGETALL or HSCAN, which alternates names and values."""
     return list(zip(found[::2], found[1::2], strict=True))
 
 
 def read(reader: Callable[..., T], *found: Any) -> T:
-    """What ``reader`` makes of a record or a reply, see :func:`oauth_mw.stores.decoding.read`."""
+    """Decode a record or a reply by ``reader``, see :func:`oauth_mw.stores.decoding.read`."""
     return decoding.read("a record in Redis, or a reply of a server,", reader, *found)
 
 
@@ -80,13 +85,18 @@ def position_text(position: int) -> str:
     return f"{max(position, 0):019d}"
 
 
-# Of a client. A deleted one has an empty record.
+# Of a client. A deleted client has an empty record.
 CLIENT_FIELDS = ("record", "revoked_before")
+
+
+def verifiers_from(reply: Any) -> Verifiers:
+    verifiers, revoked_before = several(2, reply)
+    return records.verifiers_from(verifiers, decimal(revoked_before))
 
 
 def client_from(client_id: str, record: Any, revoked_before: Any) -> Client | None:
     """
-    :return: ``None`` if the client is deleted or never was.
+    :return: ``None`` if the client is deleted or never existed.
     """
     if record == b"" or (record is None and revoked_before is None):
         return None
@@ -104,7 +114,7 @@ def token_text(token: TokenRecord) -> str:
 
 def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenRecord:
     """
-    :param revoked_before: of its client; ``None``: there is no such client.
+    :param revoked_before: of its client; ``None`` if there is no such client.
     :param revoked: not 0 when the log says that the token is revoked.
     """
     client_id, scope, issued_at, position, *more = decoded(row)
@@ -124,14 +134,30 @@ def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenR
 
 
 def attributes_from(pairs: Any) -> tuple[Mapping[str, Value], frozenset[str]]:
-    """Attributes, each of which is stored with whether it is public; and the names of those that are."""
+    """Attributes, each stored with whether it is public, and the names of the public ones."""
     values = decoding.attributes({name: value for name, (value, _) in pairs.items()})
     return values, frozenset(name for name, (_, is_public) in pairs.items() if flag(is_public))
 
 
+def counted_from(counts: Sequence[Count], reply: Any) -> Counted:
+    """
+    :param reply: whether something was counted, and the counters.
+    """
+    counted, *values = several(len(counts) + 1, reply)
+    found = tuple(map(number, values))
+    return Counted(found) if flag(counted) else Counted(found, full_places(counts, found))
+
+
+def uses_from(client_id: str, reply: Any) -> dict[tuple[str, str], int]:
+    """
+    :param reply: to HGETALL.
+    """
+    return {(client_id, text(secret_id.decode())): decimal(second) for secret_id, second in in_pairs(reply)}
+
+
 def revocation_from(name: bytes, value: bytes) -> Revocation:
     """
-    :param name: a token's key, or a client's id behind an expiry of 0.
+    :param name: a token's key, or a client's id after an expiry of 0.
     """
     if not any(name[:4]):
         return Revocation(decimal(value), name[4:].decode())

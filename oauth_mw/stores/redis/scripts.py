@@ -1,22 +1,22 @@
-"""Lua scripts: what Redis does in one atomic step. They are called by their digests.
+"""Lua scripts, each of which Redis runs as one atomic step. They are called by their digests.
 
-Every script first compares the version in the store's own key, and returns NO_STORE if there is none or another.
-Scripts compare and write; what may be written is decided in Python, which reads again where a comparison fails.
-Redis undoes nothing if a script fails half-way. So the first write of each is one that Redis refuses if its memory is
-full; after it, none is refused. Lua has doubles only, exact to 2**53 microseconds (the year 2255): positions are text.
+Every script first compares the version in the store's own key, and returns NO_STORE if it is missing or another one.
+Scripts compare and write; what may be written is decided in Python, which reads again if a comparison fails. Redis
+undoes nothing if a script fails half-way. So the first write of each is one that Redis refuses if its memory is full;
+after it, none is refused. Lua has doubles only, exact to 2**53 microseconds (the year 2255): positions are text.
 """
 
 from __future__ import annotations
 
 from hashlib import sha1
 
-from ...credentials import VERIFIERS_BYTES
-from ...model import LOG_KEEP_SECONDS
+from ...model import EVICTION, LOG_KEEP_SECONDS
+from ..records import BLANK_VERIFIERS
 
 VERSION = b"3"
 NO_STORE, NO_COPY = -1, -2
 
-# By the digest that Redis knows a script by.
+# By digest.
 TEXTS: dict[str, str] = {}
 
 
@@ -26,12 +26,12 @@ def named(text: str) -> str:
     return digest
 
 
-# How each change begins. Its keys are these and those that it needs besides, all in one slot.
-# ``origin`` is empty, or the store of which this one must be a copy: any other change makes it a copy of none.
-# ``fence`` is a write for WAIT. 500: how many old events an append may remove.
-# OF_ALL: no token's key begins so, with an expiry of 0.
+# The beginning of each change. Its keys are these and any others that it needs, all in one slot.
+# ``origin`` is the store of which this one must be a copy, or empty: after such a change it is a copy of none.
+# ``fence`` is a write for WAIT. An append removes at most 500 old events.
+# OF_ALL is an expiry of 0, with which no token's key begins.
 CHANGE = (
-    f"local KEEP, OF_ALL = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0)"
+    f"local KEEP, OF_ALL, EVICTION = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0), '{EVICTION.decode()}'"
     + """
 local STORE, LOG, DUE, REVOKED, CLIENTS = unpack(KEYS, 1, 5)
 local version, time, fence, origin = unpack(ARGV, 1, 4)
@@ -50,7 +50,9 @@ local function begin() redis.call('HSET', STORE, 'origin', origin) end
 
 local function client(id) return string.gsub(STORE, 'store$', 'client:') .. id end
 
--- A client's tokens of which the log alone says that they are revoked: their members of DUE less the client's id.
+local function uses(id) return string.gsub(STORE, 'store$', 'uses:') .. id end
+
+-- A client's tokens of which only the log says that they are revoked: their members of DUE without the client's id.
 local function log_only_of(id) return string.gsub(STORE, 'store$', 'alone:') .. id end
 
 local function after(position)
@@ -84,14 +86,14 @@ local function put(position, id, key, keep_until, log_only)
   redis.call('XADD', LOG, entry(position), 'c', id, 'k', key, unpack(more))
   if log_only then redis.call('ZADD', log_only_of(id), 0, member) end
   if key == '' then key = OF_ALL .. id end
-  if key ~= OF_ALL then redis.call('HSET', REVOKED, key, value) end
+  if key ~= OF_ALL and key ~= EVICTION then redis.call('HSET', REVOKED, key, value) end
   redis.call('ZADD', DUE, keep_until, member)
 end
 
 local function append(id, key, log_only)
   local position, expiry = after(store[2]), 0
   if time > position then position = time end
-  if key ~= '' then
+  if #key > 4 then
     local a, b, c, d = string.byte(key, 1, 4)
     expiry = ((a * 256 + b) * 256 + c) * 256 + d
   end
@@ -109,13 +111,13 @@ def change(text: str) -> str:
     return named(CHANGE + text)
 
 
-# Nothing: what was read is confirmed by the replicas.
+# It changes nothing: replicas confirm what was read.
 CONFIRM = change("return 1")
 
-# Each client is compared with what was read of it, empty texts if it was not there. 0: one of them was changed since;
-# else the last one's ``revoked_before``. A deleted client keeps its key: its id is never used again.
+# Each client is compared with what was read of it, empty texts if there was none. It returns 0 if one of them has
+# changed, or the last one's ``revoked_before``. A deleted client keeps its key, so that its id is never used again.
 PUT_CLIENTS = change("""
-local revoke, last = ARGV[5], ''
+local appends, last = ARGV[5], ''
 for n = 6, #ARGV, 6 do
   local here = redis.call('HMGET', client(ARGV[n]), 'record', 'revoked_before')
   if (here[1] or '') ~= ARGV[n + 1] or (here[2] or '') ~= ARGV[n + 2] then return 0 end
@@ -123,19 +125,21 @@ end
 begin()
 for n = 6, #ARGV, 6 do
   local id, _, before, record, verifiers, revoked_before = unpack(ARGV, n, n + 5)
-  if revoke == '1' then
+  if appends == '2' then append(id, EVICTION) end
+  if appends == '1' then
     revoked_before = append(id, '')
   elseif revoked_before ~= before and tonumber(revoked_before) > 0 then
     redis.call('HSET', REVOKED, OF_ALL .. id, revoked_before)
   end
   redis.call('HSET', client(id), 'record', record, 'verifiers', verifiers, 'revoked_before', revoked_before)
   redis.call('ZADD', CLIENTS, 0, id)
+  if record == '' then redis.call('DEL', uses(id)) end
   last = revoked_before
 end
 return last
 """)
 
-# The same for the key set. Its event names no client: all that followers know may have been signed by a removed key.
+# The same for the key set. Its event names no client: a removed key may have signed anything that followers cache.
 PUT_KEYS = change("""
 local revoke_all, seen, record = unpack(ARGV, 5)
 if redis.call('HGET', STORE, 'keys') ~= seen then return 0 end
@@ -145,8 +149,8 @@ redis.call('HSET', STORE, 'keys', record)
 return 1
 """)
 
-# 0: it is revoked already. Else how many live revocations the client has of which the log alone knows; of a token that
-# has a row, 1.
+# It returns 0 if the token is revoked already, 1 if it has a row, or else how many live log-only revocations the client
+# has.
 REVOKE = change("""
 local id, key, issued, log_only = unpack(ARGV, 5)
 local revoked_before = redis.call('HGET', client(id), 'revoked_before')
@@ -158,13 +162,14 @@ if log_only == '0' then return 1 end
 return redis.call('ZLEXCOUNT', log_only_of(id), '[' .. (revoked_before or ''), '+')
 """)
 
-# The time that it takes says nothing about the client.
+# Neither its duration nor the size of the reply reveals anything about the client.
 FIND_VERIFIERS = named(f"""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
-return redis.call('HGET', KEYS[2], 'verifiers') or string.rep(string.char(0), {VERIFIERS_BYTES})
+local found = redis.call('HMGET', KEYS[2], 'verifiers', 'revoked_before')
+return {{found[1] or string.rep(string.char(0), {len(BLANK_VERIFIERS)}), found[2] or string.rep('0', 19)}}
 """)
 
-# A transaction would do, but a server that is full takes none.
+# Not a transaction: a server whose memory is full refuses those.
 FIND_CLIENT = named("""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
 return redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
@@ -179,7 +184,7 @@ if store[2] == id and from ~= '' then events = redis.call('XRANGE', KEYS[2], fro
 return {store[2], store[3], store[4], events}
 """)
 
-# Its keys lie in two slots: for one server only.
+# For a single server only: its keys are in two slots.
 FIND_TOKEN = named("""
 local version, key = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
@@ -189,7 +194,43 @@ local revoked_before = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'revo
 return {row, revoked_before, redis.call('HEXISTS', KEYS[3], key)}
 """)
 
-# The version that is there; empty for keys of something else, nothing if there is nothing. An id creates the store.
+# Its keys are the store's, those of the counters, and that of a token's row if there is one: on a single server only,
+# since it is in another slot. It returns whether it has counted, and the counters.
+COUNT = named("""
+local version, counters, row, left = unpack(ARGV, 1, 4)
+if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
+local values, counted = {}, 1
+for n = 1, tonumber(counters) do
+  values[n] = tonumber(redis.call('GET', KEYS[n + 1]) or '0')
+  if not (values[n] and values[n] >= 0) then return redis.error_reply('ERR no number') end
+  local limit = ARGV[2 * n + 3]
+  if limit ~= '' and values[n] >= tonumber(limit) then counted = 0 end
+end
+if counted == 1 then
+  for n = 1, tonumber(counters) do
+    values[n] = values[n] + 1
+    redis.call('SET', KEYS[n + 1], string.format('%.0f', values[n]), 'EX', ARGV[2 * n + 4])
+  end
+  if row ~= '' then redis.call('SET', KEYS[#KEYS], row, 'EX', left) end
+end
+return {counted, unpack(values)}
+""")
+
+# After the store's key, each use has those of its client and of the client's uses. A client that was deleted, or was
+# never there, has no record.
+NOTE_USES = named("""
+if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
+for n = 2, #KEYS, 2 do
+  local secret_id, second = unpack(ARGV, n, n + 1)
+  local known = (redis.call('HGET', KEYS[n], 'record') or '') ~= ''
+  if known and (tonumber(redis.call('HGET', KEYS[n + 1], secret_id) or '') or -1) < tonumber(second) then
+    redis.call('HSET', KEYS[n + 1], secret_id, second)
+  end
+end
+return 1
+""")
+
+# It returns the version, an empty text for keys of something else, or nothing if there are none. An id creates a store.
 LOOK = named("""
 local version, id, keys = unpack(ARGV)
 local kind = redis.call('TYPE', KEYS[1]).ok
@@ -203,7 +244,7 @@ redis.call('HSET', KEYS[1], 'version', version, 'store_id', id, 'position', zero
 return version
 """)
 
-# 0: what was read of it has changed since.
+# It returns 0 if the store has changed since it was read.
 BECOME = change("""
 local seen, position, keys, clients, new = unpack(ARGV, 5)
 if (store[4] or '') ~= seen or store[2] ~= position then return 0 end
@@ -212,7 +253,7 @@ redis.call('HSET', STORE, 'origin', new)
 return 1
 """)
 
-# What an append does, with the positions and times of the other store.
+# It does what an append does, with the positions and times of the other store.
 PUT_EVENTS = change("""
 local last, floor = ARGV[5], ARGV[6]
 if store[2] > last then last = store[2] end

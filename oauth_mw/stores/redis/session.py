@@ -1,4 +1,4 @@
-"""Run commands on the store's keys: by one deadline, on a store that exists, and confirmed by its replicas."""
+"""Run commands on the store's keys, by one deadline, and have replicas confirm changes."""
 
 from __future__ import annotations
 
@@ -10,27 +10,28 @@ from typing import Any, TypeVar
 
 from ... import deadlines
 from ...errors import ConfigError, StoreUnavailable, not_text
-from ...model import Clock
+from ...model import Clock, Sizes
 from ...protocols import Waiter
 from ..decoding import number
-from .network import Command, Replies, RunUntil, Servers
+from .network import Command, Replies, RunUntil
 from .network.checks import find_or_create, persistence, replication, run_id, scan, why_not_primary
-from .network.url import RedisURL, parse_url
+from .network.url import parse_url
 from .rows import Keys, position_text, read, several, texts_from
 from .scripts import CONFIRM, NO_STORE, TEXTS, VERSION
 
-# Redis checks timeouts only about ten times a second; the rest is for the reply.
+# Seconds. Redis checks timeouts only about ten times a second; the rest is for the reply.
 WAIT_GRAIN = 0.15
+STORE_LOST = "the store's own key is missing in Redis: restore a backup, or create the store again"
 
 T = TypeVar("T")
 
 
 class Conflict(Exception):
-    """Another worker has changed what a change is based on."""
+    """Another worker changed what this change is based on."""
 
 
 def usable(call: Callable[..., T], *arguments: Any) -> T:
-    """What ``call`` returns. To an open store, a server that cannot be used is an outage."""
+    """Call ``call``. For an open store, a server that cannot be used is an outage."""
     try:
         return call(*arguments)
     except ConfigError as error:
@@ -39,32 +40,27 @@ def usable(call: Callable[..., T], *arguments: Any) -> T:
 
 class RedisSession:
     """
-    :param timeout: seconds that one operation may take in all.
-    :param clock: positions are Redis's own time, unless this is another than ``time.time``.
+    :param timeout: seconds that one operation may take in all; listing and counting: each step.
+    :param clock: the source of time. Positions are Redis's own time, unless this is another than ``time.time``.
+    :raises ConfigError: the URL cannot work, or redis-py is not installed.
     """
 
-    def __init__(self, place: RedisURL, servers: Servers, timeout: float, clock: Clock) -> None:
-        self.keys = Keys(place.prefix)
-        self.servers = servers
-        self.place = place
-        self.clock = clock
-        self._timeout = timeout
-        self._create = False
-
-    @classmethod
-    def from_url(cls, url: str, timeout: float, clock: Clock) -> RedisSession:
-        """
-        :raises ConfigError: the URL cannot work, or redis-py is not there.
-        """
-        place = parse_url(url)
+    def __init__(self, url: str, timeout: float, clock: Clock, sizes: Sizes) -> None:
+        self.place = parse_url(url)
         try:
             from .network.routing import connect
         except ImportError:
             raise ConfigError("store", "Redis needs a driver: pip install 'oauth_mw[redis]'") from None
-        return cls(place, connect(place), timeout, clock)
+        self.servers = connect(self.place)
+        self.callbacks: list[Callable[[], None]] = []
+        self.keys = Keys(self.place.prefix)
+        self.clock = clock
+        self.sizes = sizes
+        self._timeout = timeout
+        self._create = False
 
     def deadline(self) -> float:
-        """Of an operation that begins now."""
+        """The deadline of an operation that begins now."""
         return deadlines.deadline_in(self._timeout)
 
     def open(self, *, create: bool) -> None:
@@ -85,12 +81,12 @@ class RedisSession:
         self._create = False
 
     def waiter(self) -> Waiter:
-        from .network.watch import StreamWatch  # needs redis-py, which may not be there
+        from .network.watch import StreamWatch  # imports redis-py, which may be missing
 
         return StreamWatch(self.keys.log, partial(self.servers.dialer, self.keys.log))
 
     def warnings(self) -> list[str]:
-        """What a crash, a power failure or a fail-over would cost with the servers' settings, in sentences."""
+        """Sentences on what a crash, power failure or fail-over would lose with the servers' settings."""
         deadline = self.deadline()
         found = replication(self.servers, self.place, self.keys.store, deadline)
         return [*persistence(self.servers, deadline), *found]
@@ -101,8 +97,12 @@ class RedisSession:
         except UnicodeEncodeError:
             raise not_text() from None
 
+    def query(self, *commands: Command) -> Replies:
+        """The replies of the server that has the store's own key, within the time of one operation."""
+        return self.run(self.keys.store, commands, self.deadline())
+
     def of_primary(self, commands: Sequence[Command], deadline: float) -> Replies:
-        """The replies of the server of the store's own key. If it is no primary, the store is unavailable."""
+        """The replies of the server that has the store's own key. If it is no primary, the store is unavailable."""
         *replies, role = self.run(self.keys.store, [*commands, ("ROLE",)], deadline)
         self._check_primary(role)
         return replies
@@ -111,7 +111,7 @@ class RedisSession:
         """The reply to a command, and a text that changes when any server restarts or is replaced.
 
         Such a server may have lost the last tokens, which workers have cached. All primaries are read before the
-        command is sent: what happens to them later shows at the next call.
+        command is sent: a restart after that changes the text of the next call.
         """
         about: Command = ("INFO", "server")
         if self.servers.single_node:
@@ -136,42 +136,42 @@ class RedisSession:
         return (partial(usable, run) for run in usable(self.servers.primaries, deadline))
 
     def token_keys(self) -> Iterator[list[bytes]]:
-        """The keys of all tokens in batches, each within the time of one operation. A key may be returned twice."""
+        """Yield the keys of all tokens in batches, each within the time of one operation. A key may come twice."""
         start = len(self.keys.any_token)
         for run in self._primaries(self.deadline()):
             for names in scan(run, self.keys.any_token + "*", self.deadline):
                 yield [read(bytes.fromhex, name) for name in read(texts_from, [name[start:] for name in names])]
 
     def fields(self, *names: str, deadline: float) -> Replies:
-        """Some fields of the store's own key, as its primary has them."""
+        """Read fields of the store's own key from its primary."""
 
-        def ask() -> Any:
+        def operation() -> Any:
             found = self.of_primary([("HMGET", self.keys.store, "version", *names)], deadline)
             version, *values = read(several, len(names) + 1, *found)
             return values if version == VERSION else NO_STORE
 
-        return list(self.with_store(ask, deadline))
+        return list(self.with_store(operation, deadline))
 
     def with_store(self, operation: Callable[[], Any], deadline: float) -> Any:
-        """What ``operation`` returns; where the store is missing, find or create it first, and call it again."""
+        """Call ``operation``; if the store is missing, find or create it, and call it again."""
         found = operation()
         if found == NO_STORE:
             usable(self._contact, deadline)
             found = operation()
             if found == NO_STORE:
-                raise StoreUnavailable("the store's own key is gone")
+                raise StoreUnavailable(STORE_LOST)
         return found
 
     def repeat(self, attempt: Callable[[float], T]) -> T:
-        """What ``attempt`` returns. It is called with the deadline until it raises no :class:`Conflict`."""
+        """Call ``attempt`` with the deadline until it raises no :class:`Conflict`."""
         deadline = self.deadline()
         while time.monotonic() < deadline:
             with suppress(Conflict):
                 return attempt(deadline)
-        raise StoreUnavailable("other workers kept changing what was to be changed")
+        raise StoreUnavailable("other workers kept changing the same record in Redis")
 
     def changed(self, change: Callable[[T], Any], seen: T, deadline: float) -> Any:
-        """What ``change`` makes of ``seen``. If it raises, what it has seen is confirmed first."""
+        """Call ``change`` with ``seen``. If it raises, have replicas confirm ``seen`` first."""
         try:
             return change(seen)
         except Exception:
@@ -179,22 +179,38 @@ class RedisSession:
             raise
 
     def reply(
-        self, script: str, *arguments: bytes | str, deadline: float, origin: str = "", more: Sequence[str] = ()
+        self,
+        script: str,
+        *arguments: bytes | str,
+        deadline: float,
+        origin: str = "",
+        more: Sequence[str] = (),
+        appends: bool = False,
     ) -> Any:
         """Run a script that begins with :data:`.scripts.CHANGE`, and wait for the replicas even if it changed nothing.
 
         A retry may find the change already made but not yet replicated, so every call writes ``fence`` for WAIT.
 
-        :param origin: the store of which this one must be a copy, and remains one; else it becomes a copy of none.
-        :param more: keys that only this change needs: while a cluster moves the slot, a missing key makes it wait.
+        :param origin: the store of which this one must be a copy and stays one; if empty, it becomes a copy of none.
+        :param more: keys that only this change needs: while a cluster moves the slot, a missing key makes it fail.
+        :param appends: to the log, unless it returns 0: the callbacks are called, also if the outcome is unknown.
         """
         keys = (*self.keys.of_change, *more)
         now = "" if self.clock is time.time else position_text(int(self.clock() * 1_000_000))
         arguments = (now, "1" if self.place.replicas else "0", origin, *arguments)
-        return self.with_store(lambda: self.replicated(script, keys, VERSION, *arguments, deadline=deadline), deadline)
+        found: Any = None
+        try:
+            found = self.with_store(
+                lambda: self.replicated(script, keys, VERSION, *arguments, deadline=deadline), deadline
+            )
+        finally:
+            if appends and found != 0:
+                for call in self.callbacks:
+                    call()
+        return found
 
     def confirm(self, deadline: float) -> None:
-        """Wait for the replicas. What was read may be a change that none of them has yet."""
+        """Wait for the replicas: what was read may be a change that none of them has yet."""
         if self.place.replicas:
             self.reply(CONFIRM, deadline=deadline)
 
@@ -205,7 +221,7 @@ class RedisSession:
         if replicas:
             left = deadline - time.monotonic()
             wait = ("WAIT", replicas, max(int(1000 * (left - min(WAIT_GRAIN, left / 2))), 1))
-            # In full: NOSCRIPT would arrive only after the whole WAIT.
+            # In full: NOSCRIPT would arrive only after all of the WAIT.
             commands = [("EVAL", TEXTS[script], *rest), wait]
         changed, *confirmed = self.run(keys[0], commands, deadline)
         if changed != NO_STORE and confirmed and read(number, *confirmed) < replicas:

@@ -1,7 +1,7 @@
-"""Upgrading a store on Redis from schema version 2, which had a field for each part of a client.
+"""Upgrade a store on Redis from schema version 2, which had a field for each part of a client.
 
 The version is changed first: from then on, no code uses the store until the upgrade is complete. Each step takes effect
-as a whole or not at all, and can be repeated, so that an upgrade that was interrupted anywhere can be run again.
+as a whole or not at all, and can be repeated, so that an interrupted upgrade can be run again.
 """
 
 from __future__ import annotations
@@ -14,16 +14,15 @@ from typing import Any, TypeVar
 
 from ...credentials import MAX_SECRETS
 from ...errors import AdminError, StoreMissing
-from ...model import KeyRecord, KeySet, StoredClient
+from ...model import KeyRecord, KeySet, Sizes, StoredClient
 from .. import records
 from ..decoding import FAULTS, decimal, decoded, flag, number
 from ..versions import Progress
 from . import records as current
-from .network import Command
 from .network.checks import is_current, look_up
 from .rows import attributes_from, in_pairs, read
 from .scripts import VERSION, named
-from .session import RedisSession
+from .session import Conflict, RedisSession
 
 T = TypeVar("T")
 
@@ -31,8 +30,8 @@ BEFORE, UNDER_WAY = b"2", b"2>3"
 FIELDS = ("record", "enabled", "secrets", "ended")
 
 # The first write of each script is one that Redis refuses if its memory is full, as in :mod:`.scripts`.
-# Without the fields that a copy had, the store is a copy of none.
-BEGIN = named("""
+# The fields of a copy are removed, so that the store is a copy of none.
+START = named("""
 local version = redis.call('HGET', KEYS[1], 'version')
 if version ~= ARGV[1] and version ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'version', ARGV[2])
@@ -40,7 +39,7 @@ redis.call('HDEL', KEYS[1], 'origin', 'copied', 'kids')
 return 1
 """)
 
-# A client without ``ended`` is as it should be. Under this version, nothing else changes the others.
+# A client without ``ended`` is already upgraded. Under this version, nothing else changes the others.
 PUT_CLIENTS = named("""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return 0 end
 for n = 2, #KEYS do
@@ -53,7 +52,7 @@ end
 return 1
 """)
 
-# The hash of the keys of before is removed last.
+# The hash of the old keys is removed last.
 FINISH = named("""
 local under_way, version, keys = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'version') ~= under_way then return 0 end
@@ -67,20 +66,20 @@ def upgrade(url: str, *, timeout: float = 5.0, progress: Progress = lambda count
     """Upgrade a store to the version of this code. If it is interrupted or fails, it can be run again.
 
     :param timeout: seconds that each step may take.
-    :param progress: called with how many clients were dealt with since the last call, and how many there are.
+    :param progress: see :data:`~oauth_mw.stores.versions.Progress`; it counts clients.
     :return: ``False`` if the store has that version already.
     :raises AdminError: a client or a signing key cannot be read, or a client has too many secrets. If the upgrade was
         not begun before, nothing was changed.
     :raises ConfigError: there is no store, or none that can be upgraded.
     """
-    session = RedisSession.from_url(url, timeout, time.time)
+    session = RedisSession(url, timeout, time.time, Sizes())
     shown, keys = session.place.shown, session.keys
     upgraded = False
     try:
         while (version := look_up(session.servers, keys, session.deadline())) in (BEFORE, UNDER_WAY):
             upgraded = True
-            # Else another process has completed it, or a replica has taken over that lacks the last steps.
-            with suppress(_VersionChanged):
+            # Otherwise another process completed it, or a replica that lacks the last steps took over.
+            with suppress(Conflict):
                 _run(session, progress, begun=version == UNDER_WAY)
                 return True
         if not is_current(version, shown, keys.prefix):
@@ -91,46 +90,37 @@ def upgrade(url: str, *, timeout: float = 5.0, progress: Progress = lambda count
         session.servers.close()
 
 
-class _VersionChanged(Exception):
-    """The store does not have the version that a step begins with."""
-
-
 def _run(session: RedisSession, progress: Progress, *, begun: bool) -> None:
     if not begun:
-        for _ in _pages(session):  # what cannot be read is refused before anything is changed
+        for _ in _pages(session):  # raises for what cannot be read, before anything is changed
             pass
         _key_set(session)
-    _change(session, BEGIN, [], BEFORE, UNDER_WAY)
-    (total,) = _ask(session, [("ZCARD", session.keys.clients)])
+    _change(session, START, [], BEFORE, UNDER_WAY)
+    (total,) = session.query(("ZCARD", session.keys.clients))
     progress(0, read(number, total))
     for count, page in _pages(session):
         _put(session, page)
         progress(count, total)
-    # A replica that took over meanwhile may lack some of them.
+    # A replica that took over meanwhile may lack some of the changes.
     while pages := [page for _, page in _pages(session) if page]:
         for page in pages:
             _put(session, page)
     keys = records.key_set_text(_key_set(session))
-    _change(session, FINISH, [_signing(session)], UNDER_WAY, VERSION, keys)
-
-
-def _signing(session: RedisSession) -> str:
-    return f"{session.keys.tag}:signing"
-
-
-def _ask(session: RedisSession, commands: Sequence[Command]) -> list[Any]:
-    return session.run(session.keys.store, commands, session.deadline())
+    _change(session, FINISH, [session.keys.of_version_2], UNDER_WAY, VERSION, keys)
 
 
 def _change(session: RedisSession, script: str, keys: Sequence[str], *arguments: bytes | str) -> None:
+    """
+    :raises Conflict: the store does not have the version that this step begins with.
+    """
     if not session.replicated(script, [session.keys.store, *keys], *arguments, deadline=session.deadline()):
-        raise _VersionChanged
+        raise Conflict
 
 
 def _pages(session: RedisSession) -> Iterator[tuple[int, list[tuple[str, str, bytes]]]]:
-    """How many clients each page has, and id, record and verifiers of those that are still as before."""
+    """How many clients each page has; and id, record and verifiers of those that are not yet upgraded."""
     for ids in current.pages_of_ids(session):
-        rows = _ask(session, [("HMGET", session.keys.client(client_id), *FIELDS) for client_id in ids])
+        rows = session.query(*[("HMGET", session.keys.client(client_id), *FIELDS) for client_id in ids])
         found = [(client_id, row) for client_id, row in zip(ids, rows, strict=True) if row[-1] is not None]
         yield len(ids), [(client_id, *client_from(client_id, *row)) for client_id, row in found]
 
@@ -143,14 +133,14 @@ def _put(session: RedisSession, page: Sequence[tuple[str, str, bytes]]) -> None:
 
 
 def _key_set(session: RedisSession) -> KeySet:
-    (found,) = _ask(session, [("HGETALL", _signing(session))])
+    (found,) = session.query(("HGETALL", session.keys.of_version_2))
     return KeySet.of(key_from(*pair) for pair in read(in_pairs, found))
 
 
 def client_from(client_id: str, *fields: Any) -> tuple[str, bytes]:
     """The record and the verifiers of a client.
 
-    :param fields: what :data:`FIELDS` names.
+    :param fields: the values of :data:`FIELDS`.
     :raises AdminError: they are garbled, or the client has too many secrets.
     """
     what = f"the client {client_id!r}"
@@ -177,14 +167,14 @@ def _judged(what: str, reader: Callable[..., T], *found: Any) -> T:
         raise AdminError(message) from None
 
 
-# What is in a store of version 2. A record was a JSON array of these members, and so was each line of ``secrets``.
+# A store of version 2: a record was a JSON array of these members, and so was each line of ``secrets``.
 _CLIENT = ("name", "scopes", "default_scope", "lifetime", "token_format", "audiences", "default_audience")
 _MORE = ("attributes", "resource_server", "created_at")
 _SECRET = ("secret_id", "salt", "digest", "label", "created_at", "not_after", "weak")
 
 
 def _members(record: bytes, enabled: bytes, secrets: bytes, ended: bytes) -> dict[str, Any]:
-    """The members of the client's record of today; none of a deleted client."""
+    """The members of the client's new record; none for a deleted client."""
     decimal(ended)
     if not record:
         return {}

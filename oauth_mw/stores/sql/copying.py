@@ -1,13 +1,13 @@
-"""A store on a SQL engine is copied, or becomes a copy."""
+"""Copies from and into a store on a SQL engine."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, exists, insert, literal_column, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, bindparam, exists, insert, literal_column, select, update
 from sqlalchemy.sql import ClauseElement
 
 from ...model import CLIENTS_PER_PAGE, CopyState, KeySet, LogRecord, LogState, StoredClient, TokenRecord
@@ -16,12 +16,11 @@ from ..decoding import blob, flag, maybe, number, read, text
 from ..records import (
     BLANK_VERIFIERS,
     client_from,
-    client_text,
+    client_row,
     deleted_client,
     extra_text,
     key_set_from,
     key_set_text,
-    padded_verifiers,
 )
 from . import schema, statements
 from .engine import SQLEngine, by_driver
@@ -32,28 +31,13 @@ KEY = "a token's key"
 
 _store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
-_NO_OFFSET: ColumnElement[int] = literal_column("0")  # SQLAlchemy makes it a parameter for SQLite where it is missing
-_STANDING = select(_store.c.store_id, _store.c.position, _store.c.log_floor)
-_STATE = select(_store.c.origin, _store.c.position, exists(select(_client.c.number)))
+_LOG_STATE = select(_store.c.store_id, _store.c.position, _store.c.swept_until)
+_COPY_STATE = select(_store.c.origin, _store.c.position, exists(select(_client.c.number)))
 _CLIENTS = select(_client.c.client_id, _client.c.deleted, _client.c.revoked_before, _client.c.record)
-_PAGE = (
-    _CLIENTS.where(_client.c.client_id > bindparam("after"))
-    .order_by(_client.c.client_id)
-    .limit(literal_column(str(CLIENTS_PER_PAGE)))
-    .offset(_NO_OFFSET)
-)
+_PAGE = statements.page(_CLIENTS, _client.c.client_id, CLIENTS_PER_PAGE)
 _HERE = _CLIENTS.where(_client.c.client_id.in_(bindparam("ids", expanding=True)))
-_PUT_CLIENT = statements.INSERT_CLIENT.on_conflict_do_update(
-    index_elements=["client_id"],
-    set_={name: statements.INSERT_CLIENT.excluded[name] for name in statements.CLIENT_COLUMNS[1:]},
-)
-_EVENTS = (
-    select(_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.log_only)
-    .where(_log.c.position > bindparam("after"))
-    .order_by(_log.c.position)
-    .limit(literal_column(str(ROWS_PER_BATCH)))
-    .offset(_NO_OFFSET)
-)
+_EVENT = (_log.c.position, _log.c.client_id, _log.c.key, _log.c.keep_until, _log.c.log_only)
+_EVENTS = statements.page(select(*_EVENT), _log.c.position, ROWS_PER_BATCH)
 _REVOKE_TOKEN = update(_token).where(_token.c.key == bindparam("of")).values(revoked=True)
 _REVOKE_ALL = (
     update(_client)
@@ -61,27 +45,28 @@ _REVOKE_ALL = (
     .values(revoked_before=bindparam("before"))
 )
 # In the order of their keys, tokens of two stores are compared by ranges: far less work than to ask for each key.
-_KEYS = (
-    select(_token.c.key)
-    .where(_token.c.key > bindparam("after"))
-    .order_by(_token.c.key)
-    .limit(literal_column(str(ROWS_PER_BATCH)))
-    .offset(_NO_OFFSET)
-)
+_KEYS = statements.page(select(_token.c.key), _token.c.key, ROWS_PER_BATCH)
 _RANGE = _token.c.key.between(bindparam("first"), bindparam("last"))
-_KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_PER_BATCH))).offset(_NO_OFFSET)
-_TOKENS = select(_token.c.key, *statements.TOKEN).select_from(statements.TOKENS_OF_CLIENTS).where(_RANGE)
+_KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_PER_BATCH))).offset(statements.NONE)
+_TOKENS = select(_token.c.key, *statements.ROW).select_from(statements.TOKENS_OF_CLIENTS).where(_RANGE)
 _PUT = ("key", "scope", "issued_at", "position", "revoked", "extra")
-_PUT_TOKEN = (
-    upsert(_token)  # as in statements
-    .from_select(
-        [*_PUT, "client"],
-        select(*(bindparam(name, type_=_token.c[name].type) for name in _PUT), _client.c.number).where(
-            _client.c.client_id == bindparam("client_id")
-        ),
-    )
-    .on_conflict_do_nothing()
+_PUT_FROM = select(*(bindparam(name, type_=_token.c[name].type) for name in _PUT), _client.c.number).where(
+    _client.c.client_id == bindparam("client_id")
 )
+
+
+@cache
+def _put_client(upsert: statements.Upsert) -> ClauseElement:
+    row = statements.put_client(upsert)
+    values = {name: row.excluded[name] for name in statements.CLIENT_COLUMNS[1:]}
+    put: ClauseElement = row.on_conflict_do_update(index_elements=["client_id"], set_=values)
+    return put
+
+
+@cache
+def _put_token(upsert: statements.Upsert) -> ClauseElement:
+    put: ClauseElement = upsert(_token).from_select([*_PUT, "client"], _PUT_FROM).on_conflict_do_nothing()
+    return put
 
 
 class SQLCopying:
@@ -116,7 +101,7 @@ class SQLCopying:
         with self._engine.reading() as link:
             rows = link.driver.execute(self._engine.compiled(_KEYS_HERE), (min(keys), max(keys))).fetchall()
             if len(rows) == 2 * ROWS_PER_BATCH:
-                # They do not come in order: there is too much between them.
+                # These need not be the first ones, so rows may be missing between them.
                 rows = link.core.execute(select(_token.c.key).where(_token.c.key.in_(keys))).all()
         here = {row[0] for row in rows}
         return [key for key in keys if key not in here]
@@ -124,36 +109,24 @@ class SQLCopying:
     # As a copy
 
     def become_copy(self, origin: str) -> None:
-        with self._engine.reading() as link:
-            state = self._checked(link.core, origin, begun=False)
-        if not state.origin:
-            with self._engine.transaction() as connection:
-                self._checked(connection, origin, begun=False)
-                connection.execute(update(_store).values(origin=origin))
+        with self._engine.transaction() as connection:
+            self._check(connection, origin, begun=False)
+            connection.execute(update(_store).values(origin=origin))
 
     def put_clients(self, origin: str, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
-        with self._engine.reading() as link:
-            if not _differing(link.core, clients):
-                return []
         with self._putting(origin) as connection:
             differing = _differing(connection, clients)
-            self._execute_each(connection, _PUT_CLIENT, [_client_row(each) for each in differing])
+            self._execute_each(connection, _put_client(self._engine.upsert), [_client_row(each) for each in differing])
             return differing
 
     def put_events(self, origin: str, events: Sequence[LogRecord], position: int, swept_until: int) -> None:
-        here = self.log_state()
-        if not events and position <= here.position and swept_until <= here.swept_until:
-            return
         with self._putting(origin, revokes=True) as connection:
             here = _log_state(connection)
             _append(connection, [event for event in events if event.position > here.position])
-            positions = {"position": max(position, here.position), "log_floor": max(swept_until, here.swept_until)}
+            positions = {"position": max(position, here.position), "swept_until": max(swept_until, here.swept_until)}
             connection.execute(update(_store).values(positions))
 
     def put_keys(self, origin: str, keys: KeySet) -> int:
-        with self._engine.reading() as link:
-            if key_set_text(self._keys(link.core)) == key_set_text(keys):
-                return 0
         with self._putting(origin) as connection:
             here = self._keys(connection)
             by_driver(connection, self._engine.compiled(statements.WRITE_KEYS), key_set_text(keys))
@@ -161,10 +134,12 @@ class SQLCopying:
 
     def put_tokens(self, origin: str, tokens: Sequence[tuple[bytes, TokenRecord]]) -> int:
         with self._putting(origin) as connection:
-            return self._execute_each(connection, _PUT_TOKEN, [_token_row(*each) for each in tokens])
+            return self._execute_each(
+                connection, _put_token(self._engine.upsert), [_token_row(*each) for each in tokens]
+            )
 
     def _pages(self, statement: ClauseElement, after: object, size: int) -> Iterator[Sequence[Any]]:
-        """The rows that a statement gives, in the order of their first columns, which it compares with ``after``."""
+        """Yield the rows of a statement, page by page: those whose first column is greater than ``after``, in order."""
         rows: Sequence[Any] = range(size)
         while len(rows) == size:
             with self._engine.reading() as link:
@@ -172,16 +147,15 @@ class SQLCopying:
             yield rows
             after = rows[-1][0] if rows else after
 
-    def _checked(self, connection: Connection, origin: str, *, begun: bool) -> CopyState:
+    def _check(self, connection: Connection, origin: str, *, begun: bool) -> None:
         has_keys = bool(self._keys(connection).keys)
-        state = read(OWN_ROW, _copy_state, has_keys, *(connection.execute(_STATE).first() or ()))
+        state = read(OWN_ROW, _copy_state, has_keys, *(connection.execute(_COPY_STATE).first() or ()))
         check_copy(state, origin, self._engine.url, begun=begun)
-        return state
 
     @contextmanager
     def _putting(self, origin: str, *, revokes: bool = False) -> Iterator[Connection]:
         with self._engine.transaction(revokes=revokes) as connection:
-            self._checked(connection, origin, begun=True)
+            self._check(connection, origin, begun=True)
             yield connection
 
     def _keys(self, connection: Connection) -> KeySet:
@@ -189,7 +163,7 @@ class SQLCopying:
         return read(KEYS, key_set_from, *(row or (None,)))
 
     def _execute_each(self, connection: Connection, statement: Any, rows: Sequence[tuple[object, ...]]) -> int:
-        """How many rows were written."""
+        """Execute the statement for each row; return how many rows were written."""
         if not rows:
             return 0
         cursor = connection.connection.cursor()
@@ -198,10 +172,10 @@ class SQLCopying:
 
 
 def _log_state(connection: Connection) -> LogState:
-    def judged(store_id: Any, position: Any, swept_until: Any) -> LogState:
+    def decoded(store_id: Any, position: Any, swept_until: Any) -> LogState:
         return LogState(text(store_id), number(position), number(swept_until))
 
-    return read(OWN_ROW, judged, *(connection.execute(_STANDING).first() or ()))
+    return read(OWN_ROW, decoded, *(connection.execute(_LOG_STATE).first() or ()))
 
 
 def _copy_state(has_keys: bool, origin: Any, position: Any, has_clients: Any) -> CopyState:
@@ -209,15 +183,15 @@ def _copy_state(has_keys: bool, origin: Any, position: Any, has_clients: Any) ->
 
 
 def _differing(connection: Connection, clients: Sequence[StoredClient]) -> Sequence[StoredClient]:
-    """What a copy makes of those that are not so here."""
+    """Return what a copy writes: clients that are not yet here as they should be."""
     rows = connection.execute(_HERE, {"ids": [each.client.client_id for each in clients]})
     here = {client_id: read(CLIENT, _stored, client_id, *row) for client_id, *row in rows}
     differing = []
     for there in clients:
-        known = here.get(there.client.client_id)
-        wanted = client_of_copy(known, there)
-        # Not the clients themselves: an attribute that is 1 equals one that is true.
-        if known is None or _client_row(known) != _client_row(wanted):
+        stored = here.get(there.client.client_id)
+        wanted = client_of_copy(stored, there)
+        # Compared as rows, because an attribute that is 1 equals one that is true.
+        if stored is None or _client_row(stored) != _client_row(wanted):
             differing.append(wanted)
     return differing
 
@@ -230,7 +204,7 @@ def _stored(client_id: Any, deleted: Any, revoked_before: Any, record: Any) -> S
 
 def _client_row(stored: StoredClient) -> tuple[object, ...]:
     client, deleted = stored
-    record = (BLANK_VERIFIERS, "") if deleted else (padded_verifiers(client), client_text(client))
+    record = (BLANK_VERIFIERS, "") if deleted else client_row(client)
     return (client.client_id, deleted, client.revoked_before, *record)
 
 
@@ -243,7 +217,7 @@ def _event(position: Any, client_id: Any, key: Any, keep_until: Any, log_only: A
 
 
 def _append(connection: Connection, events: Sequence[LogRecord]) -> None:
-    """Put events into the log, and do to clients and tokens what they say."""
+    """Append events to the log, and apply them to clients and tokens."""
     tokens = [{"of": event.key} for event in events if event.key is not None]
     clients = [{"of": event.client_id, "before": event.position} for event in events if event.key is None]
     rows = [event._asdict() for event in events]

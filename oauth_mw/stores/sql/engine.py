@@ -12,6 +12,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.sql import ClauseElement
 
 from ...protocols import Waiter
+from .statements import Upsert
 
 
 def _is_no_row(record: logging.LogRecord) -> bool:
@@ -50,15 +51,14 @@ class SQLLink(Protocol):
 
 
 class SQLEngine(Protocol):
-    """Connections to one database. A ``with`` raises the engine's errors as ``StoreUnavailable``."""
+    """Connections to one database. Calls, and what is done in a ``with``, raise its errors as ``StoreUnavailable``."""
 
     url: str  # for messages: without a password
     check: Callable[[Connection], None]
     generation: Callable[[], object]
-    immediate: bool
-    locks_rows: (
-        bool  # several connections may write at once, so that each must lock the rows that it is about to delete
-    )
+    generation_shows_all: bool
+    upsert: Upsert  # that of its dialect alone: importing another one takes as long as all our modules
+    locks_rows: bool  # several connections may write at once, so each must lock the rows that it will delete
 
     @property
     def microseconds(self) -> ColumnElement[int] | None:
@@ -82,7 +82,8 @@ class SQLEngine(Protocol):
     def open(self, create: Callable[[Connection], None] | None) -> None: ...
 
     def has_table(self, connection: Connection, name: str) -> bool:
-        """
+        """Whether the table is there.
+
         :raises ConfigError: what has this name is not the store's.
         """
 
@@ -97,15 +98,20 @@ class SQLEngine(Protocol):
     def close(self) -> None: ...
 
     def swept(self, rows: int) -> None:
-        """Follow up a sweep, once it holds no lock any more."""
+        """Called after a sweep has removed ``rows`` rows and holds no lock any more."""
 
     def read_row(self, statement: str, values: Sequence[object]) -> Any:
-        """The first row of a compiled statement that only reads, or ``None``: what requests need, with less around it
-        than :meth:`reading`."""
+        """The first row of a compiled statement that only reads, or ``None``. It costs less than :meth:`reading`."""
+
+    def write_row(self, statement: str, values: Sequence[object]) -> None:
+        """Execute a compiled statement that writes, in a transaction of its own. It costs less than :meth:`writing`."""
 
     def reading(self) -> AbstractContextManager[SQLLink]: ...
 
     def writing(self) -> AbstractContextManager[SQLLink]: ...
+
+    def batch(self) -> AbstractContextManager[SQLLink]:
+        """A transaction of several statements. It excludes no others, and a power failure may lose it."""
 
     def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> AbstractContextManager[Connection]:
         """A transaction that excludes all others and survives power loss. With ``revokes``, followers are woken.
@@ -116,7 +122,7 @@ class SQLEngine(Protocol):
     def begin_upgrade(self, connection: Connection) -> str:
         """Prepare for an upgrade, within its transaction; the path of a copy that was kept, empty for none.
 
-        :raises ConfigError: this is not the user, or the role, to do it.
+        :raises ConfigError: this user or role may not do it.
         :raises OSError: the copy could not be made.
         """
 
@@ -125,10 +131,10 @@ class SQLEngine(Protocol):
 
 
 def by_driver(connection: Connection, statement: str, *values: object) -> Any:
-    """Execute a compiled statement over the driver's connection; the cursor.
+    """Execute a compiled statement over the driver's connection, and return the cursor.
 
-    Records go this way alone: what watches SQLAlchemy, a tracing library perhaps, is given the parameters of all of its
-    statements. In records are private keys and hashes of secrets.
+    All records are written and read by it, because they contain private keys and hashes of secrets: a tracing library
+    that watches SQLAlchemy is passed the parameters of SQLAlchemy's own statements.
     """
     cursor = connection.connection.cursor()
     cursor.execute(statement, values)

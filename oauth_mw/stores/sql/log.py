@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
 from ...errors import StoreUnavailable
-from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, MAX_EVENTS_PER_READ, Clock, DenylistPage, LogPage, Revocation
+from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, Clock, DenylistPage, LogPage, Revocation, Sizes
 from ..decoding import blob, flag, maybe, number, read, text
 from . import schema, statements
 from .engine import SQLEngine
@@ -20,7 +20,6 @@ CLIENT = "a client's row"
 EVENT = "an event of the revocation log"
 KEYS = "the record of the signing keys"
 SWEPT_AT_ONCE = 500
-DENYLIST_PAGE_SIZE = 5000
 
 _BEYOND_ALL = 2**63 - 1
 
@@ -30,9 +29,11 @@ _store, _client, _log = schema.store, schema.clients, schema.revocations
 class SQLLog:
     """See :class:`~oauth_mw.protocols.RevocationLog`."""
 
-    def __init__(self, engine: SQLEngine, clock: Clock) -> None:
+    def __init__(self, engine: SQLEngine, clock: Clock, sizes: Sizes) -> None:
         self._engine = engine
         self._clock = clock
+        self._events_per_read = sizes.events_per_read
+        self._page = sizes.denylist_page
         self._read_after = engine.compiled(statements.read_log(engine.store_id))
         self._tokens = engine.compiled(statements.REVOKED_TOKENS)
         self._clients = engine.compiled(statements.REVOKED_CLIENTS)
@@ -42,7 +43,7 @@ class SQLLog:
     def revoke_all(self, connection: Connection, client_id: str) -> int:
         """Append the event and set the client's ``revoked_before``.
 
-        Its tokens that the log alone knew as revoked need not be known any more.
+        Its log-only revocations are not needed any more.
         """
         connection.execute(update(_log).where(_log_only_of(client_id)).values(log_only=False))
         position = self.append(connection, client_id)
@@ -55,8 +56,8 @@ class SQLLog:
         found = connection.scalar(select(_client.c.revoked_before).where(_client.c.client_id == client_id))
         revoked_before = read(CLIENT, maybe, number, found) or 0
         of_client = _log_only_of(client_id)
-        known = select(_log.c.position).where(of_client, _log.c.key == key)
-        if position < revoked_before or connection.execute(known).first():
+        logged = select(_log.c.position).where(of_client, _log.c.key == key)
+        if position < revoked_before or connection.execute(logged).first():
             return 0
         self.append(connection, client_id, key, log_only=True)
         live = (_log.c.position > revoked_before) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
@@ -65,7 +66,7 @@ class SQLLog:
     def append(
         self, connection: Connection, client_id: str, key: bytes | None = None, *, log_only: bool = False
     ) -> int:
-        """Append an event and return its position; sweep what no follower needs any more. The store is no copy then."""
+        """Append an event and return its position; sweep what no follower needs any more; remove the store's origin."""
         following, clock = _store.c.position + 1, self._microseconds()
         head = case((following > clock, following), else_=clock)
         moved = update(_store).values(position=head, origin=None).returning(_store.c.position, clock // 1_000_000)
@@ -88,8 +89,8 @@ class SQLLog:
         swept = [position for position, _ in due if position not in again]
         if swept:
             connection.execute(delete(_log).where(_log.c.position.in_(swept)))
-            floor = case((_store.c.log_floor < max(swept), max(swept)), else_=_store.c.log_floor)
-            connection.execute(update(_store).values(log_floor=floor))
+            swept_until = case((_store.c.swept_until < max(swept), max(swept)), else_=_store.c.swept_until)
+            connection.execute(update(_store).values(swept_until=swept_until))
 
     def _microseconds(self) -> ColumnElement[int]:
         """The clock of the engine, if it has one, so that all workers use the same; unless the store was given one."""
@@ -101,39 +102,45 @@ class SQLLog:
 
     def read(self, store_id: str, after: int) -> LogPage:
         if not store_id:
-            after = _BEYOND_ALL  # a follower that knows nothing yet needs no events
+            after = _BEYOND_ALL  # a new follower needs no events
         rows = self._rows_after(after)
         if rows[0][0] is None:
             try:
                 self._engine.renew()
                 rows = self._rows_after(after)
             except StoreUnavailable:
-                pass  # if nothing can be written, the follower forgets all that it knows at each read
-        here, position, floor = read(OWN_ROW, _log_state, *rows[0][:3])
+                pass  # if nothing can be written, the follower clears its cache at each read
+        here, position, swept_until = read(OWN_ROW, _log_state, *rows[0][:3])
         if store_id and here != store_id:
             self._engine.recheck()
         events = [read(EVENT, _event, *row[3:]) for row in rows if row[3] is not None]
-        return LogPage(here or "", position, events, True).since(store_id, after, floor)
+        page = LogPage(here or "", position, events, True)
+        return page.since(store_id, after, swept_until, at_most=self._events_per_read)
 
     def _rows_after(self, after: int) -> Sequence[Sequence[Any]]:
         with self._engine.reading() as link:
             rows: Sequence[Sequence[Any]] = link.driver.execute(
-                self._read_after, (after, MAX_EVENTS_PER_READ + 1)
+                self._read_after, (after, self._events_per_read + 1)
             ).fetchall()
         if not rows:
-            raise StoreUnavailable("the store's own row is gone")
+            raise StoreUnavailable("the store's own row is missing")
         return rows
 
-    def read_denylist(self, after: tuple[Any, ...]) -> DenylistPage:
+    def count(self, at_most: int) -> int:
+        some = select(_log.c.position).limit(at_most).subquery()
+        with self._engine.reading() as link:
+            return int(link.core.execute(select(func.count()).select_from(some)).scalar_one())
+
+    def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         """First the tokens, by client and key; then the clients, by number."""
         with self._engine.reading() as link:
             if len(after) != 1:
-                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), DENYLIST_PAGE_SIZE)).fetchall()
+                rows = link.driver.execute(self._tokens, (*(after or ("", b"")), self._page)).fetchall()
                 events = [read(EVENT, _event, *row, 1) for row in rows]
-                return DenylistPage(events, tuple(events[-1][1:3]) if len(events) == DENYLIST_PAGE_SIZE else (0,))
-            rows = link.driver.execute(self._clients, (*after, DENYLIST_PAGE_SIZE)).fetchall()
+                return DenylistPage(events, tuple(events[-1][1:3]) if len(events) == self._page else (0,))
+            rows = link.driver.execute(self._clients, (*after, self._page)).fetchall()
             events = [read(CLIENT, _event, position, client_id, None, 0) for position, client_id, _ in rows]
-            return DenylistPage(events, (rows[-1][2],) if len(rows) == DENYLIST_PAGE_SIZE else None)
+            return DenylistPage(events, (rows[-1][2],) if len(rows) == self._page else None)
 
 
 def _log_only_of(client_id: str) -> ColumnElement[bool]:
@@ -144,8 +151,8 @@ def _event(position: Any, client_id: Any, key: Any, log_only: Any) -> Revocation
     return Revocation(number(position), text(client_id), maybe(blob, key), flag(log_only))
 
 
-def _log_state(store_id: Any, position: Any, floor: Any) -> tuple[str | None, int, int]:
-    return maybe(text, store_id), number(position), number(floor)
+def _log_state(store_id: Any, position: Any, swept_until: Any) -> tuple[str | None, int, int]:
+    return maybe(text, store_id), number(position), number(swept_until)
 
 
 def _appended(position: Any, now: Any) -> tuple[int, int]:
@@ -153,7 +160,7 @@ def _appended(position: Any, now: Any) -> tuple[int, int]:
 
 
 def _due(position: Any, key: Any, keep_until: Any, log_only: Any) -> tuple[int, bool]:
-    """The position; true if nothing but the log says that this token is revoked, and its event was not due before."""
+    """The position, and whether to keep the event once more: it is log-only, and was not due before."""
     kept = _expiry(maybe(blob, key)) + LOG_KEEP_SECONDS + KEEP_AGAIN_SECONDS
     return number(position), flag(log_only) and number(keep_until) < kept
 

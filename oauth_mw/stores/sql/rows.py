@@ -1,4 +1,4 @@
-"""Between the rows of tokens and nouns: the same for every SQL engine."""
+"""Rows of tokens, decoded; the same for every SQL engine."""
 
 from __future__ import annotations
 
@@ -14,19 +14,16 @@ def token_from_row(row: Sequence[Any]) -> TokenRecord:
     """
     :param row: client id, scope, time and position of the issue, ``extra``, then one or two reasons for which the token
         may be revoked.
-    :raises StoreUnavailable: it holds what was never written there.
+    :raises StoreUnavailable: it is garbled.
     """
-    return read("a token's row", _token, *row)
+    return read("a token's row", _token, row)
 
 
-def _token(client_id: Any, scope: Any, issued_at: Any, position: Any, extra: Any, *revoked: Any) -> TokenRecord:
-    token = TokenRecord(
-        text(client_id),
-        text(scope),
-        number(issued_at),
-        number(position),
-        revoked=flag(revoked[0]) or flag(revoked[-1]),
-    )
+def _token(row: Sequence[Any]) -> TokenRecord:
+    client_id, scope, issued_at, position, extra = row[:5]
+    token = TokenRecord(text(client_id), text(scope), number(issued_at), number(position))
+    if flag(row[5]) or flag(row[-1]):
+        token = token._replace(revoked=True)
     return token if extra is None else token._replace(**extra_from(extra))
 
 

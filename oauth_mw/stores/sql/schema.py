@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
-from ...credentials import VERIFIERS_BYTES
+from ..records import BLANK_VERIFIERS
 
-VERSION = 3
+VERSION = 4
 
-# Stands in the text of statements for the schema of a PostgreSQL store, which is known once it is reached.
+# Stands in the text of statements for the schema of a PostgreSQL store, which is found at the first contact.
 PLACE = '"oauth_mw schema"'
 
 metadata = MetaData()
@@ -22,13 +22,14 @@ store = Table(
     Column("version", Integer, nullable=False),
     Column("store_id", String(32), nullable=False),
     Column("position", BigInteger, nullable=False),
-    Column("log_floor", BigInteger, nullable=False),
+    Column("log_floor", BigInteger, key="swept_until", nullable=False),
     Column("origin", String(32)),
 )
 
-# ``record`` is the JSON text of a client with its secrets, ``verifiers`` what presented secrets are compared with,
-# always of the same length: see oauth_mw.stores.records. A deleted client keeps its row, so that its id is never used
-# again; its record is empty, its verifiers are blank. Last come the columns that the check of a token does not read.
+# ``record`` is the JSON text of a client with its secrets, ``verifiers`` what presented secrets are compared with and a
+# digest of the record, which workers keep parsed: change neither without the other, see oauth_mw.stores.records. A
+# deleted client keeps its row, so that its id is never used again; its record is empty, its verifiers are blank. Last
+# come the columns that the check of a token does not read.
 clients = Table(
     "oauth_mw_clients",
     metadata,
@@ -36,7 +37,7 @@ clients = Table(
     Column("client_id", String(255), nullable=False, unique=True),
     Column("deleted", Boolean, nullable=False),
     Column("revoked_before", BigInteger, nullable=False),
-    Column("verifiers", LargeBinary(VERIFIERS_BYTES), nullable=False),
+    Column("verifiers", LargeBinary(len(BLANK_VERIFIERS)), nullable=False),
     Column("record", Text, nullable=False),
 )
 
@@ -65,13 +66,12 @@ revocations = Table(
     Column("log_only", Boolean, nullable=False),
     Index("oauth_mw_revocations_keep_until", "keep_until"),
 )
-# SQLite uses it only for the very same words.
-Index(
+# SQLite uses it only for queries with literally the same condition. PostgreSQL's engine adds its own.
+log_only = Index(
     "oauth_mw_revocations_log_only",
     revocations.c.client_id,
     revocations.c.key,
     sqlite_where=text("log_only = 1"),
-    postgresql_where=revocations.c.log_only,
 )
 
 # One row: the JSON text of all signing keys.
@@ -89,6 +89,27 @@ remembered = Table(
     Column("key", LargeBinary(32), primary_key=True),
     Column("until", BigInteger, nullable=False),
     Index("oauth_mw_remembered_until", "until"),
+    sqlite_with_rowid=False,
+)
+
+# What is counted in windows of time; ``until`` is the end of the window.
+counters = Table(
+    "oauth_mw_counters",
+    metadata,
+    Column("key", LargeBinary(32), primary_key=True),
+    Column("until", BigInteger, nullable=False),
+    Column("value", BigInteger, nullable=False),
+    Index("oauth_mw_counters_until", "until"),
+    sqlite_with_rowid=False,
+)
+
+# When each secret of a client was last used, more or less; an empty id stands for the client.
+last_uses = Table(
+    "oauth_mw_last_uses",
+    metadata,
+    Column("client_id", String(255), primary_key=True),
+    Column("secret_id", String(255), primary_key=True),
+    Column("used_at", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
 

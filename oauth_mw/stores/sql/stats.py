@@ -1,4 +1,4 @@
-"""What is in a store on a SQL engine. Tokens are counted in steps that no timeout is too short for."""
+"""Count what a store on a SQL engine holds: tokens in steps, each of which is short compared with any timeout."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from ...protocols import Store
 from ..counts import count_clients
 from . import schema
 from .engine import SQLEngine
-
-COUNTED_AT_ONCE = 100_000
 
 _store, _client, _token, _log = schema.store, schema.clients, schema.tokens, schema.revocations
 
@@ -44,14 +42,15 @@ _REST = select(func.count()).select_from(_token).where(*_OF_RANGE)
 
 
 def stats(store: Store, engine: SQLEngine, now: int) -> StoreStats:
-    """
+    """See :meth:`oauth_mw.protocols.Store.stats`.
+
     :raises StoreUnavailable: the engine does not answer.
     """
     with engine.reading() as link:
         name, *texts = _DIALECTS[link.core.dialect.name]
         version, size = (link.core.execute(text(each)).scalar_one() for each in texts)
         store_id, schema_version, position, deleted, events = link.core.execute(_STATE).one()
-    counts = count_clients(store)
+    counts = count_clients(store)._asdict()
     live = (now + 1).to_bytes(4)
     return StoreStats(
         engine=name,
@@ -59,26 +58,27 @@ def stats(store: Store, engine: SQLEngine, now: int) -> StoreStats:
         schema_version=schema_version,
         store_id=store_id,
         position=position,
-        enabled=counts.enabled,
-        disabled=counts.disabled,
         deleted=deleted,
-        secrets=counts.secrets,
-        unexpired=_count(engine, live, b"\xff" * 33),
-        expired=_count(engine, b"", live),
+        unexpired=_count(engine, live, b"\xff" * 33, store.sizes.counted),
+        expired=_count(engine, b"", live, store.sizes.counted),
         events=events,
         keys=len(store.read_keys().keys),
         size=int(size),
+        **counts,
     )
 
 
-def _count(engine: SQLEngine, after: bytes, until: bytes) -> int:
-    """How many tokens have a key between these."""
+def _count(engine: SQLEngine, after: bytes, until: bytes, at_once: int) -> int:
+    """How many tokens have a key between these.
+
+    :param at_once: how many of them a statement counts.
+    """
     count = 0
     while True:
         of_range = {"after": after, "until": until}
         with engine.reading() as link:
-            step = link.core.execute(_STEP, {**of_range, "others": COUNTED_AT_ONCE - 1}).first()
+            step = link.core.execute(_STEP, {**of_range, "others": at_once - 1}).first()
             if step is None:
                 return count + int(link.core.execute(_REST, of_range).scalar_one())
         after = step[0]
-        count += COUNTED_AT_ONCE
+        count += at_once

@@ -1,7 +1,7 @@
-"""Stores of earlier schemas become such of the present one. Only ``oauth-mw store upgrade`` does that.
+"""Upgrade a store from an earlier schema to the present one, which only ``oauth-mw store upgrade`` does.
 
-All steps run in one transaction. A table that workers of before read or write gets another name, so that those that
-still run fail at their next statement; only the row of the store stays where they look for the version.
+All steps run in one transaction. The step from schema 2 gives each table that its workers use another name, so that
+workers that still run fail at their next statement. Only the store's own row stays where they read the version.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Rows:
         return statement.replace("@", "")
 
     def do(self, statement: str, *values: object) -> list[Any]:
-        """Execute the statement; the rows that it gives."""
+        """Execute the statement and return its rows."""
         cursor = by_driver(self.connection, self._text(statement), *values)
         return list(cursor.fetchall()) if cursor.description else []
 
@@ -110,28 +110,28 @@ def _records(rows: _Rows, progress: Progress) -> None:
         rows.do(f"ALTER TABLE @{table} RENAME TO {name}")
     rows.do("ALTER TABLE @oauth_mw_tokens RENAME COLUMN attributes TO extra")
     rows.do("ALTER TABLE @oauth_mw_revocations RENAME COLUMN alone TO log_only")
-    rich = f"SELECT count(*) FROM @oauth_mw_tokens WHERE {_HAS_MORE}"
-    ((total,),) = rows.do(f"SELECT count(*) + ({rich}) FROM @oauth_mw_client")
+    with_more = f"SELECT count(*) FROM @oauth_mw_tokens WHERE {_HAS_MORE}"
+    ((total,),) = rows.do(f"SELECT count(*) + ({with_more}) FROM @oauth_mw_client")
 
     def done(count: int) -> None:
         progress(count, total)
 
     done(0)
     _make_tables(rows)
-    _turn_clients(rows, done)
-    keys: list[KeyRecord] = [_judged("oauth_mw_signing_key", None, _key_from, *row) for row in rows.do(_KEYS)]
+    _convert_clients(rows, done)
+    keys: list[KeyRecord] = [_decoded("oauth_mw_signing_key", None, _key_from, *row) for row in rows.do(_KEYS)]
     rows.do("INSERT INTO @oauth_mw_key_set VALUES (1, ?)", records.key_set_text(KeySet.of(keys)))
-    _turn_tokens(rows, done)
+    _convert_tokens(rows, done)
     for table in ("oauth_mw_secret", "oauth_mw_client", "oauth_mw_signing_key"):
         rows.do(f"DROP TABLE @{table}")
-    # What said of a copy whether it was changed since: it counts as changed now.
+    # They recorded whether a copy was changed since. It counts as changed now.
     for table in ("oauth_mw_origin", "oauth_mw_copied"):
         rows.do(f"DROP TABLE IF EXISTS @{table}")
     rows.do("ALTER TABLE @oauth_mw_store ADD COLUMN origin VARCHAR(32)")
 
 
 def _make_tables(rows: _Rows) -> None:
-    """Make the tables that are new, and the indexes that have another name. What makes schema 4 must bring its own."""
+    """Create the new tables, and the indexes under new names, as schema 3 has them: a later step needs its own."""
     connection = rows.connection
     schema.clients.create(connection)
     schema.key_set.create(connection)
@@ -149,19 +149,19 @@ def _make_tables(rows: _Rows) -> None:
             rows.do(f"ALTER INDEX IF EXISTS @{table}_pkey RENAME TO {name}_pkey")
 
 
-def _turn_clients(rows: _Rows, done: Callable[[int], None]) -> None:
+def _convert_clients(rows: _Rows, done: Callable[[int], None]) -> None:
     last = -1
     while page := rows.do(_CLIENTS, last):
         first, last = page[0][0], page[-1][0]
         ids = {row[0]: row[1] for row in page}
         secrets: dict[int, list[ClientSecret]] = {}
         for owner, *columns in rows.do(_SECRETS, first, last):
-            secrets.setdefault(owner, []).append(_judged("oauth_mw_secret", ids.get(owner), _secret_from, *columns))
+            secrets.setdefault(owner, []).append(_decoded("oauth_mw_secret", ids.get(owner), _secret_from, *columns))
         for owner, several in secrets.items():
             if len(several) > MAX_SECRETS:
                 excess = f"the client {ids.get(owner)!r} has {len(several)} secrets, and {MAX_SECRETS} are the most"
                 raise AdminError(f"{excess}: nothing was changed; revoke some by the oauth_mw that made the store")
-        rows.do_many(_ADD_CLIENT, [_judged("oauth_mw_client", row[1], _row_of, row, secrets) for row in page])
+        rows.do_many(_ADD_CLIENT, [_decoded("oauth_mw_client", row[1], _row_of, row, secrets) for row in page])
         done(len(page))
     if rows.on_postgresql and last > 0:
         rows.do(f"ALTER SEQUENCE @oauth_mw_clients_number_seq RESTART WITH {last + 1}")
@@ -189,9 +189,9 @@ def _row_of(row: Sequence[Any], secrets: Mapping[int, Sequence[ClientSecret]]) -
         number(created_at),
         tuple(secrets.get(key, ())),
     )
-    record = records.client_text(client)
-    records.client_from(client_id, record, revoked_before)  # what cannot be read back is not written
-    return *start, records.padded_verifiers(client), record
+    verifiers, record = records.client_row(client)
+    records.client_from(client_id, record, revoked_before)  # so that nothing is written that cannot be read back
+    return *start, verifiers, record
 
 
 def _secret_from(*columns: Any) -> ClientSecret:
@@ -205,7 +205,7 @@ def _key_from(kid: Any, algorithm: Any, public: Any, private: Any, *times: Any) 
     return KeyRecord(text(kid), text(algorithm), text(public), text(private), created_at, signs_from, needed_until)
 
 
-def _turn_tokens(rows: _Rows, done: Callable[[int], None]) -> None:
+def _convert_tokens(rows: _Rows, done: Callable[[int], None]) -> None:
     """Rewrite the few rows that have attributes or audiences."""
     # SQLite would write every row anew to drop a column.
     emptied = "" if rows.on_postgresql else ", audience = NULL"
@@ -213,7 +213,7 @@ def _turn_tokens(rows: _Rows, done: Callable[[int], None]) -> None:
     while page := rows.do(_TOKENS, last):
         rows.do_many(
             f"UPDATE @oauth_mw_tokens SET extra = ?{emptied} WHERE key = ?",
-            [_judged("oauth_mw_token", row[1], _extra_of, *row) for row in page],
+            [_decoded("oauth_mw_token", row[1], _extra_of, *row) for row in page],
         )
         last = bytes(page[-1][0])
         done(len(page))
@@ -236,10 +236,10 @@ def _attributes(found: Any) -> tuple[Mapping[str, Any], frozenset[str]]:
     return decoding.attributes(values), frozenset(name for name, (_, public) in pairs.items() if flag(public))
 
 
-def _judged(table: str, client_id: object, reader: Callable[..., Any], *found: Any) -> Any:
-    """What ``reader`` makes of a row.
+def _decoded(table: str, client_id: object, reader: Callable[..., Any], *found: Any) -> Any:
+    """Decode a row.
 
-    :raises AdminError: it was never written there.
+    :raises AdminError: the reader does not accept it.
     """
     try:
         return reader(*found)
@@ -248,5 +248,12 @@ def _judged(table: str, client_id: object, reader: Callable[..., Any], *found: A
         raise AdminError(f"a row{whose} in {table} is garbled: nothing was changed") from None
 
 
+def _counters(rows: _Rows, progress: Progress) -> None:
+    """From 3 to 4: two more tables. Nothing else changes, so workers that still run go on, but count nothing."""
+    for table in (schema.counters, schema.last_uses):
+        table.create(rows.connection)
+        rows.engine.hand_on(rows.connection, "oauth_mw_tokens", table.name)
+
+
 # By the version that they begin with.
-_STEPS: Mapping[int, Callable[[_Rows, Progress], None]] = {2: _records}
+_STEPS: Mapping[int, Callable[[_Rows, Progress], None]] = {2: _records, 3: _counters}

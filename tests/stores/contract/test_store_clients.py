@@ -5,8 +5,8 @@ from types import MappingProxyType
 
 import pytest
 
-from helpers.builders import API, BILLING, given_secret, is_dead, issued, log_of, registered
-from helpers.changes import end_client, remove_secret
+from helpers.builders import API, BILLING, given_secret, has_right_verifiers, is_dead, issued, log_of, registered
+from helpers.changes import end_client, remove_first_secret, remove_secret
 from oauth_mw import admin
 from oauth_mw.credentials import MAX_SECRETS, hash_secret
 from oauth_mw.model import CLIENTS_PER_PAGE, Client
@@ -24,8 +24,22 @@ FULL = registered(
     attributes=MappingProxyType({"tier": "gold é", "limit": 9, "rate": 0.5, "beta": True}),
     public_attributes=frozenset({"tier"}),
     resource_server=True,
+    allowed_addresses=("192.0.2.0/24", "2001:db8::/32"),
+    allowed_requests=("GET,POST /weather/*", "* /é"),
+    rate_limit="100/minute",
+    not_after=2**32 - 1,
+    tokens_per_hour=10,
+    tokens_per_day=100,
+    quota_mode="report",
+    revoked_secrets=("2025", "2026"),
     secrets=(hash_secret("one" * 9, label="first", not_after=2**32 - 1, weak=True), hash_secret("two" * 9)),
 )
+
+
+def test_the_full_client_has_every_field():
+    missing = {name for name in Client.__slots__ if getattr(FULL, name) == getattr(Client(""), name)}
+    # These have tests of their own.
+    assert missing == {"enabled", "other", "revoked_before"}
 
 
 def as_registered(client):
@@ -47,7 +61,7 @@ def test_a_client_is_found_by_exactly_its_id(store):  # A-05, A-06
     others = ["Tester", "tester ", "teste", "tester%", "", "' OR ''='"]
 
     assert [store.find_client(other) for other in others] == [None] * len(others)
-    assert not any(store.find_verifiers("Tester"))
+    assert not any(store.find_verifiers("Tester").secrets)
 
 
 @pytest.mark.parametrize("count", [0, 1, MAX_SECRETS])
@@ -55,11 +69,39 @@ def test_the_verifiers_of_a_client_are_those_of_all_its_secrets_and_else_blank(s
     secrets = tuple(hash_secret(str(number) * 16, label='["0","0","0"') for number in range(count))
     store.add_client(registered("new", secrets=secrets))
 
-    verifiers = store.find_verifiers("new")
+    verifiers = store.find_verifiers("new").secrets
 
     found = {verifiers[start : start + 48] for start in range(0, len(verifiers), 48)} - {bytes(48)}
     assert found == {secret.salt + secret.digest for secret in secrets}
-    assert len(verifiers) in (48 * count, 48 * MAX_SECRETS)
+    assert len(verifiers) == 48 * MAX_SECRETS
+
+
+CHANGES = {
+    "its name": lambda store: admin.update_client(store, "tester", name="another"),
+    "its scopes": lambda store: admin.update_client(store, "tester", scope="read write more"),
+    "one secret more": lambda store: admin.add_secret(store, "tester"),
+    "a secret less": remove_first_secret,
+    "disabled": lambda store: store.update_client("tester", lambda client: replace(client, enabled=False)),
+    "all tokens revoked": lambda store: admin.revoke_all_tokens(store, "tester"),
+    "both": lambda store: admin.disable_client(store, "tester"),
+    "a member of a newer version": lambda store: store.update_client(
+        "tester", lambda client: replace(client, other={"new": [0.5, None]})
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_verifiers_show_every_change_of_a_client(store, change):
+    before, client = store.find_verifiers("tester"), store.find_client("tester")
+
+    change(store)
+
+    assert store.find_verifiers("tester") != before
+    assert has_right_verifiers(store, store.find_client("tester"))
+
+    store.update_client("tester", lambda changed: replace(client, revoked_before=changed.revoked_before))
+    position = store.find_client("tester").revoked_before
+    assert store.find_verifiers("tester") == before._replace(revoked_before=position)
 
 
 def test_an_id_that_is_taken_is_refused_and_nothing_changes(store):
@@ -102,18 +144,20 @@ def test_an_update_can_take_away_again(store):
     store.add_client(FULL)
     nothing = {"attributes": {}, "public_attributes": frozenset(), "lifetime": None, "default_scope": None}
     nothing |= {"token_format": None, "audiences": (), "default_audience": None}
+    nothing |= {"allowed_addresses": (), "allowed_requests": (), "rate_limit": None, "not_after": None}
+    nothing |= {"tokens_per_hour": None, "tokens_per_day": None, "quota_mode": None}
 
     store.update_client(FULL.client_id, lambda client: replace(client, **nothing))
 
     assert as_registered(store.find_client(FULL.client_id)) == replace(FULL, **nothing)
 
 
-@pytest.mark.parametrize("revoke_tokens", [False, True])
-def test_an_update_that_fails_changes_and_revokes_nothing(store, revoke_tokens):
+@pytest.mark.parametrize("how", [{}, {"revoke_tokens": True}, {"evict_tokens": True}], ids=["", "revokes", "evicts"])
+def test_an_update_that_fails_changes_and_revokes_nothing(store, how):
     key, log, before = issued(store), log_of(store), store.find_client("tester")
 
     with pytest.raises(ZeroDivisionError):
-        store.update_client("tester", lambda client: replace(client, lifetime=1 // 0), revoke_tokens=revoke_tokens)
+        store.update_client("tester", lambda client: replace(client, lifetime=1 // 0), **how)
 
     assert (store.find_client("tester"), log_of(store), is_dead(store, key)) == (before, log, False)
 
@@ -135,15 +179,6 @@ def test_an_update_cannot_change_which_tokens_are_revoked(store):
     for position in (0, 2**60):
         changed = store.update_client("tester", lambda client, to=position: replace(client, revoked_before=to))
         assert changed == store.find_client("tester") == before
-
-
-def test_a_client_is_deleted_by_an_update_that_leaves_nothing_of_it(store):
-    before = log_of(store)
-
-    assert store.update_client("tester", lambda client: None) is None
-
-    assert store.find_client("tester") is None and not store.add_client(registered())
-    assert log_of(store) == before
 
 
 def test_every_change_of_a_client_that_does_not_exist_says_so(store):
@@ -178,16 +213,20 @@ def test_a_secret_of_another_client_is_not_removed(store):
 def test_removing_a_secret_revokes_tokens_only_when_asked(store, and_tokens):
     key = issued(store)
 
-    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=and_tokens)
+    remove_first_secret(store, and_tokens=and_tokens)
 
     assert is_dead(store, key) is and_tokens
 
 
-def test_a_deleted_client_is_gone_for_ever(store):
-    assert end_client(store, "tester", delete=True)
+@pytest.mark.parametrize("revoke_tokens", [False, True])
+def test_a_client_is_deleted_for_ever_by_an_update_to_nothing(store, revoke_tokens):
+    before = log_of(store)
 
+    assert store.update_client("tester", lambda client: None, revoke_tokens=revoke_tokens) is None
+
+    assert (log_of(store) == before) is not revoke_tokens
     assert (store.find_client("tester"), [*store.clients()]) == (None, [])
-    assert not any(store.find_verifiers("tester"))
+    assert not any(store.find_verifiers("tester").secrets)
     assert store.update_client("tester", lambda client: replace(client, enabled=True)) is None
     assert not end_client(store, "tester")
     assert not given_secret(store, "tester", hash_secret("s"))

@@ -1,6 +1,6 @@
-"""A worker whose clock is ahead sweeps no end of a token that lies in no store.
+"""A worker whose clock is ahead sweeps no revocation of a token that has no row.
 
-Where the engine has a clock, that one counts; elsewhere such an end is due twice.
+Where the engine has a clock, that one counts. Elsewhere such a revocation is swept when it is due for the second time.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import HOUR, STORE_SUITE, events_of, key_of, registered
+from helpers.builders import HOUR, events_of, key_of, multi_process, registered
 from helpers.changes import end_client
 from oauth_mw import open_store
 
-KINDS = [kind for kind in STORE_SUITE if kind != "memory"]  # which has one process, and no other clock
-pytestmark = pytest.mark.parametrize("store_kind", KINDS)
+pytestmark = multi_process
 
 
 @pytest.fixture
@@ -40,7 +39,7 @@ def hurry(store_url, monkeypatch):
     return hurry
 
 
-def end_jwt(store, left=HOUR, number=0):
+def revoke_jwt(store, left=HOUR, number=0):
     """The key of a JWT that has so many seconds left, and was revoked."""
     key = key_of(number, expires_at=int(time.time()) + left)
     assert store.revoke_log_only("tester", key, store.find_client("tester").revoked_before)
@@ -53,15 +52,15 @@ def singles(store):
 
 WORK = {
     "ends a client": lambda worker: end_client(worker, "other"),
-    "revokes a JWT": lambda worker: end_jwt(worker, number=int(time.monotonic_ns() % 10**9)),
+    "revokes a JWT": lambda worker: revoke_jwt(worker, number=int(time.monotonic_ns() % 10**9)),
 }
 
 
 @pytest.mark.parametrize(
     ("work", "ahead"), [("ends a client", 25 * HOUR), ("revokes a JWT", 10 * 366 * 24 * HOUR)], ids=["day", "ten years"]
 )
-def test_what_it_does_drops_no_revocation_that_others_need(store, hurry, work, ahead):
-    keys = {end_jwt(store, left, number=left) for left in (1, 60, HOUR, 30 * 24 * HOUR)}
+def test_such_a_worker_drops_no_revocation_that_others_need(store, hurry, work, ahead):
+    keys = {revoke_jwt(store, left, number=left) for left in (1, 60, HOUR, 30 * 24 * HOUR)}
 
     hurry(ahead, WORK[work], times=3)
     end_client(store, "other")
@@ -69,8 +68,8 @@ def test_what_it_does_drops_no_revocation_that_others_need(store, hurry, work, a
     assert keys <= singles(store)
 
 
-def test_ends_that_it_kept_once_more_are_still_those_of_a_client(store, hurry):
-    key = end_jwt(store)
+def test_revocations_that_it_kept_once_more_are_dropped_with_those_of_their_client(store, hurry):
+    key = revoke_jwt(store)
     hurry(25 * HOUR, WORK["ends a client"])
 
     end_client(store, "tester")

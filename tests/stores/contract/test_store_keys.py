@@ -30,7 +30,7 @@ def two(store):
     return put(store, SECOND, FIRST)
 
 
-def test_they_come_back_as_they_were_in_the_order_in_which_they_sign(store, two):
+def test_keys_are_read_as_they_were_written_in_the_order_in_which_they_sign(store, two):
     assert two == store.read_keys().keys == (FIRST, SECOND)
 
 
@@ -56,7 +56,7 @@ def test_an_update_that_fails_leaves_the_keys_as_they_were(store, two):
     assert store.read_keys().keys == two
 
 
-def test_of_many_that_race_one_succeeds(store):
+def test_of_many_callers_that_add_the_first_key_one_succeeds(store):
     with ThreadPoolExecutor(8) as threads:
         added = list(threads.map(lambda number: add_key(store, record(f"k{number}")), range(8)))
 
@@ -74,7 +74,7 @@ def test_no_update_of_many_at_once_is_lost(store, two):
 
 
 @pytest.mark.parametrize("after", [(), (FIRST, SECOND)], ids=["none left", "none removed"])
-def test_what_revokes_all_is_an_event_for_all(store, two, after):
+def test_an_update_that_revokes_all_is_one_event_of_no_client(store, two, after):
     before = log_of(store)
 
     put(store, *after, revoke_all=True)

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import is_dead, issued, key_of, log_of, registered, token_of
-from helpers.changes import end_client, remove_secret
+from helpers.builders import NOW, events_of, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import ENDS, end_client, remove_first_secret
 from oauth_mw import open_store
-from oauth_mw.model import Revocation
+from oauth_mw.model import EVICTION, LOG_KEEP_SECONDS, Revocation
+from oauth_mw.tokens.denylist import load_denylist
 
 pytestmark = pytest.mark.usefixtures("tester", "other")
 
@@ -32,29 +33,65 @@ def test_a_new_follower_must_forget_and_reads_where_the_log_ends(store):
     assert store.read_log(page.store_id, page.position) == page._replace(complete=True)
 
 
-def test_each_way_to_end_tokens_is_one_event(store):
+def test_each_way_to_revoke_tokens_is_one_event(store):
     key, before = issued(store), log_of(store)
 
     store.revoke_token(key)
     end_client(store, "tester")
     end_client(store, "tester", disable=True)
-    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True)
+    remove_first_secret(store, and_tokens=True)
     end_client(store, "other", delete=True)
 
     tester = ("tester", None)
     assert events_since(store, before) == [("tester", key), tester, tester, tester, ("other", None)]
 
 
-def test_what_ends_no_token_is_no_event(store):
+def test_a_change_that_revokes_no_token_is_no_event(store):
     issued(store)
     before = log_of(store)
 
     store.add_client(registered("third"))
     store.update_client("tester", lambda client: replace(client, scopes=("less",), lifetime=1))
-    remove_secret(store, "tester", store.find_client("tester").secrets[0].secret_id)
+    remove_first_secret(store)
     store.sweep(2**32 - 1, 10)
 
     assert log_of(store) == before
+
+
+def test_a_change_that_evicts_tokens_is_an_event_that_revokes_none(store):
+    key, jwt, before = issued(store), key_of(1), store.find_verifiers("tester").revoked_before
+    seen = log_of(store)
+
+    changed = store.update_client("tester", lambda client: replace(client, lifetime=1), evict_tokens=True)
+
+    assert events_since(store, seen) == [("tester", EVICTION)]
+    assert changed == store.find_client("tester")
+    assert (changed.lifetime, changed.revoked_before) == (1, before)
+    assert not is_dead(store, key)
+    assert not load_denylist(store, lambda: NOW).is_revoked(jwt, "tester", before)
+    assert events_of(store) == []
+
+
+def test_a_change_that_revokes_tokens_needs_no_event_that_evicts_them(store):
+    key, seen = issued(store), log_of(store)
+
+    store.update_client("tester", lambda client: client, revoke_tokens=True, evict_tokens=True)
+
+    assert events_since(store, seen) == [("tester", None)]
+    assert is_dead(store, key)
+
+
+def test_an_event_that_evicts_is_swept_like_others(store, clock):
+    store.update_client("tester", lambda client: client, evict_tokens=True)
+    seen = log_of(store)
+    clock.move(LOG_KEEP_SECONDS + 2)
+
+    end_client(store, "other")
+    end_client(store, "other")
+
+    if not store.single_process:
+        assert [event.key for page in store.copyable().read_events(0) for event in page] == [None, None]
+    assert store.read_log(seen.store_id, seen.position).complete
 
 
 def test_a_follower_reads_what_it_has_not_seen_and_nothing_else(store):
@@ -96,7 +133,7 @@ def test_a_follower_in_this_process_learns_of_every_event_at_once(store):
     for end in (lambda: store.revoke_token(key), lambda: end_client(store, "tester")):
         before = store.generation(), len(calls)
         end()
-        learned.append(store.generation() != before[0] if store.immediate else len(calls) > before[1])
+        learned.append(store.generation() != before[0] if store.generation_shows_all else len(calls) > before[1])
 
     assert learned == [True, True]
 
@@ -118,7 +155,7 @@ def test_positions_are_microseconds_and_grow_while_the_clock(store, clock, secon
     assert [position_after_an_event(store) - first for _ in range(3)] == [1, 2, 3]
 
 
-def test_positions_go_on_with_the_clock_once_it_has_caught_up(store, clock):
+def test_positions_follow_the_clock_again_once_it_has_caught_up(store, clock):
     position_after_an_event(store)
     clock.move(-10)
     position_after_an_event(store)
@@ -145,33 +182,19 @@ def test_a_clock_far_ahead_does_no_harm(store, clock):
 # Issued before
 
 
-ENDS = {
-    "all tokens ended": lambda store: end_client(store, "tester"),
-    "disabled": lambda store: end_client(store, "tester", disable=True),
-    "secret revoked with its tokens": lambda store: remove_secret(
-        store, "tester", store.find_client("tester").secrets[0].secret_id, and_tokens=True
-    ),
-}
-
-
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+@pytest.mark.parametrize("end", ["end all", "disable", "remove secret"])
 @pytest.mark.parametrize("seconds", [0, -3600, 3600], ids=["", "behind", "ahead"])
-def test_a_token_issued_before_is_dead_and_one_issued_after_lives(
-    store, clock, end, seconds
-):  # whatever the clock says
+def test_whatever_the_clock_says_a_token_issued_before_is_dead_and_one_issued_after_lives(store, clock, end, seconds):
     before, other = issued(store, number=1), issued(store, "other", number=3)
     clock.move(seconds)
-    end(store)
+    ENDS[end](store)
     clock.move(-2 * seconds)
     after = issued(store, number=2)
 
     assert [is_dead(store, key) for key in (before, after, other)] == [True, False, False]
 
 
-UNDER_WAY = {**ENDS, "deleted": lambda store: end_client(store, "tester", delete=True)}
-
-
-@pytest.mark.parametrize("end", UNDER_WAY.values(), ids=UNDER_WAY)
+@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
 def test_a_token_whose_request_was_under_way_is_dead(store, end):
     client = store.find_client("tester")
     end(store)

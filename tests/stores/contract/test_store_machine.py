@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 from hypothesis import settings, strategies
@@ -107,6 +108,14 @@ class Stores(RuleBasedStateMachine):
             self.clients.remove(client_id)
             self.gone.add(client_id)
 
+    @rule(client_id=ids, lifetime=strategies.integers(1, 3))
+    def change_client(self, client_id, lifetime):
+        def change(store):
+            changed = store.update_client(client_id, lambda c: replace(c, lifetime=lifetime), evict_tokens=True)
+            return changed and changed.lifetime
+
+        assert self.same(change) == (lifetime if client_id in self.clients else None)
+
     @rule(client_id=ids, hours=strategies.integers(-2, 2), older=strategies.booleans())
     def begin_issue(self, client_id, hours, older):
         found = [store.find_client(client_id) for store in self.stores]
@@ -190,7 +199,7 @@ class Stores(RuleBasedStateMachine):
             self.judge(store, load_denylist(store, self.clock))
 
     def judge(self, store, denylist):
-        """Compare what a worker knows of the JWTs with the truth."""
+        """Compare what a worker's denylist says of the JWTs with the model."""
         which = self.stores.index(store)
         for key in self.remembered():
             owner, positions, alive = self.jwts[key]

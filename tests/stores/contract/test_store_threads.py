@@ -10,7 +10,7 @@ from threading import Barrier
 
 import pytest
 
-from helpers.builders import NOW, STORE_SUITE, is_dead, issued, key_of, log_of, registered, sweeping, token_of
+from helpers.builders import NOW, is_dead, issued, key_of, log_of, multi_process, registered, sweeping, token_of
 from helpers.changes import end_client
 from helpers.processes import Processes
 from oauth_mw import AdminError, admin
@@ -94,7 +94,7 @@ def test_a_client_has_at_most_so_many_secrets_however_many_callers_add_some(stor
     assert len(store.find_client("tester").secrets) == MAX_SECRETS
 
 
-@pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
+@multi_process
 def test_a_client_has_at_most_so_many_secrets_however_many_processes_add_some(store, store_url):
     with Processes(store_url) as processes:
         both = [processes.fork(ADDING) for _ in range(2)]

@@ -32,7 +32,7 @@ def test_a_token_is_found_as_it_was_issued(store, changes):
     assert store.find_token(key_of()) == token
 
 
-def test_true_and_one_stay_what_they_were(store):
+def test_attributes_keep_their_types(store):
     token = token_of(store.find_client("tester"), attributes={"yes": True, "one": 1, "float": 1.0})
 
     store.add_token(key_of(), token)
@@ -65,7 +65,7 @@ def test_a_revoked_token_is_marked_and_keeps_its_row(store, audience):
 
     store.revoke_token(key_of())
 
-    assert store.find_token(key_of()) == token._replace(revoked=store.rows_tell_revocation)
+    assert store.find_token(key_of()) == token._replace(revoked=store.rows_show_all)
 
 
 @pytest.mark.parametrize("delete", [False, True], ids=["all tokens revoked", "deleted"])

@@ -1,17 +1,15 @@
-"""Workers of two versions share a store: what this one does not know in a record, it leaves there."""
+"""Workers of two versions share a store: members of a record that are new to this version are kept."""
 
 from __future__ import annotations
 
-import pytest
-
-from helpers.builders import STORE_SUITE, registered
+from helpers.builders import multi_process, registered
 from helpers.changes import remove_key
 from helpers.raw_records import CLIENT, KEYS, read_record, write_record
 from oauth_mw import admin
 
 NEWER = {"grants": ["client_credentials", {"a": None}], "": 0.5}
 
-pytestmark = pytest.mark.parametrize("store_kind", [kind for kind in STORE_SUITE if kind != "memory"])
+pytestmark = multi_process
 
 
 def test_a_newer_workers_record_of_a_client_passes_through(store, store_url):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from helpers.builders import API, BILLING, key_of, log_of, token_of
+from helpers.builders import API, BILLING, has_right_verifiers, key_of, log_of, token_of
 from helpers.changes import add_key
 from helpers.copying import PRIVATE, PUBLIC, SECRETS, contents, guarded, judged, lived, new_places, pairs
 from helpers.support import basic
@@ -17,6 +17,7 @@ from oauth_mw.model import KeyRecord, StoreStats
 from oauth_mw.protocols import Store
 
 OVER = int(time.time()) - 90
+USES = {("tester", "a"): 2**31, ("tester", ""): 2**31}  # later than those of the requests here
 KEYS = [
     KeyRecord("one", "ES256", "{}", "-----BEGIN\né", OVER, OVER),
     KeyRecord("two", "EdDSA", "{}", "", OVER, OVER + 60, 9),
@@ -39,13 +40,14 @@ def done(request, tmp_path_factory):
         tokens = lived(source)
         source.add_token(key_of(expires_at=OVER), token_of(source.find_client("tester")))
         assert [add_key(source, *each) for each in ((KEYS[0], ""), (KEYS[1], "one"))] == [True, True]
+        source.note_uses(USES)
         copied = admin.copy_store(source, target)
         yield Done(source, target, tokens, copied, (admin.stats(source), admin.stats(target)))
         source.close()
         target.close()
 
 
-def test_the_same_tokens_are_good_and_the_app_is_given_the_same(done):
+def test_the_same_tokens_are_accepted_with_the_same_identity(done):
     verdicts = judged(done.target, done.tokens)
 
     assert verdicts == judged(done.source, done.tokens)
@@ -64,6 +66,13 @@ def test_attributes_keep_their_types_and_tokens_their_audience(done):
     assert (answer[0][-1], introspection["aud"]) == ([BILLING, API], [BILLING, API])
 
 
+def test_the_verifiers_are_those_of_the_records(done):
+    clients = list(done.target.clients())
+
+    assert len(clients) == 5
+    assert all(has_right_verifiers(done.target, client) for client in clients)
+
+
 def test_the_same_secrets_authenticate(done):
     app = guarded(done.target)
     form = {"grant_type": "client_credentials"}
@@ -77,7 +86,11 @@ def test_the_same_secrets_authenticate(done):
     assert good == [(client_id, SECRETS[client_id]) for client_id in ("tester", "full id: +%", "revoked")]
 
 
-def test_clients_keys_and_events_are_those_that_they_were(done):
+def test_last_uses_are_those_of_the_source(done):
+    assert done.target.last_uses(["tester"]).items() >= USES.items()
+
+
+def test_clients_keys_and_events_are_those_of_the_source(done):
     here, there = contents(done.target), contents(done.source)
     del here["tokens"], there["tokens"]
 

@@ -145,7 +145,7 @@ def issue_and_revoke(store):
 @pytest.mark.parametrize(
     ("work", "lives"), [(register_and_issue, True), (revoke_and_issue, True), (issue_and_revoke, False)]
 )
-def test_a_token_of_meanwhile_comes_with_the_clients_and_the_log_of_then(stores, clock, work, lives):
+def test_a_token_issued_meanwhile_is_copied_after_the_clients_and_events_of_its_issue(stores, clock, work, lives):
     source, target = stores
     filled(source)
     keys = []
@@ -180,7 +180,7 @@ def test_an_event_in_the_log_has_its_effect_at_once(stores, clock):
 
 
 @each_pair
-def test_what_was_issued_before_and_after_a_copy_is_told_apart(stores, clock):
+def test_tokens_issued_before_and_after_a_copy_are_distinguished(stores, clock):
     source, target = stores
     source.add_client(registered())
     before = issued(source, number=1)
@@ -193,7 +193,7 @@ def test_what_was_issued_before_and_after_a_copy_is_told_apart(stores, clock):
     assert accepted(target, [before, after]) == {after}
 
 
-def test_an_outage_says_of_which_store(stores, clock):
+def test_an_outage_names_its_store(stores, clock):
     source, target = stores
 
     def replace(name, method):
@@ -205,7 +205,7 @@ def test_an_outage_says_of_which_store(stores, clock):
         copy(source, Through(target, replace), clock)
 
 
-def test_what_is_missing_is_found_however_much_lies_between(stores, clock):
+def test_missing_tokens_are_found_however_many_rows_lie_between(stores, clock):
     source, target = stores
     source.add_client(registered())
     keys = [issued(source, number=number) for number in range(4100)]

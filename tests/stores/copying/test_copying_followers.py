@@ -1,15 +1,17 @@
-"""Workers that serve from a copy learn what a further copy brings."""
+"""Workers that use a copy see what a repeated copy changes."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 
 from helpers.builders import issued, log_of, registered
 from helpers.changes import end_client
-from helpers.copying import PAIRS, each_pair, guarded
+from helpers.copying import PAIRS, Through, accepted, contents, each_pair, guarded
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
-from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.model import EVICTION, LOG_KEEP_SECONDS
 
 REVOKED = {
     "by itself": lambda store, key: store.revoke_token(key),
@@ -56,7 +58,7 @@ def test_a_follower_is_given_the_events_in_their_order(stores, clock):
 
 @pytest.mark.parametrize("kinds", [("sqlite", target) for _, target in PAIRS], ids=[target for _, target in PAIRS])
 @pytest.mark.parametrize("missed", [True, False], ids=["before the copy", "after the copy"])
-def test_a_follower_forgets_all_if_an_event_was_swept_that_it_did_not_see(stores, clock, missed):
+def test_a_follower_must_begin_anew_if_an_event_was_swept_that_it_has_not_read(stores, clock, missed):
     source, target = stores
     source.add_client(registered())
     end_client(source, "tester")
@@ -75,3 +77,43 @@ def test_a_follower_forgets_all_if_an_event_was_swept_that_it_did_not_see(stores
     state = target.copyable().log_state()
     assert state[1:] == source.copyable().log_state()[1:]
     assert target.read_log(seen.store_id, state.position).complete
+
+
+@each_pair
+def test_a_follower_that_reads_of_a_change_finds_the_client_as_it_is_now(stores, clock):
+    source, target = stores
+    source.add_client(registered())
+    admin.copy_store(source, target, clock=clock)
+    seen = log_of(target)
+    source.update_client("tester", lambda client: replace(client, rate_limit="9/minute"), evict_tokens=True)
+    found = []
+
+    def watched(name, method):
+        """Read the client each time that the copy has written."""
+
+        def put(*given):
+            written = method(*given)
+            if target.read_log(seen.store_id, seen.position).events:
+                found.append(target.find_client("tester").rate_limit)
+            return written
+
+        return put if name.startswith("put_") else method
+
+    admin.copy_store(source, Through(target, watched), clock=clock)
+
+    assert found and set(found) == {"9/minute"}
+    assert [event[1:3] for event in target.read_log(seen.store_id, seen.position).events] == [("tester", EVICTION)]
+    assert target.find_client("tester").revoked_before == 0
+
+
+@each_pair
+def test_a_copied_event_that_evicts_revokes_no_token(stores, clock):
+    source, target = stores
+    source.add_client(registered())
+    keys = [issued(source)]
+    source.update_client("tester", lambda client: client, evict_tokens=True)
+
+    admin.copy_store(source, target, clock=clock)
+
+    assert accepted(target, keys) == {*keys}
+    assert contents(target) == contents(source)

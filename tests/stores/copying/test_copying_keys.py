@@ -19,7 +19,7 @@ def add(store, kid, signs_from=NOW):
 
 
 @each_pair
-def test_what_happened_to_keys_meanwhile_arrives(stores, clock):
+def test_a_repeated_copy_brings_all_changes_of_keys(stores, clock):
     source, target = stores
     filled(source)
     for number, kid in enumerate(("one", "two")):
@@ -54,7 +54,7 @@ def order(stores):
     return Through(stores[1], replace), found
 
 
-def test_a_key_comes_after_all_that_revoked_its_tokens(stores, clock, order):
+def test_a_key_is_copied_after_all_events_about_its_tokens(stores, clock, order):
     source, _ = stores
     target, found = order
     filled(source)

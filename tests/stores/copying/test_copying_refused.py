@@ -1,4 +1,4 @@
-"""Nothing is copied over what a store was given by other means."""
+"""Nothing is copied into a store that was changed by other means."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ IN_USE = [
 
 
 @each_pair
-def test_a_store_that_is_not_empty(kinds, place, stores, clock):
+def test_a_store_that_is_not_empty_is_refused(kinds, place, stores, clock):
     source, _ = stores
     filled(source)
 
@@ -50,7 +50,7 @@ def test_a_store_that_is_not_empty(kinds, place, stores, clock):
 
 
 @each_pair
-def test_a_copy_of_another_store(stores, clock, tmp_path):
+def test_a_copy_of_another_store_is_refused(stores, clock, tmp_path):
     source, target = stores
     with closing(open_store(f"sqlite:///{tmp_path}/another.db", create=True)) as other:
         admin.copy_store(other, target, clock=clock)
@@ -88,12 +88,12 @@ def copied(stores, clock):
 
 @each_pair
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-def test_a_copy_that_was_changed(copied, clock, change):
+def test_a_copy_that_was_changed_is_refused(copied, clock, change):
     source, target, keys = copied
     change(target, keys[-1])
     changed(source, keys)
 
-    assert "and no unchanged copy of this store" in refused(source, target, clock)
+    assert "and not an unchanged copy of this store" in refused(source, target, clock)
 
 
 NO_CHANGES = [
@@ -121,7 +121,7 @@ def test_what_changes_no_client_key_or_revocation_does_not_close_a_copy(copied, 
 
 @each_pair
 @pytest.mark.parametrize("begun", [False, True], ids=["never a copy", "changed"])
-def test_each_part_of_a_copy(copied, begun):
+def test_each_part_of_a_copy_is_refused(copied, begun):
     source, target, keys = copied
     whole, origin = target.copyable(), source.copyable().log_state().store_id
     if begun:
@@ -143,7 +143,7 @@ def test_each_part_of_a_copy(copied, begun):
     assert contents(target) == before
 
 
-def test_a_copy_that_is_changed_while_it_is_made(stores, clock):
+def test_a_copy_that_is_changed_while_it_is_made_is_refused(stores, clock):
     source, target = stores
     filled(source)
 
@@ -158,7 +158,7 @@ def test_a_copy_that_is_changed_while_it_is_made(stores, clock):
     assert target.find_client("a").revoked_before == 0
 
 
-def test_the_source_itself(copied, clock):
+def test_the_source_itself_is_refused(copied, clock):
     source, target, _ = copied
     issued(target, "b", 77)
     end_client(target, "b")
@@ -168,7 +168,7 @@ def test_the_source_itself(copied, clock):
         assert refused(source, again, clock) == f"{source.url} and {source.url} are the same store"
 
 
-def test_a_source_that_was_set_back(copied, clock):
+def test_a_source_that_was_set_back_is_refused(copied, clock):
     source, target, _ = copied
     with closing(sqlite3.connect(source.url.removeprefix("sqlite:///"))) as database, database:
         database.execute("UPDATE oauth_mw_store SET position = position - 1")
@@ -177,9 +177,9 @@ def test_a_source_that_was_set_back(copied, clock):
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["from", "to"])
-def test_a_store_in_memory(stores, clock, which):
+def test_a_store_in_memory_is_refused(stores, clock, which):
     pair = [*stores]
     pair[which] = open_store("memory://", clock=clock)
 
-    with pytest.raises(AdminError, match="^memory:// is gone when its process ends"):
+    with pytest.raises(AdminError, match="^memory:// is lost when its process ends"):
         admin.copy_store(*pair, clock=clock)

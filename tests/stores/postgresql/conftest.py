@@ -1,21 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
+from helpers.builders import opened
 from helpers.postgres_intruder import Site, new_site
 from helpers.postgres_raw import Raw
 from helpers.store_urls import PostgresPlaces, own_postgres_places, why_no_wheel
-from oauth_mw import open_store
 from oauth_mw.protocols import Store
 
 
 @pytest.fixture(scope="session")
 def own_postgres() -> Iterator[PostgresPlaces]:
-    """A server that these tests alone share, whatever the environment names: they make roles and databases there."""
+    """A server that only these tests share, whatever the environment names: they create roles and databases there."""
     if reason := why_no_wheel("postgresql"):
         pytest.skip(reason)
     with own_postgres_places() as places:
@@ -30,16 +28,15 @@ def raw(postgres_url: str) -> Iterator[Raw]:
 
 @pytest.fixture
 def listeners(raw: Raw) -> Callable[[], set[int]]:
-    """Call it for the server's processes that wake a worker of this test."""
-    before = raw.listeners()  # of other tests: they end with their threads
+    """Returns the server's processes that wake a worker of this test."""
+    before = raw.listeners()  # those of other tests end with their threads
     return lambda: raw.listeners() - before
 
 
 @pytest.fixture
 def elsewhere(postgres_url: str) -> Iterator[Store]:
-    """A store as another process has it, with a client."""
-    with closing(open_store(postgres_url, create=True)) as store:
-        store.add_client(registered())
+    """A store as another process uses it, with a client."""
+    with opened(postgres_url) as store:
         yield store
 
 

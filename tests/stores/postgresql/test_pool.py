@@ -1,4 +1,4 @@
-"""The pool of connections to PostgreSQL: its limit, its waits, and what becomes of a connection that is not usable."""
+"""The pool of connections to PostgreSQL: its limit, its waits, and connections that cannot be used again."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import pytest
 
 from helpers.engines_base import wait_until
 from oauth_mw import StoreUnavailable
-from oauth_mw.stores.sql.postgresql.driver import dialling, pooling
+from oauth_mw.stores.sql.postgresql.driver import dialling
 from oauth_mw.stores.sql.postgresql.pool import Link, Pool
 from oauth_mw.stores.sql.postgresql.url import arguments, parsed
 
-LONG = 20.0  # no test waits so long, unless it fails
+LONG = 20.0  # no test waits so long unless it fails
 TIMEOUT = 5.0
 LIMIT = 2
 
 
 class Dialler:
-    """Opens connections, and counts the attempts; it may be made to fail."""
+    """Opens connections and counts the attempts; raises ``failure`` if it is set."""
 
     def __init__(self, dial):
         self._dial = dial
@@ -46,13 +46,13 @@ def dial(postgres_url):
 
 @pytest.fixture
 def pool(dial):
-    with closing(Pool(pooling(dial, LIMIT), LIMIT)) as pool:
+    with closing(Pool(dial, LIMIT)) as pool:
         yield pool
 
 
 @pytest.fixture
 def use(pool):
-    """``with`` it, a connection is in use."""
+    """Returns a context manager with a connection in use."""
     return lambda seconds=LONG: Link(pool, time.monotonic() + seconds)
 
 
@@ -106,7 +106,7 @@ def test_a_waiter_gets_the_connection_that_another_puts_back(use):
 
 
 def break_off(link):
-    """Leave it in the middle of a statement."""
+    """Leave the connection in the middle of a statement."""
     with suppress(ZeroDivisionError):
         link.driver.pgconn.send_query(b"SELECT pg_sleep(60)")
 
@@ -182,14 +182,14 @@ def test_a_dial_that_fails_passes_its_error_on_and_leaves_room(use, dial, failur
 
 def test_a_slot_that_an_interrupted_thread_lost_is_free_again(pool, use):
     for _ in range(LIMIT + 1):
-        pool.take(time.monotonic() + LONG)  # it is never given back
+        pool.take(time.monotonic() + LONG)  # never returned
 
     with all_in_use(use):
         pass
 
 
 def test_one_that_an_interrupted_thread_lost_is_not_handed_on_as_it_was(pool, use):
-    lost = pool.engine.raw_connection()  # it never comes back
+    lost = pool.engine.raw_connection()  # never returned
     lost.driver_connection.execute("BEGIN")
     del lost
     gc.collect()
@@ -200,7 +200,7 @@ def test_one_that_an_interrupted_thread_lost_is_not_handed_on_as_it_was(pool, us
 
 @pytest.fixture
 def waiting(use, dial):
-    """``with`` it, one connection is in use, and a caller waits because no other can be opened."""
+    """A context manager in which one connection is in use, and a caller waits because no other can be opened."""
 
     @contextmanager
     def waiting():
@@ -230,7 +230,7 @@ def test_where_the_one_in_use_is_lost_the_others_fail_at_once(waiting):
     assert waiter.exception(LONG).reason == "PostgreSQL: no more than one"
 
 
-def test_after_the_end_nothing_stays_open(pool, use, raw):
+def test_a_closed_pool_closes_all_connections(pool, use, raw):
     used(use)
     before = {used(use)}
     with use() as link:

@@ -1,4 +1,4 @@
-"""What PostgreSQL is asked for: its own time, and no more often than the README says."""
+"""Positions are PostgreSQL's time, and requests query it no more often than the pages say."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def test_positions_are_the_time_of_postgresql_and_not_the_workers(postgres_url, 
 
 
 @pytest.mark.parametrize(("lag", "questions"), [(0, REQUESTS), (60, 0)])
-def test_an_accepted_request_asks_once_where_no_lag_is_allowed_and_else_not_at_all(postgres_url, lag, questions):
+def test_an_accepted_request_queries_once_without_a_lag_and_else_not_at_all(postgres_url, lag, questions):
     with relayed(postgres_url) as relay:
         with closing(open_store(postgres_url, create=True)) as store:
             admin.add_client(store, "tester", client_id="tester", secret=SECRET)
         app = CheckedApp(OAuthMiddleware(echo, store=relay.url, revocation_lag_seconds=lag))
         token = issue(app)
-        for _ in range(10):  # by now the statement is prepared
+        for _ in range(10):  # until the statement is prepared
             app.get("/", headers=bearer(token), status=200)
         relay.asked.clear()
 

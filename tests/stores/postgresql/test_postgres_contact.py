@@ -1,4 +1,4 @@
-"""First contact with a PostgreSQL: what is found there, made there, or refused."""
+"""First contact with a PostgreSQL: what is found, created or refused."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def role(raw, postgres_url):
     raw("DROP ROLE stranger")
 
 
-def test_where_nothing_is_nothing_is_opened_nor_made(postgres_url, raw):
+def test_without_create_a_missing_store_is_refused_and_nothing_is_created(postgres_url, raw):
     with pytest.raises(StoreMissing, match="holds no oauth_mw store"):
         open_store(postgres_url)
 
@@ -53,7 +53,7 @@ def test_any_of_its_schemes_will_do(postgres_url, made, scheme):
         assert store.url == postgres_url
 
 
-def test_a_second_start_makes_nothing_anew(postgres_url, made):
+def test_a_second_start_creates_no_other_store(postgres_url, made):
     with closing(open_store(postgres_url)) as store:
         before = store.read_log("", -1).store_id
 
@@ -61,7 +61,7 @@ def test_a_second_start_makes_nothing_anew(postgres_url, made):
         assert store.read_log("", -1).store_id == before
 
 
-def test_of_many_starts_at_once_one_makes_the_store(postgres_url):
+def test_exactly_one_of_several_concurrent_starts_creates_the_store(postgres_url):
     ready = Barrier(6)
 
     def start(_):
@@ -78,7 +78,7 @@ def test_a_start_leaves_no_connection_behind(postgres_url, raw, made):
         wait_until(lambda: not raw.backends(), "the end of the connection")
 
 
-def test_a_role_that_may_not_make_tables_is_refused_and_none_is_made(role, raw):
+def test_a_role_that_may_not_create_tables_is_refused_and_none_is_created(role, raw):
     with pytest.raises(ConfigError, match="permission denied for schema"):
         open_store(role, create=True)
 
@@ -103,7 +103,7 @@ FOREIGN = {
 
 
 @pytest.mark.parametrize("foreign", FOREIGN.values(), ids=FOREIGN)
-def test_where_the_store_is_refused_nothing_is_made(postgres_url, raw, made, foreign):
+def test_if_the_store_is_refused_nothing_is_created(postgres_url, raw, made, foreign):
     raw(foreign)
     raw("DROP TABLE oauth_mw_crash_marker")
     before = raw(NAMES)
@@ -114,7 +114,7 @@ def test_where_the_store_is_refused_nothing_is_made(postgres_url, raw, made, for
     assert before and raw(NAMES) == before
 
 
-def test_a_mark_that_is_missing_is_made_where_the_store_is_good(postgres_url, raw, made):
+def test_a_missing_crash_marker_is_created_in_a_good_store(postgres_url, raw, made):
     before = raw(NAMES)
     raw("DROP TABLE oauth_mw_crash_marker")
 
@@ -123,7 +123,7 @@ def test_a_mark_that_is_missing_is_made_where_the_store_is_good(postgres_url, ra
     assert raw(NAMES) == before
 
 
-def test_too_old_a_server_is_refused_and_nothing_is_made(postgres_url, raw):
+def test_a_server_that_is_too_old_is_refused_and_nothing_is_created(postgres_url, raw):
     def older(data):
         return re.sub(rb"(server_version\0)\d\d", rb"\g<1>13", data)
 
@@ -141,7 +141,7 @@ def test_a_database_must_hold_all_text(postgres, raw, encoding):
         if encoding == "LATIN1":
             with pytest.raises(ConfigError, match="encoding is not UTF8"):
                 open_store(url, create=True)
-        else:  # it takes bytes as they come
+        else:  # takes any bytes
             with closing(open_store(url, create=True)) as store:
                 store.add_client(registered(scopes=("Bücher 本",)))
                 assert store.find_client("tester").scopes == ("Bücher 本",)
@@ -149,10 +149,10 @@ def test_a_database_must_hold_all_text(postgres, raw, encoding):
         raw("DROP DATABASE other WITH (FORCE)")
 
 
-# Down at the start
+# Without a server at the start
 
 
-def test_a_start_without_a_server_comes_up_by_itself_and_what_would_refuse_it_is_503(postgres_url):
+def test_a_start_without_a_server_works_later_and_what_would_refuse_it_is_503(postgres_url):
     reports = []
     with relayed(postgres_url) as relay:
         up, relay.server = relay.server, free_port()
@@ -172,12 +172,12 @@ def test_a_start_without_a_server_comes_up_by_itself_and_what_would_refuse_it_is
 
 def test_a_server_that_falls_silent_during_a_start_is_named_as_such(postgres_url, made):
     def silent(data):
-        return b"" if b"\x01version\0" in data else data  # the one column of an answer
+        return b"" if b"\x01version\0" in data else data  # the only column of a reply
 
     with relayed(postgres_url, silent) as relay, pytest.raises(StoreUnavailable) as raised:
         open_store(relay.url, create=True, timeout=1.0)
 
-    assert "already in progress" not in raised.value.reason  # what the rollback of an unanswered statement says
+    assert "already in progress" not in raised.value.reason  # the message of a rollback after an unanswered statement
 
 
 def test_without_a_function_to_call_a_start_without_a_server_fails():

@@ -1,4 +1,4 @@
-"""A crash takes along what was issued just before. No worker accepts what the store has lost."""
+"""A crash may lose tokens that were issued just before. No worker accepts a token that the store has lost."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from functools import partial
 
 import pytest
 
@@ -16,20 +17,16 @@ from helpers.changes import end_client, works
 from helpers.engines import Postgres, wait_until
 from helpers.engines_postgres_pair import Pair
 from helpers.postgres_raw import Raw
-from helpers.store_urls import why_no_wheel
-from helpers.support import SECRET, basic, bearer, echo
+from helpers.store_urls import needs_postgres
+from helpers.support import SECRET, checked, echo, issue, revoked
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, OAuthMiddleware, admin, open_store
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(bool(why_no_wheel("postgresql")), reason=why_no_wheel("postgresql")),
-]
+pytestmark = [pytest.mark.slow, needs_postgres]
 
-# What no commit waits for stays in the server's memory meanwhile.
+# Asynchronous commits stay in the server's memory for so long.
 LAZY = {"wal_writer_delay": "10s", "wal_writer_flush_after": "1GB"}
 TIMEOUT = 2.0
-LOGIN = basic("tester", SECRET)
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +38,7 @@ def engine():
 @pytest.fixture
 def store(engine):
     with Raw(engine.url) as raw:
-        raw("DROP SCHEMA public CASCADE")
-        raw("CREATE SCHEMA public")
+        raw("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     with closing(open_store(engine.url, create=True, timeout=TIMEOUT)) as store:
         admin.add_client(store, "x", client_id="tester", secret=SECRET)
         yield store
@@ -54,30 +50,21 @@ def worker(store):
 
 
 class Worker:
-    """It looks at the log with every request, so that no lag is in the way."""
+    """It reads the log at every request, without a lag."""
 
     def __init__(self, store):
         self.store = store
-        self._app = CheckedApp(OAuthMiddleware(echo, store=store, revocation_lag_seconds=0))
-
-    def issue(self):
-        form = {"grant_type": "client_credentials"}
-        return self._app.post("/oauth/token", form, headers=LOGIN).json["access_token"]
+        app = CheckedApp(OAuthMiddleware(echo, store=store, revocation_lag_seconds=0))
+        self.issue, self.check, self.revoke = (partial(each, app) for each in (issue, checked, revoked))
 
     def issue_for_good(self):
-        """What a later commit has waited for is kept with it."""
+        """A later durable commit makes the token durable, too."""
         token = self.issue()
         assert not self.store.revoke_token(key_of())
         return token
 
-    def check(self, token):
-        return self._app.get("/", headers=bearer(token), status="*").status_int
 
-    def revoke(self, token):
-        return self._app.post("/oauth/revoke", {"token": token}, headers=LOGIN, status="*").status_int
-
-
-def test_a_token_that_a_crash_took_along_is_refused_where_it_was_known_and_may_be_revoked(engine, worker):
+def test_a_token_that_a_crash_lost_is_refused_where_it_was_cached_and_can_be_revoked(engine, worker):
     token = worker.issue()
     before = worker.check(token)
 
@@ -130,7 +117,7 @@ def test_where_nothing_can_be_written_after_a_crash_every_poll_is_a_first_one(en
     engine.start()
 
 
-# Another state
+# A restored state
 
 
 def test_an_older_state_that_is_restored_is_another_store(engine, store, worker):
@@ -165,7 +152,7 @@ def servers():
 
 @pytest.fixture
 def pair(servers):
-    if not servers.standby.pids():  # since the test before
+    if not servers.standby.pids():  # after the test before
         servers.join()
     return servers
 
@@ -178,7 +165,7 @@ def of_pair(pair):
         yield Worker(store)
 
 
-def test_a_primary_that_hangs_is_left_for_the_one_that_took_over(pair, of_pair):
+def test_the_new_primary_is_used_after_the_old_one_hung(pair, of_pair):
     assert of_pair.issue()
 
     pair.primary.pause()
@@ -189,7 +176,7 @@ def test_a_primary_that_hangs_is_left_for_the_one_that_took_over(pair, of_pair):
     pair.standby.kill()
 
 
-def test_a_token_that_the_standby_never_had_is_refused_where_it_was_known(pair, of_pair):
+def test_a_token_that_the_standby_never_had_is_refused_where_it_was_cached(pair, of_pair):
     pair.standby.kill()
     token = of_pair.issue()
     before = of_pair.check(token)
@@ -201,12 +188,12 @@ def test_a_token_that_the_standby_never_had_is_refused_where_it_was_known(pair, 
     assert (before, of_pair.check(token)) == (200, 401)
 
 
-def test_an_end_that_the_standby_never_had_is_asked_for_again_after_a_crash(pair, of_pair):
+def test_a_revocation_that_the_standby_never_had_is_repeated_after_a_crash(pair, of_pair):
     token = of_pair.issue_for_good()
     pair.standby.kill()
     answers = [of_pair.revoke(token)]
     pair.primary.kill()
-    pair.primary.start()  # what it had written down counts now, as if it had been confirmed
+    pair.primary.start()  # now what it had written counts as confirmed
 
     answers += [of_pair.check(token), of_pair.revoke(token)]
     pair.join()
@@ -214,14 +201,13 @@ def test_an_end_that_the_standby_never_had_is_asked_for_again_after_a_crash(pair
     assert [*answers, of_pair.revoke(token)] == [503, 401, 503, 200]
 
 
-def test_an_end_that_was_lost_unconfirmed_is_another_store_and_its_position_is_not_given_again(pair, of_pair):
+def test_after_an_unconfirmed_revocation_was_lost_it_is_another_store_and_its_position_is_not_reused(pair, of_pair):
     token = of_pair.issue_for_good()
     pair.standby.kill()
     with Raw(pair.primary.url) as raw, ThreadPoolExecutor(1) as threads:
         answer = threads.submit(of_pair.revoke, token)
-        waiting = "FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-        wait_until(lambda: raw(f"SELECT 1 {waiting}"), "a commit that waits")
-        raw(f"SELECT pg_cancel_backend(pid) {waiting}")
+        wait_until(raw.syncing, "a commit that waits")
+        raw("SELECT pg_cancel_backend(pid) FROM unnest(%s::int[]) AS pid", list(raw.syncing()))
         answers = [answer.result(), of_pair.check(token)]
         (lost,) = raw("SELECT position FROM oauth_mw_store")
 

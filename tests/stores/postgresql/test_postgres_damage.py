@@ -1,4 +1,4 @@
-"""A PostgreSQL store with a damaged row: whatever its types let stand there, the answer is no 500."""
+"""A PostgreSQL store with a damaged row: whatever its column types allow, the answer is no 500."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 import psycopg
 import pytest
 
-from helpers.damage import OPERATIONS, ask, fill, issued_text, judge_answers, requests
+from helpers.damage import fill, issued_text, judge_answers, requests
 from helpers.postgres_raw import Raw
 from oauth_mw import open_store
 
@@ -34,7 +34,7 @@ BAD = {
 
 @contextmanager
 def damaged(url, statement):
-    """A store with one of each in which a statement was executed, and a token that was issued before."""
+    """A store with one of each in which a statement was executed, and a token that was issued before that."""
     with closing(open_store(url, create=True)) as store, Raw(url) as raw:
         fill(store)
         text = issued_text(store)
@@ -52,10 +52,8 @@ def test_each_column_with_each_value_is_an_answer_or_an_outage(postgres, postgre
             try:
                 raw(f"UPDATE {table} SET {column} = {value}")
             except psycopg.Error:
-                continue  # its type, or a key, does not let it stand there
+                continue  # the column's type or a key does not allow it
             judge_answers(store, text)
-            for name in OPERATIONS:
-                ask(store, name)
 
 
 OUTAGES = {
@@ -77,7 +75,7 @@ def test_a_damaged_row_is_503_with_retry_after(postgres_url, damage, request_):
     assert (answer.status_int, answer.headers.get("Retry-After")) == (503, "1")
 
 
-def test_the_store_s_own_row_that_goes_is_503(postgres_url):
+def test_a_missing_row_of_the_store_itself_is_503(postgres_url):
     with damaged(postgres_url, "DELETE FROM oauth_mw_store") as (store, text):
         answers = dict(requests(store, text))
 
@@ -85,7 +83,7 @@ def test_the_store_s_own_row_that_goes_is_503(postgres_url):
 
 
 def test_bytes_that_are_no_text_are_an_outage(postgres):
-    """In a database that takes text as it comes."""
+    """In a database that takes any bytes as text."""
     name = "damaged"
     url = postgres.url.rpartition("/")[0] + f"/{name}"
     with Raw(postgres.url) as admin:

@@ -1,4 +1,4 @@
-"""What a fork brings along of PostgreSQL's connections, and what it must not."""
+"""What a forked child inherits of PostgreSQL's connections, and what it must not use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def in_child(work):
 
 
 def opened():
-    """What the process has open, by the names that the kernel gives."""
+    """The kernel's names of all that the process has open."""
     found = set()
     for fd in os.listdir("/proc/self/fd"):
         with suppress(OSError):  # the listing itself
@@ -50,7 +50,7 @@ def opened():
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="the kernel does not show what is open")
 def test_a_child_shares_no_socket_with_its_parent(store):
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         shared = os.readlink(f"/proc/self/fd/{link.driver.fileno()}")
 
         assert in_child(lambda: shared not in opened()) == 0
@@ -64,14 +64,14 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_the_end_of_a_child_ends_no_session_of_the_parent(store, end):
+def test_the_end_of_a_child_closes_no_session_of_the_parent(store, end):
     before = backend_of(store)
 
     assert in_child(lambda: end(store)) == 0
     assert backend_of(store) == before
 
 
-def test_a_child_that_ends_like_a_program_ends_no_session_of_the_parent(store, postgres_url):
+def test_a_child_that_ends_like_a_program_closes_no_session_of_the_parent(store, postgres_url):
     code = """
         import os, sys
         from helpers.postgres_raw import backend_of
@@ -91,22 +91,22 @@ def test_a_child_that_ends_like_a_program_ends_no_session_of_the_parent(store, p
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_parent_and_child_both_go_on(store):
+def test_parent_and_child_can_both_use_the_store(store):
     assert in_child(lambda: end_client(store, "other")) == 0
     assert store.revoke_token(key_of())
     assert in_child(lambda: is_dead(store, key_of())) == 0
 
 
 def test_what_a_thread_of_the_parent_has_taken_is_free_in_the_child(store):
-    """The right to write, all connections, and the right to make first contact."""
-    with store._engine.transaction(), ExitStack() as stack:
+    """The lock of writers, all connections, and the lock of the first contact."""
+    with store.engine.transaction(), ExitStack() as stack:
         for _ in range(CONNECTIONS - 1):
-            stack.enter_context(store._engine.reading())
+            stack.enter_context(store.engine.reading())
         child = forked(lambda: end_client(store, "other"))  # waits for the parent's transaction, in the server
     assert exit_code_of(child) == 0
 
     store.close()
-    with store._engine._opening[os.getpid()]:
+    with store.engine._opening[os.getpid()]:
         assert in_child(lambda: store.find_client("tester")) == 0
 
 
@@ -131,7 +131,7 @@ def test_the_connections_of_a_parent_that_is_killed_do_not_live_on_in_its_child(
 
 
 def test_a_fork_past_python_is_noticed(store):
-    """As uWSGI forks, by which no hook is run."""
+    """As uWSGI forks, without Python's hooks."""
     before = backend_of(store)
     child = ctypes.PyDLL(None).fork()
     if child == 0:

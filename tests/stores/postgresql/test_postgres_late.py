@@ -1,4 +1,4 @@
-"""A commit that took all the time that its request had."""
+"""A commit that takes all the time of its request."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import HOUR, registered
+from helpers.builders import opened
 from helpers.changes import end_client
 from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
+from helpers.woken import Worker
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.deadlines import deadline_in
 from oauth_mw.stores.sql.postgresql import engine
-from oauth_mw.tokens.cache import TokenCache
-from oauth_mw.tokens.opaque import OpaqueTokens
 
 TIMEOUT = 0.4
 LONG = 1000.0
@@ -23,15 +22,15 @@ LONG = 1000.0
 
 @pytest.fixture
 def store(postgres_url):
-    with closing(open_store(postgres_url, create=True)) as patient:
-        patient.add_client(registered())
+    with opened(postgres_url):
+        pass
     with closing(open_store(postgres_url, timeout=TIMEOUT)) as store:
         yield store
 
 
 @pytest.fixture
 def late(store, monkeypatch):
-    """From now on a commit is confirmed when the time is over."""
+    """Returns a function after which commits are confirmed at their deadline."""
     commit = engine._commit
 
     def wait(driver):
@@ -68,14 +67,9 @@ def test_with_time_left_it_is_what_the_commit_has_left(store):
     assert 0 < left[0] < TIMEOUT
 
 
-def test_what_was_ended_so_late_is_not_accepted_from_the_cache(store, late):
-    tokens = OpaqueTokens(store, time.time, "", "")
-    options = {"size": 10, "lag": LONG, "grace": LONG, "timeout": TIMEOUT, "monotonic": time.monotonic}
-    cache = TokenCache(tokens.read, store, **options)
-    text, token = tokens.issue(store.find_client("tester"), (), HOUR)
-    assert cache.find(text, text) and cache.cached(text)
-    late()
+def test_what_was_revoked_so_late_is_not_accepted_from_the_cache(store, late, postgres_url):
+    with closing(Worker(postgres_url, lag=LONG, grace=LONG, timeout=TIMEOUT)) as worker:
+        text, key = worker.issue()
+        late()
 
-    assert store.revoke_token(bytes.fromhex(token.token_id))
-
-    assert cache.cached(text) is None and cache.find(text, text) is None
+        assert worker.store.revoke_token(key) and not worker.accepts(text)

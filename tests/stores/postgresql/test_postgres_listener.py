@@ -1,4 +1,4 @@
-"""What wakes the followers of the log of a PostgreSQL store: its connection, and what it must not wait for."""
+"""Waking the followers of the log of a PostgreSQL store: the connection, and what it must not wait for."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
+from helpers.builders import opened
 from helpers.changes import end_client
 from helpers.engines import wait_until
 from helpers.engines_postgres_pair import Pair
@@ -16,14 +16,14 @@ from helpers.postgres_raw import Raw
 from helpers.store_urls import why_no_wheel
 from oauth_mw import open_store
 
-LONG = 20.0  # no test waits so long, unless it fails
+LONG = 20.0  # no test waits so long unless it fails
 
 
 @pytest.fixture
 def waiter(elsewhere):
     waiter = elsewhere.waiter()
     with closing(waiter):
-        waiter.wait(LONG)  # ends at once, when it listens
+        waiter.wait(LONG)  # returns as soon as it listens
         yield waiter
 
 
@@ -47,7 +47,7 @@ def test_a_waiter_is_woken_by_what_happened_before_it_waited_and_else_waits(wait
 def listener_of(elsewhere, **pauses):
     from oauth_mw.stores.sql.postgresql.listener import Listener
 
-    engine = elsewhere._engine
+    engine = elsewhere.engine
     return Listener(engine._dial, engine._notify, **pauses)
 
 
@@ -92,17 +92,15 @@ def primary(pair):
 
 @pytest.fixture
 def store(pair):
-    with closing(open_store(pair.url, create=True, timeout=2.0)) as store:
-        store.add_client(registered())
+    with opened(pair.url, timeout=2.0) as store:
         yield store
 
 
 @pytest.fixture
 def alone(pair):
-    """The primary is without its standby."""
-    pair.standby.pause()
-    yield
-    pair.standby.resume()
+    """The standby does not answer the primary."""
+    with pair.alone():
+        yield
 
 
 @pytest.mark.slow
@@ -110,7 +108,7 @@ def test_a_revocation_without_its_standby_keeps_no_others_notifications_back(pai
     url = f"{pair.primary.url}?options=-csynchronous_commit%3Don"
     with closing(open_store(url, timeout=2.0)) as waiting, ThreadPoolExecutor(1) as threads:
         ending = threads.submit(end_client, waiting, "tester")
-        wait_until(lambda: primary.waiting("SyncRep"), "the wait for the standby")
+        wait_until(primary.syncing, "the wait for the standby")
         primary("SET lock_timeout TO '500ms'")
         primary("NOTIFY something_else")
 
@@ -126,7 +124,7 @@ def test_others_notifications_that_wait_for_a_standby_keep_no_revocation_back(pa
         other("SELECT pg_logical_emit_message(true, 'tests', '')")
         other("NOTIFY something_else")
         waiting = threads.submit(other, "COMMIT")
-        wait_until(lambda: primary("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"), "that wait")
+        wait_until(primary.syncing, "that wait")
 
         assert end_client(store, "tester") and store.find_client("tester")
         assert not waiting.done()

@@ -1,4 +1,4 @@
-"""What PostgreSQL acknowledges is kept, and seen in its order by all that follow the log."""
+"""What PostgreSQL acknowledges is durable, and all followers of the log see it in order."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ SETTINGS = {"on": "on", "remote_apply": "remote_apply", "local": "local", "off":
 def test_only_what_must_last_waits_as_the_server_is_configured(postgres_url, configured):
     url = f"{postgres_url}%20-csynchronous_commit%3D{configured}"
     with closing(open_store(url, create=True)) as store:
-        with store._engine.transaction() as connection:
+        with store.engine.transaction() as connection:
             within = connection.exec_driver_sql("SHOW synchronous_commit").scalar_one()
-        with store._engine.writing() as link:
+        with store.engine.writing() as link:
             (beside,) = link.driver.execute("SHOW synchronous_commit").fetchone()
 
     assert (within, beside) == (SETTINGS[configured], "off")

@@ -1,4 +1,4 @@
-"""Which schema of the search path a PostgreSQL store lies in."""
+"""Which schema of the search path has the PostgreSQL store."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
+from helpers.builders import opened, registered
 from helpers.life import live
 from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
 
 
 @pytest.fixture
 def before(site):
-    """Another schema, earlier in the path."""
+    """Another schema, which precedes the store's in the path."""
     name = f"{site.schema}_before"
     site.raw(f"CREATE SCHEMA {name}")
     site.raw(f"GRANT USAGE, CREATE ON SCHEMA {name} TO service, intruder")
@@ -34,8 +34,8 @@ def test_the_first_of_two_stores_of_ours_is_the_one(site, before):
 
 
 def test_a_store_of_another_role_before_ours_is_passed_over(site, before):
-    with closing(open_store(site.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(site.url):
+        pass
     site.plants(FORGED.replace("{}", before))
 
     with closing(open_store(site.path(before, site.schema), create=True)) as store:
@@ -57,7 +57,7 @@ def test_of_two_stores_of_other_roles_one_must_be_named(site, before):
         site.raw("DROP ROLE third")
 
 
-@pytest.mark.parametrize("name", ["We\"ird %s é'-- Schema", "oauth_mw schema"])
+@pytest.mark.parametrize("name", [pytest.param("We\"ird %s é'-- Schema", marks=pytest.mark.slow), "oauth_mw schema"])
 def test_a_schema_of_any_name_holds_a_store(site, name):
     quoted = '"' + name.replace('"', '""') + '"'
     site.raw(f"CREATE SCHEMA {quoted} AUTHORIZATION service")
@@ -76,8 +76,7 @@ def test_a_schema_of_any_name_holds_a_store(site, name):
 
 
 def test_a_schema_that_was_moved_away_is_503_until_it_is_back(site):
-    with closing(open_store(site.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(site.url) as store:
         site.raw(f"ALTER SCHEMA {site.schema} RENAME TO {site.schema}_aside")
         site.raw("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'service'")
         for _ in range(2):

@@ -1,4 +1,4 @@
-"""A store behind PgBouncer in transaction mode, which gives one session to many clients in turn."""
+"""A store behind PgBouncer in transaction mode, where many clients use one session in turn."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from contextlib import closing
 import pytest
 from click.testing import CliRunner
 
-from helpers.builders import is_dead, issued, key_of, registered
+from helpers.builders import HOUR, NOW, is_dead, issued, key_of, opened, token_of
 from helpers.changes import attempt, end_client, works
 from helpers.engines import Postgres, wait_until
 from helpers.engines_pgbouncer import WHY_NONE, PgBouncer
 from helpers.engines_postgres_pair import Pair
 from helpers.life import live
 from helpers.postgres_raw import Raw
-from helpers.store_urls import why_no_wheel
+from helpers.store_urls import needs_postgres
 from helpers.support import SECRET, bearer, echo, issue
 from helpers.upgrading import FACTS, fill
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import ConfigError, OAuthMiddleware, admin, open_store
 from oauth_mw.cli import main
+from oauth_mw.model import Count
 
-REASON = WHY_NONE or why_no_wheel("postgresql")
-pytestmark = [pytest.mark.servers, pytest.mark.skipif(bool(REASON), reason=REASON)]
+pytestmark = [pytest.mark.servers, needs_postgres, pytest.mark.skipif(bool(WHY_NONE), reason=WHY_NONE)]
 
 TIMEOUT = 1.0
 
@@ -37,7 +37,7 @@ def pair():
 
 @pytest.fixture(scope="module")
 def bouncer(pair):
-    # One session, so that whatever another client leaves in it is met by ours.
+    # One session, so that the store meets whatever another client leaves in it.
     with PgBouncer(pair.primary, default_pool_size=1) as bouncer:
         yield bouncer
 
@@ -52,14 +52,12 @@ def raw(pair):
 def url(bouncer, raw):
     """Where nothing is yet."""
     yield bouncer.url()
-    raw("DROP SCHEMA public CASCADE")
-    raw("CREATE SCHEMA public")
+    raw("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 @pytest.fixture
 def store(url):
-    with closing(open_store(url, create=True, timeout=TIMEOUT)) as store:
-        store.add_client(registered())
+    with opened(url, timeout=TIMEOUT) as store:
         issued(store)
         yield store
 
@@ -72,6 +70,19 @@ def test_many_threads_share_one_session(url, store):
         found = list(threads.map(lambda number: crowded.find_token(issued(crowded, number=number)), range(1, 100)))
 
     assert None not in found
+
+
+def test_counts_are_exact_over_many_threads_of_one_session(url, store):
+    counts = [Count(b"hour", 20, NOW + HOUR), Count(b"day", None, NOW + HOUR)]
+    with closing(open_store(url)) as crowded, ThreadPoolExecutor(16) as threads:
+        token = token_of(crowded.find_client("tester"))
+        counted = list(threads.map(lambda number: crowded.add_token(key_of(number), token, counts), range(1, 50)))
+
+        assert sum(not each.full for each in counted) == 20
+        assert crowded.count(counts[1:]).values == (21,)
+        assert len(crowded.tokens_of("tester")) == 21  # and the one of the fixture
+        crowded.note_uses({("tester", "a"): NOW})
+        assert crowded.last_uses(["tester"]) == {("tester", "a"): NOW}
 
 
 def test_what_another_worker_revokes_is_seen_within_the_lag(bouncer, store):
@@ -87,7 +98,7 @@ def test_what_another_worker_revokes_is_seen_within_the_lag(bouncer, store):
 
 def test_a_store_of_an_earlier_schema_is_upgraded(pair, bouncer, url):
     fill(pair.primary.url)
-    with client_of(bouncer) as other:
+    with Raw(bouncer.url()) as other:
         before = settings_of(other)
         done = CliRunner().invoke(main, ["--store", url, "store", "upgrade", "--yes"])
         assert (done.exit_code, settings_of(other)) == (0, before), done.output
@@ -97,11 +108,7 @@ def test_a_store_of_an_earlier_schema_is_upgraded(pair, bouncer, url):
         assert [client.client_id for client in store.clients()] == clients
 
 
-# The session is others' too
-
-
-def client_of(bouncer):
-    return Raw(bouncer.url())
+# Others use the session, too
 
 
 def settings_of(client):
@@ -110,7 +117,7 @@ def settings_of(client):
 
 
 def test_others_find_the_session_as_it_was(bouncer, store):
-    with client_of(bouncer) as other:
+    with Raw(bouncer.url()) as other:
         before = settings_of(other)
         live(store)
 
@@ -129,7 +136,7 @@ LEFT_BEHIND = (
 @pytest.fixture
 def spoilt(bouncer):
     """Another client has left its settings in the session."""
-    with client_of(bouncer) as other:
+    with Raw(bouncer.url()) as other:
         other(LEFT_BEHIND)
         assert other("SHOW search_path") == ["nowhere"]
         yield
@@ -143,31 +150,21 @@ def test_what_another_client_has_set_changes_nothing(store, bouncer, spoilt):
 
 
 def test_a_revocation_waits_for_its_standby_whatever_another_client_has_set(pair, store, spoilt):
-    pair.standby.pause()
-    try:
+    with pair.alone():
         reason = attempt(lambda: store.revoke_token(key_of()))
-    finally:
-        pair.standby.resume()
 
     assert reason == "PostgreSQL: wait timeout expired"
     wait_until(lambda: works(store) and is_dead(store, key_of()), "the standby")
 
 
 def test_a_commit_that_only_warns_is_not_taken_for_done_whatever_another_client_has_set(pair, raw, store, spoilt):
-    with ThreadPoolExecutor(1) as threads:
-        pair.standby.pause()
-        try:
-            revoking = threads.submit(attempt, lambda: store.revoke_token(key_of()))
-            waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
-            wait_until(lambda: raw(waiting), "the wait for the standby")
-            raw("SELECT pg_cancel_backend(%s)", *raw(waiting))
+    with ThreadPoolExecutor(1) as threads, pair.alone():
+        revoking = threads.submit(attempt, lambda: store.revoke_token(key_of()))
+        wait_until(raw.syncing, "the wait for the standby")
+        raw("SELECT pg_cancel_backend(%s)", *raw.syncing())
 
-            assert (
-                revoking.result()
-                == "PostgreSQL did not confirm the commit: a standby does not answer, or the transaction failed"
-            )
-        finally:
-            pair.standby.resume()
+        reason = "PostgreSQL did not confirm the commit: a standby does not answer, or the transaction failed"
+        assert revoking.result() == reason
 
 
 # Timeouts and outages
@@ -194,7 +191,7 @@ def test_a_statement_that_takes_too_long_ends_in_the_server_too(store, raw):
     wait_until(lambda: works(store), "a session")
 
 
-def test_a_pooler_that_is_gone_is_503_and_then_all_goes_on(pair, store):
+def test_a_pooler_that_is_down_is_503_until_it_is_up(pair, store):
     with PgBouncer(pair.primary) as bouncer, closing(open_store(bouncer.url(), timeout=TIMEOUT)) as through:
         assert works(through)
         bouncer.kill()
@@ -205,10 +202,9 @@ def test_a_pooler_that_is_gone_is_503_and_then_all_goes_on(pair, store):
         wait_until(lambda: works(through), "the pooler")
 
 
-def test_a_server_that_is_gone_behind_the_pooler_is_503_and_then_all_goes_on():
+def test_a_server_that_is_down_behind_the_pooler_is_503_until_it_is_up():
     with Postgres() as engine, PgBouncer(engine) as bouncer:
-        with closing(open_store(bouncer.url(), create=True, timeout=TIMEOUT)) as store:
-            store.add_client(registered())
+        with opened(bouncer.url(), timeout=TIMEOUT) as store:
             engine.kill()
             while_down = [attempt(lambda: store.find_client("tester")) for _ in range(3)]
             engine.start()

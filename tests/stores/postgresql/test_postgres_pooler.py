@@ -1,6 +1,6 @@
-"""Behind a connection pooler nothing is set that stays, and each statement shows by itself that it is on a primary.
+"""Behind a connection pooler no setting outlives a transaction, and each statement checks that it is on a primary.
 
-The pooler is a relay that tells a process number of its own. test_postgres_pgbouncer.py has a real one.
+The pooler is a relay that reports a process number of its own. test_postgres_pgbouncer.py has a real pooler.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import issued, registered
+from helpers.builders import issued, opened, registered
 from helpers.life import live
 from helpers.postgres_raw import Raw
 from helpers.relay import relayed
@@ -21,11 +21,10 @@ KEY = b"K\0\0\0"  # BackendKeyData, and the first of the bytes of its length
 
 @pytest.fixture
 def url(own_postgres):
-    """Without options, which no pooler passes on."""
+    """A URL without options, which no pooler passes on."""
     yield own_postgres.url
     with Raw(own_postgres.url) as raw:
-        raw("DROP SCHEMA public CASCADE")
-        raw("CREATE SCHEMA public")
+        raw("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
 
 
 @pytest.fixture
@@ -36,17 +35,17 @@ def pooler(url):
 
 @pytest.fixture
 def store(pooler):
-    with closing(open_store(pooler.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(pooler.url) as store:
         yield store
 
 
 def as_a_pooler(data):
-    """The process number that a pooler tells is its own."""
+    """Change the process number, as a pooler does."""
     before, key, rest = data.partition(KEY)
     return before + key + rest[:1] + bytes(byte ^ 0x55 for byte in rest[1:5]) + rest[5:]
 
 
+@pytest.mark.slow
 def test_a_store_does_all_that_it_does_without_a_pooler_and_sets_nothing_that_outlives_a_transaction(store, pooler):
     live(store)
 
@@ -62,23 +61,23 @@ def test_a_statement_and_all_around_it_is_one_round_trip_and_never_prepared(stor
         store.find_token(key)
 
     assert len(pooler.asked) == 20
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         assert link.driver.execute("SELECT count(*) FROM pg_prepared_statements").fetchone() == (0,)
 
 
 def test_a_statement_that_fails_leaves_no_transaction_behind(store):
     import psycopg
 
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         first = link.driver.fileno()
         with pytest.raises(psycopg.Error):
             link.driver.execute("SELECT 1/0")
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         assert link.driver.fileno() == first and link.driver.is_idle()
         assert link.driver.execute("SELECT 1").fetchone() == (1,)
 
 
-def test_a_pooler_that_comes_later_is_found_out(url):
+def test_a_pooler_that_appears_later_is_detected(url):
     answers = [bytes]
     with relayed(url, lambda data: answers[-1](data)) as relay, closing(open_store(relay.url, create=True)) as store:
         store.add_client(registered("later"))

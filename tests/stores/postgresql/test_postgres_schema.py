@@ -1,4 +1,4 @@
-"""A role that may create in the schema of a PostgreSQL store does not get its code run, nor its tables used."""
+"""If a role may create in the schema of a PostgreSQL store, its code is not run, and its tables are not used."""
 
 from __future__ import annotations
 
@@ -6,24 +6,24 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
+from helpers.builders import opened, registered
 from helpers.life import become_copy, live
 from helpers.postgres_raw import Raw
 from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
+from oauth_mw.stores.sql.schema import crash_marker, metadata
 
 EQUAL = """CREATE FUNCTION same(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true';
     CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)"""
 
 
 def test_an_operator_that_fits_better_than_postgresqls_own_matches_nothing(site):
-    with closing(open_store(site.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(site.url) as store:
         store.add_client(registered("other"))
         site.plants(EQUAL)
 
         assert store.find_client("nobody") is None
         assert store.find_client("tester").client_id == "tester"
-    with Raw(site.url) as raw:  # a session as any other: there it matches
+    with Raw(site.url) as raw:  # in any other session it matches
         assert len(raw("SELECT client_id FROM oauth_mw_clients WHERE client_id = 'nobody'::varchar")) == 2
 
     with closing(open_store(site.url)) as store:
@@ -52,34 +52,28 @@ def test_in_the_whole_life_of_a_store_nothing_runs_that_was_placed_in_its_schema
 
 
 PLANTED = {
-    "view": "VIEW oauth_mw_crash_marker AS SELECT 1 AS one, nextval('trapped')::text AS mark",
-    "table": "TABLE oauth_mw_crash_marker (one integer PRIMARY KEY, mark text)",
+    "a view": ("crash_marker", "VIEW {} AS SELECT 1 AS one, nextval('trapped')::text AS mark"),
+    "a table": ("crash_marker", "TABLE {} (one integer PRIMARY KEY, mark text)"),
+    "a table of tokens": ("tokens", "TABLE {} (key bytea)"),
 }
 
 
-@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
-def test_what_another_role_placed_where_a_table_of_ours_would_be_is_refused_and_not_read(site, planted):
+@pytest.mark.parametrize(("name", "planted"), PLANTED.values(), ids=PLANTED)
+def test_what_another_role_placed_where_a_table_of_ours_would_be_is_refused_and_not_read(site, name, planted):
     open_store(site.url, create=True).close()
-    site.raw("DROP TABLE oauth_mw_crash_marker")
+    table = f"oauth_mw_{name}"
+    site.raw(f"DROP TABLE {table}")
     site.plants("CREATE SEQUENCE trapped; GRANT ALL ON SEQUENCE trapped TO PUBLIC")
-    site.plants(f"CREATE {planted}; GRANT ALL ON oauth_mw_crash_marker TO PUBLIC")
+    site.plants(f"CREATE {planted.format(table)}; GRANT ALL ON {table} TO PUBLIC")
 
-    with pytest.raises(ConfigError, match="crash_marker is no table of the store, .* made by the role intruder"):
-        open_store(site.url, create=True)
+    for create in (True, False):
+        with pytest.raises(ConfigError, match=f"{table} is no table of the store, .* made by the role intruder"):
+            open_store(site.url, create=create)
 
     assert not site.trapped()
 
 
-def test_no_table_of_another_role_is_used_in_the_place_of_one_that_was_dropped(site):
-    open_store(site.url, create=True).close()
-    site.raw(f"DROP TABLE {site.schema}.oauth_mw_tokens")
-    site.plants("CREATE TABLE oauth_mw_tokens (key bytea); GRANT ALL ON oauth_mw_tokens TO PUBLIC")
-
-    with pytest.raises(ConfigError, match="oauth_mw_tokens is no table of the store, .* made by the role intruder"):
-        open_store(site.url)
-
-
-def test_tables_that_are_there_before_the_store_keep_it_from_being_made(site):
+def test_no_store_is_created_where_its_tables_already_exist(site):
     site.plants(
         "CREATE TABLE oauth_mw_clients (number integer, client_id text); GRANT ALL ON oauth_mw_clients TO PUBLIC"
     )
@@ -88,7 +82,12 @@ def test_tables_that_are_there_before_the_store_keep_it_from_being_made(site):
         open_store(site.url, create=True)
 
 
-# What check says of it
+# Warnings of ``check``
+
+
+WARNING = (
+    "other roles may create in the schema {}, or triggers on the store's tables ({}): revoke CREATE and TRIGGER".format
+)
 
 
 def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
@@ -101,8 +100,17 @@ def test_other_roles_that_may_create_in_the_schema_are_a_warning(site):
         of_all = [each for each in store.warnings() if "create in the schema" in each]
         site.raw(f"ALTER SCHEMA {site.schema} OWNER TO tests")
 
-    assert here == [f"other roles may create in the schema {site.schema} (intruder): revoke that"]
-    assert (after, of_all) == ([], [here[0].replace("intruder", "PUBLIC, intruder")])
+    assert here == [WARNING(site.schema, "intruder")]
+    assert (after, of_all) == ([], [WARNING(site.schema, "PUBLIC, intruder")])
+
+
+@pytest.mark.parametrize("table", [*metadata.tables, crash_marker.name])
+def test_other_roles_that_may_place_triggers_on_tables_are_a_warning(site, table):
+    with closing(open_store(site.url, create=True)) as store:
+        site.raw(f"REVOKE CREATE ON SCHEMA {site.schema} FROM intruder")
+        site.raw(f"GRANT ALL ON {site.schema}.{table} TO intruder")
+
+        assert WARNING(site.schema, "intruder") in store.warnings()
 
 
 STRANGE = "the tables in the schema {} belong to the role intruder, which can change them: if it is yours, make it"
@@ -122,15 +130,14 @@ def test_the_owner_of_the_database_may_own_the_tables_and_no_other_role(site, ma
             return
         with closing(open_store(urls["tests"])) as store:
             warnings = [each for each in store.warnings() if "role" in each]
-            assert warnings == ["other roles may create in the schema public (intruder): revoke that"]
+            assert warnings == [WARNING("public", "intruder")]
     finally:
         site.raw("DROP DATABASE other WITH (FORCE)")
 
 
 def test_temporary_tables_are_not_taken_for_those_of_the_store(site):
-    with closing(open_store(site.url, create=True)) as store:
-        store.add_client(registered())
-        with store._engine.reading() as link:
+    with opened(site.url) as store:
+        with store.engine.reading() as link:
             link.driver.execute("CREATE TEMPORARY TABLE oauth_mw_clients (number integer, client_id varchar)")
             link.driver.execute("CREATE TEMPORARY TABLE pg_class (oid oid)")
 
@@ -154,7 +161,7 @@ def test_a_store_that_another_role_placed_before_the_first_start_is_refused(site
 
 
 def test_a_store_of_the_owner_of_its_schema_is_taken(site):
-    """However the schema came to that role."""
+    """However that role became the owner."""
     open_store(site.intruders, create=True).close()
     site.plants(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
     site.raw(f"ALTER SCHEMA {site.schema} OWNER TO intruder")
@@ -170,7 +177,7 @@ def test_a_store_of_the_owner_of_its_schema_is_taken(site):
 
 @pytest.fixture
 def unnamed(site):
-    """URLs by role, in a database of its own; the search_path is PostgreSQL's default."""
+    """URLs by role, in another database; the search_path is PostgreSQL's default."""
     site.raw("CREATE DATABASE other")
     site.raw("GRANT CREATE ON DATABASE other TO intruder")
     yield {role: f"postgresql+psycopg://{role}@{site.address}/other" for role in ("service", "intruder", "tests")}
@@ -200,7 +207,7 @@ def test_a_store_in_a_schema_that_an_intruder_named_like_the_role_is_refused(unn
 @pytest.mark.parametrize(
     ("name", "path"), [("service", "DEFAULT"), ("public", "DEFAULT"), ("service", '"$user", public, pg_catalog')]
 )
-def test_no_store_is_made_in_a_schema_of_an_intruder(unnamed, name, path):
+def test_no_store_is_created_in_a_schema_of_an_intruder(unnamed, name, path):
     run(unnamed["tests"], f"DROP SCHEMA public; ALTER ROLE service SET search_path TO {path}")
     run(unnamed["intruder"], f"CREATE SCHEMA {name}; GRANT USAGE, CREATE ON SCHEMA {name} TO service")
 
@@ -221,8 +228,8 @@ def test_a_schema_of_an_intruder_does_not_keep_workers_from_their_store(admin_ro
     run(unnamed["tests"], f"ALTER SCHEMA public OWNER TO {admin_role}")
     run(unnamed["tests"], 'ALTER ROLE service SET search_path TO "$user", public, pg_catalog')
     admins = unnamed["tests"].replace("tests@", f"{admin_role}@")
-    with closing(open_store(admins, create=True)) as store:
-        store.add_client(registered())
+    with opened(admins):
+        pass
     run(admins, "GRANT ALL ON ALL TABLES IN SCHEMA public TO service")
     run(unnamed["intruder"], "CREATE SCHEMA service; CREATE TABLE service.oauth_mw_store (one int)")
     run(unnamed["intruder"], "GRANT USAGE ON SCHEMA service TO service; GRANT ALL ON service.oauth_mw_store TO service")
@@ -232,7 +239,7 @@ def test_a_schema_of_an_intruder_does_not_keep_workers_from_their_store(admin_ro
 
 
 @pytest.mark.parametrize("by", ["the URL", "the role", "a membership"])
-def test_a_store_lies_in_a_schema_of_another_role_that_an_operator_named_or_trusts(unnamed, by):
+def test_a_store_may_be_in_a_schema_of_another_role_that_an_operator_named_or_trusts(unnamed, by):
     run(unnamed["intruder"], "CREATE SCHEMA service; GRANT USAGE, CREATE ON SCHEMA service TO service")
     if by == "the role":
         run(unnamed["tests"], "ALTER ROLE service SET search_path TO service, public")
@@ -250,8 +257,7 @@ def test_a_running_worker_does_not_use_a_store_that_another_role_placed_where_it
         kept = site.raw(f"SELECT store_id, mark FROM {site.schema}.oauth_mw_store, {site.schema}.oauth_mw_crash_marker")
         tables = site.raw("SELECT tablename FROM pg_tables WHERE schemaname = %s", site.schema)
         site.raw(f"DROP TABLE {', '.join(f'{site.schema}.{table}' for table in tables)}")
-        with closing(open_store(site.intruders, create=True)) as placed:
-            placed.add_client(registered())
+        with opened(site.intruders) as placed:
             placed.read_log("", -1)
         site.plants(f"GRANT ALL ON ALL TABLES IN SCHEMA {site.schema} TO service")
         site.plants(f"UPDATE oauth_mw_store SET store_id = '{kept[0][0]}'")

@@ -1,4 +1,4 @@
-"""Text that PostgreSQL cannot hold: what is asked for by it is unknown, and no error holds it."""
+"""Text that PostgreSQL cannot store: nothing is found by it, and no error contains it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ASKS = {
 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_what_odd_text_asks_for_is_not_found(elsewhere, ask):
+def test_odd_text_finds_nothing(elsewhere, ask):
     with pytest.raises(NotFound):
         ask(elsewhere)
 
@@ -48,7 +48,7 @@ def test_an_odd_client_id_is_one_that_is_unknown(elsewhere, odd):
     assert answer.json["error"] == "invalid_client"
 
 
-def test_what_may_be_stored_comes_back_as_it_was(elsewhere):
+def test_what_may_be_stored_is_read_as_it_was(elsewhere):
     name, attributes = "Größe 本 🂡 '\"\\%s%(x)s", {"text": "\x7f\0", "lines": "a\nb", "quotes": "'\"\\%s%(x)s"}
     admin.add_client(elsewhere, name, client_id="other%s", attributes=attributes)
 

@@ -1,4 +1,4 @@
-"""What stands in a PostgreSQL store URL: it is passed to libpq, is judged at the start, and keeps its secrets."""
+"""A PostgreSQL store URL is passed to libpq, is checked at the start, and shows no secrets."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ REFUSED = {
     "the same behind a port": (f"h:5432?password={ESCAPED}@x", "expected postgresql"),
     "a password behind a number sign": (f"h/db#password={ESCAPED}", "expected postgresql"),
     "the same behind a host and its port": (f"127.0.0.1:1/db#x@{ESCAPED}", "expected postgresql"),
+    "the same behind a port that is no number": (f"h:PORT/db#x@{ESCAPED}", "expected postgresql"),
     "behind an address of IPv6": (f"[::1]/db;x@{ESCAPED}", "expected postgresql"),
     "behind several hosts": (f"127.0.0.1:1,127.0.0.2:1/db;x@{ESCAPED}", "expected postgresql"),
     "behind a port alone": (f"127.0.0.1:1;x@{ESCAPED}", "expected postgresql"),
@@ -58,10 +59,12 @@ def test_neither_a_store_nor_its_connections_show_the_password(postgres_url):
     user = "://tests"
     if user not in postgres_url:
         pytest.skip("the server of the environment has a password of its own")
-    url = postgres_url.replace(user, f"{user}:{ESCAPED}") + f"&sslpassword={ESCAPED}"  # a server that trusts reads none
+    url = (
+        postgres_url.replace(user, f"{user}:{ESCAPED}") + f"&sslpassword={ESCAPED}"
+    )  # which a server that trusts ignores
 
-    with closing(open_store(url, create=True)) as store, store._engine.reading() as link:
-        shown = [repr(store), *map(repr, vars(store._engine).values()), repr(link), repr(link.core), repr(link.driver)]
+    with closing(open_store(url, create=True)) as store, store.engine.reading() as link:
+        shown = [repr(store), *map(repr, vars(store.engine).values()), repr(link), repr(link.core), repr(link.driver)]
 
     assert store.url.startswith("postgresql+psycopg://tests:***@")
     assert not [text for text in [*shown, store.url] if PASSWORD in text or ESCAPED in text]
@@ -69,7 +72,7 @@ def test_neither_a_store_nor_its_connections_show_the_password(postgres_url):
 
 def test_what_libpq_takes_reaches_the_server(postgres_url):
     url = f"{postgres_url}%20-cwork_mem%3D12345kB&application_name=mine"
-    with closing(open_store(url, create=True)) as store, store._engine.reading() as link:
+    with closing(open_store(url, create=True)) as store, store.engine.reading() as link:
         found = link.driver.execute("SELECT current_setting('work_mem'), current_setting('application_name')")
 
         assert found.fetchone() == ("12345kB", "mine")
@@ -82,7 +85,7 @@ def test_what_the_store_relies_on_cannot_be_turned_off(postgres_url):
         "client_encoding": "latin1",
     }
     options = "".join(f"%20-c{name}%3D{value}" for name, value in wrong.items())
-    with closing(open_store(postgres_url + options, create=True)) as store, store._engine.reading() as link:
+    with closing(open_store(postgres_url + options, create=True)) as store, store.engine.reading() as link:
         found = [link.driver.execute(f"SHOW {name}").fetchone() for name in wrong]
 
     assert found == [("warning",), ("read committed",), ("UTF8",)]
@@ -110,6 +113,7 @@ start(psycopg)
 """
 
 
+@pytest.mark.slow
 def test_without_the_driver_or_with_an_old_one_the_extra_is_named():
     done = subprocess.run([sys.executable, "-c", UNFIT], capture_output=True, text=True)
 

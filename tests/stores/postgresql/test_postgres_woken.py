@@ -1,4 +1,4 @@
-"""Workers on a PostgreSQL learn at once what others revoke, and lose nothing but time where they do not."""
+"""Workers on a PostgreSQL see at once what others revoke, or else after their next poll."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import registered
+from helpers.builders import opened
 from helpers.changes import end_client
 from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw
@@ -56,18 +56,18 @@ def test_a_worker_has_one_connection_more_and_a_store_that_is_not_followed_none(
 def test_stores_in_other_schemas_wake_no_worker(worker, postgres, listeners, raw):
     (listener,) = listeners()
     (before,) = raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener)
-    with postgres.fresh() as url, closing(open_store(url, create=True)) as other:
-        other.add_client(registered())
+    with postgres.fresh() as url, opened(url) as other:
         end_client(other, "tester")
 
     assert raw("SELECT state_change FROM pg_stat_activity WHERE pid = %s", listener) == [before]
 
 
 def deliver_nothing(data):
-    """As a pooler, which accepts LISTEN for a session that it then gives to others."""
+    """Like a pooler, which accepts LISTEN for a session that it then gives to others."""
     return b"" if data.startswith(b"A") and b"oauth_mw_" in data else data
 
 
+@pytest.mark.slow
 def test_where_nothing_is_delivered_there_is_no_listener_and_the_polls_go_on(postgres_url, elsewhere, listeners):
     with relayed(postgres_url, deliver_nothing) as relay, closing(Worker(relay.url, lag=0.4)) as worker:
         text, key = worker.issue()
@@ -79,7 +79,8 @@ def test_where_nothing_is_delivered_there_is_no_listener_and_the_polls_go_on(pos
         assert sum(each.count(b"LISTEN") for each in relay.asked) == 1
 
 
-def test_a_burst_of_revocations_is_read_in_few_looks(worker, elsewhere, monkeypatch):
+@pytest.mark.slow
+def test_a_burst_of_revocations_is_read_in_few_polls(worker, elsewhere, monkeypatch):
     looks = []
     read = worker.store.read_log
     monkeypatch.setattr(worker.store, "read_log", lambda *after: looks.append(after) or read(*after))
@@ -96,6 +97,7 @@ def test_a_burst_of_revocations_is_read_in_few_looks(worker, elsewhere, monkeypa
 # Forks, greenlets
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_child_listens_by_itself_and_leaves_its_parents_connection_alone(worker, elsewhere, postgres_url, listeners):
     before = listeners()
@@ -103,7 +105,7 @@ def test_a_child_listens_by_itself_and_leaves_its_parents_connection_alone(worke
 
     def work():
         own, _ = worker.issue()
-        end_client(worker.store, "unknown")  # makes it look at the log, as the end of the lag would
+        end_client(worker.store, "unknown")  # makes it read the log, as the end of the lag would
         with Raw(postgres_url) as raw, closing(open_store(postgres_url)) as other:
             wait_until(lambda: raw.listeners() > before, "a listener of the child's own")
             end_client(other, "tester")

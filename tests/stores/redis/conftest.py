@@ -5,11 +5,10 @@ from contextlib import closing, suppress
 import pytest
 import redis as driver
 
-from helpers.builders import registered
+from helpers.builders import opened
 from helpers.engines import Redis, wait_until
 from helpers.engines_redis_cluster import Cluster, ask
 from helpers.redis_raw import Raw
-from oauth_mw import open_store
 
 PASSWORD = "pw"
 
@@ -21,6 +20,13 @@ def raw(redis_url):
         yield raw
 
 
+@pytest.fixture
+def store(redis_url, clock):
+    """A store with a client, and the hand-moved clock."""
+    with opened(redis_url, clock=clock) as store:
+        yield store
+
+
 @pytest.fixture(scope="module")
 def own_server():
     """A server of the module's own."""
@@ -30,7 +36,7 @@ def own_server():
 
 @pytest.fixture
 def own(own_server):
-    """The keys of a server that a test may do harm to; everything is undone afterwards."""
+    """The keys of a server that a test may harm; everything is undone afterwards."""
     with closing(Raw(own_server.url)) as raw:
         before = raw.client.config_get()
         yield raw
@@ -52,8 +58,7 @@ def cluster():
 @pytest.fixture
 def cluster_store(cluster):
     """A store in the cluster, with a client."""
-    with closing(open_store(cluster.url, create=True, timeout=1.5)) as store:
-        store.add_client(registered())
+    with opened(cluster.url, timeout=1.5) as store:
         yield store
     for node in cluster.nodes:
         node.resume()

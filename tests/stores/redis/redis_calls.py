@@ -1,4 +1,4 @@
-"""Calls of a store that the tests of Redis share, and how they ended."""
+"""Calls of a store for the tests of Redis, and their outcome."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from helpers.builders import key_of, registered, token_of
+from helpers.builders import HOUR, NOW, key_of, registered, token_of
 from helpers.changes import end_client
 from oauth_mw.errors import StoreUnavailable
+from oauth_mw.model import Count
 from oauth_mw.protocols import Store
 
-# One of each kind of change that waits for replicas. The token of key_of() was issued before.
+COUNT = Count(b"count", 100, NOW + HOUR)
+
+# One change of each kind that waits for replicas. The token of key_of() was issued before.
 CHANGES: dict[str, Callable[[Store], Any]] = {
     "add_client": lambda store: store.add_client(registered("other")),
     "update_client": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
@@ -25,6 +28,11 @@ CALLS: dict[str, Callable[[Store], Any]] = CHANGES | {
     "find_client": lambda store: store.find_client("tester"),
     "clients": lambda store: store.clients(),
     "add_token": lambda store: store.add_token(key_of(1), token_of(registered())),
+    "add_token, counted": lambda store: store.add_token(key_of(2), token_of(registered()), [COUNT]),
+    "count": lambda store: store.count([COUNT]),
+    "tokens_of": lambda store: store.tokens_of("tester"),
+    "note_uses": lambda store: store.note_uses({("tester", "a"): NOW}),
+    "last_uses": lambda store: store.last_uses(["tester"]),
     "find_token": lambda store: store.find_token(key_of()),
     "count_tokens": lambda store: store.count_tokens(),
     "read_log": lambda store: store.read_log("", -1),

@@ -1,4 +1,4 @@
-"""A cluster: each key is looked for on the node that has it, also while slots move."""
+"""A cluster: each key is read and written on the node that has it, also while slots move."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_revocations_go_on_when_the_log_has_moved_and_while_its_last_keys_do(sto
         assert store.revoke_token(keys[2])
         assert end_client(store, "tester")
 
-    page = store.read_log(log_of(store).store_id, seen.position)  # on another node it is another to its followers
+    page = store.read_log(log_of(store).store_id, seen.position)  # on another node, followers take it for another log
     assert (page.complete, len(page.events)) == (True, 3)
 
 

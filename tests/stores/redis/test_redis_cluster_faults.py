@@ -1,4 +1,4 @@
-"""A cluster whose nodes are full, stand still, are cut off, restart or are replaced: refusals in time, and recovery."""
+"""A cluster whose nodes are full, paused, cut off, restarted or replaced: refusals in time, and recovery."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from webtest import TestApp
 from helpers.builders import is_dead, issued, key_of, log_of, token_of
 from helpers.engines import wait_until
 from helpers.engines_redis_cluster import ask, client_of
-from helpers.support import SECRET, basic, bearer, echo, issue
+from helpers.support import SECRET, checked, echo, issue, revoked
 from oauth_mw import OAuthMiddleware, admin
 from oauth_mw.tokens.opaque import storage_key
 
@@ -79,7 +79,7 @@ def test_a_primary_that_is_cut_off_from_most_of_the_others_is_not_believed(store
     for node in others:
         node.pause()
     with client_of(primary) as client:
-        client.config_set("cluster-allow-reads-when-down", "yes")  # the worst case; connections were checked before
+        client.config_set("cluster-allow-reads-when-down", "yes")  # the worst case: connections were checked before
         wait_until(lambda: b"cluster_state:fail" in client.execute_command("CLUSTER", "INFO"), "the primary to notice")
 
     found = [outcome(lambda: store.read_log("", -1)) for _ in range(3)]
@@ -136,15 +136,6 @@ def workers(cluster, store):
     return [TestApp(worker) for worker in made]
 
 
-def checked(worker, token):
-    return worker.get("/", headers=bearer(token), status="*").status_int
-
-
-def revoked(worker, token):
-    headers = basic("worker", SECRET)
-    return worker.post("/oauth/revoke", {"token": token}, headers=headers, status="*").status_int
-
-
 def test_a_token_whose_row_was_lost_is_not_accepted_once_its_revocation_was_answered(workers, cluster, lose):
     worker, other = workers
     tokens = iter(lambda: issue(worker, "worker"), "")
@@ -152,7 +143,7 @@ def test_a_token_whose_row_was_lost_is_not_accepted_once_its_revocation_was_answ
     assert [checked(each, token) for each in workers] == [200, 200]
     lose(storage_key(token))
 
-    wait_until(lambda: revoked(worker, token) == 200, "the revocation")
+    wait_until(lambda: revoked(worker, token, "worker") == 200, "the revocation")
     late = time.monotonic() + LAG
 
     for each in workers:

@@ -1,13 +1,13 @@
-"""First contact: what is created, and what is refused."""
+"""First contact with Redis: what is created or refused."""
 
 from __future__ import annotations
 
-import contextlib
+from contextlib import closing
 
 import pytest
 from redis_calls import CALLS
 
-from helpers.builders import issued, key_of, log_of, registered, token_of
+from helpers.builders import issued, key_of, log_of, opened, registered, token_of
 from helpers.changes import end_client
 from helpers.engines import Redis
 from helpers.redis_liar import Liar
@@ -17,11 +17,7 @@ from oauth_mw.errors import ConfigError, StoreMissing, StoreUnavailable
 KNOWN = 3
 
 
-def opened(url, **options):
-    return contextlib.closing(open_store(url, **options))
-
-
-def test_nothing_is_created_without_being_asked_for(redis_url, raw):
+def test_nothing_is_created_without_create(redis_url, raw):
     with pytest.raises(StoreMissing):
         open_store(redis_url)
 
@@ -29,13 +25,12 @@ def test_nothing_is_created_without_being_asked_for(redis_url, raw):
 
 
 def test_a_new_store_is_one_key(redis_url, raw):
-    with opened(redis_url, create=True):
+    with closing(open_store(redis_url, create=True)):
         assert raw.keys() == {raw.key("store")}
 
 
 def test_a_server_can_be_reached_by_its_socket(own_server, own):
-    with opened(own_server.unix_url, create=True) as store:
-        store.add_client(registered())
+    with opened(own_server.unix_url) as store:
         assert store.find_client("tester")
 
 
@@ -43,10 +38,9 @@ def test_two_prefixes_are_two_stores(redis):
     with (
         redis.fresh() as one,
         redis.fresh() as two,
-        opened(one, create=True) as first,
-        opened(two, create=True) as other,
+        opened(one),
+        closing(open_store(two, create=True)) as other,
     ):
-        first.add_client(registered())
         assert other.find_client("tester") is None
 
 
@@ -77,7 +71,7 @@ def test_keys_that_only_begin_like_the_prefix_do_not_matter(redis_url, raw):
     raw.client.set(f"{raw.prefix}x:session", "x")
     raw.client.set(f"x{raw.prefix}:session", "x")
 
-    with opened(redis_url, create=True) as store:
+    with closing(open_store(redis_url, create=True)) as store:
         assert store.add_client(registered())
 
 
@@ -87,7 +81,7 @@ def test_keys_that_only_begin_like_the_prefix_do_not_matter(redis_url, raw):
     ids=["newer", "older"],
 )
 def test_another_schema_is_refused_with_both_versions(redis_url, raw, version, way_out):
-    with opened(redis_url, create=True):
+    with closing(open_store(redis_url, create=True)):
         raw.client.hset(raw.key("store"), "version", version)
 
     with pytest.raises(ConfigError, match=f"schema version {version}, this oauth_mw knows {KNOWN}: {way_out}"):
@@ -95,8 +89,7 @@ def test_another_schema_is_refused_with_both_versions(redis_url, raw, version, w
 
 
 def test_a_store_that_was_changed_to_another_schema_is_not_written_to(redis_url, raw):
-    with opened(redis_url, create=True) as store:
-        store.add_client(registered())
+    with opened(redis_url) as store:
         raw.client.hset(raw.key("store"), "version", KNOWN + 1)
         before = raw.client.hgetall(raw.key("client:tester"))
 
@@ -107,7 +100,7 @@ def test_a_store_that_was_changed_to_another_schema_is_not_written_to(redis_url,
 
 
 def test_a_store_that_was_removed_is_not_created_again_by_its_users(redis_url, raw):
-    with opened(redis_url, create=True) as store:
+    with closing(open_store(redis_url, create=True)) as store:
         raw.client.delete(raw.key("store"))
 
         for name in ("find_client", "end_client", "clients", "read_log", "find_token"):
@@ -120,7 +113,7 @@ def test_a_store_that_was_removed_is_not_created_again_by_its_users(redis_url, r
 
 
 def test_a_server_that_may_forget_revocations_is_refused_at_each_new_connection(own_server, own):
-    with opened(own_server.url, create=True) as store:
+    with closing(open_store(own_server.url, create=True)) as store:
         own.client.config_set("maxmemory-policy", "volatile-ttl")
 
         with pytest.raises(StoreUnavailable, match="maxmemory-policy is volatile-ttl"):
@@ -135,7 +128,7 @@ def test_a_database_that_the_server_has_not_is_refused_by_its_number(own_server)
 
 
 def test_the_database_of_the_url_is_the_one_that_is_used(own_server, own):
-    with opened(f"redis://127.0.0.1:{own_server.port}/3", create=True):
+    with closing(open_store(f"redis://127.0.0.1:{own_server.port}/3", create=True)):
         assert own.client.info("keyspace").keys() == {"db3"}
 
 
@@ -152,8 +145,7 @@ def test_a_node_of_a_cluster_is_refused():
 
 
 def use(url):
-    with opened(url, create=True) as store:
-        store.add_client(registered())
+    with opened(url) as store:
         key = issued(store)
         store.revoke_token(key)
         store.find_token(key)
@@ -197,7 +189,7 @@ def test_a_user_that_lacks_a_permission_is_an_outage_that_says_so(as_user, rules
 
 
 def test_a_warning_says_what_a_power_failure_would_cost(own_server, own):
-    with opened(own_server.url, create=True) as store:
+    with closing(open_store(own_server.url, create=True)) as store:
         said = [store.warnings()]
         own.client.config_set("appendonly", "yes")
         said.append(store.warnings())

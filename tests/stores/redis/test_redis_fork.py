@@ -1,4 +1,4 @@
-"""Forks, threads and greenlets: every answer arrives where it was asked for."""
+"""Forks, threads and greenlets: every caller gets the reply to its own command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def store(redis_url):
 
 
 def asks(store, number):
-    """Whether every answer is the one to the question."""
+    """Whether every client is the one that was looked for."""
     client_id = f"client-{number}"
     found = [store.find_client(client_id) for _ in range(ROUNDS)]
     return {(client.client_id, client.lifetime) for client in found} == {(client_id, number + 1)}
@@ -99,6 +99,7 @@ print(sum(bool(job.value) for job in jobs), ready, waiting.ready())
 """
 
 
+@pytest.mark.slow
 def test_greenlets_share_the_connections_while_one_waits_for_a_revocation(redis_url, store):
     done = subprocess.run([sys.executable, "-c", GREENLETS, redis_url], capture_output=True, text=True, timeout=50)
 

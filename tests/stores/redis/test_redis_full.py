@@ -1,14 +1,13 @@
-"""A Redis that is full: each change is refused as a whole, and what is there can be read."""
+"""A Redis whose memory is full: each change is refused as a whole, and reading works."""
 
 from __future__ import annotations
 
-from contextlib import closing
 from types import MappingProxyType
 
 import pytest
 from redis_calls import CALLS, CHANGES
 
-from helpers.builders import is_dead, issued, key_of, registered, token_of
+from helpers.builders import is_dead, issued, key_of, opened, token_of
 from oauth_mw import open_store
 from oauth_mw.errors import StoreUnavailable
 
@@ -17,8 +16,7 @@ FULL = "Redis is full"
 
 @pytest.fixture
 def store(own_server, own):
-    with closing(open_store(own_server.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(own_server.url) as store:
         yield store
 
 
@@ -35,7 +33,7 @@ def test_a_change_is_refused_as_a_whole(store, own, name):
     assert not is_dead(store, key)
 
 
-def test_a_server_that_filled_up_goes_on_once_there_is_room(store, own):
+def test_a_server_that_filled_up_works_once_there_is_room(store, own):
     own.client.config_set("maxmemory", own.client.info("memory")["used_memory"] + 200_000)
     token = token_of(store.find_client("tester"), attributes=MappingProxyType({"big": "x" * 1000}))
 

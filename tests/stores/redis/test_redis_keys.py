@@ -1,34 +1,24 @@
-"""How the store lies in Redis, and what each operation costs there."""
+"""The keys of the store in Redis, and the cost of each operation."""
 
 from __future__ import annotations
-
-import contextlib
 
 import pytest
 from redis.crc import key_slot
 
-from helpers.builders import HOUR, NOW, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.builders import HOUR, NOW, is_dead, issued, key_of, log_of, opened, registered, token_of
 from helpers.changes import end_client
-from oauth_mw import open_store
 from oauth_mw.credentials import VERIFIERS_BYTES
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.model import CLIENTS_PER_PAGE
+from oauth_mw.model import CLIENTS_PER_PAGE, COUNTER_KEEP_SECONDS, Count
 
 MARGIN = 60
-
-
-@pytest.fixture
-def store(redis_url, clock):
-    with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
-        store.add_client(registered())
-        yield store
 
 
 def name_of(raw, key):
     return f"{raw.prefix}:t:{key.hex()}"
 
 
-def test_all_but_the_tokens_lies_in_one_slot(store, raw):
+def test_all_keys_but_those_of_tokens_are_in_one_slot(store, raw):
     for number in range(3):
         store.revoke_token(issued(store, number=number))
     end_client(store, "tester", delete=True)
@@ -81,6 +71,23 @@ def test_an_id_may_have_any_characters(store, client_id):
     assert is_dead(store, key) and store.find_client(client_id)
 
 
+@pytest.mark.parametrize("moved", [0, 3000, -3000])
+def test_a_counter_is_deleted_by_itself_some_time_after_its_window(store, raw, clock, moved):
+    clock.move(moved)
+    store.count([COUNT])
+
+    left = HOUR - moved + COUNTER_KEEP_SECONDS
+    assert raw.client.ttl(raw.key(f"count:{COUNT.key.hex()}")) == pytest.approx(left, abs=2)
+
+
+@pytest.mark.parametrize("value", ["", "x", "nan", "-1", "-inf", str(2**70)])
+def test_a_counter_that_is_none_is_an_outage(store, raw, value):
+    raw.client.set(raw.key(f"count:{COUNT.key.hex()}"), value)
+
+    with pytest.raises(StoreUnavailable):
+        store.count([COUNT._replace(limit=None)])
+
+
 def test_redis_forgets_what_is_remembered_once(store, raw, clock):
     store.remember_once(b"k", int(clock()) + 60)
 
@@ -116,7 +123,7 @@ def test_a_plain_token_takes_few_bytes(store, raw):
 
 @pytest.mark.parametrize("client_id", ["tester", "unknown"])
 def test_verifiers_are_found_by_a_reply_of_one_size(store, client_id):
-    assert len(store.find_verifiers(client_id)) == VERIFIERS_BYTES
+    assert len(store.find_verifiers(client_id).secrets) == VERIFIERS_BYTES
 
 
 @pytest.mark.parametrize("field", ["record", "revoked_before"])
@@ -127,9 +134,13 @@ def test_a_client_that_lacks_a_part_is_an_outage(store, raw, field):
         end_client(store, "tester")
 
 
+COUNT = Count(b"count", 100, NOW + HOUR)
 COSTS = {
     "find_client": (1, lambda store, key: store.find_client("tester")),
     "add_token": (1, lambda store, key: store.add_token(key_of(5), token_of(registered()))),
+    "add_token, counted": (1, lambda store, key: store.add_token(key_of(5), token_of(registered()), [COUNT])),
+    "count": (1, lambda store, key: store.count([COUNT])),
+    "note_uses": (1, lambda store, key: store.note_uses({("tester", "a"): NOW})),
     "find_token": (1, lambda store, key: store.find_token(key)),
     "find_token, unknown": (1, lambda store, key: store.find_token(key_of(9))),
     "read_log": (1, lambda store, key: store.read_log("", -1)),
@@ -141,8 +152,7 @@ COSTS = {
 
 @pytest.mark.parametrize("trips, call", COSTS.values(), ids=COSTS)
 def test_an_operation_is_this_many_round_trips(own_server, own, trips, call):
-    with contextlib.closing(open_store(own_server.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(own_server.url) as store:
         keys = [issued(store, number=number) for number in range(2)]
         # The first time a script is sent in full.
         call(store, keys[0])

@@ -1,4 +1,4 @@
-"""Servers that answer with what no Redis would say: an answer or an outage, and nothing else happens."""
+"""Servers with replies that no Redis sends: an answer or an outage, and nothing else."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helpers.redis_liar import Liar, Raw, Through
 from helpers.redis_raw import prefix_of
 from oauth_mw import ConfigError, StoreUnavailable, open_store
 
-TIMEOUT = 0.5
+TIMEOUT = 1.0
 WRONG_TYPES = {
     "nothing": None,
     "a number": 7,
@@ -63,7 +63,7 @@ def through(real):
 
 @pytest.fixture
 def lied(real, through):
-    """A store behind a server that says something else to one command."""
+    """A store behind a server that replies something else to one command."""
 
     def make(name, lie, *options):
         liar.answer = lambda command: lie if command[0] == name.encode() else through(command)
@@ -93,7 +93,7 @@ OPERATIONS_OF = {
 
 @pytest.fixture
 def answers(lied):
-    """Use a store behind a server that lies, if it can be opened."""
+    """Use a store behind a server with a false reply, if it can be opened."""
 
     def answers(command, lie):
         try:
@@ -133,7 +133,7 @@ def test_a_handshake_with_a_reply_that_is_none_is_an_outage(lie, name):
 
 
 def test_a_garbled_error_in_a_handshake_is_not_of_redis(lied):
-    # Before version 6, redis-py looks for no address in it: it is an error as of an old Redis, which has no SETINFO.
+    # Before version 6, redis-py takes this for the error of an old Redis, which has no SETINFO.
     refused = redis.VERSION[0] >= 6
 
     with pytest.raises(StoreUnavailable, match="is not Redis$") if refused else nullcontext():
@@ -242,7 +242,7 @@ replies = st.recursive(
 )
 @settings(max_examples=30)
 def test_any_part_of_a_reply_may_be_wrong_and_it_is_an_answer_or_an_outage(real, number, seed, lie, name):
-    """One part of one reply is another."""
+    """One part of one reply is replaced."""
     chance, numbers = random.Random(seed), itertools.count(1)
 
     def answer(command):

@@ -1,4 +1,4 @@
-"""The revocation log in Redis: positions, and what is swept when."""
+"""The revocation log in Redis: positions and sweeping."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import time
 
 import pytest
 
-from helpers.builders import HOUR, NOW, is_dead, issued, log_of, registered
+from helpers.builders import HOUR, NOW, is_dead, issued, log_of, opened, registered
 from helpers.changes import end_client
 from oauth_mw import open_store
 from oauth_mw.model import LOG_KEEP_SECONDS, LogRecord
 from oauth_mw.stores.copying import ROWS_PER_BATCH
 
 YEAR_10000 = 253_402_300_800
-
-
-@pytest.fixture
-def store(redis_url, clock):
-    with contextlib.closing(open_store(redis_url, create=True, clock=clock)) as store:
-        store.add_client(registered())
-        yield store
 
 
 def position_after_an_event(store):
@@ -52,8 +45,7 @@ def test_positions_carry_over_where_they_are_cut_in_two(store, clock):
 def test_positions_are_redis_own_time_and_not_the_workers(redis_url, monkeypatch):
     here = time.time
     monkeypatch.setattr(time, "time", lambda: here() - HOUR)
-    with contextlib.closing(open_store(redis_url, create=True, clock=time.time)) as store:
-        store.add_client(registered())
+    with opened(redis_url, clock=time.time) as store:
         position = position_after_an_event(store)
 
     assert position / 1_000_000 == pytest.approx(here(), abs=5)
@@ -70,7 +62,7 @@ def test_an_event_is_kept_for_a_day(store, clock, raw):
     assert (before, raw.client.xlen(raw.key("log"))) == (2, 2)
 
 
-def test_a_follower_that_has_seen_all_that_was_swept_follows_on_and_others_begin_anew(store, clock):
+def test_a_follower_that_has_read_all_swept_events_continues_and_others_start_again(store, clock):
     first, second, third = (position_after_an_event(store) for _ in range(3))
     clock.move(LOG_KEEP_SECONDS + 1)
     last = position_after_an_event(store)

@@ -1,4 +1,4 @@
-"""Changes that are answered once replicas have them, with a real primary and a real replica."""
+"""Changes are acknowledged once replicas have them: a real primary and a real replica."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from redis_calls import CHANGES
 
-from helpers.builders import is_dead, issued, key_of, registered, token_of
+from helpers.builders import is_dead, issued, key_of, opened, registered, token_of
 from helpers.changes import end_client, remove_secret
 from helpers.engines import Redis, wait_until
 from helpers.redis_raw import Raw
@@ -28,15 +28,14 @@ def replica(own_server):
 
 @pytest.fixture
 def store(own_server, replica, own):
-    with closing(open_store(own_server.url + "?replicas=1", create=True, timeout=TIMEOUT)) as store:
-        store.add_client(registered())
+    with opened(own_server.url + "?replicas=1", timeout=TIMEOUT) as store:
         yield store
         replica.resume()
 
 
 @pytest.fixture
 def paused(store, replica):
-    """The replica, which stands still once there are a client and a token."""
+    """The replica, paused once there are a client and a token."""
     issued(store)
     replica.pause()
     return replica
@@ -80,7 +79,7 @@ def test_another_worker_reports_nothing_to_do_only_when_the_replica_has_it(store
     assert not again(store)
 
 
-def test_while_no_replica_answers_issues_and_checks_go_on(store, paused):
+def test_while_no_replica_answers_issues_and_checks_work(store, paused):
     with pytest.raises(StoreUnavailable):
         end_client(store, "tester")
 

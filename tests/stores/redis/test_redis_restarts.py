@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import pytest
 
-from helpers.builders import given_secret, is_dead, issued, log_of, registered
+from helpers.builders import given_secret, is_dead, issued, log_of, opened, registered
 from helpers.changes import end_client
 from helpers.engines import Redis
-from oauth_mw import open_store
 from oauth_mw.credentials import hash_secret
 
 
@@ -21,8 +18,7 @@ def server():
 
 @pytest.fixture
 def store(server):
-    with closing(open_store(server.url, create=True)) as store:
-        store.add_client(registered())
+    with opened(server.url) as store:
         yield store
 
 
@@ -39,7 +35,7 @@ def test_what_was_acknowledged_survives_kill_9(store, server):
 
     assert [len(client.secrets) for client in store.clients()] == [2]
     assert (is_dead(store, revoked), is_dead(store, kept)) == (True, False)
-    # Another server might have lost tokens that workers have cached, and that could be revoked no more.
+    # Another server might have lost tokens that workers have cached, and that could no longer be revoked.
     page = store.read_log(before.store_id, before.position)
     assert (page.position, page.complete) == (before.position, False)
 

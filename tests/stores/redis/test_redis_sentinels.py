@@ -1,4 +1,4 @@
-"""Sentinels: the server that most of them name is used, and looked up in time."""
+"""Sentinels: the server that a majority of them names is used, and looked up in time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import pytest
 from redis_calls import outcome, reason
 
-from helpers.builders import is_dead, issued, log_of, registered
+from helpers.builders import is_dead, issued, log_of, opened, registered
 from helpers.engines import Redis, free_port, wait_until
 from helpers.engines_redis_sentinels import SERVICE, Sentinel, client_of
 from oauth_mw import open_store
@@ -47,7 +47,7 @@ def sentinels(shared, servers):
 
 
 def name(sentinel, server):
-    """Let a Sentinel name another server, as after a fail-over."""
+    """Have a Sentinel name another server, as after a fail-over."""
     with client_of(sentinel) as client:
         client.execute_command("SENTINEL", "REMOVE", SERVICE)
         client.execute_command("SENTINEL", "MONITOR", SERVICE, "127.0.0.1", server.port, 2)
@@ -65,8 +65,7 @@ def url(sentinels):
 
 @pytest.fixture
 def store(url):
-    with contextlib.closing(open_store(url, create=True, timeout=TIMEOUT)) as store:
-        store.add_client(registered())
+    with opened(url, timeout=TIMEOUT) as store:
         yield store
 
 
@@ -80,8 +79,8 @@ def test_the_server_that_the_sentinels_name_is_used(store, servers):
 
 def test_another_database_may_be_used(sentinels, servers):
     url = url_of(sentinels[0].port, query="replicas=0&db=3")
-    with contextlib.closing(open_store(url, create=True)) as store:
-        store.add_client(registered())
+    with opened(url):
+        pass
 
     with client_of(servers[0]) as first:
         assert first.info("keyspace").keys() == {"db3"}
@@ -93,7 +92,7 @@ def test_a_first_sentinel_that_does_not_answer_takes_only_a_part_of_the_time(sen
         sentinels[0].pause()
     ports = (sentinels[0].port if stuck else free_port(), sentinels[1].port, sentinels[2].port)
 
-    with contextlib.closing(open_store(url_of(*ports), create=True, timeout=TIMEOUT)) as store:
+    with contextlib.closing(open_store(url_of(*ports), create=True, timeout=3 * TIMEOUT)) as store:
         assert store.add_client(registered())
 
 
@@ -109,7 +108,7 @@ def test_without_most_of_the_sentinels_the_primary_is_used_no_longer(store, sent
     wait_until(lambda: not reason(lambda: store.find_client("tester")), "recovery")
 
 
-def test_when_most_sentinels_name_another_server_it_is_used_and_the_old_one_left(store, sentinels, servers, url):
+def test_when_most_sentinels_name_another_server_it_alone_is_used(store, sentinels, servers, url):
     before = log_of(store)
     own, seen = before.store_id, []
     with client_of(servers[0]) as old:
@@ -134,21 +133,21 @@ def test_the_sentinel_that_has_seen_the_latest_failover_is_followed(servers, sen
     later._lines.append(f"sentinel config-epoch {SERVICE} 5")
     with later:
         url = url_of(*(sentinel.port for sentinel in sentinels), later.port)
-        with contextlib.closing(open_store(url, create=True)) as store:
-            store.add_client(registered())
+        with opened(url):
+            pass
 
     with client_of(servers[1]) as other:
         assert other.dbsize() > 0
 
 
-def test_a_service_that_no_sentinel_knows_is_refused(sentinels):
+def test_a_service_that_no_sentinel_monitors_is_refused(sentinels):
     url = url_of(*(sentinel.port for sentinel in sentinels), service="nonsense")
 
     with pytest.raises(ConfigError, match="know no service nonsense"):
         open_store(url)
 
 
-def test_sentinels_of_which_one_knows_the_service_are_too_few(sentinels):
+def test_one_of_three_sentinels_that_monitors_the_service_is_too_few(sentinels):
     for sentinel in sentinels[:2]:
         with client_of(sentinel) as client:
             client.execute_command("SENTINEL", "REMOVE", SERVICE)

@@ -1,90 +1,43 @@
-"""``rediss://``, through a forwarder that speaks TLS in place of a server built without it."""
+"""``rediss://``, through a relay that speaks TLS for a server that was built without it."""
 
 from __future__ import annotations
 
 import contextlib
-import datetime
 import ipaddress
-import socket
-import socketserver
+import json
 import ssl
-import threading
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from click.testing import CliRunner
 
 from helpers.builders import registered
+from helpers.certificates import self_signed
 from helpers.engines import Redis
 from helpers.engines_redis_sentinels import SERVICE, Sentinel
+from helpers.relay import Relay
 from oauth_mw import open_store
+from oauth_mw.cli import main
 from oauth_mw.errors import ConfigError, StoreUnavailable
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory):
     """The path of a certificate for 127.0.0.1 that signed itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    plain = serialization.NoEncryption()
-    path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain)
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path
+    return self_signed(tmp_path_factory.mktemp("tls") / "both.pem", ipaddress.ip_address("127.0.0.1"))
 
 
-@contextlib.contextmanager
 def behind_tls(upstream, certificate):
-    """A port where TLS is spoken, before another where it is not."""
+    """A relay to the port ``upstream`` that requires TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-
-    class Handler(socketserver.BaseRequestHandler):
-        def handle(self):
-            with contextlib.suppress(OSError), context.wrap_socket(self.request, server_side=True) as secured:
-                with socket.create_connection(("127.0.0.1", upstream)) as plain:
-                    back = threading.Thread(target=copy, args=(plain, secured))
-                    back.start()
-                    copy(secured, plain)
-                    back.join()
-
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, args=(0.05,)).start()
-        yield server.server_address[1]
-        server.shutdown()
-
-
-def copy(source, target):
-    with contextlib.suppress(OSError):
-        while data := source.recv(4096):
-            target.sendall(data)
-    for side in (source, target):
-        with contextlib.suppress(OSError):
-            side.shutdown(socket.SHUT_RDWR)
+    return Relay(upstream, tls=context)
 
 
 @pytest.fixture(scope="module")
 def port(certificate):
     """The port of a Redis behind TLS."""
-    with Redis() as server, behind_tls(server.port, certificate) as port:
-        yield port
+    with Redis() as server, behind_tls(server.port, certificate) as relay:
+        yield relay.port
 
 
 def test_a_server_whose_certificate_is_known_is_used(port, certificate):
@@ -97,8 +50,8 @@ def test_a_server_whose_certificate_is_known_is_used(port, certificate):
 
 @pytest.mark.slow
 def test_tls_is_used_with_sentinels_and_with_the_server_that_they_name(port, certificate):
-    with Sentinel(port, 1, 60_000) as sentinel, behind_tls(sentinel.port, certificate) as secured:
-        url = f"redis+sentinel://127.0.0.1:{secured}/{SERVICE}?replicas=0&prefix=tls"
+    with Sentinel(port, 1, 60_000) as sentinel, behind_tls(sentinel.port, certificate) as relay:
+        url = f"redis+sentinel://127.0.0.1:{relay.port}/{SERVICE}?replicas=0&prefix=tls"
         with contextlib.closing(open_store(f"{url}&ssl=true&ssl_ca_certs={certificate}", create=True)) as store:
             assert store.add_client(registered())
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
@@ -120,6 +73,18 @@ def test_the_name_in_the_certificate_may_be_ignored(port, certificate):
 
     with contextlib.closing(open_store(url, create=True)) as store:
         assert store.url == url
+
+
+def test_no_certificate_is_checked_where_the_url_says_so_and_check_warns(port, tmp_path):
+    url = f"rediss://localhost:{port}?ssl_cert_reqs=none&prefix=any"
+    (tmp_path / "app.ini").write_text(f"[filter:oauth]\nuse = egg:oauth_mw\nstore = {url}\n")
+
+    warned = []
+    for _ in range(2):  # before the store is there, and after
+        warned += json.loads(CliRunner().invoke(main, ["check", f"{tmp_path}/app.ini", "--json"]).stdout)["warnings"]
+        open_store(url, create=True).close()
+
+    assert len([each for each in warned if each.startswith("store: with ssl_cert_reqs=none")]) == 2
 
 
 @pytest.mark.parametrize("option", ["ssl_ca_certs", "ssl_certfile"])

@@ -1,4 +1,4 @@
-"""The servers are looked up by one thread at a time, and not too often."""
+"""One thread at a time looks the servers up, and not too often."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LONG = 50
 
 
 class Finder:
-    """Finds a new object at each look-up, or raises ``error``; waits until it may."""
+    """Returns a new object at each look-up, or raises ``error``, once ``may`` is set."""
 
     def __init__(self):
         self.asked = 0
@@ -107,7 +107,7 @@ def test_a_call_without_time_left_does_not_count_as_a_look_up(refreshed, finder)
     assert refreshed() and finder.asked == 1
 
 
-def test_of_many_threads_one_looks_up(refreshed, finder, clock):
+def test_exactly_one_of_several_threads_looks_up(refreshed, finder, clock):
     first = refreshed()
     clock.move(LOOKUP_SECONDS)
     with ThreadPoolExecutor(8) as pool:

@@ -1,4 +1,4 @@
-"""What a Redis URL may say, and that its password is never shown."""
+"""What a Redis URL may contain, and that its password is never shown."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ URLS = {
     "rediss://cache?ssl_ca_certs=/ca.pem&ssl_check_hostname=false": {
         "tls": {"ssl_ca_certs": "/ca.pem", "ssl_check_hostname": False}
     },
+    "rediss://cache?ssl_cert_reqs=none": {"tls": {"ssl_cert_reqs": "none", "ssl_check_hostname": False}},
+    f"{NODES}?ssl=true&ssl_cert_reqs=required": {"tls": {"ssl_cert_reqs": "required", "ssl_check_hostname": True}},
     SENTINELS: {"tls": None},
     f"{SENTINELS}?ssl=false": {"tls": None},
     f"{SENTINELS}?ssl=true": {"tls": {"ssl_check_hostname": True}},
@@ -59,6 +61,9 @@ WRONG = {
     "an unknown option": "redis://:Pa55@cache?nonsense=Pa55",
     "redis-py's own option for a password": "redis://cache?password=Pa55",
     "TLS without TLS": "redis://:Pa55@cache?ssl_ca_certs=/Pa55",
+    "no certificate that is asked for": "rediss://cache?ssl_cert_reqs=optional",
+    "a certificate that is not checked": "rediss://cache?ssl_cert_reqs=none&ssl_ca_certs=/ca.pem",
+    "no certificate without TLS": "redis://cache?ssl_cert_reqs=none",
     "an option twice": "redis://:Pa55@cache?prefix=a&prefix=b",
     "no option at all": "redis://:Pa55@cache?Pa55",
     "an empty prefix": "redis://cache?prefix=",

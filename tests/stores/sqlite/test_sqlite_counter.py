@@ -77,7 +77,7 @@ def test_every_opener_reads_the_same_number(path, store):
     assert two.read() == one.read() != before
 
 
-def test_an_issue_makes_no_worker_look(store):
+def test_an_issue_makes_no_worker_read_the_log(store):
     before = store.generation()
 
     issued(store)

@@ -1,4 +1,4 @@
-"""Files that are removed or exchanged under a running store: nothing is acknowledged into what is gone."""
+"""Files that are removed or exchanged under a running store: no write into a lost file is acknowledged."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from contextlib import closing
 import pytest
 
 from helpers.builders import given_secret, is_dead, key_of, log_of, registered, token_of
-from helpers.changes import end_client, remove_secret
+from helpers.changes import ENDS, end_client
 from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.credentials import hash_secret
+from oauth_mw.model import Count
 
 pytest.importorskip("fcntl")
 pytestmark = pytest.mark.usefixtures("key")
@@ -70,22 +71,17 @@ COUNTER_LOSSES = {
 }
 WRITES = {
     "issue": lambda store: store.add_token(key_of(1), token_of(MINE)),
+    "issue and count": lambda store: store.add_token(key_of(1), token_of(MINE), [Count(b"count", 9, 2**32)]),
     "register": lambda store: store.add_client(registered("other")),
     "update": lambda store: store.update_client("tester", lambda client: client),
     "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
     "sweep": lambda store: store.sweep(2**32 - 1, 10),
 }
-ENDS = {
-    "revoke": lambda store: store.revoke_token(key_of()),
-    "end all": lambda store: end_client(store, "tester"),
-    "disable": lambda store: end_client(store, "tester", disable=True),
-    "delete": lambda store: end_client(store, "tester", delete=True),
-    "remove secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id, and_tokens=True),
-}
+REVOCATIONS = {"revoke": lambda store: store.revoke_token(key_of()), **ENDS}
 
 
 @pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
-@pytest.mark.parametrize("write", [WRITES["issue"], ENDS["revoke"]], ids=["issue", "revoke"])
+@pytest.mark.parametrize("write", [WRITES["issue"], REVOCATIONS["revoke"]], ids=["issue", "revoke"])
 def test_nothing_is_acknowledged_into_a_lost_database(store, path, counter, lose, write):
     lose(path, counter)
 
@@ -93,7 +89,7 @@ def test_nothing_is_acknowledged_into_a_lost_database(store, path, counter, lose
         write(store)
 
 
-@pytest.mark.parametrize("write", [*WRITES.values(), *ENDS.values()], ids=[*WRITES, *ENDS])
+@pytest.mark.parametrize("write", [*WRITES.values(), *REVOCATIONS.values()], ids=[*WRITES, *REVOCATIONS])
 def test_no_write_at_all_goes_into_an_exchanged_database(store, path, counter, write):
     replaced_by_another_store(path, counter)
     before = path.read_bytes()
@@ -105,8 +101,8 @@ def test_no_write_at_all_goes_into_an_exchanged_database(store, path, counter, w
 
 
 @pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
-@pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_what_ends_tokens_is_not_acknowledged_into_a_lost_counter(store, path, counter, lose, end):
+@pytest.mark.parametrize("end", REVOCATIONS.values(), ids=REVOCATIONS)
+def test_no_revocation_is_acknowledged_into_a_lost_counter(store, path, counter, lose, end):
     lose(path, counter)
 
     with pytest.raises(StoreUnavailable):
@@ -115,8 +111,21 @@ def test_what_ends_tokens_is_not_acknowledged_into_a_lost_counter(store, path, c
     assert not is_dead(store, key_of())
 
 
+@pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
+def test_a_worker_that_has_the_lost_counter_looks_when_another_revokes_with_a_new_one(store, path, counter, lose):
+    with closing(open_store(store.url)) as other:
+        other.find_client("tester")
+        seen = other.generation
+        before = seen()
+        lose(path, counter)
+        with pytest.raises(StoreUnavailable):
+            store.revoke_token(key_of())
+
+        assert (store.revoke_token(key_of()), seen() != before) == (True, True)
+
+
 @pytest.mark.parametrize("lose", ["database removed", "database moved away", "folder moved away", "all removed"])
-def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, counter, lose):
+def test_a_check_notices_a_lost_database_and_creates_none(store, path, counter, lose):
     LOSSES[lose](path, counter)
 
     for call in (store.verify, store.verify, lambda: store.find_token(key_of())):
@@ -126,7 +135,7 @@ def test_a_look_notices_a_database_that_is_gone_and_makes_none(store, path, coun
     assert not path.exists()
 
 
-def test_a_look_goes_over_to_a_store_that_took_the_place(store, path, counter):
+def test_a_check_opens_the_store_that_took_the_place(store, path, counter):
     before = log_of(store)
     replaced_by_another_store(path, counter)
 
@@ -158,7 +167,7 @@ def test_a_database_that_is_put_back_serves_again(store, path, counter):
     assert not is_dead(store, key_of())
 
 
-def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter):
+def test_a_store_that_a_start_creates_anew_serves_again(store, path, counter):
     remove(path)
     with pytest.raises(StoreUnavailable):
         store.verify()
@@ -170,7 +179,7 @@ def test_a_store_that_is_made_anew_by_a_start_serves_again(store, path, counter)
 
 
 @pytest.mark.parametrize("lose", COUNTER_LOSSES.values(), ids=COUNTER_LOSSES)
-def test_a_look_goes_over_to_another_counter(store, path, counter, lose):
+def test_a_check_opens_the_counter_that_took_the_place(store, path, counter, lose):
     lose(path, counter)
 
     store.verify()
@@ -194,7 +203,7 @@ def test_a_restored_backup_is_another_store(store, path, back_up):
     assert not is_dead(store, key_of())
 
 
-def test_a_restored_backup_that_has_moved_on_is_another_store(store, path, back_up, clock):
+def test_a_restored_backup_with_later_events_is_another_store(store, path, back_up, clock):
     end_client(store, "tester")
     backup = back_up()
     clock.move(1)

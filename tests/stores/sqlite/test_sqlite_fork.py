@@ -1,22 +1,22 @@
-"""What a fork brings along, and what it must not."""
+"""What a child process inherits of a store, and what it must not use."""
 
 from __future__ import annotations
 
 import os
 import socket
+import sqlite3
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from threading import Barrier, Event, Thread
 
 import pytest
 
 from helpers.builders import HOUR, is_dead, issued, key_of, log_of, registered
-from helpers.changes import end_client
+from helpers.changes import end_client, locked
 from helpers.processes import Processes, exit_code_of, forked
-from helpers.support import HandClock
-from oauth_mw import open_store
+from helpers.support import HandClock, or_none
+from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.tokens.cache import TokenCache
 from oauth_mw.tokens.opaque import OpaqueTokens
 
@@ -44,19 +44,20 @@ def test_a_start_leaves_nothing_open_for_a_fork_to_inherit(tmp_path, open_files)
         assert not [file for file in open_files() if "new.db" in file]
 
 
-def test_a_child_does_not_close_what_was_in_use_at_the_fork(store):
+def test_a_child_neither_uses_nor_closes_what_was_in_use_at_the_fork(store):
     def work():
-        store.find_client("tester")
+        with pytest.raises(StoreUnavailable, match="forked while another thread used SQLite"):
+            store.find_client("tester")
         store.close()
         return driver.execute("SELECT 1").fetchone() == (1,)
 
-    with store._engine.reading() as connection:
+    with store.engine.reading() as connection:
         driver = connection.driver
         assert in_child(work) == 0
 
 
 @pytest.mark.parametrize("close", [False, True], ids=["left open", "closed"])
-def test_parent_and_child_both_go_on(store, close):
+def test_parent_and_child_both_use_the_store(store, close):
     store.add_client(registered("other"))
 
     def work():
@@ -83,17 +84,6 @@ def test_a_child_notices_at_once_what_its_parent_revokes(store, signal):
     os.write(signal[1], b"x")
 
     assert exit_code_of(child) == 0
-
-
-@contextmanager
-def locked(store):
-    """Hold the write lock without a connection, which SQLite would close with its files while the child opens them."""
-    connections = store._engine._current(time.monotonic() + 1)
-    connections.lock(time.monotonic() + 1)
-    try:
-        yield
-    finally:
-        connections.unlock()
 
 
 def test_a_lock_that_is_held_at_the_fork_is_the_parents_alone(store, signal):
@@ -129,21 +119,20 @@ def test_a_lock_that_another_thread_holds_at_the_fork_does_not_hang_the_child(st
 
 @pytest.fixture
 def verified(store, clock):
-    tokens = OpaqueTokens(store, clock, "", "Bearer")
+    tokens = OpaqueTokens(store, clock, "")
     return TokenCache(tokens.read, store, size=10, lag=1, grace=0, timeout=2, monotonic=HandClock())
 
 
 def test_parent_and_child_notice_at_once_what_the_child_revokes(store, clock, verified):
-    text, token = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("tester"), (), HOUR)
-    verified.find(text, "")
-    verified.find(text, text)
+    text = OpaqueTokens(store, clock, "").issue(store.find_client("tester"), (), HOUR).text
+    token = verified.find(text, text)
 
     def work():
         kept = verified.find(text, "") == token
-        return kept and store.revoke_token(bytes.fromhex(token.token_id)) and verified.find(text, "") is None
+        return kept and store.revoke_token(bytes.fromhex(token.token_id)) and or_none(verified.find, text, "") is None
 
     assert in_child(work) == 0
-    assert verified.find(text, "") is None
+    assert or_none(verified.find, text, "") is None
 
 
 def test_a_poll_of_another_thread_at_the_fork_does_not_hang_the_child(store, verified, monkeypatch):
@@ -157,17 +146,17 @@ def test_a_poll_of_another_thread_at_the_fork_does_not_hang_the_child(store, ver
         verify()
 
     monkeypatch.setattr(store, "verify", slow_verify)
-    looker = Thread(target=verified.find, args=("unknown", ""))
+    looker = Thread(target=or_none, args=(verified.find, "unknown", ""))
     looker.start()
     looking.wait(5)
-    child = forked(lambda: verified.find("unknown", "") is None)
+    child = forked(lambda: or_none(verified.find, "unknown", "") is None)
     free.set()
 
     assert exit_code_of(child) == 0
     looker.join()
 
 
-def test_threads_that_meet_first_after_the_fork_all_get_through(store):
+def test_threads_that_open_the_store_at_once_after_a_fork_all_succeed(store):
     store.find_client("tester")
 
     def work():
@@ -230,8 +219,21 @@ def test_what_a_child_wrote_outlives_its_parents_connections(store):
         assert (code, is_dead(seen, key)) == (0, True)
 
 
-def test_the_parents_requests_go_on_while_it_forks(store):
+# What children do that use the store while their parent writes takes long to show.
+CHILDREN = [False, pytest.param(True, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("child_uses_it", CHILDREN, ids=["an idle child", "a child that uses the store"])
+def test_requests_of_the_parent_succeed_while_it_forks_and_no_child_damages_the_database(store, child_uses_it):
     stop, before = Event(), log_of(store).store_id
+
+    def in_use():
+        if not child_uses_it:
+            return True
+        with suppress(StoreUnavailable):
+            issued(store, number=os.getpid())
+            end_client(store, "tester")
+        return True
 
     def work(number):
         while not stop.is_set():
@@ -243,16 +245,36 @@ def test_the_parents_requests_go_on_while_it_forks(store):
         working = [pool.submit(work, number) for number in range(10, 14)]
         try:
             for _ in range(50):
-                in_child(lambda: True)
+                assert in_child(in_use) == 0
         finally:
             stop.set()
 
     assert [each.result() for each in working] == [None] * 4
     assert log_of(store).store_id == before  # no follower has to begin anew
+    with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def test_a_thread_that_opens_the_store_while_another_forks_has_no_error(store):
+    stop = Event()
+
+    def reopen():
+        while not stop.is_set():
+            store.close()
+            end_client(store, "tester")
+
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(reopen)
+        try:
+            assert [in_child(lambda: True) for _ in range(50)] == [0] * 50
+        finally:
+            stop.set()
+
+    assert working.result() is None
 
 
 def test_what_was_in_use_at_a_fork_is_closed_when_it_is_returned(store, open_files, counter):
-    with store._engine.reading():
+    with store.engine.reading():
         in_child(lambda: True)
 
     assert set(open_files()) == {str(counter)}

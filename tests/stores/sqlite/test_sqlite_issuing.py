@@ -17,6 +17,8 @@ from oauth_mw import OAuthMiddleware, admin, open_store
 from oauth_mw.protocols import Store
 from oauth_mw.tokens.opaque import SWEEP_EVERY, OpaqueTokens
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("fcntl")  # and fork
 
 WORKERS, EACH = 4, 500
@@ -31,7 +33,7 @@ class Outcome(NamedTuple):
 
 
 def issues(app, starting_gun, answers):
-    """Wait for the gun; then ask for tokens, and write a line for each answer."""
+    """Wait for the gun; then request tokens, and write a line for each answer."""
     form, headers = {"grant_type": "client_credentials"}, basic("tester", SECRET)
     requests = [Request.blank("/oauth/token", POST=form, headers=headers) for _ in range(EACH)]
     os.read(starting_gun, 1)
@@ -71,7 +73,7 @@ def test_every_token_that_a_worker_was_given_beside_others_is_live_and_its_own(o
     assert len(live) == WORKERS * EACH
 
 
-def test_sweeps_beside_issues_take_what_has_expired_and_nothing_else(outcome):
+def test_sweeps_beside_issues_remove_expired_rows_and_no_others(outcome):
     now = int(time.time())
 
     assert (outcome.store.count_tokens(now), outcome.store.count_tokens()) == (0, WORKERS * EACH)
@@ -83,7 +85,7 @@ def test_thirty_workers_that_end_before_their_hundredth_token_sweep(tmp_path):
         client = store.find_client("tester")
         for number in range(EXPIRED):
             store.add_token(key_of(number, expires_at=int(time.time()) - 600), token_of(client))
-        tokens = OpaqueTokens(store, time.time, "", "Bearer")
+        tokens = OpaqueTokens(store, time.time, "")
         tokens.issue(client, ("read",), 3600)  # so that no child is the first to count
 
         def work():

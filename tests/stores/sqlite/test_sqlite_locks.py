@@ -1,4 +1,4 @@
-"""What waits for what, and never for longer than the timeout."""
+"""Waits for the write lock and for SQLite's own locks, which never exceed the timeout."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def held(store, seconds):
     mine, free = Event(), Event()
 
     def hold():
-        with store._engine.writing():
+        with store.engine.writing():
             mine.set()
             free.wait(seconds)
 
@@ -54,7 +54,7 @@ def held(store, seconds):
     holder.join()
 
 
-HOLD = "with store._engine.writing():\n    print('mine', flush=True)\n    sys.stdin.readline()"
+HOLD = "with store.engine.writing():\n    print('mine', flush=True)\n    sys.stdin.readline()"
 WRITES = {
     "issue": lambda store: issued(store, number=1),
     "register": lambda store: store.add_client(registered("other")),
@@ -123,7 +123,7 @@ def test_a_thread_of_this_process_is_waited_for_no_longer_than_the_timeout(store
         assert TIMEOUT * 0.9 < seconds_until_refused(WRITES["issue"], store) < TIMEOUT + SLACK
 
 
-def test_after_a_late_turn_the_whole_timeout_counts_again(store, locked):
+def test_after_a_wait_for_the_lock_the_full_timeout_counts_again(store, locked):
     with held(store, TIMEOUT / 2):
         WRITES["issue"](store)
 
@@ -150,7 +150,7 @@ def test_a_start_on_a_store_that_is_there_waits_for_no_writer(store, locked):
         assert started.find_client("tester")
 
 
-def test_what_failed_holds_no_lock(store, locked, path):
+def test_a_write_that_failed_holds_no_lock(store, locked, path):
     with locked():
         seconds_until_refused(WRITES["revoke"], store)
 

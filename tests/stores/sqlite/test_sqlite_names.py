@@ -11,7 +11,7 @@ import pytest
 from helpers.builders import is_dead, issued, key_of, log_of, registered
 from helpers.changes import end_client
 from helpers.mounts import mounted, why_no_mounts
-from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, open_store
+from oauth_mw import ConfigError, StoreUnavailable, open_store
 from oauth_mw.cli import main
 
 pytest.importorskip("fcntl")
@@ -47,7 +47,7 @@ def url_of(path):
     return f"sqlite:///{path}"
 
 
-# What shows
+# Names that the file system shows
 
 
 @pytest.fixture
@@ -64,11 +64,6 @@ def test_a_hard_link_is_refused_by_either_name(path, linked, create):
             open_store(url_of(name), create=create)
 
     assert os.listdir(linked.parent) == [linked.name]
-
-
-def test_a_middleware_does_not_start_on_a_hard_link(linked):
-    with pytest.raises(ConfigError, match="^store: .* has a second name"):
-        OAuthMiddleware(lambda environ, start_response: [], store=url_of(linked))
 
 
 def test_a_store_is_opened_again_when_the_link_is_removed(path, linked):
@@ -106,6 +101,7 @@ def test_a_link_to_a_database_that_is_mounted_by_itself_is_refused(store, path, 
     assert "mount the folder" in mounted(path, other, OPEN, url_of(tmp_path / "link.db"))
 
 
+@pytest.mark.slow
 @mounts
 def test_a_mounted_folder_is_the_same_store(store, path, other):
     store.find_client("tester")
@@ -117,7 +113,7 @@ def test_a_mounted_folder_is_the_same_store(store, path, other):
     assert is_dead(store, key_of())
 
 
-# What does not show
+# Names that it does not show
 
 
 CALLS = [
@@ -141,6 +137,7 @@ def taken_over(store, path, other):
         each.close()
 
 
+@pytest.mark.slow
 @mounts
 def test_the_name_that_was_used_before_stops_until_a_start_takes_the_file_back(taken_over):
     stopped = "opened under another name meanwhile .* mount its folder, .* and restart"

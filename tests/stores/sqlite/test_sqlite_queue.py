@@ -12,7 +12,7 @@ from pwd import getpwnam
 import pytest
 
 from helpers.builders import key_of, registered, token_of
-from helpers.changes import end_client
+from helpers.changes import end_client, locked
 from helpers.processes import exit_code_of, forked
 from oauth_mw import StoreUnavailable, admin, open_store
 
@@ -27,7 +27,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes anothe
 IN_C = """
 import ctypes, time
 libc = ctypes.CDLL(None)
-with store._engine.writing():
+with store.engine.writing():
     if libc.fork() == 0:
         libc.dprintf(1, b"%d\\n", libc.getpid())
         libc.sleep(50)
@@ -41,7 +41,7 @@ from multiprocessing import get_context
 store.find_client("tester")
 child = get_context("fork").Process(target=time.sleep, args=(50,))
 child.start()
-with store._engine.writing():
+with store.engine.writing():
     print(child.pid, flush=True)
     time.sleep(50)
 """
@@ -61,7 +61,7 @@ def test_a_child_of_a_killed_writer_does_not_keep_the_queue(store, start, code):
 
 @pytest.mark.slow
 def test_a_child_that_ends_does_not_free_the_queue_of_its_parent(store):
-    with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
+    with closing(open_store(store.url, timeout=0.2)) as other, locked(store):
         assert exit_code_of(forked(lambda: store.find_client("tester"))) == 0
         assert exit_code_of(forked(lambda: refused(other))) == 0
 
@@ -71,7 +71,7 @@ def test_a_store_that_a_child_inherited_and_closes_does_not_free_the_queue_of_an
     inherited[0].find_client("tester")
 
     def work():
-        with closing(open_store(store.url, timeout=0.2)) as other, store._engine.writing():
+        with closing(open_store(store.url, timeout=0.2)) as other, locked(store):
             inherited.pop().close()
             return exit_code_of(forked(lambda: refused(other))) == 0
 
@@ -87,12 +87,12 @@ def refused(store):
 @pytest.mark.slow
 def test_two_stores_of_one_process_queue_too_and_neither_frees_the_queue_of_the_other(store, start):
     other = open_store(store.url, timeout=0.2)
-    with store._engine.writing():
+    with store.engine.writing():
         assert refused(other)
         other.close()
         late = start(
-            "store._engine.timeout = 0.2\n"
-            "try:\n    store._engine.writing().__enter__()\nexcept Exception as error:\n    print(error, flush=True)"
+            "store.engine.timeout = 0.2\n"
+            "try:\n    store.engine.writing().__enter__()\nexcept Exception as error:\n    print(error, flush=True)"
         )
 
         assert late.says() == "the SQLite write lock was not acquired within 0.2 s: another process holds it"
@@ -105,7 +105,7 @@ FILL = """
 """
 
 
-def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
+def test_others_write_while_a_purge_writes_the_wal_file_back(store):
     written = []
 
     def meanwhile(statement):
@@ -115,7 +115,7 @@ def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
 
     with closing(sqlite3.connect(store.url.removeprefix("sqlite:///"))) as database, database:
         database.execute(FILL)
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         link.driver.set_trace_callback(meanwhile)
     with closing(open_store(store.url, timeout=0.2)) as other:
         assert sum(admin.purge(store)) == 16000
@@ -123,7 +123,7 @@ def test_others_write_while_a_purge_tidies_sqlites_log_up(store):
     assert len(written) == 1
 
 
-# Those that may only read
+# Users that may only read
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_a_user_that_may_only_read_the_database_cannot_open_the_queue(readable, 
         assert end_client(store, "tester")
 
 
-# What is not the counter file
+# Other files in the place of the counter
 
 
 @pytest.fixture
@@ -221,7 +221,7 @@ def test_root_takes_no_counter_of_another_user_than_the_database(closed, path, m
 
 @as_root
 @pytest.mark.parametrize(("mode", "code"), [(0o600, 1), (0o660, 0)])
-def test_others_take_one_only_where_others_may_write_the_database(readable, as_nobody, mode, code):
+def test_other_users_share_a_counter_only_where_others_may_write_the_database(readable, as_nobody, mode, code):
     """The first of them that needed a counter made it."""
     user = getpwnam("nobody")
     for each, owner in ((readable.parent, user.pw_uid), (readable, user.pw_uid), (f"{readable}-oauth_mw", 12345)):

@@ -1,4 +1,4 @@
-"""Copies and backups of an SQLite store: all open, and what was put back is known for another store."""
+"""Copies and backups of an SQLite store: all can be opened, and a restored backup is another store."""
 
 from __future__ import annotations
 
@@ -156,8 +156,8 @@ class Driver:
         if statement == "COMMIT":
             os._exit(9)
         return self.driver.execute(statement, *values)
-with store._engine.writing() as link:
-    counter = store._engine._connections.counter
+with store.engine.writing() as link:
+    counter = store.engine._connections.counter
     counter.nonce += 1
     renew_nonce(Driver(link.driver), counter)
 """
@@ -173,7 +173,7 @@ def test_a_process_that_is_killed_while_it_writes_the_number_stops_no_other(stor
     assert not store.read_log(seen.store_id, seen.position).complete
 
 
-def test_a_look_that_finds_all_as_before_keeps_what_is_cached(store):
+def test_a_check_that_finds_nothing_exchanged_lets_followers_go_on(store):
     seen = log_of(store)
     for number in range(1, 4):
         issued(store, number=number)

@@ -7,29 +7,19 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import HOUR, NOW, given_secret, is_dead, issued, key_of, log_of, registered
-from helpers.changes import end_client, remove_secret
+from helpers.builders import HOUR, NOW, given_secret, is_dead, issued, key_of, log_of, registered, token_of
+from helpers.changes import ENDS, end_client, remove_first_secret
 from helpers.support import HandClock
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import StoreUnavailable
-from oauth_mw.model import LOG_KEEP_SECONDS
+from oauth_mw.model import LOG_KEEP_SECONDS, Count
 from oauth_mw.stores.sql.log import SWEPT_AT_ONCE
 from oauth_mw.tokens.opaque import OpaqueTokens
 
-MINE = registered()
-
-
-ENDS = {
-    "end all": lambda store: end_client(store, "tester"),
-    "disable": lambda store: end_client(store, "tester", disable=True),
-    "delete": lambda store: end_client(store, "tester", delete=True),
-    "remove secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id, and_tokens=True),
-}
-
 
 @pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
-def test_ending_all_tokens_of_a_client_touches_none_of_their_rows(store, sql, end):
+def test_revoking_all_tokens_of_a_client_touches_none_of_their_rows(store, sql, end):
     for number in range(5):
         issued(store, number=number)
     sql("CREATE TABLE touched (key)")
@@ -59,7 +49,7 @@ def test_a_sweep_reads_a_range_and_not_the_table(store, sql):
 
 def test_neither_secret_nor_token_text_reaches_the_files(store, path, clock):  # A-21, L-02
     secret = admin.add_client(store, "new", client_id="new", clock=clock).secret
-    text, _ = OpaqueTokens(store, clock, "", "Bearer").issue(store.find_client("new"), (), HOUR)
+    text = OpaqueTokens(store, clock, "").issue(store.find_client("new"), (), HOUR).text
 
     written = b"".join(file.read_bytes() for file in path.parent.iterdir())
 
@@ -70,13 +60,13 @@ def test_neither_secret_nor_token_text_reaches_the_files(store, path, clock):  #
 def test_a_deleted_client_leaves_its_id_and_no_secret(store, sql):
     end_client(store, "tester", delete=True)
 
-    assert sql("SELECT client_id, record, verifiers, deleted FROM oauth_mw_clients") == [("tester", "", bytes(240), 1)]
+    assert sql("SELECT client_id, record, verifiers, deleted FROM oauth_mw_clients") == [("tester", "", bytes(272), 1)]
 
 
 # The log
 
 
-def test_the_log_is_swept_after_a_day_and_says_so(store, sql, clock):
+def test_a_follower_that_missed_swept_events_must_begin_anew(store, sql, clock):
     key, unseen = issued(store, expires_at=NOW + 10 * LOG_KEEP_SECONDS), log_of(store)
     end_client(store, "tester")
     seen = log_of(store)
@@ -136,12 +126,12 @@ REVOKE = {
 @pytest.mark.parametrize("revoke", REVOKE.values(), ids=REVOKE)
 def test_no_revocation_reads_through_the_whole_log(store, revoke):
     statements = []
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         link.driver.set_trace_callback(statements.append)
 
     revoke(store)
 
-    with store._engine.reading() as link:
+    with store.engine.reading() as link:
         link.driver.set_trace_callback(None)
         found = [each for each in statements if each.startswith(("SELECT", "UPDATE", "DELETE"))]
         plan = [row[-1] for each in found for row in link.driver.execute(f"EXPLAIN QUERY PLAN {each}")]
@@ -158,7 +148,7 @@ CHANGES = {
     "register": lambda store: store.add_client(registered("other")),
     "update": lambda store: store.update_client("tester", lambda client: replace(client, name="x")),
     "add secret": lambda store: given_secret(store, "tester", hash_secret("t" * 16)),
-    "remove only a secret": lambda store: remove_secret(store, "tester", MINE.secrets[0].secret_id),
+    "remove only a secret": remove_first_secret,
 }
 NORMAL, FULL = 1, 2
 
@@ -169,7 +159,7 @@ def synchronous_at(store):
     seen = []
 
     def watch(beginning):
-        with store._engine.reading() as connection:
+        with store.engine.reading() as connection:
             driver = connection.driver
 
         def trace(statement):
@@ -197,8 +187,8 @@ def test_a_revocation_or_a_change_of_a_client_survives_power_loss(store, synchro
     [("INSERT INTO oauth_mw_tokens", issued), ("DELETE FROM oauth_mw_tokens", lambda store: store.sweep(NOW, 9))],
     ids=["issue", "sweep"],
 )
-def test_what_need_not_survive_does_not_wait_for_the_disk(store, synchronous_at, beginning, write):
-    CHANGES["disable"](store)
+def test_issues_and_sweeps_do_not_wait_for_the_disk(store, synchronous_at, beginning, write):
+    ENDS["disable"](store)
     seen = synchronous_at(beginning)
 
     write(store)
@@ -206,12 +196,12 @@ def test_what_need_not_survive_does_not_wait_for_the_disk(store, synchronous_at,
     assert seen == [NORMAL]
 
 
-def test_what_is_swept_while_the_log_is_read_is_not_missed(store, clock):
+def test_an_event_swept_while_the_log_is_read_is_not_missed(store, clock):
     seen = log_of(store)
     end_client(store, "tester")
     ended = log_of(store).position
     with closing(open_store(store.url, clock=clock)) as other:
-        with store._engine.reading() as connection:
+        with store.engine.reading() as connection:
             driver = connection.driver
 
         def sweep(statement):
@@ -226,7 +216,14 @@ def test_what_is_swept_while_the_log_is_read_is_not_missed(store, clock):
     assert not page.complete or ended in [event.position for event in page.events]
 
 
-@pytest.mark.parametrize("verifiers", ["printf('%240s', '')", "5", "x'00'", "zeroblob(239)", "zeroblob(288)"])
+def test_verifiers_from_before_there_was_a_digest_are_compared_all_the_same(store, sql):
+    before = store.find_verifiers("tester")
+    sql("UPDATE oauth_mw_clients SET verifiers = substr(verifiers, 1, 240)")
+
+    assert store.find_verifiers("tester") == before._replace(record=b"")
+
+
+@pytest.mark.parametrize("verifiers", ["printf('%272s', '')", "5", "x'00'", "zeroblob(241)", "zeroblob(288)"])
 def test_verifiers_that_are_none_of_ours_are_an_outage(store, sql, verifiers):
     sql(f"UPDATE oauth_mw_clients SET verifiers = {verifiers}")
 
@@ -234,7 +231,7 @@ def test_verifiers_that_are_none_of_ours_are_an_outage(store, sql, verifiers):
         store.find_verifiers("tester")
 
 
-def test_ids_that_are_over_make_room_for_those_that_come(store, sql, clock):
+def test_expired_ids_are_removed_when_new_ones_are_remembered(store, sql, clock):
     for number in range(30):
         store.remember_once(bytes([number]), NOW + number % 2)
     clock.move(60)
@@ -243,3 +240,30 @@ def test_ids_that_are_over_make_room_for_those_that_come(store, sql, clock):
         store.remember_once(bytes([number]), NOW + HOUR)
 
     assert sql("SELECT count(*) FROM oauth_mw_remembered") == [(4,)]
+
+
+@pytest.mark.parametrize(("limit", "ended_by"), [(1, "COMMIT"), (0, "ROLLBACK")])
+def test_a_token_and_its_counts_are_one_transaction(store, limit, ended_by):
+    with store.engine.reading() as connection:
+        driver = connection.driver
+    token, statements = token_of(store.find_client("tester")), []
+    driver.set_trace_callback(statements.append)
+    store.add_token(key_of(1), token)
+    alone, statements[:] = len(statements), []
+
+    store.add_token(key_of(2), token, [Count(b"hour", limit, NOW + HOUR), Count(b"day", None, NOW + HOUR)])
+
+    driver.set_trace_callback(None)
+    assert alone == 1
+    assert (statements[0], statements[-1]) == ("BEGIN IMMEDIATE", ended_by)
+
+
+@pytest.mark.parametrize("value", ["'x'", "x'00'", "-2", "0.5", str(2**63 - 1)])
+def test_a_counter_that_is_none_is_an_outage_and_nothing_is_counted(store, sql, value):
+    counts = [Count(b"a", None, NOW + HOUR), Count(b"b", None, NOW + HOUR)]
+    store.count(counts)
+    sql(f"UPDATE oauth_mw_counters SET value = {value} WHERE key = x'62'")
+
+    with pytest.raises(StoreUnavailable, match="a counter is garbled"):
+        store.count(counts)
+    assert sql("SELECT value FROM oauth_mw_counters WHERE key = x'61'") == [(1,)]

@@ -1,4 +1,4 @@
-"""A store of schema 2 goes on as a store of the present schema, on each engine."""
+"""A store of schema 2 works after its upgrade as it did before, on each engine."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import closing
 
 import pytest
 
-from helpers.builders import NOW, secret_works
+from helpers.builders import NOW, has_right_verifiers, secret_works
 from helpers.copying import new_places
 from helpers.support import HandClock, bearer, echo, issue, middleware
-from helpers.upgrading import fill
+from helpers.upgrading import FACTS, fill
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, admin, open_store
 from oauth_mw.errors import StoreMissing, StoreOutdated
@@ -40,7 +40,7 @@ def app(wrap, known):
 
 def members_of(client):
     """What the old code says of a client too, as JSON has it."""
-    found = {name: getattr(client, name) for name in client.__slots__ if name not in ("revoked_before", "other")}
+    found = {name: getattr(client, name) for name in FACTS["sqlite"]["clients"][0]}
     secrets = [
         {**secret._asdict(), "salt": secret.salt.hex(), "digest": secret.digest.hex(), "other": None}
         for secret in client.secrets
@@ -63,7 +63,11 @@ def test_clients_are_as_they_were(store, facts):
     assert [members_of(client) for client in store.clients()] == clients
 
 
-def test_secrets_are_good_as_they_were(store, known):
+def test_the_verifiers_are_those_of_the_records(store):
+    assert all(has_right_verifiers(store, client) for client in store.clients())
+
+
+def test_secrets_are_valid_as_before(store, known):
     works = {
         client_id: [secret_works(store, text, NOW, client_id) for text in texts]
         for client_id, texts in known["secrets"].items()
@@ -105,7 +109,7 @@ def test_tokens_have_their_attributes_and_audiences(store, facts, clock):
     }
 
 
-def test_the_log_goes_on_where_it_stood(store, facts):
+def test_the_log_continues_at_its_position(store, facts):
     page = store.read_log("", -1)
 
     assert page.position == facts["position"]
@@ -139,7 +143,7 @@ def test_keys_are_as_they_were_and_sign(store, facts, app, known):
     assert app.get("/any", headers=bearer(token)).status_int == 200
 
 
-def test_changes_go_on(old_url, facts, known, clock):
+def test_an_upgraded_store_can_be_changed(old_url, facts, known, clock):
     upgrade_store(old_url)
     store = open_store(old_url, clock=clock)
     app = CheckedApp(middleware(echo, clock, store=store, **known["options"]))
@@ -179,6 +183,6 @@ def test_an_upgrade_reports_its_progress_and_a_second_one_changes_nothing(old_ur
         assert admin.stats(store) == before
 
 
-def test_where_nothing_is_nothing_is_upgraded(store_url):
+def test_an_upgrade_without_a_store_is_refused(store_url):
     with pytest.raises(StoreMissing):
         upgrade_store(store_url)

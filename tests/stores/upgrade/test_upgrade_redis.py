@@ -15,7 +15,7 @@ from helpers.processes import Processes
 from helpers.redis_liar import Liar, Through
 from helpers.redis_raw import Raw
 from helpers.support import bearer, echo, issue, middleware
-from helpers.upgrading import FACTS, fill, made_by_old_code, run_old
+from helpers.upgrading import made_by_old_code, run_old
 from helpers.wsgi_client import CheckedApp
 from oauth_mw import AdminError, ConfigError, StoreUnavailable, admin, open_store
 from oauth_mw.errors import StoreOutdated
@@ -24,16 +24,7 @@ from oauth_mw.stores import upgrade_store
 
 pytestmark = pytest.mark.slow
 
-
-@pytest.fixture
-def old_url(redis_url):
-    fill(redis_url)
-    return redis_url
-
-
-@pytest.fixture
-def facts():
-    return FACTS["redis"]
+STORE_KINDS = ["redis"]
 
 
 @pytest.fixture
@@ -222,7 +213,7 @@ def test_an_upgrade_that_is_killed_can_be_run_again(old_url, raw, facts):
 
 
 @pytest.mark.parametrize("store_kind", SPANNING)
-def test_a_store_on_several_servers_goes_on(store_url, known, clock):
+def test_a_store_on_several_servers_is_upgraded(store_url, known, clock):
     facts = made_by_old_code(store_url)
 
     upgrade_store(store_url)

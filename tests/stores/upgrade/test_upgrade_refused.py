@@ -86,6 +86,6 @@ def test_a_garbled_row_is_named_and_nothing_changed(old_url, kept, damage, messa
 @pytest.mark.parametrize("store_kind", ["sqlite", POSTGRESQL])
 @pytest.mark.parametrize(("version", "way_out"), [(1, "cannot read it$"), (9, "upgrade oauth_mw$")])
 def test_other_schemas_are_refused(old_url, version, way_out):
-    message = f"has schema version {version}, this oauth_mw knows 3: .*{way_out}"
+    message = f"has schema version {version}, this oauth_mw knows 4: .*{way_out}"
 
     refused(old_url, f"UPDATE oauth_mw_store SET version = {version}", ConfigError, message)

@@ -57,7 +57,7 @@ def url_of(postgres_url):
 
 
 @pytest.mark.parametrize("role", ["oauth_owner", "tests"])
-def test_every_role_does_what_it_did_and_new_tables_belong_to_the_owner(url_of, postgres_url, role):
+def test_every_role_has_its_former_rights_and_new_tables_belong_to_the_owner(url_of, postgres_url, role):
     upgrade_store(url_of(role))
 
     with closing(open_store(url_of("oauth_service"), create=True, clock=HandClock())) as store:

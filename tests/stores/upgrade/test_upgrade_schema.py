@@ -101,7 +101,7 @@ def test_the_old_code_reads_the_copy(old_url, path, facts):
     assert facts["store_id"] in run_old("--store", f"sqlite:///{restored}", "store", "info").stdout
 
 
-def test_a_copy_takes_no_others_place(old_url, path, tmp_path):
+def test_a_copy_replaces_no_file(old_url, path, tmp_path):
     now = int(time.time())
     names = [f"{path}.before-upgrade-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime(now + n))}" for n in range(120)]
     for name in names:
@@ -150,5 +150,5 @@ def test_a_copy_counts_as_changed(old_url, store_kind, tmp_path, request):
 
         with closing(open_store(old_url)) as source, closing(open_store(url)) as target:
             assert [*target.clients()] == [*source.clients()]
-            with pytest.raises(AdminError, match="is not empty, and no unchanged copy"):
+            with pytest.raises(AdminError, match="is not empty, and not an unchanged copy"):
                 admin.copy_store(source, target)

@@ -1,4 +1,4 @@
-"""The nodes of a cluster, and which of them has which key."""
+"""The nodes of a cluster, and the node of each key."""
 
 from __future__ import annotations
 
@@ -13,15 +13,14 @@ from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import ResponseError
 
 from ....errors import ConfigError, StoreUnavailable
-from ..rows import read
 from . import Command, Dial, Replies, Run, RunUntil
 from .checks import check_node, check_server, read_info
 from .connections import Server
 from .errors import NotSent, Redirected
-from .topology import Topology, address_of, ask_each
+from .topology import Topology, address_of, query_each
 from .url import Address, RedisURL
 
-# A command follows at most so many redirects.
+# The most redirects that a command follows.
 HOPS = 5
 READS_WHEN_DOWN = "cluster-allow-reads-when-down"
 
@@ -30,8 +29,8 @@ READS_WHEN_DOWN = "cluster-allow-reads-when-down"
 class _SlotMap:
     """The primary of each slot, as one node reported it.
 
-    :param nodes: primaries and replicas; first the one that reported.
-    :param stale: a server contradicted it since.
+    :param nodes: primaries and replicas; first the node that reported.
+    :param stale: a server has contradicted it.
     """
 
     slots: list[Address | None]
@@ -61,7 +60,7 @@ class Cluster:
             try:
                 return _run_asking(run, commands, deadline) if asking else run(commands, deadline)
             except Redirected as error:
-                # No batch of commands writes before the command that is redirected.
+                # No command before the redirected one has written anything.
                 address, asking = (error.host or address[0], error.port), error.asking
                 if not asking:
                     slot_map.slots[slot], slot_map.stale = address, True
@@ -114,7 +113,7 @@ class Cluster:
         place = replace(self._place, max_connections=1)
         nodes = {Server(place, each, check_node): each for each in dict.fromkeys([*before, *place.hosts])}
         try:
-            found = _ask(nodes, deadline)
+            found = _first_slot_map(nodes, deadline)
         finally:
             for node in nodes:
                 node.close()
@@ -127,35 +126,32 @@ class Cluster:
 
 def _check(run: Run) -> None:
     check_server(run, cluster=True)
-    with suppress(ResponseError):  # not every user may read settings
+    with suppress(ResponseError):  # a user may lack the right to read settings
         (setting,) = run([("CONFIG", "GET", READS_WHEN_DOWN)])
         if setting == [READS_WHEN_DOWN.encode(), b"yes"]:
-            risk = "a node that is cut off would go on without what is revoked elsewhere"
+            risk = "set it to no, since a node that is cut off would miss revocations"
             raise ConfigError("store", f"the Redis cluster has {READS_WHEN_DOWN} yes: {risk}")
 
 
-def _ask(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
-    """The map of the first node that reports the cluster as working."""
-    failed = ""
-    for node, found in ask_each(list(nodes), [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")], deadline):
-        try:
-            if isinstance(found, StoreUnavailable):
-                raise found
-            # A node that is cut off from the majority reports it, but does not know what the majority decides.
-            if read(read_info, found[0]).get("cluster_state") == "ok":
-                return read(_read_slot_map, found[1], nodes[node])
-            failed = "the Redis cluster is down"
-        except StoreUnavailable as error:
-            failed = error.reason
+def _first_slot_map(nodes: dict[Server, Address], deadline: float) -> _SlotMap:
+    """The slot map of the first node that reports the cluster as working."""
+    commands, failed = [("CLUSTER", "INFO"), ("CLUSTER", "SLOTS")], ""
+    for _, found in query_each(list(nodes), commands, deadline, lambda node, *each: _read_slot_map(nodes[node], *each)):
+        if isinstance(found, _SlotMap):
+            return found
+        failed = found.reason
     raise StoreUnavailable(failed)
 
 
-def _read_slot_map(ranges: Any, source: Address) -> _SlotMap:
+def _read_slot_map(source: Address, info: bytes, ranges: Any) -> _SlotMap:
+    # A node that is cut off from the majority does not know what the majority decides, and reports a failure.
+    if read_info(info).get("cluster_state") != "ok":
+        raise StoreUnavailable("the Redis cluster is down")
     # The reply to CLUSTER SLOTS: first and last slot, and the nodes that have them.
     slots: list[Address | None] = [None] * REDIS_CLUSTER_HASH_SLOTS
     nodes = {source: None}
     for first, last, *members in ranges:
-        # An empty host means the node that replies.
+        # An empty host is that of the replying node.
         addresses = [address_of(member[0] or source[0].encode(), member[1]) for member in members]
         if not 0 <= first <= last < REDIS_CLUSTER_HASH_SLOTS:
             raise ValueError("no slots")

@@ -1,8 +1,8 @@
-"""Connections to one Redis server: redis-py's own, in its own pool, which makes them anew after a fork.
+"""Connections to one Redis server: redis-py's, in its pool, which opens new ones after a fork.
 
-redis-py has no limit for all that an operation may wait for: a free connection, the connect, the handshake and the
-replies. Here each of these waits until the operation's deadline; only the system bounds the look-up of a host's name.
-This replaces private names of redis-py: setup.cfg bounds its version, and test_library_privates.py names them.
+redis-py has no common limit for all waits of an operation: for a free connection, the connect, the handshake and the
+replies. Here each of them ends by the operation's deadline; only the system limits the look-up of a host's name. This
+overrides private names of redis-py: setup.cfg bounds its version, and test_library_privates.py names them.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from . import Command, Replies, Run
 from .errors import HARMLESS, NotSent, error_code, unavailable
 from .url import Address, RedisURL
 
-# What redis-py's parser raises at some replies that are none.
+# What redis-py's parser raises for some invalid replies.
 PARSER_FAULTS = (RecursionError, TypeError, ValueError)
 operation_deadline: ContextVar[float] = ContextVar("operation_deadline", default=math.inf)
 
 
 def seconds_left() -> float:
-    """Until the deadline of the operation under way; never 0, which would mean not to wait at all."""
+    """Seconds until the deadline of the current operation; never 0, with which nothing would be waited for."""
     return max(operation_deadline.get() - time.monotonic(), 0.001)
 
 
@@ -48,7 +48,7 @@ def _limited_call(name: str) -> Any:
 
 
 class _Socket:
-    """A socket whose every call ends by the deadline. redis-py's own limit begins anew with each."""
+    """A socket whose calls all end by the deadline. redis-py's own limit starts again with each call."""
 
     __slots__ = ("_limit", "_socket")
 
@@ -65,12 +65,12 @@ class _Socket:
     recv, recv_into, sendall = map(_limited_call, ("recv", "recv_into", "sendall"))
 
 
-# redis-py sets these once; here they are what is left at the moment when they are read.
+# redis-py sets these once; here each reading gives the seconds that are left.
 _left = property(lambda self: seconds_left(), lambda self, seconds: None)
 
 
 def _limited(kind: Any) -> Any:
-    """The same class of connections, each of whose waits ends by the deadline."""
+    """A subclass of ``kind`` whose waits all end by the deadline."""
 
     def connect(self: Any) -> _Socket:
         try:
@@ -78,7 +78,7 @@ def _limited(kind: Any) -> Any:
         except (OverflowError, ValueError) as error:
             if isinstance(error, OSError):
                 raise
-            # A server named a host or a port that no socket takes.
+            # A server reported a host or a port that no socket accepts.
             raise OSError(errno.EADDRNOTAVAIL, os.strerror(errno.EADDRNOTAVAIL)) from None
 
     members = {"_connect": connect, "socket_timeout": _left, "socket_connect_timeout": _left}
@@ -93,7 +93,7 @@ class Server:
     """One Redis server.
 
     :param address: host and port, or the path of a Unix socket.
-    :param check: called for each new connection with what runs commands on it; raises to refuse it.
+    :param check: called for each new connection with a function that runs commands on it; raises to refuse it.
     """
 
     def __init__(self, place: RedisURL, address: Address | str, check: Callable[[Run], None]) -> None:
@@ -127,7 +127,7 @@ class Server:
                 return _exchange(connection, commands)
             except BaseException as error:
                 if error_code(error) not in HARMLESS:
-                    # The next operation asks a server that was judged anew.
+                    # The next operation opens and checks a new connection.
                     connection.disconnect()
                 raise
             finally:
@@ -148,7 +148,7 @@ class Server:
             raise NotSent(unavailable(error).reason) from None
 
     def dial(self) -> Any:
-        """A new connection outside the pool, checked as each in it was, by :data:`operation_deadline`.
+        """A new connection outside the pool, checked like those in it, by :data:`operation_deadline`.
 
         :raises Exception: ``RedisError`` or ``OSError``, or what the check raises.
         """
@@ -160,8 +160,8 @@ class Server:
         """Close the idle connections, and the others when they are returned."""
         self._closings += 1
         if self._pool.pid != os.getpid():
-            return  # these connections are the parent's
-        # redis-py would disconnect also those that other threads use, or are about to.
+            return  # the connections are the parent's
+        # redis-py would also disconnect those that other threads use or are about to use.
         places = []
         try:
             with suppress(Empty):
@@ -197,7 +197,7 @@ def check_files(tls: Mapping[str, Any]) -> None:
     """
     :raises ConfigError: a file for TLS cannot be used.
     """
-    # redis-py reads them anew for each connection, when they would seem to be an outage.
+    # redis-py reads them for each connection, where a fault in them would seem to be an outage.
     context, name = ssl.create_default_context(), "ssl_ca_certs"
     try:
         if name in tls:
@@ -210,7 +210,7 @@ def check_files(tls: Mapping[str, Any]) -> None:
 
 
 def _exchange(connection: Any, commands: Sequence[Command]) -> Replies:
-    """The replies to ``commands``; scripts that the server does not know are sent in full, and all commands again."""
+    """The replies to ``commands``. If the server does not know a script, all are sent again, with scripts in full."""
     replies = _send(connection, commands)
     if any(isinstance(reply, NoScriptError) for reply in replies):
         in_full = [("EVAL", TEXTS[str(each[1])], *each[2:]) if each[0] == "EVALSHA" else each for each in commands]

@@ -1,4 +1,4 @@
-"""Errors of redis-py, turned into our own."""
+"""Turn errors of redis-py into our own."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from redis.exceptions import InvalidResponse, ResponseError, TimeoutError
 
 from ....errors import StoreUnavailable
 
-# By what Redis calls them in an error, also in that of a script. redis-py cuts that off where it has a class for it.
-# A class stands before those it inherits from.
+# By the code in Redis's error, or in the error of a script. If redis-py has a class for a code, it removes the code.
+# A class precedes its base classes.
 _STATES: dict[str, tuple[type[Exception] | None, str]] = {
     "OOM": (exceptions.OutOfMemoryError, "Redis is full (maxmemory)"),
     "READONLY": (exceptions.ReadOnlyError, "Redis is a replica there"),
@@ -28,14 +28,14 @@ _STATES: dict[str, tuple[type[Exception] | None, str]] = {
     "ASK": (exceptions.AskError, "Redis is a node of a cluster"),
 }
 _STATE = re.compile(rf"\b({'|'.join(_STATES)})\b")
-# What a script may not do is said in other words, by Redis 6 and from Redis 7 on.
+# How Redis 6, and Redis 7 and later, report what a script lacks permission for.
 _DENIED = re.compile(r"The user executing the script can't|ACL failure in script")
 _ADDRESS = re.compile(r"\b[0-9]+ (\S{0,255}):([0-9]{1,5})$")
 _MESSAGES = {
     "No connection available.": "no connection to Redis became free in time",
     "max number of clients reached": "Redis has no connection left",
 }
-# After these the connection is as good as before.
+# The connection can be used again after these.
 HARMLESS = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED", "ASK"}
 
 
@@ -47,7 +47,7 @@ class Redirected(StoreUnavailable):
     """A node of a cluster did nothing, and names the node that has the key (MOVED or ASK).
 
     :param host: empty for the host of the node that replied.
-    :param asking: for this command only, and with ASKING before it.
+    :param asking: only this command goes there, with ASKING before it.
     """
 
     def __init__(self, reason: str, host: str, port: int, *, asking: bool) -> None:
@@ -63,7 +63,7 @@ def error_code(error: BaseException) -> str | None:
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
-    """In our own words: Redis's may name keys, redis-py's hosts."""
+    """With a message of ours: Redis's may contain keys, and redis-py's hosts."""
     if isinstance(error, StoreUnavailable):
         return error
     code = error_code(error)
@@ -79,7 +79,7 @@ def unavailable(error: Exception) -> StoreUnavailable:
         return StoreUnavailable(_MESSAGES[str(error)])
     if isinstance(error, ResponseError):
         return StoreUnavailable("Redis refused a command")
-    # What the system said of the connection or the certificate; redis-py puts the host around it.
+    # The system's message on the connection or the certificate, without the host that redis-py adds.
     causes = (error, error.__cause__, error.__context__)
     said = next((each.strerror for each in causes if isinstance(each, OSError) and each.strerror), "")
     return StoreUnavailable(f"Redis cannot be reached{said and f': {said}'}")

@@ -1,11 +1,11 @@
 """The server of a key: that of the URL, the primary that Sentinels name, or in a cluster the node that has the key.
 
 Connections, pools and hash slots are redis-py's. Its clients for clusters and Sentinels are not used (read in 5.3 and
-8.1), because they cannot keep these promises, with retries off either: EVAL and its WAIT on one connection
-(``ClusterPipeline`` sends a command again on another one); a map of the cluster only from a node that reports it as
-working (``NodesManager`` takes any); one deadline for all (it dials in its constructor, and sleeps); the Sentinels'
-majority (``Sentinel.discover_master`` returns the first answer). A command is sent again only where a server says that
-it did nothing, or where none was sent.
+8.1), because they cannot keep these promises, even without retries: EVAL and its WAIT on one connection
+(``ClusterPipeline`` repeats a command on another one); a map of the cluster only from a node that reports it as working
+(``NodesManager`` takes any); one deadline for all (it dials in its constructor, and sleeps); the Sentinels' majority
+(``Sentinel.discover_master`` returns the first reply). A command is sent again only if a server replied that it did
+nothing, or if none was sent.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Any
 
 from ....errors import ConfigError, StoreUnavailable
 from ...decoding import decimal
-from ..rows import in_pairs, read
+from ..rows import in_pairs
 from . import Command, Dial, Replies, RunUntil, Servers
 from .checks import check_sentinel, check_server
 from .cluster import Cluster
 from .connections import Server, check_files
-from .topology import LOOKUP_SECONDS, Topology, address_of, ask_each
+from .topology import LOOKUP_SECONDS, Topology, address_of, query_each
 from .url import Address, RedisURL
 
 
@@ -49,7 +49,7 @@ class SingleServer:
 
 @dataclass(frozen=True)
 class _Primary:
-    """As named by replies to commands that were sent at ``since`` or later."""
+    """As named by replies to commands that were sent at ``since`` or later, by the monotonic clock."""
 
     address: Address
     server: Server
@@ -59,7 +59,7 @@ class _Primary:
 class Sentinels:
     """The primary of a service, as a majority of the Sentinels names it; read again every :data:`LOOKUP_SECONDS`.
 
-    So a worker that is cut off together with a primary that was replaced stops using it.
+    So a worker that is cut off together with a replaced primary stops using it.
     """
 
     single_node = True
@@ -67,8 +67,8 @@ class Sentinels:
     def __init__(self, place: RedisURL) -> None:
         self._place = place
         username = place.sentinel_username if place.sentinel_password else None
-        asked = replace(place, db=0, username=username, password=place.sentinel_password or None)
-        self._sentinels = [Server(asked, host, check_sentinel) for host in place.hosts]
+        for_sentinels = replace(place, db=0, username=username, password=place.sentinel_password or None)
+        self._sentinels = [Server(for_sentinels, host, check_sentinel) for host in place.hosts]
         self._answering = len(self._sentinels)
         self._topology = Topology(self._find)
 
@@ -110,17 +110,16 @@ class Sentinels:
         answered: list[Server] = []
         failed, service = "", self._place.service
         commands = [("SENTINEL", "GET-MASTER-ADDR-BY-NAME", service), ("SENTINEL", "MASTERS")]
-        for number, (sentinel, found) in enumerate(ask_each(self._sentinels, commands, deadline), 1):
-            try:
-                if isinstance(found, StoreUnavailable):
-                    raise found
-                named += read(_named, *found, service)
+        replies = query_each(self._sentinels, commands, deadline, lambda _, *each: _named(service, *each))
+        for number, (sentinel, found) in enumerate(replies, 1):
+            if isinstance(found, StoreUnavailable):
+                failed = found.reason
+            else:
+                named += found
                 answered.append(sentinel)
-            except StoreUnavailable as error:
-                failed = error.reason
             if 2 * len(named) > len(self._sentinels) and number >= self._answering:
                 break
-        # Sentinels that did not answer come last, and are not asked while the others suffice.
+        # Sentinels that did not answer go last, and are left out while the others suffice.
         self._sentinels.sort(key=lambda sentinel: sentinel not in answered)
         self._answering = len(answered)
         if 2 * len(named) > len(self._sentinels):
@@ -132,7 +131,7 @@ class Sentinels:
         raise ConfigError("store", f"the Sentinels know no service {service}")
 
 
-def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
+def _named(service: str, found: Any, states: Any) -> list[tuple[int, Address]]:
     """The service's config-epoch and the primary's address, if the Sentinel knows the service.
 
     :param found: the reply to SENTINEL GET-MASTER-ADDR-BY-NAME, ``states`` that to SENTINEL MASTERS.
@@ -146,7 +145,7 @@ def _named(found: Any, states: Any, service: str) -> list[tuple[int, Address]]:
 
 
 def connect(place: RedisURL) -> Servers:
-    """Ready to connect, when the first command is to be run.
+    """The servers of a URL, which are connected to when the first command is run.
 
     :raises ConfigError: a file for TLS cannot be used.
     """

@@ -1,4 +1,4 @@
-"""The addresses of the servers, read from the servers themselves by the deadline of the operation that needs them."""
+"""Look up the addresses of servers, by the deadline of the operation that needs them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar
 from ....errors import ConfigError, StoreUnavailable
 from ....processes import PerProcess
 from ...decoding import blob, number
-from . import Command, Replies
+from ..rows import read
+from . import Command
 from .checks import shares
 from .connections import Server
 from .url import Address
@@ -68,12 +69,15 @@ class Topology(Generic[T]):
             self._failed, self._next = error, self._clock() + LOOKUP_SECONDS
 
 
-def ask_each(
-    servers: Sequence[Server], commands: Sequence[Command], deadline: float
-) -> Iterator[tuple[Server, Replies | StoreUnavailable]]:
-    """The replies of one server after another, each within its share of the time; an error where there are none."""
+def query_each(
+    servers: Sequence[Server], commands: Sequence[Command], deadline: float, reader: Callable[..., T]
+) -> Iterator[tuple[Server, T | StoreUnavailable]]:
+    """Yield what ``reader`` reads from the server and its replies, or an error, for one server after another.
+
+    Each has its share of the time.
+    """
     for server, until in zip(servers, shares(len(servers), deadline), strict=True):
         try:
-            yield server, server.run(commands, until)
+            yield server, read(reader, server, *server.run(commands, until))
         except StoreUnavailable as error:
             yield server, error

@@ -1,4 +1,4 @@
-"""The URL of a Redis store: where the servers are, and how they are used."""
+"""Parse the URL of a Redis store."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ....errors import ConfigError
 
 PORT = 6379
 SENTINEL, CLUSTER = "redis+sentinel", "redis+cluster"
-# Where several hosts are named, and the port of each that names none.
+# The schemes with several hosts, and their default ports.
 _SEVERAL = {SENTINEL: 26379, CLUSTER: PORT}
 
-# No brace: it would move the hash tag; no glob character: the first contact searches by pattern.
+# No brace, which would move the hash tag, and no glob character, since the first contact searches by pattern.
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}", re.ASCII)
 _SERVICE = re.compile(r"[^\s/\0#;=]+")
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\[\]:/?#@,\s]+)(?::([0-9]{1,5}))?")
-# What stands before an @ may be hosts with ports and what follows them, and the @ a part of that.
+# Text before an @ that may be hosts with ports and what follows them, so that the @ is a part of that.
 _HOSTS = re.compile(r"\[|[^:/]*:\d*(,[^:/,]*(:\d*)?)*[/#;\s]")
 
 Address = tuple[str, int]
@@ -29,13 +29,13 @@ Address = tuple[str, int]
 @dataclass(frozen=True)
 class RedisURL:
     """
-    :param hosts: host and port of each server that is named; none for a Unix socket at ``path``.
-    :param shown: the URL for people, without users and passwords.
+    :param hosts: host and port of each named server; none for a Unix socket at ``path``.
+    :param shown: the URL for messages, without users and passwords.
     :param service: what the Sentinels at ``hosts`` call the primary; empty without Sentinels.
     :param cluster: the servers at ``hosts`` are some nodes of a cluster.
-    :param replicas: how many replicas must have a revocation or a client change before it is answered.
+    :param replicas: how many replicas must confirm a revocation or a client change before it is acknowledged.
     :param tls: redis-py's own options for TLS; ``None`` without TLS.
-    :param sentinel_username: for the Sentinels, as ``sentinel_password``; an empty password: they require none.
+    :param sentinel_username: for the Sentinels, like ``sentinel_password``; empty if they require no password.
     """
 
     hosts: tuple[Address, ...]
@@ -57,7 +57,7 @@ class RedisURL:
 def parse_url(url: str) -> RedisURL:
     """Read ``redis://``, ``rediss://`` (TLS), ``unix://``, ``redis+sentinel://`` or ``redis+cluster://``.
 
-    :raises ConfigError: it is wrong; the text never has a password.
+    :raises ConfigError: it is wrong; the message never contains a password.
     """
     if re.search("[\ud800-\udfff]", url):
         raise _wrong("expected UTF-8")
@@ -88,7 +88,7 @@ def parse_url(url: str) -> RedisURL:
 
 
 def _where(scheme: str, place: str, options: dict[str, Any]) -> tuple[tuple[Address, ...], str, str]:
-    """The hosts, the path of the socket, and the service that the hosts watch over."""
+    """The hosts, the path of the socket, and the service that Sentinels watch."""
     named, _, rest = place.partition("/")
     if scheme == "unix":
         path = unquote(place)
@@ -111,13 +111,17 @@ def _where(scheme: str, place: str, options: dict[str, Any]) -> tuple[tuple[Addr
 
 
 def _tls(scheme: str, options: dict[str, Any]) -> Mapping[str, Any] | None:
-    """Take the options for TLS."""
-    asked = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
+    """Remove the options for TLS from ``options`` and return redis-py's; ``None`` without TLS."""
+    given = {name: options.pop(name) for name in list(options) if name.startswith("ssl_")}
     if scheme == "rediss" or options.pop("ssl", False):
-        # Older redis-py leaves the host's name unchecked.
-        return MappingProxyType({"ssl_check_hostname": True} | asked)
-    if asked:
-        raise _wrong(f"{next(iter(asked))} is for TLS: ssl=true asks for it")
+        if given.get("ssl_cert_reqs") == "none":
+            if "ssl_ca_certs" in given or given.get("ssl_check_hostname"):
+                raise _wrong("ssl_cert_reqs=none checks no certificate: remove ssl_ca_certs and ssl_check_hostname")
+            given["ssl_check_hostname"] = False
+        # Older versions of redis-py do not check the host's name.
+        return MappingProxyType({"ssl_check_hostname": True} | given)
+    if given:
+        raise _wrong(f"{next(iter(given))} is for TLS: turn it on by ssl=true")
     return None
 
 
@@ -134,7 +138,7 @@ def _host(text: str, port: int) -> Address:
     try:
         host.encode("idna")
     except UnicodeError:
-        raise _wrong("a host's name is longer than names can be") from None
+        raise _wrong("a host's name is too long: 63 characters between two dots are the most") from None
     return host, port
 
 
@@ -146,7 +150,7 @@ def _number(name: str, text: str, low: int, high: int) -> int:
 
 _NUMBERS = {"replicas": (0, 100), "max_connections": (1, 10_000), "db": (0, 10_000)}
 _ALL, _DB = ("prefix", "replicas", "max_connections"), ("db",)
-_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname")
+_TLS = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "ssl_check_hostname", "ssl_cert_reqs")
 _LOGINS = ("sentinel_username", "sentinel_password")
 _KNOWN = {
     "redis": _ALL + _DB,
@@ -164,6 +168,8 @@ def _value(name: str, text: str) -> str | int | bool:
         if text not in ("true", "false"):
             raise _wrong(f"expected true or false for {name}")
         return text == "true"
+    if name == "ssl_cert_reqs" and text not in ("required", "none"):
+        raise _wrong("expected required or none for ssl_cert_reqs")
     if name == "prefix" and not _PREFIX.fullmatch(text):
         raise _wrong("a prefix has from 1 to 64 letters, digits and _ . -")
     return text

@@ -1,7 +1,7 @@
-"""Waking a thread that follows a stream, by XREAD BLOCK on a connection outside the pool.
+"""Wake a thread that follows a stream, by XREAD BLOCK on a connection outside the pool.
 
-A wake-up is no evidence: it only makes a worker read the revocation log before its time. One that is lost costs time,
-and never more than the worker's poll allows.
+A wake-up is never evidence: it only makes a worker read the revocation log early. If one is lost, the worker reads the
+log at its next poll.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class StreamWatch:
     XREAD stays under way from one wait to the next, so that waiting costs an idle Redis one command in ``block``
     seconds, or in the time of one wait where that is longer.
 
-    :param key: the stream's.
+    :param key: the key of the stream.
     :param dialer: see :meth:`.Servers.dialer`.
     :param block: seconds until Redis answers, so that no router forgets the connection.
-    :param late: seconds after that until the connection is given up.
+    :param late: seconds after ``block`` until the connection is closed.
     """
 
     def __init__(self, key: str, dialer: Callable[[], Dial | None], *, block: float = 30, late: float = 5) -> None:
@@ -48,7 +48,7 @@ class StreamWatch:
         self._pause = MIN_PAUSE
 
     def wait(self, seconds: float) -> None:
-        """See :class:`~oauth_mw.protocols.Waiter`. After dialling it returns at once, for what came before that."""
+        """See :class:`~oauth_mw.protocols.Waiter`. After dialling it returns at once, for earlier events."""
         end = time.monotonic() + seconds
         token = operation_deadline.set(end)
         try:
@@ -76,7 +76,7 @@ class StreamWatch:
             if dial is None or time.monotonic() < self._next_dial:
                 return False
             self._connection, self._dialled = dial(), here
-            self._ask(seconds)
+            self._send_xread(seconds)
             return True
         while True:
             try:
@@ -88,11 +88,11 @@ class StreamWatch:
             self._pause = MIN_PAUSE
             if reply is not None:
                 self._last = read(lambda found: blob(found[0][1][-1][0]), reply)
-            self._ask(seconds)
+            self._send_xread(seconds)
             if reply is not None:
                 return True
 
-    def _ask(self, seconds: float) -> None:
+    def _send_xread(self, seconds: float) -> None:
         block = max(self._block, seconds)
         self._overdue = time.monotonic() + block + self._late
         words = ("XREAD", "COUNT", ENTRIES, "BLOCK", int(1000 * block), "STREAMS", self._key, self._last)

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL: how they are opened and set up, and how each wait is bounded.
 
-Behind a pooler, one statement is a transaction of its own, in one round trip. psycopg's own pipeline sends each
-statement by itself, which costs three times as much, and a Flush after the end, for which PgBouncer keeps a session
-with the client. So :func:`_in_transaction` builds on private names of psycopg's: setup.cfg bounds its version.
+Behind a pooler, each statement is a transaction of its own, in one round trip. psycopg's own pipeline sends each
+statement separately, which takes three times as long, and ends with a Flush, for which PgBouncer keeps the session
+assigned to the client. So :func:`_in_transaction` uses private names of psycopg: setup.cfg bounds its version.
 """
 
 from __future__ import annotations
@@ -18,19 +18,15 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
-from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, TimeoutError
-from sqlalchemy.pool import QueuePool
 
 from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreUnavailable
-from ..engine import make_engine
-from ..schema import PLACE
 from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, named_in, placed
 
 try:
     import psycopg
-    from psycopg import waiting
+    from psycopg import generators, waiting
     from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 
     _version = [int(part) for part in re.findall("[0-9]+", psycopg.__version__)]
@@ -39,12 +35,12 @@ except ImportError:
 if _version < [3, 3, 6]:  # the first one that waits for a limited time
     raise ConfigError("store", "postgresql+psycopg:// needs psycopg 3.3.6 or later: pip install 'oauth_mw[postgres]'")
 
-# What a connection raises. InvalidRequestError: it is lost. TimeoutError: an interrupted thread kept it.
+# What uses of a connection raise. InvalidRequestError: it is lost. TimeoutError: an interrupted thread kept it.
 ERRORS = (psycopg.Error, DBAPIError, InvalidRequestError, TimeoutError, UnicodeEncodeError)
 
 _NO_OPTIONS = (
-    "a connection pooler (such as PgBouncer) answers, which does not pass options on: remove options from the URL, and "
-    "set them for the role instead, as in ALTER ROLE … SET search_path TO …"
+    "the server is a connection pooler (such as PgBouncer), which does not pass options on: remove options from the "
+    "URL, and set them for the role instead, as in ALTER ROLE … SET search_path TO …"
 )
 _REFUSED_OPTIONS = "unsupported startup parameter: options"  # PgBouncer's words
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -67,10 +63,11 @@ class Placed(psycopg.Cursor[Any]):
             return super().execute(text, params, prepare=prepare, binary=binary)
         # Between two transactions a pooler may give the session to another client, or switch to another server.
         with driver.lock:
-            standing = driver.wait(_in_transaction(self, (BEGIN.encode(), driver.settings.encode()), text, params))
+            before = BEGIN.encode(), driver.settings.encode()
+            standing = driver.wait(_in_transaction(self, before, text, params, binary))
         if standing.get_value(0, 0) != b"f":
             raise StoreUnavailable(
-                "PostgreSQL: the connection pooler leads to a standby, which learns of revocations late"
+                "PostgreSQL: the connection pooler leads to a standby, where revocations arrive late: use the primary"
             )
         return self
 
@@ -78,12 +75,14 @@ class Placed(psycopg.Cursor[Any]):
         super().executemany(placed(query, self.connection.schema, False), params_seq, **options)
 
 
-def _in_transaction(cursor: Placed, before: Iterable[bytes], query: bytes, parameters: Any) -> Any:
-    """A generator for ``Connection.wait``; it returns the last result of ``before``, and leaves the statement's in
-    ``cursor``.
+def _in_transaction(
+    cursor: Placed, before: Iterable[bytes], query: bytes, parameters: Any, binary: bool | None = None
+) -> Any:
+    """A generator for ``Connection.wait``; it returns the last result of ``before``, and stores the result of the
+    query in ``cursor``.
 
     :param before: statements without parameters; the first begins the transaction.
-    :raises psycopg.Error: one of them failed; the transaction may be open still.
+    :raises psycopg.Error: a statement failed; the transaction may still be open.
     """
     yield from cursor._start_query(query)
     statement = cursor._convert_query(query, parameters)
@@ -92,30 +91,25 @@ def _in_transaction(cursor: Placed, before: Iterable[bytes], query: bytes, param
     for each in before:
         pgconn.send_query_params(each, None)
     pgconn.send_query_params(
-        statement.query, statement.params, param_formats=statement.formats, param_types=statement.types
+        statement.query,
+        statement.params,
+        param_formats=statement.formats,
+        param_types=statement.types,
+        result_format=bool(binary),
     )
     pgconn.send_query_params(b"COMMIT", None)
     pgconn.pipeline_sync()
+    yield from generators.send(pgconn)
     results = []
-    while (result := (yield from _next_result(pgconn))).status != ExecStatus.PIPELINE_SYNC:
+    while (result := (yield from generators.fetch(pgconn))).status != ExecStatus.PIPELINE_SYNC:
         results.append(result)
-        yield from _next_result(pgconn)  # none: the end of what this statement gave
+        yield from generators.fetch(pgconn)  # None: this statement has no further result
     pgconn.exit_pipeline_mode()
     for result in results:
         cursor._check_results([result])
     *_, last, own, _ = results
     cursor._set_results([own])
     return last
-
-
-def _next_result(pgconn: Any) -> Any:
-    while pgconn.flush():
-        if (yield waiting.WAIT_RW) & waiting.READY_R:
-            pgconn.consume_input()
-    while pgconn.is_busy():
-        if (yield waiting.WAIT_R) & waiting.READY_R:
-            pgconn.consume_input()
-    return pgconn.get_result()
 
 
 class Driver(psycopg.Connection[Any]):
@@ -148,7 +142,7 @@ class Driver(psycopg.Connection[Any]):
         return waiting.wait(gen, self.pgconn.socket, interval, max(self.deadline - time.monotonic(), 0.001))
 
     def is_stale(self) -> bool:
-        """Whether the server has closed it, as far as can be seen without a statement, or an operation was interrupted.
+        """Whether the server closed it, as far as can be seen without a statement, or an operation was interrupted.
 
         No statement is under way, so data to read means that it was closed; a notice is treated in the same way.
         """
@@ -167,7 +161,7 @@ class Driver(psycopg.Connection[Any]):
         return idle and self.pgconn.pipeline_status == PipelineStatus.OFF
 
     def is_unanswered(self) -> bool:
-        """Whether a statement was sent whose answer has not come."""
+        """Whether a statement was sent whose reply has not arrived."""
         return self.pgconn.transaction_status == TransactionStatus.ACTIVE
 
     def note(self, notice: psycopg.errors.Diagnostic) -> None:
@@ -180,10 +174,10 @@ class Driver(psycopg.Connection[Any]):
                 self.execute("ROLLBACK")
 
     def rollback(self) -> None:
-        """Nothing: SQLAlchemy calls it after an error, and would put a second one in its place."""
+        """Do nothing: SQLAlchemy calls this after an error, and an error here would replace that one."""
 
     def __del__(self, warn: Any = None) -> None:
-        """No warning, as psycopg gives: connections in a pool are open until the process ends."""
+        """Do not warn, as psycopg does: connections in a pool are open until the process ends."""
 
 
 def is_readable(socket: int, seconds: float) -> bool:
@@ -196,13 +190,14 @@ def is_readable(socket: int, seconds: float) -> bool:
 
 
 def unavailable(error: BaseException) -> StoreUnavailable:
-    """With the first line of PostgreSQL's message: the others, and SQLAlchemy's, hold statement and parameters."""
+    """With the first line of PostgreSQL's message: the others, and SQLAlchemy's, show statement and parameters."""
     inner = _original(error)
     said = str(inner).strip()
-    # A message about a value holds the value.
+    # A message about a value contains it.
     if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | TimeoutError | UnicodeError):
         said = type(inner).__name__
-    return StoreUnavailable("PostgreSQL: " + said.splitlines()[0])
+    cure = ": use a role with this right" if isinstance(inner, psycopg.errors.InsufficientPrivilege) else ""
+    return StoreUnavailable(f"PostgreSQL: {said.splitlines()[0]}{cure}")
 
 
 def unsuitable(error: BaseException) -> str:
@@ -216,8 +211,8 @@ def _original(error: BaseException) -> BaseException:
     return getattr(error, "orig", None) or error
 
 
-def let_go() -> None:
-    """In a forked child: replace the sockets of the parent's connections, so that nothing can be sent over them."""
+def abandon_inherited() -> None:
+    """In a forked child, replace the sockets of the parent's connections, so that nothing can be sent over them."""
     inherited = [driver for driver in list(_open) if driver.pid != os.getpid() and not driver.closed]
     if inherited:
         nothing = os.open(os.devnull, os.O_RDWR)
@@ -229,11 +224,11 @@ def let_go() -> None:
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=let_go)
+    os.register_at_fork(after_in_child=abandon_inherited)
 
 
 def dialling(arguments: dict[str, Any], timeout: float, for_each_host: float) -> Callable[[], Driver]:
-    """Return what opens a connection and sets it up.
+    """Return a function that opens a connection and sets it up.
 
     :param timeout: seconds for a statement, and for opening a connection unless the request has less left.
     :param for_each_host: seconds after which the next host is tried.
@@ -270,7 +265,7 @@ def _set_up(driver: Driver, milliseconds: str) -> None:
         "statement_timeout": milliseconds,
         # A process that is stopped within a transaction must not keep all others waiting.
         "idle_in_transaction_session_timeout": milliseconds,
-        # A power failure may lose an issued token. What must survive is written in a transaction that sets this anew.
+        # A power failure may lose issued tokens. Transactions whose changes must survive set this again.
         "synchronous_commit": "off",
         # Only a warning says that a standby has not confirmed a commit.
         "client_min_messages": "warning",
@@ -297,21 +292,3 @@ def _set(settings: dict[str, str], *, local: bool) -> str:
     :param local: only for the transaction.
     """
     return ", ".join(f"pg_catalog.set_config('{name}', '{value}', {local})" for name, value in settings.items())
-
-
-def pooling(dial: Callable[[], Driver], limit: int) -> Engine:
-    """SQLAlchemy's engine with a pool that never waits for a connection: :class:`~.pool.Pool` does."""
-    engine = make_engine(
-        "postgresql+psycopg://",
-        dial,
-        use_native_hstore=False,
-        poolclass=QueuePool,
-        pool_size=limit,
-        max_overflow=0,
-        pool_timeout=0,
-        pool_use_lifo=True,
-        pool_reset_on_return=None,
-    )
-    # The schema is known only once there is a connection, so the cursor puts it into the statements.
-    engine.update_execution_options(schema_translate_map={None: PLACE.strip('"')})
-    return engine

@@ -1,8 +1,8 @@
 """PostgreSQL: first contact, and transactions whose commit was confirmed.
 
-No commit waits for an issued token, so PostgreSQL may come back without it after a crash or fail-over, while workers
-have it in their caches and it cannot be revoked any more. So a *crash marker* lies in a table that PostgreSQL empties
-whenever it recovers. It is part of the store's id for followers: with another marker they forget all that they know.
+No commit waits for an issued token, so a crash or fail-over may lose it while workers have it cached, and then it can
+no longer be revoked. So an unlogged table, which PostgreSQL empties after a crash, holds a *crash marker*. It is part
+of the store's id for followers, which empty their caches when it changes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, cast, func, literal_column, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import RequestDeadline, deadline_in
 from ....errors import ConfigError, StoreUnavailable
-from ..schema import PLACE, crash_marker, metadata, store
-from .driver import ERRORS, Driver, dialling, let_go, pooling, unsuitable
+from ..schema import PLACE, crash_marker, log_only, metadata, revocations, store
+from ..statements import Upsert
+from .driver import ERRORS, Driver, abandon_inherited, dialling, unsuitable
 from .listener import Listener, notify
 from .pool import Link, Pool, driver_of
 from .search_path import Unusable, act_as_owner, hand_on, has_table, missing_rights, warnings
@@ -37,7 +39,10 @@ MIN_LEFT = 0.1  # of the timeout: with less of it left after a commit, no furthe
 
 _SET_MARKER = f"INSERT INTO {PLACE}.{crash_marker.name} (one, mark) VALUES (1, '%s') ON CONFLICT DO NOTHING"
 
-# Only one of several workers that start at once creates the tables.
+# Not in the schema: it would import this dialect for SQLite, too.
+log_only.dialect_options["postgresql"]["where"] = revocations.c.log_only
+
+# Exactly one of several workers that start at once creates the tables.
 _CREATING = f"SELECT pg_advisory_xact_lock({int.from_bytes(b'oauth_mw')})"
 _UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 # As the server is configured, but never less than on its own disk.
@@ -49,7 +54,7 @@ _DURABLE = (
 # their positions. PostgreSQL logs the lock like a change, so every commit waits for the standby, even if an
 # unconfirmed commit before it left nothing to change.
 _WRITE_LOCK = f"SELECT 1 FROM {PLACE}.oauth_mw_store FOR UPDATE"
-# An upgrade changes this table. With the lock on the row it would wait for those that wait for that lock.
+# An upgrade changes this table. Holding the row's lock, it would wait for those that wait for that lock.
 _TABLE_LOCK = f"LOCK TABLE {PLACE}.oauth_mw_store IN ACCESS EXCLUSIVE MODE"
 
 
@@ -61,10 +66,11 @@ class PostgresEngine:
     :raises ConfigError: a URL that cannot work.
     """
 
-    immediate = False
+    generation_shows_all = False
+    upsert: Upsert = staticmethod(insert)
     locks_rows = True
     microseconds = cast(func.extract("epoch", func.clock_timestamp()) * 1_000_000, BigInteger)
-    # Tables that are dropped and made anew have another number, whatever is copied into them.
+    # Tables that were dropped and created again have another OID, whatever was copied into them.
     store_id = (
         store.c.store_id
         + literal_column("'/' || oauth_mw_store.tableoid || '/'")
@@ -133,8 +139,8 @@ class PostgresEngine:
         with self._locked(opening, until):
             pool = self._pool
             if pool is None or pool.pid != os.getpid():
-                let_go()  # a server may fork without Python's hooks
-                pool = self._pool = Pool(pooling(self._dial, CONNECTIONS), CONNECTIONS)
+                abandon_inherited()  # a server may fork without Python's hooks
+                pool = self._pool = Pool(self._dial, CONNECTIONS)
             if not pool.checked:
                 try:
                     with Link(pool, until) as link:
@@ -149,7 +155,7 @@ class PostgresEngine:
         if link.driver.info.server_version < OLDEST * 10_000:
             raise ConfigError("store", f"{self.url} is an older PostgreSQL than {OLDEST}: upgrade PostgreSQL")
         if link.driver.info.parameter_status("server_encoding") not in ENCODINGS:
-            raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}")
+            raise ConfigError("store", f"{self.url} is a database whose encoding is not {ENCODINGS[0]}: create another")
         try:
             others = [name for name in (*metadata.tables, crash_marker.name) if name != store.name]
             complete = has_table(link.driver, store.name) and all([has_table(link.driver, name) for name in others])
@@ -183,7 +189,7 @@ class PostgresEngine:
     def begin_upgrade(self, connection: Connection) -> str:
         driver = driver_of(connection.connection)
         act_as_owner(driver)
-        # A big store takes its time. What waits for a lock still ends with the timeout.
+        # A large store takes long. A wait for a lock still ends by the timeout.
         driver.execute("SET LOCAL statement_timeout TO 0; SET LOCAL idle_in_transaction_session_timeout TO 0")
         driver.deadline = math.inf
         return ""
@@ -195,9 +201,6 @@ class PostgresEngine:
         """Nothing to check: a statement over a lost connection fails."""
 
     def renew(self) -> None:
-        """
-        :raises StoreUnavailable: PostgreSQL does not answer, or nothing can be written there.
-        """
         with self.writing() as link:
             link.driver.execute(_SET_MARKER % secrets.token_hex(8))
 
@@ -205,7 +208,7 @@ class PostgresEngine:
         until = deadline_in(self.timeout)
         pool = self._current(until)
         pool.checked = False
-        pool.engine.dispose()  # connections know the schema that they found when they were opened
+        pool.engine.dispose()  # each connection uses the schema that it found when it was opened
         self._current(until)
 
     def swept(self, rows: int) -> None:
@@ -224,9 +227,6 @@ class PostgresEngine:
             notify(link.driver, payload)
 
     def warnings(self) -> Sequence[str]:
-        """
-        :raises StoreUnavailable: PostgreSQL does not answer.
-        """
         with self.reading() as link:
             off = link.driver.execute(_UNSAFE).fetchall()
             by_roles = [*missing_rights(link.driver), *warnings(link.driver)]
@@ -241,31 +241,38 @@ class PostgresEngine:
             listener.interrupt()
 
     def read_row(self, statement: str, values: Sequence[object]) -> Any:
-        """
-        :raises StoreUnavailable: there is no usable store now.
-        """
         with self.reading() as link:
-            return link.driver.execute(statement, values).fetchone()
+            # In binary form a position, too, has the same size for all clients.
+            return link.driver.execute(statement, values, binary=True).fetchone()
+
+    def write_row(self, statement: str, values: Sequence[object]) -> None:
+        with self.writing() as link:
+            link.driver.execute(statement, values)
 
     def reading(self) -> Link:
-        """
-        :raises StoreUnavailable: there is no usable store now.
-        """
         until = deadline_in(self.timeout)
         return Link(self._current(until), until)
 
     writing = reading
 
     @contextmanager
+    def batch(self) -> Iterator[Link]:
+        until = deadline_in(self.timeout)
+        with Link(self._current(until), until) as link:
+            link.driver.begin(_lock_timeout(until))
+            yield link
+            link.driver.execute("COMMIT")
+
+    @contextmanager
     def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> Iterator[Connection]:
-        """A transaction that holds the write lock, and survives what the server is configured to survive.
+        """A transaction that holds the write lock, and is as durable as the server is configured to make it.
 
         A commit that a standby does not confirm in time keeps waiting in the server, and holds the lock. So there is at
         most one such wait, however often the caller tries again.
 
-        :param revokes: after the commit, wake all followers, and call those of this process.
+        :param revokes: after the commit, wake all followers, and call the callbacks of this process.
         :param upgrades: nothing else reads the store meanwhile.
-        :raises StoreUnavailable: it may or may not have been committed. The caller can repeat it.
+        :raises StoreUnavailable: it may or may not have been committed, and can be repeated.
         """
         until = deadline_in(self.timeout)
         pool = self._current(until)

@@ -1,7 +1,7 @@
 """Waking the workers that follow the revocation log of a PostgreSQL store, by LISTEN and NOTIFY.
 
-A notification is no evidence of anything: it only makes a worker read the log before its time. One that is lost costs
-time, and never more than the worker's poll allows.
+A notification is never evidence: it only makes a worker read the log early. If one is lost, the worker reads the log at
+its next poll.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from ....deadlines import RequestDeadline
 from ....errors import ConfigError, StoreUnavailable
 from .driver import ERRORS, Driver, is_readable
 
-DIAL_SECONDS = 1.0  # that opening the connection, and the trial of it, may take
+DIAL_SECONDS = 1.0  # for opening the connection, and for testing it
 REDIAL_SECONDS = 5.0
-DEAF_SECONDS = 300.0
-# Other applications' notifications may wait for a standby that is missing, and ours behind them.
+DEAF_SECONDS = 300.0  # until the next trial, if nothing was delivered
+# Notifications of other applications may wait for a missing standby, and ours would wait behind them.
 _LOCK_MILLISECONDS = 50
 
 
 def notify(driver: Driver, payload: str = "") -> None:
-    """Wake the followers of the log. It is tried once, and fails silently.
+    """Try once to wake the followers of the log; errors are ignored.
 
     It is a transaction of its own that waits for no standby, because it holds a lock that other notifications need.
     """
@@ -38,7 +38,7 @@ def notify(driver: Driver, payload: str = "") -> None:
 
 
 def _channel(driver: Driver) -> str:
-    """The name of the store's channel; a database has as many stores as schemas."""
+    """The name of the store's channel; each schema of a database may have a store."""
     return "oauth_mw_" + sha256(driver.schema.encode()).hexdigest()[:16]
 
 
@@ -48,21 +48,14 @@ class Listener:
     :param dial: opens a connection.
     :param notify: sends a notification with this payload over another connection.
     :param redial: seconds until a connection that was lost, or could not be opened, is tried again.
-    :param deaf: the same for one over which nothing was delivered.
     """
 
     def __init__(
-        self,
-        dial: Callable[[], Driver],
-        notify: Callable[[str], None],
-        *,
-        redial: float = REDIAL_SECONDS,
-        deaf: float = DEAF_SECONDS,
+        self, dial: Callable[[], Driver], notify: Callable[[str], None], *, redial: float = REDIAL_SECONDS
     ) -> None:
         self._dial = dial
         self._notify = notify
         self._redial = redial
-        self._deaf = deaf
         self._driver: Driver | None = None
         self._next_dial = 0.0
 
@@ -85,7 +78,7 @@ class Listener:
             driver.close()
 
     def interrupt(self) -> None:
-        """From another thread: end the connection, and with it a wait. The listening thread closes it."""
+        """Shut the connection down from another thread, which ends a wait. The listening thread closes it."""
         driver = self._driver
         if driver is not None and driver.pid == os.getpid():
             with suppress(OSError, *ERRORS), socket.socket(fileno=os.dup(driver.fileno())) as shared:
@@ -103,7 +96,7 @@ class Listener:
                 while is_readable(driver.fileno(), max(until - time.monotonic(), 0)):
                     if own in _received(driver):
                         return True
-            pause = self._deaf
+            pause = DEAF_SECONDS
         self._lose(pause)
         return False
 

@@ -1,4 +1,4 @@
-"""The connections to PostgreSQL that a process has: SQLAlchemy's pool, and a bound on waiting for it."""
+"""The connections of one process to PostgreSQL: SQLAlchemy's pool, and a limit on waiting for it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import os
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import PoolProxiedConnection
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ....deadlines import RequestDeadline
 from ....errors import StoreUnavailable, not_text
+from ..engine import make_engine
+from ..schema import PLACE
 from .driver import ERRORS, Driver, unavailable
 
-_GLANCE = 0.25
+_WAIT_SECONDS = 0.25
 
 
 class Slot:
@@ -28,26 +31,39 @@ class Slot:
 class Pool:
     """The connections of one process; a forked child makes a pool of its own.
 
-    What is in use is held weakly. A thread may be interrupted while it takes a connection or puts it back, and a
-    greenlet even where it waits for a lock: then there is room again because nothing holds the slot.
+    Slots in use are referenced weakly. A thread may be interrupted while it takes or returns a connection, and a
+    greenlet even while it waits for a lock: then the slot is free again, because nothing refers to it.
 
-    :param engine: SQLAlchemy's, with a pool that never waits.
+    :param dial: opens a connection.
     :param limit: the number of connections at most.
     """
 
-    def __init__(self, engine: Engine, limit: int) -> None:
+    def __init__(self, dial: Callable[[], Driver], limit: int) -> None:
         self.pid = os.getpid()
-        self.engine = engine
+        # SQLAlchemy's pool never waits for a connection.
+        self.engine = make_engine(
+            "postgresql+psycopg://",
+            dial,
+            use_native_hstore=False,
+            poolclass=QueuePool,
+            pool_size=limit,
+            max_overflow=0,
+            pool_timeout=0,
+            pool_use_lifo=True,
+            pool_reset_on_return=None,
+        )
+        # The schema is known only once there is a connection, so the cursor puts it into the statements.
+        self.engine.update_execution_options(schema_translate_map={None: PLACE.strip('"')})
         self._limit = limit
-        # Looked up here: a server may put gevent's locks in their place after it imported this, and then forks.
+        # Looked up here, because a server may import this, then patch the locks by gevent's, and then fork.
         self.writers = threading.Lock()  # one thread at a time writes to the log
         self._changed = threading.Condition(threading.Lock())
         self._taken: weakref.WeakSet[Slot] = weakref.WeakSet()
         self.in_use: weakref.WeakSet[Link] = weakref.WeakSet()
-        self.returned = object()  # another one after each connection that came back usable
+        self.returned = object()  # another object after each return of a usable connection
         self.checked = False
         self.closed = False
-        event.listen(engine, "checkout", _refuse_stale)
+        event.listen(self.engine, "checkout", _refuse_stale)
 
     def take(self, until: float) -> Slot:
         """
@@ -55,12 +71,12 @@ class Pool:
         """
         slot = Slot()
         with self._changed:
-            # An operation that has no time left would only lose the connection over its statement.
+            # The statement of an operation without time left would time out, and cost the connection.
             while (left := until - time.monotonic()) <= 0 or len(self._taken) >= self._limit:
                 if left <= 0:
                     raise StoreUnavailable("PostgreSQL: all connections of this process stayed in use for too long")
-                # By glances: a waiter that is interrupted just as it is woken wakes no other.
-                self._changed.wait(min(left, _GLANCE))
+                # In short waits: a waiter that is interrupted just as it is notified notifies no other.
+                self._changed.wait(min(left, _WAIT_SECONDS))
             self._taken.add(slot)
         return slot
 
@@ -76,10 +92,10 @@ class Pool:
 
 
 class Link:
-    """``with`` it, a connection: the driver's for the hot statements, and SQLAlchemy's around it.
+    """A context manager with a connection: the driver's for the hot statements, and SQLAlchemy's around it.
 
     :param until: a time of the monotonic clock, by which all waits end.
-    :raises StoreUnavailable: PostgreSQL does not answer in time, or cannot do what it was asked.
+    :raises StoreUnavailable: PostgreSQL does not answer in time, or a statement failed.
     """
 
     __slots__ = ("__weakref__", "_core", "_pool", "_proxy", "_slots", "_source", "_until", "driver")
@@ -124,7 +140,7 @@ class Link:
                 with RequestDeadline(max(self._until - time.monotonic(), 0)):
                     self._proxy = pool.engine.raw_connection()
             except ERRORS as error:
-                # A server that has no room for one more still answers those in use: wait for the next to be free.
+                # A server without room for one more still serves those in use: wait until one of them is returned.
                 if not pool.in_use and returned is pool.returned:
                     raise unavailable(error) from None
                 returned = pool.returned
@@ -137,12 +153,12 @@ class Link:
         pool = self._pool
         try:
             pool.in_use.discard(self)
-            # It is not valid where SQLAlchemy found out by itself that it was lost.
+            # It is not valid if SQLAlchemy has found that the connection was lost.
             if self._proxy is not None and self._proxy.is_valid:
                 driver = driver_of(self._proxy)
                 driver.roll_back()
                 if driver.is_unanswered():
-                    # The others lead to the same server. To find that out one by one would take a timeout each.
+                    # The idle ones lead to the same server. Finding that out one by one would take a timeout each.
                     pool.engine.dispose()
                 if pool.closed or self._source is not pool.engine.pool or not driver.is_idle():
                     self._proxy.invalidate()
@@ -163,7 +179,7 @@ def driver_of(proxy: PoolProxiedConnection) -> Driver:
 
 
 def _refuse_stale(driver: object, record: object, proxy: object) -> None:
-    """Let SQLAlchemy open another connection in the place of one that ended, or was lost in the middle of something."""
+    """Have SQLAlchemy replace a connection that ended, or on which an operation was interrupted."""
     assert isinstance(driver, Driver)
     if driver.is_stale():
         raise DisconnectionError

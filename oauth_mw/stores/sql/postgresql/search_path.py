@@ -1,8 +1,8 @@
-"""In which schema of a PostgreSQL database the store lies, whether its tables can be trusted, and what roles may do.
+"""Which schema of a PostgreSQL database holds the store, whether its tables can be trusted, and what roles may do.
 
-The ``search_path`` that server, role and URL set only finds the store. No statement uses it: a role that may create
-in one of its schemas could place an operator or a function there that fits better than PostgreSQL's own and runs as
-the store's role.
+The ``search_path`` of server, role and URL is used only to find the store. No statement depends on it: a role that may
+create in one of its schemas could place an operator or a function there that matches better than PostgreSQL's own and
+runs as the store's role.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .. import schema
 if TYPE_CHECKING:
     from .driver import Driver
 
-# The first statement of a session runs under a path that is not ours yet: each name in it has its schema. Behind a
-# pooler it may be another client's path; its default is that of server, role and URL.
+# The first statement of a session runs before the path is set, so each name in it has its schema. Behind a pooler the
+# path may be another client's; DEFAULT is that of server, role and URL.
 FIRST = """BEGIN; SET LOCAL search_path TO DEFAULT;
 SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_schemas(false), pg_catalog.current_setting('search_path'),
 current_user; COMMIT"""
@@ -29,11 +29,11 @@ _AS_IN = "as in ?options=-csearch_path%3DNAME"
 
 
 def _trusted(owner: str) -> str:
-    """Whether a role could do anything with the store in any case: this role and its members, superusers, and the owner
-    of the database.
+    """Whether a role has full control of the store anyway: this role and its members, superusers, and the owner of the
+    database.
 
-    Not a role that this one is a member of, since its owner can make any role a member. By functions, since not every
-    role may read the list of all roles; superusers count as members of each role.
+    A role that this one is a member of does not count: its owner can make any role a member. PostgreSQL's functions
+    decide, since not every role may read the list of roles; they count superusers as members of each role.
     """
     return f"(pg_has_role({owner}, current_user, 'MEMBER') OR pg_has_role({owner}, 'pg_database_owner', 'MEMBER'))"
 
@@ -47,10 +47,11 @@ _OWN_TABLE = f"""SELECT relkind = 'r' AND ({_trusted("relowner")} OR relowner =
 pg_get_userbyid(relowner) {_TABLES} WHERE nspname = %s AND relname = %s"""
 _STRANGE_OWNER = f"""SELECT pg_get_userbyid(relowner) {_TABLES}
 WHERE nspname = %s AND relname = %s AND relowner <> nspowner AND NOT {_trusted("relowner")}"""
-# The owner of the tables may. 0 is PUBLIC.
-_CREATORS = f"""SELECT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END AS name
-{_TABLES} CROSS JOIN aclexplode(COALESCE(nspacl, acldefault('n', nspowner)))
-WHERE nspname = %s AND relname = %s AND privilege_type = 'CREATE' AND grantee <> relowner
+# The owner of the tables may do both. 0 is PUBLIC. A trigger runs as the role that writes.
+_CREATORS = f"""SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(grantee)::text END AS name
+{_TABLES} CROSS JOIN LATERAL (SELECT * FROM aclexplode(COALESCE(nspacl, acldefault('n', nspowner))) UNION
+SELECT * FROM aclexplode(relacl)) AS rights WHERE nspname = %s AND relname = ANY(%s)
+AND privilege_type IN ('CREATE', 'TRIGGER') AND grantee <> relowner
 AND (grantee = 0 OR NOT {_trusted("grantee")}) ORDER BY name"""
 # What a service does with each table. It does not write the records of clients.
 _NEEDED = {
@@ -59,6 +60,8 @@ _NEEDED = {
     schema.crash_marker.name: ("SELECT", "INSERT"),
     schema.tokens.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
     schema.revocations.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.counters.name: ("SELECT", "INSERT", "UPDATE", "DELETE"),
+    schema.last_uses.name: ("SELECT", "INSERT", "UPDATE"),
     schema.key_set.name: ("SELECT", "UPDATE"),
 }
 _HAS = """SELECT CASE %s WHEN 'UPDATE (revoked_before)' THEN has_column_privilege(oid, 'revoked_before', 'UPDATE')
@@ -73,23 +76,23 @@ class Unusable(StoreUnavailable):
 def named_in(setting: str, path: Sequence[str], role: str) -> list[str]:
     """The schemas of the path that an operator named.
 
-    Neither the default of PostgreSQL nor ``"$user"`` names one: what these lead to, any role may have made that may
-    create schemas in the database.
+    Neither PostgreSQL's default nor ``"$user"`` names one: any role that may create schemas in the database may have
+    created those schemas.
 
     :param setting: the ``search_path`` as it was set.
-    :param path: the schemas that it leads to.
+    :param path: the schemas that it resolves to.
     """
     plain = re.sub(r'["\s]', "", setting).lower()
     return [] if plain == _DEFAULT else [name for name in path if name != role or "$user" not in plain]
 
 
 def find_schema(driver: Driver, path: Sequence[str], named: Sequence[str]) -> str:
-    """The schema of the store; where there is none, the one to make it in.
+    """The schema of the store; if there is none, the schema to create it in.
 
     :param path: the schemas of the session's first ``search_path``, in its order.
-    :param named: those that may belong to any role, since an operator named them.
-    :raises Unusable: the path has no schema, it is ambiguous which store is meant, or there is none and the first
-        schema belongs to a role that could change the store.
+    :param named: the schemas that may belong to any role, since an operator named them.
+    :raises Unusable: the path has no schema, several schemas have a store, or there is none and the first schema
+        belongs to a role that could change the store.
     """
     rows = {name: row for name, *row in driver.execute(_SCHEMAS, (schema.store.name, list(path)))}
     strange = {name: row[1] for name, row in rows.items() if not row[0] and name not in named}
@@ -105,18 +108,18 @@ def find_schema(driver: Driver, path: Sequence[str], named: Sequence[str]) -> st
             what = f"the schema {name} belongs to the role {strange[name]}, which could change the store"
             raise Unusable(f"{what}: if that is right, name the schema in the URL, {_AS_IN}; if not, drop it")
         return name
-    raise Unusable("no schema has been selected: the search_path names none that is there and may be used")
+    raise Unusable("no schema has been selected: set search_path to one that exists and that this role may use")
 
 
 def has_table(driver: Driver, name: str) -> bool:
     """Whether the store has a table of this name. A table that another role created could run that role's code.
 
-    :raises ConfigError: it is no table, or has another owner than ``oauth_mw_store``; or it is that one, and its owner
-        neither owns the schema nor is this role, and may have created the whole store.
+    :raises ConfigError: it is no table, or another role owns it than ``oauth_mw_store``; or it is that table, and its
+        owner neither owns the schema nor is this role, and may have created the whole store.
     """
     row = driver.execute(_OWN_TABLE, (schema.store.name, driver.schema, name)).fetchone()
     if row and not row[0]:
-        what = f"{driver.schema}.{name} is no table of the store, it was made by the role {row[1]}"
+        what = f"{driver.schema}.{name} is no table of the store, but was made by the role {row[1]}"
         raise ConfigError("store", f"{what}: drop it, or give it to the owner of {schema.store.name}")
     first = row and name == schema.store.name
     strange = first and driver.execute(_STRANGE_OWNER, (driver.schema, name)).fetchone()
@@ -127,15 +130,17 @@ def has_table(driver: Driver, name: str) -> bool:
 
 
 def warnings(driver: Driver) -> list[str]:
-    """A warning about other roles that could change the store's schema, if there are any."""
-    names = [name for (name,) in driver.execute(_CREATORS, (driver.schema, schema.store.name))]
-    return [f"other roles may create in the schema {driver.schema} ({', '.join(names)}): revoke that"] if names else []
+    """A warning about other roles that could place code of theirs in the store's schema, if there are any."""
+    tables = [*schema.metadata.tables, schema.crash_marker.name]
+    names = ", ".join(name for (name,) in driver.execute(_CREATORS, (driver.schema, tables)))
+    what = f"in the schema {driver.schema}, or triggers on the store's tables"
+    return [f"other roles may create {what} ({names}): revoke CREATE and TRIGGER"] if names else []
 
 
 def missing_rights(driver: Driver) -> list[str]:
     """The rights that a service needs and the role lacks.
 
-    A role without any right on signing keys is fine: they may lie in files.
+    A role may lack all rights on signing keys: they may be kept in files.
     """
     found = []
     for table, needed in _NEEDED.items():
@@ -151,13 +156,13 @@ def missing_rights(driver: Driver) -> list[str]:
 def placed(statement: str, name: str, plain: bool) -> bytes:
     """A statement in UTF-8, with the store's schema written into it.
 
-    :param plain: it has no parameters, so that no ``%`` is one.
+    :param plain: it has no parameters, so ``%`` is not special.
     """
     quoted = '"' + name.replace('"', '""') + '"'
     return statement.replace(schema.PLACE, quoted if plain else quoted.replace("%", "%%")).encode()
 
 
-# What roles may do with a table, when an upgrade makes a new one in its place
+# The rights on a table, which an upgrade grants on the table that replaces it
 
 _FIND = "FROM pg_class WHERE relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) AND relname = %s"
 _OTHER_OWNER = f"SELECT quote_ident(pg_get_userbyid(relowner)) {_FIND} AND pg_get_userbyid(relowner) <> current_user"
@@ -168,12 +173,12 @@ _OF_COLUMNS = f"""SELECT DISTINCT {_GRANTEE}, privilege_type FROM pg_attribute C
 WHERE attrelid = (SELECT oid {_FIND})"""
 # The column of clients that a service changes.
 _REVOKED = "revoked_before"
-# What there is of both tables.
+# The rights that both tables have.
 _RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
 def act_as_owner(driver: Driver) -> None:
-    """For the rest of the transaction, do all as the owner of the tables: new ones must be that role's, too."""
+    """For the rest of the transaction, act as the owner of the tables, so that it owns new ones, too."""
     for (role,) in driver.execute(_OTHER_OWNER, (driver.schema, schema.store.name)).fetchall():
         driver.execute(f"SET LOCAL ROLE {role}")
 

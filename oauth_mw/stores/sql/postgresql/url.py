@@ -1,4 +1,4 @@
-"""PostgreSQL store URLs. Whatever libpq accepts may stand in the query."""
+"""PostgreSQL store URLs. The query may have any option of libpq."""
 
 from __future__ import annotations
 
@@ -23,18 +23,19 @@ _EXPECTED = "expected postgresql+psycopg://user@host/database, special character
 _SECRET = ("password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key")
 _SECONDS = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 _NUMBERS = ("connect_timeout", "keepalives", *_SECONDS, "tcp_user_timeout")
-# SQLAlchemy takes all before an @ for user and password, also where these are hosts, ports, database and options, and
-# the @ stands in the value of one or behind the end of it all.
+# SQLAlchemy takes all before an @ for user and password, even hosts, ports, database and options, if the @ is in the
+# value of an option or after the end.
 _NO_USER = re.compile(
     r"""[^:/]*[?\#;=\s][^:/]*(:[^@]*)?@
     | [^:/]*:[^@]*\?[a-z_]+=[^@]*@
     | [^:/]*:\d*(,[^:/@,]*(:\d*)?)*[/?\#;\s][^@]*@
+    | [^:/]*:[^/@]*/[^@]*[?\#;\s][^@]*@
     | \[[^@]*@""",
     re.VERBOSE,
 )
-# There a fragment or another option may begin. A message may quote the values of those that are named.
+# Where a fragment or another option may begin. Messages may quote the values of the options that are named here.
 _ODD_QUERY = re.compile(r"\?.*[#;]|[?&](host|hostaddr|dbname|user)=[^&]*[=+\s]")
-# Where these stand unescaped in the name of a host or database, a password may have begun before or follow.
+# If one of these is unescaped in the name of a host or database, a part of that name may be a password.
 _ODD = re.compile(r"[@#;=\s]")
 # A standby would show revocations late.
 _PRIMARY = ("primary", "read-write")
@@ -49,7 +50,7 @@ def parsed(url: str) -> URL:
         address = make_url(url).set(drivername="postgresql+psycopg")
     except (ArgumentError, ValueError):
         raise ConfigError("store", _EXPECTED) from None
-    # Else a part of a password would be shown as one of a user, a host or a database.
+    # Otherwise a part of a password would be shown as a part of a user, a host or a database.
     rest = url.partition("://")[2]
     more = address.password is not None and rest.partition(":")[2].count("@") > 1
     place = rest if address.password is None else rest.partition("@")[2]
@@ -61,7 +62,7 @@ def parsed(url: str) -> URL:
 
 
 def shown(url: URL) -> str:
-    """For people: without a password."""
+    """The URL for messages: without passwords."""
     return url.difference_update_query(_SECRET).render_as_string()
 
 
@@ -76,7 +77,7 @@ def arguments(url: URL, timeout: float) -> dict[str, Any]:
         raise ConfigError("store", f"{_EXPECTED}, and several hosts as ?host=one:5432&host=two:5432") from None
     wrong = _wrong(given)
     if wrong:
-        # Where a name is wrong, its value may be a password.
+        # If a name is wrong, its value may be a password.
         raise ConfigError("store", f"{shown(url.set(query={}))}: {wrong}")
     return {
         "target_session_attrs": _PRIMARY[0],
@@ -113,7 +114,7 @@ def _wrong(given: dict[str, Any]) -> str:
 
 
 def _names_only(said: str, given: dict[str, Any]) -> str:
-    """Keep a quoted name only if it is like one of libpq's: any other may be what follows an & in a password."""
+    """Keep a quoted name only if it resembles one of libpq's: any other may be a part of a password, after an &."""
     known = [option.keyword.decode() for option in Conninfo.get_defaults()]
 
     def quoted(found: re.Match[str]) -> str:

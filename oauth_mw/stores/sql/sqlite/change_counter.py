@@ -67,6 +67,7 @@ class CounterFile:
             _make(self.path, database)
         self._mapped = _mapped(self.path, database)
         self._cell = memoryview(self._mapped).cast("Q")
+        self._attempt = partial(fcntl.lockf, self._mapped.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.read: Callable[[], object] = partial(operator.getitem, self._cell, 0)
 
     def is_there(self) -> bool:
@@ -81,7 +82,7 @@ class CounterFile:
 
     @property
     def nonce(self) -> int:
-        """The number that the database must hold, too, see above; 0 if there is none, or no valid one."""
+        """The number that must also be in the database, see above; 0 if it is missing or invalid."""
         found: int = self._cell[1]
         return found if found < MAX_NUMBER else 0
 
@@ -95,12 +96,12 @@ class CounterFile:
         :param deadline: on the monotonic clock.
         :raises StoreUnavailable: the lock was not acquired in time.
         """
-        threads, fd = self._mapped.threads, self._mapped.fd
+        threads = self._mapped.threads
         # Record locks of one process do not exclude each other.
         if not threads.acquire(False) and not threads.acquire(timeout=max(deadline - time.monotonic(), 0)):
             raise not_locked(self._timeout)
         try:
-            _lock(partial(fcntl.lockf, fd, fcntl.LOCK_EX | fcntl.LOCK_NB), deadline, self._timeout)
+            _lock(self._attempt, deadline, self._timeout)
         except BaseException:
             threads.release()
             raise
@@ -232,7 +233,7 @@ def _remove_drafts(path: str, counter: Identity) -> None:
 
 
 def _publish(draft: str, path: str) -> None:
-    """Give the file its name, unless another process has given it to its own."""
+    """Give the draft its final name, unless another process has created that file meanwhile."""
     try:
         os.link(draft, path)
     except FileExistsError:
@@ -252,10 +253,10 @@ def _publish(draft: str, path: str) -> None:
 
 
 def read_nonce(driver: Any) -> int:
-    """The number that the database holds now; 0 if there is none.
+    """Read the number from the database; 0 if there is none.
 
     :raises sqlite3.Error: it cannot be read.
-    :raises StoreUnavailable: what is there was never written by this module.
+    :raises StoreUnavailable: it is garbled.
     """
     # The page may have changed in the main file without a trace in our -wal file, so no cached page will do.
     driver.execute("PRAGMA shrink_memory")

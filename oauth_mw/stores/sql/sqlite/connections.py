@@ -22,7 +22,7 @@ FILE = "oauth_mw_file"  # the SQL function that names the files
 
 _NOT_UTF8 = "Could not decode to UTF-8"
 
-# After these errors a connection can be used again. After any other it is closed.
+# After these errors a connection can be used again; after any other it is closed.
 _HARMLESS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
@@ -38,7 +38,7 @@ class ConnectionSet:
     :param database: device and inode of the file at ``path`` when it was opened.
     :param timeout: seconds that one operation may wait.
     :param number: how many sets of files this process had open before.
-    :ivar exchanged: true when it was closed because other files have taken the place of its own.
+    :ivar exchanged: whether it was closed because other files have taken the place of its own.
     :raises OSError: the counter file cannot be opened.
     """
 
@@ -49,11 +49,11 @@ class ConnectionSet:
         self.counter = CounterFile(real, timeout) if queueing else None
         self.closed = False
         self.exchanged = False
-        self.due = 0.0
+        self.check_due = 0.0
         self.timeout = timeout
         self._path = path
         self._database = database
-        self._compared = -1
+        self._compared_mtime = -1
         self._names = (real + "-wal", real + "-shm")
         self._companions: dict[str, Identity] = {}
         self._dial = dial
@@ -67,10 +67,12 @@ class ConnectionSet:
         _all_sets[id(self)] = self
 
     def begin_with(self, link: Link) -> None:
-        """Keep the first connection."""
+        """Keep the first connection, and remember the files beside the database."""
         # SQLite does not replace its own files beside the database while a connection is open.
         found = {name: _found(name) for name in self._names}
         self._companions = {name: identity_of(file) for name, file in found.items() if file}
+        if self.closed:  # for a fork, while this thread was opening it
+            self._companions = {}
         link.driver.create_function(FILE, 0, self._name_file)
         self._free.append(link)
 
@@ -89,29 +91,31 @@ class ConnectionSet:
         link.driver.create_function(FILE, 0, self._name_file)
         return link
 
-    def put_back(self, link: Link, error: BaseException | None) -> None:
-        """
+    def keep(self, link: Link) -> None:
+        """Return a connection after statements that succeeded."""
+        if self.closed:
+            link.close()
+        else:
+            self._free.append(link)
+
+    def put_back(self, link: Link, error: BaseException) -> None:
+        """Return a connection after an error, whether that is SQLite's or the caller's.
+
         :raises StoreUnavailable: ``error`` is SQLite's.
         :raises AdminError: ``error`` is about a text that cannot be encoded.
         """
         # InvalidRequestError: a row that must be there is missing.
         if isinstance(error, sqlite3.Error | DBAPIError | InvalidRequestError):
             if _is_harmless(error) and not link.driver.in_transaction:
-                self._keep(link)
+                self.keep(link)
             else:
                 # The other connections may have cached the same pages.
                 link.close(broken=True)
                 self.close()
             raise unavailable(error) from None
-        self._keep(link)
+        self.keep(link)
         if isinstance(error, UnicodeEncodeError):
             raise not_text() from None
-
-    def _keep(self, link: Link) -> None:
-        if self.closed:
-            link.close()
-        else:
-            self._free.append(link)
 
     def lock(self, until: float, *, all_files: bool = True) -> None:
         """Acquire the write lock, which one writer of all processes holds; without a counter file, one of this process.
@@ -126,7 +130,7 @@ class ConnectionSet:
             raise not_locked(self.timeout)
         try:
             if not (self.is_current(until) if all_files else self._is_there(until)):
-                raise self.gone()
+                raise self.exchanged_error()
         except BaseException:
             self.unlock()
             raise
@@ -137,8 +141,8 @@ class ConnectionSet:
         else:
             self._writer.release()
 
-    def gone(self) -> StoreUnavailable:
-        """The error for files that were removed or exchanged."""
+    def exchanged_error(self) -> StoreUnavailable:
+        """The error of an operation whose files were removed or exchanged."""
         return StoreUnavailable(f"the files of {self._path} were removed or exchanged while they were in use")
 
     def is_current(self, until: float) -> bool:
@@ -146,20 +150,20 @@ class ConnectionSet:
 
         :raises StoreUnavailable: SQLite does not answer.
         """
-        self.due = time.monotonic() + CHECK_SECONDS
-        self._compared = -1
+        self.check_due = time.monotonic() + CHECK_SECONDS
+        self._compared_mtime = -1
         if self._are_companions_there() and self._is_there(until):
             return True
-        self._leave()
+        self._close_exchanged()
         return False
 
     def _is_there(self, until: float) -> bool:
         found = _found(self._path)
         if found is None or identity_of(found) != self._database:
-            self._leave()
+            self._close_exchanged()
             return False
-        # A process that uses another name of the file writes into the main file, which changes its time.
-        return found.st_mtime_ns == self._compared or self._has_nonce(found.st_mtime_ns, until)
+        # A process that uses another name of the file writes into the main file, which changes its modification time.
+        return found.st_mtime_ns == self._compared_mtime or self._has_nonce(found.st_mtime_ns, until)
 
     def _are_companions_there(self) -> bool:
         # After SQLite's -wal file was removed, the next connection starts another one: each misses the other's writes.
@@ -180,15 +184,17 @@ class ConnectionSet:
             except BaseException as error:
                 self.put_back(link, error)
                 raise
-            self.put_back(link, None)
+            self.keep(link)
             if found != self.counter.nonce:
-                self._leave()
+                self._close_exchanged()
                 return False
-        self._compared = changed
+        self._compared_mtime = changed
         return True
 
-    def _leave(self) -> None:
+    def _close_exchanged(self) -> None:
         self.exchanged = True
+        if self.counter:
+            self.counter.bump()  # so that other processes that still use these files look at once
         self.close()
 
     def data_version(self) -> object:
@@ -262,6 +268,6 @@ def _is_harmless(error: BaseException) -> bool:
 
 
 def unavailable(error: Exception) -> StoreUnavailable:
-    """With SQLite's own message: SQLAlchemy's holds statement and parameters, and that of a decoding error the text."""
+    """With SQLite's message alone: SQLAlchemy's has the statement and its parameters, a decoding error's the text."""
     said = str(error.orig if isinstance(error, DBAPIError) else error)
     return StoreUnavailable(f"SQLite: {'a text is not UTF-8' if said.startswith(_NOT_UTF8) else said}")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection
 
@@ -16,7 +14,7 @@ from ....errors import StoreUnavailable
 from ..engine import make_engine
 from .change_counter import CounterFile, read_nonce, renew_nonce
 from .connections import Dial
-from .files import as_owner
+from .files import address, as_owner
 from .fork import Link, open_link
 
 YIELD_SECONDS = 0.2
@@ -24,11 +22,10 @@ PAUSE = 0.01
 
 
 def dialling(path: str, timeout: float) -> Dial:
-    """Return what opens connections. It refers to nothing else, so that it keeps no store alive."""
-    address = f"file:{quote(os.fsencode(path))}?mode=rw"
+    """Return a function that opens connections. It refers to no store, so it keeps none alive."""
 
     def connect() -> sqlite3.Connection:
-        return sqlite3.connect(address, uri=True, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(address(path, "rw"), uri=True, isolation_level=None, check_same_thread=False)
 
     engine = make_engine("sqlite://", connect)
 

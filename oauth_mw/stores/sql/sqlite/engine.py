@@ -18,7 +18,7 @@ from time import monotonic
 from typing import Any
 
 from sqlalchemy import Connection, inspect, literal_column, text
-from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy.dialects.sqlite import dialect, insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql import ClauseElement
 
@@ -26,11 +26,13 @@ from ....deadlines import deadline_in
 from ....errors import ConfigError, StoreBroken, StoreMissing, StoreUnavailable
 from ....processes import PerProcess
 from .. import schema
+from ..statements import Upsert
 from .change_counter import has_counter
 from .connections import FILE, ConnectionSet, unavailable
 from .contact import dialling, make_tables, schema_version, settle, write_back
 from .files import (
     Identity,
+    absolute,
     as_owner,
     check_names,
     check_planted,
@@ -40,7 +42,7 @@ from .files import (
     make_database,
 )
 from .fork import Link
-from .sessions import ReadSession, WriteSession, read_row
+from .sessions import ReadSession, WriteSession, read_row, write_row
 
 # Some 500 pages of the -wal file; SQLite itself waits for 1,000.
 SWEPT_ROWS = 16_000
@@ -60,7 +62,8 @@ class SQLiteEngine:
     :param timeout: seconds that one operation may wait.
     """
 
-    immediate = True
+    generation_shows_all = True
+    upsert: Upsert = staticmethod(insert)
     locks_rows = False
     microseconds = None  # the clock is the machine's
     # The file and the schema's version give a restored backup another id, even if its log ends at the same position.
@@ -72,7 +75,7 @@ class SQLiteEngine:
     def __init__(self, path: str, timeout: float) -> None:
         if not path.startswith("/") or path == "/" or path.startswith("/:memory:") or "?" in path or "\0" in path:
             raise ConfigError("store", "expected sqlite:///file (for a store in memory: memory://)")
-        self.path = os.path.abspath(path[1:])
+        self.path = absolute(path[1:])
         self.url = "sqlite:///" + self.path
         self.timeout = timeout
         self.generation: Callable[[], object] = object
@@ -133,7 +136,7 @@ class SQLiteEngine:
         connections = self._connections
         # As in _usable(): a call less for each statement.
         if connections is not None and connections.pid == os.getpid() and not connections.closed:
-            if monotonic() < connections.due or connections.is_current(until):
+            if monotonic() < connections.check_due or connections.is_current(until):
                 return connections
         try:
             return self._contact(until)
@@ -195,7 +198,7 @@ class SQLiteEngine:
             link.close(broken=True)
             raise
         if not connections.is_current(until):
-            raise connections.gone()
+            raise connections.exchanged_error()
         self._create, self._served = None, (database, version)
         return connections
 
@@ -275,6 +278,13 @@ class SQLiteEngine:
         until = deadline_in(self.timeout)
         return read_row(self._current(until), until, statement, values)
 
+    def write_row(self, statement: str, values: Sequence[object]) -> None:
+        """
+        :raises StoreUnavailable: as in :class:`WriteSession`.
+        """
+        until = deadline_in(self.timeout)
+        write_row(self._current(until), until, statement, values)
+
     def reading(self) -> ReadSession:
         until = deadline_in(self.timeout)
         return ReadSession(self._current(until), until)
@@ -282,6 +292,22 @@ class SQLiteEngine:
     def writing(self) -> WriteSession:
         until = deadline_in(self.timeout)
         return WriteSession(self._current(until), until)
+
+    @contextmanager
+    def batch(self) -> Iterator[Link]:
+        """
+        :raises StoreUnavailable: as in :class:`WriteSession`, and nothing was committed.
+        """
+        with self.writing() as link:
+            driver = link.driver
+            try:
+                driver.execute("BEGIN IMMEDIATE")
+                yield link
+                driver.execute("COMMIT")
+            except BaseException:
+                if driver.in_transaction:
+                    driver.execute("ROLLBACK")
+                raise
 
     @contextmanager
     def transaction(self, *, revokes: bool = False, upgrades: bool = False) -> Iterator[Connection]:
@@ -292,7 +318,7 @@ class SQLiteEngine:
         """
         until = deadline_in(self.timeout)
         connections = self._current(until)
-        with WriteSession(connections, until, all_files=True) as (connection, driver):
+        with WriteSession(connections, until, all_files=True) as (connection, driver, _):
             try:
                 driver.execute("PRAGMA synchronous=FULL")
                 driver.execute("BEGIN IMMEDIATE")

@@ -32,6 +32,11 @@ def identity_of(found: os.stat_result) -> Identity:
     return found.st_dev, found.st_ino
 
 
+def absolute(path: str) -> str:
+    """The absolute path, with one slash at its beginning: Python keeps two, which SQLite takes for those of a host."""
+    return os.path.abspath(path).replace("//", "/", 1)
+
+
 def address(path: str, mode: str) -> str:
     """The URI by which SQLite opens a file that exists."""
     return f"file:{quote(os.fsencode(path))}?mode={mode}"
@@ -47,9 +52,9 @@ def check_names(path: str) -> bool:
     SQLite's and our own files lie beside the name, so processes that use one name would not see what processes that use
     the other name write.
 
-    :return: whether a mount would have been seen.
+    :return: whether the system shows its mounts.
     :raises ConfigError: it has several hard links, or is itself a mount.
-    :raises OSError: there is none.
+    :raises OSError: there is no database.
     """
     if os.stat(path).st_nlink > 1:
         raise ConfigError("store", f"{path} has a second name (a hard link): remove one of them, and copy by `.backup`")
@@ -67,18 +72,17 @@ def check_names(path: str) -> bool:
 def check_planted(path: str) -> None:
     """As root, refuse files that the owner of the database may have replaced by a link to a file of root.
 
-    :raises ConfigError: the link to the database, or a file of SQLite's beside it, is not its owner's; or root's
-        database lies in the folder of another user.
+    :raises ConfigError: a link on the way to the database, or a file of SQLite's beside it, is not its owner's; or
+        root's database lies in the folder of another user.
     :raises StoreUnavailable: there is a rollback journal that another user may have written: SQLite deletes the file
-        that one names.
+        that a journal names.
     :raises OSError: there is no database.
     """
     if not _is_root():
         return
     real = os.path.realpath(path)
-    database, named, folder = os.stat(real), os.lstat(path), os.stat(os.path.dirname(real))
-    if stat.S_ISLNK(named.st_mode) and named.st_uid not in (0, database.st_uid):
-        raise ConfigError("store", f"{path} is a link of user {named.st_uid} to a file of user {database.st_uid}")
+    database, folder = os.stat(real), os.stat(os.path.dirname(real))
+    _check_links(path, database.st_uid)
     if database.st_uid == 0 != folder.st_uid:
         raise ConfigError(
             "store",
@@ -92,9 +96,21 @@ def check_planted(path: str) -> None:
         journal = os.lstat(real + "-journal")
         if is_shared(path) or journal.st_uid != 0 or journal.st_mode & _OTHERS_WRITE:
             raise StoreUnavailable(
-                f"{real}-journal may have been written by another user, and root does not follow it: run `oauth-mw"
-                " store info` as the service's user, which applies a valid one, and then remove it if it is there"
+                f"{real}-journal may have been written by another user, and root does not apply it: run `oauth-mw store"
+                " info` as the service's user, which applies a valid journal; remove the file if it is still there then"
             )
+
+
+def _check_links(path: str, owner: int) -> None:
+    """Refuse a link of a third user on the way to a database: it may lead to the store of another service."""
+    for each in (Path(path), *Path(path).parents):
+        named = os.lstat(each)
+        if not stat.S_ISLNK(named.st_mode):
+            continue
+        if named.st_uid not in (0, owner):
+            what = f"{each} is a link of user {named.st_uid} to what belongs to user {owner}"
+            raise ConfigError("store", f"{what}: name the place that it leads to, or run this as user {owner}")
+        _check_links(os.path.join(each.parent, os.readlink(each)), owner)
 
 
 def is_shared(path: str) -> bool:
@@ -137,9 +153,9 @@ def as_owner(path: str) -> Iterator[None]:
 
 
 def _owner(path: str) -> tuple[int, int] | None:
-    """The user and group that SQLite's files belong to, if it is not root."""
+    """The user and group that SQLite's files belong to; ``None`` for root."""
     database, folder = os.stat(path), os.stat(os.path.dirname(os.path.realpath(path)))
-    # First the link, if it is one: its owner may exchange it for a link to a file of root again and again.
+    # The owner of a link first: it may point the link at a file of root at any time.
     for each in (os.lstat(path), database, folder):
         if each.st_uid:
             return each.st_uid, (database if each.st_uid == folder.st_uid else folder).st_gid
@@ -198,11 +214,14 @@ def give_to_owner_of(model: str, descriptor: int) -> None:
 def make_database(path: str) -> None:
     """Create the database file if it is missing. Only the owner of its folder, who becomes its owner, may read it.
 
-    :raises StoreBroken: its folder is missing or not writable, or it is not itself.
+    :raises StoreBroken: its folder is missing or not writable, or the file cannot be read and written.
+    :raises ConfigError: as root, a link of a third user leads to its folder.
     :raises StoreUnavailable: the file system does not answer, or is full.
     """
     folder = os.path.dirname(path)
     check_folder(folder)
+    if _is_root():
+        _check_links(folder, os.stat(folder).st_uid)
     try:
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         with suppress(OSError), os.fdopen(descriptor):
@@ -219,7 +238,7 @@ def keep_copy(path: str) -> str:
     """Copy what is committed into a new file beside the database, before an upgrade.
 
     :return: the path of the copy.
-    :raises ConfigError: as root, in the folder of another user, which could direct the copy to any file.
+    :raises ConfigError: as root, if the folder is another user's, which could redirect the copy to any file.
     :raises OSError: the copy cannot be made.
     :raises sqlite3.Error: likewise.
     """
@@ -246,7 +265,7 @@ def keep_copy(path: str) -> str:
     return copy
 
 
-# Errors that pass, and are not a fault of the configuration.
+# Errors that may pass by themselves, and are not a fault of the configuration.
 _PASSING = {errno.EDQUOT, errno.EHOSTDOWN, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOSPC}
 # ENOTCONN: of a file system that a process provides, which has ended.
 _PASSING |= {errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT}

@@ -47,7 +47,10 @@ class ReadSession:
                 self._link.wait_at_most(self._connections.timeout)
             except sqlite3.Error as broken:
                 error = error or broken
-        self._connections.put_back(self._link, error)
+        if error is None:
+            self._connections.keep(self._link)
+        else:
+            self._connections.put_back(self._link, error)
 
 
 def read_row(connections: ConnectionSet, until: float, statement: str, values: Sequence[object]) -> Any:
@@ -61,12 +64,21 @@ def read_row(connections: ConnectionSet, until: float, statement: str, values: S
             return link.driver.execute(statement, values).fetchone()
     link = connections.take(until)
     try:
-        row = link.driver.execute(statement, values).fetchone()
+        row = link.cursor.execute(statement, values).fetchone()
     except BaseException as error:
         connections.put_back(link, error)
         raise
-    connections.put_back(link, None)
+    connections.keep(link)
     return row
+
+
+def write_row(connections: ConnectionSet, until: float, statement: str, values: Sequence[object]) -> None:
+    """Execute one autocommit statement that writes: what a :class:`WriteSession` does, at the cost of fewer calls."""
+    connections.lock(until, all_files=False)
+    try:
+        read_row(connections, until, statement, values)
+    finally:
+        connections.unlock()
 
 
 class WriteSession(ReadSession):

@@ -1,0 +1,175 @@
+"""Checks with the credentials of a client. The tokens that it gets are revoked at the end."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from typing import NamedTuple
+
+from ...credentials import is_printable
+from ...errors import AdminError
+from ...tokens.opaque import storage_key
+from ..failures import DeploymentUnavailable
+from ..fetching import Answer
+from ..scraping import basic_of, members_of
+from .checks import CLOCK_SECONDS
+from .deployment import Deployment, bearer_challenge, described, error_of
+from .finding import CERTAIN, LIKELY, Finding, fine, unknown
+
+TOKENS = 4  # that are requested
+CALLS = 12  # with the first of them: enough to meet each of a few workers
+
+
+class Client(NamedTuple):
+    client_id: str
+    secret: str
+    scope: str
+
+    def __repr__(self) -> str:
+        return f"Client({self.client_id!r})"
+
+
+class Token(NamedTuple):
+    """A token, and the Unix seconds between which it was issued."""
+
+    text: str
+    lifetime: object
+    sent: float
+    received: float
+
+    def off(self) -> float | None:
+        """Seconds by which the clock of its worker differs, as far as that can be told."""
+        at = issued_at(self.text, self.lifetime)
+        return None if at is None else max(self.sent - 1 - at, at - 1 - self.received, 0.0)
+
+
+def withheld(deployment: Deployment, findings: list[Finding]) -> str:
+    """Why no credential may be sent; empty if it may."""
+    if deployment.is_plain:
+        return "not sent over plain http"
+    if not deployment.has_token_path:
+        return f"not sent: POST {deployment.token_path} is not answered by the token path"
+    if any(each.fault == "authorization" for each in findings):
+        return "not sent: Authorization is dropped"
+    return ""
+
+
+def signed(deployment: Deployment, client: Client) -> list[Finding]:
+    """What is found with the client's credentials."""
+    calls = Calls(deployment, client)
+    findings: list[Finding] = []
+    try:
+        calls.request_tokens()
+        findings = calls.findings()
+    except (DeploymentUnavailable, AdminError) as failed:
+        findings = [unknown("client", str(failed))]
+    finally:
+        findings += calls.revoke()
+    return findings
+
+
+class Calls:
+    """Calls of one client."""
+
+    def __init__(self, deployment: Deployment, client: Client) -> None:
+        self._deployment, self._client = deployment, client
+        self._basic = basic_of(client.client_id, client.secret)
+        self._tokens: list[Token] = []
+        self._refused: list[Answer] = []
+        self._shared = True
+
+    def request_tokens(self) -> None:
+        form = {"grant_type": "client_credentials"} | ({"scope": self._client.scope} if self._client.scope else {})
+        for _ in range(TOKENS):
+            sent = time.time()
+            answer = self._deployment.post(self._deployment.token_path, form, self._basic)
+            members = members_of(answer.text)
+            token = members.get("access_token")
+            if answer.status == 200 and isinstance(token, str) and is_printable(token):
+                self._tokens.append(Token(token, members.get("expires_in"), sent, time.time()))
+            else:
+                self._refused.append(answer)
+
+    def findings(self) -> list[Finding]:
+        if not self._tokens:
+            return [unknown("client", f"it gets no token: {described(self._refused[0])}")]
+        shared = self._sharing()
+        self._shared = not shared.is_fault
+        return [shared, self._clocks(), self._caching()]
+
+    def _sharing(self) -> Finding:
+        name = "workers"
+        if unknown_to := [each for each in self._refused if error_of(each) == "invalid_client"]:
+            seen = f"{len(unknown_to)} of {TOKENS} token requests: {described(unknown_to[0])}"
+            return Finding(name, LIKELY, seen, "not shared")
+        if not self._deployment.guards:
+            return unknown(name, f"GET {self._deployment.path} needs no token: give --path with one that does")
+        answers = [self._call(self._tokens[0]) for _ in range(CALLS)]
+        refused = [each for each in answers if 'error="invalid_token"' in bearer_challenge(each)]
+        if refused:
+            seen = f"{len(refused)} of {CALLS} requests with a new token: {described(refused[0])}"
+            return Finding(name, LIKELY, seen, "not shared")
+        if any(bearer_challenge(each) and each.status == 401 or each.status == 429 for each in answers):
+            return unknown(name, f"requests with a new token: {described(answers[-1])}")
+        return fine(name, f"{CALLS} of {CALLS} requests with a new token are accepted")
+
+    def _call(self, token: Token) -> Answer:
+        return self._deployment.get(credential=f"Bearer {token.text}")
+
+    def _clocks(self) -> Finding:
+        name = "workers' clocks"
+        off = [seconds for token in self._tokens if (seconds := token.off()) is not None]
+        if not off:
+            return unknown(name, "the tokens do not show when they were issued")
+        if max(off) > CLOCK_SECONDS:
+            return Finding(name, LIKELY, f"a token was issued {max(off):.0f} s off this machine's clock", "clock")
+        return fine(name, f"{len(off)} tokens were issued at the time of this machine's clock")
+
+    def _caching(self) -> Finding:
+        name = "stored answers"
+        if len({token.text for token in self._tokens}) < len(self._tokens):
+            return Finding(name, CERTAIN, "two token requests got the same token", "cached")
+        if self._deployment.guards:
+            answer = self._deployment.get()
+            if not bearer_challenge(answer) and answer.status < 400:
+                seen = f"GET {self._deployment.path} without a token, after one with: {described(answer)}"
+                return Finding(name, CERTAIN, seen, "cached")
+        return fine(name, f"{len(self._tokens)} token requests got different tokens")
+
+    def revoke(self) -> list[Finding]:
+        """Revoke all tokens; with workers that do not share a store, once in each of them, as far as chance goes."""
+        left, why = 0, ""
+        for token in self._tokens:
+            answered = False
+            for _ in range(1 if self._shared else CALLS):
+                try:
+                    form = {"token": token.text}
+                    answer = self._deployment.post(self._deployment.revocation_path, form, self._basic)
+                except DeploymentUnavailable as failed:
+                    why = str(failed)
+                else:
+                    answered = answered or answer.status == 200
+                    why = why if answer.status == 200 else described(answer)
+            left += not answered
+        if left:
+            return [unknown("revocation", f"{left} tokens stay valid until they expire: {why}")]
+        return [fine("revocation", f"{len(self._tokens)} tokens were revoked")] if self._tokens else []
+
+
+def issued_at(token: str, lifetime: object) -> float | None:
+    """When a token was issued, by its claim (RFC 7519 §4.1.6) or its expiry; ``None`` if it is not one of ours.
+
+    Nothing is verified.
+    """
+    if key := storage_key(token):
+        return int.from_bytes(key[:4]) - lifetime if isinstance(lifetime, int) else None
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, RecursionError):
+        return None
+    moment = claims.get("iat") if isinstance(claims, dict) else None
+    return moment if isinstance(moment, int) else None

@@ -1,0 +1,114 @@
+"""Too many wrong client credentials are answered 429, so that guessing is slow and shows (RFC 6749 §2.3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
+
+from .addresses import Addresses, group_of
+from .client_auth import ClientAuthentication
+from .errors import InvalidClient, TooManyRequests
+from .events import GuessingSlowed, Sink, WeakSecretUsed
+from .http import Form
+from .model import Client, Clock
+from .processes import PerProcess
+from .rates import Rate
+
+if TYPE_CHECKING:
+    from .slots import Guesses
+    from .webob import Request
+
+SHOW_SECONDS = 60.0
+MAX_SHOWN = 10  # addresses within SHOW_SECONDS
+
+
+@dataclass(eq=False, repr=False)
+class Throttle:
+    """Authenticates clients, and refuses too many wrong credentials.
+
+    The credentials are checked first. Right ones are accepted whatever others send, except for a secret that is
+    registered as weak: while its client or the address has reached a limit, it is refused from that address, as wrong
+    ones are. Otherwise, guessing it would go on.
+
+    The counters are those of one process. They and the library that they need exist from the first failure on.
+
+    :param authentication: finds the client of a request by its secret.
+    :param per_client: how many wrong credentials for a client id from an address are answered 401.
+    :param per_address: the same for an address, whatever the client ids.
+    :param behind_proxies: proxies are trusted, so that an address is that of a client.
+    """
+
+    authentication: ClientAuthentication
+    addresses: Addresses
+    per_client: Rate
+    per_address: Rate
+    clock: Clock
+    emit: Sink
+    behind_proxies: bool
+
+    def __post_init__(self) -> None:
+        self._guesses = PerProcess(self._no_guesses)
+        self._shown_until: dict[str, float] = {}
+        self._warned = False
+
+    def __call__(self, request: Request, form: Form) -> Client:
+        """Return the authenticated client, or raise ``TooManyRequests`` instead of ``InvalidClient``."""
+        try:
+            proof = self.authentication.prove(request, form)
+        except InvalidClient as refusal:
+            if refusal.tried:  # else there were no credentials, or such that no client has
+                self._count(refusal, request.environ)
+            raise
+        if proof.secret.weak:
+            self._check_weak(proof.client.client_id, request.environ)
+        self.authentication.note_use(proof)
+        return proof.client
+
+    def _no_guesses(self) -> Guesses:
+        from .slots import Guesses
+
+        return Guesses(self.per_client, self.per_address, self.clock)
+
+    def _count(self, refusal: InvalidClient, environ: WSGIEnvironment) -> None:
+        address = self.addresses(environ)
+        group = group_of(address)
+        wait = self._guesses.get().count(group, refusal.tried)
+        if wait:
+            if self._is_due(group):
+                self.emit(GuessingSlowed(address, refusal.client_id), environ)
+            raise TooManyRequests(
+                f"too many wrong credentials: {refusal.reason}", wait, refusal.client_id, proved=refusal.may_read_client
+            ) from None
+
+    def _check_weak(self, client_id: str, environ: WSGIEnvironment) -> None:
+        address = self.addresses(environ)
+        if not (self._warned or self.behind_proxies) and _may_be_a_proxy(address):
+            self._warned = True
+            self.emit(WeakSecretUsed(client_id, address), environ)
+        guesses = self._guesses.find()
+        wait = guesses.wait_of(group_of(address), client_id) if guesses else 0
+        if wait:
+            reason = "too many wrong credentials before the right ones, which are weak"
+            # The time must not show that they are right.
+            raise TooManyRequests(reason, wait, client_id, proved=False)
+
+    def _is_due(self, group: str) -> bool:
+        """Whether an event is due: once a minute for the same addresses, and ten in all.
+
+        It does not depend on the client id. Otherwise the time would show which ids exist, as invented ones are all the
+        same in an event.
+        """
+        now = self.clock()
+        until = {each: end for each, end in self._shown_until.copy().items() if 0 < end - now <= SHOW_SECONDS}
+        if group in until or len(until) >= MAX_SHOWN:
+            return False
+        self._shown_until = {**until, group: now + SHOW_SECONDS}
+        return True
+
+
+@lru_cache(maxsize=1024)
+def _may_be_a_proxy(address: str) -> bool:
+    return not address or not ip_address(address).is_global

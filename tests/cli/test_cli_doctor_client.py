@@ -1,0 +1,121 @@
+"""``doctor`` with the credentials of a client."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from helpers.sickness import answering, without
+from helpers.support import SECRET
+from oauth_mw.cli import doctor
+from oauth_mw.cli.doctor.cures import FAULTS
+
+
+@pytest.fixture
+def known(ill, monkeypatch):
+    monkeypatch.setenv(doctor.CLIENT, "tester")
+    monkeypatch.setenv(doctor.SECRET, SECRET)
+    return ill
+
+
+def test_the_tokens_are_revoked(known, diagnosed):
+    found, exit_code = diagnosed()
+
+    assert (found["workers"]["verdict"], found["stored answers"]["verdict"], exit_code) == ("fine", "fine", 0)
+    assert found["workers' clocks"]["evidence"] == "4 tokens were issued at the time of this machine's clock"
+    assert found["revocation"]["evidence"] == "4 tokens were revoked"
+    assert len(known.issued) == 4 and not any(map(known.accepts, known.issued))
+
+
+def test_tokens_that_cannot_be_revoked_are_named(known, diagnosed):
+    found, _ = diagnosed("--revocation-path", "/oauth/tokens")
+
+    assert (found["revocation"]["verdict"], found["revocation"]["evidence"][:40]) == (
+        "cannot be told",
+        "4 tokens stay valid until they expire: 4",
+    )
+
+
+def test_workers_that_do_not_share_a_store_are_found(known, diagnosed):
+    known.add_worker()
+
+    found, exit_code = diagnosed()
+
+    assert (found["workers"]["verdict"], found["workers"]["fault"]) == ("likely", FAULTS["not shared"].says)
+    assert exit_code == 0 and not any(map(known.accepts, known.issued))
+
+
+def test_a_client_that_only_some_workers_know_shows_the_same(known, diagnosed):
+    known.add_worker(client="another")
+
+    found, _ = diagnosed()
+
+    assert (found["workers"]["verdict"], found["workers"]["fault"]) == ("likely", FAULTS["not shared"].says)
+
+
+@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
+def test_a_worker_whose_clock_is_off_is_found(known, diagnosed, token_format):
+    known.protect(clock=lambda: time.time() + 40, issuer=known.url, token_format=token_format)
+
+    found, _ = diagnosed()
+
+    assert (found["workers' clocks"]["verdict"], found["clock"]["verdict"]) == ("likely", "fine")
+    assert found["workers' clocks"]["fault"] == FAULTS["clock"].says
+
+
+def test_a_cache_that_gives_a_protected_answer_to_all_is_found(known, diagnosed):
+    kept = []
+
+    def cache(inner):
+        def app(environ, start):
+            if environ["PATH_INFO"] != "/reports":
+                return inner(environ, start)
+            heads = []
+            body = b"".join(inner(environ, lambda *head: heads.append(head)))
+            if heads[0][0] == "200 OK":
+                kept[:] = [(heads[0], body)]
+            head, body = kept[0] if kept else (heads[0], body)
+            start(*head)
+            return [body]
+
+        return app
+
+    known.change(cache)
+
+    found, _ = diagnosed()
+
+    assert (found["stored answers"]["verdict"], found["stored answers"]["fault"]) == ("certain", FAULTS["cached"].says)
+
+
+AWAY = {
+    "dropped": without("HTTP_AUTHORIZATION"),
+    "redirected": answering("307 Temporary Redirect", [("Location", "/v2/oauth/token")], only="/oauth"),
+    "to another host": answering("302 Found", [("Location", "https://sso.example.com/login")]),
+    "another app": answering("404 Not Found"),
+}
+
+
+@pytest.mark.parametrize("change", AWAY.values(), ids=AWAY)
+def test_no_credential_is_sent_where_it_does_not_arrive(known, diagnosed, change):
+    known.change(change)
+
+    found, _ = diagnosed()
+
+    assert found["client"]["evidence"].startswith("not sent: ")
+    assert known.credentials == set()
+
+
+def test_a_wrong_secret_is_said(known, diagnosed, monkeypatch):
+    monkeypatch.setenv(doctor.SECRET, "wrong" * 9)
+
+    found, _ = diagnosed()
+
+    assert found["client"]["evidence"] == "it gets no token: 401 invalid_client"
+
+
+def test_no_secret_or_token_is_printed(known, cli):
+    answer = cli("doctor", known.url, "--path", "/reports", store=None)
+
+    assert len(known.issued) == 4
+    assert not any(each in answer.output for each in (SECRET, *known.issued))

@@ -1,0 +1,320 @@
+"""``oauth-mw doctor`` on real servers: what each of them does by default, and faults in their own configuration."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import sys
+import sysconfig
+from contextlib import ExitStack
+from ipaddress import IPv4Address
+
+import pytest
+from click.testing import CliRunner
+from fronts import apache, mod_wsgi, nginx, off_by, process_at
+from hosting import HERE, SECRETS, prepare_store, running
+
+from helpers.certificates import self_signed
+from helpers.engines_base import free_port
+from oauth_mw.cli import doctor, main
+from oauth_mw.cli.doctor.cures import FAULTS
+
+CLIENT = ("--client", "alpha")
+NAMES = {fault.says: name for name, fault in FAULTS.items()}
+
+
+@pytest.fixture
+def faults(monkeypatch):
+    """The faults that are found at a URL, by the checks that found them."""
+    for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(doctor.SECRET, SECRETS["alpha"])
+
+    def faults(url, *words, path="/reports"):
+        answer = CliRunner().invoke(main, ["doctor", url, "--path", path, *words, "--json"])
+        assert answer.exit_code in (0, 2), answer.output
+        found = json.loads(answer.stdout)["findings"]
+        return {each["check"]: (each["verdict"], NAMES[each["fault"]]) for each in found if each["fault"]}
+
+    return faults
+
+
+@pytest.mark.parametrize("server", ["gunicorn-preload", "waitress"], indirect=True, scope="session")
+def test_a_server_that_reads_chunks_has_no_fault(server, faults):
+    assert faults(server.url, *CLIENT) == {}
+
+
+@pytest.fixture
+def uwsgi(tmp_path, monkeypatch):
+    """The URL of a uWSGI. One that keeps connections open takes a chunked body, which is not read, for a request."""
+    if importlib.util.find_spec("pyuwsgi") is None:
+        pytest.skip("pyuwsgi is not installed: it has no wheel for this Python or platform")
+    store, port = f"sqlite:///{tmp_path}/oauth.db", free_port()
+    prepare_store(store)
+    monkeypatch.setenv("GUARDED_APP_OPTIONS", json.dumps({"store": store}))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    command = [f"{sysconfig.get_path('scripts')}/pyuwsgi", "--master", "--die-on-term", "--module=guarded_app:app"]
+    with process_at([*command, f"--http-socket=127.0.0.1:{port}", "--processes=2"], tmp_path, port) as url:
+        yield url
+
+
+@pytest.mark.slow
+def test_chunked_requests_that_uwsgi_cannot_pass_on_are_found(uwsgi, faults):
+    found = faults(uwsgi, *CLIENT)
+
+    assert (found.pop("chunked"), found) == (("certain", "chunked"), {})
+
+
+BYPASSED = """
+import django.conf
+from django.core.asgi import get_asgi_application
+from django.http import HttpResponse
+from django.urls import path
+
+django.conf.settings.configure(
+    SECRET_KEY="x",
+    ALLOWED_HOSTS=["*"],
+    ROOT_URLCONF=__name__,
+    OAUTH_MW={"store": "memory://"},
+)
+urlpatterns = [path("reports", lambda request: HttpResponse("open"))]
+app = get_asgi_application()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("module", ["daphne", "hypercorn"])
+def test_an_asgi_server_that_bypasses_the_middleware_is_found(tmp_path, faults, module):
+    (tmp_path / "bypassed.py").write_text(BYPASSED)
+
+    port = free_port()
+    where = ["-b", "127.0.0.1", "-p", str(port)] if module == "daphne" else ["-b", f"127.0.0.1:{port}"]
+    with process_at([sys.executable, "-m", module, *where, "bypassed:app"], tmp_path, port) as url:
+        assert faults(url)["middleware"] == ("likely", "bypassed")
+
+
+# nginx
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The app that stands behind the proxies."""
+    with running("waitress", tmp_path_factory.mktemp("app")) as started:
+        yield started
+
+
+PASS = "location / { proxy_pass %s; proxy_set_header Host $http_host; %s }"
+CACHE = "proxy_cache_path cache keys_zone=all:1m;"
+CACHED = (
+    "proxy_cache all; proxy_cache_methods GET POST; proxy_cache_valid any 1m; proxy_cache_key $uri;"
+    " proxy_ignore_headers Cache-Control Vary;"
+)
+LOGIN = """
+location = /session { internal; return 401; }
+location @login { return 302 https://sso.example.com/login; }
+"""
+# By what is wrong: lines within the location, lines beside it, and what is found.
+BY_NGINX = {
+    "nothing": ("", "", {}),
+    "Authorization": ('proxy_set_header Authorization "";', "", {"Authorization": ("certain", "authorization")}),
+    "no token path": ("", "location /oauth { return 404; }", {"token path": ("certain", "token path")}),
+    "a slash": (
+        "",
+        "location = /oauth/token { return 301 /oauth/token/; }",
+        {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
+    ),
+    "a login": (
+        "auth_request /session; error_page 401 = @login;",
+        LOGIN,
+        {"token path": ("certain", "login"), "redirects": ("certain", "login")},
+    ),
+    "an overwritten Cache-Control": (
+        "proxy_hide_header Cache-Control; expires 1h;",
+        "",
+        {"caches": ("certain", "cached")},
+    ),
+    "a cache": (CACHED, "", {"caches": ("certain", "cached"), "Authorization": ("certain", "authorization")}),
+}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("within", "beside", "expected"), BY_NGINX.values(), ids=BY_NGINX)
+def test_a_fault_of_nginx_is_found(app, faults, within, beside, expected):
+    with nginx(PASS % (app.url, within) + beside, CACHE) as url:
+        assert faults(url, *CLIENT) == expected
+
+
+@pytest.mark.servers
+def test_nginx_passes_a_chunked_body_with_its_length_unless_it_streams(uwsgi, faults):
+    streaming = PASS % (uwsgi, "proxy_http_version 1.1; proxy_request_buffering off;")
+
+    with nginx(streaming) as bad, nginx(PASS % (uwsgi, "")) as good:
+        assert (faults(bad), faults(good)) == ({"chunked": ("certain", "chunked")}, {})
+
+
+@pytest.mark.servers
+def test_servers_behind_nginx_that_do_not_share_a_store_are_found(tmp_path_factory, faults):
+    with ExitStack() as stack:
+        apps = [stack.enter_context(running("waitress", tmp_path_factory.mktemp(name))) for name in ("one", "two")]
+        servers = " ".join(f"server 127.0.0.1:{each.port};" for each in apps)
+        url = stack.enter_context(nginx(PASS % ("http://apps", ""), f"upstream apps {{ {servers} }}"))
+
+        assert faults(url, *CLIENT) == {"workers": ("likely", "not shared")}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("kept_back", ["oauth-authorization-server", "oauth-protected-resource", "oauth"])
+def test_documents_that_nginx_keeps_back_are_found(tmp_path, faults, kept_back):
+    port = free_port()
+    issuer = f"http://127.0.0.1:{port}"
+    with running("waitress", tmp_path, issuer=issuer) as app:
+        with nginx(PASS % (app.url, "") + f"location /.well-known/{kept_back} {{ return 404; }}", port=port) as url:
+            assert faults(url) == {"metadata": ("certain", "metadata")}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("seconds", [-90, 90])
+def test_an_nginx_whose_clock_is_off_is_found(app, faults, seconds):
+    with nginx(PASS % (app.url, ""), clock=off_by(seconds)) as url:
+        assert faults(url, *CLIENT) == {"clock": ("likely", "clock")}
+
+
+@pytest.mark.servers
+def test_an_app_behind_nginx_whose_clock_is_off_is_found(tmp_path, faults, monkeypatch):
+    store, port = f"sqlite:///{tmp_path}/oauth.db", free_port()
+    prepare_store(store)
+    monkeypatch.setenv("GUARDED_APP_OPTIONS", json.dumps({"store": store}))
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    command = [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{port}", "guarded_app:app"]
+    with process_at([*off_by(-90), *command], tmp_path, port) as app, nginx(PASS % (app, "")) as url:
+        assert faults(url, *CLIENT) == {"workers' clocks": ("likely", "clock")}
+
+
+# Another host: nginx is the proxy of the environment, and takes whole URLs
+
+PUBLIC = "http://api.example.com"
+IN_THE_CLEAR = ("certain", "plain http")
+
+
+@pytest.mark.servers
+def test_plain_http_at_another_host_is_found(app, faults, monkeypatch):
+    with nginx(PASS % (app.url, "")) as url:
+        monkeypatch.setenv("http_proxy", url)
+
+        assert faults(PUBLIC, *CLIENT) == {"https": IN_THE_CLEAR}
+
+
+@pytest.mark.servers
+def test_an_issuer_that_is_another_host_is_found(tmp_path, faults, monkeypatch):
+    with running("waitress", tmp_path, issuer="https://old.example.com") as app, nginx(PASS % (app.url, "")) as url:
+        monkeypatch.setenv("http_proxy", url)
+
+        found = faults(PUBLIC)
+
+        assert found == {"https": IN_THE_CLEAR, "issuer": ("certain", "host"), "metadata": ("certain", "metadata")}
+
+
+@pytest.mark.servers
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may listen on ports 80 and 443")
+@pytest.mark.parametrize(("beside", "expected"), [("listen %s:80;", {"https": IN_THE_CLEAR}), ("", {})])
+def test_plain_http_beside_https_is_found(app, faults, tmp_path, beside, expected):
+    address = "127.0.0.77"
+    pem = self_signed(tmp_path / "both.pem", IPv4Address(address))
+    tls = f"listen {address}:443 ssl; ssl_certificate {pem}; ssl_certificate_key {pem};"
+    with nginx(PASS % (app.url, "") + tls + beside.replace("%s", address)):
+        assert faults(f"https://{address}", *CLIENT, "--ca-file", str(pem)) == expected
+
+
+REDIRECTS = """
+from oauth_mw import OAuthMiddleware
+from webob.exc import HTTPFound
+
+app = OAuthMiddleware(HTTPFound(location="/new"), store="memory://", public_paths=["/old"])
+"""
+REWRITTEN = {
+    "nginx": lambda url: nginx(PASS.replace("$http_host", "backend") % (url, "")),
+    "apache": lambda url: apache(f"ProxyPass / {url}/ nocanon"),
+}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("front", REWRITTEN.values(), ids=REWRITTEN)
+def test_a_rewritten_host_shows_in_a_redirect_of_the_app(tmp_path, faults, monkeypatch, front):
+    (tmp_path / "redirects.py").write_text(REDIRECTS)
+    port = free_port()
+    command = [sys.executable, "-m", "waitress", f"--listen=127.0.0.1:{port}", "redirects:app"]
+    with process_at(command, tmp_path, port) as app, front(app) as url:
+        monkeypatch.setenv("http_proxy", url)
+
+        found = faults(PUBLIC, path="/old")
+
+        assert found == {"https": IN_THE_CLEAR, "redirects": ("certain", "redirected"), "host": ("likely", "host")}
+
+
+# Apache
+
+PROXIED = "ProxyPreserveHost On\nProxyPass / %s/ nocanon\n"
+BY_APACHE = {
+    "nothing": ("", {}),
+    "Authorization": ("RequestHeader unset Authorization", {"Authorization": ("certain", "authorization")}),
+    "no token path": ("RewriteEngine On\nRewriteRule ^/oauth/ - [R=404]", {"token path": ("certain", "token path")}),
+    "a login": (
+        "RewriteEngine On\nRewriteRule ^ https://sso.example.com/login [R=302]",
+        {"token path": ("certain", "login"), "redirects": ("certain", "login")},
+    ),
+    "a redirect": (
+        "RewriteEngine On\nRewriteRule ^/oauth/token$ /oauth/token/ [R=301]",
+        {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
+    ),
+    "no Cache-Control": ("Header unset Cache-Control", {"caches": ("certain", "cached")}),
+}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("lines", "expected"), BY_APACHE.values(), ids=BY_APACHE)
+def test_a_fault_of_apache_is_found(app, faults, lines, expected):
+    with apache(f"{lines}\n{PROXIED % app.url}") as url:
+        assert faults(url, *CLIENT) == expected
+
+
+@pytest.mark.servers
+def test_servers_behind_apache_that_do_not_share_a_store_are_found(tmp_path_factory, faults):
+    with ExitStack() as stack:
+        apps = [stack.enter_context(running("waitress", tmp_path_factory.mktemp(name))) for name in ("one", "two")]
+        members = "\n".join(f"BalancerMember {each.url}" for each in apps)
+        balanced = f"<Proxy balancer://apps>\n{members}\n</Proxy>\nProxyPass / balancer://apps/ nocanon"
+        url = stack.enter_context(apache(balanced))
+
+        assert faults(url, *CLIENT) == {"workers": ("likely", "not shared")}
+
+
+# mod_wsgi
+
+on_3_11 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="Debian's mod_wsgi has Python 3.11")
+BY_MOD_WSGI = {
+    "nothing": (["WSGIPassAuthorization On", "WSGIChunkedRequest On"], {}, {}),
+    "the default": (
+        [],
+        {},
+        {"Authorization": ("certain", "authorization"), "chunked": ("certain", "chunked")},
+    ),
+    "an alias": (
+        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        {"alias": "/reports"},
+        {"token path": ("certain", "token path")},
+    ),
+    "memory:// in two processes": (
+        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        {"processes": 2, "store": "memory://"},
+        {"store": ("likely", "store")},
+    ),
+}
+
+
+@on_3_11
+@pytest.mark.servers
+@pytest.mark.parametrize(("lines", "options", "expected"), BY_MOD_WSGI.values(), ids=BY_MOD_WSGI)
+def test_a_fault_of_mod_wsgi_is_found(faults, lines, options, expected):
+    with mod_wsgi(*lines, **options) as url:
+        assert faults(url, *CLIENT) == expected
