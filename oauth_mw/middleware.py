@@ -45,7 +45,8 @@ class OAuthMiddleware:
 
         ``OAUTH_MW_STORE`` is ``store``. Values are those of the class, as Python values or as the strings of an ini.
         A relative file is relative to the working directory. Names that Kubernetes makes of services are ignored
-        (``OAUTH_MW_SERVICE_HOST``, ``OAUTH_MW_PORT_80_TCP``), and so are names without the prefix.
+        (``OAUTH_MW_SERVICE_HOST``, ``OAUTH_MW_PORT_80_TCP``), those that the command line reads
+        (``OAUTH_MW_AUDIT_LOG``), and so are names without the prefix.
 
         :param mapping: such as Flask's ``app.config`` or ``os.environ``.
         :param prefix: what the names begin with.

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from .apps import APP
 from .config import OPTIONS, STORE_URLS
+from .environment import OF_COMMANDS
 from .errors import ConfigError, Faults, Unfit
 from .rules import PUBLIC_PATHS, REQUIRED_SCOPES
 from .stores import shown
@@ -19,7 +20,6 @@ _NOTATION = re.compile(rf"\$(?P<literal>\$\{{)|{VARIABLE.pattern}|(?P<malformed>
 _WORD = re.compile(r"\S+")
 _PIECE = re.compile("[A-Za-z0-9]{4,}")
 # What Kubernetes sets in every container for each service of the namespace.
-_OF_COMMANDS = "AUDIT_LOG"  # of the command line, which may run in the same environment
 _OF_SERVICE = re.compile(
     r"([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
@@ -178,7 +178,7 @@ def _written(variables: Iterable[str]) -> str:
 def options_of(mapping: Mapping[str, object], prefix: str, faults: Faults) -> dict[str, object]:
     """The options that ``mapping`` has by their names in capitals after ``prefix``.
 
-    Names that Kubernetes makes of services are left out, and that of the command line. Faults, but not those of
+    Names that Kubernetes makes of services are left out, and those of the command line. Faults, but not those of
     unknown names, go to ``faults``.
     """
     options: dict[str, object] = {"store": None}
@@ -186,7 +186,7 @@ def options_of(mapping: Mapping[str, object], prefix: str, faults: Faults) -> di
         if not isinstance(key, str) or not key.startswith(prefix):
             continue
         name = key.removeprefix(prefix)
-        if name.lower() not in OPTIONS and (_OF_SERVICE.fullmatch(name) or name == _OF_COMMANDS):
+        if name.lower() not in OPTIONS and (_OF_SERVICE.fullmatch(name) or key in OF_COMMANDS):
             continue
         option = name.lower() if name == name.upper() and name.lower() != APP else key
         if option in OPTIONS and isinstance(value, str) and not value.strip():  # rules would be gone without a word

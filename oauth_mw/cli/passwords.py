@@ -9,18 +9,19 @@ from urllib.parse import quote
 
 import click
 
+from ..environment import PASSWORDS
 from ..errors import ConfigError
 from ..stores import has_password
 from .terminal import read_credential
 
 
 def completed(url: str, place: str, *, ask: bool) -> str:
-    """Return the URL of FROM or TO with the password that is typed, or that ``OAUTH_MW_<place>_PASSWORD`` holds.
+    """Return the URL of FROM or TO with the password that is typed, or that its variable holds.
 
     :param ask: prompt for the password; without a terminal, the variable must hold it.
     :raises ConfigError: the URL has a password or cannot have one, but another is given.
     """
-    option, variable = f"--{place.lower()}-password", f"OAUTH_MW_{place}_PASSWORD"
+    option, variable = f"--{place.lower()}-password", PASSWORDS[place]
     held, has_terminal = os.environ.get(variable, ""), sys.stdin.isatty()
     if ask and not (held or has_terminal):
         raise click.UsageError(f"{option} needs a terminal: set {variable} instead.")

@@ -14,6 +14,7 @@ from urllib.parse import quote_plus
 import click
 
 from ..credentials import is_printable
+from ..environment import METRICS_CLIENT, METRICS_SECRET, METRICS_TOKEN
 from ..errors import AdminError, ConfigError
 from ..urls import is_url
 from .failures import DeploymentUnavailable
@@ -21,8 +22,6 @@ from .fetching import Http
 from .figures import Scrape, parse, parser
 from .terminal import merged, read_credential
 
-# Not with OAUTH_MW_: an app whose options are in the same environment would take them for unknown options.
-TOKEN, CLIENT, SECRET = "OAUTH_METRICS_TOKEN", "OAUTH_METRICS_CLIENT_ID", "OAUTH_METRICS_CLIENT_SECRET"
 METRICS_PATH, TOKEN_PATH = "/metrics", "/oauth/token"
 _PARTS = re.compile(r"(https?://[^/?#]+)(.*)", re.DOTALL)
 _CODE = re.compile(r"[a-z_]{1,40}")
@@ -48,7 +47,8 @@ deployment_options = merged(
     click.option(
         "--client",
         metavar="ID",
-        help=f"Request a token as this client, or as that in {CLIENT}. Its secret is in {SECRET}, or prompted for.",
+        help=f"Request a token as this client, or as that in {METRICS_CLIENT}. Its secret is in {METRICS_SECRET}, or"
+        " prompted for.",
     ),
     click.option("--scope", metavar="SCOPE", default="", help="What the token is requested for."),
     click.option(
@@ -61,7 +61,7 @@ deployment_options = merged(
         "--token-file",
         metavar="FILE",
         type=click.File("rb"),
-        help=f"Read the token from this file, - for standard input. It may also be in {TOKEN}.",
+        help=f"Read the token from this file, - for standard input. It may also be in {METRICS_TOKEN}.",
     ),
     header_option,
     ca_file_option,
@@ -135,7 +135,7 @@ class Scraper:
         if 300 <= status < 400:
             return AdminError(f"{self.url} redirects ({status}): give the URL that it leads to")
         if status == 401 and not self._token:
-            return AdminError(f"{self.url} needs a token (401): give --client, --token-file, or {TOKEN}")
+            return AdminError(f"{self.url} needs a token (401): give --client, --token-file, or {METRICS_TOKEN}")
         known = {
             401: "refuses the token (401)",
             403: "refuses the token (403): its scope does not reach, or its client may not call this path from here",
@@ -185,15 +185,15 @@ def scraper(
     parser()  # before any secret is typed
     url = checked_url("URL", url, METRICS_PATH, allow_http)
     http = Http(header, timeout, ca_file)
-    token = read_credential(token_file, "Token").strip() if token_file else os.environ.get(TOKEN, "")
+    token = read_credential(token_file, "Token").strip() if token_file else os.environ.get(METRICS_TOKEN, "")
     if token_file or (token and not client):
         if not token or not is_printable(token) or " " in token:
             raise AdminError("the token is empty, or has characters that no token has")
         return Scraper(url, http, token)
-    if not (client := client or os.environ.get(CLIENT)):
+    if not (client := client or os.environ.get(METRICS_CLIENT)):
         return Scraper(url, http)
     token_url = checked_url("--token-url", token_url or _origin(url), TOKEN_PATH, allow_http)
-    return Scraper(url, http, client=Client(token_url, client, secret_in(SECRET), scope))
+    return Scraper(url, http, client=Client(token_url, client, secret_in(METRICS_SECRET), scope))
 
 
 def secret_in(variable: str) -> str:

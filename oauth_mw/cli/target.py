@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..environment import AUDIT_LOG, KEY_ENCRYPTION_SECRET, STORE
+
 if TYPE_CHECKING:
     from ..config import Settings
     from ..errors import Faults
@@ -22,8 +24,7 @@ if TYPE_CHECKING:
     from .find import Found
     from .ini import Section
 
-SECRET_VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
-STORE_NOT_GIVEN = "is missing: give --store URL or --config, or set OAUTH_MW_STORE"
+STORE_NOT_GIVEN = f"is missing: give --store URL or --config, or set {STORE}"
 
 
 def _variables(context: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
@@ -54,10 +55,10 @@ _AUDIT: dict[str, Any] = {
     "metavar": "FILE",
     "help": "Append a line of JSON for each change to this file, or with the word syslog send it to the system's log.",
 }
-store_option = click.option("--store", envvar="OAUTH_MW_STORE", show_envvar=True, **_STORE)
+store_option = click.option("--store", envvar=STORE, show_envvar=True, **_STORE)
 config_option = click.option("--config", **_CONFIG)
 set_option = click.option("--set", "variables", callback=_variables, **_SET)
-audit_option = click.option("--audit-log", envvar="OAUTH_MW_AUDIT_LOG", show_envvar=True, **_AUDIT)
+audit_option = click.option("--audit-log", envvar=AUDIT_LOG, show_envvar=True, **_AUDIT)
 AFTER = [
     click.Option(["--store"], expose_value=False, callback=_after, **_STORE),
     click.Option(["--config"], expose_value=False, callback=_after, **_CONFIG),
@@ -205,7 +206,7 @@ class Target:
         if url := self.url or (None if self.config else self.environ_url):
             options["store"] = url
         if secret and not options.get("key_encryption_secret"):
-            options["key_encryption_secret"] = os.environ.get(SECRET_VARIABLE) or None
+            options["key_encryption_secret"] = os.environ.get(KEY_ENCRYPTION_SECRET) or None
         return options
 
     def settings(self, url: str | None = None, *, secret: bool = True) -> Settings:

@@ -19,7 +19,8 @@ from helpers.processes import exit_code_of
 from helpers.sickness import House, served
 from helpers.support import SECRET, echo, issue
 from oauth_mw import OAuthMiddleware, open_store
-from oauth_mw.cli import doctor, main, scraping
+from oauth_mw.cli import main
+from oauth_mw.environment import DOCTOR_CLIENT, DOCTOR_SECRET, METRICS_CLIENT, METRICS_SECRET, METRICS_TOKEN
 from oauth_mw.protocols import Store
 
 Run = Callable[..., Result]
@@ -179,7 +180,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None
 @pytest.fixture
 def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """A running deployment with metrics, and no credential for it in the environment."""
-    for name in (scraping.TOKEN, scraping.CLIENT, scraping.SECRET):
+    for name in (METRICS_TOKEN, METRICS_CLIENT, METRICS_SECRET):
         monkeypatch.delenv(name, raising=False)
     with deployed() as deployment:
         yield deployment
@@ -188,8 +189,8 @@ def deployment(monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
 @pytest.fixture
 def monitored(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
     """The same, and the client that may read its metrics is in the environment."""
-    monkeypatch.setenv(scraping.CLIENT, "monitor")
-    monkeypatch.setenv(scraping.SECRET, SECRET)
+    monkeypatch.setenv(METRICS_CLIENT, "monitor")
+    monkeypatch.setenv(METRICS_SECRET, SECRET)
     return deployment
 
 
@@ -203,7 +204,7 @@ def house() -> Iterator[House]:
 @pytest.fixture
 def ill(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
     """A healthy deployment, and no credential in the environment."""
-    for name in (doctor.CLIENT, doctor.SECRET):
+    for name in (DOCTOR_CLIENT, DOCTOR_SECRET):
         monkeypatch.delenv(name, raising=False)
     house.heal()
     return house

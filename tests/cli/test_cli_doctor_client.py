@@ -8,14 +8,14 @@ import pytest
 
 from helpers.sickness import answering, without
 from helpers.support import SECRET
-from oauth_mw.cli import doctor
 from oauth_mw.cli.doctor.cures import FAULTS
+from oauth_mw.environment import DOCTOR_CLIENT, DOCTOR_SECRET
 
 
 @pytest.fixture
 def known(ill, monkeypatch):
-    monkeypatch.setenv(doctor.CLIENT, "tester")
-    monkeypatch.setenv(doctor.SECRET, SECRET)
+    monkeypatch.setenv(DOCTOR_CLIENT, "tester")
+    monkeypatch.setenv(DOCTOR_SECRET, SECRET)
     return ill
 
 
@@ -107,7 +107,7 @@ def test_no_credential_is_sent_where_it_does_not_arrive(known, diagnosed, change
 
 
 def test_a_wrong_secret_is_said(known, diagnosed, monkeypatch):
-    monkeypatch.setenv(doctor.SECRET, "wrong" * 9)
+    monkeypatch.setenv(DOCTOR_SECRET, "wrong" * 9)
 
     found, _ = diagnosed()
 

@@ -7,9 +7,10 @@ from webtest import TestApp
 
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin
-from oauth_mw.cli import report, scraping
+from oauth_mw.cli import report
 from oauth_mw.cli.fetching import Http
 from oauth_mw.cli.scraping import Client, Scraper
+from oauth_mw.environment import METRICS_SECRET, METRICS_TOKEN
 
 
 def test_scripts_are_told_each_figure(monitored, printed):
@@ -119,7 +120,7 @@ def test_a_token_is_read_from_a_file_a_pipe_or_the_environment(deployment, cli, 
         cli("report", deployment.url, "--token-file", "token.txt"),
         cli("report", deployment.url, "--token-file", "-", input=f"{token}\n"),
     ]
-    monkeypatch.setenv(scraping.TOKEN, token)
+    monkeypatch.setenv(METRICS_TOKEN, token)
     answers.append(cli("report", deployment.url))
 
     assert [answer.exit_code for answer in answers] == [0, 0, 0]
@@ -128,8 +129,8 @@ def test_a_token_is_read_from_a_file_a_pipe_or_the_environment(deployment, cli, 
 
 def test_a_client_that_is_named_counts_before_a_token_of_the_environment(deployment, cli, monkeypatch):
     deployment.metrics.count()
-    monkeypatch.setenv(scraping.TOKEN, "invalid")
-    monkeypatch.setenv(scraping.SECRET, SECRET)
+    monkeypatch.setenv(METRICS_TOKEN, "invalid")
+    monkeypatch.setenv(METRICS_SECRET, SECRET)
 
     assert cli("report", deployment.url, "--client", "monitor").exit_code == 0
 
@@ -147,7 +148,7 @@ def test_a_secret_is_prompted_for_on_a_terminal(deployment, on_terminal):
 def test_the_token_path_scope_and_header_may_be_others(deployment, cli, monkeypatch):
     deployment.metrics.count()
     deployment.guard(token_path="/v1/token", authorization_header="X-Token", default_scope="other")
-    monkeypatch.setenv(scraping.SECRET, SECRET)
+    monkeypatch.setenv(METRICS_SECRET, SECRET)
     words = ["--token-url", deployment.url.replace("/metrics", "/v1/token"), "--header", "X-Token"]
 
     answer = cli("report", deployment.url, "--client", "monitor", "--scope", "metrics:read", *words)

@@ -14,23 +14,24 @@ import pytest
 from helpers.certificates import self_signed
 from helpers.serving import Quiet, serving
 from helpers.support import SECRET
-from oauth_mw.cli import fetching, scraping
+from oauth_mw.cli import fetching
+from oauth_mw.environment import METRICS_SECRET, METRICS_TOKEN
 from oauth_mw.errors import StoreUnavailable
 
 # Words, variables, exit code, and what is said. {url} is that of the metrics, {host} of their host.
 REFUSED = {
     "no token": ([], {}, 1, "{url} needs a token (401): give --client, --token-file, or OAUTH_METRICS_TOKEN"),
-    "an invalid token": ([], {"TOKEN": "x" * 48}, 1, "{url} refuses the token (401)"),
-    "a malformed token": ([], {"TOKEN": "a b"}, 1, "the token is empty, or has characters that no token has"),
+    "an invalid token": ([], {METRICS_TOKEN: "x" * 48}, 1, "{url} refuses the token (401)"),
+    "a malformed token": ([], {METRICS_TOKEN: "a b"}, 1, "the token is empty, or has characters that no token has"),
     "a scope": (
         ["--client", "stranger"],
-        {"SECRET": SECRET},
+        {METRICS_SECRET: SECRET},
         1,
         "{url} refuses the token (403): its scope does not reach, or its client may not call this path from here",
     ),
     "a wrong secret": (
         ["--client", "monitor"],
-        {"SECRET": "wrong" * 9},
+        {METRICS_SECRET: "wrong" * 9},
         1,
         "{host}/oauth/token gives client 'monitor' no token: 401 invalid_client",
     ),
@@ -42,7 +43,7 @@ REFUSED = {
     ),
     "no token path": (
         ["--client", "monitor", "--token-url", "{host}/oauth/revoke"],
-        {"SECRET": SECRET},
+        {METRICS_SECRET: SECRET},
         1,
         "{host}/oauth/revoke gives client 'monitor' no token: 400 invalid_request",
     ),
@@ -54,7 +55,7 @@ REFUSED = {
 @pytest.mark.parametrize(("words", "variables", "exit_code", "says"), REFUSED.values(), ids=REFUSED)
 def test_what_is_not_accepted_is_named(deployment, cli, monkeypatch, words, variables, exit_code, says):
     for name, value in variables.items():
-        monkeypatch.setenv(getattr(scraping, name), value)
+        monkeypatch.setenv(name, value)
     places = {"url": deployment.url, "host": deployment.url.removesuffix("/metrics")}
 
     answer = cli("report", deployment.url, *(word.format(**places) for word in words))
@@ -85,7 +86,7 @@ def test_a_url_that_cannot_be_used_is_refused_and_not_shown(cli, command, url, s
 
 
 def test_the_url_for_tokens_is_held_to_the_same(deployment, cli, monkeypatch):
-    monkeypatch.setenv(scraping.SECRET, SECRET)
+    monkeypatch.setenv(METRICS_SECRET, SECRET)
 
     answer = cli("report", deployment.url, "--client", "monitor", "--token-url", "http://auth.example.com/token")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
+from pathlib import Path
 
 import flask
 import pytest
@@ -10,8 +13,9 @@ from test_config import BAD, SAME
 
 from helpers.support import echo, issue
 from helpers.wsgi_client import CheckedApp
-from oauth_mw import ConfigError, OAuthMiddleware, admin
+from oauth_mw import ConfigError, OAuthMiddleware, admin, cli
 from oauth_mw.config import configure
+from oauth_mw.environment import OF_COMMANDS
 from oauth_mw.errors import Faults
 from oauth_mw.variables import options_of
 
@@ -65,16 +69,30 @@ def test_all_faults_are_reported_together():
 # A service named oauth-mw, and one named oauth-mw-store.
 OF_SERVICES = ["SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_80_TCP", "PORT_53_UDP_PROTO"]
 OF_SERVICES += ["PORT_80_TCP_PORT", "PORT_80_TCP_ADDR", *(f"STORE_{name}" for name in ("SERVICE_HOST", "PORT_80_TCP"))]
-OF_COMMANDS = ["AUDIT_LOG"]
 UNKNOWN = ["PORT_NAME", "SERVICE", "SUPPORT", "EXPORT_80_TCP", "APP", "SELF"]
 
 
 def test_what_kubernetes_names_after_services_is_ignored_and_all_else_refused():
-    ignored = {f"OAUTH_MW_{name}": "tcp://10.0.0.1:80" for name in [*OF_SERVICES, *OF_COMMANDS]}
+    ignored = {f"OAUTH_MW_{name}": "tcp://10.0.0.1:80" for name in OF_SERVICES}
     assert OAuthMiddleware.from_config(echo, STORE | ignored)
     for name in UNKNOWN:
         with pytest.raises(ConfigError, match=f"OAUTH_MW_{name}: unknown option"):
             OAuthMiddleware.from_config(echo, STORE | {f"OAUTH_MW_{name}": "x"})
+
+
+@pytest.mark.parametrize("prefix", ["OAUTH_MW_", "OAUTH_"])
+def test_what_the_command_line_reads_is_no_option(prefix):
+    variables = dict.fromkeys(OF_COMMANDS, "x")
+
+    assert {"OAUTH_MW_AUDIT_LOG", "OAUTH_MW_FROM_PASSWORD", "OAUTH_MW_TO_PASSWORD"} < variables.keys()
+    assert OAuthMiddleware.from_config(echo, {f"{prefix}STORE": "memory://", **variables}, prefix)
+
+
+def test_no_module_of_the_command_line_names_a_variable_itself():
+    trees = (ast.parse(file.read_text()) for file in Path(cli.__file__).parent.rglob("*.py"))
+    texts = (node.value for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Constant))
+
+    assert not [text for text in texts if re.fullmatch("OAUTH_[A-Z_]+", str(text))]
 
 
 def test_the_environment_has_the_options(monkeypatch, tmp_path):

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ...environment import DOCTOR_CLIENT, DOCTOR_SECRET
 from ...errors import AdminError
 from ..failures import MISCONFIGURED, DeploymentUnavailable
 from ..fetching import Http
@@ -35,7 +36,6 @@ from .documents import issuer, metadata
 from .finding import CERTAIN, LIKELY, Finding, unknown
 from .signed import Client, signed, withheld
 
-CLIENT, SECRET = "OAUTH_DOCTOR_CLIENT_ID", "OAUTH_DOCTOR_CLIENT_SECRET"
 NO_FAULTS = "no faults"
 F = TypeVar("F", bound=Callable[..., Any])
 CHECKS: tuple[Check, ...] = (
@@ -74,7 +74,8 @@ def _path(name: str, default: str | None, help: str) -> Callable[[F], F]:
 @click.option(
     "--client",
     metavar="ID",
-    help=f"Request tokens as this client, or as that in {CLIENT}. Its secret is in {SECRET}, or prompted for.",
+    help=f"Request tokens as this client, or as that in {DOCTOR_CLIENT}. Its secret is in {DOCTOR_SECRET}, or prompted"
+    " for.",
 )
 @click.option("--scope", metavar="SCOPE", default="", help="What the tokens are requested for.")
 @_path("--token-path", TOKEN_PATH, "The token_path of the deployment.")
@@ -93,8 +94,8 @@ def doctor(target: Target, /, url: str, client: str | None, scope: str, **option
     Certain faults have exit code 2; what is likely, or cannot be told, is shown with exit code 0.
     """
     deployment = _deployment(url, **options)
-    client = client or os.environ.get(CLIENT)
-    known = Client(client, secret_in(SECRET), scope) if client and not deployment.is_plain else None
+    client = client or os.environ.get(DOCTOR_CLIENT)
+    known = Client(client, secret_in(DOCTOR_SECRET), scope) if client and not deployment.is_plain else None
     findings = _findings(deployment)
     if client:
         if known is None or (why := withheld(deployment, findings)):
