@@ -19,6 +19,8 @@ def unprintable(text: str) -> str:
     Beyond :meth:`str.isprintable`, all spaces (category Zs) and the two joiners are printable. Line and paragraph
     separators, control characters, lone surrogates, and what reorders or hides text (category Cf) are not.
     """
+    if text.isprintable():
+        return ""
     for character in text:
         if not (character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"):
             return f"U+{ord(character):04X}"

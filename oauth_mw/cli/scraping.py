@@ -19,7 +19,7 @@ from ..errors import AdminError, ConfigError
 from ..urls import is_url
 from .failures import DeploymentUnavailable
 from .fetching import Http
-from .figures import Scrape, parse, parser
+from .figures import Scrape, parse
 from .terminal import merged, read_credential
 
 METRICS_PATH, TOKEN_PATH = "/metrics", "/oauth/token"
@@ -177,12 +177,11 @@ def scraper(
 ) -> Scraper:
     """What the options name. Those that are typed count before variables, and a token before a client.
 
-    :raises ConfigError: a URL that cannot be used, or a library that is missing.
+    :raises ConfigError: a URL that cannot be used.
     :raises AdminError: a token or secret that none is, or none although it is needed.
     """
     if token_file and client:
         raise click.UsageError("--token-file and --client exclude each other.")
-    parser()  # before any secret is typed
     url = checked_url("URL", url, METRICS_PATH, allow_http)
     http = Http(header, timeout, ca_file)
     token = read_credential(token_file, "Token").strip() if token_file else os.environ.get(METRICS_TOKEN, "")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from helpers.counting import Metrics
 from oauth_mw.cli.figures import Refusal, Scrape, duration, figures, parse, quantile, rate, share
@@ -118,6 +121,38 @@ QUANTILES = {
 @pytest.mark.parametrize(("wanted", "buckets", "value"), QUANTILES.values(), ids=QUANTILES)
 def test_a_quantile_lies_between_the_bounds_of_its_bucket(wanted, buckets, value):
     assert quantile(wanted, buckets) == value
+
+
+def test_the_text_is_read_as_the_library_of_prometheus_reads_it(metrics):
+    for reason in ("plain", 'a "quoted" one', "a \\ and\na line", "=,{}", "", "Zürich"):
+        metrics.counter("refusals", endpoint="guard", reason=reason).inc(1.5)
+    metrics.histogram("store_seconds", operation="find_token").observe(1e-7)
+    metrics.gauge("store_up").set(1)
+    text = generate_latest(metrics.registry).decode()
+
+    families = text_string_to_metric_families(text)
+    read = {
+        (each.name, tuple(sorted(each.labels.items()))): each.value for family in families for each in family.samples
+    }
+
+    assert len(read) > 20
+    assert parse(text) == {
+        (name.removeprefix("oauth_mw_"), tuple((label, text.replace("\n", "�")) for label, text in labels)): value
+        for (name, labels), value in read.items()
+        if name.startswith("oauth_mw_")
+    }
+
+
+@pytest.mark.parametrize(
+    "hostile", ['oauth_mw_a{b="' + '\\"' * 300_000, "oauth_mw_a{" * 60_000, 'oauth_mw_a{b="c",' + 'd="e",' * 100_000]
+)
+def test_a_text_that_is_hard_to_read_takes_no_longer_than_others(hostile):
+    began = time.process_time()
+
+    assert parse(f'{hostile}\noauth_mw_checks_total{{outcome="accepted"}} 1') == {
+        ("checks_total", (("outcome", "accepted"),)): 1.0
+    }
+    assert time.process_time() - began < 2  # the library took 20 s for the first
 
 
 PIECES = ["oauth_mw_a", "_total", "{", "}", '"', "=", ",", " ", "\n", "1", "# TYPE ", "# HELP ", "\\", "counter", "NaN"]
