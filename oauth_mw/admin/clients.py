@@ -24,6 +24,7 @@ from ..credentials import (
 from ..errors import AdminError, NotFound
 from ..model import EMPTY, MAX_SCOPES, Client, ClientSecret, Clock, Value
 from ..protocols import ClientStore
+from ..quotas import has_quota
 from ..tokens.revoking import revoke_all
 from .fields import CLEARED, LIVE, ClientFields, check_client, later, read_fields, read_name
 from .trail import changes_of, record_changes, recording
@@ -146,7 +147,10 @@ def update_client(
 
     def changed(client: Client) -> Client:
         values, public = change(client, attributes, public_attributes)
-        return check_client(replace(client, **new, attributes=MappingProxyType(values), public_attributes=public))
+        made = replace(client, **new, attributes=MappingProxyType(values), public_attributes=public)
+        if "quota_mode" not in new and not has_quota(made):  # it would hold for another quota, unseen
+            made = replace(made, quota_mode=None)
+        return check_client(made)
 
     return change_client(store, client_id, changed, evict_tokens=not LIVE.isdisjoint(new))
 

@@ -26,7 +26,7 @@ from ..errors import AdminError, Faults
 from ..model import LAST_SECOND, Client, ClientSecret
 from .client_tables import BARE, HASH
 from .declared import DeclaredClient, DeclaredSecret
-from .fields import check_client, read_fields, read_name
+from .fields import check_client, check_values, read_fields, read_name
 
 SECRET_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH = re.compile(rf"{HASH}\$([0-9a-f]{{{2 * SALT_BYTES}}})\$([0-9a-f]{{{2 * DIGEST_BYTES}}})")
@@ -85,8 +85,12 @@ _SECRET: Mapping[str, Kind] = {
     "not_after": MOMENT,
     "weak": FLAG,
 }
-# What contradicts another field, and that one: names of the file, and of a client.
-_WITHIN = (("default_scope", "scopes", "scope"), ("default_audience", "audiences", "audiences"))
+# What may contradict other fields, and these: their names in the file, and in a client.
+_WITHIN = {
+    "default_scope": {"scope": "scopes"},
+    "default_audience": {"audiences": "audiences"},
+    "quota_mode": {name: name for name in ("tokens_per_hour", "tokens_per_day")},
+}
 
 
 def read_clients(
@@ -163,13 +167,13 @@ class _Reader:
                 # The types of the values are checked above.
                 given: Any = {key: values[key]}
                 read = read_fields(given, allow_odd_scope=values.get("allow_odd_scope", False), now=self._now)
-                if key != "default_scope":
-                    check_client(Client("", **read))
+                check_values(Client("", **read))
                 fields |= read
-        for name, limit, written in _WITHIN:
-            if name in fields and (limit in fields or written not in values):
+        for name, others in _WITHIN.items():
+            if name in fields and all(field in fields or key not in values for key, field in others.items()):
                 with self._collected(f"{place}.{name}"):
-                    check_client(Client("", **{each: fields[each] for each in (name, limit) if each in fields}))
+                    both = {each: fields[each] for each in (name, *others.values()) if each in fields}
+                    check_client(Client("", **both))
         return fields
 
     def _attributes(self, place: str, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

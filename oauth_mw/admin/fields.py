@@ -10,6 +10,7 @@ from ..attributes import check_attributes
 from ..errors import AdminError
 from ..limits import READERS
 from ..model import LAST_SECOND, MAX_LIFETIME, MAX_SCOPES, TOKEN_FORMATS, Client
+from ..quotas import has_quota
 from ..resources import check_resources
 from ..scopes import check_scopes, oddity
 from ..texts import PRINTABLE, unprintable
@@ -130,8 +131,21 @@ def check_client(client: Client) -> Client:
 
     :raises AdminError: fields contradict each other, or a value is not allowed.
     """
+    check_values(client)
     if client.default_scope is not None and not set(client.default_scope) <= set(client.scopes):
         raise AdminError("the default scope must be part of the scope")
+    if client.audiences and not set(client.default_audience or ()) <= set(client.audiences):
+        raise AdminError("the default audience must be among the audiences")
+    if client.quota_mode is not None and not has_quota(client):
+        raise AdminError("a quota mode does nothing without a quota: give tokens_per_hour or tokens_per_day, too")
+    return client
+
+
+def check_values(client: Client) -> None:
+    """Check the fields of a client, each by itself.
+
+    :raises AdminError: a value is not allowed.
+    """
     if client.lifetime is not None and not (type(client.lifetime) is int and 1 <= client.lifetime <= MAX_LIFETIME):
         raise AdminError(f"a lifetime is from 1 to {MAX_LIFETIME} seconds")
     if client.token_format not in (None, *TOKEN_FORMATS):
@@ -139,7 +153,4 @@ def check_client(client: Client) -> Client:
     check_quotas(client)
     if client.default_audience == ():
         raise AdminError("a default audience has at least one URI")
-    if client.audiences and not set(client.default_audience or ()) <= set(client.audiences):
-        raise AdminError("the default audience must be among the audiences")
     check_attributes(client.attributes)
-    return client

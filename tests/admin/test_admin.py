@@ -68,6 +68,7 @@ REFUSED = {
     "quota true": {"tokens_per_hour": True},
     "quota beyond all numbers": {"tokens_per_hour": 10**9 + 1},
     "quota mode of another kind": {"tokens_per_hour": 1, "quota_mode": "warn"},
+    "quota mode without a quota": {"quota_mode": "report"},
     "attribute with a taken name": {"attributes": {"exp": 1}},
     "attribute of both kinds": {"attributes": {"a": 1}, "public_attributes": {"a": 1}},
 }
@@ -133,6 +134,14 @@ def test_an_update_changes_what_is_given_and_keeps_the_rest(store, tester):
     assert (changed.scopes, changed.default_scope, changed.lifetime) == (("read",), ("read",), 60)
     assert (changed.name, dict(changed.attributes), changed.public_attributes) == ("tester", {"a": 1, "b": 2}, {"b"})
     assert store.find_client("tester").lifetime == 60
+
+
+def test_a_quota_mode_goes_with_the_last_quota(store, tester):
+    admin.update_client(store, "tester", tokens_per_hour=1, tokens_per_day=2, quota_mode="report")
+
+    modes = [admin.update_client(store, "tester", clear=[f"tokens_per_{each}"]).quota_mode for each in ("hour", "day")]
+
+    assert modes == ["report", None]
 
 
 GIVEN = {

@@ -38,6 +38,7 @@ secrets = [
 name = "c"
 scope = "read"
 default_scope = "write"
+quota_mode = "report"
 revoked_secrets = ["1"]
 secrets = [{ id = "1", variable = "TESTER_SECRET" }]
 [clients."\\u001b"]
@@ -71,6 +72,7 @@ FAULTS = {
     "clients.b.secrets[6].id": "is missing: name the secret",
     "clients.b.secrets[6].weak": "expected true or false",
     "clients.c.default_scope": "must be part of the scope",
+    "clients.c.quota_mode": "does nothing without a quota",
     "clients.c.secrets[1].id": "'1' is among revoked_secrets, too",
     "clients.'\\x1b'": "a client id has 1 to 255",
     "clients.'\\x1b'.name": "without U+000A",
