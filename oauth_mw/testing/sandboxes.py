@@ -11,7 +11,7 @@ from .. import admin
 from ..assembly import assemble
 from ..credentials import has_expired
 from ..endpoints.token import GRANT_TYPE, TokenEndpoint
-from ..errors import AdminError
+from ..errors import AdminError, OAuthError
 from ..finding import Place, middlewares
 from ..middleware import OAuthMiddleware
 from ..model import Client, Value
@@ -141,7 +141,8 @@ class Sandbox:
         :param client: the client's id.
         :param attributes: attributes of the client, which its tokens carry.
         :raises ValueError: a scope is malformed (RFC 6749 §3.3) or looks like a list, an attribute is not
-            allowed, or the client has expired or is disabled.
+            allowed, or the token endpoint refuses the client: it has expired, is disabled, is a resource server, has
+            used up its quota, or ``on_issue`` refuses.
         """
         scopes = check_scopes(scope.split())
         record = self._registered(client, scopes, attributes)
@@ -151,7 +152,10 @@ class Sandbox:
             grant_type_in=("body",),
         )
         request = Request.blank("/", POST={"grant_type": GRANT_TYPE})
-        text: str = request.get_response(issue(request)).json["access_token"]
+        try:
+            text: str = request.get_response(issue(request)).json["access_token"]
+        except OAuthError as error:
+            raise AdminError(f"the token endpoint refuses the client {client!r}: {error.reason}") from None
         return text
 
     def authorize(self, http_client: T, /, scope: str = "", client: str = "job", **attributes: Value) -> T:

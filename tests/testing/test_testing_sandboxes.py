@@ -74,11 +74,16 @@ def test_a_registered_client_keeps_what_its_record_says(oauth):
         pytest.param({"scope": 'a"b'}, "is not a scope", id="a character that no scope has"),
         pytest.param({"exp": 1}, "the name is reserved", id="a reserved attribute"),
         pytest.param({"client": "off"}, "'off' is disabled", id="a disabled client"),
+        pytest.param({"client": "api"}, "the token endpoint refuses the client 'api'", id="a resource server"),
+        pytest.param({"client": "often"}, "the quota of tokens per day is used up", id="a client beyond its quota"),
     ],
 )
 def test_what_no_token_can_have_is_refused(oauth, refused, words):
     admin.add_client(oauth.store, "off", client_id="off")
     admin.disable_client(oauth.store, "off")
+    admin.add_client(oauth.store, "api", client_id="api", resource_server=True)
+    admin.add_client(oauth.store, "often", client_id="often", tokens_per_day=1)
+    oauth.token_for(client="often")
 
     with pytest.raises(ValueError, match=words):
         oauth.token_for(**refused)
