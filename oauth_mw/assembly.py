@@ -267,7 +267,8 @@ def _cors(settings: Settings) -> Cors | None:
 def _rendering(settings: Settings) -> Render:
     if settings.compatibility != APIGEE:
         return plain
-    return apigee_bodies({path for name, path in own_paths(settings).items() if name != "token_path"})
+    others = {path for name, path in own_paths(settings).items() if name != "token_path"}
+    return apigee_bodies(settings.token_path, others)
 
 
 def _check(

@@ -11,8 +11,8 @@ from math import floor
 from wsgiref.types import WSGIEnvironment
 
 from .answers import Answer
-from .errors import EndpointError, NoRule, OAuthError
-from .model import Client, Clock
+from .errors import EndpointError, NoRule, OAuthError, SlashAtEnd
+from .model import Client, Clock, Issued
 from .on_refusal import Render
 from .terms import RequestRefused
 
@@ -39,19 +39,20 @@ _CODES = {
 }
 
 
-def apigee_members(clock: Clock) -> Callable[[Client, str, str, int, str | None], dict[str, object]]:
+def apigee_members(clock: Clock) -> Callable[[Client, Issued, str, int, str | None], dict[str, object]]:
     """Return a function of client, token, scope, lifetime and state, which makes the members of a token answer."""
 
-    def members(client: Client, text: str, scope: str, lifetime: int, state: str | None) -> dict[str, object]:
+    def members(client: Client, issued: Issued, scope: str, lifetime: int, state: str | None) -> dict[str, object]:
         attributes = client.attributes
         found: dict[str, object] = {name: _text(attributes[name]) for name in sorted(client.public_attributes)}
         found |= {
-            "access_token": text,
+            "access_token": issued.text,
             "token_type": "BearerToken",
             "expires_in": str(lifetime),
-            "issued_at": str(floor(clock() * 1000)),
+            # Clients add expires_in to it, and the store may have taken a while.
+            "issued_at": str(floor(min(clock(), issued.expires_at - lifetime) * 1000)),
             "client_id": client.client_id,
-            "application_name": _text(attributes.get(APPLICATION_ID) or client.name or client.client_id),
+            "application_name": _text(attributes.get(APPLICATION_ID, client.name or client.client_id)),
             "scope": scope,
             "status": "approved",
             "refresh_token_expires_in": "0",
@@ -66,18 +67,19 @@ def apigee_members(clock: Clock) -> Callable[[Client, str, str, int, str | None]
     return members
 
 
-def apigee_bodies(other_paths: Collection[str]) -> Render:
+def apigee_bodies(token_path: str | None, other_paths: Collection[str]) -> Render:
     """Return a function that renders refusals, with Apigee's members beside ours.
 
+    :param token_path: the path of the token endpoint.
     :param other_paths: the paths of endpoints that Apigee does not have, whose answers are those of their RFCs.
     """
 
     def render(error: OAuthError, environ: WSGIEnvironment) -> Answer:
-        answer = error.response()
-        if (environ.get("PATH_INFO") or "/") in other_paths:
+        answer, path = error.response(), environ.get("PATH_INFO") or "/"
+        if path in other_paths or (isinstance(error, SlashAtEnd) and path[:-1] in other_paths):
             return answer
         members: dict[str, object] = json.loads(answer.body)
-        if isinstance(error, EndpointError):
+        if isinstance(error, EndpointError) or path == token_path:
             members |= {"ErrorCode": error.error, "Error": error.description}
         members["fault"] = _fault(error)
         return answer.with_body("application/json", json.dumps(members).encode())

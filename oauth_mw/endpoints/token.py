@@ -30,7 +30,7 @@ GRANT_TYPE = "client_credentials"
 MAX_STATE = 512
 
 Issue = Callable[[Client, Sequence[str], int, Sequence[str]], Issued]
-Members = Callable[[Client, str, str, int, str | None], dict[str, object]]
+Members = Callable[[Client, Issued, str, int, str | None], dict[str, object]]
 
 
 @dataclass(eq=False, repr=False)
@@ -97,7 +97,7 @@ class TokenEndpoint:
         event = TokenIssued(client.client_id, issued.token_id, scope, issued.expires_at, issued.audience, client.name)
         self.emit(event, request.environ)
         members = self.members or _members
-        return json_response(members(client, issued.text, scope, lifetime, state))
+        return json_response(members(client, issued, scope, lifetime, state))
 
     def _check_grant_type(self, request: Request, body: Form, query: Form) -> None:
         found = ""
@@ -192,12 +192,12 @@ def _one_of(name: str, body: Form, query: Form) -> str | None:
     return body.get(name, query.get(name))
 
 
-def _members(client: Client, text: str, scope: str, lifetime: int, state: str | None) -> dict[str, object]:
+def _members(client: Client, issued: Issued, scope: str, lifetime: int, state: str | None) -> dict[str, object]:
     """The members of RFC 6749 §5.1. An empty scope has no notation, so it is left out.
 
     :param lifetime: seconds for which the token is valid, at least.
     """
-    members: dict[str, object] = {"access_token": text, "token_type": "Bearer", "expires_in": lifetime}
+    members: dict[str, object] = {"access_token": issued.text, "token_type": "Bearer", "expires_in": lifetime}
     if scope:
         members["scope"] = scope
     if state is not None:

@@ -73,6 +73,21 @@ def test_attributes_of_the_client_are_members_under_their_names_there(old, store
     assert (found["tier"], found["cost"], found["paid"], "note" in found) == ("gold", "3", "true", False)
 
 
+def test_an_application_id_that_is_zero_is_an_id(old, store, client):
+    admin.update_client(store, client, attributes={"application_id": 0})
+
+    assert answer_of(old())["application_name"] == "0"
+
+
+def test_the_time_of_the_issue_and_the_lifetime_are_never_more_than_the_expiry(old, store, clock, monkeypatch):
+    real = store.add_token
+    monkeypatch.setattr(store, "add_token", lambda *given: (real(*given), clock.move(4)))  # a slow store
+
+    found = answer_of(old())
+
+    assert int(found["issued_at"]) / 1000 + int(found["expires_in"]) == clock() - 4 + 3600
+
+
 def test_attributes_of_on_issue_are_members_too(old):
     assert answer_of(old(on_issue=lambda *given: {"api_products": "store"}))["api_product_list"] == "[store]"
 
@@ -101,6 +116,15 @@ def test_a_refusal_of_the_token_endpoint_has_their_members_and_all_else_is_ours(
     theirs = {"ErrorCode": error, "Error": text, "fault": {"faultstring": text, "detail": {"errorcode": code}}}
     assert (found.status, found.json) == (plain.status, {**plain.json, **theirs})
     assert {**found.headers, "Content-Length": ""} == {**plain.headers, "Content-Length": ""}
+
+
+def test_an_outage_has_them_too_at_the_token_endpoint_and_not_in_the_guard(old):
+    environs = [make_environ("POST", path, **{"wsgi.multiprocess": True}) for path in ("/oauth/token", "/any")]
+
+    bodies = [json.loads(call(old().app, each).body) for each in environs]
+
+    assert [each.get("ErrorCode") for each in bodies] == ["temporarily_unavailable", None]
+    assert bodies[0]["Error"] == bodies[0]["error_description"]
 
 
 def test_all_faults_of_credentials_are_answered_alike(old, store):
@@ -168,7 +192,7 @@ def test_the_bodies_of_on_refusal_come_first_and_ours_where_it_has_none(old):
 def test_revocation_and_introspection_keep_the_bodies_of_their_rfcs(old, wrap):
     app, plain = old().app, wrap().app
 
-    for path in ("/oauth/revoke", "/oauth/introspect"):
+    for path in ("/oauth/revoke", "/oauth/introspect", "/oauth/revoke/"):
         assert post_form(app, b"token=x", path)[:3] == post_form(plain, b"token=x", path)[:3]
 
 
