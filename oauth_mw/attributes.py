@@ -36,7 +36,7 @@ RESERVED_ATTRIBUTES = frozenset(
     also_known_as _claim_names _claim_sources
     issued_at application_name api_product_list api_product_list_json developer.email organization_id
     organization_name refresh_token_expires_in refresh_token_issued_at refresh_token_status refresh_count
-    app_enduser oauth_mw_position
+    app_enduser fault errorcode oauth_mw_position
     """.split()
 )
 
@@ -77,6 +77,8 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         size = len(json.dumps(dict(attributes), ensure_ascii=False).encode())
     except UnicodeEncodeError:
         raise AdminError("an attribute holds text that is not Unicode") from None
+    except ValueError:  # Python turns no such number into text
+        raise AdminError("an attribute is a number of too many digits") from None
     if size > MAX_ATTRIBUTE_BYTES:
         raise AdminError(f"the attributes have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}")
 

@@ -21,7 +21,7 @@ not_after = "soon"
 tokens_per_day = true
 allowed_addresses = ["300.0.0.0/8"]
 attributes = { exp = 1, "a b" = 2 }
-public_attributes = { date = 2027-01-01 }
+public_attributes = { date = 2027-01-01, n = HUGE }
 [clients.b]
 name = "b"
 scope = "a,b"
@@ -43,7 +43,7 @@ revoked_secrets = ["1"]
 secrets = [{ id = "1", variable = "TESTER_SECRET" }]
 [clients."\\u001b"]
 name = "a\\nb"
-"""
+""".replace("HUGE", "0x" + 4000 * "f")
 FAULTS = {
     "cliens": "is not known; did you mean clients?",
     "clients.a.nam": "is not known; did you mean name?",
@@ -58,6 +58,7 @@ FAULTS = {
     "clients.a.attributes.exp": "reserved",
     "clients.a.attributes.'a b'": "a name has only letters, digits",
     "clients.a.public_attributes.date": "expected a string, a number, true or false",
+    "clients.a.public_attributes.n": "a number of too many digits",
     "clients.b.scope": "did you mean 'a b'? (allow_odd_scope = true accepts it)",
     "clients.b.default_audience": "at least one URI",
     "clients.b.secrets": "expected at most 5, not 6",
