@@ -151,7 +151,7 @@ def _calling(on_event: OnEvent, report: Callable[[SinkFailed], None]) -> Callabl
         event = waiting.completed()
         try:
             on_event(event)
-        except (Exception, SystemExit) as failure:
+        except BaseException as failure:
             report(SinkFailed(OPTION, failure_of(failure)))
 
     return call

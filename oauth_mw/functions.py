@@ -42,6 +42,13 @@ def _imported(option: str, reference: str) -> object:
 
 
 def failure_of(error: BaseException) -> str:
-    """The kind of an exception and its place. Its text is left out: it may quote the request."""
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    return f"it raised {type(error).__name__} ({os.path.basename(at.filename)}, line {at.lineno})"
+    """The kind of an exception of such a function, and its place. Its text is left out: it may quote the request.
+
+    Exits and the timeouts of gevent, which are no ``Exception``, are failures of the function, too.
+
+    :raises KeyboardInterrupt: it is one, which is meant for the process.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    *_, (frame, line) = traceback.walk_tb(error.__traceback__)
+    return f"it raised {type(error).__name__} ({os.path.basename(frame.f_code.co_filename)}, line {line})"

@@ -114,7 +114,7 @@ class Hooks:
             raise TokenDenied(f"{option}: {_reason_of(refusal)}") from None
         except _Wrong as wrong:
             reason = str(wrong)
-        except Exception as failure:
+        except BaseException as failure:
             reason = failure_of(failure)
         self.report(TokenHookFailed(option, reason))
         raise HookUnavailable(f"{option} failed: {reason}")
@@ -163,9 +163,10 @@ def _seconds(found: object) -> int:
 def _attributes(found: object) -> dict[str, Value]:
     if not isinstance(found, Mapping):
         raise _Wrong(f"it returned {type(found).__name__}, not a mapping of attributes")
-    attributes = dict(found)
-    if not all(isinstance(name, str) for name in attributes):
+    given = dict(found)
+    if not all(isinstance(name, str) for name in given):
         raise _Wrong("a name in the mapping that it returned is not a string")
+    attributes = {str.__str__(name): value for name, value in given.items()}  # subclasses may compare as they like
     try:
         check_attributes(attributes)
     except AdminError as error:

@@ -65,7 +65,7 @@ def with_own_bodies(hook: Hook, report: Callable[[HookFailed], None], ours: Rend
             return answer if found is None else answer.with_body(*_checked(found))
         except _Wrong as wrong:
             report(HookFailed(NAME, str(wrong)))
-        except Exception as failure:
+        except BaseException as failure:
             report(HookFailed(NAME, failure_of(failure)))
         return answer
 

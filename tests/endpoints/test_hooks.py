@@ -90,6 +90,13 @@ class Tier(enum.StrEnum):
     GOLD = "gold"
 
 
+class Disguised(str):
+    """A text that compares as another one."""
+
+    def lower(self):
+        return "tier"
+
+
 def test_values_are_stored_as_plain_ones(wrap, client):
     app = wrap(show, on_issue=lambda *given: {"tier": Tier.GOLD})
 
@@ -216,6 +223,8 @@ BAD_ATTRIBUTES = {
     "a list": (lambda *given: [("a", 1)], "it returned list, not a mapping of attributes"),
     "a number as a name": (lambda *given: {1: "a"}, "a name in the mapping that it returned is not a string"),
     "a reserved name": (lambda *given: {"scope": "admin"}, "attribute 'scope': the name is reserved"),
+    "a reserved name in disguise": (lambda *given: {Disguised("scope"): "admin"}, "attribute 'scope': the name is res"),
+    "a number of too many digits": (lambda *given: {"a": 10**5000}, "an attribute is a number of too many digits"),
     "a list as a value": (lambda *given: {"a": [1]}, "attribute 'a': expected a string, a number, true or false"),
     "no number": (lambda *given: {"a": NAN}, "attribute 'a': expected a string, a number, true or false"),
     "a surrogate": (lambda *given: {"a": "\ud800"}, "an attribute holds text that is not Unicode"),
@@ -249,6 +258,30 @@ def test_a_function_that_fails_issues_no_token_and_is_warned_of_once_a_minute(wr
     line = raising.__code__.co_firstlineno + 1
     assert f"{option} failed, and no token was issued: " in record.getMessage()
     assert says.format(line=line) in record.getMessage() and "private" not in caplog.text
+
+
+class Timeout(BaseException):
+    """As gevent has it."""
+
+
+@HOOKS
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit, Timeout, RecursionError])
+def test_an_exit_or_a_timeout_is_a_failure_too(wrap, client, caplog, option, kind):
+    def hook(client, scope, form):
+        raise kind
+
+    failing(wrap, option, hook)
+
+    assert f"{option} failed, and no token was issued: it raised {kind.__name__} (test_hooks.py" in caplog.text
+
+
+@HOOKS
+def test_an_interrupt_is_meant_for_the_process(wrap, client, option):
+    def hook(client, scope, form):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        failing(wrap, option, hook)
 
 
 @pytest.mark.usefixtures("at_once")

@@ -96,7 +96,12 @@ def raising(environ, refusal):
     raise KeyError(environ["HTTP_AUTHORIZATION"])
 
 
+def leaving(environ, refusal):
+    raise SystemExit
+
+
 WRONG = {
+    "an exit": (leaving, "it raised SystemExit (test_on_refusal.py"),
     "an exception": (raising, "it raised KeyError (test_on_refusal.py, line {line})"),
     "a text": (lambda environ, refusal: "denied", "it returned str, not (content type, bytes)"),
     "three": (lambda environ, refusal: ("a/b", b"", 1), "it returned tuple, not (content type, bytes)"),
