@@ -110,7 +110,7 @@ def _fault(app: Any, token_path: str | None, mount: str) -> str:
     except Exception as error:
         return f"GET {mount}{token_path} raised {type(error).__name__}, so it is not sure that requests reach it"
     refusal = MethodNotAllowed("").response()
-    if started[:1] == [refusal.status] and body == refusal.body:
+    if started[:1] == [refusal.status] and body.startswith(refusal.body[:-1]):  # compatibility adds members
         return ""
     return f"GET {mount}{token_path} was answered {''.join(started[:1])}, not by it: requests may not reach it"
 

@@ -136,6 +136,12 @@ def test_a_factory_is_called(found):
     assert (report["found"], report["confirmed"]) == ("make().wsgi_app", "by GET on the token path")
 
 
+def test_answers_as_apigee_gives_them_confirm_it_too(found):
+    (report,) = found("app = guard(compatibility='apigee')")
+
+    assert report["confirmed"] == "by GET on the token path"
+
+
 UNSURE = {
     "answered by the app": (
         "def app(environ, start_response, inner=None):\n    return site(environ, start_response)\napp.app = guard()",

@@ -54,9 +54,12 @@ def test_a_client_that_only_some_workers_know_shows_the_same(known, diagnosed):
     assert (found["workers"]["verdict"], found["workers"]["fault"]) == ("likely", FAULTS["not shared"].says)
 
 
-@pytest.mark.parametrize("token_format", ["opaque", "jwt"])
-def test_a_worker_whose_clock_is_off_is_found(known, diagnosed, token_format):
-    known.protect(clock=lambda: time.time() + 40, issuer=known.url, token_format=token_format)
+OFF = {"opaque": {}, "jwt": {"token_format": "jwt"}, "text as a lifetime": {"compatibility": "apigee"}}
+
+
+@pytest.mark.parametrize("options", OFF.values(), ids=OFF)
+def test_a_worker_whose_clock_is_off_is_found(known, diagnosed, options):
+    known.protect(clock=lambda: time.time() + 40, issuer=known.url, **options)
 
     found, _ = diagnosed()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from .checks import CLOCK_SECONDS
 from .deployment import Deployment, bearer_challenge, described, error_of
 from .finding import CERTAIN, LIKELY, Finding, fine, unknown
 
+_DIGITS = re.compile(r"[0-9]{1,10}")
 TOKENS = 4  # that are requested
 CALLS = 12  # with the first of them: enough to meet each of a few workers
 
@@ -34,7 +36,7 @@ class Token(NamedTuple):
     """A token, and the Unix seconds between which it was issued."""
 
     text: str
-    lifetime: object
+    lifetime: int | None
     sent: float
     received: float
 
@@ -87,7 +89,7 @@ class Calls:
             members = members_of(answer.text)
             token = members.get("access_token")
             if answer.status == 200 and isinstance(token, str) and is_printable(token):
-                self._tokens.append(Token(token, members.get("expires_in"), sent, time.time()))
+                self._tokens.append(Token(token, _number(members.get("expires_in")), sent, time.time()))
             else:
                 self._refused.append(answer)
 
@@ -157,13 +159,20 @@ class Calls:
         return [fine("revocation", f"{len(self._tokens)} tokens were revoked")] if self._tokens else []
 
 
-def issued_at(token: str, lifetime: object) -> float | None:
+def _number(given: object) -> int | None:
+    """A number, also one that is text, as with ``compatibility = apigee``."""
+    if isinstance(given, str) and _DIGITS.fullmatch(given):
+        return int(given)
+    return given if isinstance(given, int) else None
+
+
+def issued_at(token: str, lifetime: int | None) -> float | None:
     """When a token was issued, by its claim (RFC 7519 §4.1.6) or its expiry; ``None`` if it is not one of ours.
 
     Nothing is verified.
     """
     if key := storage_key(token):
-        return int.from_bytes(key[:4]) - lifetime if isinstance(lifetime, int) else None
+        return int.from_bytes(key[:4]) - lifetime if lifetime is not None else None
     parts = token.split(".")
     if len(parts) != 3:
         return None
