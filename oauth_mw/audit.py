@@ -39,6 +39,7 @@ CHANGE_EVENTS = (
     "key_retired",
     "key_exported",
     "store_copied",
+    "change_unconfirmed",
 )
 
 log = logging.getLogger("oauth_mw.audit")
@@ -71,6 +72,7 @@ class AuditEvent(NamedTuple):
     :ivar changed: the fields that a change has changed.
     :ivar store: the URL of the store that was changed, without its password.
     :ivar source: that of the store that was copied into it.
+    :ivar attempted: the event of a change that the store did not confirm, in ``change_unconfirmed``.
     """
 
     time: float
@@ -97,6 +99,7 @@ class AuditEvent(NamedTuple):
     changed: tuple[str, ...] = ()
     store: str = ""
     source: str = ""
+    attempted: str = ""
 
     def members(self) -> dict[str, object]:
         """What the line has: ``time`` in RFC 3339, ``event``, and what is not empty, under the names of the fields."""

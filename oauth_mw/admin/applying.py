@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from ..errors import AdminError, Faults
@@ -15,7 +16,7 @@ from .client_tables import Difference, differences, table_of, toml
 from .clients import change_client, get_client, list_clients
 from .clients_file import place_of, read_clients
 from .declared import DeclaredClient, Effect, Reopened, Wanted, new_client, wanted
-from .trail import record_changes, recording
+from .trail import changes_of, record_changes, recording
 
 ADD, UPDATE, DISABLE, KEEP = "add", "update", "disable", "keep"
 
@@ -215,7 +216,7 @@ def _deleted(store: Store) -> set[str]:
 
 
 def _add(store: Store, client: Client) -> None:
-    with recording(store) as record:
+    with recording(store, partial(changes_of, None, client)) as record:
         if not store.add_client(client):
             raise AdminError(f"the client id {client.client_id!r} is in use, or was")
         record_changes(record, None, client)

@@ -86,7 +86,7 @@ def add_client(
         secrets=(first.record,),
         **read_fields(fields, allow_odd_scope=allow_odd_scope, now=now),
     )
-    with recording(store) as record:
+    with recording(store, partial(changes_of, None, client)) as record:
         if not store.add_client(check_client(client)):
             raise AdminError(f"the client id {client_id!r} is in use, or was")
         record_changes(record, None, client)
@@ -168,7 +168,7 @@ def disable_client(store: ClientStore, client_id: str) -> None:
 def delete_client(store: ClientStore, client_id: str) -> None:
     """Remove the client and its secrets, and revoke all of its tokens. Its id is never reused."""
     deleted: list[Client] = []
-    with recording(store) as record:
+    with recording(store, lambda: changes_of(deleted[-1], None, revoked=True) if deleted else ()) as record:
         store.update_client(_possible(client_id), deleted.append, revoke_tokens=True)  # append returns None
         record_changes(record, _found(deleted, client_id)[-1], None, revoked=True)
 
@@ -199,7 +199,7 @@ def add_secret(
 
 def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
     """Revoke all tokens of a client. It may request new ones."""
-    with recording(store) as record:
+    with recording(store, lambda: [("tokens_revoked", {"client_id": client_id})]) as record:
         client = _found(revoke_all(store, _possible(client_id)), client_id)
         record_changes(record, client, client, revoked=True)
 
@@ -248,19 +248,19 @@ def change_client(
     revoke_tokens: bool = False,
     evict_tokens: bool = False,
 ) -> Client:
-    seen: list[Client] = []
+    made: list[tuple[Client, Client]] = []  # before and after; a store may repeat a change
 
     def observed(client: Client) -> Client:
-        seen.append(client)
-        return change(client)
+        made.append((client, change(client)))
+        return made[-1][1]
 
-    with recording(store) as record:
+    with recording(store, lambda: changes_of(*made[-1], revoked=revoke_tokens) if made else ()) as record:
         found = store.update_client(
             _possible(client_id), observed, revoke_tokens=revoke_tokens, evict_tokens=evict_tokens
         )
         changed = _found(found, client_id)
         # A store may repeat a change whose outcome is unknown: then the last one changes nothing.
-        before = next((each for each in reversed(seen) if any(changes_of(each, changed))), changed)
+        before = next((each for each, _ in reversed(made) if any(changes_of(each, changed))), changed)
         record_changes(record, before, changed, revoked=revoke_tokens)
     return changed
 

@@ -61,7 +61,7 @@ def copy_store(
     :raises AdminError: ``target`` is neither, or one of them is in memory.
     :raises StoreUnavailable: one of them does not answer; the call can be repeated.
     """
-    with recording(target) as record:
+    with recording(target, lambda: [("store_copied", {"source": source.url})]) as record:
         copied = _Copying(source, target).run(int(clock()), progress)
         if copied.changed:
             record("store_copied", source=source.url)

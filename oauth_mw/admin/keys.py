@@ -136,7 +136,7 @@ def retire_key(
         new = rotate_key(store, algorithm=algorithm or record.algorithm, secret=secret, at_once=True, clock=clock)
         # Tokens that workers still sign with the old key would be revoked as soon as they are issued.
         wait(REFRESH_SECONDS + SIGNING_SECONDS)
-    with recording(store) as event:
+    with recording(store, lambda: [("key_retired", {"key_id": kid})]) as event:
         store.update_keys(lambda keys: without_key(keys, kid), revoke_all=True)
         event("key_retired", key_id=kid)
     # Read again: if both keys began in the same second, the new one signs only since the old one is removed.
@@ -165,7 +165,7 @@ def private_key(store: Store, kid: str, *, password: str, secret: str | None = N
     key = _opened(key_of(store.read_keys(), kid), secret)
     if key is None:
         raise AdminError(f"the signing key {kid} cannot be read with the key_encryption_secret")
-    with recording(store) as event:
+    with recording(store, tuple) as event:
         pem = key.pem(password)
         event("key_exported", key_id=kid)
     return pem
@@ -239,7 +239,7 @@ def _add(
     waiting = records[-1] if records and records[-1] != current(records, int(clock())) else None
     if waiting and not at_once:
         raise AdminError(f"the next signing key is already waiting: {waiting.kid}. Retire it to replace it")
-    with recording(store) as event:
+    with recording(store, lambda: [("key_added", {"key_id": key.kid})]) as event:
         record = KeyRing(store, clock, time.monotonic, lead=lead, secret=secret).add(key, at_once=at_once)
         if record is None:
             raise AdminError("another signing key was added at the same moment")

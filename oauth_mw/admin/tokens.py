@@ -74,10 +74,11 @@ def list_tokens(
 def revoke_token(store: Store, key: bytes, *, clock: Clock = time.time) -> bool:
     """Revoke an opaque token; false if it was revoked or expired before."""
     owner = _find(store, key).client_id
-    with recording(store) as record:
+    about = {"client_id": owner, "token_id": key.hex()}
+    with recording(store, lambda: [("token_revoked", about)]) as record:
         revoked = clock() - LOG_KEEP_SECONDS < int.from_bytes(key[:4]) and revoke_row(store, key, owner)
         if revoked:
-            record("token_revoked", client_id=owner, token_id=key.hex())
+            record("token_revoked", **about)
     return revoked
 
 
@@ -105,10 +106,11 @@ def revoke_jwt(
     token, _ = _verified(store, text, files, secret)
     key = bytes.fromhex(token.token_id)
     can_be_live = clock() - LOG_KEEP_SECONDS < token.expires_at
-    with recording(store) as record:
+    about = {"client_id": token.client_id, "token_id": token.token_id}
+    with recording(store, lambda: [("token_revoked", about)]) as record:
         revoked = can_be_live and revoke_log_only(store, token.client_id, key, token.position)
         if revoked:
-            record("token_revoked", client_id=token.client_id, token_id=token.token_id)
+            record("token_revoked", **about)
     return token.token_id, revoked
 
 

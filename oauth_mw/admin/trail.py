@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from ..audit import AuditEvent, Waiting, is_logged, logged, system_user
-from ..errors import AdminError
+from ..errors import AdminError, StoreUnavailable
 from ..model import Client, ClientSecret
 from ..texts import unprintable
 
@@ -20,6 +20,7 @@ MAX_BY = 200
 _APART = {"client_id", "created_at", "enabled", "other", "revoked_before", "revoked_secrets", "secrets"}
 
 Described = dict[str, Any]  # the fields of an AuditEvent
+Event = tuple[str, Described]
 
 
 class Recorder(Protocol):
@@ -64,10 +65,13 @@ def recorded_by(recorder: Recorder) -> Iterator[None]:
 
 
 @contextmanager
-def recording(store: object) -> Iterator[Callable[..., None]]:
+def recording(store: object, attempted: Callable[[], Iterable[Event]]) -> Iterator[Callable[..., None]]:
     """For a change inside: yield a function that takes the name of an event and its fields, and emits it.
 
+    If the store does not say whether the change is made, each event that was ``attempted`` is emitted as unconfirmed.
+
     :param store: the store that is changed.
+    :param attempted: returns the events of the change; none while it has not begun.
     :raises AdminError: the recorder cannot record. The change is not made.
     """
     recorder, url = _recorder.get(), getattr(store, "url", "")
@@ -81,29 +85,40 @@ def recording(store: object) -> Iterator[Callable[..., None]]:
         if recorder:
             recorder.record(made)
 
-    yield emit
+    try:
+        yield emit
+    except (StoreUnavailable, KeyboardInterrupt) as error:
+        reason = error.reason if isinstance(error, StoreUnavailable) else "interrupted"
+        events = list(attempted())
+        for event, described in events:
+            emit("change_unconfirmed", **described, attempted=event, reason=reason)
+        if events:
+            names = ", ".join(event for event, _ in events)
+            error.add_note(f"it may be done or not ({names}): look, and repeat it if it is not")
+        raise
 
 
 def record_changes(
     record: Callable[..., None], before: Client | None, after: Client | None, *, revoked: bool = False
 ) -> None:
     """Record how a client was changed, and with ``revoked`` that all of its tokens were revoked."""
-    for event, described in changes_of(before, after):
+    for event, described in changes_of(before, after, revoked=revoked):
         record(event, **described)
-    client = after or before
-    if revoked and client:
-        record("tokens_revoked", client_id=client.client_id, client_name=client.name)
 
 
-def changes_of(before: Client | None, after: Client | None) -> Iterator[tuple[str, Described]]:
+def changes_of(before: Client | None, after: Client | None, *, revoked: bool = False) -> Iterator[Event]:
     """The events of a change of a client, each with its fields.
 
     It is added if there is no ``before``, and deleted if there is no ``after``. No value of an
     attribute is part of them: the app may have put something confidential there.
     """
-    client = after or before
-    if client is None:
-        return
+    if client := after or before:
+        yield from _of_fields(before, after, client)
+        if revoked:
+            yield "tokens_revoked", {"client_id": client.client_id, "client_name": client.name}
+
+
+def _of_fields(before: Client | None, after: Client | None, client: Client) -> Iterator[Event]:
     named = {"client_id": client.client_id, "client_name": client.name}
     if before is None:
         yield "client_added", {**named, "scope": " ".join(client.scopes)}

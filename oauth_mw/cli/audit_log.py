@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from contextlib import suppress
 
 from ..audit import AuditEvent
@@ -17,7 +18,8 @@ SYSLOG_PRIORITY = 4 * 8 + 6  # auth, informational
 class AuditFile:
     """A file to which each change is appended, as a line of JSON. It is opened before the first change.
 
-    A new file can be read by its owner alone.
+    A new file can be read by its owner alone. A line of which a full disk took only a part stays alone: what follows
+    begins on a line of its own.
     """
 
     def __init__(self, path: str) -> None:
@@ -34,12 +36,23 @@ class AuditFile:
             raise _unusable(self._path, error) from None
 
     def record(self, event: AuditEvent) -> None:
-        line = (event.line() + "\n").encode()
         try:
+            line = f"{self._begin()}{event.line()}\n".encode()
+            # In one call: the lines of two commands do not mix.
             if self._descriptor is None or os.write(self._descriptor, line) < len(line):
                 raise OSError("only a part of the line was written")
         except OSError as error:
-            raise AdminError(f"{event.event} was done, but is missing in {self._path}: {_said(error)}") from None
+            raise _missing(event, self._path, error) from None
+
+    def _begin(self) -> str:
+        """A line break if the file ends within a line, as far as this user may read it."""
+        at = os.fstat(self._descriptor) if self._descriptor is not None else None
+        if at is None or not stat.S_ISREG(at.st_mode) or not at.st_size:
+            return ""
+        with suppress(OSError), open(self._path, "rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return "" if file.read() == b"\n" else "\n"
+        return ""
 
     def close(self) -> None:
         if self._descriptor is not None:
@@ -68,7 +81,7 @@ class Syslog:
             if self._socket:
                 self._socket.send(f"<{SYSLOG_PRIORITY}>oauth-mw: {event.line()}".encode())
         except OSError as error:
-            raise AdminError(f"{event.event} was done, but is missing in the system's log: {_said(error)}") from None
+            raise _missing(event, "the system's log", error) from None
 
     def close(self) -> None:
         if self._socket is not None:
@@ -103,6 +116,11 @@ def recorder_for(name: str) -> Careful:
 
 def _unusable(place: str, error: OSError) -> AdminError:
     return AdminError(f"--audit-log: {place} cannot be written ({_said(error)}): nothing was changed")
+
+
+def _missing(event: AuditEvent, place: str, error: OSError) -> AdminError:
+    was = f"{event.attempted} may be done or not" if event.attempted else f"{event.event} was done"
+    return AdminError(f"{was}, but is missing in {place}: {_said(error)}")
 
 
 def _said(error: OSError) -> str:

@@ -19,7 +19,7 @@ def answer(error: Exception) -> tuple[int, list[str]] | None:
         case ConfigError():
             return MISCONFIGURED, [f"{name}: {fault}" for name, fault in error.faults]
         case StoreUnavailable():
-            return UNAVAILABLE, [f"the store does not answer: {error.reason}"]
+            return UNAVAILABLE, [f"the store does not answer: {error.reason}", *getattr(error, "__notes__", ())]
         case DeploymentUnavailable():
             return UNAVAILABLE, [str(error)]
         case UnicodeEncodeError():

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+from contextlib import closing
 
 import pytest
 
 from helpers.support import issue
-from oauth_mw import AdminError, admin, open_store
+from oauth_mw import AdminError, StoreUnavailable, admin, open_store
 
 pytestmark = pytest.mark.usefixtures("at_once")
 STORE_KINDS = ["memory"]
@@ -75,6 +76,35 @@ def test_a_change_is_an_event_with_who_made_it(store, client, trail, change, eve
         for at, each in enumerate(events)
     ]
     assert found == expected
+
+
+UNCONFIRMED = {
+    name: (CHANGES[name][0], [each["event"] for each in CHANGES[name][1]])
+    for name in ("client_disabled", "client_deleted", "tokens_revoked")
+}
+UNCONFIRMED |= {
+    "client_added": (lambda store: admin.add_client(store, "other"), ["client_added", "secret_added"]),
+    "key_added": (admin.rotate_key, ["key_added"]),
+}
+
+
+@pytest.mark.parametrize("store_kind", ["redis"])
+@pytest.mark.parametrize(("change", "attempted"), UNCONFIRMED.values(), ids=UNCONFIRMED)
+def test_a_change_whose_outcome_is_unknown_is_an_event_that_says_so(store, client, store_url, trail, change, attempted):
+    url = f"{store_url}&replicas=1"  # it has none, so no change is confirmed
+    with closing(open_store(url, timeout=0.3)) as unconfirmed, pytest.raises(StoreUnavailable) as raised:
+        change(unconfirmed)
+
+    found = [(each["event"], each["attempted"], each["reason"]) for each in trail() if "attempted" in each]
+    assert found == [("change_unconfirmed", each, raised.value.reason) for each in attempted]
+
+
+def test_a_change_that_never_began_is_no_event(trail):
+    with closing(open_store("redis://127.0.0.1:1", unavailable=lambda error: None)) as store:
+        with pytest.raises(StoreUnavailable):
+            admin.disable_client(store, "tester")
+
+    assert trail() == []
 
 
 def test_a_new_client_is_an_event_with_its_secret(store, trail, lines):

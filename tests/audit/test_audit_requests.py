@@ -272,12 +272,12 @@ def test_the_names_of_events_and_members_are_constant():
     assert CHANGE_EVENTS == (
         *("client_added", "client_changed", "client_enabled", "client_disabled", "client_deleted"),
         *("secret_added", "secret_changed", "secret_revoked", "token_revoked", "tokens_revoked"),
-        *("key_added", "key_retired", "key_exported", "store_copied"),
+        *("key_added", "key_retired", "key_exported", "store_copied", "change_unconfirmed"),
     )
     assert AuditEvent._fields == (
         *("time", "event", "client_id", "client_name", "token_id", "secret_id", "key_id", "address", "method", "path"),
         *("status", "error", "reason", "rule", "needed", "scope", "audience", "expires_at", "owner", "request_id"),
-        *("by", "changed", "store", "source"),
+        *("by", "changed", "store", "source", "attempted"),
     )
 
 

@@ -82,6 +82,27 @@ def test_a_change_that_could_not_be_recorded_is_shown_and_reported(cli):
     assert "client_added was done, but is missing in /dev/full: No space left on device" in answer.stderr
 
 
+@pytest.mark.parametrize("store_kind", ["redis"])
+def test_a_change_that_the_store_did_not_confirm_is_recorded_and_said(cli, store_url, tmp_path, events):
+    assert cli("client", "add", "tester", "--id", "tester", store=store_url).exit_code == 0
+    (tmp_path / "app.ini").write_text(
+        f"[filter:main]\nuse = egg:oauth_mw\nstore = {store_url}&replicas=1\nstore_timeout_seconds = 0.2\n"
+    )
+    answer = cli("client", "disable", "tester", "--audit-log", "audit.jsonl", "--config", "app.ini", store=None)
+
+    assert answer.exit_code == 4
+    assert "it may be done or not (client_disabled, tokens_revoked): look, and repeat it if it is not" in answer.stderr
+    assert [each["attempted"] for each in events()] == ["client_disabled", "tokens_revoked"]
+
+
+def test_a_line_that_a_full_disk_has_torn_spoils_no_other(cli, registered, tmp_path):
+    (tmp_path / "audit.jsonl").write_text('{"time": "2026-11-30T14:03:00.000Z", "ev')
+    cli("client", "disable", "tester", "--audit-log", "audit.jsonl")
+
+    torn, *others = (tmp_path / "audit.jsonl").read_text().splitlines()
+    assert [json.loads(line)["event"] for line in others] == ["client_disabled", "tokens_revoked"]
+
+
 def test_the_systems_log_takes_changes(cli, registered, tmp_path, monkeypatch):
     monkeypatch.setattr(audit_log, "SYSLOG_SOCKET", str(tmp_path / "log"))
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as system:
