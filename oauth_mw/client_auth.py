@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .credentials import MAX_ID, MAX_SECRET, has_expired, is_printable, live_secret, matching_verifier
 from .errors import AUTHORIZATION, InvalidClient, InvalidRequest
-from .http import Form, basic_credentials, form_decode
+from .http import Form, basic_credentials, form_decode, is_encoded
 from .model import Client, ClientSecret, Clock, Verifiers
 from .protocols import ClientReader
 from .server import environ_key
@@ -43,7 +43,7 @@ def _basic(header: str, form: Form) -> Sequence[Reading]:
     client_id, _, secret = decoded.partition(b":")
     readings = []
     # If nothing is encoded, both readings are the same.
-    for read in (form_decode, bytes.decode) if b"%" in decoded or b"+" in decoded else (bytes.decode,):
+    for read in (form_decode, bytes.decode) if is_encoded(decoded) else (bytes.decode,):
         try:
             readings.append(Reading(read(client_id), read(secret)))
         except ValueError:

@@ -33,6 +33,8 @@ _CONTENT_LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _UTF8 = re.compile(r'charset="?utf-?8"?', re.IGNORECASE)
 _NOT_ASCII = re.compile(rb"[\x80-\xff]|%[89A-Fa-f]")
+# As numbers, since to look for bytes in bytes, Python first makes an exception, and a text of it.
+_PERCENT, _PLUS, _COLON = b"%+:"
 
 Form = dict[str, str]
 
@@ -75,7 +77,7 @@ def parse_form(body: bytes, *, every: bool = False) -> Form:
         raise InvalidRequest(f"There are too many parameters: at most {MAX_PARAMETERS} are accepted")
     form: Form = {}
     seen: set[str] = set()
-    decode = form_decode if b"%" in body or b"+" in body else bytes.decode
+    decode = form_decode if is_encoded(body) else bytes.decode
     for piece in pieces:
         name, equals, value = piece.partition(b"=")
         if not equals:
@@ -111,14 +113,19 @@ def values_of(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.split("\0")))
 
 
+def is_encoded(raw: bytes) -> bool:
+    """Whether :func:`form_decode` would change anything."""
+    return _PERCENT in raw or _PLUS in raw
+
+
 def form_decode(raw: bytes) -> str:
     """Decode one form-encoded string (RFC 6749, Appendix B), or raise ``ValueError``: a bad ``%XX``, or not UTF-8."""
-    if b"%" in raw:
+    if _PERCENT in raw:
         if _BAD_ESCAPE.search(raw):
             raise ValueError("bad percent-encoding")
         # Quoted-printable (RFC 2045 §6.7) is the same with "=" for "%", and its decoder is written in C.
         raw = a2b_qp(raw.replace(b"+", b" ").replace(b"=", b"=3D").replace(b"%", b"="))
-    elif b"+" in raw:
+    elif _PLUS in raw:
         raw = raw.replace(b"+", b" ")
     return raw.decode("utf-8")
 
@@ -135,7 +142,7 @@ def basic_credentials(value: str) -> bytes | None:
     except ValueError:
         return None
     # Strict decoding still ignores non-zero unused bits.
-    if b2a_base64(decoded, newline=False).decode() != value or b":" not in decoded:
+    if b2a_base64(decoded, newline=False).decode() != value or _COLON not in decoded:
         return None
     return decoded
 

@@ -25,6 +25,7 @@ MIN_LENGTH = 100  # every JWS with a key id in its header is longer, and every o
 
 # With arguments, json.dumps makes a new encoder for each call.
 _compact = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_BACKSLASH = ord("\\")  # as a number: see oauth_mw.http
 _MEMBERS = {"typ", "alg", "kid"}
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
@@ -89,7 +90,7 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """Parse a JSON object; refuse what two parsers may read differently (RFC 8725 §3.10, RFC 8259 §4)."""
     try:
         found = _parse(data.decode())
-        if b"\\u" in data:
+        if _BACKSLASH in data:
             _compact(found).encode()  # an escape can be a lone surrogate, which cannot be encoded (RFC 8259 §8.2)
     except (ValueError, RecursionError):
         raise TokenRefused("not strict JSON") from None
