@@ -8,6 +8,7 @@ OAuthError                    answered to a client
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
 │   └── MissingToken, InvalidToken, InsufficientScope, NoRule, AmbiguousPath, MovedRoot, RateLimited
 └── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
+    └── NotSent
 TokenRefused                  why a token is not accepted: InvalidToken at the guard, inactive in introspection
 Unfit                         a value that an option may not have; becomes a ConfigError
 ConfigError                   stops the start
@@ -281,6 +282,10 @@ class StoreUnavailable(OAuthError):
 
     def headers(self) -> list[Header]:
         return [("Retry-After", "1")]
+
+
+class NotSent(StoreUnavailable):
+    """The store was not reached in time, so what was to be changed is not changed."""
 
 
 class ConfigError(ValueError):

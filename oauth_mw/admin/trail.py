@@ -10,7 +10,7 @@ from dataclasses import fields
 from typing import Any, Protocol
 
 from ..audit import AuditEvent, Waiting, is_logged, logged, system_user
-from ..errors import AdminError, StoreUnavailable
+from ..errors import AdminError, NotSent, StoreUnavailable
 from ..model import Client, ClientSecret
 from ..texts import unprintable
 
@@ -68,7 +68,8 @@ def recorded_by(recorder: Recorder) -> Iterator[None]:
 def recording(store: object, attempted: Callable[[], Iterable[Event]]) -> Iterator[Callable[..., None]]:
     """For a change inside: yield a function that takes the name of an event and its fields, and emits it.
 
-    If the store does not say whether the change is made, each event that was ``attempted`` is emitted as unconfirmed.
+    If the store may have made the change and does not say so, each event that was ``attempted`` is emitted as
+    unconfirmed.
 
     :param store: the store that is changed.
     :param attempted: returns the events of the change; none while it has not begun.
@@ -89,7 +90,7 @@ def recording(store: object, attempted: Callable[[], Iterable[Event]]) -> Iterat
         yield emit
     except (StoreUnavailable, KeyboardInterrupt) as error:
         reason = error.reason if isinstance(error, StoreUnavailable) else "interrupted"
-        events = list(attempted())
+        events = [] if isinstance(error, NotSent) else list(attempted())
         for event, described in events:
             emit("change_unconfirmed", **described, attempted=event, reason=reason)
         if events:

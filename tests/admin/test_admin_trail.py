@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -101,8 +102,9 @@ def test_a_change_whose_outcome_is_unknown_is_an_event_that_says_so(store, clien
 
 def test_a_change_that_never_began_is_no_event(trail):
     with closing(open_store("redis://127.0.0.1:1", unavailable=lambda error: None)) as store:
-        with pytest.raises(StoreUnavailable):
-            admin.disable_client(store, "tester")
+        for change in (partial(admin.add_client, store), partial(admin.revoke_all_tokens, store)):
+            with pytest.raises(StoreUnavailable):
+                change("tester")
 
     assert trail() == []
 

@@ -12,11 +12,11 @@ from typing import Any
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 from redis.exceptions import ResponseError
 
-from ....errors import ConfigError, StoreUnavailable
+from ....errors import ConfigError, NotSent, StoreUnavailable
 from . import Command, Dial, Replies, Run, RunUntil
 from .checks import check_node, check_server, read_info
 from .connections import Server
-from .errors import NotSent, Redirected
+from .errors import Redirected
 from .topology import Topology, address_of, query_each
 from .url import Address, RedisURL
 

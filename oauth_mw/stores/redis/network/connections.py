@@ -23,10 +23,10 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ChildDeadlockedError, InvalidResponse, NoScriptError, RedisError, ResponseError
 from redis.retry import Retry
 
-from ....errors import ConfigError, StoreUnavailable
+from ....errors import ConfigError, NotSent, StoreUnavailable
 from ..scripts import TEXTS
 from . import Command, Replies, Run
-from .errors import HARMLESS, NotSent, error_code, unavailable
+from .errors import HARMLESS, error_code, unavailable
 from .url import Address, RedisURL
 
 # What redis-py's parser raises for some invalid replies.

@@ -39,10 +39,6 @@ _MESSAGES = {
 HARMLESS = {"OOM", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS", "MISCONF", "BUSY", "MOVED", "ASK"}
 
 
-class NotSent(StoreUnavailable):
-    """No command was sent: no connection could be opened or taken from the pool."""
-
-
 class Redirected(StoreUnavailable):
     """A node of a cluster did nothing, and names the node that has the key (MOVED or ASK).
 

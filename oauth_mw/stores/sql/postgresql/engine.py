@@ -23,7 +23,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql import ClauseElement
 
 from ....deadlines import RequestDeadline, deadline_in
-from ....errors import ConfigError, StoreUnavailable
+from ....errors import ConfigError, NotSent, StoreUnavailable
 from ..schema import PLACE, crash_marker, log_only, metadata, revocations, store
 from ..statements import Upsert
 from .driver import ERRORS, Driver, abandon_inherited, dialling, unsuitable
@@ -127,7 +127,7 @@ class PostgresEngine:
     @contextmanager
     def _locked(self, lock: threading.Lock, until: float) -> Iterator[None]:
         if not lock.acquire(timeout=max(until - time.monotonic(), 0)):
-            raise StoreUnavailable(f"PostgreSQL: other threads kept the store busy for {self.timeout:g} s")
+            raise NotSent(f"PostgreSQL: other threads kept the store busy for {self.timeout:g} s")
         try:
             yield
         finally:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from ....deadlines import RequestDeadline
-from ....errors import StoreUnavailable, not_text
+from ....errors import NotSent, not_text
 from ..engine import make_engine
 from ..schema import PLACE
 from .driver import ERRORS, Driver, unavailable
@@ -74,7 +74,7 @@ class Pool:
             # The statement of an operation without time left would time out, and cost the connection.
             while (left := until - time.monotonic()) <= 0 or len(self._taken) >= self._limit:
                 if left <= 0:
-                    raise StoreUnavailable("PostgreSQL: all connections of this process stayed in use for too long")
+                    raise NotSent("PostgreSQL: all connections of this process stayed in use for too long")
                 # In short waits: a waiter that is interrupted just as it is notified notifies no other.
                 self._changed.wait(min(left, _WAIT_SECONDS))
             self._taken.add(slot)

@@ -27,7 +27,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from ....errors import StoreUnavailable
+from ....errors import NotSent, StoreUnavailable
 from ....model import MAX_NUMBER
 from ...decoding import number, read
 from .files import Identity, identity_of, why_planted
@@ -48,8 +48,8 @@ _WRITE_NONCE = "INSERT OR REPLACE INTO oauth_mw_nonce VALUES (1, ?)"
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}  # file systems without hard links
 
 
-def not_locked(timeout: float) -> StoreUnavailable:
-    return StoreUnavailable(f"the SQLite write lock was not acquired within {timeout:g} s: another process holds it")
+def not_locked(timeout: float) -> NotSent:
+    return NotSent(f"the SQLite write lock was not acquired within {timeout:g} s: another process holds it")
 
 
 class CounterFile:
@@ -192,7 +192,7 @@ def _lock(attempt: Callable[[], None], deadline: float, timeout: float) -> None:
             if time.monotonic() + pause > deadline:
                 raise not_locked(timeout) from None
         except OSError as error:
-            raise StoreUnavailable(f"the SQLite write lock cannot be taken: {error.strerror}") from None
+            raise NotSent(f"the SQLite write lock cannot be taken: {error.strerror}") from None
         if yields:
             os.sched_yield()
             yields -= 1
