@@ -8,6 +8,7 @@ from typing import NamedTuple
 UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 24 * 3600}
 MAX_AMOUNT = 1_000_000_000
 
+_NAMES = {seconds: name for name, seconds in UNITS.items()}
 _RATE = re.compile(rf"([1-9][0-9]{{0,9}})/({'|'.join(UNITS)})", re.ASCII)
 
 
@@ -16,6 +17,9 @@ class Rate(NamedTuple):
 
     amount: int
     seconds: int
+
+    def __str__(self) -> str:
+        return f"{self.amount}/{_NAMES[self.seconds]}"
 
 
 def parse_rate(text: str) -> Rate:

@@ -61,6 +61,7 @@ EXAMPLES = {
         "oauth-mw explain GET /reports/2024 --config app.ini",
         'oauth-mw explain POST /reports --config app.ini --scope "reports:read"',
         "oauth-mw explain GET /reports --config hello:app --client ID",
+        "oauth-mw explain GET /x --config hello:app --client ID --address 192.0.2.7",
     ],
     "key": [
         "oauth-mw key list",

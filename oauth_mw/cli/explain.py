@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -10,10 +11,12 @@ from urllib.parse import unquote_to_bytes
 import click
 
 from .. import admin
+from ..addresses import parse_address
 from ..cherrypy import REFUSE_CHERRYPY, is_doubtful
 from ..config import Settings, own_paths, slashed_paths
+from ..credentials import has_expired
 from ..errors import AmbiguousPath, InsufficientScope, InvalidToken, MethodNotAllowed, ReadOnly, SlashAtEnd
-from ..limits import allows, parse_request
+from ..limits import allows, names, parse_limit, parse_networks, parse_request
 from ..model import Client
 from ..rules import NO_METHOD, OWN, Access, Row
 from ..stores import open_store
@@ -56,6 +59,7 @@ class Explained:
     help="Judge a token with all scopes of this client: its id, or its name if only one has it.",
 )
 @click.option("--scope", multiple=True, metavar="SCOPE", help="Judge a token with these scopes, separated by spaces.")
+@click.option("--address", metavar="ADDRESS", help="Judge a request of --client that comes from this address.")
 @on_target
 def explain(
     target: Target,
@@ -63,6 +67,7 @@ def explain(
     path: str,
     client_id: str | None,
     scope: tuple[str, ...],
+    address: str | None,
 ) -> Output:
     """Say which rule decides a request, what it needs, and what would be answered.
 
@@ -74,6 +79,8 @@ def explain(
         raise click.UsageError("No configuration given: name the ini file or MODULE:APP with --config.")
     if client_id is not None and scope:
         raise click.UsageError("--client and --scope exclude each other.")
+    if address is not None and (client_id is None or parse_address(address) is None):
+        raise click.UsageError("--address is an address, such as 192.0.2.7, and needs --client, whose list counts.")
     if not path.startswith("/"):
         raise click.UsageError("PATH begins with a slash: give what the URL has behind the host.")
     settings, doubt = target.settings(), target.in_app.fault if target.in_app else ""
@@ -86,7 +93,7 @@ def explain(
             client = _client(settings, client_id)
             given = f"with a token of {client.client_id}"
             found = _judge(found, access, given, client.scopes, _unusable(client, settings))
-            found = _limit(found, client, settings, method, wire)
+            found = _limit(found, client, settings, method, wire, address)
         elif scope:
             scopes = " ".join(scope).split()
             found = _judge(found, access, f"with scope {' '.join(scopes)}" if scopes else "with no scope", scopes)
@@ -167,18 +174,24 @@ def _judge(found: Explained, access: Access, token: str, scopes: Collection[str]
     return replace(found, token=token, given=InsufficientScope.status)
 
 
-def _limit(found: Explained, client: Client, settings: Settings, method: str, path: str) -> Explained:
-    """The same by the lists of the client, where its token would pass."""
+def _limit(
+    found: Explained, client: Client, settings: Settings, method: str, path: str, address: str | None
+) -> Explained:
+    """The same by the limits of the client, where its token would pass."""
     if found.given != PASSED:
         return found
+    listed = client.allowed_addresses
+    if listed:
+        found = replace(found, why=f"{found.why}; the client may send only from {' '.join(listed)}")
+        if address is not None and not names(parse_networks(listed), parse_address(address)):
+            return replace(found, given=InsufficientScope.status, why=f"{found.why}, not from {address}")
     if client.allowed_requests:
         doubtful = settings.ambiguous_paths == REFUSE_CHERRYPY and is_doubtful({"PATH_INFO": path})
         if doubtful or not allows(map(parse_request, client.allowed_requests), method, path):
             why = f"{found.why}; the client may send only {', '.join(client.allowed_requests)}"
             return replace(found, given=InsufficientScope.status, why=why)
-    if client.allowed_addresses:
-        return replace(found, why=f"{found.why}; the client may send only from {' '.join(client.allowed_addresses)}")
-    return found
+    rate = settings.rate_limit if client.rate_limit is None else parse_limit(client.rate_limit)
+    return replace(found, why=f"{found.why}; the client may send at most {rate}") if rate else found
 
 
 def _unusable(client: Client, settings: Settings) -> str:
@@ -187,6 +200,8 @@ def _unusable(client: Client, settings: Settings) -> str:
         return "the client is a resource server, which is issued no tokens"
     if not client.enabled:
         return "the client is disabled: no token of it is accepted"
+    if has_expired(client, time.time()):
+        return "the client has expired: no token of it is accepted"
     audiences = {*(client.audiences or settings.names), *(client.default_audience or ())}
     if audiences and audiences.isdisjoint(settings.names):
         return "its tokens are for other audiences than this server"

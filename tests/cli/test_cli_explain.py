@@ -58,6 +58,9 @@ def tokens(url):
         found[client_id] = issue(app, client_id, client.secret)
     listed = admin.add_client(store, "listed", client_id="listed", scope="items read", allowed_requests=LISTED)
     found["listed"] = issue(app, "listed", listed.secret)
+    placed = admin.add_client(store, "placed", client_id="placed", scope="items read")
+    found["placed"] = issue(app, "placed", placed.secret)
+    admin.update_client(store, "placed", allowed_addresses=["192.0.2.0/24"])
     yield found
     store.close()
 
@@ -97,6 +100,14 @@ def test_what_is_said_of_the_tokens_of_a_client_is_what_a_middleware_answers(dif
     headers = {"HTTP_AUTHORIZATION": f"Bearer {tokens[client_id]}"}
 
     assert differences(lines, product(["GET", "PUT"], PATHS), f"--client {client_id}", "with_token", **headers) == []
+
+
+@pytest.mark.parametrize("address", ["192.0.2.9", "203.0.113.9", "::ffff:192.0.2.1"])
+def test_what_is_said_of_an_address_is_what_a_middleware_answers(differences, tokens, address):
+    headers = {"HTTP_AUTHORIZATION": f"Bearer {tokens['placed']}", "REMOTE_ADDR": address}
+    words = f"--client placed --address {address}"
+
+    assert differences(RULES, product(["GET"], PATHS), words, "with_token", **headers) == []
 
 
 DECIDING = {
@@ -144,6 +155,7 @@ def test_scopes_can_be_judged_without_a_client(printed, ini, scopes, answer, why
 UNUSABLE = {
     "disabled": ({}, "the client is disabled"),
     "a resource server": ({"resource_server": True}, "is a resource server"),
+    "expired": ({"not_after": 1_000_001}, "the client has expired"),
     "another audience": ({"audiences": ["https://other.example"]}, "for other audiences"),
 }
 
@@ -151,7 +163,7 @@ UNUSABLE = {
 @pytest.mark.parametrize(("fields", "why"), UNUSABLE.values(), ids=UNUSABLE)
 def test_a_client_whose_tokens_are_not_accepted_is_named(explained, url, fields, why):
     store = open_store(url, create=True)
-    admin.add_client(store, "job", client_id="job", **fields)
+    admin.add_client(store, "job", client_id="job", clock=lambda: 1_000_000, **fields)
     if not fields:
         admin.disable_client(store, "job")
     store.close()
@@ -196,6 +208,8 @@ WRONG = {
     "no configuration": ("GET /x", 2, "name the ini file or MODULE:APP with --config"),
     "no path": ("GET https://a.example/x --config app.ini", 2, "PATH begins with a slash"),
     "both": ("GET /x --config app.ini --client job --scope a", 2, "--client and --scope exclude each other"),
+    "an address alone": ("GET /x --config app.ini --address 192.0.2.7", 2, "needs --client"),
+    "no address": ("GET /x --config app.ini --client job --address here", 2, "--address is an address, such as"),
     "an unknown client": ("GET /any --config app.ini --client job", 3, "there is no client 'job'"),
 }
 
@@ -218,8 +232,8 @@ def test_no_store_is_made_and_every_fault_is_a_line(cli, ini, tmp_path):
     assert (answer.exit_code, answer.stderr.count("\n")) == (2, 2)
 
 
-def test_the_lists_of_a_client_are_named(explained, url):
-    lists = {"allowed_requests": ["GET /any", "* /x"], "allowed_addresses": ["192.0.2.0/24"]}
+def test_the_limits_of_a_client_are_named(explained, url):
+    lists = {"allowed_requests": ["GET /any", "* /x"], "rate_limit": "5/minute", "allowed_addresses": ["192.0.2.0/24"]}
     with closing(open_store(url, create=True)) as opened:
         admin.add_client(opened, "partner", client_id="partner", **lists)
 
@@ -228,4 +242,15 @@ def test_the_lists_of_a_client_are_named(explained, url):
     assert refused["with_token"] == "403 Forbidden"
     assert refused["why"].endswith("; the client may send only GET /any, * /x")
     assert passed["with_token"] == "passed to the app"
-    assert passed["why"].endswith("; the client may send only from 192.0.2.0/24")
+    assert passed["why"].endswith("; the client may send only from 192.0.2.0/24; the client may send at most 5/minute")
+
+
+def test_the_rate_is_that_of_the_server_unless_the_client_is_free_of_it(explained, url):
+    with closing(open_store(url, create=True)) as opened:
+        admin.add_client(opened, "any", client_id="any")
+        admin.add_client(opened, "free", client_id="free", rate_limit="off")
+
+    limited, free = (explained(f"GET /any --client {each}", "rate_limit = 3/hour", RULES) for each in ("any", "free"))
+
+    assert limited["why"].endswith("; the client may send at most 3/hour")
+    assert free["why"] == "this rule is the first that matches"
