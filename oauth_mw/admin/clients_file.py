@@ -199,6 +199,9 @@ class _Reader:
                 self._faults.add(f"{place}.secrets[{at + 1}].id", f"{secret_id!r} is that of another secret here")
             if secret_id in client.revoked_secrets:
                 self._faults.add(f"{place}.secrets[{at + 1}].id", f"{secret_id!r} is among revoked_secrets, too")
+        for at, each in enumerate(found):
+            if each and any(other and each.equals(other) for other in found[:at]):
+                self._faults.add(f"{place}.secrets[{at + 1}]", "is another one here with another id: expected it once")
         return [each for each in found if each]
 
     def _secret(self, place: str, client: Client, table: dict[str, Any]) -> DeclaredSecret | None:
@@ -244,14 +247,15 @@ class _Reader:
         return text
 
     def _file(self, name: str) -> str:
-        path = os.path.join(self._folder, name)
         try:
-            with open(path, "rb") as file:
+            with open(os.path.join(self._folder, name), "rb") as file:
                 # Any bytes are Latin-1; those that no secret has are refused as such.
                 text = file.read(MAX_SECRET + 3).decode("latin-1")
         except (OSError, ValueError) as error:
             said = getattr(error, "strerror", None) or error
-            raise AdminError(f"{path!r} cannot be read ({said}): expected the secret in it") from None
+            # The name is not shown, either.
+            where = f" (relative to {self._folder!r})" if self._folder else ""
+            raise AdminError(f"cannot be read ({said}): expected the name of a file{where} with the secret") from None
         return text.removesuffix("\r\n") if text.endswith("\r\n") else text.removesuffix("\n")
 
     def _ids(self, place: str, ids: list[str]) -> tuple[str, ...]:

@@ -39,6 +39,10 @@ class DeclaredSecret(NamedTuple):
             return verifier == self.record.salt + self.record.digest
         return matching_verifier(self.text, verifier) is not None
 
+    def equals(self, other: DeclaredSecret) -> bool:
+        """True if both are the same secret, as far as a hash shows it."""
+        return self.is_same(other.record) or other.is_same(self.record)
+
 
 class DeclaredClient(NamedTuple):
     """What a client is to be.
@@ -133,8 +137,12 @@ def wanted(declared: DeclaredClient, stored: Client, reopened: Reopened, now: fl
 
 
 def _revoked(declared: DeclaredClient, stored: Client, reopened: Reopened) -> tuple[str, ...]:
-    known = remembered(stored.revoked_secrets, declared.client.revoked_secrets)
-    return tuple(each for each in known if each not in reopened.secrets)
+    """The ids that are remembered. Those of an old file are the first to be forgotten: the file still has them."""
+    now = [each.secret_id for each in stored.secrets if each.secret_id in declared.client.revoked_secrets]
+    known = {*stored.revoked_secrets, *now}
+    earlier = [each for each in declared.client.revoked_secrets if each not in known]
+    kept = remembered((*earlier, *stored.revoked_secrets), now)
+    return tuple(each for each in kept if each not in reopened.secrets)
 
 
 def _with(client: Client, declared: DeclaredSecret, reopened: Reopened, now: float) -> tuple[Client, str]:
@@ -155,9 +163,11 @@ def _with(client: Client, declared: DeclaredSecret, reopened: Reopened, now: flo
 
 def _renewed(stored: ClientSecret, declared: DeclaredSecret, reopened: bool, now: float) -> tuple[ClientSecret, str]:
     record = declared.record
+    is_same = declared.is_same(stored)
     is_closed = has_expired(stored, now) and not has_expired(record, now) and not reopened
     keeps_end = is_closed or (declared.keeps_end and not reopened)
     renewed = record._replace(not_after=stored.not_after if keeps_end else record.not_after, other=stored.other)
-    if declared.is_same(stored):
+    if is_same:
         renewed = renewed._replace(salt=stored.salt, digest=stored.digest, created_at=stored.created_at)
-    return renewed, "expired" if is_closed and not declared.keeps_end else ""
+    # A rotation lets secrets expire that the file still has: that is no news.
+    return renewed, "expired" if is_closed and not (declared.keeps_end and is_same) else ""

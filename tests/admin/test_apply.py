@@ -197,6 +197,19 @@ def test_a_secret_keeps_the_end_that_a_rotation_gave_it(store, apply, clock):
     assert store.find_client("tester").secrets[0].not_after is None
 
 
+def test_a_secret_with_another_text_stays_expired_and_that_is_said_once(store, apply, clock):
+    apply(ONE)
+    admin.rotate_secret(store, "tester", overlap=0, clock=clock)
+    new = {"TESTER_SECRET": OTHER}
+
+    (change,) = apply(ONE, new)
+
+    assert (change.action, change.notes) == ("update", ["secret 'first' of client 'tester' stays expired"])
+    assert not secret_works(store, OTHER) and apply(ONE, new) == []
+    apply(ONE, new, reopen=["first"])
+    assert secret_works(store, OTHER)
+
+
 def test_a_secret_is_revoked_by_its_id_in_the_file(store, apply):
     apply(ONE)
 
@@ -214,6 +227,17 @@ def test_the_ids_of_the_last_revoked_secrets_are_kept(store, apply):
 
     revoked = store.find_client("tester").revoked_secrets
     assert (len(revoked), revoked[-1]) == (MAX_REVOKED, "first")
+
+
+def test_a_file_with_many_old_ids_makes_the_store_forget_none_that_was_revoked_since(store, apply):
+    apply(ONE)
+    admin.revoke_secret(store, "tester", "first")
+    old = f'[clients.tester]\nname = "a job"\nrevoked_secrets = {[str(number) for number in range(MAX_REVOKED)]}'
+
+    apply(old)
+
+    assert apply(old) == []
+    assert apply(ONE)[0].notes == ["secret 'first' of client 'tester' stays revoked"]
 
 
 # Secrets

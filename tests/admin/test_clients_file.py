@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.clients_files import ONE
+from helpers.support import SECRET
 from oauth_mw import admin
 
 STORE_KINDS = ["memory"]
@@ -69,7 +70,7 @@ FAULTS = {
     "clients.b.secrets[3].id": "'2' is that of another secret here",
     "clients.b.secrets[4].variable": "is not set: expected the name of a variable",
     "clients.b.secrets[5].id": "expected 1 to 64 letters, digits",
-    "clients.b.secrets[5].file": "'no-such-file' cannot be read (No such file or directory)",
+    "clients.b.secrets[5].file": "cannot be read (No such file or directory): expected the name of a file with",
     "clients.b.secrets[6].id": "is missing: name the secret",
     "clients.b.secrets[6].weak": "expected true or false",
     "clients.c.default_scope": "must be part of the scope",
@@ -85,6 +86,26 @@ def test_all_faults_of_a_file_are_said_together_each_with_its_place_and_what_was
 
     assert found.keys() == FAULTS.keys()
     assert {place: text for place, text in found.items() if FAULTS[place] not in text} == {}
+
+
+def test_what_was_written_in_the_place_of_a_file_is_not_shown(refused):
+    text = ONE.replace('variable = "TESTER_SECRET"', f'file = "{SECRET}"')
+
+    (fault,) = refused(text, folder="etc").values()
+
+    assert (SECRET in fault, "(relative to 'etc')" in fault) == (False, True)
+
+
+HASH = f'hash = "sha256${"ab" * 16}${"cd" * 32}"'
+
+
+@pytest.mark.parametrize("source", ['variable = "TESTER_SECRET"', HASH], ids=["text", "hash"])
+def test_a_secret_stands_in_a_file_once(refused, source):
+    secrets = ", ".join(f'{{ id = "{each}", {source} }}' for each in ("1", "2"))
+
+    assert refused(f'[clients.a]\nname = "a"\nsecrets = [{secrets}]') == {
+        "clients.a.secrets[2]": "is another one here with another id: expected it once"
+    }
 
 
 NOT_CLIENTS = {
