@@ -13,7 +13,7 @@ from ..errors import AdminError, Faults
 from ..model import Client, Clock
 from ..protocols import Store
 from .client_tables import Difference, differences, table_of, toml
-from .clients import change_client, get_client, list_clients
+from .clients import change_client, list_clients
 from .clients_file import place_of, read_clients
 from .declared import DeclaredClient, Effect, Reopened, Wanted, new_client, wanted
 from .trail import changes_of, record_changes, recording
@@ -46,10 +46,11 @@ _Change = Callable[[Client], Client]
 
 
 class _Step(NamedTuple):
-    """A change, with the client to add or the function that changes the stored one."""
+    """A change, with the function that changes the stored client, and the client to add if there was none."""
 
     shown: ClientChange
-    change: Client | _Change
+    change: _Change
+    new: Client | None = None
 
 
 def apply_clients(
@@ -121,12 +122,10 @@ def apply_declared(
     if prune:
         steps += _pruned(store, {each.client.client_id for each in declared})
     faults.raise_all()
-    for shown, change in steps:
+    for shown, change, new in steps:
         if dry_run or shown.action == KEEP:
             continue
-        if isinstance(change, Client):
-            _add(store, change)
-        else:
+        if new is None or not _add(store, new):  # another run has added it meanwhile
             _update(store, shown.client_id, change)
         on_change(shown)
     return [step.shown for step in steps]
@@ -172,30 +171,32 @@ def _declared_steps(
     for each in declared:
         client_id = each.client.client_id
         stored = store.find_client(client_id)
+        of = partial(wanted, each, reopened=reopened.get(client_id, Reopened()), now=now)
         try:
             if stored is None:
                 deleted = _deleted(store) if deleted is None else deleted
                 if client_id in deleted:
                     raise AdminError("a client with this id was deleted, and an id is never used again")
-                client = new_client(each)
-                yield _Step(ClientChange(client_id, client.name, ADD, differences(None, client)), client)
-            elif step := _step(each, stored, reopened.get(client_id, Reopened()), now):
+                new = new_client(each)
+                yield _Step(ClientChange(client_id, new.name, ADD, differences(None, new)), _changing(of), new)
+            elif step := _step(stored, of):
                 yield step
         except AdminError as error:
             faults.add(place_of(client_id), str(error))
 
 
-def _step(declared: DeclaredClient, stored: Client, reopened: Reopened, now: float) -> _Step | None:
-    def of(client: Client) -> Wanted:
-        return wanted(declared, client, reopened, now)
-
+def _step(stored: Client, of: Callable[[Client], Wanted]) -> _Step | None:
     client, notes = of(stored)
     changed = differences(stored, client)
     is_same = client == stored and not changed
     if is_same and not notes:
         return None
     shown = ClientChange(stored.client_id, client.name, KEEP if is_same else UPDATE, changed, notes)
-    return _Step(shown, lambda client: of(client).client)
+    return _Step(shown, _changing(of))
+
+
+def _changing(of: Callable[[Client], Wanted]) -> _Change:
+    return lambda client: of(client).client
 
 
 def _pruned(store: Store, declared: set[str]) -> Iterator[_Step]:
@@ -215,11 +216,13 @@ def _deleted(store: Store) -> set[str]:
     return {each.client.client_id for page in pages for each in page if each.deleted}
 
 
-def _add(store: Store, client: Client) -> None:
+def _add(store: Store, client: Client) -> bool:
+    """Add a client, unless its id is in use."""
     with recording(store, partial(changes_of, None, client)) as record:
-        if not store.add_client(client):
-            raise AdminError(f"the client id {client.client_id!r} is in use, or was")
-        record_changes(record, None, client)
+        added = store.add_client(client)
+        if added:
+            record_changes(record, None, client)
+    return added
 
 
 class _Moved(Exception):
@@ -228,7 +231,9 @@ class _Moved(Exception):
 
 def _update(store: Store, client_id: str, change: _Change) -> None:
     while True:
-        stored = get_client(store, client_id)
+        stored = store.find_client(client_id)
+        if stored is None:
+            raise AdminError(f"client {client_id!r} was deleted, and an id is never used again")
         effect = Effect.of(stored, change(stored))
 
         def changed(client: Client, effect: Effect = effect) -> Client:

@@ -14,6 +14,8 @@ from ..scopes import oddity
 HASH = "sha256"  # a hash is written as sha256$SALT$DIGEST, both hexadecimal
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 
+_NOT_COMPARED = ("allow_odd_scope", "created_at")
+
 Table = dict[str, Any]
 
 
@@ -99,7 +101,8 @@ def _flat(client: Client | None) -> dict[tuple[str, ...], Any]:
             found |= {(name, key): each for key, each in value.items()}
         else:
             found[(name,)] = value
-    return {path: value for path, value in found.items() if path[-1] not in ("allow_odd_scope", "created_at")}
+    # A path of two is an attribute or a secret, which may have any name.
+    return {path: value for path, value in found.items() if len(path) == 2 or path[-1] not in _NOT_COMPARED}
 
 
 def _is_same(value: object, other: object) -> bool:
@@ -148,5 +151,6 @@ def _value(value: Any) -> str:
 
 
 def _text(text: str) -> str:
-    """A basic string. Its escapes are those of JSON, where DEL needs none."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+    """A basic string. Its escapes are those of JSON, and others for what could change how a terminal shows the file."""
+    written = json.dumps(text, ensure_ascii=False)
+    return "".join(each if each.isprintable() else f"\\U{ord(each):08x}" for each in written)

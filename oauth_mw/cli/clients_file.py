@@ -20,6 +20,8 @@ from .tables import table
 from .target import Target
 from .terminal import Output, instant, on_store, on_target
 
+MAX_FILE = 64 * 2**20
+
 _HASHES = (
     "warning: the file has hashes of secrets: those of weak secrets can be guessed, without a request; keep it as you"
     " keep secrets"
@@ -52,8 +54,11 @@ def apply(target: Target, /, file: BinaryIO, *, dry_run: bool, prune: bool, reop
 
 
 def _read(file: BinaryIO) -> dict[str, Any]:
+    text = file.read(MAX_FILE + 1)
+    if len(text) > MAX_FILE:
+        raise ConfigError(_name(file), f"has more than {MAX_FILE // 2**20} MiB")
     try:
-        return tomllib.load(file)
+        return tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
         raise ConfigError(_name(file), f"cannot be read as TOML: {said}") from None
@@ -99,8 +104,9 @@ def _shown(changes: Sequence[admin.ClientChange], dry_run: bool) -> Output:
 def _cell(field: str, value: object) -> str:
     if value is None:
         return ""
-    if field == "not_after" or field.endswith(".not_after"):
-        return instant(int(str(value)))
+    is_end = field == "not_after" or field.startswith("secrets.") and field.endswith(".not_after")
+    if is_end and isinstance(value, int):  # a secret may be named so, too
+        return instant(value)
     return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
 
 

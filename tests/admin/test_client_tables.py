@@ -17,6 +17,15 @@ names = st.text(st.sampled_from("aZ9_.-"), min_size=1, max_size=3)
 ids = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), min_size=1, max_size=20)
 
 
+def test_no_text_in_a_file_changes_what_a_terminal_shows():
+    store = open_store("memory://")
+    admin.add_client(store, "a client", attributes={"a": "\x1b[31m \x9b31m \x7f \u202e \u2028 \U000e0041 é😀"})
+
+    text = "".join(admin.export_clients(store))
+
+    assert "é😀" in text and [line for line in text.split("\n") if not line.isprintable()] == []
+
+
 @settings(max_examples=40)
 @given(client_id=ids, attributes=st.dictionaries(names, values, max_size=4))
 def test_any_id_and_attributes_come_out_of_the_toml_as_they_went_in(client_id, attributes):

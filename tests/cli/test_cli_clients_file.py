@@ -10,6 +10,8 @@ from dataclasses import replace
 import pytest
 
 from helpers.support import SECRET, issue
+from oauth_mw import admin
+from oauth_mw.errors import StoreUnavailable
 from oauth_mw.stores.sql.store import SQLStore
 
 FILE = """
@@ -95,23 +97,86 @@ def test_a_file_that_is_no_toml_is_refused_with_the_place(cli, text, said):
     assert (answer.exit_code, said in answer.stderr, answer.stderr.count("\n")) == (2, True, 1)
 
 
-def test_a_failure_half_way_says_what_was_changed_and_a_second_run_finishes(cli, file, monkeypatch, registered):
+@pytest.fixture
+def adding(file, monkeypatch):
+    """Apply a file with two clients to add; the second one is added by a function instead."""
     file.write_text(FILE + FILE.partition("\n\n")[2].replace("new", "second"))
     real = SQLStore.add_client
 
-    def add_before_another_operator(store, client):
-        monkeypatch.setattr(SQLStore, "add_client", real)
-        return real(store, client) and real(store, replace(client, client_id="second"))
+    def adding(instead):
+        def add(store, client):
+            if client.client_id != "second":
+                return real(store, client)
+            monkeypatch.setattr(SQLStore, "add_client", real)
+            return instead(store, client)
 
-    monkeypatch.setattr(SQLStore, "add_client", add_before_another_operator)
+        monkeypatch.setattr(SQLStore, "add_client", add)
+
+    return adding
+
+
+def test_a_failure_half_way_says_what_was_changed_and_a_second_run_finishes(cli, registered, adding):
+    def fail(store, client):
+        raise StoreUnavailable("the disk is gone")
+
+    adding(fail)
     failed = cli("client", "apply", "etc/clients.toml")
 
-    assert (failed.exit_code, failed.stderr.splitlines()) == (1, [
+    assert (failed.exit_code, failed.stderr.splitlines()[0]) == (
+        4,
         "changed before the fault: tester (update), new (add); run it again to make the other changes",
-        "Error: the client id 'second' is in use, or was",
-    ])  # fmt: skip
-    assert "second     second  update  name   new     second\n" in cli("client", "apply", "etc/clients.toml").stdout
+    )
+    assert "second     second  add" in cli("client", "apply", "etc/clients.toml").stdout
     assert cli("client", "apply", "etc/clients.toml").stdout == "nothing to change\n"
+
+
+def test_a_client_that_another_run_adds_meanwhile_is_made_to_match(cli, registered, adding):
+    adding(lambda store, client: store.add_client(replace(client, name="another")) and store.add_client(client))
+
+    assert cli("client", "apply", "etc/clients.toml").exit_code == 0
+    assert cli("client", "apply", "etc/clients.toml").stdout == "nothing to change\n"
+
+
+def test_a_client_that_is_deleted_meanwhile_is_not_added_again(cli, registered, adding):
+    def deleted(store, client):
+        store.add_client(client)
+        admin.delete_client(store, "second")
+        return store.add_client(client)
+
+    adding(deleted)
+
+    failed = cli("client", "apply", "etc/clients.toml")
+    assert (failed.exit_code, failed.stderr.splitlines()[-1]) == (
+        1,
+        "Error: client 'second' was deleted, and an id is never used again",
+    )
+
+
+NAMED = {
+    "created_at": ("created_at", "allow_odd_scope"),
+    "not_after": ("x.not_after", "not_after"),
+    "hash": ("hash", "hash"),
+}
+
+
+@pytest.mark.parametrize("names", NAMED.values(), ids=NAMED)
+def test_attributes_and_secrets_with_the_names_of_fields_are_shown_as_any_other(cli, file, names):
+    secret_id, name = names
+    head, secret = '[clients.a]\nname = "a"\n', f'secrets = [{{ id = "{secret_id}", file = "secret.txt" }}]\n'
+    file.write_text(f'{head}attributes = {{ "{name}" = "soon" }}\n{secret}')
+    added = cli("client", "apply", "etc/clients.toml").stdout
+    file.write_text(f'{head}attributes = {{ "{name}" = 5 }}\n{secret}')
+
+    changed = cli("client", "apply", "etc/clients.toml").stdout.splitlines()
+
+    assert [f"secrets.{secret_id}" in added, f"attributes.{name}" in added] == [True, True]
+    assert [line.split()[2:] for line in changed[1:]] == [["update", f"attributes.{name}", "soon", "5"]]
+
+
+def test_a_file_without_an_end_is_refused(cli):
+    answer = cli("client", "apply", "/dev/zero")
+
+    assert (answer.exit_code, answer.stderr) == (2, "Error: /dev/zero: has more than 64 MiB\n")
 
 
 def test_an_export_warns_and_is_applied_to_another_store(cli, app, registered, tmp_path):
