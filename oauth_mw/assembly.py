@@ -46,7 +46,7 @@ from .rules import Access
 from .server import Refuse, Server
 from .startup import check_options
 from .stores import is_redis, open_store
-from .terms import AddressedAuthentication, ClientTerms, LimitedTokens, ReadAs, capped
+from .terms import ClientTerms, LimitedTokens, ReadAs, capped, check_listed
 from .throttle import Throttle
 from .tokens.cache import TokenCache
 from .tokens.denylist import Denylist
@@ -109,7 +109,7 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     anew = tokens.read if rows_show_all else _refreshing(cache, partial(tokens.read, anew=True))
     read = capped(anew, store, clock)
     uses = LastUses(store.note_uses, clock, at_once=store.single_process)
-    authenticate = AddressedAuthentication(_authentication(settings, store, clock, emit, addresses, uses), addresses)
+    authenticate = _authentication(settings, store, clock, emit, addresses, uses)
     hooks = load_hooks(settings.on_issue, settings.on_lifetime, settings.on_issue_public, refusals.report)
     authenticated = _endpoints(settings, authenticate, tokens, counted.issue(tokens.issue), read, clock, emit, hooks)
     refuse_at_endpoint = counted.refuse(refusing(refusals, outages, at_endpoint=True, render=_rendering(settings)))
@@ -299,13 +299,20 @@ def _refreshing(cache: TokenCache, read: Read) -> Read:
 def _authentication(
     settings: Settings, store: Store, clock: Clock, emit: Sink, addresses: Addresses, uses: LastUses
 ) -> Authenticate:
-    authentication = ClientAuthentication(
-        store, settings.client_auth_methods, settings.realm, clock, settings.authorization_header, uses
-    )
-    if not settings.throttle:
-        return authentication
-    per_client, per_address = map(parse_rate, settings.throttle)
-    return Throttle(authentication, addresses, per_client, per_address, clock, emit, bool(settings.trusted_proxies))
+    throttle = None
+    if settings.throttle:
+        per_client, per_address = map(parse_rate, settings.throttle)
+        throttle = Throttle(addresses, per_client, per_address, clock, emit, bool(settings.trusted_proxies))
+    return ClientAuthentication(
+        store,
+        settings.client_auth_methods,
+        settings.realm,
+        clock,
+        settings.authorization_header,
+        on_use=uses,
+        throttle=throttle,
+        check_address=partial(check_listed, addresses),
+    ).authenticate
 
 
 def _endpoints(

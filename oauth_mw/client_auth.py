@@ -7,8 +7,9 @@ Then its function, by its registered name, returns the readings of id and secret
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING
+from wsgiref.types import WSGIEnvironment
 
 from .credentials import MAX_ID, MAX_SECRET, has_expired, is_printable, live_secret, matching_verifier
 from .errors import AUTHORIZATION, InvalidClient, InvalidRequest
@@ -17,6 +18,7 @@ from .model import Client, ClientSecret, Clock, Verifiers
 from .protocols import ClientReader
 from .server import environ_key
 from .stores.records import verifiers_with
+from .throttle import Throttle
 
 if TYPE_CHECKING:
     from .webob import Request
@@ -27,11 +29,7 @@ MAX_BASIC = 4 * (MAX_ID + MAX_SECRET + 1)
 MAX_KNOWN = 1024  # clients that are kept, so that most requests read no record
 
 
-class Reading(NamedTuple):
-    """One way to decode the credentials of a request."""
-
-    client_id: str
-    secret: str
+Reading = tuple[str, str]  # one way to decode the client id and the secret of a request
 
 
 def _basic(header: str, form: Form) -> Sequence[Reading]:
@@ -45,21 +43,14 @@ def _basic(header: str, form: Form) -> Sequence[Reading]:
     # If nothing is encoded, both readings are the same.
     for read in (form_decode, bytes.decode) if is_encoded(decoded) else (bytes.decode,):
         try:
-            readings.append(Reading(read(client_id), read(secret)))
+            readings.append((read(client_id), read(secret)))
         except ValueError:
             continue
     return readings
 
 
 def _post(header: str, form: Form) -> Sequence[Reading]:
-    return (Reading(form.get("client_id", ""), form["client_secret"]),)
-
-
-class Proof(NamedTuple):
-    """A client that is authenticated, and the secret by which it is."""
-
-    client: Client
-    secret: ClientSecret
+    return ((form.get("client_id", ""), form["client_secret"]),)
 
 
 # What the endpoints need: the client of a request, or an ``EndpointError``.
@@ -79,6 +70,9 @@ class ClientAuthentication:
     :param realm: the realm of the challenge.
     :param header: the name of the header with Basic credentials.
     :param on_use: called with the ids of an authenticated client and its secret, and the time. It raises nothing.
+    :param throttle: counts wrong credentials; ``None``: nothing does.
+    :param check_address: called with an authenticated client that has a list of addresses, and the environ. It raises
+        an ``EndpointError`` if the address of the request is not on the list.
     """
 
     clients: ClientReader
@@ -86,40 +80,49 @@ class ClientAuthentication:
     realm: str
     clock: Clock
     header: str = AUTHORIZATION
+    _: KW_ONLY
     on_use: Callable[[str, str, float], None] = lambda client_id, secret_id, now: None
+    throttle: Throttle | None = None
+    check_address: Callable[[Client, WSGIEnvironment], None] = lambda client, environ: None
 
     def __post_init__(self) -> None:
         self._key = environ_key(self.header)
         self._known: dict[tuple[str, Verifiers], Client] = {}
 
-    def __call__(self, request: Request, form: Form) -> Client:
-        """Return the client that :meth:`prove` finds, and note the use of its secret."""
-        proof = self.prove(request, form)
-        self.note_use(proof)
-        return proof.client
-
-    def note_use(self, proof: Proof) -> None:
-        """Note that a secret was used now, and accepted."""
-        self.on_use(proof.client.client_id, proof.secret.secret_id, self.clock())
-
-    def prove(self, request: Request, form: Form) -> Proof:
-        """Return the client whose secret the request has, and that secret.
+    def authenticate(self, request: Request, form: Form) -> Client:
+        """Return the client whose secret the request has.
 
         :raises InvalidRequest: more than one method, or two different client ids. No secret is compared then, so that
             the answer does not show whether it is right.
         :raises InvalidClient: authentication failed; the answer is the same whatever the reason.
+        :raises EndpointError: as the throttle and ``check_address`` do.
         :raises StoreUnavailable: the client cannot be read.
         """
-        header = request.environ.get(self._key)
+        environ, now = request.environ, self.clock()
+        try:
+            client, secret = self._first_match(self._readings(environ, form), now)
+        except InvalidClient as refusal:
+            if refusal.tried and self.throttle:  # else there were no credentials, or such that no client has
+                self.throttle.count(refusal, environ)
+            raise
+        if secret.weak and self.throttle:
+            self.throttle.check_weak(client.client_id, environ)
+        self.on_use(client.client_id, secret.secret_id, now)
+        if client.allowed_addresses:
+            self.check_address(client, environ)
+        return client
+
+    def _readings(self, environ: WSGIEnvironment, form: Form) -> Sequence[Reading]:
+        header = environ.get(self._key)
         method = self._method_of(header, form)
         if method not in self.methods:
             raise self._invalid(f"client authentication by {method} is not enabled")
         readings, named = METHODS[method](header or "", form), form.get("client_id")
         if readings and named is not None:
-            readings = [each for each in readings if each.client_id == named]
+            readings = [each for each in readings if each[0] == named]
             if not readings:
                 raise InvalidRequest("The parameter client_id names another client than the one that authenticates")
-        return self._first_match(readings)
+        return readings
 
     def _method_of(self, header: str | None, form: Form) -> str:
         if header is not None and header.partition(" ")[0].lower() != "basic":
@@ -135,13 +138,12 @@ class ClientAuthentication:
             raise InvalidRequest("The client authenticates by more than one method: use one")
         return found[0]
 
-    def _first_match(self, readings: Sequence[Reading]) -> Proof:
-        """Try every reading, also after a match.
+    def _first_match(self, readings: Sequence[Reading], now: float) -> tuple[Client, ClientSecret]:
+        """Return the client that is authenticated, and the secret by which it is.
 
-        So all failures take the same time, except for a correct secret that has expired, or whose client has expired or
-        is disabled.
+        Every reading is tried, also after a match. So all failures take the same time, except for a correct secret that
+        has expired, or whose client has expired or is disabled.
         """
-        now = self.clock()
         found, proved = None, False
         reason, owner = "malformed credentials", ""
         tried: list[tuple[str, bool]] = []
@@ -170,7 +172,7 @@ class ClientAuthentication:
             elif has_expired(client, now):
                 reason, owner, proved = "expired client", client_id, True
             elif found is None:
-                found = Proof(client, live)
+                found = client, live
                 if known is None:
                     self._keep(client, verifiers)
         if found is None:

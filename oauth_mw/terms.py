@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from wsgiref.types import WSGIEnvironment
 
 from .addresses import Addresses, parse_address
@@ -23,11 +23,6 @@ from .protocols import ClientReader
 from .rate_limits import RateLimits
 from .rates import Rate
 from .server import Server
-
-if TYPE_CHECKING:
-    from .client_auth import Authenticate
-    from .http import Form
-    from .webob import Request
 
 NO_ADDRESS = "the address of the client is unknown"
 
@@ -221,24 +216,16 @@ def capped(read: Callable[[str], AccessToken], clients: ClientReader, clock: Cal
     return read_capped
 
 
-@dataclass(eq=False, repr=False)
-class AddressedAuthentication:
-    """Authenticates clients as another object does, and refuses them from addresses that their lists do not name.
+def check_listed(addresses: Addresses, client: Client, environ: WSGIEnvironment) -> None:
+    """Refuse an authenticated client from an address that its list does not name.
 
-    :raises UnauthorizedAddress: the client is authenticated, and may not be used from here.
+    :raises UnauthorizedAddress: it may not be used from here.
+    :raises StoreUnavailable: the list cannot be read.
     """
-
-    authenticate: Authenticate
-    addresses: Addresses
-
-    def __call__(self, request: Request, form: Form) -> Client:
-        client = self.authenticate(request, form)
-        if client.allowed_addresses:
-            address = self.addresses(request.environ)
-            try:
-                networks = parse_networks(client.allowed_addresses)
-            except ValueError:
-                raise StoreUnavailable(f"the limits of client {client.client_id!r} are garbled") from None
-            if not names(networks, parse_address(address)):
-                raise UnauthorizedAddress(_refused_address(address), client.client_id)
-        return client
+    address = addresses(environ)
+    try:
+        networks = parse_networks(client.allowed_addresses)
+    except ValueError:
+        raise StoreUnavailable(f"the limits of client {client.client_id!r} are garbled") from None
+    if not names(networks, parse_address(address)):
+        raise UnauthorizedAddress(_refused_address(address), client.client_id)

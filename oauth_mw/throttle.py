@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING
 from wsgiref.types import WSGIEnvironment
 
 from .addresses import Addresses, group_of
-from .client_auth import ClientAuthentication
 from .errors import InvalidClient, TooManyRequests
 from .events import GuessingSlowed, Sink, WeakSecretUsed
-from .http import Form
-from .model import Client, Clock
+from .model import Clock
 from .processes import PerProcess
 from .rates import Rate
 
 if TYPE_CHECKING:
     from .slots import Guesses
-    from .webob import Request
 
 SHOW_SECONDS = 60.0
 MAX_SHOWN = 10  # addresses within SHOW_SECONDS
@@ -27,21 +24,19 @@ MAX_SHOWN = 10  # addresses within SHOW_SECONDS
 
 @dataclass(eq=False, repr=False)
 class Throttle:
-    """Authenticates clients, and refuses too many wrong credentials.
+    """Counts wrong credentials, and refuses those that are too many.
 
-    The credentials are checked first. Right ones are accepted whatever others send, except for a secret that is
+    The credentials are checked before. Right ones are accepted whatever others send, except for a secret that is
     registered as weak: while its client or the address has reached a limit, it is refused from that address, as wrong
     ones are. Otherwise, guessing it would go on.
 
     The counters are those of one process. They and the library that they need exist from the first failure on.
 
-    :param authentication: finds the client of a request by its secret.
     :param per_client: how many wrong credentials for a client id from an address are answered 401.
     :param per_address: the same for an address, whatever the client ids.
     :param behind_proxies: proxies are trusted, so that an address is that of a client.
     """
 
-    authentication: ClientAuthentication
     addresses: Addresses
     per_client: Rate
     per_address: Rate
@@ -54,25 +49,12 @@ class Throttle:
         self._shown_until: dict[str, float] = {}
         self._warned = False
 
-    def __call__(self, request: Request, form: Form) -> Client:
-        """Return the authenticated client, or raise ``TooManyRequests`` instead of ``InvalidClient``."""
-        try:
-            proof = self.authentication.prove(request, form)
-        except InvalidClient as refusal:
-            if refusal.tried:  # else there were no credentials, or such that no client has
-                self._count(refusal, request.environ)
-            raise
-        if proof.secret.weak:
-            self._check_weak(proof.client.client_id, request.environ)
-        self.authentication.note_use(proof)
-        return proof.client
+    def count(self, refusal: InvalidClient, environ: WSGIEnvironment) -> None:
+        """Count the wrong credentials of a request.
 
-    def _no_guesses(self) -> Guesses:
-        from .slots import Guesses
-
-        return Guesses(self.per_client, self.per_address, self.clock)
-
-    def _count(self, refusal: InvalidClient, environ: WSGIEnvironment) -> None:
+        :param refusal: what the request is answered if they are not too many.
+        :raises TooManyRequests: they are.
+        """
         address = self.addresses(environ)
         group = group_of(address)
         wait = self._guesses.get().count(group, refusal.tried)
@@ -83,7 +65,11 @@ class Throttle:
                 f"too many wrong credentials: {refusal.reason}", wait, refusal.client_id, proved=refusal.may_read_client
             ) from None
 
-    def _check_weak(self, client_id: str, environ: WSGIEnvironment) -> None:
+    def check_weak(self, client_id: str, environ: WSGIEnvironment) -> None:
+        """Refuse a client with a right and weak secret, if there were too many wrong ones.
+
+        :raises TooManyRequests: there were.
+        """
         address = self.addresses(environ)
         if not (self._warned or self.behind_proxies) and _may_be_a_proxy(address):
             self._warned = True
@@ -94,6 +80,11 @@ class Throttle:
             reason = "too many wrong credentials before the right ones, which are weak"
             # The time must not show that they are right.
             raise TooManyRequests(reason, wait, client_id, proved=False)
+
+    def _no_guesses(self) -> Guesses:
+        from .slots import Guesses
+
+        return Guesses(self.per_client, self.per_address, self.clock)
 
     def _is_due(self, group: str) -> bool:
         """Whether an event is due: once a minute for the same addresses, and ten in all.

@@ -114,7 +114,7 @@ def show(store, clock, client):
             store, "", client_id="rs", secret=SECRET, audiences=registered, resource_server=resource_server, clock=clock
         )
         tokens = OpaqueTokens(store, clock, "")
-        authenticate = ClientAuthentication(store, ["client_secret_basic"], "api", clock)
+        authenticate = ClientAuthentication(store, ["client_secret_basic"], "api", clock).authenticate
         text = tokens.issue(store.find_client("tester"), (), HOUR, meant_for).text
         endpoint = IntrospectionEndpoint(authenticate, lambda text, caller: tokens.read(text), server)
         request = Request.blank("/", headers=basic(who, SECRET), POST={"token": text})

@@ -37,7 +37,7 @@ def ask(store, clock, events):
         )
         tokens = OpaqueTokens(store, clock, "")
         endpoint = TokenEndpoint(
-            ClientAuthentication(store, ["client_secret_basic"], "api", clock),
+            ClientAuthentication(store, ["client_secret_basic"], "api", clock).authenticate,
             tokens.issue,
             lifetime=60,
             default_scope=None,
