@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2s, sha256
 from typing import TYPE_CHECKING, cast
-from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from .addresses import Addresses
-from .answers import EMPTY_BODY
+from .answering import as_app
 from .auditor import Auditor, Notation, load_on_event
 from .cherrypy import REFUSE_CHERRYPY, CherryPyGuard, is_doubtful
 from .client_auth import Authenticate, ClientAuthentication
@@ -19,16 +19,15 @@ from .client_names import ClientNames
 from .compatibility import APIGEE, apigee_bodies, apigee_members
 from .config import Settings, own_paths, slashed_paths
 from .cors import Cors
-from .deadlines import RequestDeadline
 from .endpoints import Endpoint
 from .endpoints.documents import challenge_of, documents
 from .endpoints.health import health_checks
 from .endpoints.introspection import IntrospectionEndpoint
 from .endpoints.revocation import RevocationEndpoint
 from .endpoints.token import TokenEndpoint
-from .errors import Faults, MethodNotAllowed, OAuthError, ReadOnly
-from .events import KeyMade, Refusals, Sink, combine, log_sink, logs_refusals
-from .guard import ChallengingApp, Guard, adapting, in_one_process, several_processes
+from .errors import Faults, MethodNotAllowed, ReadOnly
+from .events import KeyMade, Refusals, Sink, combine, log_sink, logs_requests
+from .guard import ChallengingApp, Guard, adapting, in_one_process
 from .hooks import Hooks, load_hooks
 from .http import Form, parse_form, read_form
 from .keys import signing_keys
@@ -111,9 +110,11 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     uses = LastUses(store.note_uses, clock, at_once=store.single_process)
     authenticate = _authentication(settings, store, clock, emit, addresses, uses)
     hooks = load_hooks(settings.on_issue, settings.on_lifetime, settings.on_issue_public, refusals.report)
-    authenticated = _endpoints(settings, authenticate, tokens, counted.issue(tokens.issue), read, clock, emit, hooks)
+    issue, wanted = counted.issue(tokens.issue), refusals.wanted
+    authenticated = _endpoints(settings, authenticate, tokens, issue, read, clock, emit, wanted, hooks)
     refuse_at_endpoint = counted.refuse(refusing(refusals, outages, at_endpoint=True, render=_rendering(settings)))
-    answer = partial(_as_app, settings, store, refuse_at_endpoint, uses.after)
+    timeout, one_process = settings.store_timeout_seconds, store.single_process
+    answer = partial(as_app, refuse=refuse_at_endpoint, after=uses.after, timeout=timeout, single_process=one_process)
     front = ChallengingApp(app, server) if settings.delay_auth_decision else app
     check = cors.passing_preflights(check) if cors else check
     refuse_check = counted.refuse_check(with_hint(server.refuse, slashed_paths(settings)))
@@ -243,7 +244,7 @@ def _reporting(
     names = ClientNames(store, time.monotonic)
     own = set(own_paths(settings).values())
     notation = Notation(settings.path_rules, settings.required_scopes)
-    refusals = Refusals(emit, time.monotonic, lambda: logs_refusals() or auditor.is_wanted(), names)
+    refusals = Refusals(emit, time.monotonic, lambda: logs_requests() or auditor.is_wanted(), names)
     auditor = Auditor(
         on_event=load_on_event(settings.on_event),
         report=refusals.report,
@@ -309,7 +310,7 @@ def _authentication(
         settings.realm,
         clock,
         settings.authorization_header,
-        on_use=uses,
+        on_use=uses.note,
         throttle=throttle,
         check_address=partial(check_listed, addresses),
     ).authenticate
@@ -323,6 +324,7 @@ def _endpoints(
     read: ReadAs,
     clock: Clock,
     emit: Sink,
+    wanted: Callable[[], bool],
     hooks: Hooks | None,
 ) -> dict[str, Endpoint]:
     """The endpoints at which clients authenticate, by the option that names their path."""
@@ -338,6 +340,7 @@ def _endpoints(
             emit=emit,
             clock=clock,
             audience_parameter=settings.audience_parameter,
+            wanted=wanted,
             read=_reading(settings, every=hooks is not None),
             parse=partial(parse_form, every=True) if hooks else parse_form,
             hooks=hooks,
@@ -373,28 +376,3 @@ def _own_apps(
         methods = (MethodNotAllowed if name in authenticated else ReadOnly).allowed
         found[path] = cors.of_endpoint(app, methods) if cors else app
     return found
-
-
-def _as_app(
-    settings: Settings,
-    store: Store,
-    refuse: Refuse,
-    after: Callable[[Iterable[bytes]], Iterable[bytes]],
-    endpoint: Endpoint,
-    answered: Callable[[], None] = lambda: None,
-) -> WSGIApplication:
-    single_process, timeout = store.single_process, settings.store_timeout_seconds
-
-    def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            if single_process and environ.get("wsgi.multiprocess"):
-                raise several_processes()
-            with RequestDeadline(timeout):
-                response = endpoint(Request(environ))
-        except OAuthError as error:
-            return after(refuse(error, environ, start_response))
-        answered()
-        body = response(environ, start_response)
-        return after(EMPTY_BODY if environ["REQUEST_METHOD"] == "HEAD" else body)
-
-    return app

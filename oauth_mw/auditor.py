@@ -64,6 +64,7 @@ class Auditor:
     :param rule_of: returns the rule that decides about a method and path, or ``""``.
     :param request_id_key: the environ key that has the id of a request.
     :param token_paths: the paths at which tokens are issued.
+    :ivar is_wanted: returns false while nothing takes events.
     """
 
     def __init__(
@@ -79,15 +80,13 @@ class Auditor:
         token_paths: Collection[str | None],
     ) -> None:
         self._called = Background(_calling(on_event, report), "events for on_event") if on_event else None
+        self.is_wanted: Callable[[], bool] = (lambda: True) if on_event else is_logged
         self._address_of = address_of
         self._rule_of = rule_of
         self._clients = clients
         self._clock = clock
         self._request_id_key = request_id_key
         self._token_paths = token_paths
-
-    def is_wanted(self) -> bool:
-        return self._called is not None or is_logged()
 
     def __call__(self, event: Event, environ: WSGIEnvironment) -> None:
         name = _NAMES.get(type(event))

@@ -206,7 +206,7 @@ _LINES = {
 }
 
 
-def logs_refusals() -> bool:
+def logs_requests() -> bool:
     return log.isEnabledFor(logging.INFO)
 
 
@@ -275,7 +275,7 @@ class Refusals:
 
     The environ gets ``oauth_mw.denied``: the client id, if the client is authenticated, and the error code.
 
-    :param wanted: false while no sink uses a :class:`Refused`: a refused request should cost little.
+    :param wanted: false while no sink uses events of requests. They are not made then, so that a request costs little.
     :param clients: finds the client of an expired token, and the name of a client by its id, for the log. Other sinks
         do that off the request's path.
     """
@@ -283,7 +283,7 @@ class Refusals:
     def __init__(self, emit: Sink, monotonic: Clock, wanted: Callable[[], bool], clients: Clients) -> None:
         self._emit = emit
         self._monotonic = monotonic
-        self._wanted = wanted
+        self.wanted = wanted
         self._clients = clients
         self._quiet_until: dict[str, float] = {}
 
@@ -291,12 +291,12 @@ class Refusals:
         # RFC 9110 §15.5.2; a 429 to wrong credentials has the id that they name.
         is_authenticated = error.client_id and error.may_read_client and not error.status.startswith("401")
         environ[DENIED] = f"{_on_one_line(error.client_id)} {error.error}" if is_authenticated else error.error
-        if self._wanted():
+        if self.wanted():
             self._emit(self._event(error, environ), environ)
 
     def _event(self, error: OAuthError, environ: WSGIEnvironment) -> Refused:
         event = refused(error, environ)
-        if not logs_refusals():
+        if not logs_requests():
             return event
         if error.reason == EXPIRED and not error.client_id:  # only the row of an opaque token says whose it is
             event = event._replace(client_id=self._clients.owner_of(error.token_id))

@@ -62,7 +62,7 @@ class LastUses:
         self._is_due_after_answer = False
         _live.add(self)
 
-    def __call__(self, client_id: str, secret_id: str, now: float) -> None:
+    def note(self, client_id: str, secret_id: str, now: float) -> None:
         """Note a use at ``now``, in Unix seconds. It raises nothing, and does not wait for the store."""
         notes = self._notes.get()
         # The clock may have been set back since then.

@@ -45,6 +45,7 @@ class TokenEndpoint:
     :param audience: this server's identifiers; clients without audiences of their own may request these.
     :param grant_type_in: where ``grant_type`` is accepted: ``body``, ``query``, ``header``.
     :param audience_parameter: take the parameter ``audience`` as ``resource``.
+    :param wanted: false while no sink uses events of requests: none is made then.
     :param read: reads the parameters of the body, and ``parse`` those of the query.
     :param hooks: functions of the user that decide about tokens; ``None`` if there are none.
     :param members: makes the members of an answer of client, token, scope, lifetime and state; ``None``: those of the
@@ -62,6 +63,7 @@ class TokenEndpoint:
     emit: Sink
     clock: Clock
     audience_parameter: bool = False
+    wanted: Callable[[], bool] = lambda: True
     read: Callable[[Request], Form] = read_form
     parse: Callable[[bytes], Form] = parse_form
     hooks: Hooks | None = None
@@ -94,8 +96,9 @@ class TokenEndpoint:
         if client.not_after is not None:
             lifetime = min(lifetime, max(floor(client.not_after - self.clock()), 1))
         issued, scope = self.issue(client, scopes, lifetime, audience), " ".join(scopes)
-        event = TokenIssued(client.client_id, issued.token_id, scope, issued.expires_at, issued.audience, client.name)
-        self.emit(event, request.environ)
+        if self.wanted():
+            token = client.client_id, issued.token_id, scope, issued.expires_at, issued.audience
+            self.emit(TokenIssued(*token, client.name), request.environ)
         members = self.members or _members
         return json_response(members(client, issued, scope, lifetime, state))
 

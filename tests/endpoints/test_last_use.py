@@ -96,7 +96,7 @@ def written():
 def use(written, clock):
     """Note a use of a secret of the client at the clock's time, in the request itself."""
     uses = LastUses(written, clock, at_once=True)
-    return lambda secret_id="a": uses("tester", secret_id, clock())
+    return lambda secret_id="a": uses.note("tester", secret_id, clock())
 
 
 def test_a_use_is_written_once_an_hour(use, written, clock):
@@ -224,12 +224,12 @@ def test_an_answer_is_sent_although_nothing_can_be_written_after_it(client, thre
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_child_notes_its_own_uses(store_url, store, client, clock):
     uses = LastUses(store.note_uses, clock)
-    uses("tester", "a", NOW)
+    uses.note("tester", "a", NOW)
     assert uses.settle(10)
 
     def work():
-        uses("tester", "a", NOW + 5)
-        uses("tester", "b", NOW + 6)
+        uses.note("tester", "a", NOW + 5)
+        uses.note("tester", "b", NOW + 6)
         return uses.settle(10)
 
     assert exit_code_of(forked(work)) == 0
