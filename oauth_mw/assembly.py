@@ -33,7 +33,7 @@ from .http import Form, parse_form, read_form
 from .keys import signing_keys
 from .last_use import LastUses
 from .metrics import CheckRequest, Issue, Read, meter
-from .model import AccessToken, Clock
+from .model import AccessToken, Check, Clock
 from .on_refusal import Render, load_hook
 from .outages import Outages
 from .protocols import Store
@@ -102,7 +102,7 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     server = Server(challenge_of(settings), refuse, settings.authorization_header)
     tokens = _formats(settings, store, keys, denylist, clock, server, Quotas(store, clock, emit))
     rows_show_all = keys is None and store.rows_show_all
-    limited = _limited(settings, store, counted.read(tokens.accepted), addresses, server, auditor, clock)
+    limited = _limited(settings, store, counted.read(tokens.accepted), addresses, server, auditor, clock, counted.last)
     cache = _cache(counted.cache, settings, store, limited, keys, None if rows_show_all else denylist, outages.polled)
     check = _check(counted.guard, settings, store, cache, clock, server)
     anew = tokens.read if rows_show_all else _refreshing(cache, partial(tokens.read, anew=True))
@@ -191,6 +191,7 @@ def _limited(
     server: Server,
     auditor: Auditor,
     clock: Clock,
+    counted: tuple[Check, ...],
 ) -> LimitedTokens:
     """What reads tokens, with the terms of their clients, and with what all accepted requests ask for."""
     audit = (auditor.accepted,) if settings.audit_accepted else ()
@@ -202,7 +203,7 @@ def _limited(
         RateLimits(clock, count, timeout=settings.store_timeout_seconds),
         default=settings.rate_limit,
         doubtful=is_doubtful if settings.ambiguous_paths == REFUSE_CHERRYPY else lambda environ: False,
-        last=(*audit, *adapt),
+        last=(*counted, *audit, *adapt),
     )
     return LimitedTokens(read, store, terms, size=settings.cache_size, timeout=settings.store_timeout_seconds)
 

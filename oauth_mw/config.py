@@ -237,7 +237,7 @@ class Settings:
         "needs oauth_mw[metrics]; unset: off",
     )
     metrics_client_ids: bool = option(
-        False, to.boolean, "With metrics_path: count tokens issued and refusals by client id, too"
+        False, to.boolean, "With metrics_path: count accepted requests, tokens issued and refusals by client id, too"
     )
 
     @cached_property

@@ -6,7 +6,7 @@ import math
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from ..texts import unprintable
@@ -39,9 +39,10 @@ class Refusal(NamedTuple):
 
 
 class Caller(NamedTuple):
-    """How many tokens a client was issued, and how often it was refused; only with ``metrics_client_ids``."""
+    """How many requests and tokens a client got, and how often it was refused; only with ``metrics_client_ids``."""
 
     client_id: str
+    accepted: float
     issued: float
     refused: float
 
@@ -196,10 +197,10 @@ class _Reader:
 
     def callers(self) -> list[Caller]:
         """The most active first. A refusal whose client is not known has no place here."""
-        issued, refused = self.sums("tokens_issued_total", "client_id"), self.sums("refusals_total", "client_id")
-        found = [Caller(each, issued.get(each, 0.0), refused.get(each, 0.0)) for each in {*issued, *refused} - {""}]
-        active = (each for each in found if each.issued or each.refused)
-        return sorted(active, key=lambda each: (-each.issued - each.refused, each))
+        names = "accepted_total", "tokens_issued_total", "refusals_total"
+        counts = [self.sums(name, "client_id") for name in names]
+        found = [Caller(each, *(count.get(each, 0.0) for count in counts)) for each in {*chain(*counts)} - {""}]
+        return sorted((each for each in found if sum(each[1:])), key=lambda each: (-sum(each[1:]), each))
 
     def operations(self) -> list[Operation]:
         failed = self.sums("store_errors_total", "operation")

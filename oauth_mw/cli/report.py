@@ -15,6 +15,7 @@ from .tables import columns, table
 from .target import Target
 from .terminal import Output, on_target
 
+COUNTS = "accepted", "issued", "refused"  # of a client
 CALLERS = 20  # shown to people; ``--json`` has all
 
 
@@ -58,7 +59,7 @@ def view(url: str, now: int, found: Figures) -> dict[str, object]:
             {"endpoint": each.endpoint, "reason": each.reason, "count": _whole(each.times)} for each in found.refusals
         ],
         "clients": [
-            {"client_id": each.client_id, "issued": _whole(each.issued), "refused": _whole(each.refused)}
+            {"client_id": each.client_id, **{name: _whole(getattr(each, name)) for name in COUNTS}}
             for each in found.callers
         ],
         "cache": {
@@ -102,8 +103,8 @@ def text(url: str, found: Figures) -> str:
         [*((f"issued, {name}", count) for name, count in found.issued.items()), ("revoked", found.revoked)],
     )
     parts += _counted(found, ["REFUSED BY", "REASON"], found.refusals)
-    if callers := [(each.client_id, f"{each.issued:.0f}", f"{each.refused:.0f}") for each in found.callers[:CALLERS]]:
-        parts.append(table(["CLIENT", "TOKENS ISSUED", "REFUSED"], callers))
+    if callers := [(each.client_id, *(f"{count:.0f}" for count in each[1:])) for each in found.callers[:CALLERS]]:
+        parts.append(table(["CLIENT", "ACCEPTED", "TOKENS ISSUED", "REFUSED"], callers))
     if calls := [_calls(each) for each in found.operations if each.calls]:
         parts.append(table(["STORE", "CALLS", "FAILED", "MEAN", "50 % WITHIN", "99 % WITHIN"], calls))
     return "\n\n".join([*parts, columns(_state(found))])

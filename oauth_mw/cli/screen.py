@@ -111,9 +111,9 @@ def _refusals(recent: Figures, total: Figures, most: int) -> Table:
 
 
 def _callers(recent: Figures, callers: Sequence[Caller]) -> Table:
-    table = _table("CLIENT, PER MIN", "ISSUED", "REFUSED")
+    table = _table("CLIENT, PER MIN", "ACCEPTED", "ISSUED", "REFUSED")
     for each in callers:
-        counts = (rate(recent.per_second(count * 60)) for count in (each.issued, each.refused))
+        counts = (rate(recent.per_second(count * 60)) for count in each[1:])
         table.add_row(Text(each.client_id), *counts)
     return table
 

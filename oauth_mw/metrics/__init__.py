@@ -15,7 +15,7 @@ from ..config import Settings, own_paths
 from ..errors import Faults
 from ..events import Sink
 from ..guard import Guard
-from ..model import AccessToken, Client, Clock, Issued
+from ..model import AccessToken, Check, Client, Clock, Issued
 from ..protocols import Store
 from ..rules import Access
 from ..server import Refuse
@@ -42,6 +42,10 @@ class Meter(Protocol):
     @property
     def guard(self) -> Callable[..., Guard]:
         """Makes the guard."""
+
+    @property
+    def last(self) -> tuple[Check, ...]:
+        """The last checks of each token: they count and refuse nothing."""
 
     def store(self, store: Store) -> Store: ...
 
@@ -73,6 +77,7 @@ class Unmetered:
     """No metrics: a :class:`Meter` that returns everything as it is."""
 
     sinks: tuple[Sink, ...] = ()
+    last: tuple[Check, ...] = ()
     cache: Callable[..., TokenCache] = TokenCache
     guard: Callable[..., Guard] = Guard
 

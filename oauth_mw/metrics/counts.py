@@ -63,6 +63,7 @@ class Counts:
     :ivar late: requests that the guard refused although their token is valid; ``refused`` are all.
     :ivar public: requests that it passed without a token.
     :ivar fresh: valid tokens that were read because they were not cached; ``reads`` counts all reads.
+    :ivar accepted_of: accepted requests by client, with ``metrics_client_ids``.
     :ivar copied: what is in the files of multiprocess mode.
     """
 
@@ -71,6 +72,7 @@ class Counts:
         "_accepted",
         "_clients",
         "_hits",
+        "accepted_of",
         "cached",
         "copied",
         "copied_latencies",
@@ -98,6 +100,7 @@ class Counts:
         self.public = self.refused = self.unavailable = self.revoked = self._accepted = self._hits = 0
         self.issued: defaultdict[Labels, int] = defaultdict(int)
         self.refusals: defaultdict[Labels, int] = defaultdict(int)
+        self.accepted_of: defaultdict[str, int] = defaultdict(int)
         self.errors: defaultdict[Labels, int] = defaultdict(int)
         self.latencies = {name: Latencies() for name in OPERATIONS}
         self._clients: set[str] = set()

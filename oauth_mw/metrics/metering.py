@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from ..config import HEALTH, Settings, own_paths
 from ..errors import BearerError, InvalidToken, OAuthError, StoreUnavailable
 from ..events import Event, Sink, TokenRevoked
-from ..model import AccessToken, Client, Clock, Issued
+from ..model import AccessToken, Check, Client, Clock, Issued
 from ..protocols import Store
 from ..server import Refuse
 from ..tokens.cache import TokenCache
@@ -43,6 +43,7 @@ class Metering:
         self.cache = partial(CountingCache, counts=self.counts)
         self.guard = partial(CountingGuard, counts=self.counts, copy_soon=lambda: self._copy_soon())
         self._names_clients = settings.metrics_client_ids
+        self.last: tuple[Check, ...] = (self._count_accepted,) if self._names_clients else ()
         self._endpoints = {path: _ENDPOINTS.get(name, "documents") for name, path in own_paths(settings).items()}
         self.sinks: tuple[Sink, ...] = (self._note,)
         self._copy_soon: Callable[[], None] = lambda: None
@@ -65,6 +66,12 @@ class Metering:
             return token
 
         return counted
+
+    def _count_accepted(self, environ: WSGIEnvironment, token: AccessToken) -> None:
+        counts, label = self.counts, token.client_id
+        if label not in counts.accepted_of:
+            label = counts.label_of(label)
+        counts.accepted_of[label] += 1
 
     def issue(self, issue: Issue) -> Issue:
         def counted(client: Client, scopes: Sequence[str], lifetime: int, audience: Sequence[str]) -> Issued:

@@ -26,6 +26,7 @@ ISSUED = Name("oauth_mw_tokens_issued_total", COUNTER, "Tokens issued.", ("forma
 REVOKED = Name("oauth_mw_tokens_revoked_total", COUNTER, "Tokens revoked by clients, at the revocation endpoint.")
 REFUSALS = Name("oauth_mw_refusals_total", COUNTER, "Requests refused.", ("endpoint", "reason"))
 CHECKS = Name("oauth_mw_checks_total", COUNTER, "Requests that the guard has checked.", ("outcome",))
+ACCEPTED = Name("oauth_mw_accepted_total", COUNTER, "Requests accepted, with metrics_client_ids.", (CLIENT,))
 HITS = Name("oauth_mw_cache_hits_total", COUNTER, "Requests whose token was valid and cached.")
 MISSES = Name("oauth_mw_cache_misses_total", COUNTER, "Requests whose token was not cached.")
 CACHED = Name("oauth_mw_cache_tokens", GAUGE, "Tokens that are cached.")
@@ -47,6 +48,7 @@ NAMES = (
     REVOKED,
     REFUSALS,
     CHECKS,
+    ACCEPTED,
     HITS,
     MISSES,
     CACHED,

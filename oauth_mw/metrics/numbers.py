@@ -38,6 +38,7 @@ class Worker:
         yield names.REVOKED, {(): counts.revoked}
         yield names.REFUSALS, counts.refusals.copy()
         yield names.CHECKS, counts.checks()
+        yield names.ACCEPTED, {(client,): count for client, count in counts.accepted_of.copy().items()}
         yield names.HITS, {(): counts.hits()}
         yield names.MISSES, {(): counts.reads}
         yield names.ERRORS, counts.errors.copy()

@@ -202,10 +202,10 @@ def test_the_most_active_clients_are_shown_where_they_are_counted(monitored, cli
     found = printed("report", monitored.url)
 
     assert found["clients"][:2] == [
-        {"client_id": "stranger", "issued": 3, "refused": 1},
-        {"client_id": "monitor", "issued": 1, "refused": 0},
+        {"client_id": "stranger", "accepted": 0, "issued": 3, "refused": 1},
+        {"client_id": "monitor", "accepted": 1, "issued": 1, "refused": 0},
     ]
-    assert "\nstranger  3              1\n" in cli("report", monitored.url).stdout
+    assert "\nstranger  0         3              1\n" in cli("report", monitored.url).stdout
 
 
 def test_what_a_deployment_does_not_tell_is_shown_as_such(monitored, cli, printed):

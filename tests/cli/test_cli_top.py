@@ -111,7 +111,7 @@ def test_the_most_active_clients_are_shown_where_there_is_room(watched, height, 
 
     shown = screen(watched.after(scraped(counting, 60.0)), height)
 
-    assert (bool(re.search("client_8 +8 +0$", shown, re.MULTILINE)), "client_3" in shown) == (has_room, False)
+    assert (bool(re.search("client_8 +0 +8 +0$", shown, re.MULTILINE)), "client_3" in shown) == (has_room, False)
     assert len(shown.splitlines()) <= max(height, 22)
 
 

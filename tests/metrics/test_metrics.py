@@ -220,11 +220,14 @@ def test_a_quota_that_is_used_up_is_counted(metered, store):
 def test_a_client_id_is_a_label_only_if_asked_for(metered):
     app = metered(metrics_client_ids=True, **RULES)
 
+    for _ in range(3):
+        app.get("/x", headers=bearer(issue(app)))
     app.get("/admin", headers=bearer(issue(app, scope="read")), status=403)
     app.post("/oauth/token", CC, headers=basic("made-up", SECRET), status=401)
 
     found = scraped(app)
-    assert found["oauth_mw_tokens_issued_total", "tester", "opaque"] == 1
+    assert found["oauth_mw_tokens_issued_total", "tester", "opaque"] == 4
+    assert found["oauth_mw_accepted_total", "tester"] == found["oauth_mw_checks_total", "accepted"] == 3
     assert found["oauth_mw_refusals_total", "tester", "guard", "insufficient_scope"] == 1
     assert found["oauth_mw_refusals_total", "", "token", "unknown_client"] == 1
 

@@ -29,6 +29,7 @@ FOLDER = ROOT / "examples" / "operations"
 DASHBOARD = json.loads((FOLDER / "grafana.json").read_text(encoding="utf-8"))
 OPTIONS: dict[str, object] = {
     "metrics_path": "/metrics",
+    "metrics_client_ids": True,
     "required_scopes": ["GET /metrics read", "* /admin/* admin"],
     "public_paths": ["/health"],
     "token_format": "jwt",
