@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from types import TracebackType
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 
 from helpers.engines_base import wait_until
 
-_ALL = "FROM pg_stat_activity WHERE application_name = 'oauth_mw' AND query"
+_ALL = "FROM pg_stat_activity WHERE application_name = current_setting('tests.observed') AND query"
 OURS = f"{_ALL} !~ '^LISTEN'"
 
 
 class Raw:
-    """A connection of the tests' own, in autocommit; a context manager.
+    """A connection of the tests' own, in autocommit; a context manager. It observes the sessions of one place.
 
     :param url: a store URL.
     """
 
     def __init__(self, url: str) -> None:
+        observed = dict(parse_qsl(urlsplit(url).query)).get("application_name", "oauth_mw")
         self._connection = psycopg.connect(url.replace("+psycopg", "", 1), autocommit=True, application_name="tests")
+        self("SELECT set_config('tests.observed', %s, false)", observed)
 
     def __call__(self, statement: str, *parameters: object) -> list[Any]:
         """The rows of a statement, if it has any; those of one column as plain values."""
@@ -35,6 +38,10 @@ class Raw:
     def listeners(self) -> set[int]:
         """The server's processes that only wake workers."""
         return set(self(f"SELECT pid {_ALL} ~ '^LISTEN'"))
+
+    def cut(self) -> int:
+        """End all sessions of stores; return how many there were."""
+        return len(self(f"SELECT pg_terminate_backend(pid) {_ALL} IS NOT NULL"))
 
     def waiting(self, *events: str) -> set[int]:
         """The server's processes that serve a store and wait for a lock, or for another of ``events``."""

@@ -56,7 +56,7 @@ class PostgresPlaces:
         """The store URL of an empty place."""
         name = _name()
         base, _, query = self.url.partition("?")
-        options = dict(parse_qsl(query))
+        options = {"application_name": name, **dict(parse_qsl(query))}  # so that each test sees its own sessions alone
         options["options"] = f"{options.get('options', '')} -csearch_path={name}".strip()
         self._admin.execute(f"CREATE SCHEMA {name}")
         try:

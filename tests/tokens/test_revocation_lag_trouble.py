@@ -12,6 +12,7 @@ import pytest
 from helpers.builders import MULTI_PROCESS, SPANNING
 from helpers.engines import Engine, Postgres, Redis
 from helpers.jwts import JWT, mostly
+from helpers.postgres_raw import Raw
 from helpers.revocation_lag import team
 
 LAG = 0.5
@@ -45,12 +46,9 @@ def cuttable(request) -> Iterator[tuple[str, Callable[[], int]]]:
         with Driver.from_url(request.getfixturevalue("redis").url) as driver:
             yield url, lambda: driver.client_kill_filter(_type="normal", skipme=True)
     else:
-        import psycopg
-
-        url, server = request.getfixturevalue("postgres_url"), request.getfixturevalue("postgres").url
-        ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hammered'"
-        with psycopg.connect(server.replace("+psycopg", "", 1), autocommit=True) as link:
-            yield f"{url}&application_name=hammered", lambda: len(link.execute(ours).fetchall())
+        url = request.getfixturevalue("postgres_url")
+        with Raw(url) as raw:
+            yield url, raw.cut
 
 
 @contextmanager

@@ -70,12 +70,13 @@ def test_neither_a_store_nor_its_connections_show_the_password(postgres_url):
     assert not [text for text in [*shown, store.url] if PASSWORD in text or ESCAPED in text]
 
 
-def test_what_libpq_takes_reaches_the_server(postgres_url):
-    url = f"{postgres_url}%20-cwork_mem%3D12345kB&application_name=mine"
+@pytest.mark.parametrize(("given", "name"), [("mine", "mine"), ("", "oauth_mw")])
+def test_what_libpq_takes_reaches_the_server(postgres_url, given, name):
+    url = re.sub("application_name=[^&]*", f"application_name={given}", postgres_url) + "%20-cwork_mem%3D12345kB"
     with closing(open_store(url, create=True)) as store, store.engine.reading() as link:
         found = link.driver.execute("SELECT current_setting('work_mem'), current_setting('application_name')")
 
-        assert found.fetchone() == ("12345kB", "mine")
+        assert found.fetchone() == ("12345kB", name)
 
 
 def test_what_the_store_relies_on_cannot_be_turned_off(postgres_url):
