@@ -19,7 +19,7 @@ from ..server import Refuse
 from ..threads import begin
 from ..tokens.cache import TokenCache
 
-LOOK_SECONDS = 1.0  # from one look at the store to the next, and for each of them
+LOOK_SECONDS = 1.0
 
 OK = Answer("200 OK", (), {"status": "ok"})
 UNAVAILABLE = Answer("503 Service Unavailable", (), {"status": "unavailable"})
@@ -35,13 +35,14 @@ class Look:
 
     :ivar began: seconds of the clock of :class:`Readiness`.
     :ivar answered: whether the store answered.
+    :param seconds: for which it is waited for.
     """
 
-    def __init__(self, began: float) -> None:
+    def __init__(self, began: float, seconds: float) -> None:
         self.began = began
         self.answered = False
         self.over = threading.Event()
-        self._until = time.monotonic() + LOOK_SECONDS
+        self._until = time.monotonic() + seconds
 
     def remaining(self) -> float:
         """The seconds for which it may still be waited for."""
@@ -57,29 +58,37 @@ class _Looks:
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.before = self.latest = Look(float("-inf"))
+        self.before = self.latest = Look(float("-inf"), 0)
         self.latest.over.set()
 
 
 class Readiness:
     """Answer whether requests can be served: the store answers, or cached tokens are accepted while it does not.
 
-    All requests share one look at the store in ``LOOK_SECONDS``. A thread of its own looks, so that each request is
-    answered in that time even if a look never ends. No other look begins before it has.
+    All requests share one look at the store in ``seconds``. A thread of its own looks, so that each request is answered
+    in that time even if a look never ends. No other look begins before it has.
 
     :param look: raises ``StoreUnavailable`` unless the store answers within the seconds that it is given.
     :param in_grace: returns whether cached tokens are accepted during an outage.
     :param monotonic: a clock that never goes back.
     :param single_process: the store cannot serve several worker processes.
+    :param seconds: from one look at the store to the next, and for each of them.
     """
 
     def __init__(
-        self, look: Callable[[float], None], in_grace: Callable[[], bool], monotonic: Clock, *, single_process: bool
+        self,
+        look: Callable[[float], None],
+        in_grace: Callable[[], bool],
+        monotonic: Clock,
+        *,
+        single_process: bool,
+        seconds: float = LOOK_SECONDS,
     ) -> None:
         self._look = look
         self._in_grace = in_grace
         self._monotonic = monotonic
         self._single_process = single_process
+        self._seconds = seconds
         self._looks = PerProcess(_Looks).get
 
     def __call__(self, environ: WSGIEnvironment) -> Answer:
@@ -90,13 +99,13 @@ class Readiness:
     def _is_answering(self) -> bool:
         looks, now = self._looks(), self._monotonic()
         with looks.lock:
-            begins = looks.latest.over.is_set() and now >= looks.latest.began + LOOK_SECONDS
+            begins = looks.latest.over.is_set() and now >= looks.latest.began + self._seconds
             if begins:
-                looks.before, looks.latest = looks.latest, Look(now)
+                looks.before, looks.latest = looks.latest, Look(now, self._seconds)
             before, latest = looks.before, looks.latest
         if begins:
             self._begin(latest)
-        elif not latest.over.is_set() and latest.remaining() and latest.began < before.began + 2 * LOOK_SECONDS:
+        elif not latest.over.is_set() and latest.remaining() and latest.began < before.began + 2 * self._seconds:
             return before.answered  # only the request that began the look waits for it
         return latest.wait()
 
@@ -108,7 +117,7 @@ class Readiness:
 
     def _run(self, look: Look) -> None:
         try:
-            self._look(LOOK_SECONDS)
+            self._look(self._seconds)
             look.answered = True
         except StoreUnavailable:
             pass
