@@ -34,10 +34,14 @@ CONFIGURATIONS = {
     "own paths elsewhere": f"token_path = /x\nrevocation_path = off\nhealth_path = /health{RULES}",
 }
 LISTED = ["GET /items/{id}", "PUT /x", "* /docs/*", "GET /"]
-METHODS = ["GET", "POST", "get", "DELETE"]
 PATHS = ["/", "/reports/1", "/items/", "/items/7", "/any", "/health", "/health/", "/things/", "/x", "/x//y"]
 PATHS += ["/docs/%2e", "/docs/index", "/oauth/token", "/oauth/token/", "/oauth/revoke", "/oauth/jwks"]
 PATHS += ["/.well-known/oauth-authorization-server/x", "/health/ready"]
+REQUESTS = [*product(["GET"], PATHS)]
+REQUESTS += [*product(["POST", "get", "DELETE"], ["/reports/1", "/items/7", "/x", "/oauth/token"])]
+# A token plays a part only where rules or the list of the client name a path.
+WITH_TOKEN = ["/", "/reports/1", "/items/", "/items/7", "/any", "/x//y", "/docs/index", "/things/", "/oauth/token"]
+WITH_TOKEN = [*product(["GET"], WITH_TOKEN), *product(["PUT"], ["/items/7", "/any", "/x"])]
 
 
 @pytest.fixture
@@ -91,15 +95,15 @@ def is_meant(said, answer):
 
 @pytest.mark.parametrize("lines", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 def test_what_is_said_of_requests_without_a_token_is_what_a_middleware_answers(differences, lines):
-    assert differences(lines, product(METHODS, PATHS), "", "without_token") == []
+    assert differences(lines, REQUESTS, "", "without_token") == []
 
 
-@pytest.mark.parametrize("lines", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+@pytest.mark.parametrize("lines", list(CONFIGURATIONS.values())[:-2], ids=list(CONFIGURATIONS)[:-2])
 @pytest.mark.parametrize("client_id", ["items", "items-read", "listed"])
 def test_what_is_said_of_the_tokens_of_a_client_is_what_a_middleware_answers(differences, tokens, lines, client_id):
     headers = {"HTTP_AUTHORIZATION": f"Bearer {tokens[client_id]}"}
 
-    assert differences(lines, product(["GET", "PUT"], PATHS), f"--client {client_id}", "with_token", **headers) == []
+    assert differences(lines, WITH_TOKEN, f"--client {client_id}", "with_token", **headers) == []
 
 
 @pytest.mark.parametrize("address", ["192.0.2.9", "203.0.113.9", "::ffff:192.0.2.1"])
