@@ -143,6 +143,12 @@ def app(wrap: Callable[..., TestApp], client: str) -> TestApp:
 
 
 @pytest.fixture
+def few_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Private keys are encrypted with few rounds of PBKDF2: those of a service take a tenth of a second."""
+    monkeypatch.setattr("oauth_mw.keys.keypair.ROUNDS", 65_536)
+
+
+@pytest.fixture
 def token(app: TestApp) -> str:
     """A live token of the client."""
     return issue(app)

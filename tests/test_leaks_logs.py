@@ -206,6 +206,7 @@ def test_outages_are_reported_without_a_secret(heard, secret_url, store_kind):
 # The command line
 
 
+@pytest.mark.usefixtures("few_rounds")
 @pytest.mark.parametrize("store_kind", ["redis"])
 def test_no_command_says_a_secret_on_standard_error_or_in_a_log(heard, secret_url, store_kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -193,7 +193,6 @@ _PBES2 = bytes.fromhex("06092a864886f70d01050d")
 _PBKDF2 = bytes.fromhex("06092a864886f70d01050c")
 _HMAC_SHA256 = bytes.fromhex("300c06082a864886f70d02090500")
 _AES256_CBC = bytes.fromhex("060960864801650304012a")
-_ROUNDS = bytes([_INTEGER, 3]) + ROUNDS.to_bytes(3)
 
 
 def _encrypted_pem(key: bytes, password: str) -> str:
@@ -202,7 +201,8 @@ def _encrypted_pem(key: bytes, password: str) -> str:
     derived = pbkdf2_hmac("sha256", password.encode(), salt, ROUNDS, 32)
     padder, encryptor = PKCS7(128).padder(), Cipher(AES(derived), CBC(start)).encryptor()
     data = encryptor.update(padder.update(key) + padder.finalize()) + encryptor.finalize()
-    derivation = _der(_SEQUENCE, _PBKDF2, _der(_SEQUENCE, _der(_OCTETS, salt), _ROUNDS, _HMAC_SHA256))
+    rounds = _der(_INTEGER, ROUNDS.to_bytes(3))
+    derivation = _der(_SEQUENCE, _PBKDF2, _der(_SEQUENCE, _der(_OCTETS, salt), rounds, _HMAC_SHA256))
     cipher = _der(_SEQUENCE, _AES256_CBC, _der(_OCTETS, start))
     scheme = _der(_SEQUENCE, _PBES2, _der(_SEQUENCE, derivation, cipher))
     lines = wrap(b64encode(_der(_SEQUENCE, scheme, _der(_OCTETS, data))).decode(), 64)  # RFC 7468 §2

@@ -16,6 +16,7 @@ from oauth_mw.keys.ring import KeyRing
 from oauth_mw.keys.schedule import MARGIN_SECONDS
 from oauth_mw.model import KeyRecord
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
 STORE_KINDS = ["memory"]
 
 LEAD = 302

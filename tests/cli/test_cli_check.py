@@ -340,6 +340,7 @@ def made_with_key(url):
     store.close()
 
 
+@pytest.mark.usefixtures("few_rounds")
 def test_a_key_that_the_secret_does_not_decrypt_is_a_warning_if_keys_sign(found, made_with_key):
     secrets = [f"key_encryption_secret = {SECRET}"], [], ["key_encryption_secret = another horse battery"]
     good, not_set, other = (found(ISSUER, *lines)["warnings"] for lines in secrets)

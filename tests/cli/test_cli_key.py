@@ -11,6 +11,8 @@ from oauth_mw import OAuthMiddleware
 from oauth_mw.keys import JWKS_MAX_AGE, lead_seconds
 from oauth_mw.keys.keypair import from_pem, make
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 SECRET, OTHER = "correct horse battery", "another horse battery"
 PASSWORD = "a horse and a staple é"
 VARIABLE = "OAUTH_MW_KEY_ENCRYPTION_SECRET"
