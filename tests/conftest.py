@@ -14,6 +14,7 @@ from hypothesis import settings
 from webtest import TestApp
 
 from helpers.builders import STORE_SUITE
+from helpers.scratch import scratch
 from helpers.store_urls import SHARED, PostgresPlaces, RedisPlaces, places, why_not
 from helpers.support import SECRET, HandClock, echo, issue, middleware
 from helpers.trail import at_once, handler, lines, trail  # noqa: F401  # fixtures
@@ -24,6 +25,7 @@ from oauth_mw.protocols import Store
 
 # What the tests start finds their helpers, too.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.dirname(__file__), os.environ.get("PYTHONPATH")]))
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())  # of tmp_path
 
 # The plain run tries the same examples every time; --hypothesis-profile=search looks for new ones.
 settings.register_profile("fixed", deadline=None, derandomize=True, database=None)

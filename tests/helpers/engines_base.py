@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from helpers import engine_supervisor
+from helpers.scratch import scratch
 
 DEADLINE = 30.0
 
@@ -67,7 +68,7 @@ class Engine:
     def __init__(self, **settings: object) -> None:
         self.settings = settings
         self.port = free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="engine-", dir="/tmp"))  # short: it holds a Unix socket
+        self.folder = Path(tempfile.mkdtemp(prefix="engine-", dir=scratch()))  # short: it holds a Unix socket
         self.pid = 0
         self._supervisor: subprocess.Popen[str] | None = None
         if self.user:
