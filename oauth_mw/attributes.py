@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from .errors import AdminError
 from .model import Client, Value
+from .texts import unprintable
 
-MAX_ATTRIBUTES = 18
+MAX_ATTRIBUTES = 24
 MAX_ATTRIBUTE_BYTES = 2048
+MAX_ATTRIBUTE_NAME = 200
+
+_WAY_OUT = "a private attribute of a client may have it"
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 _JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?", re.ASCII)  # RFC 8259 §6
@@ -62,15 +66,16 @@ def parse_attribute(text: str) -> tuple[str, Value]:
     return name, value
 
 
-def check_attributes(attributes: Mapping[str, object]) -> None:
-    """Raise ``AdminError`` if all attributes of a client are too many or too large, or one is malformed or reserved."""
+def check_attributes(attributes: Mapping[str, object], public: Collection[str]) -> None:
+    """Check all attributes of a client.
+
+    :param public: the names of those that are members of answers. The others may have any printable name.
+    :raises AdminError: they are too many or too large, one is malformed, or the name of a public one is reserved.
+    """
     if len(attributes) > MAX_ATTRIBUTES:
         raise AdminError(f"a client has at most {MAX_ATTRIBUTES} attributes")
     for name, value in attributes.items():
-        if not _NAME.fullmatch(name):
-            raise AdminError(f"attribute {name!r}: a name has only letters, digits, _ - and .")
-        if name.lower() in RESERVED_ATTRIBUTES:
-            raise AdminError(f"attribute {name!r}: the name is reserved for a member of OAuth responses")
+        _check_name(name, name in public)
         if not isinstance(value, str | int | float | bool) or (isinstance(value, float) and not math.isfinite(value)):
             raise AdminError(f"attribute {name!r}: expected a string, a number, true or false")
     try:
@@ -81,6 +86,15 @@ def check_attributes(attributes: Mapping[str, object]) -> None:
         raise AdminError("an attribute is a number of too many digits") from None
     if size > MAX_ATTRIBUTE_BYTES:
         raise AdminError(f"the attributes have {size} bytes, more than {MAX_ATTRIBUTE_BYTES}")
+
+
+def _check_name(name: str, public: bool) -> None:
+    if not 1 <= len(name) <= MAX_ATTRIBUTE_NAME or unprintable(name):
+        raise AdminError(f"attribute {name!r}: a name has 1 to {MAX_ATTRIBUTE_NAME} printable characters")
+    if public and not _NAME.fullmatch(name):
+        raise AdminError(f"attribute {name!r}: a public name has only letters, digits, _ - and .: {_WAY_OUT}")
+    if public and name.lower() in RESERVED_ATTRIBUTES:
+        raise AdminError(f"attribute {name!r}: the name is reserved for a member of OAuth responses: {_WAY_OUT}")
 
 
 def unite(private: Mapping[str, Value], public: Mapping[str, Value]) -> dict[str, Value]:

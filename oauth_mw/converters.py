@@ -247,7 +247,7 @@ def header_names(value: object) -> tuple[str, ...]:
 
 def attribute_names(value: object) -> tuple[str, ...]:
     chosen = tuple(dict.fromkeys(words(value, _ANY_COMMA)))
-    check_attributes(dict.fromkeys(chosen, ""))
+    check_attributes(dict.fromkeys(chosen, ""), chosen)
     return chosen
 
 

@@ -168,7 +168,8 @@ def _attributes(found: object) -> dict[str, Value]:
         raise _Wrong("a name in the mapping that it returned is not a string")
     attributes = {str.__str__(name): value for name, value in given.items()}  # subclasses may compare as they like
     try:
-        check_attributes(attributes)
+        # As if all were public: a function that names one "scope" means to change the scope, which it cannot.
+        check_attributes(attributes, attributes)
     except AdminError as error:
         raise _Wrong(f"of the mapping that it returned: {str(error)[:MAX_REASON]}") from None
     plain: dict[str, Value] = json.loads(json.dumps(attributes))  # subclasses of str and numbers cannot be stored

@@ -183,10 +183,10 @@ class _Reader:
             each |= {f"{place}.{kind}.{spelled(name)}": {name: value} for name, value in found.items()}
         for at, attribute in each.items():
             with self._collected(at):
-                check_attributes(attribute)
+                check_attributes(attribute, attribute if at.startswith(f"{place}.public_") else ())
         if self._faults.none_for(*each):
             with self._collected(f"{place}.attributes"):
-                check_attributes(unite(*kinds))
+                check_attributes(unite(*kinds), kinds[1])
         return kinds
 
     def _secrets(self, place: str, client: Client, tables: list[dict[str, Any]]) -> list[DeclaredSecret]:

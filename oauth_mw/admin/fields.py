@@ -153,4 +153,4 @@ def check_values(client: Client) -> None:
     check_quotas(client)
     if client.default_audience == ():
         raise AdminError("a default audience has at least one URI")
-    check_attributes(client.attributes)
+    check_attributes(client.attributes, client.public_attributes)

@@ -24,6 +24,7 @@ from .target import Target
 
 _COLOURS = {"Error:": "red", "warning:": "yellow"}
 _FAULTS = re.compile("^(?:Error|warning):", re.MULTILINE)
+_BARE = re.compile(r"[A-Za-z0-9_.-]+")
 F = TypeVar("F", bound=Callable[..., Any])
 # Longer than any secret or token, so that a longer text is still refused for its length.
 LIMIT = MAX_JWS_LENGTH + 100
@@ -122,8 +123,9 @@ def instant(seconds: int | None) -> str:
 
 
 def attribute_text(attributes: Mapping[str, Value]) -> str:
-    """``KEY=VALUE`` in one line. Values are JSON, so that no character can control the terminal."""
-    return " ".join(f"{name}={json.dumps(value)}" for name, value in attributes.items())
+    """``KEY=VALUE`` in one line. Values are JSON, and so are odd keys: no character can control the terminal."""
+    keys = {name: name if _BARE.fullmatch(name) else json.dumps(name) for name in attributes}
+    return " ".join(f"{keys[name]}={json.dumps(value)}" for name, value in attributes.items())
 
 
 def read_credential(stream: BinaryIO, what: str, *, encoding: str = "latin-1", new: bool = False) -> str:

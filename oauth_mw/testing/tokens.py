@@ -27,7 +27,7 @@ def make_token(scope: str = "", client: str = "job", **attributes: Value) -> Acc
     :raises ValueError: a scope is malformed (RFC 6749 §3.3) or looks like a list, or an attribute is not allowed.
     """
     scopes, now = check_scopes(scope.split()), int(time.time())
-    check_attributes(attributes)
+    check_attributes(attributes, ())
     return AccessToken(
         client_id=client,
         scope=" ".join(scopes),

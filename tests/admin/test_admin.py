@@ -69,7 +69,7 @@ REFUSED = {
     "quota beyond all numbers": {"tokens_per_hour": 10**9 + 1},
     "quota mode of another kind": {"tokens_per_hour": 1, "quota_mode": "warn"},
     "quota mode without a quota": {"quota_mode": "report"},
-    "attribute with a taken name": {"attributes": {"exp": 1}},
+    "attribute with a taken name": {"public_attributes": {"exp": 1}},
     "attribute of both kinds": {"attributes": {"a": 1}, "public_attributes": {"a": 1}},
 }
 
@@ -173,7 +173,7 @@ CANNOT_BE = {
     "odd scope": {"scope": "read write,x"},
     "odd default scope": {"default_scope": "a,b"},
     "lifetime": {"lifetime": 0},
-    "attribute": {"attributes": {"sub": 1}},
+    "attribute": {"public_attributes": {"sub": 1}},
     "name": {"name": "\0"},
 }
 

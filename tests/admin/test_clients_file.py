@@ -21,8 +21,8 @@ rate_limit = "often"
 not_after = "soon"
 tokens_per_day = true
 allowed_addresses = ["300.0.0.0/8"]
-attributes = { exp = 1, "a b" = 2 }
-public_attributes = { date = 2027-01-01, n = HUGE }
+attributes = { "a\\u001b" = 2 }
+public_attributes = { exp = 1, date = 2027-01-01, n = HUGE }
 [clients.b]
 name = "b"
 scope = "a,b"
@@ -56,8 +56,8 @@ FAULTS = {
     "clients.a.not_after": "expected a time, such as 2027-12-31",
     "clients.a.tokens_per_day": "expected a whole number",
     "clients.a.allowed_addresses": "expected networks, such as 192.0.2.0/24",
-    "clients.a.attributes.exp": "reserved",
-    "clients.a.attributes.'a b'": "a name has only letters, digits",
+    "clients.a.public_attributes.exp": "a private attribute of a client may have it",
+    "clients.a.attributes.'a\\x1b'": "printable",
     "clients.a.public_attributes.date": "expected a string, a number, true or false",
     "clients.a.public_attributes.n": "a number of too many digits",
     "clients.b.scope": "did you mean 'a b'? (allow_odd_scope = true accepts it)",

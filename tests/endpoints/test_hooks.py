@@ -228,7 +228,7 @@ BAD_ATTRIBUTES = {
     "a list as a value": (lambda *given: {"a": [1]}, "attribute 'a': expected a string, a number, true or false"),
     "no number": (lambda *given: {"a": NAN}, "attribute 'a': expected a string, a number, true or false"),
     "a surrogate": (lambda *given: {"a": "\ud800"}, "an attribute holds text that is not Unicode"),
-    "too many": (lambda *given: {f"a{n}": n for n in range(19)}, "a client has at most 18 attributes"),
+    "too many": (lambda *given: {f"a{n}": n for n in range(25)}, "a client has at most 24 attributes"),
     "too much": (lambda *given: {"a": "x" * 3000}, "the attributes have 3009 bytes, more than 2048"),
 }
 BAD_LIFETIMES = {
