@@ -11,6 +11,8 @@ from .rates import Rate, parse_rate
 from .rules import is_ambiguous, read_methods, read_pattern
 
 OFF = "off"
+NO_METHOD = "-"
+NOTHING = f"{NO_METHOD} /*"  # in a list of requests by itself: none is allowed, where an empty list allows all
 MAX_LISTED = 100  # networks or requests of a client: each is compared with every request
 
 _GAP = re.compile(r"[ \t]+")  # as in a rule
@@ -26,7 +28,7 @@ class AllowedRequest:
 
 
 def parse_request(text: str) -> AllowedRequest:
-    """Parse ``"METHODS PATH"``, as in a rule: ``"GET,POST /weather/*"``.
+    """Parse ``"METHODS PATH"``, as in a rule: ``"GET,POST /weather/*"``, or ``-`` as METHODS for no request at all.
 
     The pattern allows, so it is read narrowly: ``/x`` does not allow ``/x/``.
 
@@ -36,7 +38,8 @@ def parse_request(text: str) -> AllowedRequest:
     try:
         if len(parts) != 2:
             raise ValueError("expected METHODS PATH, such as 'GET,POST /weather/*' or '* /weather'")
-        methods, pattern = read_methods(parts[0]), read_pattern(parts[1])
+        methods = frozenset[str]() if parts[0] == NO_METHOD else read_methods(parts[0])
+        pattern = read_pattern(parts[1])
     except ValueError as error:
         raise ValueError(f"request {text!r}: {error}") from None
     return AllowedRequest(" ".join(parts), methods, pattern.compile(wide=False))

@@ -118,6 +118,8 @@ REQUESTS = {
     "the method of another": (["GET /weather", "POST /x"], "POST", "/weather", False),
     "bytes": (["GET /é"], "GET", "/é".encode().decode("latin-1"), True),
     "everything": (["* /*"], "GET", "/any", True),
+    "nothing": (["- /*"], "GET", "/any", False),
+    "nothing, and something": (["- /*", "GET /any"], "GET", "/any", True),
     "the root": (["GET /"], "GET", "", True),
     "two slashes": (["* /*"], "GET", "//any", False),
     "dots": (["* /weather/*"], "GET", "/weather/../admin", False),
