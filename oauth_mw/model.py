@@ -180,7 +180,8 @@ class Client:
     from which it and its tokens are refused. ``tokens_per_hour`` and ``tokens_per_day`` are how many tokens it is
     issued at most, and ``quota_mode`` is one of :data:`QUOTA_MODES`; ``None`` is the first.
     ``revoked_secrets`` are the ids of secrets that were revoked or made room for others, the latest at the end: a file
-    of clients brings none of them back.
+    of clients brings none of them back. ``imported`` has a mark of each value that it had where it was imported from,
+    so that another import knows what has changed there.
     ``revoked_before`` is the log position of the last event that revoked all of its tokens, read together with the
     record; 0 if there was none.
     """
@@ -207,6 +208,7 @@ class Client:
     tokens_per_day: int | None = None
     quota_mode: str | None = None
     revoked_secrets: tuple[str, ...] = ()
+    imported: Mapping[str, str] = field(default_factory=lambda: EMPTY, repr=False)
     revoked_before: int = 0
     other: Mapping[str, Any] = field(default_factory=lambda: EMPTY, repr=False)
 

@@ -174,7 +174,7 @@ def _declared_steps(
         of = partial(wanted, each, reopened=reopened.get(client_id, Reopened()), now=now)
         try:
             if stored is None:
-                deleted = _deleted(store) if deleted is None else deleted
+                deleted = deleted_ids(store) if deleted is None else deleted
                 if client_id in deleted:
                     raise AdminError("a client with this id was deleted, and an id is never used again")
                 new = new_client(each)
@@ -210,7 +210,7 @@ def _disabled(client: Client) -> Client:
     return replace(client, enabled=False)
 
 
-def _deleted(store: Store) -> set[str]:
+def deleted_ids(store: Store) -> set[str]:
     """The ids of deleted clients; none if the store does not list them, which then refuses to add such a client."""
     pages = copyable.read_clients() if (copyable := store.copyable()) else ()
     return {each.client.client_id for page in pages for each in page if each.deleted}

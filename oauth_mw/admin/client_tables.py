@@ -50,6 +50,7 @@ def table_of(client: Client) -> Table:
         "quota_mode": client.quota_mode,
         "created_at": _moment(client.created_at),
         "revoked_secrets": list(client.revoked_secrets) or None,
+        "imported": dict(client.imported) or None,
         "attributes": {name: each for name, each in client.attributes.items() if name not in public} or None,
         "public_attributes": {name: each for name, each in client.attributes.items() if name in public} or None,
         "secrets": [_secret_table(each) for each in client.secrets],
@@ -102,7 +103,8 @@ def _flat(client: Client | None) -> dict[tuple[str, ...], Any]:
         else:
             found[(name,)] = value
     # A path of two is an attribute or a secret, which may have any name.
-    return {path: value for path, value in found.items() if len(path) == 2 or path[-1] not in _NOT_COMPARED}
+    compared = (path for path in found if len(path) == 2 or path[-1] not in _NOT_COMPARED)
+    return {path: found[path] for path in compared if path[0] != "imported"}
 
 
 def _is_same(value: object, other: object) -> bool:

@@ -47,6 +47,10 @@ NUMBER = Kind("a whole number", lambda value: type(value) is int)
 TEXTS = Kind('a list of texts, ["…", "…"]', lambda value: type(value) is list and all(type(x) is str for x in value))
 MOMENT = Kind("a time, such as 2027-12-31 or 2027-12-31T12:00:00Z", lambda value: _seconds(value) is not None)
 TABLE = Kind("a table", lambda value: type(value) is dict)
+TEXTS_BY_NAME = Kind(
+    "a table of texts, as `client export` writes it",
+    lambda value: type(value) is dict and all(type(x) is str for x in value.values()),
+)
 TABLES = Kind("a list of tables", lambda value: type(value) is list and all(type(x) is dict for x in value))
 
 _FIELDS = {
@@ -72,6 +76,7 @@ _CLIENT: Mapping[str, Kind] = {
     "not_after": MOMENT,
     "created_at": MOMENT,
     "revoked_secrets": TEXTS,
+    "imported": TEXTS_BY_NAME,
     "attributes": TABLE,
     "public_attributes": TABLE,
     "secrets": TABLES,
@@ -153,6 +158,7 @@ class _Reader:
             public_attributes=frozenset(public),
             not_after=self._moment(f"{place}.not_after", values.get("not_after")),
             created_at=self._moment(f"{place}.created_at", values.get("created_at", self._now)) or 0,
+            imported=MappingProxyType(values.get("imported", {})),
             revoked_secrets=self._ids(f"{place}.revoked_secrets", values.get("revoked_secrets", [])),
             **self._fields(place, values),
         )

@@ -15,6 +15,7 @@ from ..errors import AdminError
 from ..model import Client, ClientSecret
 from .clients import remembered, with_secret
 from .fields import LIVE
+from .imported import ENABLED, has_changed, merged
 
 
 class DeclaredSecret(NamedTuple):
@@ -51,11 +52,13 @@ class DeclaredClient(NamedTuple):
         ``created_at`` is used for a client that is added.
     :ivar enabled: ``None`` leaves it as it is; a client that is added is enabled.
     :ivar secrets: those that it has, besides others in the store; ``None`` if no statement is made about them.
+    :ivar only_news: a stored client takes only what has changed where it comes from, by the marks in ``imported``.
     """
 
     client: Client
     enabled: bool | None = None
     secrets: Sequence[DeclaredSecret] | None = None
+    only_news: bool = False
 
 
 class Reopened(NamedTuple):
@@ -109,6 +112,8 @@ def wanted(declared: DeclaredClient, stored: Client, reopened: Reopened, now: fl
     :param now: Unix seconds.
     :raises AdminError: it has too many secrets that have not expired, or one of them has another id in the store.
     """
+    if declared.only_news:
+        declared = _news(declared, stored)
     notes: list[str] = []
     name = stored.client_id
     enabled = stored.enabled and declared.enabled is not False
@@ -128,12 +133,30 @@ def wanted(declared: DeclaredClient, stored: Client, reopened: Reopened, now: fl
         secrets=tuple(each for each in stored.secrets if each.secret_id not in declared.client.revoked_secrets),
         revoked_secrets=_revoked(declared, stored, reopened),
         revoked_before=stored.revoked_before,
+        imported=declared.client.imported or stored.imported,
         other=stored.other,
     )
     for each in declared.secrets or ():
         client, note = _with(client, each, reopened, now)
         notes += [f"secret {each.record.secret_id!r} of client {name!r} stays {note}"] if note else []
     return Wanted(client, notes)
+
+
+def _news(declared: DeclaredClient, stored: Client) -> DeclaredClient:
+    """What has changed where the client comes from."""
+    secrets = [renamed for each in declared.secrets or () if (renamed := _known(each, stored))]
+    enabled = declared.enabled if has_changed(ENABLED, declared.client, stored) else None
+    return DeclaredClient(merged(declared.client, stored), enabled, secrets)
+
+
+def _known(declared: DeclaredSecret, stored: Client) -> DeclaredSecret | None:
+    """A declared secret with what was changed here; none if it is here by another id."""
+    same = next((each for each in stored.secrets if declared.is_same(each)), None)
+    if same is None:
+        return declared
+    if same.secret_id != declared.record.secret_id:
+        return None
+    return declared._replace(record=same._replace(not_after=declared.record.not_after))
 
 
 def _revoked(declared: DeclaredClient, stored: Client, reopened: Reopened) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from ..texts import unprintable
 MAX_BY = 200
 
 # Fields of a client that have events of their own, or that no change names.
-_APART = {"client_id", "created_at", "enabled", "other", "revoked_before", "revoked_secrets", "secrets"}
+_APART = {"client_id", "created_at", "enabled", "imported", "other", "revoked_before", "revoked_secrets", "secrets"}
 
 Described = dict[str, Any]  # the fields of an AuditEvent
 Event = tuple[str, Described]

@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
 
 from .. import admin
-from ..admin.applying import KEEP, apply_declared, declared_clients
+from ..admin.applying import apply_declared, declared_clients
 from ..admin.client_tables import table_of
-from ..errors import AdminError, ConfigError, StoreUnavailable
+from ..errors import AdminError, ConfigError
 from ..protocols import Store
-from .tables import table
+from .changes import apply_options, change_notes, change_table, change_views, file_name, read_file, saying
 from .target import Target
-from .terminal import Output, instant, on_store, on_target
-
-MAX_FILE = 64 * 2**20
+from .terminal import Output, on_store, on_target
 
 _HASHES = (
     "warning: the file has hashes of secrets: those of weak secrets can be guessed, without a request; keep it as you"
@@ -30,14 +26,8 @@ _HASHES = (
 
 @click.command("apply")
 @click.argument("file", type=click.File("rb"), metavar="FILE")
-@click.option("--dry-run", is_flag=True, help="Only show what would be changed.")
 @click.option("--prune", is_flag=True, help="Disable the clients that FILE does not have, and revoke their tokens.")
-@click.option(
-    "--reopen",
-    multiple=True,
-    metavar="ID",
-    help="Enable this client, or bring back this secret (SECRET or CLIENT:SECRET) that was revoked; repeatable.",
-)
+@apply_options
 @on_target
 def apply(target: Target, /, file: BinaryIO, *, dry_run: bool, prune: bool, reopen: tuple[str, ...]) -> Output:
     """Make the clients of the store match FILE, in TOML; - is stdin.
@@ -46,68 +36,21 @@ def apply(target: Target, /, file: BinaryIO, *, dry_run: bool, prune: bool, reop
     that was disabled in the store stays disabled, and a secret that was revoked stays revoked.
     """
     # Before the store, so that none is created for a file that is refused.
-    declared = declared_clients(_read(file), folder=os.path.dirname(_name(file)))
+    declared = declared_clients(_read(file), folder=os.path.dirname(file_name(file)))
     made: list[admin.ClientChange] = []
-    with target.store(create=not dry_run) as store, _saying(made):
+    with target.store(create=not dry_run) as store, saying(made):
         changes = apply_declared(store, declared, prune=prune, reopen=reopen, dry_run=dry_run, on_change=made.append)
-    return _shown(changes, dry_run)
+    view = {"dry_run": dry_run, "changes": change_views(changes)}
+    return Output(view, change_table(changes), "\n".join(change_notes(changes, dry_run)))
 
 
 def _read(file: BinaryIO) -> dict[str, Any]:
-    text = file.read(MAX_FILE + 1)
-    if len(text) > MAX_FILE:
-        raise ConfigError(_name(file), f"has more than {MAX_FILE // 2**20} MiB")
+    text = read_file(file)
     try:
         return tomllib.loads(text.decode())
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
-        raise ConfigError(_name(file), f"cannot be read as TOML: {said}") from None
-
-
-def _name(file: BinaryIO) -> str:
-    return str(getattr(file, "name", "<stdin>"))
-
-
-@contextmanager
-def _saying(made: Sequence[admin.ClientChange]) -> Iterator[None]:
-    """Say what was changed before a change failed."""
-    try:
-        yield
-    except (AdminError, StoreUnavailable):
-        if made:
-            done = ", ".join(f"{each.client_id} ({each.action})" for each in made)
-            click.echo(f"changed before the fault: {done}; run it again to make the other changes", err=True)
-        raise
-
-
-def _shown(changes: Sequence[admin.ClientChange], dry_run: bool) -> Output:
-    view = [
-        {**each._asdict(), "differences": [difference._asdict() for difference in each.differences]} for each in changes
-    ]
-    rows = [
-        [change.client_id, change.name, change.action, each.field, *(_cell(each.field, value) for value in each[1:])]
-        for change in changes
-        for each in change.differences
-    ]
-    heads = ["CLIENT_ID", "NAME", "CHANGE", "FIELD", "BEFORE", "AFTER"]
-    lines = [f"{note}: --reopen would open it again" for change in changes for note in change.notes]
-    if dry_run and rows:
-        lines.append("dry run: nothing was changed")
-    changed = sum(each.action != KEEP for each in changes)
-    return Output(
-        {"dry_run": dry_run, "changes": view},
-        table(heads, rows) if changed else "nothing to change",
-        "\n".join(lines),
-    )
-
-
-def _cell(field: str, value: object) -> str:
-    if value is None:
-        return ""
-    is_end = field == "not_after" or field.startswith("secrets.") and field.endswith(".not_after")
-    if is_end and isinstance(value, int):  # a secret may be named so, too
-        return instant(value)
-    return value if isinstance(value, str) and value.isprintable() else json.dumps(value)
+        raise ConfigError(file_name(file), f"cannot be read as TOML: {said}") from None
 
 
 @click.command("export")

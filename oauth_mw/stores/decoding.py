@@ -98,6 +98,12 @@ def attributes(found: Any) -> Mapping[str, Value]:
     return MappingProxyType({text(name): _value(value) for name, value in found.items()})
 
 
+def texts_by_name(found: Any) -> Mapping[str, str]:
+    if type(found) is not dict:
+        raise TypeError("no object")
+    return MappingProxyType({text(name): text(value) for name, value in found.items()})
+
+
 def _value(found: Any) -> Value:
     if type(found) is str:
         return text(found)

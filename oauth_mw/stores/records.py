@@ -84,6 +84,7 @@ _CLIENT: Readers = {
     "tokens_per_day": number,
     "quota_mode": decoding.quota_mode,
     "revoked_secrets": texts,
+    "imported": decoding.texts_by_name,
 }
 _KEY: Readers = {
     "kid": text,

@@ -38,7 +38,7 @@ def source(clock):
     admin.revoke_secret(store, "off", store.find_client("off").secrets[0].secret_id, force=True)
     admin.disable_client(store, "off")
     admin.add_client(store, "bare", client_id="bare", clock=clock)
-    store.update_client("bare", lambda client: replace(client, secrets=(), default_scope=()))
+    store.update_client("bare", lambda client: replace(client, secrets=(), default_scope=(), imported={"name": "1f"}))
     clock.now += 2 * HOUR  # the first one has expired
     yield store
     store.close()

@@ -23,6 +23,7 @@ tokens_per_day = true
 allowed_addresses = ["300.0.0.0/8"]
 attributes = { "a\\u001b" = 2 }
 public_attributes = { exp = 1, date = 2027-01-01, n = HUGE }
+imported = { name = 1 }
 [clients.b]
 name = "b"
 scope = "a,b"
@@ -56,6 +57,7 @@ FAULTS = {
     "clients.a.not_after": "expected a time, such as 2027-12-31",
     "clients.a.tokens_per_day": "expected a whole number",
     "clients.a.allowed_addresses": "expected networks, such as 192.0.2.0/24",
+    "clients.a.imported": "a table of texts",
     "clients.a.public_attributes.exp": "a private attribute of a client may have it",
     "clients.a.attributes.'a\\x1b'": "printable",
     "clients.a.public_attributes.date": "expected a string, a number, true or false",

@@ -32,6 +32,7 @@ FULL = registered(
     tokens_per_day=100,
     quota_mode="report",
     revoked_secrets=("2025", "2026"),
+    imported=MappingProxyType({"name": "1f", "attributes.tier": "2e"}),
     secrets=(hash_secret("one" * 9, label="first", not_after=2**32 - 1, weak=True), hash_secret("two" * 9)),
 )
 
