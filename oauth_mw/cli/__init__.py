@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -23,6 +24,7 @@ COMMANDS = {
     "client": ("client", "Register, show and change clients."),
     "doctor": ("doctor", "Find the usual faults of a running deployment at URL, each with its cure."),
     "explain": ("explain", "Say which rule decides a request, what it needs, and what would be answered."),
+    "import": ("importing", "Make clients of what another server has of them."),
     "key": ("key", "List, rotate, import, retire and export signing keys."),
     "purge": ("token", "Remove all tokens that expired more than a minute ago."),
     "report": ("report", "Show what a running deployment counts, by its metrics at URL."),
@@ -53,7 +55,7 @@ class Root(Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name in COMMANDS and name not in self.commands:
             module, _ = COMMANDS[name]
-            self.add_command(getattr(import_module(f".{module}", __name__), name))
+            self.add_command(getattr(import_module(f".{module}", __name__), name + "_" * iskeyword(name)))
         return super().get_command(context, name)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
@@ -93,8 +95,8 @@ def main(
 
     The store is --store, else that of --config (the section of its filter, or the middleware in an app; NAME chooses
     one of several), else OAUTH_MW_STORE. These options may stand before or after the command. A relative file is
-    relative to the working directory, in an ini to the folder of the ini. Only `client add`, `client apply`, `serve`
-    and `store copy` (its target) create a store that is missing.
+    relative to the working directory, in an ini to the folder of the ini. Only `client add`, `client apply`,
+    `import`, `serve` and `store copy` (its target) create a store that is missing.
 
     \b
     Exit codes:

@@ -63,6 +63,11 @@ EXAMPLES = {
         "oauth-mw explain GET /reports --config hello:app --client ID",
         "oauth-mw explain GET /x --config hello:app --client ID --address 192.0.2.7",
     ],
+    "import": ["oauth-mw import apigee apps.json products.json developers.json --dry-run"],
+    "import apigee": [
+        "oauth-mw import apigee apps.json products.json developers.json --dry-run",
+        "oauth-mw import apigee *.json --base-path weather-v1=/v1 --environment prod",
+    ],
     "key": [
         "oauth-mw key list",
         "oauth-mw --config app.ini key rotate",

@@ -1,0 +1,224 @@
+"""``oauth-mw import``: clients of other servers."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any, BinaryIO
+
+import click
+
+from ..admin.apigee import Converted, Found, Grant, Served, convert, read_base_paths
+from ..admin.applying import ADD, ClientChange, apply_declared, deleted_ids
+from ..admin.declared import DeclaredClient
+from ..errors import StoreMissing
+from ..limits import NOTHING
+from ..protocols import Store
+from ..stores import open_store
+from .changes import apply_options, change_notes, change_table, change_views, file_name, read_file, safe, saying
+from .groups import Group
+from .tables import table
+from .target import Target
+from .terminal import Output, on_target
+
+
+@click.group("import", cls=Group)
+def import_() -> None:
+    """Make clients of what another server has of them."""
+
+
+@import_.command("apigee")
+@click.argument("files", nargs=-1, required=True, type=click.File("rb"), metavar="FILE...")
+@click.option(
+    "--base-path",
+    "base_paths",
+    multiple=True,
+    metavar="PROXY=/PREFIX",
+    help="Where the paths of this API proxy begin here; PROXY=- if it is not served here; repeatable.",
+)
+@click.option("--environment", metavar="NAME", help="The environment of Apigee that this deployment replaces.")
+@click.option("--allow-weak-secret", is_flag=True, help="Accept secrets that are short or guessable.")
+@apply_options
+@on_target
+def apigee(
+    target: Target,
+    /,
+    files: tuple[BinaryIO, ...],
+    *,
+    base_paths: tuple[str, ...],
+    environment: str | None,
+    allow_weak_secret: bool,
+    dry_run: bool,
+    reopen: tuple[str, ...],
+) -> Output:
+    """Make clients of the apps of Apigee, which keep their ids and secrets.
+
+    FILEs are JSON: what Apigee's management API answers for apps?expand=true&includeCred=true, for
+    apiproducts?expand=true and for developers?expand=true, all pages of them. - is stdin.
+
+    Each key of an app becomes a client. What its approved API products open becomes the list of requests that it may
+    send; GET covers HEAD. Quotas are shown and not carried over. A client of which something cannot be expressed is
+    disabled, and named.
+
+    Another run changes only what has changed in Apigee. A client that was disabled here stays disabled, and a secret
+    that was revoked stays revoked.
+    """
+    served = Served(read_base_paths(base_paths), environment)
+    content = [(file_name(each), read_file(each)) for each in files]
+    # Before the store, so that none is created for files that are refused.
+    found = convert(content, served, allow_weak_secret=allow_weak_secret, now=int(time.time()))
+    made: list[ClientChange] = []
+    with _opened(target, dry_run) as store, saying(made):
+        deleted = deleted_ids(store)
+        declared = [each for each in found.declared if each.client.client_id not in deleted]
+        with _progress(declared, made) as on_change:
+            changes = apply_declared(store, declared, reopen=reopen, dry_run=dry_run, on_change=on_change)
+    gone = [each.client.client_id for each in found.declared if each.client.client_id in deleted]
+    return _shown(found, changes, gone, dry_run)
+
+
+@contextmanager
+def _opened(target: Target, dry_run: bool) -> Iterator[Store]:
+    """The store; for a dry run an empty one, if it is missing."""
+    try:
+        with target.store(create=not dry_run) as store:
+            yield store
+        return
+    except StoreMissing:
+        if not dry_run:
+            raise
+    with closing(open_store("memory://")) as store:
+        yield store
+
+
+@contextmanager
+def _progress(declared: Sequence[DeclaredClient], made: list[ClientChange]) -> Iterator[Callable[[ClientChange], None]]:
+    """What is called with each change; on a terminal it moves a bar."""
+    if not declared or not sys.stderr.isatty():
+        yield made.append
+        return
+    with click.progressbar(length=len(declared), label="importing clients", file=sys.stderr) as bar:
+
+        def on_change(change: ClientChange) -> None:
+            made.append(change)
+            bar.update(1)
+
+        yield on_change
+        bar.update(len(declared) - len(made))  # the others are as they were
+
+
+def _shown(found: Converted, changes: Sequence[ClientChange], gone: Sequence[str], dry_run: bool) -> Output:
+    view = {
+        "dry_run": dry_run,
+        "changes": change_views(changes),
+        "clients": [_client_view(each) for each in found.found],
+        "products": [_grant_view(each) for each in found.grants],
+        "quotas": [{**each._asdict(), "quota": each.quota._asdict()} for each in found.quotas],
+        "not_carried_over": [*found.others],
+        "deleted": [*gone],
+    }
+    parts = [_products(found.grants), _quotas(found), _clients(found.found), _changes(changes), _problems(found)]
+    notes = change_notes(changes, dry_run)
+    notes += [f"client {name!r} was deleted here, and is not added again" for name in gone]
+    weak = [each.client.client_id for each in found.declared if any(one.record.weak for one in each.secrets or ())]
+    notes += [f"warning: client {name!r} has a weak secret" for name in weak]
+    return Output(view, "\n\n".join(filter(None, parts)), "\n".join(notes))
+
+
+def _client_view(found: Found) -> dict[str, Any]:
+    client = found.declared and found.declared.client
+    return {
+        "client_id": found.client_id,
+        "app": found.app,
+        "imported": client is not None,
+        "enabled": bool(found.declared and found.declared.enabled),
+        "closed": [*found.closed],
+        "problems": [*found.problems],
+        "scope": " ".join(client.scopes) if client else "",
+        "allowed_requests": [*client.allowed_requests] if client else [],
+        "not_after": client.not_after if client else None,
+        "attributes": dict(client.attributes) if client else {},
+    }
+
+
+def _grant_view(grant: Grant) -> dict[str, Any]:
+    return {
+        "product": grant.product.name,
+        "in_environment": grant.is_here,
+        "rules": [{"operation": each.operation, "requests": [*each.requests]} for each in grant.rules],
+        "problems": [*grant.problems],
+    }
+
+
+def _products(grants: Sequence[Grant]) -> str:
+    rows = []
+    for grant in grants:
+        name = safe(grant.product.name)
+        if not grant.is_here:
+            rows.append([name, f"for {', '.join(grant.product.environments)}", "nothing: another environment"])
+        for rule in grant.rules:
+            rows.append([name, safe(rule.operation), ", ".join(rule.requests) or "nothing: not served here"])
+    return table(["PRODUCT", "IN APIGEE", "HERE"], rows) if rows else ""
+
+
+def _quotas(found: Converted) -> str:
+    rows = [
+        [
+            safe(each.product),
+            safe(each.proxy),
+            safe(" ".join(filter(None, [each.quota.limit, "per", each.quota.interval, each.quota.unit]))[:60]),
+            f"--rate-limit {each.rate}" if each.rate else "",
+        ]
+        for each in found.quotas
+    ]
+    return table(["QUOTA OF PRODUCT", "PROXY", "NOT CARRIED OVER", "NEAREST OPTION"], rows) if rows else ""
+
+
+def _clients(found: Sequence[Found]) -> str:
+    rows = [[safe(each.client_id), safe(each.app), _state(each)] for each in found]
+    enabled = sum(row[2].startswith("enabled") for row in rows)
+    head = f"{len(rows)} keys of apps: {enabled} are enabled clients, {len(rows) - enabled} are not"
+    return f"{head}\n{table(['CLIENT_ID', 'NAME', 'STATE'], rows)}" if rows else ""
+
+
+def _state(found: Found) -> str:
+    if not found.declared:
+        return "not imported: see below"
+    if found.closed:
+        return f"disabled: {', '.join(found.closed)}"
+    if found.problems:
+        return "disabled: see below"
+    return "enabled, without a path" if found.declared.client.allowed_requests == (NOTHING,) else "enabled"
+
+
+def _changes(changes: Sequence[ClientChange]) -> str:
+    """The differences of clients that were there before, and how many were added."""
+    added = sum(each.action == ADD for each in changes)
+    others = [each for each in changes if each.action != ADD]
+    lines = [f"{added} clients added"] if added else []
+    return "\n".join([*lines, change_table(others)]) if others or not added else lines[0]
+
+
+def _problems(found: Converted) -> str:
+    """What is not carried over: each problem once, with its clients."""
+    clients: dict[str, list[str]] = {}
+    for each in found.found:
+        for problem in each.problems:
+            clients.setdefault(problem, []).append(safe(each.client_id))
+    lines = []
+    for problem, ids in clients.items():
+        lines += [*_wrapped(problem, "  "), *_wrapped(", ".join(ids), "    ")]
+    head = ["cannot be expressed here, so that these clients are disabled:"] if lines else []
+    others = [line for each in found.others for line in _wrapped(each, "  ")]
+    return "\n".join([*head, *lines, *(["not carried over:"] if others else []), *others])
+
+
+_WRAPPER = textwrap.TextWrapper(80, break_long_words=False, break_on_hyphens=False)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    _WRAPPER.initial_indent = _WRAPPER.subsequent_indent = indent
+    return _WRAPPER.wrap(safe(text))

@@ -1,0 +1,160 @@
+"""A second import from Apigee changes what has changed there, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.apigee import HERE, KEY, SECRET, app, as_files, credential, developer, page, product
+from helpers.builders import secret_works
+from oauth_mw import ConfigError, admin
+from oauth_mw.admin.apigee import Served, convert
+from oauth_mw.admin.applying import apply_declared
+
+STORE_KINDS = ["memory"]
+FIRST = [{"name": "tier", "value": "gold"}, {"name": "email", "value": "a@b"}]
+
+
+def document(*, attributes=FIRST, products=(), developers=None, name="weather-app", status="approved", **of_key):
+    products = products or [product("weather", ("GET", "/x"), scopes=["a", "b"])]
+    key = credential(*(each["name"] for each in products), **of_key)
+    return page(app(key, name=name, attributes=attributes, status=status), products=products, developers=developers)
+
+
+@pytest.fixture
+def again(store, clock):
+    """Import a document, and return the differences of the client, by their fields."""
+
+    def again(document, reopen=()):
+        found = convert(as_files(document), Served(HERE), now=int(clock()))
+        changes = apply_declared(store, found.declared, reopen=reopen, clock=clock)
+        return {each.field: (each.before, each.after) for change in changes for each in change.differences}
+
+    return again
+
+
+@pytest.fixture(autouse=True)
+def first(again):
+    """The import before."""
+    again(document())
+
+
+def test_the_same_files_change_nothing(again):
+    assert again(document()) == {}
+
+
+THERE = {
+    "its name": (document(name="b"), {"name": ("weather-app", "b"), "attributes.application_id": (
+        "id-of-weather-app", "id-of-b")}),
+    "less scopes": (document(scopes=["a"]), {"scope": ("a b", "a")}),
+    "an attribute": (document(attributes=[FIRST[1], {"name": "tier", "value": "tin"}]), {
+        "attributes.tier": ("gold", "tin")}),
+    "no attributes": (document(attributes=[]), {
+        "attributes.tier": ("gold", None), "attributes.email": ("a@b", None)}),
+    "another path": (document(products=[product("weather", ("GET", "/y"), scopes=["a", "b"])]), {
+        "allowed_requests": (["GET /v1/x"], ["GET /v1/y"])}),
+    "another product": (document(products=[product("maps", ("GET", "/x"), scopes=["a", "b"])]), {
+        "attributes.api_products": ("weather", "maps")}),
+    "an end": (document(expiresAt="1900000000000"), {"not_after": (None, 1_900_000_000)}),
+    "a revoked key": (document(status="revoked"), {"enabled": (True, False)}),
+    "an inactive developer": (document(developers=[developer(status="inactive")]), {"enabled": (True, False)}),
+    "another secret": (document(secret="Tz8wKq3Lm9Rb5Xv2"), {"secrets.apigee.hash": ("one", "another")}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("document", "differences"), THERE.values(), ids=THERE)
+def test_what_has_changed_there_is_changed(again, document, differences):
+    assert again(document) == differences
+    assert again(document) == {}
+
+
+HERE_CHANGED = {
+    "name": {"name": "my name"},
+    "scope": {"scope": "c"},
+    "more attributes": {"attributes": {"tier": "tin", "mine": 1}},
+    "a public attribute": {"public_attributes": {"tier": "gold"}},
+    "other paths": {"allowed_requests": ["GET /z"]},
+    "rate limit": {"rate_limit": "9/minute", "lifetime": 60, "tokens_per_day": 5},
+    "an end": {"not_after": 2_000_000_000},
+}
+
+
+@pytest.mark.parametrize("fields", HERE_CHANGED.values(), ids=HERE_CHANGED)
+def test_what_was_changed_here_stays(store, again, fields):
+    changed = admin.update_client(store, KEY, **fields)
+
+    assert again(document()) == {}
+    assert store.find_client(KEY) == changed
+
+
+def test_both_changes_are_kept_where_they_do_not_meet(store, again):
+    attributes = {**store.find_client(KEY).attributes, "mine": 1}
+    admin.update_client(store, KEY, attributes=attributes, rate_limit="9/minute", default_scope="a b")
+
+    again(document(attributes=FIRST[:1], scopes=["a"]))
+
+    client = store.find_client(KEY)
+    assert (client.rate_limit, client.scopes, client.default_scope) == ("9/minute", ("a",), ("a",))
+    assert client.attributes["mine"] == 1
+    assert "email" not in client.attributes
+
+
+def test_a_client_that_was_disabled_here_stays_so_unless_it_is_reopened(store, again):
+    admin.disable_client(store, KEY)
+    again(document(status="revoked"))
+
+    assert again(document()) == {}
+    assert again(document(), reopen=[KEY]) == {"enabled": (False, True)}
+
+
+def test_one_that_is_closed_there_is_not_reopened(store, again):
+    admin.disable_client(store, KEY)
+
+    with pytest.raises(ConfigError, match="--reopen .* would enable it"):
+        again(document(status="revoked"), reopen=[KEY])
+
+
+def test_one_that_was_enabled_here_stays_so_until_something_changes_there(store, again):
+    again(document(status="revoked"))
+    admin.enable_client(store, KEY)
+
+    assert again(document(status="revoked")) == {}
+    assert store.find_client(KEY).enabled
+
+
+def test_a_secret_that_was_revoked_here_stays_so_unless_it_is_reopened(store, again):
+    admin.add_secret(store, KEY)
+    admin.revoke_secret(store, KEY, "apigee", force=True)
+
+    assert again(document()) == {}
+    assert not secret_works(store, SECRET, client_id=KEY)
+    again(document(), reopen=["apigee"])
+    assert secret_works(store, SECRET, client_id=KEY)
+
+
+def test_a_secret_that_was_rotated_here_keeps_its_end(store, again, clock):
+    admin.rotate_secret(store, KEY, overlap=60, clock=clock)
+
+    assert again(document()) == {}
+    assert store.find_client(KEY).secrets[0].not_after == int(clock()) + 60
+
+
+def test_a_client_that_was_made_by_hand_with_the_same_secret_is_taken_over(store, again):
+    admin.add_client(store, "by hand", client_id="second", secret=SECRET, rate_limit="9/minute", scope="x")
+
+    found = again(document(key="second"))
+
+    assert found["name"] == ("by hand", "weather-app")
+    client = store.find_client("second")
+    assert (client.rate_limit, client.scopes, len(client.secrets)) == ("9/minute", ("a", "b"), 1)
+
+
+def test_what_an_import_remembers_survives_a_file_of_clients(store, again, apply):
+    admin.update_client(store, KEY, name="my name")
+    text = "".join(admin.export_clients(store))
+
+    assert [each.differences for each in apply(text.replace("my name", "our name"))] == [
+        [("name", "my name", "our name")]
+    ]
+    apply(f'[clients.{KEY}]\nname = "my name"\nscope = "a"\n')
+
+    assert again(document()) == {}

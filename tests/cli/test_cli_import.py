@@ -1,0 +1,144 @@
+"""``oauth-mw import``."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from webtest import TestApp
+
+from helpers.apigee import KEY, SECRET, app, credential, developer, page, product
+from helpers.support import bearer, echo, issue
+from oauth_mw import OAuthMiddleware
+
+WORDS = ("import", "apigee", "apigee.json", "--base-path", "weather-v1=/v1")
+ODD = app(credential("odd", key="odd", secret="Rk9Tz4VbWpX7qLm2"), name="odd-app")
+
+
+@pytest.fixture
+def export(tmp_path):
+    """Write what Apigee answers to a file."""
+
+    def export(*apps, products=(), developers=None, **files):
+        products = [
+            product("weather", ("GET", "/forecast/*"), ("", "/alerts/**"), quota="9", quotaTimeUnit="day"),
+            *products,
+        ]
+        content = page(*apps, products=products, developers=developers)
+        (tmp_path / "apigee.json").write_text(json.dumps(content))
+
+    export(app(credential("weather")), ODD, products=[product("odd", ("GET", "/a/**/b"))])
+    return export
+
+
+def test_a_dry_run_shows_all_of_it_in_80_columns_and_makes_nothing(cli, export, tmp_path):
+    answer = cli(*WORDS, "--dry-run")
+
+    assert (answer.exit_code, answer.stderr) == (0, "dry run: nothing was changed\n")
+    assert [" ".join(line.split()) for line in answer.stdout.splitlines()] == [
+        "PRODUCT IN APIGEE HERE",
+        "weather GET /forecast/* of weather-v1 GET /v1/forecast/{}",
+        "weather * /alerts/** of weather-v1 * /v1/alerts/{}/*",
+        "",
+        "QUOTA OF PRODUCT PROXY NOT CARRIED OVER NEAREST OPTION",
+        "weather - 9 per day --rate-limit 9/day",
+        "",
+        "2 keys of apps: 1 are enabled clients, 1 are not",
+        "CLIENT_ID NAME STATE",
+        f"{KEY} weather-app enabled",
+        "odd odd-app disabled: see below",
+        "",
+        "2 clients added",
+        "",
+        "cannot be expressed here, so that these clients are disabled:",
+        "the API product 'odd': GET /a/**/b of weather-v1: ** is not at its end",
+        "odd",
+    ]
+    assert max(map(len, answer.stdout.splitlines())) <= 80
+    assert not (tmp_path / "oauth.db").exists()
+
+
+def test_a_client_goes_on_with_its_id_and_secret(cli, export, url):
+    cli(*WORDS)
+
+    protected = TestApp(OAuthMiddleware(echo, store=url))
+    headers = bearer(issue(protected, KEY, SECRET))
+    assert protected.get("/v1/forecast/paris", headers=headers).status_int == 200
+    assert protected.get("/v1/forecast", headers=headers, status=403).json["error"] == "insufficient_scope"
+
+
+def test_a_second_run_shows_what_has_changed_there(cli, export):
+    cli(*WORDS)
+    assert "\nnothing to change\n" in cli(*WORDS).stdout
+
+    export(app(credential("weather", scopes=["a"]), name="new name"))
+
+    lines = [line.split() for line in cli(*WORDS).stdout.splitlines()]
+    assert [KEY, "new", "name", "update", "name", "weather-app", "new", "name"] in lines
+
+
+def test_what_stays_closed_is_said_and_opened_by_its_id(cli, export):
+    cli(*WORDS)
+    cli("client", "disable", KEY)
+    cli("client", "delete", "odd", "--yes")
+    export(app(credential("weather"), status="revoked"), ODD, products=[product("odd")])
+    cli(*WORDS)
+    export(app(credential("weather")), ODD, products=[product("odd")])
+
+    assert cli(*WORDS).stderr.splitlines() == [
+        f"client '{KEY}' stays disabled: --reopen would open it again",
+        "client 'odd' was deleted here, and is not added again",
+    ]
+    assert "enabled" in cli(*WORDS, "--reopen", KEY).stdout
+    assert "enabled" in cli("client", "show", KEY).stdout
+
+
+def test_scripts_get_all_of_it_as_json_and_nobody_a_secret(cli, printed, export):
+    found = printed(*WORDS)
+
+    assert [(each["client_id"], each["enabled"]) for each in found["clients"]] == [(KEY, True), ("odd", False)]
+    assert found["products"][1]["rules"][0]["requests"] == ["GET /v1/forecast/{}"]
+    assert found["quotas"][0]["rate"] == "9/day"
+    assert [each["action"] for each in found["changes"]] == ["add", "add"]
+    assert SECRET not in json.dumps(found)
+
+
+def test_all_faults_are_shown_and_no_store_is_made(cli, export, tmp_path):
+    export(app(credential("weather", secret="hunter2")), ODD)
+
+    weak = cli(*WORDS)
+    faulty = cli("import", "apigee", "apigee.json", "-", input="{")
+
+    assert (weak.exit_code, faulty.exit_code) == (2, 2)
+    assert "the client secret is weak" in weak.stderr
+    assert "hunter2" not in weak.output
+    assert faulty.stderr.startswith("Error: <stdin>: cannot be read as JSON")
+    assert not (tmp_path / "oauth.db").exists()
+
+
+def test_a_weak_secret_that_is_accepted_is_warned_of(cli, export):
+    export(app(credential("weather", secret="hunter2")))
+
+    assert cli(*WORDS, "--allow-weak-secret").stderr.endswith(f"warning: client '{KEY}' has a weak secret\n")
+
+
+def test_what_could_control_the_terminal_is_escaped(cli, export):
+    evil = "a\x1b[31m"
+    export(
+        app(credential(evil, key=f"k{evil}"), credential(evil), name=evil), products=[product(evil, ("", f"/{evil}"))]
+    )
+
+    assert "\x1b" not in cli(*WORDS).output
+
+
+def test_a_bar_shows_the_progress_on_a_terminal(on_terminal, export, cli):
+    code, shown, _ = on_terminal(*WORDS)
+
+    assert (code, b"importing clients" in shown, b"100%" in shown) == (0, True, True)
+
+
+@pytest.mark.parametrize("developers", [[], [developer(status="inactive")]], ids=["unknown", "inactive"])
+def test_an_app_of_a_developer_that_is_not_active_is_no_enabled_client(cli, export, developers):
+    export(app(credential("weather")), app(name="b", developerId="b"), developers=[developer("b"), *developers])
+
+    assert "1 keys of apps: 0 are enabled clients, 1 are not" in cli(*WORDS).stdout
