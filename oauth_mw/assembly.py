@@ -53,6 +53,7 @@ from .tokens.formats import Formats
 from .tokens.opaque import OpaqueTokens
 from .tokens.revoking import revoke_log_only
 from .tokens.sharing import Sharing
+from .weak_secrets import WeakSecrets
 from .webob import Request
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     anew = tokens.read if rows_show_all else _refreshing(cache, partial(tokens.read, anew=True))
     read = capped(anew, store, clock)
     uses = LastUses(store.note_uses, clock, at_once=store.single_process)
-    authenticate = _authentication(settings, store, clock, emit, addresses, uses)
+    weak = WeakSecrets(store.clients, addresses, emit) if settings.throttle and not settings.trusted_proxies else None
+    authenticate = _authentication(settings, store, clock, emit, addresses, uses, weak)
     hooks = load_hooks(settings.on_issue, settings.on_lifetime, settings.on_issue_public, refusals.report)
     issue, wanted = counted.issue(tokens.issue), refusals.wanted
     authenticated = _endpoints(settings, authenticate, tokens, issue, read, clock, emit, wanted, hooks)
@@ -120,7 +122,7 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     refuse_check = counted.refuse_check(with_hint(server.refuse, slashed_paths(settings)))
     health = health_checks(cache, time.monotonic, refuse_at_endpoint, single_process=store.single_process)
     described = documents(settings, keys.public if keys else None)
-    own = _own_apps(settings, authenticated, described, health, answer, outages, cors)
+    own = _own_apps(settings, authenticated, described, health, answer, outages, cors, weak)
     return Parts(
         {**own, **counted.apps(check, refuse_check, server.refuse, cache, keys.times if keys else None)},
         settings.path_rules.decide,
@@ -299,12 +301,18 @@ def _refreshing(cache: TokenCache, read: Read) -> Read:
 
 
 def _authentication(
-    settings: Settings, store: Store, clock: Clock, emit: Sink, addresses: Addresses, uses: LastUses
+    settings: Settings,
+    store: Store,
+    clock: Clock,
+    emit: Sink,
+    addresses: Addresses,
+    uses: LastUses,
+    weak: WeakSecrets | None,
 ) -> Authenticate:
     throttle = None
     if settings.throttle:
         per_client, per_address = map(parse_rate, settings.throttle)
-        throttle = Throttle(addresses, per_client, per_address, clock, emit, bool(settings.trusted_proxies))
+        throttle = Throttle(addresses, per_client, per_address, clock, emit, *([weak.used] if weak else ()))
     return ClientAuthentication(
         store,
         settings.client_auth_methods,
@@ -366,12 +374,14 @@ def _own_apps(
     answer: Callable[..., WSGIApplication],
     outages: Outages,
     cors: Cors | None,
+    weak: WeakSecrets | None,
 ) -> dict[str, WSGIApplication]:
     """What answers each own path."""
     found = {}
     for name, path in own_paths(settings).items():
         if name in authenticated:
             app = answer(authenticated[name], answered=partial(outages.answered, path))
+            app = weak.watching(app) if weak else app
         else:
             app = health[name] if name in health else answer(documents[name])
         methods = (MethodNotAllowed if name in authenticated else ReadOnly).allowed

@@ -89,8 +89,8 @@ class GuessingSlowed(NamedTuple):
     client_id: str
 
 
-class WeakSecretUsed(NamedTuple):
-    """A client with a weak secret authenticated from an address that may be that of a proxy, and none is trusted."""
+class WeakSecretFound(NamedTuple):
+    """A client has a weak secret, and requests come from an address that may be that of a proxy; none is trusted."""
 
     client_id: str
     address: str
@@ -155,7 +155,7 @@ Event = (
     | ForeignRevocation
     | Refused
     | GuessingSlowed
-    | WeakSecretUsed
+    | WeakSecretFound
     | KeyMade
     | StoreFailed
     | StoreBack
@@ -188,10 +188,10 @@ _LINES = {
         logging.WARNING,
         "too many wrong client credentials from %(address)s, answered 429 for a time; client: %(client_id)s",
     ),
-    WeakSecretUsed: (
+    WeakSecretFound: (
         logging.WARNING,
-        "%(client_id)s has a weak secret and called from %(address)s: if a proxy has that address, set trusted_proxies,"
-        " or wrong secrets of others there stop this client",
+        "%(client_id)s has a weak secret, and requests come from %(address)s: if a proxy has that address, set"
+        " trusted_proxies, or wrong secrets of others there stop this client",
     ),
     QuotaExceeded: (
         logging.WARNING,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from wsgiref.types import WSGIEnvironment
 
 from .addresses import Addresses, group_of
 from .errors import InvalidClient, TooManyRequests
-from .events import GuessingSlowed, Sink, WeakSecretUsed
+from .events import GuessingSlowed, Sink
 from .model import Clock
 from .processes import PerProcess
 from .rates import Rate
@@ -34,7 +33,7 @@ class Throttle:
 
     :param per_client: how many wrong credentials for a client id from an address are answered 401.
     :param per_address: the same for an address, whatever the client ids.
-    :param behind_proxies: proxies are trusted, so that an address is that of a client.
+    :param used: called with a client that has used a weak secret, and the environ.
     """
 
     addresses: Addresses
@@ -42,12 +41,11 @@ class Throttle:
     per_address: Rate
     clock: Clock
     emit: Sink
-    behind_proxies: bool
+    used: Callable[[str, WSGIEnvironment], None] = lambda client_id, environ: None
 
     def __post_init__(self) -> None:
         self._guesses = PerProcess(self._no_guesses)
         self._shown_until: dict[str, float] = {}
-        self._warned = False
 
     def count(self, refusal: InvalidClient, environ: WSGIEnvironment) -> None:
         """Count the wrong credentials of a request.
@@ -71,9 +69,7 @@ class Throttle:
         :raises TooManyRequests: there were.
         """
         address = self.addresses(environ)
-        if not (self._warned or self.behind_proxies) and _may_be_a_proxy(address):
-            self._warned = True
-            self.emit(WeakSecretUsed(client_id, address), environ)
+        self.used(client_id, environ)
         guesses = self._guesses.find()
         wait = guesses.wait_of(group_of(address), client_id) if guesses else 0
         if wait:
@@ -98,8 +94,3 @@ class Throttle:
             return False
         self._shown_until = {**until, group: now + SHOW_SECONDS}
         return True
-
-
-@lru_cache(maxsize=1024)
-def _may_be_a_proxy(address: str) -> bool:
-    return not address or not ip_address(address).is_global

@@ -25,7 +25,7 @@ from oauth_mw.events import (
     TokenHookFailed,
     TokenIssued,
     TokenRevoked,
-    WeakSecretUsed,
+    WeakSecretFound,
     combine,
     log_sink,
 )
@@ -107,9 +107,9 @@ LINES = [
         "too many wrong client credentials from 203.0.113.7, answered 429 for a time; client: -",
     ),
     (
-        WeakSecretUsed("tester", "10.0.0.1"),
+        WeakSecretFound("tester", "10.0.0.1"),
         logging.WARNING,
-        "tester has a weak secret and called from 10.0.0.1: if a proxy has that address, set trusted_proxies,"
+        "tester has a weak secret, and requests come from 10.0.0.1: if a proxy has that address, set trusted_proxies,"
         " or wrong secrets of others there stop this client",
     ),
     (StoreFailed("no answer within 5 s"), logging.WARNING, "the store is unavailable: no answer within 5 s"),
