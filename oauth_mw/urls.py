@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import quote
 
 # The path of such a URL is compared with PATH_INFO, so it has nothing that a server decodes or an app resolves.
@@ -42,13 +42,22 @@ def is_url(text: str) -> bool:
     if match is None or int(match["port"] or 0) > 65535:
         return False
     host = match["host"]
+    if host[0] == "[" and not _address(host[1:-1]):
+        return False
+    return match["scheme"] == "https" or is_loopback(host.strip("[]"))
+
+
+def is_loopback(host: str) -> bool:
+    """True for a host that is this machine by its name: a name that begins with ``127.`` may lead anywhere."""
+    address = _address(host)
+    return address.is_loopback if address else host.lower() == "localhost"
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        local = ip_address(host.strip("[]")).is_loopback
+        return ip_address(host)
     except ValueError:
-        local = host.lower() == "localhost"
-        if host[0] == "[":
-            return False
-    return match["scheme"] == "https" or local
+        return None
 
 
 def server_metadata_path(issuer: str) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 
 from ..errors import AdminError, ConfigError
 from ..threads import begin
+from ..urls import is_loopback
 from .failures import DeploymentUnavailable
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ def _within(seconds: float, ask: Callable[[], Answer]) -> Answer:
 
 
 def is_local(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+    return is_loopback(urlsplit(url).hostname or "")
 
 
 def _context(ca_file: str) -> SSLContext:

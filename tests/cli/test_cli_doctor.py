@@ -11,8 +11,8 @@ from helpers.pages import read
 from helpers.serving import serving
 from helpers.sickness import answering, without
 from helpers.support import SECRET, echo
-from oauth_mw.cli import doctor
 from oauth_mw.cli.doctor.cures import FAULTS, NAMES
+from oauth_mw.environment import DOCTOR_SECRET
 
 
 def test_a_healthy_deployment_has_no_faults(ill, cli):
@@ -253,10 +253,11 @@ def test_a_rewritten_host_shows_in_a_redirect(distant, diagnosed):
     assert (found["host"]["verdict"], found["host"]["fault"]) == ("likely", FAULTS["host"].says)
 
 
-def test_no_credential_is_sent_over_plain_http(distant, diagnosed, monkeypatch):
-    monkeypatch.setenv(doctor.SECRET, SECRET)
+@pytest.mark.parametrize("url", [PUBLIC, "http://127.api.example.com", "http://localhost.example.com"])
+def test_no_credential_is_sent_over_plain_http(distant, diagnosed, monkeypatch, url):
+    monkeypatch.setenv(DOCTOR_SECRET, SECRET)
 
-    found, _ = diagnosed("--client", "tester", url=PUBLIC)
+    found, _ = diagnosed("--client", "tester", url=url)
 
     assert found["client"]["evidence"] == "not sent over plain http"
     assert distant.credentials == set()

@@ -17,8 +17,9 @@ from hosting import HERE, SECRETS, prepare_store, running
 
 from helpers.certificates import self_signed
 from helpers.engines_base import free_port
-from oauth_mw.cli import doctor, main
+from oauth_mw.cli import main
 from oauth_mw.cli.doctor.cures import FAULTS
+from oauth_mw.environment import DOCTOR_SECRET
 
 CLIENT = ("--client", "alpha")
 NAMES = {fault.says: name for name, fault in FAULTS.items()}
@@ -29,7 +30,7 @@ def faults(monkeypatch):
     """The faults that are found at a URL, by the checks that found them."""
     for name in ("http_proxy", "HTTP_PROXY", "no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(doctor.SECRET, SECRETS["alpha"])
+    monkeypatch.setenv(DOCTOR_SECRET, SECRETS["alpha"])
 
     def faults(url, *words, path="/reports"):
         answer = CliRunner().invoke(main, ["doctor", url, "--path", path, *words, "--json"])
