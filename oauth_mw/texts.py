@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 
+MOST_SHOWN = 200
 # Zero-width non-joiner and joiner: Persian, the scripts of India, and emoji are spelled with them.
 _JOINERS = "\u200c\u200d"
 
@@ -25,3 +26,9 @@ def unprintable(text: str) -> str:
         if not (character.isprintable() or character in _JOINERS or unicodedata.category(character) == "Zs"):
             return f"U+{ord(character):04X}"
     return ""
+
+
+def shown(text: str) -> str:
+    """The beginning of a text from elsewhere, in one line that is safe on a terminal."""
+    safe = "".join("?" if unprintable(character) else character for character in text[: MOST_SHOWN + 1])
+    return safe if len(safe) <= MOST_SHOWN else safe[:MOST_SHOWN] + "…"

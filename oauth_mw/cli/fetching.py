@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
 from ..errors import AdminError, ConfigError
+from ..texts import shown
 from ..threads import begin
 from ..urls import is_loopback
 from .failures import DeploymentUnavailable
@@ -28,11 +29,12 @@ _HEADER = re.compile(r"[A-Za-z0-9-]+")
 
 
 class Answer(NamedTuple):
-    """The answer to a request."""
+    """The answer to a request of ``url``."""
 
     status: int
     headers: Message
     text: str
+    url: str
 
 
 class Http:
@@ -41,33 +43,34 @@ class Http:
     :param header: carries tokens and the credentials of clients.
     :param timeout: seconds for each request, until its answer is complete.
     :param ca_file: certificates of authorities, in the place of the system's.
+    :param at_most: bytes of an answer that are read. The rest of a longer one is left; without a number it is refused.
     :raises ConfigError: no such header, or no certificates in the file.
     """
 
-    def __init__(self, header: str, timeout: float, ca_file: str | None = None) -> None:
+    def __init__(self, header: str, timeout: float, ca_file: str | None = None, at_most: int | None = None) -> None:
         if not _HEADER.fullmatch(header):
             raise ConfigError("--header", "expected the name of a header, such as X-Token")
-        self._header, self._timeout = header, timeout
+        self.header, self._timeout, self._at_most = header, timeout, at_most
         context = _context(ca_file) if ca_file else None
         self._to_others, self._to_this_machine = _opener(context), _opener(context, proxies={})
 
     def send(self, url: str, credential: str, form: Mapping[str, str] | None = None) -> tuple[int, str]:
         """The status and the body of the answer to a GET, or to a POST with a form, as :meth:`ask` gets it."""
-        status, _, text = self.ask(url, credential, None if form is None else urlencode(form).encode())
-        return status, text
+        answer = self.ask(url, credential, None if form is None else urlencode(form).encode())
+        return answer.status, answer.text
 
     def ask(self, url: str, credential: str = "", body: bytes | Iterable[bytes] | None = None) -> Answer:
         """The answer to a GET, or to a POST with this form.
 
         :param credential: the value of the header; empty for none.
         :param body: an encoded form; sent chunked if it is an iterable of its parts (RFC 9112 §7.1).
-        :raises DeploymentUnavailable: no answer, or not in time.
+        :raises DeploymentUnavailable: no answer, not in time, or a URL that cannot be called.
         """
         from http.client import HTTPException
         from urllib.error import URLError
         from urllib.request import Request
 
-        headers = {"Accept": _ACCEPTED} | ({self._header: credential} if credential else {})
+        headers = {"Accept": _ACCEPTED} | ({self.header: credential} if credential else {})
         request = Request(url, body, headers)
         # A proxy of the environment does not reach this machine, and must not see a token that is sent to it.
         opener = self._to_this_machine if is_local(url) else self._to_others
@@ -76,18 +79,22 @@ class Http:
         except (OSError, HTTPException) as error:
             reason = error.reason if isinstance(error, URLError) else error
             if isinstance(reason, TimeoutError):
-                raise DeploymentUnavailable(f"{url} does not answer within {self._timeout:g} s") from None
-            raise DeploymentUnavailable(f"{url} cannot be reached: {_said(reason)}") from None
+                raise DeploymentUnavailable(f"{shown(url)} does not answer within {self._timeout:g} s") from None
+            raise DeploymentUnavailable(f"{shown(url)} cannot be reached: {_said(reason)}") from None
+        except UnicodeError:
+            raise DeploymentUnavailable(f"{shown(url)} has characters that no URL has") from None
 
     def _answered(self, opener: OpenerDirector, request: Request) -> Answer:
         with opener.open(request, timeout=self._timeout) as answer:
-            return Answer(answer.status, answer.headers, self._body(request.full_url, answer))
+            return Answer(answer.status, answer.headers, self._body(request.full_url, answer), request.full_url)
 
     def _body(self, url: str, answer: HTTPResponse) -> str:
         ends, parts, length = time.monotonic() + self._timeout, [], 0
         while part := answer.read1(65536):
             parts.append(part)
             length += len(part)
+            if self._at_most is not None and length >= self._at_most:
+                return b"".join(parts).decode(errors="replace")
             if length > MOST_BYTES:
                 raise AdminError(f"{url} answers with more than {MOST_BYTES // 1_000_000} MB")
             if time.monotonic() > ends:
@@ -150,5 +157,5 @@ def _said(reason: object) -> str:
     if isinstance(reason, SSLCertVerificationError):
         return f"its certificate is not accepted ({reason.verify_message})"
     if isinstance(reason, OSError):
-        return reason.strerror or str(reason) or type(reason).__name__
+        return shown(reason.strerror or str(reason)) or type(reason).__name__  # a proxy's own words may be in it
     return type(reason).__name__  # its text may be a part of the answer

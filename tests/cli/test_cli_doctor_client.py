@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import os
+import signal
 import time
 
 import pytest
@@ -9,6 +12,7 @@ import pytest
 from helpers.sickness import answering, without
 from helpers.support import SECRET
 from oauth_mw.cli.doctor.cures import FAULTS
+from oauth_mw.cli.doctor.signed import issued_at
 from oauth_mw.environment import DOCTOR_CLIENT, DOCTOR_SECRET
 
 
@@ -122,3 +126,101 @@ def test_no_secret_or_token_is_printed(known, cli):
 
     assert len(known.issued) == 4
     assert not any(each in answer.output for each in (SECRET, *known.issued))
+
+
+def test_a_client_that_may_not_use_basic_sends_its_secret_in_the_body(known, diagnosed):
+    known.protect(client_auth_methods=["client_secret_post"])
+
+    found, exit_code = diagnosed()
+
+    assert (found["workers"]["verdict"], found["revocation"]["evidence"]) == ("fine", "4 tokens were revoked")
+    assert exit_code == 0 and not any(map(known.accepts, known.issued))
+
+
+def test_tokens_that_may_be_stored_are_found(known, diagnosed):
+    """nginx's ``expires`` changes no refusal."""
+
+    def expiring(inner):
+        def app(environ, start):
+            def changed(status, headers):
+                kept = [each for each in headers if each[0] != "Cache-Control"]
+                return start(status, [*kept, ("Cache-Control", "max-age=3600")] if status == "200 OK" else headers)
+
+            return inner(environ, changed)
+
+        return app
+
+    known.change(expiring)
+
+    found, _ = diagnosed()
+
+    assert (found["caches"]["verdict"], found["stored answers"]["verdict"]) == ("fine", "certain")
+    assert found["stored answers"]["evidence"].endswith("Cache-Control is max-age=3600, no no-store")
+
+
+def sending(number, house, when):
+    """The process gets a signal while such a request is answered."""
+
+    def changed(inner):
+        def app(environ, start):
+            answer = inner(environ, start)
+            if when(house, environ):
+                os.kill(os.getpid(), number)
+            return answer
+
+        return app
+
+    return changed
+
+
+def requests_a_token(house, environ):
+    return environ["PATH_INFO"] == "/oauth/token" and "HTTP_AUTHORIZATION" in environ
+
+
+def uses_a_token(house, environ):
+    return environ.get("HTTP_AUTHORIZATION", "").removeprefix("Bearer ") in house.issued
+
+
+SIGNALS = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("when", [requests_a_token, uses_a_token])
+def test_the_tokens_of_a_doctor_that_is_interrupted_are_revoked(known, cli, number, when):
+    known.change(sending(number, known, when))
+
+    answer = cli("doctor", known.url, "--path", "/reports", store=None)
+
+    assert (answer.exit_code, "were revoked" in answer.stderr) == (SIGNALS[number], True)
+    assert known.issued and not any(map(known.accepts, known.issued))
+
+
+HOSTILE = {
+    "a huge moment": '{"iat": 1%s}' % ("0" * 400),
+    "a moment that is none": '{"iat": "now"}',
+    "no claims": "[]",
+}
+
+
+@pytest.mark.parametrize("claims", HOSTILE.values(), ids=HOSTILE)
+def test_a_token_with_claims_of_any_kind_has_no_moment(claims):
+    assert issued_at(f"x.{base64.urlsafe_b64encode(claims.encode()).decode()}.x", 600) is None
+
+
+def test_an_endpoint_with_a_long_answer_leaves_the_findings(known, diagnosed):
+    def lengthy(inner):
+        long = answering("200 OK", body=b"x" * 2_000_000)(inner)
+
+        def app(environ, start):
+            if environ["PATH_INFO"] != "/oauth/revoke":
+                return inner(environ, start)
+            b"".join(inner(environ, lambda *head: None))
+            return long(environ, start)
+
+        return app
+
+    known.change(lengthy)
+
+    found, _ = diagnosed()
+
+    assert (found["workers"]["verdict"], found["revocation"]["evidence"]) == ("fine", "4 tokens were revoked")

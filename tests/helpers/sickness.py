@@ -16,6 +16,7 @@ from oauth_mw import OAuthMiddleware, admin, open_store
 
 App = Callable[..., Any]
 Change = Callable[[App], App]
+LOGIN_FORM = b'<form method="post"><input name="u"><input type="password" name="p"></form>'
 
 
 class House:

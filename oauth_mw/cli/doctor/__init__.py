@@ -10,6 +10,7 @@ import click
 
 from ...environment import DOCTOR_CLIENT, DOCTOR_SECRET
 from ...errors import AdminError
+from ...urls import as_origin
 from ..failures import MISCONFIGURED, DeploymentUnavailable
 from ..fetching import Http
 from ..groups import Remote
@@ -31,27 +32,27 @@ from .checks import (
     token_path,
 )
 from .cures import FAULTS, NAMES
-from .deployment import Deployment
+from .deployment import MOST_BYTES, Deployment, origin_of
 from .documents import issuer, metadata
 from .finding import CERTAIN, LIKELY, Finding, unknown
 from .signed import Client, signed, withheld
 
 NO_FAULTS = "no faults"
 F = TypeVar("F", bound=Callable[..., Any])
-CHECKS: tuple[Check, ...] = (
-    encryption,
-    in_front,
-    authorization,
-    token_path,
-    login,
-    hosts,
-    issuer,
-    metadata,
-    clock,
-    caches,
-    chunked,
-    store,
-)
+CHECKS: dict[str, Check] = {
+    "https": encryption,
+    "middleware": in_front,
+    "Authorization": authorization,
+    "token path": token_path,
+    "redirects": login,
+    "host": hosts,
+    "issuer": issuer,
+    "metadata": metadata,
+    "clock": clock,
+    "caches": caches,
+    "chunked": chunked,
+    "store": store,
+}
 
 
 def _absolute(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
@@ -113,11 +114,11 @@ def _findings(deployment: Deployment) -> list[Finding]:
     """
     _ = deployment.bare
     findings = []
-    for check in CHECKS:
+    for name, check in CHECKS.items():
         try:
             findings.append(check(deployment))
         except (DeploymentUnavailable, AdminError) as failed:
-            findings.append(unknown(check.__name__.replace("_", " "), str(failed)))
+            findings.append(unknown(name, str(failed)))
     return findings
 
 
@@ -132,7 +133,9 @@ def _deployment(
     timeout: float,
 ) -> Deployment:
     base = checked_url("URL", url, "", allow_http=True).rstrip("/")
-    http = Http(header, timeout, ca_file)
+    origin = origin_of(base)
+    base = (as_origin(base) or origin) + base.removeprefix(origin)  # issuers are compared with it
+    http = Http(header, timeout, ca_file, MOST_BYTES)
     return Deployment(base, path or "/", http, token_path, revocation_path, named=path is not None)
 
 

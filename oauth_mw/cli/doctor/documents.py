@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
+from ...texts import shown
 from ..fetching import Answer
 from ..scraping import members_of
-from .deployment import UNNAMED, Deployment, bearer_challenge, described, encoded, is_endpoint, shown
+from .deployment import UNNAMED, Deployment, bearer_challenge, described, encoded, is_endpoint, origin_of
 from .finding import CERTAIN, Finding, fine, unknown
 
 _ENDPOINTS = ("token_endpoint", "revocation_endpoint", "introspection_endpoint")
@@ -19,7 +20,7 @@ def issuer(deployment: Deployment) -> Finding:
     name, said = "issuer", _members(deployment).get("issuer")
     if said is None:
         return unknown(name, f"no metadata at {_place(deployment)}: {described(_document(deployment))}")
-    if said == deployment.base:
+    if str(said).removesuffix("/") == deployment.base:
         return fine(name, deployment.base)
     seen = f"the metadata says {shown(str(said))}"
     if deployment.is_local:
@@ -35,7 +36,7 @@ def metadata(deployment: Deployment) -> Finding:
     named = {key: members[key] for key in (*_ENDPOINTS, "jwks_uri") if key in members}
     if resource:
         named["resource_metadata"] = resource[1]
-    called = {key: url for key, url in named.items() if _origin(url) == deployment.origin}
+    called = {key: url for key, url in named.items() if origin_of(url) == deployment.origin}
     lies = list(_lies(deployment, called))
     if not deployment.is_local:
         lies += [f"{key} is {shown(str(url))}, on another host" for key, url in named.items() if key not in called]
@@ -64,7 +65,7 @@ def _lies(deployment: Deployment, called: dict[str, object]) -> Iterator[str]:
 
 def _server_lies(deployment: Deployment, server: str) -> Iterator[str]:
     """An authorization server of the same origin that has no metadata, or that of another one (RFC 8414 §3.3)."""
-    if _origin(server) == deployment.origin:
+    if origin_of(server) == deployment.origin:
         place = _metadata_of(server)
         answer = _document(deployment) if place == _place(deployment) else deployment.http.ask(place)
         if members_of(answer.text).get("issuer") != server:
@@ -72,9 +73,7 @@ def _server_lies(deployment: Deployment, server: str) -> Iterator[str]:
 
 
 def _document(deployment: Deployment) -> Answer:
-    if deployment.metadata is None:
-        deployment.metadata = deployment.http.ask(_place(deployment))
-    return deployment.metadata
+    return deployment.once("metadata", lambda: deployment.http.ask(_place(deployment)))
 
 
 def _members(deployment: Deployment) -> dict[str, object]:
@@ -88,8 +87,4 @@ def _place(deployment: Deployment) -> str:
 
 def _metadata_of(server: str) -> str:
     """Where the metadata of an authorization server is (RFC 8414 §3.1)."""
-    return f"{_origin(server)}/.well-known/oauth-authorization-server{urlsplit(server).path.rstrip('/')}"
-
-
-def _origin(url: object) -> str:
-    return "/".join(str(url).split("/")[:3])
+    return f"{origin_of(server)}/.well-known/oauth-authorization-server{urlsplit(server).path.rstrip('/')}"

@@ -8,17 +8,21 @@ import re
 import time
 from typing import NamedTuple
 
+import click
+
 from ...credentials import is_printable
 from ...errors import AdminError
 from ...tokens.opaque import storage_key
 from ..failures import DeploymentUnavailable
 from ..fetching import Answer
 from ..scraping import basic_of, members_of
-from .checks import CLOCK_SECONDS
-from .deployment import Deployment, bearer_challenge, described, error_of
+from .checks import CLOCK_SECONDS, storable
+from .deployment import Deployment, bearer_challenge, described, error_of, says_invalid_token
+from .ending import held_back, unwinding
 from .finding import CERTAIN, LIKELY, Finding, fine, unknown
 
 _DIGITS = re.compile(r"[0-9]{1,10}")
+_MOST_SECONDS = 10**11  # more fit no clock
 TOKENS = 4  # that are requested
 CALLS = 12  # with the first of them: enough to meet each of a few workers
 
@@ -50,25 +54,31 @@ def withheld(deployment: Deployment, findings: list[Finding]) -> str:
     """Why no credential may be sent; empty if it may."""
     if deployment.is_plain:
         return "not sent over plain http"
-    if not deployment.has_token_path:
-        return f"not sent: POST {deployment.token_path} is not answered by the token path"
+    try:
+        if not deployment.has_token_path:
+            return f"not sent: POST {deployment.token_path} is not answered by the token path"
+    except (DeploymentUnavailable, AdminError) as failed:
+        return f"not sent: {failed}"
     if any(each.fault == "authorization" for each in findings):
         return "not sent: Authorization is dropped"
+    if deployment.guards and not says_invalid_token(deployment.made_up):
+        return "not sent: a made-up token does not reach the app"
     return ""
 
 
 def signed(deployment: Deployment, client: Client) -> list[Finding]:
     """What is found with the client's credentials."""
     calls = Calls(deployment, client)
-    findings: list[Finding] = []
-    try:
-        calls.request_tokens()
-        findings = calls.findings()
-    except (DeploymentUnavailable, AdminError) as failed:
-        findings = [unknown("client", str(failed))]
-    finally:
-        findings += calls.revoke()
-    return findings
+    with unwinding():
+        try:
+            findings = calls.findings()
+        except (DeploymentUnavailable, AdminError) as failed:
+            findings = [unknown("client", str(failed))]
+        except BaseException:
+            for each in calls.revoke():
+                click.echo(f"{each.check}: {each.evidence}", err=True)
+            raise
+        return findings + calls.revoke()
 
 
 class Calls:
@@ -76,24 +86,45 @@ class Calls:
 
     def __init__(self, deployment: Deployment, client: Client) -> None:
         self._deployment, self._client = deployment, client
-        self._basic = basic_of(client.client_id, client.secret)
+        self._in_body = False
         self._tokens: list[Token] = []
+        self._issued: list[Answer] = []
         self._refused: list[Answer] = []
-        self._shared = True
+        self._shared = False  # until it was seen
 
-    def request_tokens(self) -> None:
+    def _post(self, path: str, form: dict[str, str]) -> Answer:
+        known = self._client
+        if self._in_body:
+            return self._deployment.post(path, form | {"client_id": known.client_id, "client_secret": known.secret})
+        return self._deployment.post(path, form, basic_of(known.client_id, known.secret))
+
+    def _request_tokens(self) -> None:
+        for number in range(TOKENS):
+            if self._request_token() or number or error_of(self._refused[0]) != "invalid_client":
+                continue
+            self._in_body = True  # perhaps it may not use Basic (RFC 6749 §2.3.1)
+            if self._request_token():
+                self._refused.clear()
+            else:
+                self._in_body = False
+                self._refused.pop()
+
+    def _request_token(self) -> bool:
         form = {"grant_type": "client_credentials"} | ({"scope": self._client.scope} if self._client.scope else {})
-        for _ in range(TOKENS):
-            sent = time.time()
-            answer = self._deployment.post(self._deployment.token_path, form, self._basic)
+        sent = time.time()
+        with held_back():  # a token that is issued meanwhile must be known, to be revoked
+            answer = self._post(self._deployment.token_path, form)
             members = members_of(answer.text)
             token = members.get("access_token")
             if answer.status == 200 and isinstance(token, str) and is_printable(token):
                 self._tokens.append(Token(token, _number(members.get("expires_in")), sent, time.time()))
-            else:
-                self._refused.append(answer)
+                self._issued.append(answer)
+                return True
+            self._refused.append(answer)
+            return False
 
     def findings(self) -> list[Finding]:
+        self._request_tokens()
         if not self._tokens:
             return [unknown("client", f"it gets no token: {described(self._refused[0])}")]
         shared = self._sharing()
@@ -108,7 +139,7 @@ class Calls:
         if not self._deployment.guards:
             return unknown(name, f"GET {self._deployment.path} needs no token: give --path with one that does")
         answers = [self._call(self._tokens[0]) for _ in range(CALLS)]
-        refused = [each for each in answers if 'error="invalid_token"' in bearer_challenge(each)]
+        refused = [each for each in answers if says_invalid_token(each)]
         if refused:
             seen = f"{len(refused)} of {CALLS} requests with a new token: {described(refused[0])}"
             return Finding(name, LIKELY, seen, "not shared")
@@ -132,6 +163,8 @@ class Calls:
         name = "stored answers"
         if len({token.text for token in self._tokens}) < len(self._tokens):
             return Finding(name, CERTAIN, "two token requests got the same token", "cached")
+        if stored := next(filter(None, map(storable, self._issued)), ""):
+            return Finding(name, CERTAIN, f"POST {self._deployment.token_path}, a token: {stored}", "cached")
         if self._deployment.guards:
             answer = self._deployment.get()
             if not bearer_challenge(answer) and answer.status < 400:
@@ -141,29 +174,29 @@ class Calls:
 
     def revoke(self) -> list[Finding]:
         """Revoke all tokens; with workers that do not share a store, once in each of them, as far as chance goes."""
-        left, why = 0, ""
-        for token in self._tokens:
-            answered = False
-            for _ in range(1 if self._shared else CALLS):
-                try:
-                    form = {"token": token.text}
-                    answer = self._deployment.post(self._deployment.revocation_path, form, self._basic)
-                except DeploymentUnavailable as failed:
-                    why = str(failed)
-                else:
-                    answered = answered or answer.status == 200
-                    why = why if answer.status == 200 else described(answer)
-            left += not answered
-        if left:
-            return [unknown("revocation", f"{left} tokens stay valid until they expire: {why}")]
+        why = []
+        with held_back():
+            for token in self._tokens:
+                refusals = [self._refusal(token) for _ in range(1 if self._shared else CALLS)]
+                why += [refusals[-1]] if all(refusals) else []
+        if why:
+            return [unknown("revocation", f"{len(why)} tokens stay valid until they expire: {why[-1]}")]
         return [fine("revocation", f"{len(self._tokens)} tokens were revoked")] if self._tokens else []
+
+    def _refusal(self, token: Token) -> str:
+        """Why a token was not revoked; empty if it was."""
+        try:
+            answer = self._post(self._deployment.revocation_path, {"token": token.text})
+        except (DeploymentUnavailable, AdminError) as failed:
+            return str(failed)
+        return "" if answer.status == 200 else described(answer)
 
 
 def _number(given: object) -> int | None:
     """A number, also one that is text, as with ``compatibility = apigee``."""
     if isinstance(given, str) and _DIGITS.fullmatch(given):
         return int(given)
-    return given if isinstance(given, int) else None
+    return given if isinstance(given, int) and 0 <= given < _MOST_SECONDS else None
 
 
 def issued_at(token: str, lifetime: int | None) -> float | None:
@@ -181,4 +214,4 @@ def issued_at(token: str, lifetime: int | None) -> float | None:
     except (ValueError, RecursionError):
         return None
     moment = claims.get("iat") if isinstance(claims, dict) else None
-    return moment if isinstance(moment, int) else None
+    return _number(moment)

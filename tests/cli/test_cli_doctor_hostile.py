@@ -1,0 +1,63 @@
+"""``doctor`` with answers that are to harm it, or never come."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from helpers.sickness import answering
+from helpers.support import SECRET
+from oauth_mw.environment import DOCTOR_SECRET
+
+HOSTILE = {
+    "control characters": '{"issuer": "\\u001b[31m", "token_endpoint": "URL/\\u001b[31m", "jwks_uri": "\\u009b"}',
+    "hidden characters": '{"issuer": "x\\u202e", "token_endpoint": "URL/\\u00e9\\u202e"}',
+    "other types": '{"issuer": ["x"], "token_endpoint": {"a": 1}, "jwks_uri": null}',
+    "deep": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_document_only_hides_itself(ill, diagnosed, body):
+    ill.change(answering("200 OK", body=body.replace("URL", ill.url).encode(), only="/.well-known"))
+
+    found, exit_code = diagnosed()
+
+    assert (found["Authorization"]["verdict"], found["token path"]["verdict"], exit_code) == ("fine", "fine", 0)
+    assert all(each["evidence"].isprintable() for each in found.values())
+
+
+def test_a_page_is_not_searched_to_its_end(ill, diagnosed):
+    ill.change(answering("200 OK", body=b"<input " * 1_000_000, only="/reports"))
+
+    assert diagnosed()[0]["middleware"]["verdict"] == "likely"
+
+
+def test_a_token_path_that_does_not_answer_is_asked_once(ill, diagnosed, monkeypatch):
+    over, asked = threading.Event(), []
+
+    def hanging(inner):
+        def app(environ, start):
+            if environ["PATH_INFO"] == "/oauth/token":
+                asked.append(environ.get("HTTP_AUTHORIZATION"))
+                over.wait(5)
+            return inner(environ, start)
+
+        return app
+
+    ill.change(hanging)
+    monkeypatch.setenv(DOCTOR_SECRET, SECRET)
+    try:
+        found, _ = diagnosed("--client", "tester", "--timeout", "0.4")
+    finally:
+        over.set()
+
+    assert (found["token path"]["verdict"], found["redirects"]["verdict"]) == ("likely", "fine")
+    assert found["client"]["evidence"].startswith("not sent: ") and asked == [None]
+
+
+def test_what_an_answer_says_cannot_control_the_terminal(ill, cli):
+    ill.change(answering("404 Not Found", [("Server", "a\x9b31m")]))
+
+    assert "\x9b" not in cli("doctor", ill.url, store=None).stdout
