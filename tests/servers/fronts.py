@@ -1,19 +1,22 @@
-"""nginx and Apache of Debian's packages, with configurations of a test's own."""
+"""nginx and Apache of Debian's packages, uWSGI and gunicorn, with configurations of a test's own."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hosting import HERE, START_SECONDS, STOP_SECONDS, prepare_store
 
 from helpers.engines_base import free_port, wait_until
@@ -43,6 +46,8 @@ http {{
 MODULES = (
     *("mpm_event", "authz_core", "alias", "headers", "rewrite"),
     *("proxy", "proxy_http", "proxy_balancer", "slotmem_shm", "lbmethod_byrequests", "wsgi"),
+    *("proxy_uwsgi", "proxy_fcgi", "env", "setenvif", "ssl", "cache", "cache_disk", "authn_core", "authn_file"),
+    *("authz_user", "auth_basic", "auth_form", "session", "session_cookie", "request"),
 )
 APACHE = """
 ServerName api.example.com
@@ -114,6 +119,41 @@ def mod_wsgi(*lines: str, processes: int = 1, alias: str = "/", **options: Any) 
             yield url
 
 
+@contextmanager
+def uwsgi(*words: str, socket: str = "http-socket", mount: str = "", **options: Any) -> Iterator[str]:
+    """The URL of a uWSGI with two processes. One that keeps connections open takes chunks for another request."""
+    if importlib.util.find_spec("pyuwsgi") is None:
+        pytest.skip("pyuwsgi is not installed: it has no wheel for this Python or platform")
+    app = f"--mount={mount}=guarded_app:app" if mount else "--module=guarded_app:app"
+    command = [os.path.join(sysconfig.get_path("scripts"), "pyuwsgi"), "--master", "--die-on-term", "--need-app", app]
+    port = free_port()
+    with _guarded([*command, f"--{socket}=127.0.0.1:{port}", "--processes=2", *words], port, options) as url:
+        yield url
+
+
+@contextmanager
+def gunicorn(*words: str, clock: Sequence[str] = (), script_name: str = "", **options: Any) -> Iterator[str]:
+    """The URL of a gunicorn with two workers.
+
+    :param clock: what :func:`off_by` returns.
+    """
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", f"--bind=127.0.0.1:{port}", "--workers=2"]
+    with _guarded([*clock, *command, *words, "guarded_app:app"], port, options, SCRIPT_NAME=script_name) as url:
+        yield url
+
+
+@contextmanager
+def _guarded(command: list[str], port: int, options: dict[str, Any], **variables: str) -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as name:
+        store = str(options.setdefault("store", f"sqlite:///{name}/oauth.db"))
+        if store.startswith("sqlite"):
+            prepare_store(store)
+        variables |= {"GUARDED_APP_OPTIONS": json.dumps(options), "PYTHONPATH": str(HERE)}
+        with process_at(command, Path(name), port, variables) as url:
+            yield url
+
+
 def off_by(seconds: int) -> list[str]:
     """The words before a command that is to have another clock."""
     (library,) = Path("/usr/lib").glob("*/faketime/libfaketime.so.1")
@@ -144,10 +184,13 @@ def _binary(name: str) -> str:
 
 
 @contextmanager
-def process_at(command: list[str], folder: Path, port: int) -> Iterator[str]:
-    """The URL of a server that this command starts in the folder."""
+def process_at(command: list[str], folder: Path, port: int, variables: Mapping[str, str] = {}) -> Iterator[str]:
+    """The URL of a server that this command starts in the folder, with these variables of the environment, too."""
+    environ = {**os.environ, **variables}
     with open(folder / "output", "ab") as output:
-        process = subprocess.Popen(command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environ, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+        )
     try:
         wait_until(lambda: process.poll() is not None or _listens(port), command[0], START_SECONDS)
         assert process.poll() is None, (folder / "output").read_text(errors="replace")

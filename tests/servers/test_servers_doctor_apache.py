@@ -1,0 +1,79 @@
+"""``oauth-mw doctor`` on Apache, and on mod_wsgi."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+import pytest
+from fronts import apache, mod_wsgi
+from hosting import running
+
+CLIENT = ("--client", "alpha")
+PROXIED = "ProxyPreserveHost On\nProxyPass / %s/ nocanon\n"
+BY_APACHE = {
+    "nothing": ("", {}),
+    "Authorization": ("RequestHeader unset Authorization", {"Authorization": ("certain", "authorization")}),
+    "no token path": ("RewriteEngine On\nRewriteRule ^/oauth/ - [R=404]", {"token path": ("certain", "token path")}),
+    "a login": (
+        "RewriteEngine On\nRewriteRule ^ https://sso.example.com/login [R=302]",
+        {"token path": ("certain", "login"), "redirects": ("certain", "login")},
+    ),
+    "a redirect": (
+        "RewriteEngine On\nRewriteRule ^/oauth/token$ /oauth/token/ [R=301]",
+        {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
+    ),
+    "no Cache-Control": (
+        "Header unset Cache-Control",
+        {"caches": ("certain", "cached"), "stored answers": ("certain", "cached")},
+    ),
+}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("lines", "expected"), BY_APACHE.values(), ids=BY_APACHE)
+def test_a_fault_of_apache_is_found(app, faults, lines, expected):
+    with apache(f"{lines}\n{PROXIED % app.url}") as url:
+        assert faults(url, *CLIENT) == expected
+
+
+@pytest.mark.servers
+def test_servers_behind_apache_that_do_not_share_a_store_are_found(tmp_path_factory, faults):
+    with ExitStack() as stack:
+        apps = [stack.enter_context(running("waitress", tmp_path_factory.mktemp(name))) for name in ("one", "two")]
+        members = "\n".join(f"BalancerMember {each.url}" for each in apps)
+        balanced = f"<Proxy balancer://apps>\n{members}\n</Proxy>\nProxyPass / balancer://apps/ nocanon"
+        url = stack.enter_context(apache(balanced))
+
+        assert faults(url, *CLIENT) == {"workers": ("likely", "not shared")}
+
+
+# mod_wsgi
+
+on_3_11 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="Debian's mod_wsgi has Python 3.11")
+BY_MOD_WSGI = {
+    "nothing": (["WSGIPassAuthorization On", "WSGIChunkedRequest On"], {}, {}),
+    "the default": (
+        [],
+        {},
+        {"Authorization": ("certain", "authorization"), "chunked": ("certain", "chunked")},
+    ),
+    "an alias": (
+        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        {"alias": "/reports"},
+        {"token path": ("certain", "token path")},
+    ),
+    "memory:// in two processes": (
+        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        {"processes": 2, "store": "memory://"},
+        {"store": ("likely", "store")},
+    ),
+}
+
+
+@on_3_11
+@pytest.mark.servers
+@pytest.mark.parametrize(("lines", "options", "expected"), BY_MOD_WSGI.values(), ids=BY_MOD_WSGI)
+def test_a_fault_of_mod_wsgi_is_found(faults, lines, options, expected):
+    with mod_wsgi(*lines, **options) as url:
+        assert faults(url, *CLIENT) == expected
