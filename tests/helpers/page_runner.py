@@ -133,6 +133,7 @@ class PageRunner:
         """Run each line that begins with ``$``; what is shown below it is what it prints, with any text for ``…``."""
         for line, shown in _COMMAND.findall(text):
             words = [_PLACEHOLDER.sub(self._value, word) for word in shlex.split(line, comments=True)]
+            words = [str(ROOT / word) if word.startswith("examples/") else word for word in words]
             while "=" in words[0] and words[0].partition("=")[0].isidentifier():
                 self.patch.setenv(*words.pop(0).split("=", 1))
             printed = getattr(self, f"_run_{words[0].replace('-', '_')}")(words[1:])
@@ -183,7 +184,7 @@ class PageRunner:
     def _run_python(self, words: list[str]) -> str:
         """Run a program of the repository to its end."""
         printed = io.StringIO()
-        self.patch.setattr(sys, "argv", words)
+        self.patch.setattr(sys, "argv", [_SERVED.sub(self.url, word) for word in words])
         self.patch.syspath_prepend(str((ROOT / words[0]).parent))
         with contextlib.redirect_stdout(printed):
             runpy.run_path(str(ROOT / words[0]), run_name="__main__")
