@@ -32,11 +32,10 @@ def refusing(
     :param at_endpoint: at an own path, not in the guard.
     :param render: renders a refusal where the hook does not.
     """
-    note = refusals.note
     rendered = with_own_bodies(hook, refusals.report, render) if hook else render
 
     def refuse(error: OAuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        note(error, environ)
+        refusals(error, environ)
         if isinstance(error, StoreUnavailable):
             outages.failed(error.reason, environ.get("PATH_INFO", "") if at_endpoint else GUARD)
         return rendered(error, environ)(environ, start_response)
@@ -48,7 +47,7 @@ def with_hint(refuse: Refuse, slashed: Collection[str]) -> Refuse:
     """Answer 404 with a hint, instead of the guard's 401, where only a slash differs from an own path."""
 
     def hinting(error: OAuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") in slashed and isinstance(error, MissingToken | InvalidToken):
+        if isinstance(error, MissingToken | InvalidToken) and environ.get("PATH_INFO") in slashed:
             error = SlashAtEnd("a slash after the path of an endpoint")
         return refuse(error, environ, start_response)
 
