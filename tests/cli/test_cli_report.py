@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from webtest import TestApp
 
@@ -89,7 +91,9 @@ def between(monitored, monkeypatch):
         waited.append(seconds)
         monitored.metrics.count()
 
-    monkeypatch.setattr(report.time, "sleep", wait)
+    monkeypatch.setattr(
+        report, "time", SimpleNamespace(sleep=wait, time=report.time.time)
+    )  # threads of the deployment sleep, too
     return waited
 
 
