@@ -10,7 +10,8 @@ import gc
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from math import sqrt
 from statistics import median, quantiles
 from time import perf_counter_ns, thread_time_ns
@@ -40,6 +41,7 @@ class Variant:
 
     ``clock`` counts nanoseconds: of this thread, or on the wall where another process does part of the work. With
     several ``threads``, each calls ``app`` with a part of the batch, and ``clock`` must count for all of them.
+    ``around`` is entered for each batch, and not measured itself.
     """
 
     name: str
@@ -48,28 +50,31 @@ class Variant:
     status: str = "200"
     clock: Callable[[], int] = thread_time_ns
     threads: int = 1
+    around: AbstractContextManager[object] = field(default_factory=nullcontext)
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.threads)
 
     def check(self) -> None:
         """Fail where something else than meant would be measured."""
-        for environ in next(self.batches):
-            statuses: list[str] = []
-            self.app(environ.copy(), lambda status, headers, seen=statuses: seen.append(status))
-            if [status[:3] for status in statuses] != [self.status]:
-                raise SystemExit(f"{self.name}: expected {self.status}, got {statuses}")
+        with self.around:
+            for environ in next(self.batches):
+                statuses: list[str] = []
+                self.app(environ.copy(), lambda status, headers, seen=statuses: seen.append(status))
+                if [status[:3] for status in statuses] != [self.status]:
+                    raise SystemExit(f"{self.name}: expected {self.status}, got {statuses}")
 
     def nanoseconds(self) -> float:
         """The time of one call in the next batch."""
         batch, clock = next(self.batches), self.clock
         parts = [batch[first :: self.threads] for first in range(self.threads)]
-        started = clock()
-        if self.threads == 1:
-            self._call(batch)
-        else:
-            list(self._pool.map(self._call, parts))
-        return (clock() - started) / len(batch)
+        with self.around:
+            started = clock()
+            if self.threads == 1:
+                self._call(batch)
+            else:
+                list(self._pool.map(self._call, parts))
+            return (clock() - started) / len(batch)
 
     def _call(self, batch: Batch) -> None:
         app = self.app

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import repeat
 
+from audited import audit_rows
 from behind_gunicorn import processor_times
 from engines import SQLITE, SQLite, path_of
 from filled import filled
@@ -41,6 +42,8 @@ def rows(sizes: list[int], *, quick: bool) -> Iterator[Row | str]:
         for what, app in (("", issuing(stores[0])), (" by hand", by_hand(folder, sizes[0]))):
             spread = spread_of(one_by_one(app, repeat(token_request(), ISSUES)))
             yield Row(f"an issue{what}, wall, sweeps included: median / 99th percentile / longest", spread)
+        say(f"measuring with the audit trail, {turns} rounds")
+        yield from audit_rows(folder, stores[0], turns)
         yield from growth_rows(times, stores, sizes)
         say(f"measuring behind gunicorn, {turns} rounds")
         yield from gunicorn_rows(processor_times(path_of(stores[-1].url), stores[-1].tokens[0], turns))
