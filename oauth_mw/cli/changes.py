@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import BinaryIO
 
 import click
 
 from ..admin.applying import KEEP, ClientChange
-from ..errors import AdminError, ConfigError, StoreUnavailable
+from ..errors import AdminError, ConfigError, StoreMissing, StoreUnavailable
+from ..protocols import Store
+from ..stores import open_store
 from .tables import table
+from .target import Target
 from .terminal import instant, merged
 
 MAX_FILE = 64 * 2**20
+MOST_NAMED = 20  # clients, in one line
 
 apply_options = merged(
     click.option("--dry-run", is_flag=True, help="Only show what would be changed."),
@@ -46,11 +50,28 @@ def saying(made: Sequence[ClientChange]) -> Iterator[None]:
     """Say what was changed before a change failed."""
     try:
         yield
-    except (AdminError, StoreUnavailable):
+    except (AdminError, StoreUnavailable, KeyboardInterrupt) as stop:
         if made:
-            done = ", ".join(f"{each.client_id} ({each.action})" for each in made)
-            click.echo(f"changed before the fault: {done}; run it again to make the other changes", err=True)
+            done = ", ".join(f"{each.client_id} ({each.action})" for each in made[-MOST_NAMED:])
+            if len(made) > MOST_NAMED:
+                done = f"{len(made)} clients, the last of them {done}"
+            what = "interrupt" if isinstance(stop, KeyboardInterrupt) else "fault"
+            click.echo(f"changed before the {what}: {done}; run it again to make the other changes", err=True)
         raise
+
+
+@contextmanager
+def opened(target: Target, dry_run: bool) -> Iterator[Store]:
+    """The store; for a dry run an empty one, if it is missing."""
+    try:
+        with target.store(create=not dry_run) as store:
+            yield store
+        return
+    except StoreMissing:
+        if not dry_run:
+            raise
+    with closing(open_store("memory://")) as store:
+        yield store
 
 
 def change_views(changes: Sequence[ClientChange]) -> list[dict[str, object]]:

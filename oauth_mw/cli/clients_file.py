@@ -14,7 +14,7 @@ from ..admin.applying import apply_declared, declared_clients
 from ..admin.client_tables import table_of
 from ..errors import AdminError, ConfigError
 from ..protocols import Store
-from .changes import apply_options, change_notes, change_table, change_views, file_name, read_file, saying
+from .changes import apply_options, change_notes, change_table, change_views, file_name, opened, read_file, saying
 from .target import Target
 from .terminal import Output, on_store, on_target
 
@@ -38,7 +38,7 @@ def apply(target: Target, /, file: BinaryIO, *, dry_run: bool, prune: bool, reop
     # Before the store, so that none is created for a file that is refused.
     declared = declared_clients(_read(file), folder=os.path.dirname(file_name(file)))
     made: list[admin.ClientChange] = []
-    with target.store(create=not dry_run) as store, saying(made):
+    with opened(target, dry_run) as store, saying(made):
         changes = apply_declared(store, declared, prune=prune, reopen=reopen, dry_run=dry_run, on_change=made.append)
     view = {"dry_run": dry_run, "changes": change_views(changes)}
     return Output(view, change_table(changes), "\n".join(change_notes(changes, dry_run)))

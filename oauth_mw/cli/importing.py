@@ -6,7 +6,7 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import click
@@ -14,11 +14,8 @@ import click
 from ..admin.apigee import Converted, Found, Grant, Served, convert, read_base_paths
 from ..admin.applying import ADD, ClientChange, apply_declared, deleted_ids
 from ..admin.declared import DeclaredClient
-from ..errors import StoreMissing
 from ..limits import NOTHING
-from ..protocols import Store
-from ..stores import open_store
-from .changes import apply_options, change_notes, change_table, change_views, file_name, read_file, safe, saying
+from .changes import apply_options, change_notes, change_table, change_views, file_name, opened, read_file, safe, saying
 from .groups import Group
 from .tables import table
 from .target import Target
@@ -71,27 +68,13 @@ def apigee(
     # Before the store, so that none is created for files that are refused.
     found = convert(content, served, allow_weak_secret=allow_weak_secret, now=int(time.time()))
     made: list[ClientChange] = []
-    with _opened(target, dry_run) as store, saying(made):
+    with opened(target, dry_run) as store, saying(made):
         deleted = deleted_ids(store)
         declared = [each for each in found.declared if each.client.client_id not in deleted]
         with _progress(declared, made) as on_change:
             changes = apply_declared(store, declared, reopen=reopen, dry_run=dry_run, on_change=on_change)
     gone = [each.client.client_id for each in found.declared if each.client.client_id in deleted]
     return _shown(found, changes, gone, dry_run)
-
-
-@contextmanager
-def _opened(target: Target, dry_run: bool) -> Iterator[Store]:
-    """The store; for a dry run an empty one, if it is missing."""
-    try:
-        with target.store(create=not dry_run) as store:
-            yield store
-        return
-    except StoreMissing:
-        if not dry_run:
-            raise
-    with closing(open_store("memory://")) as store:
-        yield store
 
 
 @contextmanager

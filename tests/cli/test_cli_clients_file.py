@@ -130,6 +130,32 @@ def test_a_failure_half_way_says_what_was_changed_and_a_second_run_finishes(cli,
     assert cli("client", "apply", "etc/clients.toml").stdout == "nothing to change\n"
 
 
+@pytest.mark.parametrize("number", [2, 30])
+def test_an_interrupt_says_so_too_and_names_the_last_of_many(cli, file, adding, number):
+    def interrupt(store, client):
+        raise KeyboardInterrupt
+
+    adding(interrupt)
+    _, new = FILE.split("\n\n")
+    names = [f"n{each}" for each in range(number)]
+    file.write_text("\n".join(new.replace("new", each) for each in [*names, "second"]))
+
+    answer = cli("client", "apply", "etc/clients.toml")
+
+    last = ", ".join(f"{each} (add)" for each in names[-20:])
+    said = last if number <= 20 else f"30 clients, the last of them {last}"
+    assert f"changed before the interrupt: {said}; run it again to make the other changes\n" in answer.stderr
+
+
+def test_a_dry_run_without_a_store_shows_all_that_would_be_added_and_makes_none(cli, file, tmp_path):
+    file.write_text(FILE.partition("\n\n")[2])
+
+    answer = cli("client", "apply", "etc/clients.toml", "--dry-run")
+
+    assert (answer.exit_code, "add     secrets.2027" in answer.stdout) == (0, True)
+    assert not (tmp_path / "oauth.db").exists()
+
+
 def test_a_client_that_another_run_adds_meanwhile_is_made_to_match(cli, registered, adding):
     adding(lambda store, client: store.add_client(replace(client, name="another")) and store.add_client(client))
 
