@@ -18,7 +18,7 @@ APPS = 200
 PAGE = 100
 TRIED = 100  # calls with a key, of which some are chosen
 ENVIRONMENT = "prod"
-PROXIES = {"weather": "/v0/weather", "orders": "/v1/orders", "files": "/files"}
+PROXIES = {"weather": "/v0/weather", "catalog": "/v1", "orders": "/v1/orders", "files": "/files"}
 # Of the VerifyAccessToken policies of the proxies; in the app that takes over they are rules.
 FLOWS = [
     Flow("GET", "/v0/weather", ("weather.read", "weather.write")),
@@ -53,6 +53,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     ),
     "whole-proxies": _resources(["files", "orders"]),
     "two-proxies": _resources(["files", "weather"], "/shared/*", scopes=["weather.read"]),
+    "beside-a-proxy": _operations("catalog", ("/items/**", READ)),
     "no-proxy": _resources([], "/reports/**"),
     "no-environment": _operations("files", ("/everywhere", READ)) | {"environments": []},
     "test-only": _operations("files", ("/**", WRITE)) | {"environments": ["test"], "scopes": ["probe"]},
@@ -61,6 +62,7 @@ PRODUCTS: dict[str, dict[str, Any]] = {
 }
 ODD_PRODUCTS: dict[str, dict[str, Any]] = {
     "stars-in-the-middle": _operations("orders", ("/**/lines", READ), ("/plain", READ)),
+    "over-a-proxy": _operations("catalog", ("/*", READ)),
     "half-a-star": _operations("files", ("/img*", READ), ("/docs/*.json", READ)),
     "braces": _operations("orders", ("/{id}/notes", READ)),
     "no-slash": _resources(["files"], "list", "gold/**"),

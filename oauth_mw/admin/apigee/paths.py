@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ...errors import AdminError, Faults
 from ...limits import parse_request
 from ...rates import UNITS
-from ...rules import read_pattern
+from ...rules import as_path_info, read_pattern
 from .shapes import Operation, Product, Quota
 
 ALL = "*"
@@ -68,9 +68,10 @@ def read_base_paths(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
 
     A proxy may have several.
 
-    :raises AdminError: one is malformed, or a proxy is served and is not.
+    :raises AdminError: one is malformed, a proxy is served and is not, or two proxies have the same.
     """
     found: dict[str, tuple[str, ...]] = {}
+    owners: dict[str, str] = {}
     for text in texts:
         proxy, equals, path = text.partition("=")
         if not proxy or not equals:
@@ -82,7 +83,10 @@ def read_base_paths(texts: Iterable[str]) -> dict[str, tuple[str, ...]]:
         elif path == NOT_HERE or found.get(proxy) == ():
             raise AdminError(f"base path {text!r}: the proxy has another base path")
         else:
-            found[proxy] = (*found.get(proxy, ()), _prefix(text, path))
+            prefix = _prefix(text, path)
+            if (owner := owners.setdefault(prefix, proxy)) != proxy:
+                raise AdminError(f"base path {text!r}: it is also that of the proxy {owner!r}")
+            found[proxy] = (*found.get(proxy, ()), prefix)
     return found
 
 
@@ -146,11 +150,21 @@ def grant_of(product: Product, served: Served) -> Grant:
         return Grant(product, True, (), problems)
     if "," in product.name:
         problems.append("its name has a comma, which divides the names of products in the tokens of a client")
-    for proxy, operation in _operations(product, served):
+    operations = _operations(product, served)
+    open_proxies = {proxy for proxy, each in operations if each == Operation(EVERYTHING, ())}
+    others = {
+        as_path_info(base): proxy
+        for proxy, bases in served.base_paths.items()
+        if proxy not in open_proxies
+        for base in bases
+    }
+    for proxy, operation in operations:
         text = f"{_shown(operation.methods)} {operation.resource}" + (f" of {proxy}" if product.sources else "")
         try:
             methods = read_methods(operation.methods)
-            paths = tuple(translated(operation.resource, base) for base in served.base_paths.get(proxy, ()))
+            paths = tuple(
+                _apart(translated(operation.resource, base), base, others) for base in served.base_paths.get(proxy, ())
+            )
             rule = Rule(text, methods, paths)
             if any(parse_request(request).text != request for request in rule.requests):
                 raise ValueError("it has a space at its end")
@@ -161,7 +175,24 @@ def grant_of(product: Product, served: Served) -> Grant:
     return Grant(product, True, rules, problems)
 
 
-def _operations(product: Product, served: Served) -> Iterable[tuple[str, Operation]]:
+def _apart(path: str, base: str, others: Mapping[str, str]) -> str:
+    """A pattern of paths below ``base``, as it is.
+
+    Apigee sends a request to the proxy with the longest base path that its path begins with.
+
+    :param others: base paths, in the encoding of ``PATH_INFO``, and their proxies.
+    :raises ValueError: the pattern reaches one of them.
+    """
+    pattern = read_pattern(path)
+    regex = pattern.compile(wide=False)
+    for other, proxy in others.items():
+        is_below = other.startswith(f"{as_path_info(base)}/")
+        if is_below and (regex.fullmatch(other) or pattern.names_below(other)):
+            raise ValueError(f"{path} also names paths of the proxy {proxy!r}, whose base path is below {base or '/'}")
+    return path
+
+
+def _operations(product: Product, served: Served) -> Sequence[tuple[str, Operation]]:
     if product.sources is not None:
         return [(each.proxy, operation) for each in product.sources for operation in each.operations]
     if product.others:  # they say what is open, and not that all is
