@@ -148,7 +148,9 @@ def _reopened(declared: Iterable[DeclaredClient], reopen: Iterable[str], faults:
     opened: dict[str, Reopened] = {}
     for name in reopen:
         found = [pair for pair in secrets if name in (pair[1], ":".join(pair))]
-        if name in clients:
+        if name in clients and any(name == secret_id for _, secret_id in secrets):
+            faults.add("--reopen", f"{name!r} is a client and a secret: expected CLIENT:SECRET, or use `client enable`")
+        elif name in clients:
             if clients[name].enabled is False:
                 faults.add(f"{place_of(name)}.enabled", f"is false, and --reopen {name} would enable it")
             opened[name] = opened.get(name, Reopened())._replace(client=True)

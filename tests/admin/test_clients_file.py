@@ -138,6 +138,7 @@ def test_what_does_not_fit_the_store_is_said_together_too(store, apply, refused)
 
 AMBIGUOUS = {
     "a secret of two clients": (ONE + ONE.replace("tester", "b"), "first", "--reopen", "expected CLIENT:SECRET"),
+    "a client and a secret": (ONE.replace("tester", "first"), "first", "--reopen", "is a client and a secret"),
     "a disabled client": (ONE.replace("name", "enabled = false\nname"), "tester", "clients.tester.enabled", "is false"),
 }
 
