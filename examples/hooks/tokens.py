@@ -18,7 +18,7 @@ def tier(client, scope, form):
     """Attributes of the token. The contract is an attribute of the client."""
     if client.attributes.get("contract") == "ended":
         raise RefuseToken("the contract has ended")
-    return {"tier": "gold" if "reports:write" in scope.split() else "free", "device": form.get("device", "unknown")}
+    return {"tier": "gold" if "reports:write" in scope.split() else "free", "device": form.get("device", "")[:40]}
 
 
 def seconds(client, scope, form):
