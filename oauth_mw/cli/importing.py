@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -13,7 +13,9 @@ import click
 
 from ..admin.apigee import Converted, Found, Grant, Served, convert, read_base_paths
 from ..admin.applying import ADD, ClientChange, apply_declared, deleted_ids
+from ..admin.clients import list_clients
 from ..admin.declared import DeclaredClient
+from ..admin.imported import ENABLED
 from ..limits import NOTHING
 from .changes import apply_options, change_notes, change_table, change_views, file_name, opened, read_file, safe, saying
 from .groups import Group
@@ -73,8 +75,12 @@ def apigee(
         declared = [each for each in found.declared if each.client.client_id not in deleted]
         with _progress(declared, made) as on_change:
             changes = apply_declared(store, declared, reopen=reopen, dry_run=dry_run, on_change=on_change)
-    gone = [each.client.client_id for each in found.declared if each.client.client_id in deleted]
-    return _shown(found, changes, gone, dry_run)
+        enabled = {each.client_id: each.enabled for each in list_clients(store)}
+    # What a dry run would change, and else is so already.
+    enabled |= {
+        change.client_id: bool(new) for change in changes for name, _, new in change.differences if name == ENABLED
+    }
+    return _shown(found, changes, enabled, dry_run)
 
 
 @contextmanager
@@ -93,17 +99,24 @@ def _progress(declared: Sequence[DeclaredClient], made: list[ClientChange]) -> I
         bar.update(len(declared) - len(made))  # the others are as they were
 
 
-def _shown(found: Converted, changes: Sequence[ClientChange], gone: Sequence[str], dry_run: bool) -> Output:
+def _shown(found: Converted, changes: Sequence[ClientChange], enabled: Mapping[str, bool], dry_run: bool) -> Output:
+    gone = [each.client.client_id for each in found.declared if each.client.client_id not in enabled]
     view = {
         "dry_run": dry_run,
         "changes": change_views(changes),
-        "clients": [_client_view(each) for each in found.found],
+        "clients": [_client_view(each, enabled) for each in found.found],
         "products": [_grant_view(each) for each in found.grants],
         "quotas": [{**each._asdict(), "quota": each.quota._asdict()} for each in found.quotas],
         "not_carried_over": [*found.others],
         "deleted": [*gone],
     }
-    parts = [_products(found.grants), _quotas(found), _clients(found.found), _changes(changes), _problems(found)]
+    parts = [
+        _products(found.grants),
+        _quotas(found),
+        _clients(found.found, enabled),
+        _changes(changes),
+        _problems(found),
+    ]
     notes = change_notes(changes, dry_run)
     notes += [f"client {name!r} was deleted here, and is not added again" for name in gone]
     weak = [each.client.client_id for each in found.declared if any(one.record.weak for one in each.secrets or ())]
@@ -111,13 +124,13 @@ def _shown(found: Converted, changes: Sequence[ClientChange], gone: Sequence[str
     return Output(view, "\n\n".join(filter(None, parts)), "\n".join(notes))
 
 
-def _client_view(found: Found) -> dict[str, Any]:
+def _client_view(found: Found, enabled: Mapping[str, bool]) -> dict[str, Any]:
     client = found.declared and found.declared.client
     return {
         "client_id": found.client_id,
         "app": found.app,
         "imported": client is not None,
-        "enabled": bool(found.declared and found.declared.enabled),
+        "enabled": enabled.get(found.client_id, False),
         "closed": [*found.closed],
         "problems": [*found.problems],
         "scope": " ".join(client.scopes) if client else "",
@@ -141,7 +154,7 @@ def _products(grants: Sequence[Grant]) -> str:
     for grant in grants:
         name = safe(grant.product.name)
         if not grant.is_here:
-            rows.append([name, f"for {', '.join(grant.product.environments)}", "nothing: another environment"])
+            rows.append([name, safe(f"for {', '.join(grant.product.environments)}"), "nothing: another environment"])
         for rule in grant.rules:
             rows.append([name, safe(rule.operation), ", ".join(rule.requests) or "nothing: not served here"])
     return table(["PRODUCT", "IN APIGEE", "HERE"], rows) if rows else ""
@@ -160,20 +173,20 @@ def _quotas(found: Converted) -> str:
     return table(["QUOTA OF PRODUCT", "PROXY", "NOT CARRIED OVER", "NEAREST OPTION"], rows) if rows else ""
 
 
-def _clients(found: Sequence[Found]) -> str:
-    rows = [[safe(each.client_id), safe(each.app), _state(each)] for each in found]
-    enabled = sum(row[2].startswith("enabled") for row in rows)
-    head = f"{len(rows)} keys of apps: {enabled} are enabled clients, {len(rows) - enabled} are not"
+def _clients(found: Sequence[Found], enabled: Mapping[str, bool]) -> str:
+    rows = [[safe(each.client_id), safe(each.app), _state(each, enabled.get(each.client_id))] for each in found]
+    head = f"keys of apps: {len(rows)}, enabled clients: {sum(enabled.get(each.client_id, False) for each in found)}"
     return f"{head}\n{table(['CLIENT_ID', 'NAME', 'STATE'], rows)}" if rows else ""
 
 
-def _state(found: Found) -> str:
+def _state(found: Found, enabled: bool | None) -> str:
     if not found.declared:
         return "not imported: see below"
-    if found.closed:
-        return f"disabled: {', '.join(found.closed)}"
-    if found.problems:
-        return "disabled: see below"
+    if enabled is None:
+        return "deleted here"
+    why = [*found.closed, *(["see below"] if found.problems else [])]
+    if why or not enabled:
+        return f"{'enabled here' if enabled else 'disabled'}: {', '.join(why) or 'here alone'}"
     return "enabled, without a path" if found.declared.client.allowed_requests == (NOTHING,) else "enabled"
 
 
@@ -194,7 +207,7 @@ def _problems(found: Converted) -> str:
     lines = []
     for problem, ids in clients.items():
         lines += [*_wrapped(problem, "  "), *_wrapped(", ".join(ids), "    ")]
-    head = ["cannot be expressed here, so that these clients are disabled:"] if lines else []
+    head = ["cannot be expressed here, so that these clients are imported disabled:"] if lines else []
     others = [line for each in found.others for line in _wrapped(each, "  ")]
     return "\n".join([*head, *lines, *(["not carried over:"] if others else []), *others])
 

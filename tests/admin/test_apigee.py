@@ -149,6 +149,9 @@ GIVES_NOTHING = {
     "an unknown developer": (given_of(credential("weather"), developers=[developer("dev-2")]), "invalid_client"),
     "an AppGroup": (given_of(credential("weather"), developerId=None, appGroup="group"), "invalid_client"),
     "an AppGroup with a developer": (given_of(credential("weather"), appGroup="group"), "invalid_client"),
+    "a page of an AppGroup": (
+        {"appGroupApps": [app(credential("weather"), developerId=None)], "apiProduct": [product("weather", ("", "/"))]},
+        "invalid_client"),
     "no owner": (given_of(credential("weather"), developerId=None), "invalid_client"),
     "a product that is not there": (given_of(credential("weather", "lost")), "invalid_client"),
 }  # fmt: skip
@@ -299,11 +302,15 @@ def test_what_else_is_left_is_said(converted):
 
 NEEDED = {
     "a base path": ({"served": {}}, "--base-path", "is missing for the proxy 'weather-v1': give weather-v1=/prefix"),
-    "an environment": ({}, "--environment", "is missing: name the one that this deployment replaces, of prod, test"),
+    "an environment": (
+        {},
+        "--environment",
+        "is missing: name the one that this deployment replaces, of 'prod', 'test'",
+    ),
     "one that there is": (
         {"environment": "prd"},
         "--environment",
-        "no product names 'prd': expected one of prod, test",
+        "no product names 'prd': expected one of 'prod', 'test'",
     ),
 }
 

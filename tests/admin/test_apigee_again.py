@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from helpers.apigee import HERE, KEY, SECRET, app, as_files, credential, developer, page, product
@@ -96,6 +98,42 @@ def test_both_changes_are_kept_where_they_do_not_meet(store, again):
     assert (client.rate_limit, client.scopes, client.default_scope) == ("9/minute", ("a",), ("a",))
     assert client.attributes["mine"] == 1
     assert "email" not in client.attributes
+
+
+def paths(*listed):
+    return document(products=[product("weather", *(("GET", path) for path in listed), scopes=[])])
+
+
+# What Apigee opened at first, what was made of it here, what Apigee opens now, and what is allowed then.
+LISTS = {
+    "one more there": ("ab", ["a"], "abc", ["a", "c"]),
+    "one more here": ("ab", ["a", "b", "x"], "ab", ["a", "b", "x"]),
+    "one more here, one less there": ("ab", ["a", "b", "x"], "a", ["a", "x"]),
+    "other ones": ("ab", ["b"], "a", ["-"]),
+    "all here": ("ab", [], "a", []),
+    "none here": ("ab", ["-"], "ac", ["-", "c"]),
+    "none here, the same there": ("ab", ["-"], "ab", ["-"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("before", "here", "now", "allowed"), LISTS.values(), ids=LISTS)
+def test_each_path_is_judged_by_itself(store, again, before, here, now, allowed):
+    def requests(names):
+        return tuple("- /*" if name == "-" else f"GET /v1/{name}" for name in names)
+
+    again(paths(*(f"/{name}" for name in before)))
+    store.update_client(KEY, lambda client: replace(client, allowed_requests=requests(here)))
+    again(paths(*(f"/{name}" for name in now)))
+
+    assert store.find_client(KEY).allowed_requests == requests(allowed)
+
+
+def test_too_many_paths_of_both_are_refused(again, store):
+    here = tuple(f"GET /{number}" for number in range(100))
+    store.update_client(KEY, lambda client: replace(client, allowed_requests=here))
+
+    with pytest.raises(ConfigError, match="with those that were added here it has 101 allowed_requests"):
+        again(paths("/new"))
 
 
 def test_a_client_that_was_disabled_here_stays_so_unless_it_is_reopened(store, again):

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import deepcopy
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from helpers.apigee import HERE, SECRET, app, as_files, credential, developer, page, product
 from oauth_mw import ConfigError
@@ -107,9 +112,9 @@ FAULTY = {
         [{"app": [APP]}, {"apiProduct": [PRODUCT, product("weather", ("", "/"))]}, OTHERS[1]],
         "2.json: apiProduct[1]", "another API product 'weather'"),
     "a key of two apps": (
-        [{"app": [APP, app(credential(), name="b")]}, *OTHERS], "app id-of-b", "is also that of app id-of-weather-app"),
+        [{"app": [APP, app(credential(), name="b")]}, *OTHERS], "app 'id-of-b'", "that of app 'id-of-weather-app'"),
     "a key that is there twice": (
-        [{"app": [app(credential(), credential("weather"))]}, *OTHERS], "app id-of-weather-app", "is also that of app"),
+        [{"app": [app(credential(), credential("weather"))]}, *OTHERS], "app 'id-of-weather-app'", "also that of app"),
     "no app": ([*OTHERS], "FILE", "no app is in the files"),
     "no credentials": ([{"app": [app()]}, *OTHERS], "FILE", "ask for the apps with includeCred=true"),
     "no developer": ([{"app": [APP]}, OTHERS[0]], "FILE", "no developer is in the files"),
@@ -126,3 +131,34 @@ def test_all_faults_of_all_files_are_said_together(faults):
     found = faults("{", {"app": [{**APP, "name": 1}, {"appId": "x"}]}, {"other": 1})
 
     assert [*found] == ["1.json", "2.json: app[1]", "2.json: app[0].name", "3.json"]
+
+
+junk = st.sampled_from([None, True, -1, 10**30, 1.5, "", "x", "\x1b", "*", [], [None], ["a", 1], {}, {"a": []}, [[{}]]])
+
+
+def places(value, path=()):
+    """The paths of all values of a document."""
+    yield path
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        yield from places(each, (*path, key))
+
+
+WHOLE = page(app(credential("weather"), attributes=[{"name": "a", "value": "b"}]), products=[PRODUCT])
+PLACES = [*places(WHOLE)]
+
+
+@given(changes=st.lists(st.tuples(st.sampled_from(PLACES), junk), min_size=1, max_size=3))
+def test_any_value_in_any_place_is_taken_or_refused_and_no_client_has_an_empty_list(changes):
+    document = deepcopy(WHOLE)
+    for path, value in changes:
+        with suppress(LookupError, TypeError):  # another change has removed the place
+            at = document
+            for key in path[:-1]:
+                at = at[key]
+            at[path[-1]] = deepcopy(value)
+    try:
+        found = convert(as_files(document), Served(HERE), now=1_800_000_000, allow_weak_secret=True).declared
+    except ConfigError:
+        return
+
+    assert all(each.client.allowed_requests for each in found)

@@ -7,7 +7,7 @@ import json
 import pytest
 from webtest import TestApp
 
-from helpers.apigee import KEY, SECRET, app, credential, developer, page, product
+from helpers.apigee import KEY, SECRET, app, credential, developer, operations, page, product
 from helpers.support import bearer, echo, issue
 from oauth_mw import OAuthMiddleware
 
@@ -43,14 +43,14 @@ def test_a_dry_run_shows_all_of_it_in_80_columns_and_makes_nothing(cli, export, 
         "QUOTA OF PRODUCT PROXY NOT CARRIED OVER NEAREST OPTION",
         "weather - 9 per day --rate-limit 9/day",
         "",
-        "2 keys of apps: 1 are enabled clients, 1 are not",
+        "keys of apps: 2, enabled clients: 1",
         "CLIENT_ID NAME STATE",
         f"{KEY} weather-app enabled",
         "odd odd-app disabled: see below",
         "",
         "2 clients added",
         "",
-        "cannot be expressed here, so that these clients are disabled:",
+        "cannot be expressed here, so that these clients are imported disabled:",
         "the API product 'odd': GET /a/**/b of weather-v1: ** is not at its end",
         "odd",
     ]
@@ -70,6 +70,8 @@ def test_a_client_goes_on_with_its_id_and_secret(cli, export, url):
 def test_a_second_run_shows_what_has_changed_there(cli, export):
     cli(*WORDS)
     assert "\nnothing to change\n" in cli(*WORDS).stdout
+    cli("client", "enable", "odd")
+    assert "odd-app      enabled here: see below\n" in cli(*WORDS).stdout
 
     export(app(credential("weather", scopes=["a"]), name="new name"))
 
@@ -85,9 +87,14 @@ def test_what_stays_closed_is_said_and_opened_by_its_id(cli, export):
     cli(*WORDS)
     export(app(credential("weather")), ODD, products=[product("odd")])
 
-    assert cli(*WORDS).stderr.splitlines() == [
+    again = cli(*WORDS)
+    assert again.stderr.splitlines() == [
         f"client '{KEY}' stays disabled: --reopen would open it again",
         "client 'odd' was deleted here, and is not added again",
+    ]
+    assert [line.split()[-3:] for line in again.stdout.splitlines() if "-app  " in line] == [
+        ["disabled:", "here", "alone"],
+        ["odd-app", "deleted", "here"],
     ]
     assert "enabled" in cli(*WORDS, "--reopen", KEY).stdout
     assert "enabled" in cli("client", "show", KEY).stdout
@@ -124,11 +131,17 @@ def test_a_weak_secret_that_is_accepted_is_warned_of(cli, export):
 
 def test_what_could_control_the_terminal_is_escaped(cli, export):
     evil = "a\x1b[31m"
-    export(
-        app(credential(evil, key=f"k{evil}"), credential(evil), name=evil), products=[product(evil, ("", f"/{evil}"))]
-    )
+    open_to_all = product(evil, ("", f"/{evil}"))
+    odd = product(evil, operationGroup=operations(("", "/"), proxy=evil), environments=[evil])
+    export(app(credential(evil, key=f"k{evil}"), credential(evil), name=evil), products=[open_to_all])
+    shown = cli(*WORDS)
+    export(app(credential(key=evil), appId=evil), app(credential(key=evil), appId="b"), products=[odd])
+    faulty = cli(*WORDS)
+    export(app(credential(evil, "weather")), products=[odd])
+    needing = [cli("import", "apigee", "apigee.json", *more) for more in ([], ["--environment", evil])]
 
-    assert "\x1b" not in cli(*WORDS).output
+    assert [each.exit_code for each in (shown, faulty, *needing)] == [0, 2, 2, 2]
+    assert not any("\x1b" in each.output for each in (shown, faulty, *needing))
 
 
 def test_a_bar_shows_the_progress_on_a_terminal(on_terminal, export, cli):
@@ -141,4 +154,4 @@ def test_a_bar_shows_the_progress_on_a_terminal(on_terminal, export, cli):
 def test_an_app_of_a_developer_that_is_not_active_is_no_enabled_client(cli, export, developers):
     export(app(credential("weather")), app(name="b", developerId="b"), developers=[developer("b"), *developers])
 
-    assert "1 keys of apps: 0 are enabled clients, 1 are not" in cli(*WORDS).stdout
+    assert "keys of apps: 1, enabled clients: 0" in cli(*WORDS).stdout

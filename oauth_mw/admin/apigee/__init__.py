@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ...errors import Faults
 from ..declared import DeclaredClient
 from .clients import Clients, Found
-from .paths import Grant, Served, check_served, grant_of, nearest_rate, read_base_paths
+from .paths import Grant, Served, check_served, grant_of, listed, nearest_rate, read_base_paths
 from .shapes import APPROVED, Export, Quota, read_export
 
 __all__ = ["Converted", "Found", "Grant", "Limited", "Served", "convert", "read_base_paths"]
@@ -98,11 +98,7 @@ def _others(export: Export, grants: Iterable[Grant]) -> list[str]:
     found = [f"app {app.name or app.app_id!r} has no credentials" for app in export.apps if not app.credentials]
     for grant in grants:
         if names := grant.product.attributes:
-            found.append(f"API product {grant.product.name!r} has attributes of its own: {_listed(names)}")
+            found.append(f"API product {grant.product.name!r} has attributes of its own: {listed(names)}")
     if of_developers := sorted({name for each in export.developers.values() for name in each.attributes}):
-        found.append(f"developers have attributes of their own: {_listed(of_developers)}")
+        found.append(f"developers have attributes of their own: {listed(of_developers)}")
     return found
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(map(repr, names))

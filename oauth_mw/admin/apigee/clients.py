@@ -98,7 +98,7 @@ class Clients:
         text = credential.secret
         try:
             weak = check_secret(text, credential.key, allow_weak=True)
-            if not self._allow_weak:
+            if weak and not self._allow_weak:
                 check_secret(text, credential.key)
         except AdminError as error:
             if text and "--allow-weak-secret" in str(error):

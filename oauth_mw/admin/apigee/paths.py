@@ -106,16 +106,15 @@ def check_served(products: Iterable[Product], served: Served, faults: Faults) ->
     named = {each.environments for each in products if each.environments}
     all_named = sorted({name for names in named for name in names})
     if served.environment is None and any(len(names) < len(all_named) for names in named):
-        faults.add(
-            "--environment", f"is missing: name the one that this deployment replaces, of {', '.join(all_named)}"
-        )
+        faults.add("--environment", f"is missing: name the one that this deployment replaces, of {listed(all_named)}")
     elif all_named and served.environment not in (None, *all_named):
-        faults.add("--environment", f"no product names {served.environment!r}: expected one of {', '.join(all_named)}")
+        faults.add("--environment", f"no product names {served.environment!r}: expected one of {listed(all_named)}")
     open_here = [each for each in products if _is_here(each, served.environment)]
     for proxy in sorted({name for each in open_here for name in _proxies(each)} - served.base_paths.keys()):
+        name = proxy if proxy.isprintable() else "PROXY"
         faults.add(
             "--base-path",
-            f"is missing for the proxy {proxy!r}: give {proxy}=/prefix, or {proxy}={NOT_HERE} if it is not served here",
+            f"is missing for the proxy {proxy!r}: give {name}=/prefix, or {name}={NOT_HERE} if it is not served here",
         )
     for each in open_here:
         if not served.base_paths and not each.others and not _proxies(each) and each.sources is None:
@@ -125,6 +124,10 @@ def check_served(products: Iterable[Product], served: Served, faults: Faults) ->
                 " here, PROXY=/prefix",
             )
             break
+
+
+def listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names))
 
 
 def _is_here(product: Product, environment: str | None) -> bool:

@@ -144,7 +144,7 @@ def read_export(files: Iterable[tuple[str, bytes]], faults: Faults) -> Export:
     for app in apps.values():
         for each in app.credentials:
             if each.key in keys:
-                faults.add(f"app {app.app_id}", f"its key {each.key!r} is also that of app {keys[each.key]}")
+                faults.add(f"app {app.app_id!r}", f"its key {each.key!r} is also that of app {keys[each.key]!r}")
             keys[each.key] = app.app_id
     return Export([*apps.values()], developers, products)
 
@@ -247,7 +247,7 @@ class _Object(NamedTuple):
         return "" if value is None else value if isinstance(value, str) else json.dumps(value)
 
 
-_PAGES = {"app": "app", "developer": "developer", "apiProduct": "product"}
+_PAGES = {"app": "app", "appGroupApps": "app", "developer": "developer", "apiProduct": "product"}
 _EXPANDED = {kind: "ask for it with expand=true" for kind in _PAGES.values()}
 _EXPANDED["app"] += " and includeCred=true"
 _PRODUCT_MEMBERS = {"apiResources", "approvalType", "displayName", "environments", "operationGroup", "proxies"}
