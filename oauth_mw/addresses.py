@@ -57,7 +57,7 @@ class Addresses:
         place: Place = UNIX if peer in _SOCKETS else parse_address(peer)
         if self._trusts(place):
             place = self._before(place, environ.get(self._key) or "")
-        return "" if place is None or place == UNIX else str(place)
+        return "" if place is None or isinstance(place, str) else _text(place)
 
     def _before(self, place: Place, rest: str) -> Place:
         """Return the first place from the right that is no trusted proxy, or the leftmost one; ``None`` if unknown."""
@@ -104,6 +104,11 @@ def _parse(text: str) -> Address | None:
     except ValueError:
         return None
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+
+
+@lru_cache(maxsize=1024)
+def _text(address: Address) -> str:
+    return str(address)
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
@@ -174,8 +175,13 @@ class Notation:
             text = str(rule)
             self._by_row[text.partition(" ")[0], path] = text
             self._by_path[path].append(text)
+        self._remembered = lru_cache(maxsize=1024)(self._find)
 
     def __call__(self, method: str, path: str) -> str:
+        is_short = len(method) + len(path) <= MAX_LOGGED  # clients can invent paths
+        return self._remembered(method, path) if is_short else self._find(method, path)
+
+    def _find(self, method: str, path: str) -> str:
         if self._rules.decide(method, path) is self._rules.ambiguous:
             return ""
         found: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol
@@ -20,6 +21,7 @@ DENIED = "oauth_mw.denied"  # in the environ of a refused request, for access lo
 MAX_LOGGED = 512  # characters of a method or a path
 # Neither the space nor "%": these delimit and escape.
 _UNESCAPED = "/!$&'()*+,:;=@"
+_PLAIN = re.compile(rf"[{re.escape(_UNESCAPED)}A-Za-z0-9_.~-]{{0,{MAX_LOGGED}}}", re.ASCII)  # for speed alone
 
 log = logging.getLogger("oauth_mw")
 
@@ -228,6 +230,8 @@ def log_sink(event: Event, environ: WSGIEnvironment) -> None:
 
 def escaped(text: str) -> str:
     """Percent-encode a method or a path, and cut off what is beyond ``MAX_LOGGED``."""
+    if _PLAIN.fullmatch(text):
+        return text
     shown = quote(text[:MAX_LOGGED].encode("latin-1", "backslashreplace"), _UNESCAPED)
     return shown if len(shown) <= MAX_LOGGED and len(text) <= MAX_LOGGED else shown[: MAX_LOGGED - 3] + "..."
 
