@@ -39,6 +39,7 @@ IN_QUERY = TOKEN.replace("/oauth/token", "/oauth/token?grant_type=client_credent
     '-d "grant_type=client_credentials"', '-d ""'
 )
 HOST = re.compile(r"https?://[^/]+")
+MEMBER = "member "
 SHOWN = ("token_type", "scope", "error", "ErrorCode", "errorcode")  # members whose values are compared, too
 
 
@@ -62,11 +63,12 @@ def main():
         given.save.write_text(json.dumps(found, indent=1), encoding="utf-8")
     if not given.compare:
         for name, each in found.items():
-            print(f"{name}: {each['status']} {' '.join(each['members'])}".rstrip())
+            members = [what.removeprefix(MEMBER) for what in each if what.startswith(MEMBER)]
+            print(" ".join([f"{name}: {each['status']}", *members]))
         return 0
     differing = differences(json.loads(given.compare.read_text(encoding="utf-8")), found)
     for difference, names in differing.items():
-        shown = names if difference.startswith("status") or len(names) < 3 else [names[0], f"{len(names) - 1} more"]
+        shown = [names[0], f"{len(names) - 1} more"] if difference.startswith(MEMBER) and len(names) > 2 else names
         print(f"{difference}: {'; '.join(shown)}")
     print(f"{len(found)} answers, {len(differing) or 'no'} difference{'s' * (len(differing) != 1)}")
     return 1 if differing else 0
@@ -135,20 +137,21 @@ def verdict(status, body):
     """The status, and each member with its kind, or its value."""
     body = {**body, **(body["fault"].get("detail", {}) if isinstance(body.get("fault"), dict) else {})}
     kinds = {name: value if name in SHOWN else type(value).__name__ for name, value in sorted(body.items())}
-    return {"status": status, "members": kinds}
+    return {"status": status, **{f"{MEMBER}{name}": kind for name, kind in kinds.items()}}
 
 
 def differences(before, after):
     """What differs, and the requests whose answers differ so."""
     found = {}
-    for name in [*before, *(after.keys() - before.keys())]:
-        old, new = before.get(name, {}), after.get(name, {})
-        pairs = {"status": (old.get("status", "none"), new.get("status", "none"))}
-        old, new = old.get("members", {}), new.get("members", {})
-        pairs |= {f"member {each}": (old.get(each, "none"), new.get(each, "none")) for each in sorted({*old, *new})}
-        for what, (first, second) in pairs.items():
-            if first != second:
-                found.setdefault(f"{what}: {first} before, {second} now", []).append(name)
+    for name in {**before, **after}:
+        if name not in before or name not in after:
+            found.setdefault("not sent before" if name in after else "not sent now", []).append(name)
+            continue
+        old, new = before[name], after[name]
+        for what in {**old, **new}:
+            if old.get(what) != new.get(what):
+                difference = f"{what}: {old.get(what, 'none')} before, {new.get(what, 'none')} now"
+                found.setdefault(difference, []).append(name)
     return found
 
 

@@ -30,6 +30,7 @@ FIELDS: dict[str, dict[str, Any]] = {
     "revoked": {},
     "expired": {"not_after": 1_800_000_000 + HOUR},
     "busy": {"rate_limit": "1/day", "scope": "weather.read"},
+    "second": {"scope": "weather.read"},
     "jwt": {"token_format": "jwt", "scope": "weather.read"},
 }
 
@@ -142,7 +143,7 @@ NO_OPTIONS = {"client_id", "client_secret", "client_credentials", "developer_ema
 @pytest.fixture
 def rehearse(tmp_path):
     """Run the program against a server, and return how it ends and what it prints."""
-    keys = [{"consumerKey": "reader", "consumerSecret": SECRET}, {"consumerKey": "busy", "consumerSecret": SECRET}]
+    keys = [{"consumerKey": "reader", "consumerSecret": SECRET}, {"consumerKey": "second", "consumerSecret": SECRET}]
     (tmp_path / "export.json").write_text(json.dumps([{"app": [{"credentials": keys}]}]))
 
     def rehearse(url: str, *words: str) -> tuple[int, str]:
@@ -159,11 +160,23 @@ def test_the_rehearsal_shows_a_client_that_is_refused_afterwards(site, rehearse)
     with serving() as (url, set_app):
         set_app(site.app.app)
         rehearse(url, "--save", "before.json")
-        admin.disable_client(site.store, "busy")
+        admin.disable_client(site.store, "second")
         ended, said = rehearse(url, "--compare", "before.json")
 
     assert (ended, said.count("status: ")) == (1, 1)
-    assert "status: 200 before, 401 now: busy token; busy accesstoken; busy token, in the query; busy GET" in said
+    assert "status: 200 before, 401 now: second token; second accesstoken; second token, in the query" in said
+
+
+@pytest.mark.slow
+def test_the_rehearsal_says_what_it_did_not_send_before(site, rehearse):
+    with serving() as (url, set_app):
+        set_app(site.app.app)
+        rehearse(url, "--save", "before.json")
+        ended, said = rehearse(url, "--compare", "before.json", "--call", "GET /other")
+
+    assert (ended, said) == (
+        1, "not sent before: reader GET /other; second GET /other\n12 answers, 1 difference\n"
+    )  # fmt: skip
 
 
 @pytest.mark.slow
@@ -174,4 +187,4 @@ def test_the_rehearsal_keeps_neither_secrets_nor_tokens(site, rehearse, tmp_path
         saved = (tmp_path / "before.json").read_text()
 
     assert SECRET not in saved
-    assert json.loads(saved)["reader token"]["members"]["access_token"] == "str"
+    assert json.loads(saved)["reader token"]["member access_token"] == "str"
