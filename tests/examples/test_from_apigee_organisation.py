@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from click.testing import CliRunner
@@ -24,6 +25,7 @@ from oauth_mw.cli import main
 
 pytestmark = pytest.mark.slow
 SITE = Path(__file__).with_name("apigee_site.py")
+ELSEWHERE = {"probe"}  # the scope of a product of another environment
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 try:
     CLI = CliRunner(mix_stderr=False)  # click 8.1
@@ -58,22 +60,33 @@ def served(folder: Path, store: str) -> Iterator[http.client.HTTPConnection]:
             process.wait(START_SECONDS)
 
 
-def verdicts(connection: http.client.HTTPConnection, site: Organisation, calls: list[Call]) -> dict[Call, int]:
-    """The status of each call as an old client sends it: with a token for its old id and secret."""
+class Verdicts(NamedTuple):
+    """The scope of a token of each key that is issued one, and the status of each call."""
+
+    scopes: dict[str, set[str]]
+    calls: dict[Call, int]
+
+
+def verdicts(connection: http.client.HTTPConnection, site: Organisation, calls: list[Call]) -> Verdicts:
+    """What is answered to old clients, which send their old ids and secrets."""
 
     def ask(method: str, path: str, headers: dict[str, str]) -> tuple[int, bytes]:
         connection.request(method, path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
 
-    def token(key_id: str, secret: str) -> str:
+    def token(key_id: str, secret: str) -> dict[str, str]:
         login = base64.b64encode(f"{key_id}:{secret}".encode()).decode()
         path = "/oauth/token?grant_type=client_credentials"
         status, body = ask("POST", path, {**FORM, "Authorization": f"Basic {login}"})
-        return str(json.loads(body)["access_token"]) if status == 200 else "none"
+        return json.loads(body) if status == 200 else {}
 
     tokens = {key_id: token(key_id, secret) for key_id, secret in site.keys.items()}
-    return {each: ask(each.method, each.path, {"Authorization": f"Bearer {tokens[each.key_id]}"})[0] for each in calls}
+    bearers = {key_id: {"Authorization": f"Bearer {each.get('access_token')}"} for key_id, each in tokens.items()}
+    return Verdicts(
+        {key_id: {*each["scope"].split()} for key_id, each in tokens.items() if each},
+        {each: ask(each.method, each.path, bearers[each.key_id])[0] for each in calls},
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,15 +118,23 @@ def rehearsal(tmp_path_factory):
 def test_no_client_reaches_more_than_before(rehearsal):
     site, calls, _, before, _ = rehearsal
 
-    assert [each for each in calls if before[each] == 200 and not each.verdict] == []
+    assert [each for each in calls if before.calls[each] == 200 and not each.verdict] == []
 
 
 def test_each_client_reaches_what_it_did_before(rehearsal):
     site, calls, _, before, _ = rehearsal
     wanted = [each for each in calls if each.verdict and each.key_id not in site.odd]
 
-    assert [each for each in wanted if before[each] != 200] == []
+    assert [each for each in wanted if before.calls[each] != 200] == []
     assert len(wanted) > 250
+
+
+def test_a_token_has_the_scope_that_it_had(rehearsal):
+    site, *_, before, _ = rehearsal
+    wanted = {key_id: site.apigee.scopes(key_id) - ELSEWHERE for key_id in before.scopes}
+
+    assert before.scopes == wanted
+    assert len(wanted) > 100
 
 
 def test_each_key_that_no_client_can_stand_for_is_named_with_a_reason(rehearsal):
@@ -127,4 +148,4 @@ def test_an_export_gives_the_same_verdicts(rehearsal):
     _, _, _, before, after = rehearsal
 
     assert after == before
-    assert Counter(before.values())[200] > 250
+    assert Counter(before.calls.values())[200] > 250

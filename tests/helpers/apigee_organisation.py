@@ -46,7 +46,9 @@ PRODUCTS: dict[str, dict[str, Any]] = {
     "one-level": _operations("orders", ("/*", READ), quota={"limit": "1000000", "interval": "1", "timeUnit": "minute"}),
     "below": _operations("orders", ("/archive/**", READ), ("/archive", ["POST"]), quota={}) | {"scopes": [""]},
     "all-below": _operations("orders", ("/**", None)) | {"scopes": ["orders.write", "orders.read"]},
-    "any-method": _operations("orders", ("/open/*", [])),
+    "any-method": _operations(
+        "orders", ("/open/*", []), quota={"limit": "1000000", "interval": "5", "timeUnit": "month"}
+    ),
     "star-inside": _operations("orders", ("/*/lines", READ), ("/*/lines/**", WRITE)),
     "by-resources": _resources(
         ["files"], "/public/**", "/list", quota="1000000", quotaInterval="1", quotaTimeUnit="hour"
