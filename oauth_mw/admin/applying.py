@@ -107,20 +107,22 @@ def apply_declared(
     declared: Sequence[DeclaredClient],
     *,
     prune: bool = False,
+    only_imported: bool = False,
     reopen: Iterable[str] = (),
     dry_run: bool = False,
     on_change: Callable[[ClientChange], None] = lambda change: None,
     clock: Clock = time.time,
 ) -> list[ClientChange]:
-    """Do the same for clients that are declared by other means. The parameters are those of :func:`apply_clients`.
+    """Do the same for clients that are declared by other means. Other parameters are as in :func:`apply_clients`.
 
+    :param only_imported: prune no client that was added by hand or by a file.
     :raises ConfigError: with all that does not fit the store. Nothing is changed.
     """
     now, faults = clock(), Faults()
     reopened = _reopened(declared, reopen, faults)
     steps = [*_declared_steps(store, declared, reopened, now, faults)]
     if prune:
-        steps += _pruned(store, {each.client.client_id for each in declared})
+        steps += _pruned(store, {each.client.client_id for each in declared}, only_imported)
     faults.raise_all()
     for shown, change, new in steps:
         if dry_run or shown.action == KEEP:
@@ -201,9 +203,9 @@ def _changing(of: Callable[[Client], Wanted]) -> _Change:
     return lambda client: of(client).client
 
 
-def _pruned(store: Store, declared: set[str]) -> Iterator[_Step]:
+def _pruned(store: Store, declared: set[str], only_imported: bool) -> Iterator[_Step]:
     for stored in list_clients(store):
-        if stored.enabled and stored.client_id not in declared:
+        if stored.enabled and stored.client_id not in declared and (stored.imported or not only_imported):
             changed = differences(stored, _disabled(stored))
             yield _Step(ClientChange(stored.client_id, stored.name, DISABLE, changed), _disabled)
 

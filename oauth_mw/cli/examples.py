@@ -67,6 +67,7 @@ EXAMPLES = {
     "import apigee": [
         "oauth-mw import apigee apps.json products.json developers.json --dry-run",
         "oauth-mw import apigee *.json --base-path weather-v1=/v1 --environment prod",
+        "oauth-mw import apigee *.json --base-path weather-v1=/v1 --prune",
     ],
     "key": [
         "oauth-mw key list",

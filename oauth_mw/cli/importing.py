@@ -17,7 +17,18 @@ from ..admin.clients import list_clients
 from ..admin.declared import DeclaredClient
 from ..admin.imported import ENABLED
 from ..limits import NOTHING
-from .changes import apply_options, change_notes, change_table, change_views, file_name, opened, read_file, safe, saying
+from .changes import (
+    MOST_NAMED,
+    apply_options,
+    change_notes,
+    change_table,
+    change_views,
+    file_name,
+    opened,
+    read_file,
+    safe,
+    saying,
+)
 from .groups import Group
 from .tables import table
 from .target import Target
@@ -40,6 +51,11 @@ def import_() -> None:
 )
 @click.option("--environment", metavar="NAME", help="The environment of Apigee that this deployment replaces.")
 @click.option("--allow-weak-secret", is_flag=True, help="Accept secrets that are short or guessable.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Disable clients that were imported before and are not in FILEs, and revoke their tokens.",
+)
 @apply_options
 @on_target
 def apigee(
@@ -50,6 +66,7 @@ def apigee(
     base_paths: tuple[str, ...],
     environment: str | None,
     allow_weak_secret: bool,
+    prune: bool,
     dry_run: bool,
     reopen: tuple[str, ...],
 ) -> Output:
@@ -63,7 +80,7 @@ def apigee(
     disabled, and named.
 
     Another run changes only what has changed in Apigee. A client that was disabled here stays disabled, and a secret
-    that was revoked stays revoked.
+    that was revoked stays revoked. Clients that are not in FILEs are named.
     """
     served = Served(read_base_paths(base_paths), environment)
     content = [(file_name(each), read_file(each)) for each in files]
@@ -74,13 +91,18 @@ def apigee(
         deleted = deleted_ids(store)
         declared = [each for each in found.declared if each.client.client_id not in deleted]
         with _progress(declared, made) as on_change:
-            changes = apply_declared(store, declared, reopen=reopen, dry_run=dry_run, on_change=on_change)
-        enabled = {each.client_id: each.enabled for each in list_clients(store)}
+            changes = apply_declared(
+                store, declared, prune=prune, only_imported=True, reopen=reopen, dry_run=dry_run, on_change=on_change
+            )
+        stored = [*list_clients(store)]
+    enabled = {each.client_id: each.enabled for each in stored}
     # What a dry run would change, and else is so already.
     enabled |= {
         change.client_id: bool(new) for change in changes for name, _, new in change.differences if name == ENABLED
     }
-    return _shown(found, changes, enabled, dry_run)
+    ids = {each.client_id for each in found.found}
+    missing = [each.client_id for each in stored if each.imported and each.enabled and each.client_id not in ids]
+    return _shown(found, changes, enabled, [] if prune else missing, dry_run)
 
 
 @contextmanager
@@ -99,7 +121,13 @@ def _progress(declared: Sequence[DeclaredClient], made: list[ClientChange]) -> I
         bar.update(len(declared) - len(made))  # the others are as they were
 
 
-def _shown(found: Converted, changes: Sequence[ClientChange], enabled: Mapping[str, bool], dry_run: bool) -> Output:
+def _shown(
+    found: Converted,
+    changes: Sequence[ClientChange],
+    enabled: Mapping[str, bool],
+    missing: Sequence[str],
+    dry_run: bool,
+) -> Output:
     gone = [each.client.client_id for each in found.declared if each.client.client_id not in enabled]
     view = {
         "dry_run": dry_run,
@@ -109,6 +137,7 @@ def _shown(found: Converted, changes: Sequence[ClientChange], enabled: Mapping[s
         "quotas": [{**each._asdict(), "quota": each.quota._asdict()} for each in found.quotas],
         "not_carried_over": [*found.others],
         "deleted": [*gone],
+        "missing": [*missing],
     }
     parts = [
         _products(found.grants),
@@ -119,6 +148,9 @@ def _shown(found: Converted, changes: Sequence[ClientChange], enabled: Mapping[s
     ]
     notes = change_notes(changes, dry_run)
     notes += [f"client {name!r} was deleted here, and is not added again" for name in gone]
+    if missing:
+        several = ", ".join(missing[:MOST_NAMED]) + (" …" if len(missing) > MOST_NAMED else "")
+        notes.append(f"imported before, and not in these files, {len(missing)}: {several} (--prune disables them)")
     weak = [each.client.client_id for each in found.declared if any(one.record.weak for one in each.secrets or ())]
     notes += [f"warning: client {name!r} has a weak secret" for name in weak]
     return Output(view, "\n\n".join(filter(None, parts)), "\n".join(notes))

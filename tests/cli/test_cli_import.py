@@ -100,6 +100,21 @@ def test_what_stays_closed_is_said_and_opened_by_its_id(cli, export):
     assert "enabled" in cli("client", "show", KEY).stdout
 
 
+def test_a_key_that_is_no_more_in_apigee_is_named_and_pruned(cli, export):
+    cli(*WORDS)
+    cli("client", "add", "by hand", "--id", "by-hand")
+    export(ODD, products=[product("odd")])
+
+    assert cli(*WORDS).stderr.splitlines() == [
+        "client 'odd' stays disabled: --reopen would open it again",
+        f"imported before, and not in these files, 1: {KEY} (--prune disables them)",
+    ]
+    lines = [line.split() for line in cli(*WORDS, "--prune").stdout.splitlines()]
+    assert [KEY, "weather-app", "disable", "enabled", "true", "false"] in lines
+    assert "by hand" in [each["name"] for each in json.loads(cli("client", "list", "--json").stdout) if each["enabled"]]
+    assert cli(*WORDS).stderr == ""
+
+
 def test_scripts_get_all_of_it_as_json_and_nobody_a_secret(cli, printed, export):
     found = printed(*WORDS)
 
