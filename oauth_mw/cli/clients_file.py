@@ -47,7 +47,7 @@ def apply(target: Target, /, file: BinaryIO, *, dry_run: bool, prune: bool, reop
 def _read(file: BinaryIO) -> dict[str, Any]:
     text = read_file(file)
     try:
-        return tomllib.loads(text.decode())
+        return tomllib.loads(text.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         said = "too deep" if isinstance(error, RecursionError) else str(error)
         raise ConfigError(file_name(file), f"cannot be read as TOML: {said}") from None

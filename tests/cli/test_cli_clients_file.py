@@ -58,6 +58,12 @@ def test_the_changes_are_made_once(cli, app, file):
     assert cli("client", "apply", "etc/clients.toml", "--prune").stdout == "nothing to change\n"
 
 
+def test_a_byte_order_mark_as_editors_of_windows_write_it_is_skipped(cli, app, file):
+    file.write_bytes(b"\xef\xbb\xbf" + FILE.replace("\n", "\r\n").encode())
+
+    assert "update" in cli("client", "apply", "etc/clients.toml").stdout
+
+
 def test_what_stays_closed_is_said_and_reopened_by_its_id(cli, printed, app, file):
     cli("client", "apply", "etc/clients.toml")
     cli("secret", "revoke", "new", "2027")
