@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 import logging
 
@@ -90,6 +91,16 @@ def test_endpoints_keep_the_bodies_of_their_rfcs(wrap, client):
         for body, headers, keys in requests:
             keys = {f"HTTP_{name.upper()}": value for name, value in headers.items()} | keys
             assert post_form(app, body, path, **keys)[:3] == post_form(plain, body, path, **keys)[:3]
+
+
+class Kind(enum.StrEnum):
+    TEXT = "text/plain"
+
+
+def test_a_content_type_may_be_of_an_enumeration(wrap):
+    answer = call(wrap(on_refusal=lambda *given: (Kind.TEXT, b"no")).app, make_environ("GET", "/any"))
+
+    assert type(answer.headers["Content-Type"]) is str
 
 
 def raising(environ, refusal):
