@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from itertools import product
 
 import pytest
 
@@ -15,8 +16,7 @@ from oauth_mw.contrib import flask
 
 STORE_KINDS = ["memory"]
 
-VIEWS = [(framework, path) for framework, (_, paths) in APPS.items() for path in paths]
-each_view = pytest.mark.parametrize(("framework", "path"), VIEWS)
+each_framework = pytest.mark.parametrize("framework", APPS)
 
 
 @pytest.fixture
@@ -26,18 +26,24 @@ def view(wrap, client, framework):
     return lambda **options: wrap(make(), **options)
 
 
+@pytest.fixture
+def paths(framework):
+    """Those of its views."""
+    return APPS[framework][1]
+
+
 def send(app, path, authorization=None, method="GET"):
     return call(app.app, make_environ(method, path, HTTP_AUTHORIZATION=authorization))
 
 
-@each_view
-@pytest.mark.parametrize("method", METHODS)
-def test_a_view_runs_if_the_token_has_enough(view, path, method):  # S-11
+@each_framework
+def test_a_view_runs_if_the_token_has_enough(view, paths):  # S-11
     app = view()
+    bearer = f"Bearer {issue(app)}"
 
-    answer = send(app, path, f"Bearer {issue(app)}", method)
+    answers = {(path, method): send(app, path, bearer, method) for path in paths for method in METHODS}
 
-    assert (answer.status, answer.body) == (200, RAN.encode())
+    assert [each for each, answer in answers.items() if (answer.status, answer.body) != (200, RAN.encode())] == []
 
 
 # How a request passes the guard without a scope that is enough, and what it sends.
@@ -49,64 +55,70 @@ PASSED = {
 }
 
 
-@each_view
-@pytest.mark.parametrize(("options", "value"), PASSED.values(), ids=PASSED)
-@pytest.mark.parametrize("method", [*METHODS, "HEAD"])
-def test_a_view_refuses_exactly_as_the_guard_does(wrap, view, path, options, value, method):  # S-11, H-16
+each_way = pytest.mark.parametrize(("options", "value"), PASSED.values(), ids=PASSED)
+
+
+@each_framework
+@each_way
+def test_a_view_refuses_exactly_as_the_guard_does(wrap, view, paths, options, value):  # S-11, H-16
     app, guard = view(realm="r", **options), wrap(realm="r", required_scopes=[("*", "/*", "read admin write")])
     authorization = value and value.format(read=issue(app, scope="read"))
 
-    by_view, by_guard = send(app, path, authorization, method), send(guard, path, authorization, method)
-
-    headers = {name.lower(): text for name, text in by_view.headers.items()}
-    assert (by_view.status, by_view.body) == (by_guard.status, by_guard.body)
-    assert headers | {name.lower(): text for name, text in by_guard.headers.items()} == headers
+    for path, method in product(paths, [*METHODS, "HEAD"]):
+        by_view, by_guard = send(app, path, authorization, method), send(guard, path, authorization, method)
+        headers = {name.lower(): text for name, text in by_view.headers.items()}
+        assert (by_view.status, by_view.body) == (by_guard.status, by_guard.body), (path, method)
+        assert headers | {name.lower(): text for name, text in by_guard.headers.items()} == headers, (path, method)
 
 
 def with_a_body_of_the_house(environ, refusal):
     return "text/plain; charset=iso-8859-1", b"refus\xe9"  # not UTF-8
 
 
-@each_view
-def test_a_view_refuses_with_the_body_and_headers_of_the_house(wrap, view, path):
+@each_framework
+def test_a_view_refuses_with_the_body_and_headers_of_the_house(wrap, view, paths):
     house = {"on_refusal": with_a_body_of_the_house, "cors_origins": ["https://shop.example"]}
     app, guard = view(**house), wrap(required_scopes=[("*", "/*", "read admin write")], **house)
-    environ = make_environ("GET", path, HTTP_AUTHORIZATION=f"Bearer {issue(app, scope='read')}")
-    environ["HTTP_ORIGIN"] = "https://shop.example"
+    bearer = f"Bearer {issue(app, scope='read')}"
 
-    by_view, by_guard = call(app.app, dict(environ)), call(guard.app, dict(environ))
+    for path in paths:
+        environ = make_environ("GET", path, HTTP_AUTHORIZATION=bearer, HTTP_ORIGIN="https://shop.example")
+        by_view, by_guard = call(app.app, dict(environ)), call(guard.app, dict(environ))
+        headers = {name.lower(): text for name, text in by_view.headers.items()}
+        assert (by_view.status, by_view.body) == (by_guard.status, b"refus\xe9"), path
+        assert headers | {name.lower(): text for name, text in by_guard.headers.items()} == headers, path
 
-    headers = {name.lower(): text for name, text in by_view.headers.items()}
-    assert (by_view.status, by_view.body) == (by_guard.status, b"refus\xe9")
-    assert headers | {name.lower(): text for name, text in by_guard.headers.items()} == headers
 
-
-@each_view
-@pytest.mark.parametrize(("options", "value"), PASSED.values(), ids=PASSED)
-def test_a_refusal_is_reported_once(view, path, options, value, caplog):
+@each_framework
+@each_way
+def test_a_refusal_is_reported_once(view, paths, options, value, caplog):
     app = view(**options)
     authorization = value and value.format(read=issue(app, scope="read"))
     caplog.clear()
     caplog.set_level(logging.INFO, "oauth_mw")
 
-    send(app, path, authorization)
+    for path in paths:
+        send(app, path, authorization)
 
     lines = [record.getMessage() for record in caplog.records if record.name == "oauth_mw"]
-    assert [bool(re.search("missing_token|invalid_token|insufficient_scope", line)) for line in lines] == [True]
+    reported = [re.findall(r"GET (\S+) .*(?:missing_token|invalid_token|insufficient_scope)", line) for line in lines]
+    assert reported == [[path] for path in paths]
 
 
 # The same for oauth_mw.denied, which names a client only if it is authenticated.
 DENIED = ["missing_token", "missing_token", "invalid_token", "tester insufficient_scope"]
 
 
-@each_view
+@each_framework
 @pytest.mark.parametrize(("passed", "denied"), [*zip(PASSED.values(), DENIED, strict=True)], ids=PASSED)
-def test_a_refusal_is_shown_to_what_wraps_the_middleware(view, path, passed, denied):
+def test_a_refusal_is_shown_to_what_wraps_the_middleware(view, paths, passed, denied):
     options, value = passed
     app = view(**options)
     authorization = value and value.format(read=issue(app, scope="read"))
 
-    assert send(app, path, authorization).environ["oauth_mw.denied"] == denied
+    shown = [send(app, path, authorization).environ["oauth_mw.denied"] for path in paths]
+
+    assert shown == [denied] * len(paths)
 
 
 WRONG = {
