@@ -71,9 +71,8 @@ def strictly(*arguments: str) -> str:
     return ran.stderr or f"exit code {ran.returncode}"
 
 
-@pytest.mark.parametrize("names", [["oauth_mw"], MODULES], ids=["the package", "every module"])
-def test_imports_raise_no_warning(names):
-    assert strictly(f"import {', '.join(names)}") == "exit code 0"
+def test_imports_raise_no_warning():
+    assert strictly(f"import {', '.join(MODULES)}") == "exit code 0"
 
 
 @pytest.mark.slow
