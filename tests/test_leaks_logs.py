@@ -25,6 +25,8 @@ from oauth_mw import ConfigError, OAuthMiddleware, StoreUnavailable, admin, open
 from oauth_mw.errors import AdminError
 from oauth_mw.keys import keypair
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 PASSWORD = "st0re-passw0rd/9uD8h"
 ESCAPED = PASSWORD.replace("/", "%2F")
 
@@ -206,7 +208,6 @@ def test_outages_are_reported_without_a_secret(heard, secret_url, store_kind):
 # The command line
 
 
-@pytest.mark.usefixtures("few_rounds")
 @pytest.mark.parametrize("store_kind", ["redis"])
 def test_no_command_says_a_secret_on_standard_error_or_in_a_log(heard, secret_url, store_kind, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

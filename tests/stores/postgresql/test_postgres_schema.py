@@ -12,6 +12,8 @@ from helpers.postgres_raw import Raw
 from oauth_mw import ConfigError, StoreUnavailable, admin, open_store
 from oauth_mw.stores.sql.schema import crash_marker, metadata
 
+pytestmark = pytest.mark.usefixtures("few_rounds")
+
 EQUAL = """CREATE FUNCTION same(varchar, varchar) RETURNS boolean LANGUAGE sql AS 'SELECT true';
     CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)"""
 
