@@ -33,6 +33,13 @@ settings.register_profile("search", deadline=None, max_examples=3000)
 settings.load_profile("fixed")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def byte_code(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Where Python is to leave no byte code, each process that a test starts would compile all that it imports."""
+    if os.environ.pop("PYTHONDONTWRITEBYTECODE", ""):
+        os.environ["PYTHONPYCACHEPREFIX"] = str(tmp_path_factory.mktemp("byte-code"))
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
