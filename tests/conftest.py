@@ -28,7 +28,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [os.path.dirname(__file_
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", scratch())  # of tmp_path
 
 # The plain run tries the same examples every time; --hypothesis-profile=search looks for new ones.
-settings.register_profile("fixed", deadline=None, derandomize=True, database=None)
+settings.register_profile("fixed", deadline=None, derandomize=True, database=None, max_examples=40)
 settings.register_profile("search", deadline=None, max_examples=3000)
 settings.load_profile("fixed")
 

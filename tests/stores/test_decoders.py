@@ -6,7 +6,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import MovedError, RedisError, ResponseError
 
@@ -160,7 +160,6 @@ DECODERS = {
 
 @pytest.mark.parametrize(("found", "decode"), DECODERS.values(), ids=DECODERS)
 @given(data=st.data())
-@settings(max_examples=150)
 def test_what_is_found_is_decoded_or_an_outage(found, decode, data):
     value = data.draw(found)
     with suppress(StoreUnavailable, AdminError):

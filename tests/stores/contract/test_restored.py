@@ -115,4 +115,4 @@ class Restored(RuleBasedStateMachine):
 
 
 TestRestored = Restored.TestCase
-TestRestored.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=25)
+TestRestored.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=25)

@@ -207,4 +207,4 @@ class Stores(RuleBasedStateMachine):
 
 
 TestStores = Stores.TestCase
-TestStores.settings = settings(max_examples=settings().max_examples // 8, stateful_step_count=25)
+TestStores.settings = settings(max_examples=settings().max_examples // 5, stateful_step_count=25)
