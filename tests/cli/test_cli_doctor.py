@@ -295,7 +295,9 @@ def test_a_fault_is_shown_with_its_cure_for_each_server(ill, cli):
 
     lines = cli("doctor", ill.url, "--path", "/reports", store=None).stdout.splitlines()
 
-    assert lines[lines.index("Error: " + FAULTS["authorization"].says) + 3] == "mod_wsgi  WSGIPassAuthorization On"
+    assert lines[lines.index("Error: " + FAULTS["authorization"].says) + 3] == (
+        "mod_wsgi  WSGIPassAuthorization On; remove AuthType Basic"
+    )
     assert [line.split()[0] for line in lines[-5:]] == ["gunicorn", "uWSGI", "mod_wsgi", "nginx", "Apache"]
 
 
