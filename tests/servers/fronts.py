@@ -50,6 +50,7 @@ MODULES = (
     *("authz_user", "auth_basic", "auth_form", "session", "session_cookie", "request"),
 )
 APACHE = """
+Define folder {folder}
 ServerName api.example.com
 ServerRoot {folder}
 PidFile apache.pid
@@ -87,7 +88,7 @@ def nginx(site: str, around: str = "", port: int = 0, clock: Sequence[str] = ())
 
 @contextmanager
 def apache(site: str, folder: Path | None = None) -> Iterator[str]:
-    """The URL of an Apache with this configuration, and with the modules above."""
+    """The URL of an Apache with this configuration, in which ``${folder}`` is its own, and with the modules above."""
     with _folder() as own:
         folder, port = folder or own, free_port()
         user = "User nobody\nGroup nogroup" if os.geteuid() == 0 else ""
@@ -120,14 +121,14 @@ def mod_wsgi(*lines: str, processes: int = 1, alias: str = "/", **options: Any) 
 
 
 @contextmanager
-def uwsgi(*words: str, socket: str = "http-socket", mount: str = "", **options: Any) -> Iterator[str]:
+def uwsgi(*words: str, mount: str = "", **options: Any) -> Iterator[str]:
     """The URL of a uWSGI with two processes. One that keeps connections open takes chunks for another request."""
     if importlib.util.find_spec("pyuwsgi") is None:
         pytest.skip("pyuwsgi is not installed: it has no wheel for this Python or platform")
     app = f"--mount={mount}=guarded_app:app" if mount else "--module=guarded_app:app"
     command = [os.path.join(sysconfig.get_path("scripts"), "pyuwsgi"), "--master", "--die-on-term", "--need-app", app]
     port = free_port()
-    with _guarded([*command, f"--{socket}=127.0.0.1:{port}", "--processes=2", *words], port, options) as url:
+    with _guarded([*command, f"--http-socket=127.0.0.1:{port}", "--processes=2", *words], port, options) as url:
         yield url
 
 
@@ -138,8 +139,9 @@ def gunicorn(*words: str, clock: Sequence[str] = (), script_name: str = "", **op
     :param clock: what :func:`off_by` returns.
     """
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", f"--bind=127.0.0.1:{port}", "--workers=2"]
-    with _guarded([*clock, *command, *words, "guarded_app:app"], port, options, SCRIPT_NAME=script_name) as url:
+    command = [*clock, sys.executable, "-m", "gunicorn", "--no-control-socket", "--preload", "--workers=2"]
+    where = [f"--bind=127.0.0.1:{port}", *words, "guarded_app:app"]
+    with _guarded([*command, *where], port, options, SCRIPT_NAME=script_name) as url:
         yield url
 
 

@@ -91,6 +91,28 @@ BY_NGINX = {
         "",
         {"caches": ("certain", "cached"), "stored answers": ("certain", "cached")},
     ),
+    "a password": (
+        "auth_basic staging; auth_basic_user_file none;",
+        "",
+        {"Authorization": ("likely", "authorization"), "token path": ("certain", "authorization")},
+    ),
+    "a login for refusals": (
+        "proxy_intercept_errors on; error_page 401 = @login;",
+        "location @login { return 302 /login; }",
+        {"token path": ("certain", "login"), "redirects": ("certain", "login")},
+    ),
+    "locations that end in a slash": (
+        "",
+        "location /oauth/token/ { proxy_pass http://127.0.0.1:9; }",
+        {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
+    ),
+    "a file": ("", "location = /reports { alias /etc/hostname; }", {"middleware": ("likely", "open")}),
+    "expires": ("expires 1h;", "", {"stored answers": ("certain", "cached")}),
+    "a cache of what is accepted": (
+        CACHED.replace("any", "200").replace("POST", "HEAD"),
+        "",
+        {"stored answers": ("certain", "cached")},
+    ),
     "a cache": (CACHED, "", {"caches": ("certain", "cached"), "Authorization": ("certain", "cached")}),
 }
 

@@ -11,6 +11,20 @@ from hosting import running
 
 CLIENT = ("--client", "alpha")
 PROXIED = "ProxyPreserveHost On\nProxyPass / %s/ nocanon\n"
+PASSWORD = """
+<Location />
+    AuthType Basic
+    AuthName staging
+    AuthUserFile none
+    Require valid-user
+</Location>
+"""
+PUBLIC = """
+<Location /reports>
+    Header set Cache-Control "public, max-age=60" "expr=%{REQUEST_STATUS} == 200"
+</Location>
+"""
+CACHE = "CacheRoot ${folder}\nCacheEnable disk /\nCacheQuickHandler Off"
 BY_APACHE = {
     "nothing": ("", {}),
     "Authorization": ("RequestHeader unset Authorization", {"Authorization": ("certain", "authorization")}),
@@ -23,6 +37,16 @@ BY_APACHE = {
         "RewriteEngine On\nRewriteRule ^/oauth/token$ /oauth/token/ [R=301]",
         {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
     ),
+    "a password": (
+        PASSWORD,
+        {"Authorization": ("likely", "authorization"), "token path": ("certain", "authorization")},
+    ),
+    "a file": (
+        "ProxyPass /reports !\nAlias /reports /etc/hostname\n<Directory /etc>\nRequire all granted\n</Directory>",
+        {"middleware": ("likely", "open")},
+    ),
+    "a cache of what is public": (f"{PUBLIC}\n{CACHE}", {"stored answers": ("certain", "cached")}),
+    "a cache that is off for what needs a token": (f"{PUBLIC}\n{CACHE}\nCacheDisable /reports", {}),
     "no Cache-Control": (
         "Header unset Cache-Control",
         {"caches": ("certain", "cached"), "stored answers": ("certain", "cached")},
@@ -51,20 +75,54 @@ def test_servers_behind_apache_that_do_not_share_a_store_are_found(tmp_path_fact
 # mod_wsgi
 
 on_3_11 = pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="Debian's mod_wsgi has Python 3.11")
+PASSES = "WSGIPassAuthorization On\nWSGIChunkedRequest On"
+FORM = """
+<Location />
+    AuthType form
+    AuthName staging
+    AuthFormProvider file
+    AuthUserFile none
+    AuthFormLoginRequiredLocation /login.html
+    Session On
+    SessionCookieName session path=/
+    Require valid-user
+</Location>
+"""
 BY_MOD_WSGI = {
-    "nothing": (["WSGIPassAuthorization On", "WSGIChunkedRequest On"], {}, {}),
+    "nothing": ([PASSES], {}, {}),
     "the default": (
         [],
         {},
         {"Authorization": ("certain", "authorization"), "chunked": ("certain", "chunked")},
     ),
+    "a password": (
+        [PASSES, PASSWORD],
+        {},
+        {"Authorization": ("likely", "authorization"), "token path": ("certain", "authorization")},
+    ),
+    "a login": (
+        [PASSES, FORM],
+        {},
+        {"token path": ("certain", "login"), "redirects": ("certain", "login")},
+    ),
+    "a redirect": (
+        [PASSES, "Redirect /oauth/token /oauth/token/"],
+        {},
+        {"token path": ("certain", "redirected"), "redirects": ("certain", "redirected")},
+    ),
+    "an overwritten Cache-Control": (
+        [PASSES, "Header set Cache-Control public"],
+        {},
+        {"caches": ("certain", "cached"), "stored answers": ("certain", "cached")},
+    ),
+    "an alias that ends in a slash": ([PASSES], {"alias": "/reports/"}, {"token path": ("certain", "token path")}),
     "an alias": (
-        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        [PASSES],
         {"alias": "/reports"},
         {"token path": ("certain", "token path")},
     ),
     "memory:// in two processes": (
-        ["WSGIPassAuthorization On", "WSGIChunkedRequest On"],
+        [PASSES],
         {"processes": 2, "store": "memory://"},
         {"store": ("likely", "store")},
     ),
