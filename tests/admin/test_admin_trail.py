@@ -100,8 +100,9 @@ def test_a_change_whose_outcome_is_unknown_is_an_event_that_says_so(store, clien
     assert found == [("change_unconfirmed", each, raised.value.reason) for each in attempted]
 
 
-def test_a_change_that_never_began_is_no_event(trail):
-    with closing(open_store("redis://127.0.0.1:1", unavailable=lambda error: None)) as store:
+@pytest.mark.parametrize("url", ["redis://127.0.0.1:1", "postgresql://postgres@127.0.0.1:1/x"])
+def test_a_change_that_never_began_is_no_event(trail, url):
+    with closing(open_store(url, unavailable=lambda error: None)) as store:
         for change in (partial(admin.add_client, store), partial(admin.revoke_all_tokens, store)):
             with pytest.raises(StoreUnavailable):
                 change("tester")

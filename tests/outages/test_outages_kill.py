@@ -26,7 +26,7 @@ ENOUGH = 20
 # Prints after each call what was acknowledged.
 WORKER = """
 from oauth_mw import StoreUnavailable, admin
-sys.excepthook = lambda kind, error, trace: kind is StoreUnavailable or sys.__excepthook__(kind, error, trace)
+sys.excepthook = lambda kind, error, trace: issubclass(kind, StoreUnavailable) or sys.__excepthook__(kind, error, trace)
 CHANGES = {
     "renamed": lambda client_id: admin.update_client(store, client_id, name="renamed"),
     "disabled": lambda client_id: admin.disable_client(store, client_id),

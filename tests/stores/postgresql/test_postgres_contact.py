@@ -167,7 +167,7 @@ def test_a_start_without_a_server_works_later_and_what_would_refuse_it_is_503(po
                 other.find_client("tester")
             assert store.add_client(registered()) and other.find_client("tester")
 
-    assert [type(each) for each in reports] == [StoreUnavailable] * 2
+    assert [isinstance(each, StoreUnavailable) for each in reports] == [True] * 2
 
 
 def test_a_server_that_falls_silent_during_a_start_is_named_as_such(postgres_url, made):

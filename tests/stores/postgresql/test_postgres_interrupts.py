@@ -19,6 +19,7 @@ from helpers.engines_base import wait_until
 from helpers.postgres_raw import Raw, backend_of
 from helpers.processes import Processes
 from oauth_mw import StoreUnavailable, open_store
+from oauth_mw.errors import NotSent
 from oauth_mw.stores.sql.postgresql.engine import CONNECTIONS
 
 pytestmark = pytest.mark.slow
@@ -91,7 +92,7 @@ def test_an_error_within_a_transaction_undoes_it_and_leaves_the_connection(store
 def test_a_writer_that_waits_too_long_keeps_its_connection(store, postgres_url):
     before = backend_of(store)
 
-    with locked(postgres_url), pytest.raises(StoreUnavailable, match="lock timeout"):
+    with locked(postgres_url), pytest.raises(NotSent, match="lock timeout"):
         store.revoke_token(key_of())
 
     assert store.revoke_token(key_of())

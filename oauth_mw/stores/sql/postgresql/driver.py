@@ -21,7 +21,7 @@ from typing import Any
 from sqlalchemy.exc import DBAPIError, InvalidRequestError, TimeoutError
 
 from ....deadlines import deadline_in
-from ....errors import ConfigError, StoreUnavailable
+from ....errors import ConfigError, NotSent, StoreUnavailable
 from .search_path import FIRST, SAFE_PATH, Unusable, find_schema, named_in, placed
 
 try:
@@ -197,7 +197,8 @@ def unavailable(error: BaseException) -> StoreUnavailable:
     if not said or isinstance(inner, psycopg.DataError | InvalidRequestError | TimeoutError | UnicodeError):
         said = type(inner).__name__
     cure = ": use a role with this right" if isinstance(inner, psycopg.errors.InsufficientPrivilege) else ""
-    return StoreUnavailable(f"PostgreSQL: {said.splitlines()[0]}{cure}")
+    kind = NotSent if isinstance(inner, psycopg.errors.LockNotAvailable) else StoreUnavailable
+    return kind(f"PostgreSQL: {said.splitlines()[0]}{cure}")
 
 
 def unsuitable(error: BaseException) -> str:

@@ -142,7 +142,7 @@ class Link:
             except ERRORS as error:
                 # A server without room for one more still serves those in use: wait until one of them is returned.
                 if not pool.in_use and returned is pool.returned:
-                    raise unavailable(error) from None
+                    raise NotSent(unavailable(error).reason) from None
                 returned = pool.returned
         pool.in_use.add(self)
         self.driver = driver_of(self._proxy)
