@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -16,6 +16,7 @@ from ..admin.applying import ADD, ClientChange, apply_declared, deleted_ids
 from ..admin.clients import list_clients
 from ..admin.declared import DeclaredClient
 from ..admin.imported import ENABLED
+from ..credentials import has_expired
 from ..limits import NOTHING
 from .changes import (
     MOST_NAMED,
@@ -33,6 +34,11 @@ from .groups import Group
 from .tables import table
 from .target import Target
 from .terminal import Output, on_target
+
+_KEY, _NAME = 48, 19  # characters that are shown of each: Apigee's own keys have 48, and both fit 80 beside the state
+_PROBLEMS = (
+    "cannot be expressed here, and so imported disabled (`client update` and `client enable` open what is right):"
+)
 
 
 @click.group("import", cls=Group)
@@ -139,13 +145,8 @@ def _shown(
         "deleted": [*gone],
         "missing": [*missing],
     }
-    parts = [
-        _products(found.grants),
-        _quotas(found),
-        _clients(found.found, enabled),
-        _changes(changes),
-        _problems(found),
-    ]
+    parts = [_products(found.grants), _quotas(found), _clients(found.found, enabled), _changes(changes)]
+    parts += [*_reasons(found.found, enabled), _others(found.others)]
     notes = change_notes(changes, dry_run)
     notes += [f"client {name!r} was deleted here, and is not added again" for name in gone]
     if missing:
@@ -206,20 +207,23 @@ def _quotas(found: Converted) -> str:
 
 
 def _clients(found: Sequence[Found], enabled: Mapping[str, bool]) -> str:
-    rows = [[safe(each.client_id), safe(each.app), _state(each, enabled.get(each.client_id))] for each in found]
-    head = f"keys of apps: {len(rows)}, enabled clients: {sum(enabled.get(each.client_id, False) for each in found)}"
+    rows = [
+        [_short(each.client_id), _short(each.app, _NAME), _state(each, enabled.get(each.client_id))] for each in found
+    ]
+    head = f"keys of apps: {len(rows)}, enabled clients: {sum(row[2] in ('enabled', 'no path') for row in rows)}"
     return f"{head}\n{table(['CLIENT_ID', 'NAME', 'STATE'], rows)}" if rows else ""
 
 
 def _state(found: Found, enabled: bool | None) -> str:
     if not found.declared:
-        return "not imported: see below"
+        return "not added"
     if enabled is None:
-        return "deleted here"
-    why = [*found.closed, *(["see below"] if found.problems else [])]
-    if why or not enabled:
-        return f"{'enabled here' if enabled else 'disabled'}: {', '.join(why) or 'here alone'}"
-    return "enabled, without a path" if found.declared.client.allowed_requests == (NOTHING,) else "enabled"
+        return "deleted"
+    if not enabled:
+        return "disabled"
+    if has_expired(found.declared.client, time.time()):
+        return "expired"
+    return "no path" if found.declared.client.allowed_requests == (NOTHING,) else "enabled"
 
 
 def _changes(changes: Sequence[ClientChange]) -> str:
@@ -230,18 +234,40 @@ def _changes(changes: Sequence[ClientChange]) -> str:
     return "\n".join([*lines, change_table(others)]) if others or not added else lines[0]
 
 
-def _problems(found: Converted) -> str:
-    """What is not carried over: each problem once, with its clients."""
+def _reasons(found: Sequence[Found], enabled: Mapping[str, bool]) -> Iterator[str]:
+    """Why clients are not enabled, each reason once, with its clients."""
+    yield _grouped("not accepted in Apigee, and so imported disabled:", ((each, each.closed) for each in found))
+    yield _grouped(_PROBLEMS, ((each, each.problems) for each in found))
+    changed = []
+    for each in found:
+        state = enabled.get(each.client_id)
+        if each.declared and state is not None and state is not each.declared.enabled:
+            changed.append((each, ["enabled" if state else "disabled"]))
+    yield _grouped("changed here:", changed)
+
+
+def _grouped(head: str, reasons: Iterable[tuple[Found, Sequence[str]]]) -> str:
     clients: dict[str, list[str]] = {}
-    for each in found.found:
-        for problem in each.problems:
-            clients.setdefault(problem, []).append(safe(each.client_id))
-    lines = []
-    for problem, ids in clients.items():
-        lines += [*_wrapped(problem, "  "), *_wrapped(", ".join(ids), "    ")]
-    head = ["cannot be expressed here, so that these clients are imported disabled:"] if lines else []
-    others = [line for each in found.others for line in _wrapped(each, "  ")]
-    return "\n".join([*head, *lines, *(["not carried over:"] if others else []), *others])
+    for found, each in reasons:
+        for reason in each:
+            clients.setdefault(reason, []).append(_short(found.client_id))
+    lines = [line for reason, ids in clients.items() for line in _paragraph(reason, ids)]
+    return "\n".join([*_wrapped(head, ""), *lines]) if lines else ""
+
+
+def _paragraph(reason: str, ids: Sequence[str]) -> list[str]:
+    return [*_wrapped(reason, "  "), *_wrapped(", ".join(ids), "    ")]
+
+
+def _others(sentences: Sequence[str]) -> str:
+    lines = [line for each in sentences for line in _wrapped(each, "  ")]
+    return "\n".join(["not carried over:", *lines]) if lines else ""
+
+
+def _short(text: str, most: int = _KEY) -> str:
+    """A text that may be of any length, safe in a table."""
+    shown = safe(text)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 _WRAPPER = textwrap.TextWrapper(80, break_long_words=False, break_on_hyphens=False)

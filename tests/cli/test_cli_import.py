@@ -46,11 +46,12 @@ def test_a_dry_run_shows_all_of_it_in_80_columns_and_makes_nothing(cli, export, 
         "keys of apps: 2, enabled clients: 1",
         "CLIENT_ID NAME STATE",
         f"{KEY} weather-app enabled",
-        "odd odd-app disabled: see below",
+        "odd odd-app disabled",
         "",
         "2 clients added",
         "",
-        "cannot be expressed here, so that these clients are imported disabled:",
+        "cannot be expressed here, and so imported disabled (`client update` and `client",
+        "enable` open what is right):",
         "the API product 'odd': GET /a/**/b of weather-v1: ** is not at its end",
         "odd",
     ]
@@ -71,7 +72,7 @@ def test_a_second_run_shows_what_has_changed_there(cli, export):
     cli(*WORDS)
     assert "\nnothing to change\n" in cli(*WORDS).stdout
     cli("client", "enable", "odd")
-    assert "odd-app      enabled here: see below\n" in cli(*WORDS).stdout
+    assert "changed here:\n  enabled\n    odd\n" in cli(*WORDS).stdout
 
     export(app(credential("weather", scopes=["a"]), name="new name"))
 
@@ -92,10 +93,8 @@ def test_what_stays_closed_is_said_and_opened_by_its_id(cli, export):
         f"client '{KEY}' stays disabled: --reopen would open it again",
         "client 'odd' was deleted here, and is not added again",
     ]
-    assert [line.split()[-3:] for line in again.stdout.splitlines() if "-app  " in line] == [
-        ["disabled:", "here", "alone"],
-        ["odd-app", "deleted", "here"],
-    ]
+    assert [line.split()[-1] for line in again.stdout.splitlines() if "-app  " in line] == ["disabled", "deleted"]
+    assert f"changed here:\n  disabled\n    {KEY}\n" in again.stdout
     assert "enabled" in cli(*WORDS, "--reopen", KEY).stdout
     assert "enabled" in cli("client", "show", KEY).stdout
 
@@ -170,3 +169,21 @@ def test_an_app_of_a_developer_that_is_not_active_is_no_enabled_client(cli, expo
     export(app(credential("weather")), app(name="b", developerId="b"), developers=[developer("b"), *developers])
 
     assert "keys of apps: 1, enabled clients: 0" in cli(*WORDS).stdout
+
+
+STATES = {
+    "disabled": (app(credential("weather", status="revoked")), "the key is revoked"),
+    "no path": (app(credential()), "enabled clients: 1"),
+    "expired": (app(credential("weather", expiresAt="1694509200000")), "enabled clients: 0"),
+    "not added": (app(credential("weather", key="k" * 256)), "no client id"),
+}
+
+
+@pytest.mark.parametrize(("state", "exported", "said"), [(state, *each) for state, each in STATES.items()], ids=STATES)
+def test_the_state_of_each_key_is_shown_and_why(cli, export, state, exported, said):
+    export(exported)
+
+    shown = cli(*WORDS).stdout
+
+    assert f"  weather-app  {state}\n" in shown
+    assert said in shown

@@ -162,7 +162,7 @@ def grant_of(product: Product, served: Served) -> Grant:
         for base in bases
     }
     for proxy, operation in operations:
-        text = f"{_shown(operation.methods)} {operation.resource}" + (f" of {proxy}" if product.sources else "")
+        text = f"{_shown(operation.methods)} {operation.resource} of {proxy}"
         try:
             methods = read_methods(operation.methods)
             paths = tuple(
@@ -201,9 +201,8 @@ def _operations(product: Product, served: Served) -> Sequence[tuple[str, Operati
     if product.others:  # they say what is open, and not that all is
         return []
     resources = product.resources or (EVERYTHING,)
-    return [
-        (proxy, Operation(resource, ())) for proxy in product.proxies or served.base_paths for resource in resources
-    ]
+    proxies = product.proxies or [proxy for proxy, paths in served.base_paths.items() if paths]
+    return [(proxy, Operation(resource, ())) for proxy in proxies for resource in resources]
 
 
 def translated(resource: str, base: str) -> str:
