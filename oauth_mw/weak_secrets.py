@@ -16,7 +16,7 @@ from .model import Client
 from .threads import begin, can_run
 
 PAUSE_SECONDS = 0.05  # between two pages of clients: requests go on
-RETRY_SECONDS, TRIES = 10.0, 60  # while the store does not answer
+RETRY_SECONDS = 10.0  # after which the next request begins another look, if the store did not answer
 
 
 class WeakSecrets:
@@ -60,21 +60,17 @@ class WeakSecrets:
                     begin(self._find, address, name="oauth_mw looks for weak secrets")
 
     def _find(self, address: str) -> None:
-        after, tries = "", TRIES
-        while tries and not self._warned:
-            try:
-                page = self._clients(after)
-            except StoreUnavailable:
-                tries -= 1
-                time.sleep(RETRY_SECONDS)
-                continue
-            weak = next((each for each in page if any(secret.weak for secret in each.secrets)), None)
-            if weak or not page:
-                if weak:
+        try:
+            after = ""
+            while page := self._clients(after):
+                if weak := next((each for each in page if any(secret.weak for secret in each.secrets)), None):
                     self._warn(weak.client_id, address, {})
-                return
-            after = page[-1].client_id
-            time.sleep(PAUSE_SECONDS)
+                    return
+                after = page[-1].client_id
+                time.sleep(PAUSE_SECONDS)
+        except StoreUnavailable:
+            time.sleep(RETRY_SECONDS)
+            self._has_looked = False
 
     def _warn(self, client_id: str, address: str, environ: WSGIEnvironment) -> None:
         mine = object()
