@@ -7,11 +7,19 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
+
+
+def events(lines):
+    """The events, without lines of which a full disk took only a part."""
+    for line in lines:
+        with suppress(ValueError):
+            yield json.loads(line)
 
 
 def calls(lines, path, at):
     """The events of requests to the path and below it, at a time of day such as 14:03."""
-    for event in map(json.loads, lines):
+    for event in events(lines):
         called = event.get("path", "")
         if event["time"][11:].startswith(at) and (called == path or called.startswith(f"{path}/")):
             yield event

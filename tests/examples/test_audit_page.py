@@ -48,3 +48,10 @@ def test_the_sections_of_the_ini_send_the_trail_to_a_file_and_to_syslog(tmp_path
         handler.close()
 
     assert [type(each).__name__ for each in added] == ["WatchedFileHandler", "SysLogHandler"]
+
+
+def test_who_called_passes_over_a_line_that_a_full_disk_has_torn():
+    who = runpy.run_path(str(ROOT / "examples/operations/who.py"))
+    lines = ['{"time": "2026-11-30T14:03:00.000Z", "path": "/reports"}', '{"time": "2026-11-30T14:0']
+
+    assert [each["path"] for each in who["calls"](lines, "/reports", "14:03")] == ["/reports"]
