@@ -211,7 +211,15 @@ def _clients(found: Sequence[Found], enabled: Mapping[str, bool]) -> str:
         [_short(each.client_id), _short(each.app, _NAME), _state(each, enabled.get(each.client_id))] for each in found
     ]
     head = f"keys of apps: {len(rows)}, enabled clients: {sum(row[2] in ('enabled', 'no path') for row in rows)}"
-    return f"{head}\n{table(['CLIENT_ID', 'NAME', 'STATE'], rows)}" if rows else ""
+    made = [each.declared.client for each in found if each.declared]
+    parts = {
+        "scopes": sum(bool(client.scopes) for client in made),
+        "ends": sum(client.not_after is not None for client in made),
+        "paths": sum(client.allowed_requests != (NOTHING,) for client in made),
+    }
+    carried = ", ".join(f"{what} of {count}" for what, count in parts.items())
+    lines = [head, *_wrapped(f"carried over: ids, secrets, attributes; {carried}", "")]
+    return "\n".join([*lines, table(["CLIENT_ID", "NAME", "STATE"], rows)]) if rows else ""
 
 
 def _state(found: Found, enabled: bool | None) -> str:

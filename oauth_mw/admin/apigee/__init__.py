@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ...errors import Faults
 from ..declared import DeclaredClient
-from .clients import Clients, Found
+from .clients import Clients, Found, check_secrets
 from .paths import Grant, Served, check_served, grant_of, listed, nearest_rate, read_base_paths
 from .shapes import APPROVED, Export, Quota, read_export
 
@@ -63,11 +63,12 @@ def convert(
     }
     products = [export.products[name] for name in sorted(names & export.products.keys())]
     check_served(products, served, faults)
+    if not allow_weak_secret:
+        check_secrets(export, faults)
     faults.raise_all()
     grants = [grant_of(each, served) for each in products]
     by_name = {each.product.name: each for each in grants}
-    found = Clients(export, by_name, allow_weak=allow_weak_secret, now=now, faults=faults).found()
-    faults.raise_all()
+    found = Clients(export, by_name, now).found()
     return Converted(found, grants, [*_quotas(grants)], _others(export, grants))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -37,22 +38,33 @@ class Found(NamedTuple):
     problems: Sequence[str]
 
 
+def check_secrets(export: Export, faults: Faults) -> None:
+    """Add a fault for each weak secret."""
+    for credential in (each for app in export.apps for each in app.credentials):
+        with suppress(AdminError):  # it is no secret at all
+            if check_secret(credential.secret, credential.key, allow_weak=True):
+                faults.add(f"client {credential.key!r}", _refusal(credential))
+
+
+def _refusal(credential: Credential) -> str:
+    try:
+        check_secret(credential.secret, credential.key)
+    except AdminError as error:
+        return str(error)
+    return ""
+
+
 class Clients:
-    """Makes clients of credentials.
+    """Makes clients of credentials, also with weak secrets.
 
     :param grants: what the products give, by their names.
     :param now: when the clients are made, in Unix seconds.
-    :param faults: receives a fault for each weak secret, unless ``allow_weak`` accepts it.
     """
 
-    def __init__(
-        self, export: Export, grants: Mapping[str, Grant], *, allow_weak: bool, now: int, faults: Faults
-    ) -> None:
+    def __init__(self, export: Export, grants: Mapping[str, Grant], now: int) -> None:
         self._export = export
         self._grants = grants
-        self._allow_weak = allow_weak
         self._now = now
-        self._faults = faults
 
     def found(self) -> list[Found]:
         return [self._found(app, each) for app in self._export.apps for each in app.credentials]
@@ -98,13 +110,8 @@ class Clients:
         text = credential.secret
         try:
             weak = check_secret(text, credential.key, allow_weak=True)
-            if weak and not self._allow_weak:
-                check_secret(text, credential.key)
         except AdminError as error:
-            if text and "--allow-weak-secret" in str(error):
-                self._faults.add(f"client {credential.key!r}", str(error))
-            else:
-                problems.append(f"{error}: give the client another one by `secret add`")
+            problems.append(f"{error}: give the client another one by `secret add`")
             return []
         made = hash_secret(text, created_at=credential.issued_at or self._now, weak=weak)
         return [DeclaredSecret(made._replace(secret_id=SECRET_ID), text, keeps_end=True)]
