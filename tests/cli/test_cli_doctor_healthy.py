@@ -52,3 +52,12 @@ def test_a_front_page_that_leads_on_is_no_fault(ill, diagnosed, place):
     found, exit_code = diagnosed(path="")
 
     assert (found["redirects"]["verdict"], exit_code) == ("cannot be told", 0)
+
+
+def test_what_hides_all_else_is_not_called_healthy(ill, cli):
+    ill.change(answering("502 Bad Gateway"))
+
+    answer = cli("doctor", ill.url, "--path", "/reports", store=None)
+
+    last = "no faults in what can be told, which is not: middleware, Authorization, token path"
+    assert (answer.exit_code, answer.stdout.splitlines()[-1]) == (0, last)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
@@ -55,6 +56,31 @@ def test_a_token_path_that_does_not_answer_is_asked_once(ill, diagnosed, monkeyp
 
     assert (found["token path"]["verdict"], found["redirects"]["verdict"]) == ("likely", "fine")
     assert found["client"]["evidence"].startswith("not sent: ") and asked == [None]
+
+
+@pytest.fixture
+def rude_proxy(monkeypatch):
+    """A proxy of the environment that refuses in words for the terminal."""
+
+    def refuse():
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(4096)
+            connection.sendall(b"HTTP/1.1 403 \x1b[31mno\r\n\r\n")
+
+    monkeypatch.delenv("no_proxy", raising=False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{server.getsockname()[1]}")
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        yield
+        thread.join()
+
+
+def test_what_a_proxy_says_cannot_control_the_terminal(rude_proxy, cli):
+    answer = cli("doctor", "https://api.example.com", store=None)
+
+    assert (answer.exit_code, answer.stderr.split(": ")[-1]) == (4, "403 ?[31mno\n")
 
 
 def test_what_an_answer_says_cannot_control_the_terminal(ill, cli):

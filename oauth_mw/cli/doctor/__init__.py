@@ -34,10 +34,11 @@ from .checks import (
 from .cures import FAULTS, NAMES
 from .deployment import MOST_BYTES, Deployment, origin_of
 from .documents import issuer, metadata
-from .finding import CERTAIN, LIKELY, Finding, unknown
+from .finding import CERTAIN, LIKELY, UNKNOWN, Finding, unknown
 from .signed import Client, signed, withheld
 
 NO_FAULTS = "no faults"
+DECISIVE = ("middleware", "Authorization", "token path")  # little can be judged without them
 F = TypeVar("F", bound=Callable[..., Any])
 CHECKS: dict[str, Check] = {
     "https": encryption,
@@ -166,4 +167,7 @@ def text(deployment: Deployment, findings: list[Finding]) -> str:
             fault = FAULTS[name]
             heading = f"{word} {fault.says}" + (" (likely)" if verdict == LIKELY else "")
             parts.append(f"{heading}\n{columns(list(zip(NAMES, fault.cure, strict=True)))}")
-    return "\n\n".join(parts if any(each.is_fault for each in findings) else [*parts, NO_FAULTS])
+    if not any(each.is_fault for each in findings):
+        hidden = [each.check for each in findings if each.check in DECISIVE and each.verdict == UNKNOWN]
+        parts.append(f"{NO_FAULTS} in what can be told, which is not: {', '.join(hidden)}" if hidden else NO_FAULTS)
+    return "\n\n".join(parts)
