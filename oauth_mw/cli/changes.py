@@ -12,7 +12,6 @@ import click
 from ..admin.applying import KEEP, ClientChange
 from ..errors import AdminError, ConfigError, StoreMissing, StoreUnavailable
 from ..protocols import Store
-from ..stores import open_store
 from .tables import table
 from .target import Target
 from .terminal import instant, merged
@@ -70,6 +69,8 @@ def opened(target: Target, dry_run: bool) -> Iterator[Store]:
     except StoreMissing:
         if not dry_run:
             raise
+    from ..stores import open_store
+
     with closing(open_store("memory://")) as store:
         yield store
 
