@@ -10,7 +10,7 @@ import pytest
 
 from helpers.builders import NOW, given_secret, issued, registered
 from helpers.changes import add_key, end_client, remove_key, remove_secret
-from helpers.copying import changed, contents, each_pair, filled
+from helpers.copying import PAIRS, SLOW, changed, contents, each_pair, filled
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import AdminError
@@ -86,8 +86,15 @@ def copied(stores, clock):
     return source, target, keys
 
 
-@each_pair
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def each_change():
+    """Each on one of the pairs in turn; on the others it is slow, and long where servers replace each other."""
+    for number, (name, change) in enumerate(CHANGES.items()):
+        for place, pair in enumerate([*PAIRS, *SLOW]):
+            mark = [] if place == number % len(PAIRS) else [pytest.mark.slow if pair in PAIRS else pytest.mark.long]
+            yield pytest.param(pair, change, id=f"{name}-{' to '.join(pair)}", marks=mark)
+
+
+@pytest.mark.parametrize(("kinds", "change"), [*each_change()])
 def test_a_copy_that_was_changed_is_refused(copied, clock, change):
     source, target, keys = copied
     change(target, keys[-1])
