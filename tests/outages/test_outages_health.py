@@ -47,7 +47,7 @@ def test_a_hanging_store_is_an_answer_within_the_time_of_a_look(service, outage)
         alive = service.health("live")
 
     assert (during, alive) == ({UNREADY}, LIVE)
-    assert took < LOOK_SECONDS + 0.9  # this machine may be busy
+    assert took < 4 * LOOK_SECONDS  # this machine may be busy; eight looks in turn would take twice as long
 
 
 @pytest.mark.parametrize("options", [{"health_path": "/health", "outage_grace_seconds": GRACE}], ids=[""])

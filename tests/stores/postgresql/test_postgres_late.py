@@ -16,7 +16,7 @@ from oauth_mw import StoreUnavailable, open_store
 from oauth_mw.deadlines import deadline_in
 from oauth_mw.stores.sql.postgresql import engine
 
-TIMEOUT = 0.4
+TIMEOUT = 1.0
 LONG = 1000.0
 
 

@@ -18,7 +18,7 @@ from oauth_mw.model import Count
 pytest.importorskip("fcntl")
 pytestmark = pytest.mark.usefixtures("key")
 
-TIMEOUT = 1.0
+TIMEOUT = 9.0  # a busy machine may be late
 MINE = registered()
 
 
