@@ -291,7 +291,8 @@ class Refusals:
         self._clients = clients
         self._quiet_until: dict[str, float] = {}
 
-    def __call__(self, error: OAuthError, environ: WSGIEnvironment) -> None:
+    def note(self, error: OAuthError, environ: WSGIEnvironment) -> None:
+        """Emit the event of a refused request, and set the environ key."""
         # RFC 9110 §15.5.2; a 429 to wrong credentials has the id that they name.
         is_authenticated = error.client_id and error.may_read_client and not error.status.startswith("401")
         environ[DENIED] = f"{_on_one_line(error.client_id)} {error.error}" if is_authenticated else error.error

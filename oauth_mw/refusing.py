@@ -32,10 +32,11 @@ def refusing(
     :param at_endpoint: at an own path, not in the guard.
     :param render: renders a refusal where the hook does not.
     """
+    note = refusals.note
     rendered = with_own_bodies(hook, refusals.report, render) if hook else render
 
     def refuse(error: OAuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        refusals(error, environ)
+        note(error, environ)
         if isinstance(error, StoreUnavailable):
             outages.failed(error.reason, environ.get("PATH_INFO", "") if at_endpoint else GUARD)
         return rendered(error, environ)(environ, start_response)
@@ -47,7 +48,7 @@ def with_hint(refuse: Refuse, slashed: Collection[str]) -> Refuse:
     """Answer 404 with a hint, instead of the guard's 401, where only a slash differs from an own path."""
 
     def hinting(error: OAuthError, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if isinstance(error, MissingToken | InvalidToken) and environ.get("PATH_INFO") in slashed:
+        if environ.get("PATH_INFO") in slashed and isinstance(error, MissingToken | InvalidToken):
             error = SlashAtEnd("a slash after the path of an endpoint")
         return refuse(error, environ, start_response)
 

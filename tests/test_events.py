@@ -163,7 +163,7 @@ def test_an_event_is_one_line_of_the_log_whatever_is_in_it(caplog):  # H-15
 
 def test_a_refusal_is_emitted_with_its_private_reason(refused, seen):
     environ = make_environ("POST", "/oauth/token")
-    refused(InvalidScope("scope not allowed for this client", "tester"), environ)
+    refused.note(InvalidScope("scope not allowed for this client", "tester"), environ)
 
     assert (seen, environ["oauth_mw.denied"]) == ([SCOPE], "tester invalid_scope")
 
@@ -178,7 +178,7 @@ def test_a_refusal_is_emitted_with_its_private_reason(refused, seen):
 )
 def test_an_access_log_is_shown_one_line_and_no_client_that_is_not_authenticated(refused, error, denied):
     environ = make_environ("GET", "/any")
-    refused(error, environ)
+    refused.note(error, environ)
 
     assert environ["oauth_mw.denied"] == denied
 
@@ -225,15 +225,15 @@ def test_a_refusal_that_is_not_logged_is_not_formatted(caplog):
 
 def test_a_refusal_that_no_sink_wants_is_not_emitted(seen, ticks):
     refused = Refusals(lambda event, environ: seen.append(event), ticks, lambda: False, str)
-    refused(StoreUnavailable("down"), make_environ("GET", "/any"))
+    refused.note(StoreUnavailable("down"), make_environ("GET", "/any"))
 
     assert seen == []
 
 
 def test_no_client_is_read_for_a_caller_without_its_secret(refused, seen):
     """How long the answer takes would show that the client exists."""
-    refused(InvalidClient("wrong secret", "tester"), make_environ("POST", "/oauth/token"))
-    refused(InvalidClient("disabled client", "tester", proved=True), make_environ("POST", "/oauth/token"))
+    refused.note(InvalidClient("wrong secret", "tester"), make_environ("POST", "/oauth/token"))
+    refused.note(InvalidClient("disabled client", "tester", proved=True), make_environ("POST", "/oauth/token"))
 
     assert [event.client_name for event in seen] == ["", "Nightly"]
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Integer,
     LargeBinary,
     Select,
     Table,
@@ -62,14 +63,15 @@ WRITE_KEYS = update(_keys).values(record=bindparam("record"))
 NO_COPY = update(_store).values(origin=None).where(_store.c.origin.is_not(None))
 
 _NUMBER = select(_client.c.number).where(_client.c.client_id == bindparam("client_id")).scalar_subquery()
+# Parameters that are numbers or texts: of others, such as true and none, sqlite3 looks for an adapter at each call.
 ADD_TOKEN = insert(_token).values(
     key=bindparam("key"),
     client=_NUMBER,
     scope=bindparam("scope"),
     issued_at=bindparam("issued_at"),
     position=bindparam("position"),
-    revoked=bindparam("revoked"),
-    extra=bindparam("extra"),
+    revoked=bindparam("revoked", type_=Integer) != literal_column("0"),
+    extra=func.nullif(bindparam("extra"), literal_column("''")),
 )
 TOKENS_OF_CLIENTS = _token.join(_client, _client.c.number == _token.c.client)
 ROW = (_client.c.client_id, _token.c.scope, _token.c.issued_at, _token.c.position, _token.c.extra, _token.c.revoked)

@@ -179,7 +179,8 @@ class SQLStore:
     # Tokens
 
     def add_token(self, key: bytes, token: TokenRecord, counts: Sequence[Count] = ()) -> Counted:
-        row = (token.client_id, token.scope, token.issued_at, token.position, token.revoked, extra_text(token))
+        extra = extra_text(token) or ""
+        row = (token.client_id, token.scope, token.issued_at, token.position, int(token.revoked), extra)
         if counts:
             return self._counters.count(counts, (_Parameter(key), *row))
         self.engine.write_row(self._add_token, (_Parameter(key), *row))
