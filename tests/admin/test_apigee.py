@@ -310,7 +310,7 @@ NEEDED = {
     "one that there is": (
         {"environment": "prd"},
         "--environment",
-        "no product names 'prd': expected one of 'prod', 'test'",
+        "no product is for 'prd': expected one of 'prod', 'test'",
     ),
 }
 
@@ -323,6 +323,14 @@ def test_what_the_files_do_not_say_must_be_given(converted, options, option, sai
         converted(page(app(credential("weather", "maps")), products=products), **options)
 
     assert any(name == option and said in fault for name, fault in raised.value.faults)
+
+
+def test_an_environment_that_no_product_names_has_those_that_are_for_all(converted):
+    products = [product("weather", ("", "/")), product("maps", ("", "/x"), environments=[])]
+
+    (found,) = converted(page(app(credential("weather", "maps")), products=products), environment="new").declared
+
+    assert found.client.allowed_requests == ("* /v1/x",)
 
 
 def test_a_product_without_a_proxy_needs_those_that_are_served(converted):

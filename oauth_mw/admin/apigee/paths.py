@@ -107,9 +107,9 @@ def check_served(products: Iterable[Product], served: Served, faults: Faults) ->
     all_named = sorted({name for names in named for name in names})
     if served.environment is None and any(len(names) < len(all_named) for names in named):
         faults.add("--environment", f"is missing: name the one that this deployment replaces, of {listed(all_named)}")
-    elif all_named and served.environment not in (None, *all_named):
-        faults.add("--environment", f"no product names {served.environment!r}: expected one of {listed(all_named)}")
     open_here = [each for each in products if _is_here(each, served.environment)]
+    if products and not open_here:
+        faults.add("--environment", f"no product is for {served.environment!r}: expected one of {listed(all_named)}")
     for proxy in sorted({name for each in open_here for name in _proxies(each)} - served.base_paths.keys()):
         name = proxy if proxy.isprintable() else "PROXY"
         faults.add(
