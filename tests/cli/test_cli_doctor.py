@@ -269,8 +269,9 @@ def test_a_wrong_issuer_is_found(distant, diagnosed):
     assert found["metadata"]["verdict"] == "certain"
 
 
-def test_a_rewritten_host_shows_in_a_redirect(distant, diagnosed):
-    distant.change(answering("302 Found", [("Location", "http://127.0.0.1:8080/reports/")], only="/reports"))
+@pytest.mark.parametrize("place", ["http://127.0.0.1:8080/reports/", "http://api.example.com:8080/reports/"])
+def test_a_rewritten_host_shows_in_a_redirect(distant, diagnosed, place):
+    distant.change(answering("302 Found", [("Location", place)], only="/reports"))
 
     found, _ = diagnosed(url=PUBLIC)
 

@@ -211,6 +211,31 @@ from webob.exc import HTTPFound
 
 app = OAuthMiddleware(HTTPFound(location="/new"), store="memory://", public_paths=["/old"])
 """
+CURE = "$http_host; proxy_set_header X-Forwarded-Proto $scheme"
+BEHIND_HTTPS = {
+    "no scheme": ('$http_host; proxy_set_header X-Forwarded-Proto ""', "127.0.0.1", ("likely", "host")),
+    "a proxy that is not trusted": (CURE, "10.0.0.1", ("likely", "host")),
+    "no port": (CURE.replace("http_host", "host"), "127.0.0.1", ("likely", "host")),
+    "the cure": (CURE, "127.0.0.1", None),
+}
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(("lines", "trusted", "expected"), BEHIND_HTTPS.values(), ids=BEHIND_HTTPS)
+def test_https_that_gunicorn_does_not_know_of_shows_in_a_redirect(tmp_path, faults, lines, trusted, expected):
+    (tmp_path / "redirects.py").write_text(REDIRECTS)
+    pem = self_signed(tmp_path / "both.pem", IPv4Address("127.0.0.1"))
+    port, own = free_port(), free_port()
+    tls = f"listen 127.0.0.1:{own} ssl; ssl_certificate {pem}; ssl_certificate_key {pem};"
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--preload", f"--bind=127.0.0.1:{port}"]
+    with process_at([*command, f"--forwarded-allow-ips={trusted}", "redirects:app"], tmp_path, port) as app:
+        site = f"location / {{ proxy_pass {app}; proxy_set_header Host {lines}; }} {tls}"
+        with nginx(site):
+            found = faults(f"https://127.0.0.1:{own}", "--ca-file", str(pem), path="/old")
+
+    assert found.get("host") == expected
+
+
 REWRITTEN = {
     "nginx": lambda url: nginx(PASS.replace("$http_host", "backend") % (url, "")),
     "apache": lambda url: apache(f"ProxyPass / {url}/ nocanon"),

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from ...errors import AUTHORIZATION
 from ...texts import shown
+from ...urls import as_origin
 from ..failures import DeploymentUnavailable
 from ..fetching import Answer
 from .deployment import (
@@ -141,12 +142,17 @@ def _is_moved(answer: Answer) -> bool:
 
 
 def hosts(deployment: Deployment) -> Finding:
-    """Host rewriting shows where a redirect of the app names a host that only the proxy can reach, or plain http."""
+    """Host rewriting shows where a redirect of the app names a host that only the proxy can reach.
+
+    A scheme or a port that was lost on the way shows in the same place.
+    """
     name, own = "host", urlsplit(deployment.base)
     places = [split(location(answer)) for answer in deployment.first_answers.values() if location(answer)]
     for place in places:
-        if place.scheme == "http" and own.scheme == "https" and place.hostname == own.hostname:
-            return Finding(name, LIKELY, f"a redirect leads from https to http://{place.netloc}", "host")
+        origin = as_origin(f"{place.scheme}://{place.netloc}")
+        is_upgrade = own.scheme == "http" and place.scheme == "https"
+        if origin and place.hostname == own.hostname and origin != deployment.origin and not is_upgrade:
+            return Finding(name, LIKELY, f"a redirect leads from {deployment.origin} to {origin}", "host")
     if deployment.is_local:
         return unknown(name, "called on this machine itself: give the URL that clients use")
     for place in places:
