@@ -262,7 +262,7 @@ def test_of_several_requests_one_waits_shortly_for_a_store_that_hangs(clock, cou
         ticks.move(PAUSE_SECONDS)
 
     assert passed == [True] * 5
-    assert len(waits) == 3 and 1 < waits[0] < 5.1 and max(waits[1:]) < 0.21  # a busy machine has less time left
+    assert len(waits) == 3 and 1 < waits[0] < 5.1 and max(waits[1:]) < 0.3  # less on a busy machine
 
 
 def test_windows_have_counters_of_their_own(clock, counter, ticks):
