@@ -73,6 +73,7 @@ class AuditEvent(NamedTuple):
     :ivar store: the URL of the store that was changed, without its password.
     :ivar source: that of the store that was copied into it.
     :ivar attempted: the event of a change that the store did not confirm, in ``change_unconfirmed``.
+    :ivar issued_before: only tokens that were issued before this Unix second were revoked; 0: all.
     """
 
     time: float
@@ -100,6 +101,7 @@ class AuditEvent(NamedTuple):
     store: str = ""
     source: str = ""
     attempted: str = ""
+    issued_before: int = 0
 
     def members(self) -> dict[str, object]:
         """What the line has: ``time`` in RFC 3339, ``event``, and what is not empty, under the names of the fields."""

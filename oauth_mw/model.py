@@ -217,7 +217,8 @@ class TokenRecord(NamedTuple):
     """An opaque token as a store keeps it.
 
     ``position`` is its client's ``revoked_before`` as read at the issue; tokens issued by older versions have the
-    position of the log's head instead. The token is revoked once its client's value is larger.
+    position of the log's head instead. Once its client's value is larger, the token is revoked unless it was spared:
+    see :mod:`oauth_mw.cutoffs`.
     """
 
     client_id: str
@@ -227,7 +228,7 @@ class TokenRecord(NamedTuple):
     attributes: Mapping[str, Value] = EMPTY
     public_attributes: frozenset[str] = frozenset()
     audience: tuple[str, ...] = ()
-    revoked: bool = False  # by itself, or by a later event that revoked all tokens of its client
+    revoked: bool = False  # by itself, or together with others of its client
     other: Mapping[str, Any] = EMPTY
 
 
@@ -260,8 +261,9 @@ NOTHING_COUNTED = Counted(())
 class Revocation(NamedTuple):
     """One event of the revocation log: one token (``key``) is revoked, or all of a client's that were issued before.
 
-    With the key :data:`EVICTION` it revokes none: what the client's tokens may do has changed. It names no client if
-    followers must drop all that they have cached. ``log_only`` is true if only the log says that this token is revoked.
+    With the key :data:`EVICTION` it revokes none: what the client's tokens may do has changed. With a key of
+    :mod:`oauth_mw.cutoffs` it spares some from the event before it. It names no client if followers must drop all that
+    they have cached. ``log_only`` is true if only the log says that this token is revoked.
     """
 
     position: int

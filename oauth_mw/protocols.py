@@ -61,6 +61,7 @@ class ClientStore(ClientReader, Protocol):
         change: Callable[[Client], Client | None],
         *,
         revoke_tokens: bool = False,
+        issued_before: int | None = None,
         evict_tokens: bool = False,
     ) -> Client | None:
         """Read, change and write a client in one atomic step: what ``change`` sees is what it replaces.
@@ -70,6 +71,8 @@ class ClientStore(ClientReader, Protocol):
             passes through once the state that it is based on is known to survive.
         :param revoke_tokens: in the same step, append an event to the log that revokes all tokens issued so far, and
             store its position as the client's ``revoked_before``.
+        :param issued_before: with ``revoke_tokens``, a second event follows at the next position, which spares the
+            tokens that were issued at this Unix second or later: see :mod:`oauth_mw.cutoffs`.
         :param evict_tokens: in the same step, append an event to the log that revokes nothing, but has all followers
             drop what they have cached of the client's tokens. Not needed with ``revoke_tokens``, which does so too.
         :return: the client as written; ``None`` if it is deleted, or if there is none.
@@ -128,15 +131,16 @@ class TokenStore(Protocol):
             worker may have cached the token before its row was swept.
         """
 
-    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
+    def revoke_log_only(self, client_id: str, key: bytes, position: int, issued_at: int = 0) -> int:
         """Append the revocation of a token that has no row, unless it is revoked already.
 
         Callers use :func:`oauth_mw.tokens.revoking.revoke_log_only`, which bounds their number. The client may be
         unknown, after a backup was restored.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
-        :return: how many live revocations of this kind the client has now, without those older than its
-            ``revoked_before``; 0 if the token was revoked before.
+        :param issued_at: the Unix second of its issue; 0: it was issued before any moment.
+        :return: how many live revocations of this kind the client has now, without those of tokens that are revoked
+            together whenever they were issued; 0 if the token was revoked before.
         """
 
     def remember_once(self, key: bytes, until: int) -> bool:
@@ -201,7 +205,8 @@ class RevocationLog(Protocol):
     def read_log(self, store_id: str, after: int) -> LogPage: ...
 
     def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
-        """Return a page of the denylist: tokens revoked by the log alone, and each client's last revocation of all.
+        """Return a page of the denylist: tokens revoked by the log alone, each client's last revocation of all, and
+        the event with which it spared some.
 
         :param after: the ``following`` of the page before; empty for the first page. The order is arbitrary.
         """

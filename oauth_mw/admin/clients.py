@@ -197,11 +197,24 @@ def add_secret(
     return new
 
 
-def revoke_all_tokens(store: ClientStore, client_id: str) -> None:
-    """Revoke all tokens of a client. It may request new ones."""
-    with recording(store, lambda: [("tokens_revoked", {"client_id": client_id})]) as record:
-        client = _found(revoke_all(store, _possible(client_id)), client_id)
-        record_changes(record, client, client, revoked=True)
+def revoke_all_tokens(
+    store: ClientStore, client_id: str, *, issued_before: int | None = None, clock: Clock = time.time
+) -> None:
+    """Revoke all tokens of a client. It may request new ones.
+
+    :param issued_before: only those that were issued before this Unix second, by the clock of the worker that issued
+        them. If an earlier call had a later one, that one counts.
+    :raises AdminError: ``issued_before`` is in the future, or no whole number.
+    """
+    if issued_before is not None:
+        if type(issued_before) is not int or issued_before < 0:
+            raise AdminError("issued_before is in whole Unix seconds")
+        if issued_before > clock():
+            raise AdminError("the moment is in the future: name none to revoke all tokens that were issued until now")
+    about = {"client_id": client_id, "issued_before": issued_before or 0}
+    with recording(store, lambda: [("tokens_revoked", about)]) as record:
+        client = _found(revoke_all(store, _possible(client_id), issued_before), client_id)
+        record("tokens_revoked", **about, client_name=client.name)
 
 
 def made_secret(

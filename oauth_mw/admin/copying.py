@@ -165,12 +165,15 @@ class _Copying:
             end = self._reader.log_state().position
         # A removed key is deleted from the target before its followers read that it was removed.
         self._copy_keys(new=False)
+        kept: list[LogRecord] = []
         for batch in self._read(self._reader.read_events(self._position)):
-            events = [event for event in batch if event.position <= end]
-            if events:
+            events = kept + [event for event in batch if event.position <= end]
+            # The next event may spare tokens from this one: a follower of the target must read both at once.
+            kept = events[-1:] if events and events[-1].key is None else []
+            if events := events[: len(events) - len(kept)]:
                 self._copy_clients_of(events)
                 self._put_events(events, events[-1].position)
-        self._put_events([], end)
+        self._put_events(kept, end)
 
     def _copy_clients_of(self, events: Sequence[LogRecord]) -> None:
         """Write the changed clients before followers of the target read that they have changed."""

@@ -47,9 +47,10 @@ def token_key(token: str) -> bytes:
 def inspect_token(store: Store, key: bytes, *, clock: Clock = time.time) -> TokenStatus:
     """The fields and state of the opaque token with this storage key (:func:`token_key`), until its row is swept."""
     record = _find(store, key)
-    is_revoked = record.revoked or (
-        not store.rows_show_all and load_denylist(store, time.time).is_revoked(key, record.client_id, record.position)
-    )
+    is_revoked = record.revoked
+    if not is_revoked and not store.rows_show_all:
+        denylist = load_denylist(store, time.time)
+        is_revoked = denylist.is_revoked(key, record.client_id, record.position, record.issued_at)
     return _status(key, record, is_revoked, clock)
 
 
@@ -108,7 +109,7 @@ def revoke_jwt(
     can_be_live = clock() - LOG_KEEP_SECONDS < token.expires_at
     about = {"client_id": token.client_id, "token_id": token.token_id}
     with recording(store, lambda: [("token_revoked", about)]) as record:
-        revoked = can_be_live and revoke_log_only(store, token.client_id, key, token.position)
+        revoked = can_be_live and revoke_log_only(store, token.client_id, key, token.position, token.issued_at)
         if revoked:
             record("token_revoked", **about)
     return token.token_id, revoked

@@ -151,7 +151,11 @@ EXAMPLES = {
         "oauth-mw top https://api.example.com/metrics --client monitor",
         "oauth-mw top http://127.0.0.1:8080 --token-file token.txt",
     ],
-    "token revoke-all": ['oauth-mw token revoke-all "Nightly report job"'],
+    "token revoke-all": [
+        'oauth-mw token revoke-all "Nightly report job"',
+        'oauth-mw token revoke-all "Nightly report job" --before 2026-11-30T09:00:00Z',
+        'oauth-mw token revoke-all "Nightly report job" --before 2h',
+    ],
 }
 
 

@@ -22,6 +22,7 @@ from .naming import client_argument, client_id_of
 from .tables import columns, table
 from .target import Target
 from .terminal import Output, attribute_text, instant, on_store, on_target, read_credential
+from .times import parse_past
 
 LONG_WORK = 10_000  # expired tokens, from which a purge shows a bar
 
@@ -123,13 +124,23 @@ def _on_token(target: Target, words: tuple[str, ...], by_key: Callable[..., Any]
 
 @token.command("revoke-all")
 @client_argument
+@click.option(
+    "--before",
+    type=parse_past,
+    metavar="TIME",
+    help="Only those issued before: ISO 8601, Unix seconds, or like 2h, which is two hours ago.",
+)
 @on_target
-def revoke_all(target: Target, client_id: str) -> Output:
+def revoke_all(target: Target, client_id: str, before: int | None) -> Output:
     """Revoke all tokens of CLIENT, an id or a name that only one client has. It may request new ones."""
     with target.store() as store:
         client_id = _client_id_of(store, client_id)
-        admin.revoke_all_tokens(store, client_id)
-    return Output({"client_id": client_id, "tokens_ended": True}, f"all tokens of {client_id} are revoked")
+        admin.revoke_all_tokens(store, client_id, issued_before=before)
+    view = {"client_id": client_id, "tokens_ended": True}
+    if before is None:
+        return Output(view, f"all tokens of {client_id} are revoked")
+    text = f"all tokens of {client_id} that were issued before {instant(before)} are revoked"
+    return Output({**view, "issued_before": before}, text)
 
 
 def _client_id_of(store: Store, text: str) -> str:

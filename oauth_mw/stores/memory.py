@@ -11,6 +11,7 @@ from functools import partial
 from threading import Lock
 from typing import Any
 
+from ..cutoffs import Cutoff
 from ..model import (
     CLIENTS_PER_PAGE,
     COUNTER_KEEP_SECONDS,
@@ -36,6 +37,7 @@ from .records import BLANK_VERIFIERS, removed_secrets, verifiers_from, verifiers
 
 _BLANK = verifiers_from(BLANK_VERIFIERS, 0)
 _SIZES = Sizes()
+_NONE = Cutoff()
 
 
 class MemoryStore:
@@ -58,7 +60,7 @@ class MemoryStore:
         self._clients: dict[str, Client] = {}
         self._verifiers: dict[str, Verifiers] = {}
         self._deleted: set[str] = set()
-        self._revoked_before: dict[str, int] = {}  # by client id, of deleted ones too
+        self._cutoffs: dict[str, Cutoff] = {}  # by client id, of deleted ones too
         self._tokens: dict[bytes, TokenRecord] = {}
         self._by_expiry: list[bytes] = []  # a heap of their keys
         self._log_only: dict[str, dict[bytes, int]] = {}  # by client id and key: the position of the event
@@ -103,6 +105,7 @@ class MemoryStore:
         change: Callable[[Client], Client | None],
         *,
         revoke_tokens: bool = False,
+        issued_before: int | None = None,
         evict_tokens: bool = False,
     ) -> Client | None:
         with self._lock:
@@ -111,8 +114,7 @@ class MemoryStore:
                 return None
             client = change(stored)
             if revoke_tokens:
-                self._log_only.pop(client_id, None)
-                self._revoked_before[client_id] = self._append(client_id)
+                self._revoke_all(client_id, issued_before)
             elif evict_tokens:
                 self._append(client_id, EVICTION)
             if client is None:
@@ -120,12 +122,21 @@ class MemoryStore:
                 self._uses.pop(client_id, None)
                 self._deleted.add(client_id)
                 return None
-            client = replace(client, revoked_before=self._revoked_before.get(client_id, 0))
+            client = replace(client, revoked_before=self._cutoffs.get(client_id, _NONE).before)
             self._verifiers[client_id] = verifiers_with(client)
             self._clients[client_id] = client
             for secret_id in removed_secrets(stored, client):
                 self._uses.get(client_id, {}).pop(secret_id, None)
             return client
+
+    def _revoke_all(self, client_id: str, issued_before: int | None) -> None:
+        cutoff, log_only = self._cutoffs.get(client_id, _NONE), self._log_only.pop(client_id, {})
+        self._cutoffs[client_id] = following = Cutoff(self._append(client_id))
+        if issued_before is not None:
+            key = cutoff.sparing(client_id, issued_before)
+            log_only.pop(cutoff.key, None)
+            log_only[key] = self._append(client_id, key, log_only=True, position=following.before + 1)
+            self._cutoffs[client_id], self._log_only[client_id] = following._replace(key=key), log_only
 
     def add_token(self, key: bytes, token: TokenRecord, counts: Sequence[Count] = ()) -> Counted:
         with self._lock:
@@ -171,7 +182,7 @@ class MemoryStore:
 
     def _token(self, key: bytes) -> TokenRecord | None:
         token = self._tokens.get(key)
-        if token and token.position < self._revoked_before.get(token.client_id, 0):
+        if token and self._cutoffs.get(token.client_id, _NONE).covers(token.position, token.issued_at):
             return token._replace(revoked=True)
         return token
 
@@ -192,10 +203,10 @@ class MemoryStore:
             self._append(token.client_id, key)
             return True
 
-    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
+    def revoke_log_only(self, client_id: str, key: bytes, position: int, issued_at: int = 0) -> int:
         with self._lock:
-            log_only = self._log_only.setdefault(client_id, {})
-            if key in log_only or position < self._revoked_before.get(client_id, 0):
+            log_only, cutoff = self._log_only.setdefault(client_id, {}), self._cutoffs.get(client_id, _NONE)
+            if key in log_only or cutoff.covers(position, issued_at):
                 return 0
             log_only[key] = self._append(client_id, key, log_only=True)
             live = self._live(log_only)
@@ -236,8 +247,11 @@ class MemoryStore:
         with self._lock:
             return sum(before is None or _expiry(key) < before for key in self._tokens)
 
-    def _append(self, client_id: str, key: bytes | None = None, *, log_only: bool = False) -> int:
-        position = max(self._position[0] + 1, int(self._clock() * 1_000_000))
+    def _append(
+        self, client_id: str, key: bytes | None = None, *, log_only: bool = False, position: int | None = None
+    ) -> int:
+        if position is None:
+            position = max(self._position[0] + 1, int(self._clock() * 1_000_000))
         self._log.append(Revocation(position, client_id, key, log_only))
         if len(self._log) > self._log_length:
             half = self._log_length // 2
@@ -266,7 +280,7 @@ class MemoryStore:
 
     def read_denylist(self, after: tuple[Any, ...] = ()) -> DenylistPage:
         with self._lock:
-            events = [Revocation(position, client_id) for client_id, position in self._revoked_before.items()]
+            events = [Revocation(cutoff.before, client_id) for client_id, cutoff in self._cutoffs.items()]
             for client_id, keys in self._log_only.items():
                 events += [Revocation(position, client_id, key, True) for key, position in self._live(keys).items()]
             return DenylistPage(events, None)

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import Any, NamedTuple
 
+from ..cutoffs import Cutoff, spares
 from ..deadlines import deadline_in
 from ..errors import StoreUnavailable
 from ..model import LOG_KEEP_SECONDS, Clock, LogPage, Revocation
 from ..protocols import RevocationLog
+
+_NONE = Cutoff()
 
 
 class NotLoaded(StoreUnavailable):
@@ -30,12 +33,14 @@ class _Entries(NamedTuple):
     """
 
     tokens: dict[str, set[bytes]]
-    clients: dict[str, int]
+    clients: dict[str, Cutoff]
     due: list[tuple[float, bytes, str]]
 
     def add(self, event: Revocation, now: float, monotonic: float) -> None:
         if event.key is None:
-            self.clients[event.client_id] = max(event.position, self.clients.get(event.client_id, 0))
+            self._cut_off(event.client_id, Cutoff(event.position))
+        elif spares(event.key):
+            self._cut_off(event.client_id, Cutoff(event.position - 1, event.key))
         elif event.log_only:
             keys = self.tokens.setdefault(event.client_id, set())
             if event.key not in keys:
@@ -43,6 +48,9 @@ class _Entries(NamedTuple):
                 left = int.from_bytes(event.key[:4]) - min(event.position / 1_000_000, now)
                 heappush(self.due, (monotonic + max(left, 0) + LOG_KEEP_SECONDS, event.key, event.client_id))
                 keys.add(event.key)
+
+    def _cut_off(self, client_id: str, cutoff: Cutoff) -> None:
+        self.clients[client_id] = max(cutoff, self.clients.get(client_id, cutoff))
 
     def drop_due(self, now: float, monotonic: float) -> None:
         while self.due and self.due[0][0] < monotonic:
@@ -59,7 +67,7 @@ class _Entries(NamedTuple):
 
 
 class Denylist:
-    """Tokens revoked singly, by client and storage key; and for each client the position before which all are revoked.
+    """Tokens revoked singly, by client and storage key; and for each client which tokens are revoked together.
 
     Call :meth:`load`, then :meth:`settle`, before the first :meth:`is_revoked`.
 
@@ -117,10 +125,15 @@ class Denylist:
         """Replace all entries by the gathered ones."""
         self._entries, self._gathered = self._gathered, _Entries({}, {}, [])
 
-    def apply(self, events: Iterable[Revocation]) -> None:
+    def apply(self, events: Sequence[Revocation]) -> None:
         """Apply events in the order of the log."""
         entries, now, monotonic = self._entries, self._clock(), self._monotonic()
+        # An event that spares tokens also says that all others are revoked. Without the one before it, no other thread
+        # refuses those meanwhile.
+        spared = {event.position - 1 for event in events if spares(event.key)}
         for event in events:
+            if event.key is None and event.position in spared:
+                continue
             entries.add(event, now, monotonic)
             if event.key is None:
                 self._stale_due += len(entries.tokens.pop(event.client_id, ()))
@@ -132,13 +145,14 @@ class Denylist:
             entries.due[:] = left
         entries.drop_due(now, monotonic)
 
-    def is_revoked(self, key: bytes, client_id: str, position: int) -> bool:
+    def is_revoked(self, key: bytes, client_id: str, position: int, issued_at: int = 0) -> bool:
         """True if the token with this storage key and client is revoked.
 
         :param position: the token's own, see :class:`~oauth_mw.model.TokenRecord`.
+        :param issued_at: the Unix second of its issue; 0: it was issued before any moment.
         """
         tokens, clients, _ = self._entries
-        return key in tokens.get(client_id, ()) or position < clients.get(client_id, 0)
+        return key in tokens.get(client_id, ()) or clients.get(client_id, _NONE).covers(position, issued_at)
 
 
 def load_denylist(log: RevocationLog, clock: Clock) -> Denylist:

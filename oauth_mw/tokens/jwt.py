@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..keys.keypair import Key
 
 TYPE = "at+jwt"
-# The client's ``revoked_before`` at the issue. The whole seconds of ``iat`` cannot be compared with a revocation.
+# The client's ``revoked_before`` at the issue: the whole seconds of ``iat`` cannot be compared with an event.
 POSITION = "oauth_mw_position"
 JTI_BYTES = 16
 
@@ -49,7 +49,8 @@ class JWTTokens:
 
     :param issuer: ``iss`` of all tokens, compared exactly (RFC 9068 §4); ``None``: any, if the signature is good.
     :param is_revoked: says whether a token is revoked.
-    :param revoke_log_only: revokes the token of a client, storage key and position; false if it was revoked before.
+    :param revoke_log_only: revokes the token of a client, storage key, position and second of its issue; false if it
+        was revoked before.
     :param leeway: seconds by which clocks of issuing machines may differ from this one.
     :param server: the middleware that these are the tokens of; each token carries it.
     """
@@ -59,7 +60,7 @@ class JWTTokens:
     _: KW_ONLY
     issuer: str | None
     is_revoked: IsRevoked
-    revoke_log_only: Callable[[str, bytes, int], bool]
+    revoke_log_only: Callable[[str, bytes, int, int], bool]
     leeway: float
     server: Server = NO_SERVER
     sharing: Sharing = field(default_factory=Sharing)
@@ -110,7 +111,7 @@ class JWTTokens:
             return None
 
     def revoke(self, token: AccessToken) -> bool:
-        return self.revoke_log_only(token.client_id, bytes.fromhex(token.token_id), token.position)
+        return self.revoke_log_only(token.client_id, bytes.fromhex(token.token_id), token.position, token.issued_at)
 
     def revoke_unknown(self, text: str, caller: str) -> None:
         """Do nothing: a token whose key is not in the store is accepted nowhere."""
@@ -120,7 +121,8 @@ class JWTTokens:
     ) -> tuple[AccessToken, bool]:
         members = self._readers[anew].open(text)
         token = self._token(members, self._check(members, expired, begun))
-        return token, not self.is_revoked(bytes.fromhex(token.token_id), token.client_id, token.position)
+        key = bytes.fromhex(token.token_id)
+        return token, not self.is_revoked(key, token.client_id, token.position, token.issued_at)
 
     def _check(self, members: Mapping[str, Any], expired: float, begun: float | None) -> tuple[str, ...]:
         """Check the claims of a token (RFC 9068 §4, RFC 7519 §4.1). Return its audience.

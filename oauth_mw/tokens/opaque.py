@@ -40,8 +40,8 @@ _ENCODED = re.compile(r"[A-Za-z0-9_-]{48}", re.ASCII)
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 _FROM_URL = bytes.maketrans(b"-_", b"+/")
 
-# True if the token with this storage key, client and position (see TokenRecord) is revoked.
-IsRevoked = Callable[[bytes, str, int], bool]
+# True if the token with this storage key, client, position (see TokenRecord) and second of its issue is revoked.
+IsRevoked = Callable[[bytes, str, int, int], bool]
 
 
 @dataclass(eq=False, repr=False)
@@ -124,7 +124,7 @@ class OpaqueTokens:
             return None
         is_revoked = record.revoked
         if self.is_revoked is not None and not is_revoked:
-            is_revoked = self.is_revoked(key, record.client_id, record.position)
+            is_revoked = self.is_revoked(key, record.client_id, record.position, record.issued_at)
         return self.sharing.token(key, record, self.server), not is_revoked
 
     def revoke(self, token: AccessToken) -> bool:

@@ -57,6 +57,10 @@ CHANGES = {
         [{"event": "secret_added", "secret_id": ..., "expires_at": 2_000_000_000}],
     ),
     "tokens_revoked": (lambda store: admin.revoke_all_tokens(store, "tester"), [{"event": "tokens_revoked"}]),
+    "tokens_revoked before": (
+        lambda store: admin.revoke_all_tokens(store, "tester", issued_before=1),
+        [{"event": "tokens_revoked", "issued_before": 1}],
+    ),
     "secrets rotated": (
         lambda store: admin.rotate_secret(store, "tester", overlap=60),
         [

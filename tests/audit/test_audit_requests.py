@@ -277,7 +277,7 @@ def test_the_names_of_events_and_members_are_constant():
     assert AuditEvent._fields == (
         *("time", "event", "client_id", "client_name", "token_id", "secret_id", "key_id", "address", "method", "path"),
         *("status", "error", "reason", "rule", "needed", "scope", "audience", "expires_at", "owner", "request_id"),
-        *("by", "changed", "store", "source", "attempted"),
+        *("by", "changed", "store", "source", "attempted", "issued_before"),
     )
 
 

@@ -177,6 +177,33 @@ def test_revoke_all_ends_the_tokens_and_lets_new_ones_live(printed, app, registe
     app.get("/any", headers=bearer(issue(app, "tester", registered["client_secret"])))
 
 
+def test_revoke_all_before_a_moment_spares_what_was_issued_since(printed, app, registered, token, opened):
+    now = int(time.time())
+    old = (now + 60).to_bytes(4) + bytes(28)
+    opened.add_token(old, TokenRecord("tester", "read", now - 7200, opened.find_client("tester").revoked_before))
+
+    answer = printed("token", "revoke-all", "tester", "--before", "1h")
+
+    assert answer == {"client_id": "tester", "tokens_ended": True, "issued_before": pytest.approx(now - 3600, abs=30)}
+    assert printed("token", "inspect", old.hex())["state"] == "revoked"
+    app.get("/any", headers=bearer(token))
+
+
+@pytest.mark.parametrize(("before", "said"), [("1h", "before 20"), ("2026-01-31", "2026-01-31T00:00:00Z")])
+def test_revoke_all_says_before_which_moment(cli, registered, before, said):
+    assert said in cli("token", "revoke-all", "tester", "--before", before).stdout
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "said"), [("2090-01-31", 1, "future"), ("90x", 2, "like 2030-01-31T12:00:00Z or 2h")]
+)
+def test_a_moment_that_cannot_be_revokes_nothing(cli, registered, opened, before, code, said):
+    answer = cli("token", "revoke-all", "tester", "--before", before)
+
+    assert (answer.exit_code, said in answer.stderr) == (code, True)
+    assert opened.find_client("tester").revoked_before == 0
+
+
 @pytest.mark.parametrize("command", ["revoke-all", "list"])
 def test_an_unknown_client_is_not_found_and_not_shown(cli, token, command):
     answer = cli("token", command, token)

@@ -82,12 +82,14 @@ def has_right_verifiers(store: Store, client: Client) -> bool:
     return store.find_verifiers(client.client_id) == verifiers_with(client)
 
 
-def issued(store: Store, client_id: str = "tester", number: int = 0, *, expires_at: int = NOW + HOUR) -> bytes:
-    """The key of a token that was issued to the client just now."""
+def issued(
+    store: Store, client_id: str = "tester", number: int = 0, *, at: int = NOW, expires_at: int = NOW + HOUR
+) -> bytes:
+    """The key of a token that was issued to the client just now, and says that it was issued at another second."""
     client = store.find_client(client_id)
     assert client
     key = key_of(number, expires_at=expires_at)
-    store.add_token(key, token_of(client))
+    store.add_token(key, token_of(client, issued_at=at))
     return key
 
 
@@ -95,8 +97,13 @@ def is_dead(store: Store, key: bytes) -> bool:
     token = store.find_token(key)
     assert token, "the row is gone"
     return token.revoked or (
-        not store.rows_show_all and load_denylist(store, lambda: 0).is_revoked(key, token.client_id, token.position)
+        not store.rows_show_all and load_denylist(store, lambda: 0).is_revoked(*of_row(key, token))
     )
+
+
+def of_row(key: bytes, token: TokenRecord) -> tuple[bytes, str, int, int]:
+    """What a denylist is asked about a token that has a row."""
+    return key, token.client_id, token.position, token.issued_at
 
 
 def events_of(store: Store) -> list[Revocation]:

@@ -27,6 +27,11 @@ def end_client(store: Store, client_id: str, *, disable: bool = False, delete: b
     return bool(seen)
 
 
+def end_before(store: Store, client_id: str, moment: int) -> bool:
+    """Revoke the tokens of a client that were issued before a moment."""
+    return bool(store.update_client(client_id, lambda client: client, revoke_tokens=True, issued_before=moment))
+
+
 def remove_secret(store: Store, client_id: str, secret_id: str, *, and_tokens: bool = False) -> bool:
     try:
         return bool(store.update_client(client_id, lambda c: without_secret(c, secret_id), revoke_tokens=and_tokens))

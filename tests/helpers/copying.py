@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from webtest import TestApp
 
-from helpers.builders import API, BILLING, given_secret, issued, registered
+from helpers.builders import API, BILLING, given_secret, issued, of_row, registered
 from helpers.changes import end_client, remove_secret
 from helpers.store_urls import SHARED
 from helpers.support import basic, bearer, issue
@@ -158,7 +158,7 @@ def states(store: Store, keys: list[bytes]) -> list[TokenRecord | None]:
         return found
     denylist = load_denylist(store, lambda: 0)
     return [
-        token and token._replace(revoked=token.revoked or denylist.is_revoked(key, token.client_id, token.position))
+        token and token._replace(revoked=token.revoked or denylist.is_revoked(*of_row(key, token)))
         for key, token in zip(keys, found, strict=True)
     ]
 

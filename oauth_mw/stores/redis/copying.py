@@ -7,6 +7,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any
 
+from ...cutoffs import Cutoff
 from ...model import EVICTION, CopyState, KeySet, LogRecord, Revocation, StoredClient, TokenRecord
 from ..copying import ROWS_PER_BATCH, check_copy, client_of_copy
 from ..decoding import decimal, number, text
@@ -52,7 +53,7 @@ class RedisCopying:
         # Read after the rows, as when a token is checked.
         revoked = read(several, len(keys), *self._session.query(("HMGET", self._keys.revoked, *keys)))
         return [
-            (key, read(token_from, row, b"0", position is not None))
+            (key, read(token_from, row, position is not None, Cutoff()))
             for key, row, position in zip(keys, rows, revoked, strict=True)
             if row is not None
         ]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ...model import TOKENS_PER_PAGE, TokenRecord
 from ..decoding import decoded, text
 from .network import Replies
+from .records import find_cutoff
 from .rows import read, several, token_from
 from .session import RedisSession
 
@@ -23,11 +24,10 @@ def tokens_of(session: RedisSession, client_id: str, after: bytes = b"") -> Sequ
     session.fields(deadline=session.deadline())
     if not found:
         return []
-    names = session.keys
-    marks, before = session.query(("HMGET", names.revoked, *found), ("HGET", names.client(client_id), "revoked_before"))
-    revoked = read(several, len(found), marks)
+    (marks,) = session.query(("HMGET", session.keys.revoked, *found))
+    cutoff, revoked = find_cutoff(session, client_id, session.deadline()), read(several, len(found), marks)
     return [
-        (key, read(token_from, row, before, position is not None))
+        (key, read(token_from, row, position is not None, cutoff))
         for (key, row), position in zip(found.items(), revoked, strict=True)
     ]
 

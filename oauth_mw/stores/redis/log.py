@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...model import DenylistPage, LogPage, LogState
+from ...cutoffs import Cutoff, spares
+from ...model import DenylistPage, LogPage, LogState, Revocation
 from ..decoding import blob, decimal
-from .rows import events_from, in_pairs, of_all, revocation_from
+from .network import Command
+from .rows import Keys, cutoff_from, events_from, in_pairs, of_all, position_text, revocation_from
 from .rows import read as read_found
 from .scripts import NO_STORE, READ_LOG, VERSION
 from .session import RedisSession
@@ -39,8 +41,25 @@ def read_denylist(session: RedisSession, after: tuple[Any, ...] = ()) -> Denylis
         return page
     (found,) = session.of_primary([("HMGET", session.keys.revoked, *map(of_all, singly))], deadline)
     last = read_found(lambda: {name: decimal(each or b"0") for name, each in zip(singly, found, strict=True)})
-    # A token that is covered by a later revocation of all its client's tokens needs no entry of its own.
-    return page._replace(events=[each for each in page.events if not each.key or each.position > last[each.client_id]])
+    # An event that spares tokens is kept for a while after it lost its effect: what belongs to ``last`` is still there.
+    nexts = session.of_primary([_next(session.keys, *each) for each in last.items()], deadline)
+    cutoffs = read_found(
+        lambda: {name: cutoff_from(before, each) for (name, before), each in zip(last.items(), nexts, strict=True)}
+    )
+    return page._replace(events=[each for each in page.events if _is_needed(each, cutoffs.get(each.client_id))])
+
+
+def _next(names: Keys, client_id: str, position: int) -> Command:
+    """Read the client's log-only revocation right after a position, if there is one."""
+    first, beyond = position_text(position + 1), position_text(position + 2)
+    return ("ZRANGEBYLEX", names.log_only(client_id), "[" + first, "(" + beyond)
+
+
+def _is_needed(event: Revocation, cutoff: Cutoff | None) -> bool:
+    """Whether a token needs an entry of its own, or is covered by a later revocation of all its client's tokens."""
+    if event.key is None or cutoff is None:
+        return True
+    return event.position > (cutoff.before if spares(event.key) else cutoff.since)
 
 
 def _denylist_page(reply: Any) -> DenylistPage:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from ...cutoffs import Cutoff, spares
 from ...model import CLIENTS_PER_PAGE, Client, KeySet, StoredClient, Verifiers
 from .. import records
 from ..decoding import blob, decimal
 from .network import Command, Replies
-from .rows import CLIENT_FIELDS, client_from, position_text, read, several, texts_from, verifiers_from
+from .rows import CLIENT_FIELDS, client_from, cutoff_from, position_text, read, several, texts_from, verifiers_from
 from .scripts import FIND_CLIENT, FIND_VERIFIERS, NO_STORE, PUT_CLIENTS, PUT_KEYS, VERSION
 from .session import Conflict, RedisSession
 from .uses import forget_secrets
@@ -21,8 +22,11 @@ from .uses import forget_secrets
 # Runs the script of a change, as :meth:`.session.RedisSession.reply` does.
 Write = Callable[..., Any]
 
-# What PUT_CLIENTS appends to the log.
-NOTHING, REVOKE_ALL, EVICT = "0", "1", "2"
+# What PUT_CLIENTS appends to the log, the key of an event that spares tokens, and the member of DUE of the one before
+# that did; each may be empty.
+Appends = tuple[str, bytes, bytes]
+NOTHING: Appends = ("0", b"", b"")
+EVICT: Appends = ("2", b"", b"")
 
 
 def find_verifiers(session: RedisSession, client_id: str) -> Verifiers:
@@ -38,8 +42,23 @@ def _fields(session: RedisSession, client_id: str, deadline: float) -> Replies:
     return read(several, len(CLIENT_FIELDS), _find(session, FIND_CLIENT, client_id, deadline, *CLIENT_FIELDS))
 
 
-def _find(session: RedisSession, script: str, client_id: str, deadline: float, *arguments: str) -> Any:
-    keys = (session.keys.store, session.keys.client(client_id))
+def find_cutoff(session: RedisSession, client_id: str, deadline: float) -> Cutoff | None:
+    """Which tokens of a client are revoked together; ``None`` if there is no such client."""
+    *_, before, following = _with_next(session, client_id, deadline)
+    return None if before is None else read(cutoff_from, read(decimal, before), following)
+
+
+def _with_next(session: RedisSession, client_id: str, deadline: float) -> Replies:
+    """The values of :data:`CLIENT_FIELDS`, and the log-only revocation that follows the last one of all."""
+    more = session.keys.log_only(client_id)
+    found = _find(session, FIND_CLIENT, client_id, deadline, *CLIENT_FIELDS, more=[more])
+    return read(several, len(CLIENT_FIELDS) + 1, found)
+
+
+def _find(
+    session: RedisSession, script: str, client_id: str, deadline: float, *arguments: str, more: Sequence[str] = ()
+) -> Any:
+    keys = (session.keys.store, session.keys.client(client_id), *more)
     command: Command = ("EVALSHA", script, len(keys), *keys, VERSION, *arguments)
     return session.with_store(lambda: session.run(keys[0], [command], deadline)[0], deadline)
 
@@ -101,12 +120,14 @@ def update(
     change: Callable[[Client], Client | None],
     *,
     revoke_tokens: bool = False,
+    issued_before: int | None = None,
     evict_tokens: bool = False,
 ) -> Client | None:
     """See :meth:`~oauth_mw.protocols.ClientStore.update_client`."""
 
     def attempt(deadline: float) -> Client | None:
-        seen = _fields(session, client_id, deadline)
+        found = (_with_next if revoke_tokens else _fields)(session, client_id, deadline)
+        seen = found[: len(CLIENT_FIELDS)]
         known = read(client_from, client_id, *seen)
         if known is None:
             session.confirm(deadline)
@@ -114,7 +135,9 @@ def update(
         client: Client | None = session.changed(change, known, deadline)
         record, verifiers, _ = fields_of(StoredClient(client or known, deleted=client is None))
         row = (client_id, *seen, record, verifiers, seen[1])
-        appends = REVOKE_ALL if revoke_tokens else EVICT if evict_tokens else NOTHING
+        appends = EVICT if evict_tokens else NOTHING
+        if revoke_tokens:
+            appends = read(_revoke_all, client_id, issued_before, *found[1:])
         revoked_before = put(session, session.reply, [row], deadline, appends)
         if not revoked_before:
             raise Conflict
@@ -124,8 +147,18 @@ def update(
     return session.repeat(attempt)
 
 
+def _revoke_all(client_id: str, moment: int | None, revoked_before: bytes, following: Sequence[bytes]) -> Appends:
+    cutoff = cutoff_from(decimal(revoked_before), following)
+    key = b"" if moment is None else cutoff.sparing(client_id, moment)
+    return "1", key, following[0] if spares(cutoff.key) else b""
+
+
 def put(
-    session: RedisSession, write: Write, clients: Sequence[Sequence[Any]], deadline: float, appends: str = NOTHING
+    session: RedisSession,
+    write: Write,
+    clients: Sequence[Sequence[Any]],
+    deadline: float,
+    appends: Appends = NOTHING,
 ) -> Any:
     """Write clients, unless one of them has changed since it was read.
 
@@ -136,7 +169,9 @@ def put(
     """
     arguments = [each for client in clients for each in client]
     more = [session.keys.client(client_id) for client_id, *_ in clients]
-    return write(PUT_CLIENTS, appends, *arguments, deadline=deadline, more=more, appends=appends != NOTHING)
+    if any(appends[1:]):
+        more.append(session.keys.log_only(clients[0][0]))
+    return write(PUT_CLIENTS, *appends, *arguments, deadline=deadline, more=more, appends=appends != NOTHING)
 
 
 def fields_of(stored: StoredClient) -> tuple[str, bytes, str]:

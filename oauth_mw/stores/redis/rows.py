@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeVar
 
+from ...cutoffs import Cutoff
 from ...model import Client, Count, Counted, Revocation, TokenRecord, Value, Verifiers
 from .. import decoding, records
 from ..counters import full_places
@@ -33,6 +34,7 @@ class Keys:
         self.tag = tag = "{" + prefix + "}"
         self.any_client = f"{tag}:client:"
         self.any_token = f"{prefix}:t:"
+        self.any_log_only = f"{tag}:alone:"
         # The keys of every change, see :data:`.scripts.CHANGE`.
         self.of_change = tuple(f"{tag}:{name}" for name in ("store", "log", "due", "revoked", "clients"))
         self.store, self.log, self.due, self.revoked, self.clients = self.of_change
@@ -42,7 +44,7 @@ class Keys:
         return self.any_client + client_id
 
     def log_only(self, client_id: str) -> str:
-        return f"{self.tag}:alone:{client_id}"
+        return self.any_log_only + client_id
 
     def counter(self, key: bytes) -> str:
         return f"{self.tag}:count:{key.hex()}"
@@ -112,10 +114,19 @@ def token_text(token: TokenRecord) -> str:
     return json.dumps([*row, *more], separators=(",", ":"))
 
 
-def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenRecord:
+def cutoff_from(revoked_before: int, following: Any) -> Cutoff:
     """
-    :param revoked_before: of its client; ``None`` if there is no such client.
+    :param following: a list, perhaps with a member of the client's log-only revocations: the next one.
+    """
+    (member,) = following or (b"",)
+    is_next = blob(member)[:19] == position_text(revoked_before + 1).encode()
+    return Cutoff(revoked_before, member[19:51] if is_next else b"")
+
+
+def token_from(row: bytes, revoked: int, cutoff: Cutoff | None) -> TokenRecord:
+    """
     :param revoked: not 0 when the log says that the token is revoked.
+    :param cutoff: of its client; ``None`` if there is no such client.
     """
     client_id, scope, issued_at, position, *more = decoded(row)
     pairs, marked, audience, other = more + _LEFT_OUT[len(more) :]
@@ -128,9 +139,15 @@ def token_from(row: bytes, revoked_before: bytes | None, revoked: int) -> TokenR
         number(position),
         *attributes_from(pairs),
         records.texts(audience),
-        flag(marked) or flag(revoked) or revoked_before is None or position < decimal(revoked_before),
+        flag(marked) or flag(revoked) or cutoff is None or cutoff.covers(position, issued_at),
         MappingProxyType(other),
     )
+
+
+def found_from(row: bytes, revoked: int, revoked_before: bytes | None, following: Any) -> TokenRecord:
+    """A token as FIND_TOKEN returns it."""
+    cutoff = None if revoked_before is None else cutoff_from(decimal(revoked_before), following)
+    return token_from(row, revoked, cutoff)
 
 
 def attributes_from(pairs: Any) -> tuple[Mapping[str, Value], frozenset[str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from hashlib import sha1
 
+from ...cutoffs import SPARES
 from ...model import EVICTION, LOG_KEEP_SECONDS
 from ..records import BLANK_VERIFIERS
 
@@ -31,7 +32,8 @@ def named(text: str) -> str:
 # ``fence`` is a write for WAIT. An append removes at most 500 old events.
 # OF_ALL is an expiry of 0, with which no token's key begins.
 CHANGE = (
-    f"local KEEP, OF_ALL, EVICTION = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0), '{EVICTION.decode()}'"
+    f"local KEEP, OF_ALL, EVICTION = {LOG_KEEP_SECONDS}, string.char(0, 0, 0, 0), '{EVICTION.decode()}'\n"
+    f"local SPARES = string.char({', '.join(map(str, SPARES))})"
     + """
 local STORE, LOG, DUE, REVOKED, CLIENTS = unpack(KEYS, 1, 5)
 local version, time, fence, origin = unpack(ARGV, 1, 4)
@@ -100,6 +102,7 @@ local function append(id, key, log_only)
   local now = tonumber(string.sub(time, 1, 13))
   put(position, id, key, string.format('%.0f', math.max(now, expiry) + KEEP), log_only)
   redis.call('HSET', STORE, 'position', position)
+  store[2] = position
   sweep(string.format('%.0f', now))
   return position
 end
@@ -116,18 +119,23 @@ CONFIRM = change("return 1")
 
 # Each client is compared with what was read of it, empty texts if there was none. It returns 0 if one of them has
 # changed, or the last one's ``revoked_before``. A deleted client keeps its key, so that its id is never used again.
+# ``spares`` and ``spared`` are the last two of :data:`.records.Appends`; with either, only one client is written.
 PUT_CLIENTS = change("""
-local appends, last = ARGV[5], ''
-for n = 6, #ARGV, 6 do
+local appends, spares, spared, last = ARGV[5], ARGV[6], ARGV[7], ''
+for n = 8, #ARGV, 6 do
   local here = redis.call('HMGET', client(ARGV[n]), 'record', 'revoked_before')
   if (here[1] or '') ~= ARGV[n + 1] or (here[2] or '') ~= ARGV[n + 2] then return 0 end
 end
 begin()
-for n = 6, #ARGV, 6 do
+for n = 8, #ARGV, 6 do
   local id, _, before, record, verifiers, revoked_before = unpack(ARGV, n, n + 5)
   if appends == '2' then append(id, EVICTION) end
   if appends == '1' then
+    if spared ~= '' then
+      redis.call('ZADD', DUE, string.format('%.0f', tonumber(string.sub(time, 1, 13)) + KEEP), spared)
+    end
     revoked_before = append(id, '')
+    if spares ~= '' then append(id, spares, true) end
   elseif revoked_before ~= before and tonumber(revoked_before) > 0 then
     redis.call('HSET', REVOKED, OF_ALL .. id, revoked_before)
   end
@@ -149,8 +157,9 @@ redis.call('HSET', STORE, 'keys', record)
 return 1
 """)
 
-# It returns 0 if the token is revoked already, 1 if it has a row, or else how many live log-only revocations the client
-# has.
+# It returns 0 if the token is revoked already, as far as its position shows that; 1 if it has a row; or else how many
+# live log-only revocations the client has. Of those before its ``revoked_before``, an event that spares tokens has the
+# position from which on they count: it is below 2**53.
 REVOKE = change("""
 local id, key, issued, log_only = unpack(ARGV, 5)
 local revoked_before = redis.call('HGET', client(id), 'revoked_before')
@@ -159,7 +168,12 @@ if (revoked_before and issued < revoked_before) or redis.call('HEXISTS', REVOKED
 begin()
 append(id, key, log_only == '1')
 if log_only == '0' then return 1 end
-return redis.call('ZLEXCOUNT', log_only_of(id), '[' .. (revoked_before or ''), '+')
+local from = revoked_before or ''
+local following = redis.call('ZRANGEBYLEX', log_only_of(id), '[' .. from, '+', 'LIMIT', 0, 1)[1] or ''
+if string.sub(following, 20, 31) == SPARES then
+  from = string.format('%019.0f', struct.unpack('>I8', string.sub(following, 36, 43)))
+end
+return redis.call('ZLEXCOUNT', log_only_of(id), '[' .. from, '+')
 """)
 
 # Neither its duration nor the size of the reply reveals anything about the client.
@@ -169,10 +183,15 @@ local found = redis.call('HMGET', KEYS[2], 'verifiers', 'revoked_before')
 return {{found[1] or string.rep(string.char(0), {len(BLANK_VERIFIERS)}), found[2] or string.rep('0', 19)}}
 """)
 
-# Not a transaction: a server whose memory is full refuses those.
+# Not a transaction: a server whose memory is full refuses those. The last of the fields is ``revoked_before``; with the
+# key of its log-only revocations, it also returns the one that follows that.
 FIND_CLIENT = named("""
 if redis.call('HGET', KEYS[1], 'version') ~= ARGV[1] then return -1 end
-return redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
+local found = redis.call('HMGET', KEYS[2], unpack(ARGV, 2))
+if KEYS[3] then
+  found[#found + 1] = redis.call('ZRANGEBYLEX', KEYS[3], '[' .. (found[#found] or ''), '+', 'LIMIT', 0, 1)
+end
+return found
 """)
 
 READ_LOG = named("""
@@ -190,8 +209,12 @@ local version, key = unpack(ARGV)
 if redis.call('HGET', KEYS[1], 'version') ~= version then return -1 end
 local row = redis.call('GET', KEYS[2])
 if not row then return false end
-local revoked_before = redis.call('HGET', KEYS[4] .. cjson.decode(row)[1], 'revoked_before')
-return {row, revoked_before, redis.call('HEXISTS', KEYS[3], key)}
+local id, following = cjson.decode(row)[1], {}
+local revoked_before = redis.call('HGET', KEYS[4] .. id, 'revoked_before')
+if revoked_before and revoked_before ~= string.rep('0', 19) then
+  following = redis.call('ZRANGEBYLEX', KEYS[5] .. id, '[' .. revoked_before, '+', 'LIMIT', 0, 1)
+end
+return {row, redis.call('HEXISTS', KEYS[3], key), revoked_before, following}
 """)
 
 # Its keys are the store's, those of the counters, and that of a token's row if there is one: on a single server only,

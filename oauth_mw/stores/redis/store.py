@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from ...cutoffs import Cutoff
 from ...errors import StoreUnavailable
 from ...model import MAX_NUMBER, NOTHING_COUNTED, Clock, Count, Counted, Sizes, StoreStats, TokenRecord
 from ..counts import count_clients
@@ -14,7 +15,7 @@ from . import counters, listing, log, records, uses
 from .copying import RedisCopying
 from .network import Command
 from .network.checks import read_info
-from .rows import TTL_MARGIN, position_text, read, token_from, token_text
+from .rows import TTL_MARGIN, found_from, position_text, read, token_from, token_text
 from .scripts import FIND_TOKEN, REVOKE, VERSION
 from .session import STORE_LOST, RedisSession
 
@@ -108,10 +109,10 @@ class RedisStore:
         names, deadline = self._keys, self._session.deadline()
         if not self.rows_show_all:
             return self._row(key, deadline)
-        keys = (names.store, names.token(key), names.revoked, names.any_client)
+        keys = (names.store, names.token(key), names.revoked, names.any_client, names.any_log_only)
         command = ("EVALSHA", FIND_TOKEN, len(keys), *keys, VERSION, key)
         found = self._session.with_store(lambda: self._session.of_primary([command], deadline)[0], deadline)
-        return read(lambda: None if found is None else token_from(*found))
+        return read(maybe, lambda reply: found_from(*reply), found)
 
     def _row(self, key: bytes, deadline: float) -> TokenRecord | None:
         """The row of a token, without what the log says of it."""
@@ -119,25 +120,32 @@ class RedisStore:
         # A replica may lack the row, and then the token would not be revoked.
         of_primary = self._session.of_primary if self.rows_show_all else partial(self._session.run, name)
         (found,) = of_primary([command], deadline)
-        return read(maybe, lambda row: token_from(row, b"0", 0), found)
+        return read(maybe, lambda row: token_from(row, 0, Cutoff()), found)
 
     def revoke_token(self, key: bytes, caller: str = "") -> bool:
         deadline = self._session.deadline()
         token = self._row(key, deadline)
         if token is None:
-            return bool(caller) and self._revoke(caller, key, MAX_NUMBER, deadline, log_only=False) > 0
+            return bool(caller) and self._revoke(caller, key, MAX_NUMBER, 0, deadline, log_only=False) > 0
         if token.revoked:
             return False
         log_only = not self.rows_show_all
-        return self._revoke(token.client_id, key, token.position, deadline, log_only=log_only) > 0
+        return self._revoke(token.client_id, key, token.position, token.issued_at, deadline, log_only=log_only) > 0
 
-    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
-        return self._revoke(client_id, key, position, self._session.deadline(), log_only=True)
+    def revoke_log_only(self, client_id: str, key: bytes, position: int, issued_at: int = 0) -> int:
+        return self._revoke(client_id, key, position, issued_at, self._session.deadline(), log_only=True)
 
-    def _revoke(self, client_id: str, key: bytes, position: int, deadline: float, *, log_only: bool) -> int:
+    def _revoke(
+        self, client_id: str, key: bytes, position: int, issued_at: int, deadline: float, *, log_only: bool
+    ) -> int:
         more = [self._keys.client(client_id)] + [self._keys.log_only(client_id)] * log_only
-        arguments = (client_id, key, position_text(position), "1" if log_only else "0")
-        return read(number, self._session.reply(REVOKE, *arguments, deadline=deadline, more=more, appends=True))
+        while True:
+            arguments = (client_id, key, position_text(position), "1" if log_only else "0")
+            count = read(number, self._session.reply(REVOKE, *arguments, deadline=deadline, more=more, appends=True))
+            cutoff = None if count else records.find_cutoff(self._session, client_id, deadline)
+            if cutoff is None or position >= cutoff.before or cutoff.covers(position, issued_at):
+                return count
+            position = cutoff.before  # it was spared, so it counts as issued after that revocation
 
     def remember_once(self, key: bytes, until: int) -> bool:
         name, left = f"{self._keys.prefix}:once:{key.hex()}", max(until - int(self._session.clock()) + 1, 1)

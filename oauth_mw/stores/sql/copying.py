@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, insert, literal_column, select, update
+from sqlalchemy import Connection, bindparam, exists, insert, literal_column, null, select, update
 from sqlalchemy.sql import ClauseElement
 
 from ...model import CLIENTS_PER_PAGE, CopyState, KeySet, LogRecord, LogState, StoredClient, TokenRecord
@@ -48,7 +48,7 @@ _REVOKE_ALL = (
 _KEYS = statements.page(select(_token.c.key), _token.c.key, ROWS_PER_BATCH)
 _RANGE = _token.c.key.between(bindparam("first"), bindparam("last"))
 _KEYS_HERE = select(_token.c.key).where(_RANGE).limit(literal_column(str(2 * ROWS_PER_BATCH))).offset(statements.NONE)
-_TOKENS = select(_token.c.key, *statements.ROW).select_from(statements.TOKENS_OF_CLIENTS).where(_RANGE)
+_TOKENS = select(_token.c.key, *statements.ROW, null(), null()).select_from(statements.TOKENS_OF_CLIENTS).where(_RANGE)
 _PUT = ("key", "scope", "issued_at", "position", "revoked", "extra")
 _PUT_FROM = select(*(bindparam(name, type_=_token.c[name].type) for name in _PUT), _client.c.number).where(
     _client.c.client_id == bindparam("client_id")

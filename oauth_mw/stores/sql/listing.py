@@ -17,7 +17,7 @@ _BEYOND = b"\xff" * 33
 _AFTER = _token.c.key > bindparam("after")
 _STEP = select(_token.c.key).where(_AFTER).order_by(_token.c.key).limit(literal_column("1")).offset(bindparam("others"))
 _PAGE = (
-    select(_token.c.key, *statements.ROW, _token.c.position < _client.c.revoked_before)
+    select(_token.c.key, *statements.ROW, *statements.CUTOFF)
     .select_from(statements.TOKENS_OF_CLIENTS)
     .where(_client.c.client_id == bindparam("client_id"), _AFTER, _token.c.key <= bindparam("until"))
     .order_by(_token.c.key)

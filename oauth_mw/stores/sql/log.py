@@ -8,12 +8,13 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, case, delete, func, insert, literal, select, update
 
+from ...cutoffs import SPARES, Cutoff
 from ...errors import StoreUnavailable
 from ...model import KEEP_AGAIN_SECONDS, LOG_KEEP_SECONDS, Clock, DenylistPage, LogPage, Revocation, Sizes
 from ..decoding import blob, flag, maybe, number, read, text
 from . import schema, statements
 from .engine import SQLEngine
-from .rows import first_key
+from .rows import cutoff_from, first_key
 
 OWN_ROW = "the store's own row"
 CLIENT = "a client's row"
@@ -24,6 +25,7 @@ SWEPT_AT_ONCE = 500
 _BEYOND_ALL = 2**63 - 1
 
 _store, _client, _log = schema.store, schema.clients, schema.revocations
+_SPARING = _log.c.key.between(SPARES, SPARES + b"\xff" * 20)
 
 
 class SQLLog:
@@ -40,27 +42,34 @@ class SQLLog:
 
     # Within a transaction that revokes tokens
 
-    def revoke_all(self, connection: Connection, client_id: str) -> int:
-        """Append the event and set the client's ``revoked_before``.
-
-        Its log-only revocations are not needed any more.
-        """
-        connection.execute(update(_log).where(_log_only_of(client_id)).values(log_only=False))
+    def revoke_all(self, connection: Connection, client_id: str, issued_before: int | None = None) -> int:
+        """Append the events and set the client's ``revoked_before``."""
+        cutoff = self._cutoff(connection, client_id)
         position = self.append(connection, client_id)
         connection.execute(update(_client).where(_client.c.client_id == client_id).values(revoked_before=position))
+        # Its log-only revocations are not needed any more; if tokens are spared, only those that have spared others.
+        keep_until = case((_SPARING, position // 1_000_000 + LOG_KEEP_SECONDS), else_=_log.c.keep_until)
+        unneeded = update(_log).where(_log_only_of(client_id)).values(log_only=False, keep_until=keep_until)
+        connection.execute(unneeded if issued_before is None else unneeded.where(_SPARING))
+        if issued_before is not None:
+            key, following = cutoff.sparing(client_id, issued_before), position + 1
+            connection.execute(update(_store).values(position=following))
+            connection.execute(insert(_log).values(_row(following, client_id, key, _expiry(key), log_only=True)))
         return position
 
-    def revoke_log_only(self, connection: Connection, client_id: str, key: bytes, position: int) -> int:
+    def _cutoff(self, connection: Connection, client_id: str) -> Cutoff:
+        found = select(_client.c.revoked_before, statements.NEXT_KEY).where(_client.c.client_id == client_id)
+        return read(CLIENT, cutoff_from, *(connection.execute(found).first() or (0, None)))
+
+    def revoke_log_only(self, connection: Connection, client_id: str, key: bytes, position: int, issued_at: int) -> int:
         # With a lock on the store's row, nothing else appends: only then is it certain what the log holds.
         connection.execute(select(_store.c.position).with_for_update())
-        found = connection.scalar(select(_client.c.revoked_before).where(_client.c.client_id == client_id))
-        revoked_before = read(CLIENT, maybe, number, found) or 0
-        of_client = _log_only_of(client_id)
+        cutoff, of_client = self._cutoff(connection, client_id), _log_only_of(client_id)
         logged = select(_log.c.position).where(of_client, _log.c.key == key)
-        if position < revoked_before or connection.execute(logged).first():
+        if cutoff.covers(position, issued_at) or connection.execute(logged).first():
             return 0
         self.append(connection, client_id, key, log_only=True)
-        live = (_log.c.position > revoked_before) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
+        live = (_log.c.position > cutoff.since) & (_log.c.key >= first_key(int(self._clock()) - LOG_KEEP_SECONDS))
         return int(connection.execute(select(func.count()).select_from(_log).where(of_client, live)).scalar_one())
 
     def append(
@@ -71,8 +80,7 @@ class SQLLog:
         head = case((following > clock, following), else_=clock)
         moved = update(_store).values(position=head, origin=None).returning(_store.c.position, clock // 1_000_000)
         position, now = read(OWN_ROW, _appended, *(connection.execute(moved).first() or ()))
-        keep_until = max(now, _expiry(key)) + LOG_KEEP_SECONDS
-        row = {"position": position, "client_id": client_id, "key": key, "keep_until": keep_until, "log_only": log_only}
+        row = _row(position, client_id, key, max(now, _expiry(key)), log_only=log_only)
         connection.execute(insert(_log).values(row))
         self._sweep(connection, now)
         return position
@@ -141,6 +149,11 @@ class SQLLog:
             rows = link.driver.execute(self._clients, (*after, self._page)).fetchall()
             events = [read(CLIENT, _event, position, client_id, None, 0) for position, client_id, _ in rows]
             return DenylistPage(events, (rows[-1][2],) if len(rows) == self._page else None)
+
+
+def _row(position: int, client_id: str, key: bytes | None, until: int, *, log_only: bool) -> dict[str, object]:
+    kept = {"keep_until": until + LOG_KEEP_SECONDS, "log_only": log_only}
+    return {"position": position, "client_id": client_id, "key": key, **kept}
 
 
 def _log_only_of(client_id: str) -> ColumnElement[bool]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    case,
     delete,
     func,
     insert,
@@ -75,11 +76,17 @@ ADD_TOKEN = insert(_token).values(
 )
 TOKENS_OF_CLIENTS = _token.join(_client, _client.c.number == _token.c.client)
 ROW = (_client.c.client_id, _token.c.scope, _token.c.issued_at, _token.c.position, _token.c.extra, _token.c.revoked)
-FIND_TOKEN = (
-    select(*ROW, _token.c.position < _client.c.revoked_before)
-    .select_from(TOKENS_OF_CLIENTS)
-    .where(_token.c.key == bindparam("key"))
+# The key of the client's event at the position after its ``revoked_before``, if there is one.
+NEXT_KEY = (
+    select(_log.c.key)
+    .where(_log.c.position == _client.c.revoked_before + literal_column("1"), _log.c.client_id == _client.c.client_id)
+    .correlate(_client)
+    .scalar_subquery()
 )
+# Which tokens of the client are revoked together; NULL if the token cannot be among them.
+_is_before = _token.c.position < _client.c.revoked_before
+CUTOFF = (case((_is_before, _client.c.revoked_before)), case((_is_before, NEXT_KEY)))
+FIND_TOKEN = select(*ROW, *CUTOFF).select_from(TOKENS_OF_CLIENTS).where(_token.c.key == bindparam("key"))
 
 
 def _remove_some(table: Table) -> ClauseElement:

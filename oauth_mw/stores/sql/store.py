@@ -149,6 +149,7 @@ class SQLStore:
         change: Callable[[Client], Client | None],
         *,
         revoke_tokens: bool = False,
+        issued_before: int | None = None,
         evict_tokens: bool = False,
     ) -> Client | None:
         with self.engine.transaction(revokes=revoke_tokens or evict_tokens) as connection:
@@ -163,7 +164,7 @@ class SQLStore:
             else:
                 revoked_before = stored.revoked_before
                 if revoke_tokens:
-                    revoked_before = self._log.revoke_all(connection, client_id)
+                    revoked_before = self._log.revoke_all(connection, client_id, issued_before)
                 elif evict_tokens:
                     self._log.append(connection, client_id, EVICTION)
                 # Compared as texts, because an attribute that is 1 equals one that is true.
@@ -201,9 +202,9 @@ class SQLStore:
             self._log.append(connection, owner, key)
         return True
 
-    def revoke_log_only(self, client_id: str, key: bytes, position: int) -> int:
+    def revoke_log_only(self, client_id: str, key: bytes, position: int, issued_at: int = 0) -> int:
         with self.engine.transaction(revokes=True) as connection:
-            return self._log.revoke_log_only(connection, client_id, key, position)
+            return self._log.revoke_log_only(connection, client_id, key, position, issued_at)
 
     def remember_once(self, key: bytes, until: int) -> bool:
         now, engine = int(self._clock()), self.engine

@@ -16,8 +16,8 @@ from itertools import count
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from helpers.builders import key_of, log_of, registered, token_of
-from helpers.changes import end_client
+from helpers.builders import HOUR, key_of, log_of, registered, token_of
+from helpers.changes import end_before, end_client
 from helpers.support import HandClock
 from oauth_mw import open_store
 from oauth_mw.tokens.denylist import load_denylist
@@ -36,7 +36,7 @@ class Restored(RuleBasedStateMachine):
         for client_id in ("a", "b"):
             self.store.add_client(registered(client_id, secrets=()))
         self.under_way, self.revoked_by, self.owners, self.positions = {}, {}, {}, {}
-        self.rows, self.lasting = set(), set()
+        self.rows, self.lasting, self.moments, self.issued_at = set(), set(), {}, {}
         self.back_up()
 
     def teardown(self):
@@ -49,7 +49,7 @@ class Restored(RuleBasedStateMachine):
         self.backup = f"{self.folder.name}/{next(self.numbers)}.backup"
         with closing(sqlite3.connect(self.path)) as here, closing(sqlite3.connect(self.backup)) as there:
             here.backup(there)
-        self.kept = self.rows.copy(), self.lasting.copy()
+        self.kept = self.rows.copy(), self.lasting.copy(), self.moments.copy()
 
     @rule()
     def restore(self):
@@ -59,13 +59,14 @@ class Restored(RuleBasedStateMachine):
             there.backup(here)
         self.clock.move(1)
         self.store = open_store(f"sqlite:///{self.path}", create=True, clock=self.clock)
-        self.rows, self.lasting = self.kept[0].copy(), self.kept[1].copy()
+        self.rows, self.lasting, self.moments = (each.copy() for each in self.kept)
 
     @rule(client_id=clients, older=strategies.booleans())
     def begin_issue(self, client_id, older):
         client, key = self.store.find_client(client_id), key_of(next(self.numbers))
         position = log_of(self.store).position if older else client.revoked_before
-        self.under_way[key] = token_of(client, position=position)
+        self.issued_at[key] = int(self.clock())
+        self.under_way[key] = token_of(client, position=position, issued_at=self.issued_at[key])
         self.revoked_by[key], self.owners[key] = set(), client_id
 
     @precondition(lambda self: self.under_way)
@@ -80,13 +81,22 @@ class Restored(RuleBasedStateMachine):
     @rule(client_id=clients, disable=strategies.booleans())
     def revoke_all(self, client_id, disable):
         assert end_client(self.store, client_id, disable=disable)
+        self.moments.pop(client_id, None)
         self.happened(key for key, owner in self.owners.items() if owner == client_id)
+
+    @rule(client_id=clients, hours=strategies.integers(-2, 1))
+    def revoke_before(self, client_id, hours):
+        moment = int(self.clock()) + hours * HOUR
+        assert end_before(self.store, client_id, moment)
+        self.moments[client_id] = moment = max(moment, self.moments.get(client_id, 0))
+        of_client = [key for key, owner in self.owners.items() if owner == client_id]
+        self.happened(key for key in of_client if self.issued_at[key] < moment)
 
     @rule(number=strategies.integers(0, 3))
     def revoke_jwt(self, number):
         for key in [*self.positions][number : number + 1]:
             alive = not self.revoked_by[key] & self.lasting
-            count = self.store.revoke_log_only(self.owners[key], key, self.positions[key])
+            count = self.store.revoke_log_only(self.owners[key], key, self.positions[key], self.issued_at[key])
             assert (count > 0) is alive
             if alive:
                 self.happened([key])
@@ -98,9 +108,9 @@ class Restored(RuleBasedStateMachine):
         for key in keys:
             self.revoked_by[key].add(event)
 
-    @rule()
-    def move_clock(self):
-        self.clock.move(1)
+    @rule(seconds=strategies.sampled_from([1, HOUR]))
+    def move_clock(self, seconds):
+        self.clock.move(seconds)
 
     @invariant()
     def tokens_are_those_of_the_model(self):
@@ -109,7 +119,7 @@ class Restored(RuleBasedStateMachine):
         denylist = load_denylist(self.store, self.clock)
         for key, position in self.positions.items():
             alive = not self.revoked_by[key] & self.lasting
-            assert denylist.is_revoked(key, self.owners[key], position) is not alive
+            assert denylist.is_revoked(key, self.owners[key], position, self.issued_at[key]) is not alive
             if key in self.rows:
                 assert self.store.find_token(key).revoked is not alive
 

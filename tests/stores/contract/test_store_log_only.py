@@ -105,7 +105,7 @@ def test_a_client_has_at_most_ten_thousand_log_only_revocations(store):
 def revoked_singly(store, numbers, position, client_id="tester", *, expires_at=NOW + HOUR):
     """Whether each was revoked just now."""
     keys = [key_of(number, expires_at=expires_at) for number in numbers]
-    return [revoking.revoke_log_only(store, client_id, key, position) for key in keys]
+    return [revoking.revoke_log_only(store, client_id, key, position, NOW) for key in keys]
 
 
 @three_a_client
@@ -171,7 +171,7 @@ def test_revocations_that_are_swept_make_room(store, clock):
         clock.move(step)
         end_client(store, "other")
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
-    revoking.revoke_log_only(store, "tester", late, position)
+    revoking.revoke_log_only(store, "tester", late, position, NOW)
 
     assert load_denylist(store) == [("other", None, False), ("tester", late, True)]
 
@@ -192,6 +192,6 @@ def test_single_revocations_that_were_due_once_do_not_count(store, clock):
     clock.move(2 + LOG_KEEP_SECONDS)
     late = key_of(7, expires_at=NOW + 10 * LOG_KEEP_SECONDS)
 
-    revoking.revoke_log_only(store, "tester", late, position)
+    revoking.revoke_log_only(store, "tester", late, position, NOW)
 
     assert ("tester", late, True) in load_denylist(store)

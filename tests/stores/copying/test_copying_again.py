@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.builders import issued, key_of, registered
-from helpers.changes import end_client
+from helpers.builders import NOW, issued, key_of, registered
+from helpers.changes import end_before, end_client
 from helpers.copying import PAIRS, Through, accepted, changed, contents, each_pair, filled, in_pairs, states
 from helpers.processes import Processes
 from oauth_mw import admin, open_store
@@ -58,6 +58,19 @@ def test_a_second_copy_changes_nothing_and_a_third_brings_what_changed(stores, c
     assert contents(target) == contents(source)
     assert states(target, keys) == states(source, keys)
     assert copied.tokens == (3, 10) and copied.events == (2, 3) and copied.clients == (4, 0)
+
+
+@each_pair
+def test_a_copy_spares_the_tokens_that_its_source_spares(stores, clock):
+    source, target = stores
+    source.add_client(registered())
+    keys = [issued(source, number=number, at=NOW - number) for number in range(3)]
+    copy(*stores, clock)
+
+    end_before(source, "tester", NOW - 1)
+    copy(*stores, clock)
+
+    assert accepted(source, keys) == accepted(target, keys) == {*keys[:2]}
 
 
 @each_pair

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.builders import issued, log_of, registered
-from helpers.changes import end_client
-from helpers.copying import PAIRS, Through, accepted, contents, each_pair, guarded
+from helpers.builders import NOW, issued, key_of, log_of, registered
+from helpers.changes import end_before, end_client
+from helpers.copying import PAIRS, Through, accepted, contents, each_pair, guarded, in_pairs
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
 from oauth_mw.model import EVICTION, LOG_KEEP_SECONDS
+from oauth_mw.tokens.denylist import load_denylist
 
 REVOKED = {
     "by itself": lambda store, key: store.revoke_token(key),
@@ -117,3 +118,29 @@ def test_a_copied_event_that_evicts_revokes_no_token(stores, clock):
 
     assert accepted(target, keys) == {*keys}
     assert contents(target) == contents(source)
+
+
+@each_pair
+def test_a_follower_reads_of_a_revocation_and_of_what_it_spares_at_once(stores, clock):
+    source, target = stores
+    source.add_client(registered())
+    admin.copy_store(source, target, clock=clock)
+    seen, denylist = log_of(target), load_denylist(target, clock)
+    source.revoke_log_only("tester", key_of(), 0, NOW)
+    end_before(source, "tester", NOW)
+    followed = [seen.position]
+
+    def follow(name, method):
+        def put(*given):
+            written = method(*given)
+            page = target.read_log(seen.store_id, followed[-1])
+            denylist.apply(page.events)
+            followed.append(page.position)
+            return written
+
+        return put if name == "put_events" else method
+
+    admin.copy_store(Through(source, in_pairs), Through(target, follow), clock=clock)  # the second pair is cut
+
+    assert len({*followed}) > 2
+    assert [denylist.is_revoked(key_of(number), "tester", 0, NOW) for number in range(2)] == [True, False]

@@ -89,7 +89,7 @@ def work(roles):
         store.count([Count(b"over", 1, NOW - 2 * HOUR)])  # which is removed
         assert [store.count([Count(b"hour", 1, NOW + HOUR)]).full for _ in range(2)] == [(), (0,)]
         for number in range(sizes.log_only_per_client + 1):
-            revoking.revoke_log_only(store, "tester", key_of(number), client.revoked_before)
+            revoking.revoke_log_only(store, "tester", key_of(number), client.revoked_before, NOW)
         store.read_denylist()
         clock.move(2 * HOUR + LOG_KEEP_SECONDS)
         store.revoke_log_only("tester", key_of(9, expires_at=NOW + 9 * HOUR), 2**60)
