@@ -124,7 +124,7 @@ def curl(line, url, header):
     if ended.returncode:
         raise SystemExit(ended.stderr.strip())
     answer, _, status = ended.stdout.rpartition("\n")
-    if answer.startswith("HTTP/"):  # -i
+    while answer.startswith("HTTP/"):  # -i; proxies may have sent another head before
         answer = answer.partition("\n\n")[2]
     try:
         body = json.loads(answer)

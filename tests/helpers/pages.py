@@ -5,7 +5,8 @@ a test with that mark; ``shown``, not at all, for the reason in the comment abov
 
 The blocks of a page run in their order, in one folder and with the names of those before. A first line ``# name.py`` or
 ``; name.ini`` names the file of a block. In ``console``, what stands below a command is what it prints, with any text
-for ``…``; ID, SECRET, SECRET_ID, TOKEN and KEY are what an earlier command printed.
+for ``…``; ID, SECRET, SECRET_ID, TOKEN and KEY are what an earlier command printed, and a word that begins with
+``examples/`` is a file of the repository.
 """
 
 from __future__ import annotations
