@@ -15,11 +15,20 @@ from ..addresses import parse_address
 from ..cherrypy import REFUSE_CHERRYPY, is_doubtful
 from ..config import Settings, own_paths, slashed_paths
 from ..credentials import has_expired
-from ..errors import AmbiguousPath, InsufficientScope, InvalidToken, MethodNotAllowed, ReadOnly, SlashAtEnd
+from ..errors import (
+    AmbiguousPath,
+    InsufficientScope,
+    InvalidClient,
+    InvalidToken,
+    MethodNotAllowed,
+    ReadOnly,
+    SlashAtEnd,
+)
 from ..limits import allows, names, parse_limit, parse_networks, parse_request
 from ..model import Client
 from ..rules import NO_METHOD, OWN, Access, Row
 from ..stores import open_store
+from ..terms import UnauthorizedAddress
 from ..texts import unprintable
 from .check import answered_here
 from .naming import client_id_of
@@ -30,6 +39,7 @@ from .terminal import Output, on_target
 ANY = "with such a token"
 UNNAMED = "no rule names the path"
 PASSED = "passed to the app"
+ENDPOINT = "that of the endpoint"
 POSTED = ("token_path", "revocation_path", "introspection_path")
 
 
@@ -88,7 +98,9 @@ def explain(
     access, found = _decide(settings, method, wire)
     if wire in slashed_paths(settings) and found.without == InvalidToken.status:
         found = replace(found, without=SlashAtEnd.status, why=f"{found.why}; {SlashAtEnd.description}")
-    if access.kind in ("token", "no method"):
+    if access is OWN and client_id is not None and method == "POST" and found.given == ENDPOINT:
+        found = _authenticate(found, _client(settings, client_id), address)
+    elif access.kind in ("token", "no method"):
         if client_id is not None:
             client = _client(settings, client_id)
             given = f"with a token of {client.client_id}"
@@ -137,7 +149,7 @@ def _decide(settings: Settings, method: str, path: str) -> tuple[Access, Explain
 def _own(name: str, method: str) -> Explained:
     error, why = MethodNotAllowed if name in POSTED else ReadOnly, f"{name}: own paths are answered before any rule"
     if method in error.allowed.split(", "):
-        return Explained([], answered_here(name), "that of the endpoint", "that of the endpoint", why)
+        return Explained([], answered_here(name), ENDPOINT, ENDPOINT, why)
     return Explained([], answered_here(name), error.status, error.status, f"{why}; {error.description}")
 
 
@@ -180,11 +192,9 @@ def _limit(
     """The same by the limits of the client, where its token would pass."""
     if found.given != PASSED:
         return found
-    listed = client.allowed_addresses
-    if listed:
-        found = replace(found, why=f"{found.why}; the client may send only from {' '.join(listed)}")
-        if address is not None and not names(parse_networks(listed), parse_address(address)):
-            return replace(found, given=InsufficientScope.status, why=f"{found.why}, not from {address}")
+    found = _place(found, client, address, InsufficientScope.status)
+    if found.given != PASSED:
+        return found
     if client.allowed_requests:
         doubtful = settings.ambiguous_paths == REFUSE_CHERRYPY and is_doubtful({"PATH_INFO": path})
         if doubtful or not allows(map(parse_request, client.allowed_requests), method, path):
@@ -194,14 +204,38 @@ def _limit(
     return replace(found, why=f"{found.why}; the client may send at most {rate}") if rate else found
 
 
+def _authenticate(found: Explained, client: Client, address: str | None) -> Explained:
+    """The same where a client authenticates, with its secret."""
+    found = replace(found, token=f"to {client.client_id}")
+    if closed := _closed(client):
+        return replace(found, given=InvalidClient.status, why=f"{found.why}; {closed}")
+    return _place(found, client, address, UnauthorizedAddress.status)
+
+
+def _place(found: Explained, client: Client, address: str | None, status: str) -> Explained:
+    """The same by the addresses of the client, with this status from another one."""
+    listed = client.allowed_addresses
+    if not listed:
+        return found
+    found = replace(found, why=f"{found.why}; the client may send only from {' '.join(listed)}")
+    if address is None or names(parse_networks(listed), parse_address(address)):
+        return found
+    return replace(found, given=status, why=f"{found.why}, not from {address}")
+
+
+def _closed(client: Client) -> str:
+    if not client.enabled:
+        return "the client is disabled: neither it nor its tokens are accepted"
+    expired = "the client has expired: neither it nor its tokens are accepted"
+    return expired if has_expired(client, time.time()) else ""
+
+
 def _unusable(client: Client, settings: Settings) -> str:
     """Why no token of the client is accepted here; ``""`` if one can be."""
     if client.resource_server:
         return "the client is a resource server, which is issued no tokens"
-    if not client.enabled:
-        return "the client is disabled: no token of it is accepted"
-    if has_expired(client, time.time()):
-        return "the client has expired: no token of it is accepted"
+    if closed := _closed(client):
+        return closed
     audiences = {*(client.audiences or settings.names), *(client.default_audience or ())}
     if audiences and audiences.isdisjoint(settings.names):
         return "its tokens are for other audiences than this server"

@@ -114,6 +114,22 @@ def test_what_is_said_of_an_address_is_what_a_middleware_answers(differences, to
     assert differences(RULES, product(["GET"], PATHS), words, "with_token", **headers) == []
 
 
+AUTHENTICATED = {
+    "on its list": ("POST /oauth/token --client placed --address 192.0.2.9", "that of the endpoint"),
+    "elsewhere": ("POST /oauth/token --client placed --address 203.0.113.9", "400 Bad Request"),
+    "to revoke": ("POST /oauth/revoke --client placed --address 203.0.113.9", "400 Bad Request"),
+    "disabled": ("POST /oauth/token --client items", "401 Unauthorized"),
+}
+
+
+@pytest.mark.parametrize(("words", "answer"), AUTHENTICATED.values(), ids=AUTHENTICATED)
+def test_what_a_client_is_answered_where_it_authenticates_depends_on_its_address(explained, tokens, url, words, answer):
+    with closing(open_store(url)) as store:
+        admin.disable_client(store, "items")
+
+    assert explained(words)["with_token"] == answer
+
+
 DECIDING = {
     "a rule": ("POST /reports/7", ["POST /reports/* any of: reports:write admin"], "this rule is the first"),
     "any token": ("GET /any", ["* /any any token"], "this rule is the first"),
