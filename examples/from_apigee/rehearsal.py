@@ -103,7 +103,7 @@ def play(url, keys, token_path, calls):
             yield f"{key} {' '.join(call)}", verdict(status, {} if status < 400 else body)
     key = next(iter(keys))
     yield "a wrong secret", verdict(*curl(lines["token"], url, f"Authorization: Basic {login(key, 'not its secret')}"))
-    yield "a wrong token", verdict(*curl(PROTECTED, url, "Authorization: Bearer UAj2y-not-a-token"))
+    yield "a wrong token", verdict(*curl(protected(*calls[0]), url, "Authorization: Bearer not-a-token"))
 
 
 def login(key, secret):

@@ -175,7 +175,7 @@ def test_the_rehearsal_says_what_it_did_not_send_before(site, rehearse):
         ended, said = rehearse(url, "--compare", "before.json", "--call", "GET /other")
 
     assert (ended, said) == (
-        1, "not sent before: reader GET /other; second GET /other\n12 answers, 1 difference\n"
+        1, "not sent before: reader GET /other; second GET /other\n12 answers, 1 difference\n",
     )  # fmt: skip
 
 
