@@ -15,20 +15,19 @@ from .webob import Request
 
 
 def as_app(
-    endpoint: Endpoint,
-    *,
     refuse: Refuse,
     after: Callable[[Iterable[bytes]], Iterable[bytes]],
-    timeout: float,
     single_process: bool,
+    timeout: float,
+    endpoint: Endpoint,
     answered: Callable[[], None] = lambda: None,
 ) -> WSGIApplication:
     """Return an endpoint as a WSGI app.
 
     :param refuse: answers the requests that the endpoint refuses.
     :param after: returns the body of an answer, or one whose ``close`` does something more.
-    :param timeout: seconds that a request may wait for the store, with all of its store calls.
     :param single_process: the store cannot serve several worker processes.
+    :param timeout: seconds that a request may wait for the store, with all of its store calls.
     :param answered: called when the endpoint has an answer.
     """
 

@@ -106,17 +106,15 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     limited = _limited(settings, store, counted.read(tokens.accepted), addresses, server, auditor, clock, counted.last)
     cache = _cache(counted.cache, settings, store, limited, keys, None if rows_show_all else denylist, outages.polled)
     check = _check(counted.guard, settings, store, cache, clock, server)
-    anew = tokens.read if rows_show_all else _refreshing(cache, partial(tokens.read, anew=True))
-    read = capped(anew, store, clock)
+    read = capped(tokens.read if rows_show_all else _refreshing(cache, tokens), store, clock)
     uses = LastUses(store.note_uses, clock, at_once=store.single_process)
     weak = WeakSecrets(store.clients, addresses, emit) if settings.throttle and not settings.trusted_proxies else None
     authenticate = _authentication(settings, store, clock, emit, addresses, uses, weak)
     hooks = load_hooks(settings.on_issue, settings.on_lifetime, settings.on_issue_public, refusals.report)
-    issue, wanted = counted.issue(tokens.issue), refusals.wanted
-    authenticated = _endpoints(settings, authenticate, tokens, issue, read, clock, emit, wanted, hooks)
+    issue = counted.issue(tokens.issue)
+    authenticated = _endpoints(settings, authenticate, tokens, issue, read, clock, emit, refusals.wanted, hooks)
     refuse_at_endpoint = counted.refuse(refusing(refusals, outages, at_endpoint=True, render=_rendering(settings)))
-    timeout, one_process = settings.store_timeout_seconds, store.single_process
-    answer = partial(as_app, refuse=refuse_at_endpoint, after=uses.after, timeout=timeout, single_process=one_process)
+    answer = partial(as_app, refuse_at_endpoint, uses.after, store.single_process, settings.store_timeout_seconds)
     front = ChallengingApp(app, server) if settings.delay_auth_decision else app
     check = cors.passing_preflights(check) if cors else check
     refuse_check = counted.refuse_check(with_hint(server.refuse, slashed_paths(settings)))
@@ -292,10 +290,10 @@ def _check(
     return in_one_process(check) if store.single_process else check
 
 
-def _refreshing(cache: TokenCache, read: Read) -> Read:
+def _refreshing(cache: TokenCache, tokens: Formats) -> Read:
     def refreshed(text: str) -> AccessToken:
         cache.refresh()
-        return read(text)
+        return tokens.read(text, anew=True)
 
     return refreshed
 

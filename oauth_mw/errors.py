@@ -7,8 +7,7 @@ OAuthError                    answered to a client
 │   └── MethodNotAllowed, ReadOnly, TooManyRequests
 ├── BearerError               WWW-Authenticate challenge, RFC 6750 §3
 │   └── MissingToken, InvalidToken, InsufficientScope, NoRule, AmbiguousPath, MovedRoot, RateLimited
-└── StoreUnavailable          503 with Retry-After, from an endpoint and from the guard
-    └── NotSent
+└── StoreUnavailable, NotSent 503 with Retry-After, from an endpoint and from the guard
 TokenRefused                  why a token is not accepted: InvalidToken at the guard, inactive in introspection
 Unfit                         a value that an option may not have; becomes a ConfigError
 ConfigError                   stops the start
@@ -95,9 +94,7 @@ class InvalidClient(EndpointError):
     tried: Sequence[tuple[str, bool]] = ()  # client ids whose secrets were compared, and whether each has any
 
     def __init__(self, reason: str, client_id: str = "", realm: str = DEFAULT_REALM, *, proved: bool = False) -> None:
-        """
-        :param proved: the caller has the secret, which is not accepted.
-        """
+        """:param proved: the caller has the secret, which is not accepted."""
         super().__init__(reason, client_id)
         self.realm = realm
         self.may_read_client = proved
