@@ -98,10 +98,12 @@ PLANTS = {
 
 
 @pytest.fixture
-def victim(tmp_path):
-    victim = tmp_path / "victim"
-    victim.write_bytes(b"precious" * 1024)
-    return victim
+def victim():
+    """A file of root, on the file system of the service's folder: only there can it be linked and renamed."""
+    with tempfile.TemporaryDirectory() as own:
+        victim = Path(own, "victim")
+        victim.write_bytes(b"precious" * 1024)
+        yield victim
 
 
 SUFFIXES = ["-oauth_mw", "-wal", "-shm", "-journal"]
