@@ -115,7 +115,6 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
     authenticated = _endpoints(settings, authenticate, tokens, issue, read, clock, emit, refusals.wanted, hooks)
     refuse_at_endpoint = counted.refuse(refusing(refusals, outages, at_endpoint=True, render=_rendering(settings)))
     answer = partial(as_app, refuse_at_endpoint, uses.after, store.single_process, settings.store_timeout_seconds)
-    front = ChallengingApp(app, server) if settings.delay_auth_decision else app
     check = cors.passing_preflights(check) if cors else check
     refuse_check = counted.refuse_check(with_hint(server.refuse, slashed_paths(settings)))
     health = health_checks(cache, time.monotonic, refuse_at_endpoint, single_process=store.single_process)
@@ -125,12 +124,18 @@ def assemble(app: WSGIApplication, settings: Settings, clock: Clock) -> Parts:
         {**own, **counted.apps(check, refuse_check, server.refuse, cache, keys.times if keys else None)},
         settings.path_rules.decide,
         check,
-        cors.before(front, settings.path_rules.decide, settings.required_scopes) if cors else front,
+        _front(app, settings, server, cors),
         refuse_check,
         settings,
         cast(TokenEndpoint, authenticated["token_path"]),
         auditor,
     )
+
+
+def _front(app: WSGIApplication, settings: Settings, server: Server, cors: Cors | None) -> WSGIApplication:
+    """The app, behind what may answer after the guard."""
+    app = ChallengingApp(app, server) if settings.delay_auth_decision else app
+    return cors.before(app, settings.path_rules.decide, settings.required_scopes) if cors else app
 
 
 def _open(settings: Settings, clock: Clock, outages: Outages) -> Store:
