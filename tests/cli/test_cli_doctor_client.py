@@ -50,6 +50,38 @@ def test_workers_that_do_not_share_a_store_are_found(known, diagnosed):
     assert exit_code == 0 and not any(map(known.accepts, known.issued))
 
 
+def test_tokens_are_revoked_in_all_workers_where_it_cannot_be_told_whether_they_share_a_store(known, diagnosed):
+    known.protect(public_paths=["/docs"])
+    known.add_worker()
+
+    found, _ = diagnosed(path="/docs")
+
+    assert found["workers"]["verdict"] == "cannot be told"
+    assert len(known.issued) == 4 and not any(map(known.accepts, known.issued))
+
+
+def test_a_revocation_that_is_not_answered_is_not_repeated(known, diagnosed):
+    revoked = []
+
+    def breaking(inner):
+        def app(environ, start):
+            if environ["PATH_INFO"] != "/oauth/revoke":
+                return inner(environ, start)
+            revoked.append(b"".join(inner(environ, lambda *head: None)))
+            start("200 OK", [("Content-Length", "99")])
+            return [b"short"]
+
+        return app
+
+    known.protect(public_paths=["/docs"])
+    known.change(breaking)
+
+    found, _ = diagnosed(path="/docs")
+
+    assert found["revocation"]["evidence"].startswith("4 tokens stay valid until they expire: ")
+    assert len(revoked) == 4
+
+
 def test_a_client_that_only_some_workers_know_shows_the_same(known, diagnosed):
     known.add_worker(client="another")
 

@@ -19,7 +19,7 @@ from ..scraping import basic_of, members_of
 from .checks import CLOCK_SECONDS, storable
 from .deployment import Deployment, bearer_challenge, described, error_of, says_invalid_token
 from .ending import held_back, unwinding
-from .finding import CERTAIN, LIKELY, Finding, fine, unknown
+from .finding import CERTAIN, FINE, LIKELY, Finding, fine, unknown
 
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _MOST_SECONDS = 10**11  # more fit no clock
@@ -128,7 +128,7 @@ class Calls:
         if not self._tokens:
             return [unknown("client", f"it gets no token: {described(self._refused[0])}")]
         shared = self._sharing()
-        self._shared = not shared.is_fault
+        self._shared = shared.verdict == FINE
         return [shared, self._clocks(), self._caching()]
 
     def _sharing(self) -> Finding:
@@ -173,23 +173,22 @@ class Calls:
         return fine(name, f"{len(self._tokens)} token requests got different tokens")
 
     def revoke(self) -> list[Finding]:
-        """Revoke all tokens; with workers that do not share a store, once in each of them, as far as chance goes."""
-        why = []
+        """Revoke all tokens; unless workers share a store, once in each of them, as far as chance goes."""
         with held_back():
-            for token in self._tokens:
-                refusals = [self._refusal(token) for _ in range(1 if self._shared else CALLS)]
-                why += [refusals[-1]] if all(refusals) else []
+            why = list(filter(None, map(self._refusal, self._tokens)))
         if why:
             return [unknown("revocation", f"{len(why)} tokens stay valid until they expire: {why[-1]}")]
         return [fine("revocation", f"{len(self._tokens)} tokens were revoked")] if self._tokens else []
 
     def _refusal(self, token: Token) -> str:
-        """Why a token was not revoked; empty if it was."""
+        """Why a token was not revoked; empty if it was. Where one request gets no answer, another would wait, too."""
+        answers: list[Answer] = []
         try:
-            answer = self._post(self._deployment.revocation_path, {"token": token.text})
+            for _ in range(1 if self._shared else CALLS):
+                answers.append(self._post(self._deployment.revocation_path, {"token": token.text}))
         except (DeploymentUnavailable, AdminError) as failed:
             return str(failed)
-        return "" if answer.status == 200 else described(answer)
+        return "" if any(each.status == 200 for each in answers) else described(answers[-1])
 
 
 def _number(given: object) -> int | None:
