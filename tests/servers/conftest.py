@@ -50,7 +50,7 @@ def faults(monkeypatch):
     monkeypatch.setenv(DOCTOR_SECRET, SECRETS["alpha"])
 
     def faults(url, *words, path="/reports"):
-        answer = CliRunner().invoke(main, ["doctor", url, "--path", path, *words, "--json"])
+        answer = CliRunner().invoke(main, ["doctor", url, "--path", path, *words, "--timeout", "60", "--json"])
         assert answer.exit_code in (0, 2), answer.output
         found = json.loads(answer.stdout)["findings"]
         return {each["check"]: (each["verdict"], FAULT_NAMES[each["fault"]]) for each in found if each["fault"]}
