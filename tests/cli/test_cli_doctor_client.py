@@ -221,8 +221,14 @@ def revokes_a_token(house, environ):
 SIGNALS = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
-@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
-@pytest.mark.parametrize("when", [requests_a_token, uses_a_token, revokes_a_token])
+@pytest.mark.parametrize(
+    ("number", "when"),
+    [
+        (signal.SIGINT, requests_a_token),
+        (signal.SIGINT, revokes_a_token),
+        *((number, uses_a_token) for number in SIGNALS),
+    ],
+)
 def test_the_tokens_of_a_doctor_that_is_interrupted_are_revoked(known, cli, number, when):
     known.change(sending(number, known, when))
 
