@@ -181,11 +181,10 @@ def _read_body(environ: dict[str, object]) -> bytes:
 
 
 def _read(environ: dict[str, object], size: int, *, exact: bool) -> bytes:
-    read = environ["wsgi.input"].read  # type: ignore[attr-defined]  # PEP 3333 says that it has one
     pieces = []
     while size > 0:
         try:
-            piece = read(size)
+            piece = environ["wsgi.input"].read(size)  # type: ignore[attr-defined]  # PEP 3333 says that it has one
         except Exception:  # each server has its own errors for a cut or broken body
             raise InvalidRequest("The body could not be read") from None
         if not piece:

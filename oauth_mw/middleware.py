@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from .apps import check_not_within
 from .assembly import Parts, build
-from .errors import Faults, OAuthError
+from .errors import Faults, InvalidRequest, OAuthError
 from .events import DENIED
 from .options import Options
 from .protocols import Store
@@ -66,7 +66,12 @@ class OAuthMiddleware:
         self._decided: dict[tuple[str, str], Access] = {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        try:
+            target = environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")
+        except KeyError:
+            # uWSGI passes on what is no request, such as the rest of a body that nothing has read.
+            environ["REQUEST_METHOD"] = ""
+            return self.parts.refuse(InvalidRequest("The request has no method"), environ, start_response)
         access = self._decided.get(target) or self._decide(*target)
         if access is OWN:
             environ.pop(DENIED, None)

@@ -53,6 +53,18 @@ def test_an_ambiguous_path_is_refused_when_there_are_rules_unless_it_may_pass(wr
         assert [get(passing, path).status, get(passing, path, **token).status] == [401, 200], path
 
 
+# What uWSGI passes on as a request when it reads the rest of a body as one.
+LACKING = ["REQUEST_METHOD", "REQUEST_URI", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "CONTENT_TYPE"]
+
+
+@pytest.mark.parametrize("lacking", [LACKING, ["REQUEST_METHOD"]], ids=["as it came", "the method alone"])
+@pytest.mark.parametrize("path", ["/public", "/oauth/token", "/any"])
+def test_a_request_without_a_method_is_refused(app, path, lacking):
+    answer = call(app.app, make_environ("GET", path, **CLIENT, **dict.fromkeys(lacking)))
+
+    assert (answer.status, b"invalid_request" in answer.body, b"MARKER" in answer.body) == (400, True, False)
+
+
 SLASHED = ["/oauth/token/", "/oauth/revoke/", "/oauth/introspect/"]
 VARIANTS = [*SLASHED, "//oauth/token", "oauth/token", "/oauth", "/x/oauth/token"]
 VARIANTS += [f"/oauth/token{end}" for end in (";a=b", "\0", ".json", "%20", " ", "/../../admin")]

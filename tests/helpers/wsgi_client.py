@@ -125,7 +125,7 @@ def call(app: Any, environ: dict[str, Any]) -> Answer:
         started[:] = [status, headers]
         return started.append
 
-    method = environ["REQUEST_METHOD"]
+    method = environ.get("REQUEST_METHOD", "")
     iterable = app(environ, start_response)
     try:
         body = b"".join(iterable)

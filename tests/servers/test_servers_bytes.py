@@ -169,6 +169,17 @@ def test_chunked_body_counts_where_the_server_ends_the_input(server, pieces):  #
     assert answer and answer.status == (200 if server.kind.ends_input else 400)
 
 
+def test_what_follows_a_body_that_was_not_read_never_fails_the_server(server):  # uWSGI takes it for a request
+    with Wire(server) as connection:
+        connection.send(token_request(CHUNKED, body=""))
+        early = [] if server.kind.ends_input else [connection.answer()]
+        connection.send(chunked(GRANT_BODY).encode(), finish=True)
+        answers = [*early, connection.answer(), connection.answer()][:2]
+
+    statuses = [answer and answer.status for answer in answers]
+    assert statuses == ([400, 400] if server.name == "uwsgi" else [200 if server.kind.ends_input else 400, None])
+
+
 def test_length_spelled_with_an_underscore_is_no_length(server):  # H-12
     answer = exchange(server, token_request("Content-Length: 29", "Content_Length: 3"))
     # uWSGI takes it for a second Content-Length, so that what we see is two joined by a comma.
