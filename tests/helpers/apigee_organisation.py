@@ -169,7 +169,10 @@ class Organisation(NamedTuple):
         return {key["consumerKey"]: key["consumerSecret"] for app in self.apps for key in app["credentials"]}
 
     def calls(self, at_most: int) -> Iterator[Call]:
-        """Some calls around the products of each key, a few of each verdict, and one that no proxy takes."""
+        """Some calls around the products of each key, a few of each verdict.
+
+        Besides, one that no proxy takes, and one at a base path below another one.
+        """
         around = {each["name"]: probes(each, PROXIES) for each in self.products}
         for key in (key for app in self.apps for key in app["credentials"]):
             key_id, names = key["consumerKey"], [tie["apiproduct"] for tie in key["apiProducts"]]
@@ -178,7 +181,8 @@ class Organisation(NamedTuple):
             found = [Call(key_id, *call, self.apigee.calls(key_id, *call)) for call in tried[:TRIED]]
             for verdict in (True, False, None):
                 yield from [one for one in found if one.verdict is verdict][:at_most]
-            yield Call(key_id, "GET", "/internal", False)
+            for path in ("/internal", PROXIES["orders"]):
+                yield Call(key_id, "GET", path, self.apigee.calls(key_id, "GET", path))
 
     def write(self, folder: Path) -> list[Path]:
         """Write the files that a person would have: a page, a list of pages, an app alone, products and developers."""
