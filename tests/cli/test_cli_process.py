@@ -148,7 +148,7 @@ def left(tmp_path):
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a full device")
 @pytest.mark.parametrize("shell", UNWRITABLE.values(), ids=UNWRITABLE)
 @pytest.mark.parametrize(
-    "words", ["client add y", "secret add x --json", pytest.param("client rotate x", marks=pytest.mark.slow)]
+    "words", ["client add y", "secret add x --json", pytest.param("client rotate x", marks=pytest.mark.long)]
 )
 def test_a_secret_that_cannot_be_printed_is_removed_again(run, left, words, shell):
     refused = run(*words.split(), before=["sh", "-c", shell, "sh"])

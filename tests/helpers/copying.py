@@ -40,12 +40,14 @@ FULL = {"attributes": PRIVATE, "public_attributes": PUBLIC, "default_scope": "re
 FULL |= {"token_format": "opaque", "audiences": [API, BILLING], "default_audience": [BILLING, API]}
 
 
-def pairs() -> list[Any]:
-    marked = [(pair, ()) for pair in PAIRS] + [(pair, (pytest.mark.slow,)) for pair in SLOW]
+def pairs(mark: pytest.MarkDecorator) -> list[Any]:
+    marked = [(pair, ()) for pair in PAIRS] + [(pair, (mark,)) for pair in SLOW]
     return [pytest.param(pair, id=" to ".join(pair), marks=marks) for pair, marks in marked]
 
 
-each_pair = pytest.mark.parametrize("kinds", pairs())
+each_pair = pytest.mark.parametrize("kinds", pairs(pytest.mark.slow))
+# What is read and written was copied by each_pair before.
+mostly_long = pytest.mark.parametrize("kinds", pairs(pytest.mark.long))
 
 
 @contextmanager

@@ -42,7 +42,9 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.parametrize("store_kind", ["sqlite", "postgresql", "redis"])
+@pytest.mark.parametrize(
+    "store_kind", ["sqlite", *(pytest.param(kind, marks=pytest.mark.long) for kind in ("postgresql", "redis"))]
+)
 def test_each_turn_makes_exactly_one_key_and_every_worker_finds_all_keys(store_kind, store_url):
     used, counts = [], []
     begun = time.time()

@@ -28,7 +28,12 @@ NOTICED = 0.5  # seconds in which workers notice that the primary changed
 RECOVERY = 90.0
 LOST = 1.0  # seconds; what was issued so shortly before a Redis was killed may be lost with it
 LOG = "{oauth_mw}:log"
-PLACES = [(Pair, "opaque"), (Pair, "jwt"), (Cluster, "opaque"), (Sentinels, "jwt")]
+PLACES = [
+    pytest.param((Pair, "opaque"), marks=pytest.mark.long),
+    (Pair, "jwt"),
+    (Cluster, "opaque"),
+    (Sentinels, "jwt"),
+]
 
 
 @pytest.fixture(scope="module", params=PLACES, ids=lambda place: f"{place[0].__name__.lower()}-{place[1]}")

@@ -12,7 +12,12 @@ from wire import ask, basic, bearer, issue
 from helpers.engines_base import wait_until
 
 pytestmark = pytest.mark.slow
-KINDS = ["gunicorn", "gunicorn-preload", "gunicorn-gevent", "uwsgi", "uwsgi-threads"]
+KINDS = ["gunicorn-preload", "gunicorn-gevent", "uwsgi-threads"]
+KINDS += [pytest.param(kind, marks=pytest.mark.long) for kind in ("gunicorn", "uwsgi")]
+CASES = [("failing", "gunicorn"), ("hanging", "uwsgi-threads")]
+CASES += [
+    pytest.param(*case, marks=pytest.mark.long) for case in (("failing", "uwsgi-threads"), ("hanging", "gunicorn"))
+]
 
 
 @pytest.fixture
@@ -42,8 +47,7 @@ def test_the_events_of_all_workers_reach_the_function_once_each(start, trail, tm
     assert not any(each in text for each in (*tokens, *SECRETS.values(), "a-wrong-secret"))
 
 
-@pytest.mark.parametrize("kind", ["gunicorn", "uwsgi-threads"])
-@pytest.mark.parametrize("function", ["failing", "hanging"])
+@pytest.mark.parametrize(("function", "kind"), CASES)
 def test_a_function_that_fails_or_hangs_holds_no_request_and_no_exit(start, kind, function):
     server = start(kind, on_event=f"audit_sinks:{function}")
     started = time.monotonic()

@@ -22,12 +22,12 @@ LAG = 0.5
 # Each server on one of the engines: how it makes its workers is the same for all.
 PAIRS = [
     ("gunicorn-preload", "sqlite"),
-    ("gunicorn", "postgresql"),
+    pytest.param(("gunicorn", "postgresql"), marks=pytest.mark.long),
     ("gunicorn-gevent", "postgresql"),
     ("uwsgi-threads", "postgresql"),
     ("gunicorn-gevent", "redis"),
     ("uwsgi", "redis"),
-    ("waitress", "redis"),
+    pytest.param(("waitress", "redis"), marks=pytest.mark.long),
 ]
 
 
@@ -81,7 +81,9 @@ def test_no_two_processes_share_a_connection(server, threads):
     assert set().union(*held) >= used
 
 
-@pytest.mark.parametrize("server", [pair for pair in PAIRS if "gevent" in pair[0]], indirect=True, ids="-".join)
+@pytest.mark.parametrize(
+    "server", [("gunicorn-gevent", engine) for engine in ("postgresql", "redis")], indirect=True, ids="-".join
+)
 def test_two_hundred_requests_at_once_wait_for_sixteen_connections(server):
     def tokens_of(number: int) -> list[str]:
         # On a busy machine the last of two hundred waits for long.

@@ -32,7 +32,7 @@ class Done(NamedTuple):
     held: tuple[StoreStats, StoreStats]
 
 
-@pytest.fixture(scope="module", params=pairs())
+@pytest.fixture(scope="module", params=pairs(pytest.mark.slow))
 def done(request, tmp_path_factory):
     """A store and its copy."""
     with new_places(request, tmp_path_factory.mktemp("stores")) as place:

@@ -8,7 +8,7 @@ import pytest
 
 from helpers.builders import NOW, issued, key_of, log_of, registered
 from helpers.changes import end_before, end_client
-from helpers.copying import PAIRS, Through, accepted, contents, each_pair, guarded, in_pairs
+from helpers.copying import PAIRS, Through, accepted, contents, guarded, in_pairs, mostly_long
 from helpers.support import SECRET, bearer, issue
 from oauth_mw import admin, open_store
 from oauth_mw.model import EVICTION, LOG_KEEP_SECONDS
@@ -20,7 +20,7 @@ REVOKED = {
 }
 
 
-@each_pair
+@mostly_long
 @pytest.mark.parametrize("revoke", REVOKED.values(), ids=REVOKED)
 def test_a_token_in_the_cache_of_a_worker_is_revoked_by_a_copy(kinds, place, revoke):
     source, target = (open_store(place(kind), create=True) for kind in kinds)
@@ -38,7 +38,7 @@ def test_a_token_in_the_cache_of_a_worker_is_revoked_by_a_copy(kinds, place, rev
     target.close()
 
 
-@each_pair
+@mostly_long
 def test_a_follower_is_given_the_events_in_their_order(stores, clock):
     source, target = stores
     source.add_client(registered())
@@ -80,7 +80,7 @@ def test_a_follower_must_begin_anew_if_an_event_was_swept_that_it_has_not_read(s
     assert target.read_log(seen.store_id, state.position).complete
 
 
-@each_pair
+@mostly_long
 def test_a_follower_that_reads_of_a_change_finds_the_client_as_it_is_now(stores, clock):
     source, target = stores
     source.add_client(registered())
@@ -107,7 +107,7 @@ def test_a_follower_that_reads_of_a_change_finds_the_client_as_it_is_now(stores,
     assert target.find_client("tester").revoked_before == 0
 
 
-@each_pair
+@mostly_long
 def test_a_copied_event_that_evicts_revokes_no_token(stores, clock):
     source, target = stores
     source.add_client(registered())
@@ -120,7 +120,7 @@ def test_a_copied_event_that_evicts_revokes_no_token(stores, clock):
     assert contents(target) == contents(source)
 
 
-@each_pair
+@mostly_long
 def test_a_follower_reads_of_a_revocation_and_of_what_it_spares_at_once(stores, clock):
     source, target = stores
     source.add_client(registered())

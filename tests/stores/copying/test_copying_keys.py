@@ -6,7 +6,7 @@ import pytest
 
 from helpers.builders import NOW
 from helpers.changes import add_key, remove_key
-from helpers.copying import Through, contents, each_pair, filled
+from helpers.copying import Through, contents, filled, mostly_long
 from oauth_mw import admin
 from oauth_mw.keys.schedule import with_need
 from oauth_mw.model import KeyRecord
@@ -18,7 +18,7 @@ def add(store, kid, signs_from=NOW):
     assert add_key(store, record, known[-1] if known else "")
 
 
-@each_pair
+@mostly_long
 def test_a_repeated_copy_brings_all_changes_of_keys(stores, clock):
     source, target = stores
     filled(source)

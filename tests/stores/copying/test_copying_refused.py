@@ -10,7 +10,7 @@ import pytest
 
 from helpers.builders import NOW, given_secret, issued, registered
 from helpers.changes import add_key, end_client, remove_key, remove_secret
-from helpers.copying import PAIRS, SLOW, changed, contents, each_pair, filled
+from helpers.copying import PAIRS, SLOW, changed, contents, filled, mostly_long
 from oauth_mw import admin, open_store
 from oauth_mw.credentials import hash_secret
 from oauth_mw.errors import AdminError
@@ -38,7 +38,7 @@ IN_USE = [
 ]
 
 
-@each_pair
+@mostly_long
 def test_a_store_that_is_not_empty_is_refused(kinds, place, stores, clock):
     source, _ = stores
     filled(source)
@@ -49,7 +49,7 @@ def test_a_store_that_is_not_empty_is_refused(kinds, place, stores, clock):
             assert refused(source, target, clock).startswith(f"{target.url} is not empty")
 
 
-@each_pair
+@mostly_long
 def test_a_copy_of_another_store_is_refused(stores, clock, tmp_path):
     source, target = stores
     with closing(open_store(f"sqlite:///{tmp_path}/another.db", create=True)) as other:
@@ -112,7 +112,7 @@ NO_CHANGES = [
 ]
 
 
-@each_pair
+@mostly_long
 def test_what_changes_no_client_key_or_revocation_does_not_close_a_copy(copied, clock):
     source, target, keys = copied
     for use in NO_CHANGES:
@@ -126,7 +126,7 @@ def test_what_changes_no_client_key_or_revocation_does_not_close_a_copy(copied, 
     assert here["tokens"].items() >= there["tokens"].items()
 
 
-@each_pair
+@mostly_long
 @pytest.mark.parametrize("begun", [False, True], ids=["never a copy", "changed"])
 def test_each_part_of_a_copy_is_refused(copied, begun):
     source, target, keys = copied
