@@ -217,18 +217,18 @@ def _cache(
     make: Callable[..., TokenCache],
     settings: Settings,
     store: Store,
-    read: LimitedTokens,
+    limited: LimitedTokens,
     keys: KeyRing | FileKeys | None,
     denylist: Denylist | None,
     polled: Callable[[str], None],
 ) -> TokenCache:
     def forget() -> None:
-        read.forget()
+        limited.forget()
         if keys:
             keys.forget()
 
     return make(
-        read,
+        limited.read,
         store,
         size=settings.cache_size,
         lag=settings.revocation_lag_seconds,
@@ -238,7 +238,7 @@ def _cache(
         denylist=denylist,
         hasher=sha256 if keys else blake2s,
         forget=forget,
-        forget_client=read.forget,
+        forget_client=limited.forget,
         polled=polled,
     )
 

@@ -67,6 +67,7 @@ class Guard:
     def __post_init__(self) -> None:
         self._cached = self.tokens.cached
         self._key = environ_key(self.server.header)
+        self._no_header = f"no {self.server.header} header"
         self._may_lack_token = self.delay or self.preflight
         self._answers: dict[tuple[type[BearerError], str], Answer] = {}
 
@@ -130,15 +131,14 @@ class Guard:
 
         :param cached: what the cache has for the value: nothing, or a token that has expired.
         """
-        header = self.server.header
         if value is None:
-            raise self._refusal(MissingToken, access, f"no {header} header")
+            raise self._refusal(MissingToken, access, self._no_header)
         match = _BEARER.match(value)
         if match is None:
-            raise self._refusal(MissingToken, access, f"another {header} scheme")
+            raise self._refusal(MissingToken, access, f"another {self.server.header} scheme")
         text = match[1]
         if text is None or len(value) > MAX_VALUE:
-            raise self._refusal(InvalidToken, access, f"malformed {header} header")
+            raise self._refusal(InvalidToken, access, f"malformed {self.server.header} header")
         try:
             plain = "Bearer " + text
             digest = cached.digest if value == plain and isinstance(cached, NotCached) else b""

@@ -154,7 +154,7 @@ class LimitedTokens:
         self._changes = 0  # counts all events
         self._lock = PerProcess(Lock).get
 
-    def __call__(self, text: str) -> AccessToken:
+    def read(self, text: str) -> AccessToken:
         """Return the live token for a text.
 
         :raises TokenRefused: there is none.

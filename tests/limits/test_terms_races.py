@@ -27,7 +27,7 @@ class LimitedScene(Scene):
         )
         forgetting = {"forget": self.limited.forget, "forget_client": self.limited.forget}
         super().__init__(store, clock, **forgetting, **options)
-        self.cache.read = self.limited
+        self.cache.read = self.limited.read
         self.text = self.known()
 
     def find_client(self, client_id):
