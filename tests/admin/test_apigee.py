@@ -289,9 +289,14 @@ def test_a_quota_is_reported_with_the_nearest_rate(converted, quota, rate):
 def test_what_else_is_left_is_said(converted):
     offer = product("weather", attributes=[{"name": "access", "value": "public"}, {"name": "tier", "value": "gold"}])
 
-    found = converted(page(app(credential("weather")), app(name="bare"), products=[offer]))
+    key = credential("weather", attributes=[{"name": "region", "value": "eu"}])
+    found = converted(page(app(key), app(name="bare"), products=[offer]))
 
-    assert found.others == ["app 'bare' has no credentials", "API product 'weather' has attributes of its own: 'tier'"]
+    assert found.others == [
+        "app 'bare' has no credentials",
+        "API product 'weather' has attributes of its own: 'tier'",
+        "keys have attributes of their own: 'region'",
+    ]
 
 
 NEEDED = {

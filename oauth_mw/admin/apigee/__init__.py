@@ -100,6 +100,8 @@ def _others(export: Export, grants: Iterable[Grant]) -> list[str]:
     for grant in grants:
         if names := grant.product.attributes:
             found.append(f"API product {grant.product.name!r} has attributes of its own: {listed(names)}")
+    if of_keys := sorted({name for app in export.apps for each in app.credentials for name in each.attributes}):
+        found.append(f"keys have attributes of their own: {listed(of_keys)}")
     if of_developers := sorted({name for each in export.developers.values() for name in each.attributes}):
         found.append(f"developers have attributes of their own: {listed(of_developers)}")
     return found

@@ -42,6 +42,7 @@ class Credential(NamedTuple):
     expires_at: int | None
     scopes: tuple[str, ...]
     ties: tuple[Tie, ...]
+    attributes: tuple[str, ...]  # names
 
     def __repr__(self) -> str:
         return f"Credential(key={self.key!r}, status={self.status!r})"
@@ -304,6 +305,7 @@ def _credential(found: _Object) -> Credential:
         found.seconds("expiresAt"),
         found.texts("scopes"),
         tuple(Tie(each.text("apiproduct", needed=True), each.text("status")) for each in found.objects("apiProducts")),
+        _names(found),
     )
 
 
