@@ -56,7 +56,8 @@ def ask(request, tmp_path, monkeypatch):
         pytest.skip("pyuwsgi is not installed: it has no wheel for this Python or platform")
     monkeypatch.chdir(tmp_path)  # the path of a socket is short
     prepare_store("sqlite:///oauth.db")
-    options = {"store": "sqlite:///oauth.db", "trusted_proxies": "unix 10.0.0.0/8"}
+    # Of a minute's window, the end may come in the middle of a test.
+    options = {"store": "sqlite:///oauth.db", "trusted_proxies": "unix 10.0.0.0/8", "throttle": "20/day 100/day"}
     environment = {**os.environ, "PYTHONPATH": f"{HERE}:{os.environ['PYTHONPATH']}"}
     server = subprocess.Popen(
         COMMANDS[request.param],
