@@ -16,7 +16,7 @@ from helpers.engines_base import free_port, wait_until
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FRAMEWORKS = EXAMPLES / "frameworks"
-START_SECONDS = 30
+START_SECONDS = 90
 STOP_SECONDS = 10
 
 

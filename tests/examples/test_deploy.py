@@ -219,4 +219,7 @@ def test_nginx_passes_tokens_challenges_and_paths_as_they_are(proxied):
     check_answers(call, client)
     assert call("GET", "//reports", headers=token).status_code == 400  # not merged before the rules see it
     assert call("GET", "/reports", headers={**token, "X-Vhm-Root": "/x"}).status_code == 200  # else refused with 400
-    assert httpx.get(f"http://127.0.0.1:{http}/health", headers={"Host": HOST}, trust_env=False).status_code == 403
+    assert (
+        httpx.get(f"http://127.0.0.1:{http}/health", headers={"Host": HOST}, trust_env=False, timeout=60).status_code
+        == 403
+    )

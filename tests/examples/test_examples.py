@@ -32,11 +32,11 @@ class Example:
     def call(self, method: str, path: str, client: tuple[str, str] | None = None, **form: str) -> httpx.Response:
         """The answer; with a client, to a request under a token of that client."""
         headers = {"Authorization": f"Bearer {self.token(client)}"} if client else {}
-        return httpx.request(method, self.url + path, data=form or None, headers=headers, trust_env=False)
+        return httpx.request(method, self.url + path, data=form or None, headers=headers, trust_env=False, timeout=60)
 
     def token(self, client: tuple[str, str]) -> str:
         form = {"grant_type": "client_credentials"}
-        answer = httpx.post(f"{self.url}/oauth/token", data=form, auth=client, trust_env=False)
+        answer = httpx.post(f"{self.url}/oauth/token", data=form, auth=client, trust_env=False, timeout=60)
         token: str = answer.json()["access_token"]
         return token
 

@@ -80,11 +80,11 @@ def serving(command, folder, store, **variables):
 
 def status(url, path, token=None):
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    return httpx.get(url + path, headers=headers, trust_env=False).status_code
+    return httpx.get(url + path, headers=headers, trust_env=False, timeout=60).status_code
 
 
 def token_of(url, client):
-    return httpx.post(f"{url}/oauth/token", data=FORM, auth=client, trust_env=False).json()["access_token"]
+    return httpx.post(f"{url}/oauth/token", data=FORM, auth=client, trust_env=False, timeout=60).json()["access_token"]
 
 
 def end(started):
@@ -114,7 +114,10 @@ def test_flasks_reloader_starts_it_anew_with_the_same_tokens(folder, store, job)
 
         def greeted():
             try:
-                return "good day" in httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False).text
+                return (
+                    "good day"
+                    in httpx.get(url, headers={"Authorization": f"Bearer {token}"}, trust_env=False, timeout=60).text
+                )
             except httpx.TransportError:
                 return False
 

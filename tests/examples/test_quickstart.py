@@ -41,11 +41,11 @@ class Quickstart:
 
     def token_status(self, secret: str) -> int:
         ask = {"url": f"{self.url}/oauth/token", "data": {"grant_type": "client_credentials"}}
-        return httpx.post(**ask, auth=(self.client_id, secret), trust_env=False).status_code
+        return httpx.post(**ask, auth=(self.client_id, secret), trust_env=False, timeout=60).status_code
 
     def stop(self) -> tuple[int, str, str]:
         """Press Ctrl-C once it serves; the exit code, and what else was written to either stream."""
-        httpx.get(self.url, trust_env=False)
+        httpx.get(self.url, trust_env=False, timeout=60)
         self.process.send_signal(signal.SIGINT)
         stdout, stderr = self.process.communicate(timeout=STOP_SECONDS)
         return self.process.returncode, stdout, stderr
@@ -91,7 +91,7 @@ def test_the_two_lines_work_in_a_shell(running, shell, tmp_path):
 
 @pytest.mark.parametrize("path", ["/", "/elsewhere"])
 def test_without_a_token_it_is_closed(running, path):  # B-01
-    answer = httpx.get(running.url + path, trust_env=False)
+    answer = httpx.get(running.url + path, trust_env=False, timeout=60)
 
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer realm="api"')
 

@@ -109,7 +109,7 @@ def test_what_serves_an_ini_applies_its_logging(tmp_path, command):
 def status_of(url: str) -> int:
     """The status of a GET; 0 while the server does not answer."""
     try:
-        return httpx.get(url, trust_env=False).status_code
+        return httpx.get(url, trust_env=False, timeout=60).status_code
     except httpx.TransportError:
         return 0
 
@@ -117,7 +117,7 @@ def status_of(url: str) -> int:
 def test_two_lines_show_refusals_beside_the_debug_server_of_flask(debugged):
     url, output = debugged
 
-    httpx.get(f"{url}/reports", trust_env=False)
+    httpx.get(f"{url}/reports", trust_env=False, timeout=60)
 
     wait_until(lambda: "GET /reports HTTP" in output.read_text(), "the line of the request")
     assert output.read_text().splitlines().count(LINE) == 1
