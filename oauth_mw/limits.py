@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from .addresses import Address, Network, parse_network
 from .rates import Rate, parse_rate
-from .rules import is_ambiguous, read_methods, read_pattern
+from .rules import Pattern, is_ambiguous, read_methods, read_pattern
 
 OFF = "off"
 NO_METHOD = "-"
@@ -20,11 +20,25 @@ _GAP = re.compile(r"[ \t]+")  # as in a rule
 
 @dataclass(frozen=True, slots=True)
 class AllowedRequest:
-    """What a client may send: ``methods`` (``None`` for all) on paths that ``regex`` matches."""
+    """What a client may send: ``methods`` (``None`` for all) on paths that ``regex``, of ``pattern``, matches."""
 
     text: str
     methods: frozenset[str] | None
+    pattern: Pattern
     regex: re.Pattern[str]
+
+    def covers(self, other: AllowedRequest) -> bool:
+        """True if it allows all that ``other`` allows."""
+        has_methods = self.methods is None or (other.methods is not None and other.methods <= self.methods)
+        return has_methods and _covers(self.pattern, other.pattern)
+
+
+def _covers(wide: Pattern, narrow: Pattern) -> bool:
+    """True if a pattern matches each path that another one matches, both as they are written."""
+    below = len(narrow.segments) - len(wide.segments)
+    alike = all(own in ("", name) for own, name in zip(wide.segments, narrow.segments, strict=False))
+    is_same = below == 0 and not narrow.tail and wide.slash == narrow.slash
+    return alike and (is_same or (wide.tail and below >= 0))
 
 
 def parse_request(text: str) -> AllowedRequest:
@@ -42,7 +56,7 @@ def parse_request(text: str) -> AllowedRequest:
         pattern = read_pattern(parts[1])
     except ValueError as error:
         raise ValueError(f"request {text!r}: {error}") from None
-    return AllowedRequest(" ".join(parts), methods, pattern.compile(wide=False))
+    return AllowedRequest(" ".join(parts), methods, pattern, pattern.compile(wide=False))
 
 
 def allows(allowed: Iterable[AllowedRequest], method: str, path: str) -> bool:

@@ -180,8 +180,8 @@ class Client:
     from which it and its tokens are refused. ``tokens_per_hour`` and ``tokens_per_day`` are how many tokens it is
     issued at most, and ``quota_mode`` is one of :data:`QUOTA_MODES`; ``None`` is the first.
     ``revoked_secrets`` are the ids of secrets that were revoked or made room for others, the latest at the end: a file
-    of clients brings none of them back. ``imported`` has a mark of each value that it had where it was imported from,
-    so that another import knows what has changed there.
+    of clients brings none of them back. ``imported`` has what each value was where it was imported from,
+    most as a mark, so that another import knows what has changed there.
     ``revoked_before`` is the log position of the last event that revoked all of its tokens, read together with the
     record; 0 if there was none.
     """

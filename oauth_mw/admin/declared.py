@@ -15,7 +15,7 @@ from ..errors import AdminError
 from ..model import Client, ClientSecret
 from .clients import remembered, with_secret
 from .fields import LIVE
-from .imported import ENABLED, has_changed, merged
+from .imported import enabling, is_partial, merged, only_closed, was_removed
 
 
 class DeclaredSecret(NamedTuple):
@@ -113,7 +113,7 @@ def wanted(declared: DeclaredClient, stored: Client, reopened: Reopened, now: fl
     :raises AdminError: it has too many secrets that have not expired, or one of them has another id in the store.
     """
     if declared.only_news:
-        declared = _news(declared, stored)
+        declared = _news(declared, stored, reopened)
     notes: list[str] = []
     name = stored.client_id
     enabled = stored.enabled and declared.enabled is not False
@@ -142,18 +142,28 @@ def wanted(declared: DeclaredClient, stored: Client, reopened: Reopened, now: fl
     return Wanted(client, notes)
 
 
-def _news(declared: DeclaredClient, stored: Client) -> DeclaredClient:
+def _news(declared: DeclaredClient, stored: Client, reopened: Reopened) -> DeclaredClient:
     """What has changed where the client comes from."""
-    secrets = [renamed for each in declared.secrets or () if (renamed := _known(each, stored))]
-    enabled = declared.enabled if has_changed(ENABLED, declared.client, stored) else None
+    given = declared.secrets or ()
+    if not stored.imported and not any(each.is_same(one) for each in given for one in stored.secrets):
+        raise AdminError(
+            "a client with this id is in the store, was not imported, and does not have this secret: if it is the same"
+            " client, give it this secret by `secret add`; else leave it out of the files"
+        )
+    enabled = enabling(declared.client, stored)
+    if is_partial(declared.client):
+        return DeclaredClient(stored if enabled is None else only_closed(declared.client, stored), enabled)
+    secrets = [renamed for each in given if (renamed := _known(each, stored, reopened))]
     return DeclaredClient(merged(declared.client, stored), enabled, secrets)
 
 
-def _known(declared: DeclaredSecret, stored: Client) -> DeclaredSecret | None:
-    """A declared secret with what was changed here; none if it is here by another id."""
+def _known(declared: DeclaredSecret, stored: Client, reopened: Reopened) -> DeclaredSecret | None:
+    """A declared secret with what was changed here; none if it is here by another id, or was removed long ago."""
     same = next((each for each in stored.secrets if declared.is_same(each)), None)
+    secret_id = declared.record.secret_id
     if same is None:
-        return declared
+        is_forgotten = was_removed(secret_id, stored) and secret_id not in {*stored.revoked_secrets, *reopened.secrets}
+        return None if is_forgotten else declared
     if same.secret_id != declared.record.secret_id:
         return None
     return declared._replace(record=same._replace(not_after=declared.record.not_after))

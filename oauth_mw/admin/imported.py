@@ -1,20 +1,21 @@
 """What an import remembers of a client: a mark of each value as it was where the client comes from.
 
 So another import changes only what has changed there, and keeps what was changed here since: of scopes, requests and
-attributes each by itself.
+attributes each by itself. Requests are remembered as they are, to compare what they cover.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import AdminError
-from ..limits import MAX_LISTED, NOTHING
+from ..limits import MAX_LISTED, NOTHING, AllowedRequest, parse_request
 from ..model import MAX_SCOPES, Client
 from .fields import check_client
 
@@ -22,25 +23,56 @@ ENABLED = "enabled"
 _FIELDS = ("name", "not_after")
 _SCOPES, _REQUESTS = "scopes", "allowed_requests"
 _LISTS = {_SCOPES: MAX_SCOPES, _REQUESTS: MAX_LISTED}
-_NONE = {_SCOPES: (), _REQUESTS: (NOTHING,)}
 _ATTRIBUTE = "attributes."
+_CLOSED, _SECRETS = "closed", "secrets"
+PROBLEM, MISSING = "problem", "missing"
 
 
-def marked(client: Client, enabled: bool) -> Client:
+def marked(client: Client, closed: Iterable[str], secrets: Iterable[str]) -> Client:
     """A client as it is found elsewhere, with the marks of its values.
 
-    :param enabled: whether it is enabled there.
+    :param closed: why it is not enabled; :data:`PROBLEM` for all that cannot be expressed, and :data:`MISSING` if not
+        all of it was found.
+    :param secrets: the ids of its secrets.
     """
     values: dict[str, Any] = {name: getattr(client, name) for name in _FIELDS}
     values |= {_ATTRIBUTE + name: value for name, value in client.attributes.items()}
-    marks = {name: _mark(value) for name, value in {**values, ENABLED: enabled}.items()}
-    marks |= {name: " ".join(map(_mark, getattr(client, name))) for name in _LISTS}
+    marks = {name: _mark(value) for name, value in values.items()}
+    marks |= {_SCOPES: " ".join(map(_mark, client.scopes)), _REQUESTS: "\n".join(client.allowed_requests)}
+    marks |= {_CLOSED: " ".join(map(_mark, closed)), _SECRETS: " ".join(secrets)}
     return replace(client, imported=MappingProxyType(marks))
 
 
-def has_changed(name: str, found: Client, stored: Client) -> bool:
+def _has_changed(name: str, found: Client, stored: Client) -> bool:
     """True if a value is another one there than at the import before, or there was none."""
     return stored.imported.get(name) != found.imported.get(name)
+
+
+def is_partial(found: Client) -> bool:
+    """True if not all of it was found."""
+    return _mark(MISSING) in found.imported[_CLOSED].split()
+
+
+def enabling(found: Client, stored: Client) -> bool | None:
+    """False if something closes it there that did not before, true if nothing does any more, or else ``None``.
+
+    What was not found closes no stored client.
+    """
+    before, now = ({*each.imported.get(_CLOSED, "").split()} for each in (stored, found))
+    if now - before - {_mark(MISSING)}:
+        return False
+    return True if not now and (before or not stored.imported) else None
+
+
+def was_removed(secret_id: str, stored: Client) -> bool:
+    """True if a secret was imported before, and is none of the client now."""
+    had = stored.imported.get(_SECRETS, "").split()
+    return secret_id in had and all(each.secret_id != secret_id for each in stored.secrets)
+
+
+def only_closed(found: Client, stored: Client) -> Client:
+    """The stored client, which remembers of another import only why it is closed there."""
+    return replace(stored, imported=MappingProxyType({**stored.imported, _CLOSED: found.imported[_CLOSED]}))
 
 
 def merged(found: Client, stored: Client) -> Client:
@@ -49,8 +81,8 @@ def merged(found: Client, stored: Client) -> Client:
     :param found: the client as it is there, from :func:`marked`.
     :raises AdminError: they contradict what was changed here.
     """
-    fields: dict[str, Any] = {name: getattr(found, name) for name in _FIELDS if has_changed(name, found, stored)}
-    fields |= {name: _list(name, found, stored) for name in _LISTS if has_changed(name, found, stored)}
+    fields: dict[str, Any] = {name: getattr(found, name) for name in _FIELDS if _has_changed(name, found, stored)}
+    fields |= {name: _list(name, found, stored) for name in _LISTS if _has_changed(name, found, stored)}
     if stored.default_scope is not None and _SCOPES in fields:
         fields["default_scope"] = tuple(each for each in stored.default_scope if each in fields[_SCOPES])
     attributes = _attributes(found, stored)
@@ -71,20 +103,51 @@ def _list(name: str, found: Client, stored: Client) -> tuple[str, ...]:
     here: tuple[str, ...] = getattr(stored, name)
     if name not in stored.imported:
         return there
-    if name == _REQUESTS and not here:  # all were allowed here
-        return here
-    before, now = set(stored.imported[name].split()), set(map(_mark, there))
-    kept = [each for each in here if _mark(each) in now or _mark(each) not in before]
-    both = dict.fromkeys([*kept, *(each for each in there if _mark(each) not in before)])
+    if name == _REQUESTS:
+        both = _requests(stored.imported[name].split("\n"), here, there)
+    else:
+        before, now = set(stored.imported[name].split()), set(map(_mark, there))
+        kept = [each for each in here if _mark(each) in now or _mark(each) not in before]
+        both = dict.fromkeys([*kept, *(each for each in there if _mark(each) not in before)])
     if len(both) > _LISTS[name]:
         raise AdminError(f"with those that were added here it has {len(both)} {name}, more than {_LISTS[name]}")
-    return there if both.keys() == {*there} else tuple(both) or _NONE[name]
+    return there if both.keys() == {*there} else tuple(both)
+
+
+def _requests(before: Sequence[str], here: Sequence[str], there: Sequence[str]) -> dict[str, None]:
+    if not here:  # all were allowed here
+        return {}
+    gone, now = (_parsed(each) for each in ({*before} - {*there}, there))
+    kept = [each for each in here if each in there or (each not in before and not _ends(each, gone, now))]
+    # A path whose methods have changed there stays away if it was removed or narrowed here.
+    refused = {_path(each) for each in before if each not in here}
+    new = [each for each in there if each not in before and _path(each) not in refused]
+    return dict.fromkeys(each for each in (*kept, *new) if each != NOTHING) or {NOTHING: None}
+
+
+def _parsed(texts: Iterable[str]) -> list[AllowedRequest]:
+    """Requests without those that are none: what is remembered may come from a file that was edited."""
+    found = []
+    for text in texts:
+        with suppress(ValueError):
+            found.append(parse_request(text))
+    return found
+
+
+def _ends(text: str, gone: Iterable[AllowedRequest], now: Iterable[AllowedRequest]) -> bool:
+    """True if a request that was added here is a part of what is allowed no more there."""
+    (request,) = _parsed([text])
+    return any(each.covers(request) for each in gone) and not any(each.covers(request) for each in now)
+
+
+def _path(request: str) -> str:
+    return request.partition(" ")[2]
 
 
 def _attributes(found: Client, stored: Client) -> Mapping[str, Any]:
     gone = {name.removeprefix(_ATTRIBUTE) for name in stored.imported.keys() - found.imported.keys()}
     kept = {name: value for name, value in stored.attributes.items() if name not in gone}
-    new = {name: value for name, value in found.attributes.items() if has_changed(_ATTRIBUTE + name, found, stored)}
+    new = {name: value for name, value in found.attributes.items() if _has_changed(_ATTRIBUTE + name, found, stored)}
     return {**kept, **new}
 
 

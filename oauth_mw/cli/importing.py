@@ -39,6 +39,7 @@ _KEY, _NAME = 48, 19  # characters that are shown of each: Apigee's own keys hav
 _PROBLEMS = (
     "cannot be expressed here, and so imported disabled (`client update` and `client enable` open what is right):"
 )
+_MISSING = "not complete in these files, and so not changed if it was imported before, or else imported disabled:"
 
 
 @click.group("import", cls=Group)
@@ -166,6 +167,7 @@ def _client_view(found: Found, enabled: Mapping[str, bool]) -> dict[str, Any]:
         "enabled": enabled.get(found.client_id, False),
         "closed": [*found.closed],
         "problems": [*found.problems],
+        "incomplete": [*found.missing],
         "scope": " ".join(client.scopes) if client else "",
         "allowed_requests": [*client.allowed_requests] if client else [],
         "not_after": client.not_after if client else None,
@@ -246,6 +248,7 @@ def _reasons(found: Sequence[Found], enabled: Mapping[str, bool]) -> Iterator[st
     """Why clients are not enabled, each reason once, with its clients."""
     yield _grouped("not accepted in Apigee, and so imported disabled:", ((each, each.closed) for each in found))
     yield _grouped(_PROBLEMS, ((each, each.problems) for each in found))
+    yield _grouped(_MISSING, ((each, each.missing) for each in found))
     changed = []
     for each in found:
         state = enabled.get(each.client_id)

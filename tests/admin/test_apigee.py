@@ -210,6 +210,12 @@ def test_a_client_of_which_something_cannot_be_expressed_is_disabled_and_named(
     assert said in found.problems[0]
 
 
+def test_a_product_that_is_tied_twice_gives_nothing_unless_both_are_approved(imported):
+    document = page(app(credential("weather", "weather:revoked")), products=[product("weather", ("GET", "/x"))])
+
+    assert imported(document).allowed_requests == ("- /*",)
+
+
 OF_APPS = {
     "a secret that cannot be sent": ({"secret": "é" * 20}, {}, "printable ASCII"),
     "no secret": ({"secret": None}, {}, "printable ASCII"),

@@ -16,9 +16,11 @@ STORE_KINDS = ["memory"]
 FIRST = [{"name": "tier", "value": "gold"}, {"name": "email", "value": "a@b"}]
 
 
-def document(*, attributes=FIRST, products=(), developers=None, name="weather-app", status="approved", **of_key):
+def document(
+    *, attributes=FIRST, products=(), tied=None, developers=None, name="weather-app", status="approved", **of_key
+):
     products = products or [product("weather", ("GET", "/x"), scopes=["a", "b"])]
-    key = credential(*(each["name"] for each in products), **of_key)
+    key = credential(*([each["name"] for each in products] if tied is None else tied), **of_key)
     return page(app(key, name=name, attributes=attributes, status=status), products=products, developers=developers)
 
 
@@ -111,7 +113,7 @@ LISTS = {
     "one more here, one less there": ("ab", ["a", "b", "x"], "a", ["a", "x"]),
     "other ones": ("ab", ["b"], "a", ["-"]),
     "all here": ("ab", [], "a", []),
-    "none here": ("ab", ["-"], "ac", ["-", "c"]),
+    "none here": ("ab", ["-"], "ac", ["c"]),
     "none here, the same there": ("ab", ["-"], "ab", ["-"]),
 }  # fmt: skip
 
@@ -126,6 +128,47 @@ def test_each_path_is_judged_by_itself(store, again, before, here, now, allowed)
     again(paths(*(f"/{name}" for name in now)))
 
     assert store.find_client(KEY).allowed_requests == requests(allowed)
+
+
+# Requests of the product at first, those here, those of the product now, and what is allowed then.
+NARROWED = {
+    "a part of what is gone": (["* /a/**"], ["GET /v1/a/b"], ["GET /b"], ["GET /v1/b"]),
+    "a part of what is gone, and nothing else is there": (["* /"], ["GET /v1/a/b"], [], ["- /*"]),
+    "a part of what is left": (
+        ["* /"],
+        ["GET /v1/a/b", "POST /v1/c"],
+        ["GET /a/**"],
+        ["GET /v1/a/b", "GET /v1/a/{}/*"],
+    ),
+    "more methods there": (["GET /a"], ["GET /v1/a/b"], ["GET,POST /a"], ["GET /v1/a/b"]),
+    "more methods there, less here": (["GET,POST /a"], ["GET /v1/a"], ["GET,POST,PUT /a"], ["GET /v1/a"]),
+    "less methods there": (["GET,POST /a"], ["POST /v1/a"], ["GET /a"], ["- /*"]),
+    "more of another path than was allowed": (["GET /a"], ["* /v1/a"], ["GET /b"], ["* /v1/a", "GET /v1/b"]),
+}
+
+
+@pytest.mark.parametrize(("before", "here", "now", "allowed"), NARROWED.values(), ids=NARROWED)
+def test_what_was_narrowed_here_is_not_wider_after_a_change_there(store, again, before, here, now, allowed):
+    def offered(requests):
+        written = [each.replace("*", "", 1) if each[0] == "*" else each for each in requests]
+        offer = product("weather", *(tuple(each.split(" ")) for each in written), scopes=["a", "b"])
+        return document(products=[offer], tied=["weather" if requests else "weather:revoked"])
+
+    again(offered(before))
+    store.update_client(KEY, lambda client: replace(client, allowed_requests=tuple(here)))
+    again(offered(now))
+
+    assert store.find_client(KEY).allowed_requests == tuple(allowed)
+
+
+@pytest.mark.parametrize("remembered", ["", "GET", "/\n- ", "a1b2 c3d4"])
+def test_what_is_remembered_may_be_anything_that_a_file_says(store, again, remembered):
+    mine = {"allowed_requests": remembered, "secrets": remembered, "closed": remembered}
+    store.update_client(KEY, lambda client: replace(client, imported=mine))
+
+    again(paths("/new"))
+
+    assert "GET /v1/new" in store.find_client(KEY).allowed_requests
 
 
 def test_too_many_paths_of_both_are_refused(again, store):
@@ -151,6 +194,45 @@ def test_one_that_is_closed_there_is_not_reopened(store, again):
         again(document(status="revoked"), reopen=[KEY])
 
 
+INCOMPLETE = {
+    "a product": {"products": [product("another", ("GET", "/y"))], "tied": ["weather"]},
+    "a developer": {"developers": [developer("dev-2")]},
+}
+
+
+@pytest.mark.parametrize("lost", INCOMPLETE.values(), ids=INCOMPLETE)
+def test_a_client_of_which_something_is_not_in_the_files_stays_as_it_is(store, again, lost):
+    before = store.find_client(KEY)
+
+    assert again(document(**lost)) == {}
+    assert store.find_client(KEY) == before
+
+
+@pytest.mark.parametrize("lost", INCOMPLETE.values(), ids=INCOMPLETE)
+def test_but_it_is_disabled_if_it_is_closed_there(store, again, lost):
+    assert again(document(status="revoked", **lost)) == {"enabled": (True, False)}
+    assert again(document(status="revoked")) == {}
+
+
+@pytest.mark.parametrize("lost", INCOMPLETE.values(), ids=INCOMPLETE)
+def test_one_that_was_not_complete_at_first_stays_disabled_unless_it_is_reopened(store, again, lost):
+    again(document(key="second", **lost))
+    again(document(key="second"))
+
+    assert not store.find_client("second").enabled
+    assert store.find_client("second").allowed_requests == ("GET /v1/x",)
+    assert again(document(key="second"), reopen=["second"]) == {"enabled": (False, True)}
+
+
+def test_one_that_was_enabled_here_despite_a_problem_is_disabled_once_it_is_closed_there(store, again):
+    odd = [product("weather", ("GET", "/x"), ("GET", "/**/x"), scopes=["a", "b"])]
+    again(document(products=odd))
+    admin.enable_client(store, KEY)
+
+    assert again(document(products=odd)) == {}
+    assert again(document(products=odd, developers=[developer(status="inactive")])) == {"enabled": (True, False)}
+
+
 def test_one_that_was_enabled_here_stays_so_until_something_changes_there(store, again):
     again(document(status="revoked"))
     admin.enable_client(store, KEY)
@@ -169,6 +251,15 @@ def test_a_secret_that_was_revoked_here_stays_so_unless_it_is_reopened(store, ag
     assert secret_works(store, SECRET, client_id=KEY)
 
 
+def test_one_that_was_revoked_so_long_ago_that_it_is_forgotten_stays_so_too(store, again):
+    admin.add_secret(store, KEY)
+    admin.revoke_secret(store, KEY, "apigee", force=True)
+    store.update_client(KEY, lambda client: replace(client, revoked_secrets=()))
+
+    assert again(document()) == {}
+    assert again(document(), reopen=["apigee"]) == {"secrets.apigee": (None, "present")}
+
+
 def test_a_secret_that_was_rotated_here_keeps_its_end(store, again, clock):
     admin.rotate_secret(store, KEY, overlap=60, clock=clock)
 
@@ -184,6 +275,19 @@ def test_a_client_that_was_made_by_hand_with_the_same_secret_is_taken_over(store
     assert found["name"] == ("by hand", "weather-app")
     client = store.find_client("second")
     assert (client.rate_limit, client.scopes, len(client.secrets)) == ("9/minute", ("a", "b"), 1)
+
+
+@pytest.mark.parametrize("secret", ["Tz8wKq3Lm9Rb5Xv2", SECRET])
+def test_one_that_does_not_have_the_secret_is_not_and_its_secret_is_not_brought_back(store, again, secret):
+    made = admin.add_client(store, "by hand", client_id="second", secret=secret, scope="x").client
+    admin.add_secret(store, "second")
+    admin.revoke_secret(store, "second", made.secrets[0].secret_id)
+    before = store.find_client("second")
+
+    with pytest.raises(ConfigError, match="was not imported, and does not have this secret"):
+        again(document(key="second"))
+
+    assert store.find_client("second") == before
 
 
 def test_what_an_import_remembers_survives_a_file_of_clients(store, again, apply):

@@ -172,6 +172,17 @@ def test_an_app_of_a_developer_that_is_not_active_is_no_enabled_client(cli, expo
     assert "keys of apps: 1, enabled clients: 0" in cli(*WORDS).stdout
 
 
+def test_a_client_of_which_a_page_is_missing_goes_on_and_is_named(cli, export, url):
+    cli(*WORDS)
+    export(app(credential("gone")), products=[product("another", ("GET", "/x"))])
+
+    again = cli(*WORDS)
+
+    assert "not complete in these files" in again.stdout
+    assert "the API product 'gone' is not in the files" in again.stdout
+    assert issue(TestApp(OAuthMiddleware(echo, store=url)), KEY, SECRET)
+
+
 STATES = {
     "disabled": (app(credential("weather", status="revoked")), "the key is revoked"),
     "no path": (app(credential()), "enabled clients: 1"),

@@ -10,6 +10,7 @@ import pytest
 from helpers.support import CC, TESTER, bearer, issue
 from helpers.wsgi_client import call, make_environ, parse_challenges
 from oauth_mw import AdminError, admin
+from oauth_mw.limits import parse_request
 from oauth_mw.model import EVICTION
 
 STORE_KINDS = ["memory"]
@@ -135,6 +136,29 @@ def test_a_client_with_requests_may_send_them_alone(app, limit, token, listed, m
     answer = call(app.app, make_environ(method, path, HTTP_AUTHORIZATION=f"Bearer {token}"))
 
     assert answer.status == (200 if passes else 403)
+
+
+COVERED = {
+    ("* /*", "GET /a/{}/*"): True,
+    ("* /*", "- /*"): True,
+    ("GET /a/*", "* /a/b"): False,
+    ("GET /a/*", "HEAD,GET /a/"): True,
+    ("GET /a/*", "GET /a"): True,
+    ("GET /a/*", "GET /ab"): False,
+    ("GET /a/{}/*", "GET /a/*"): False,
+    ("GET /a/{}", "GET /a/b"): True,
+    ("GET /a/{}", "GET /a/b/"): False,
+    ("GET /a/{}", "GET /a/b/*"): False,
+    ("GET /a/b", "GET /a/{}"): False,
+    ("GET /a/b/c", "GET /a/b"): False,
+    ("GET,POST /a", "POST /a"): True,
+    ("GET /a", "POST /a"): False,
+}
+
+
+@pytest.mark.parametrize(("wide", "narrow"), COVERED, ids=" over ".join)
+def test_one_request_covers_another_if_it_allows_all_of_it(wide, narrow):
+    assert parse_request(wide).covers(parse_request(narrow)) is COVERED[wide, narrow]
 
 
 def test_a_refused_request_is_told_so_whatever_its_scope(limit, send):

@@ -15,7 +15,7 @@ from ...limits import MAX_LISTED, NOTHING
 from ...model import MAX_SCOPES, SCOPE_TOKEN, Client
 from ..declared import DeclaredClient, DeclaredSecret
 from ..fields import read_name
-from ..imported import marked
+from ..imported import MISSING, PROBLEM, marked
 from .paths import Grant, united
 from .shapes import ACTIVE, APPROVED, App, Credential, Developer, Export
 
@@ -29,6 +29,7 @@ class Found(NamedTuple):
     :ivar declared: the client; ``None`` if none can be made of it.
     :ivar closed: why it is disabled as it is in Apigee.
     :ivar problems: what cannot be expressed, so that it is disabled.
+    :ivar missing: what of it is not in the files: then it is added disabled, or stays as it was imported before.
     """
 
     client_id: str
@@ -36,6 +37,7 @@ class Found(NamedTuple):
     declared: DeclaredClient | None
     closed: Sequence[str]
     problems: Sequence[str]
+    missing: Sequence[str]
 
 
 def check_secrets(export: Export, faults: Faults) -> None:
@@ -70,16 +72,16 @@ class Clients:
         return [self._found(app, each) for app in self._export.apps for each in app.credentials]
 
     def _found(self, app: App, credential: Credential) -> Found:
-        client_id, problems = credential.key, list[str]()
+        client_id, problems, missing = credential.key, list[str](), list[str]()
         try:
             check_client_id(client_id)
         except AdminError as error:
-            return Found(client_id, app.name, None, (), [f"the key is no client id here: {error}"])
+            return Found(client_id, app.name, None, (), [f"the key is no client id here: {error}"], ())
         developer = self._export.developers.get(app.developer_id)
         closed = _closed(app, credential, developer)
         if app.developer_id and developer is None:
-            problems.append("the developer of the app is not in the files, and may be inactive")
-        grants = self._approved(credential, problems)
+            missing.append("the developer of the app is not in the files, and may be inactive")
+        grants = self._approved(credential, problems, missing)
         client = Client(
             client_id,
             _name(app, client_id, problems),
@@ -90,17 +92,19 @@ class Clients:
             created_at=self._now,
         )
         secrets = self._secrets(credential, problems)
-        enabled = not closed and not problems
-        declared = DeclaredClient(marked(client, enabled), enabled, secrets, only_news=True)
-        return Found(client_id, app.name, declared, closed, problems)
+        reasons = [*closed, *([PROBLEM] if problems else ()), *([MISSING] if missing else ())]
+        client = marked(client, reasons, (each.record.secret_id for each in secrets))
+        declared = DeclaredClient(client, not reasons, secrets, only_news=True)
+        return Found(client_id, app.name, declared, closed, problems, missing)
 
-    def _approved(self, credential: Credential, problems: list[str]) -> list[Grant]:
+    def _approved(self, credential: Credential, problems: list[str], missing: list[str]) -> list[Grant]:
         """What the approved products give, in the order of their names."""
         found = []
-        for name in sorted({tie.product for tie in credential.ties if tie.status == APPROVED}):
+        closed = {tie.product for tie in credential.ties if tie.status != APPROVED}
+        for name in sorted({tie.product for tie in credential.ties} - closed):
             grant = self._grants.get(name)
             if grant is None:
-                problems.append(f"the API product {name!r} is not in the files")
+                missing.append(f"the API product {name!r} is not in the files")
             elif grant.is_here:
                 found.append(grant)
                 problems += [f"the API product {name!r}: {problem}" for problem in grant.problems]
