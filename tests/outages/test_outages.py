@@ -42,4 +42,5 @@ def test_a_worker_that_starts_does_what_can_be_done_and_serves_later(service, st
     stops = fault.stops | ({"cached check"} if "first check" in fault.stops else set())
     assert during == {name: UNAVAILABLE if name in stops else DONE for name in ALL_DONE}
     assert after == ALL_DONE
-    assert warnings == (1 if fault.stops == READS | WRITES else 0)
+    # A connection may become free for a moment; how often the log warns is shown in test_outages_warnings.py.
+    assert (warnings > 0) is (fault.stops == READS | WRITES)
