@@ -18,6 +18,7 @@ from ..admin.declared import DeclaredClient
 from ..admin.imported import ENABLED
 from ..credentials import has_expired
 from ..limits import NOTHING
+from ..permissions import open_to_others
 from .changes import (
     MOST_NAMED,
     apply_options,
@@ -109,7 +110,9 @@ def apigee(
     }
     ids = {each.client_id for each in found.found}
     missing = [each.client_id for each in stored if each.imported and each.enabled and each.client_id not in ids]
-    return _shown(found, changes, enabled, [] if prune else missing, dry_run)
+    shown = _shown(found, changes, enabled, [] if prune else missing, dry_run)
+    opened_files = [f"warning: {each}" for name, _ in content for each in open_to_others(name)]
+    return shown._replace(note="\n".join(filter(None, [shown.note, *opened_files])))
 
 
 @contextmanager

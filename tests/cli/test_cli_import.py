@@ -26,6 +26,7 @@ def export(tmp_path):
         ]
         content = page(*apps, products=products, developers=developers)
         (tmp_path / "apigee.json").write_text(json.dumps(content))
+        (tmp_path / "apigee.json").chmod(0o600)
 
     export(app(credential("weather")), ODD, products=[product("odd", ("GET", "/a/**/b"))])
     return export
@@ -181,6 +182,12 @@ def test_a_client_of_which_a_page_is_missing_goes_on_and_is_named(cli, export, u
     assert "not complete in these files" in again.stdout
     assert "the API product 'gone' is not in the files" in again.stdout
     assert issue(TestApp(OAuthMiddleware(echo, store=url)), KEY, SECRET)
+
+
+def test_a_file_that_others_can_read_is_warned_of(cli, export, tmp_path):
+    (tmp_path / "apigee.json").chmod(0o644)
+
+    assert "warning: every user of this machine can read apigee.json: chmod o-r" in cli(*WORDS).stderr
 
 
 STATES = {
