@@ -117,8 +117,9 @@ def _list(name: str, found: Client, stored: Client) -> tuple[str, ...]:
 def _requests(before: Sequence[str], here: Sequence[str], there: Sequence[str]) -> dict[str, None]:
     if not here:  # all were allowed here
         return {}
-    gone, now = (_parsed(each) for each in ({*before} - {*there}, there))
-    kept = [each for each in here if each in there or (each not in before and not _ends(each, gone, now))]
+    earlier, now = _parsed(before), _parsed(there)
+    mine = {each: _left(each, earlier, now) for each in here if each not in before}
+    kept = [left for each in here if (left := each if each in there else mine.get(each))]
     # A path whose methods have changed there stays away if it was removed or narrowed here.
     refused = {_path(each) for each in before if each not in here}
     new = [each for each in there if each not in before and _path(each) not in refused]
@@ -134,10 +135,21 @@ def _parsed(texts: Iterable[str]) -> list[AllowedRequest]:
     return found
 
 
-def _ends(text: str, gone: Iterable[AllowedRequest], now: Iterable[AllowedRequest]) -> bool:
-    """True if a request that was added here is a part of what is allowed no more there."""
-    (request,) = _parsed([text])
-    return any(each.covers(request) for each in gone) and not any(each.covers(request) for each in now)
+def _left(text: str, before: Sequence[AllowedRequest], now: Sequence[AllowedRequest]) -> str:
+    """A request that was added here, without the methods for which all of it was allowed there, and is no more."""
+    methods, _, path = text.partition(" ")
+    parts = _parsed(f"{method} {path}" for method in methods.split(","))
+    left = [part.text.partition(" ")[0] for part in parts if _covered(part, now) or not _covered(part, before)]
+    return f"{','.join(left)} {path}" if left else ""
+
+
+def _covered(part: AllowedRequest, by: Sequence[AllowedRequest]) -> bool:
+    """True if one of the others covers a request, or two of them do: ``/x`` and ``/x/{}/*`` together are ``/x/*``."""
+    if any(each.covers(part) for each in by):
+        return True
+    folder = part.text.removesuffix("/*")
+    halves = _parsed([folder if folder.count("/") else f"{folder}/", f"{folder}/{{}}/*"])
+    return part.pattern.tail and all(any(each.covers(half) for each in by) for half in halves)
 
 
 def _path(request: str) -> str:
@@ -145,8 +157,8 @@ def _path(request: str) -> str:
 
 
 def _attributes(found: Client, stored: Client) -> Mapping[str, Any]:
-    gone = {name.removeprefix(_ATTRIBUTE) for name in stored.imported.keys() - found.imported.keys()}
-    kept = {name: value for name, value in stored.attributes.items() if name not in gone}
+    gone = stored.imported.keys() - found.imported.keys()
+    kept = {name: value for name, value in stored.attributes.items() if _ATTRIBUTE + name not in gone}
     new = {name: value for name, value in found.attributes.items() if _has_changed(_ATTRIBUTE + name, found, stored)}
     return {**kept, **new}
 

@@ -143,6 +143,9 @@ NARROWED = {
     "more methods there": (["GET /a"], ["GET /v1/a/b"], ["GET,POST /a"], ["GET /v1/a/b"]),
     "more methods there, less here": (["GET,POST /a"], ["GET /v1/a"], ["GET,POST,PUT /a"], ["GET /v1/a"]),
     "less methods there": (["GET,POST /a"], ["POST /v1/a"], ["GET /a"], ["- /*"]),
+    "a part of what is gone in two": (["GET /a", "POST /*"], ["GET,POST /v1/a"], ["GET /b"], ["GET /v1/b"]),
+    "two that are gone in one": (["GET /a", "GET /a/**"], ["GET /v1/a/*"], ["GET /b"], ["GET /v1/b"]),
+    "a method more than what is gone": (["GET /a"], ["GET,PUT /v1/a"], ["GET /b"], ["PUT /v1/a", "GET /v1/b"]),
     "more of another path than was allowed": (["GET /a"], ["* /v1/a"], ["GET /b"], ["* /v1/a", "GET /v1/b"]),
 }
 
@@ -169,6 +172,14 @@ def test_what_is_remembered_may_be_anything_that_a_file_says(store, again, remem
     again(paths("/new"))
 
     assert "GET /v1/new" in store.find_client(KEY).allowed_requests
+
+
+def test_an_attribute_is_never_taken_for_another_value_that_is_remembered(store, again):
+    store.update_client(KEY, lambda client: replace(client, attributes={"old": 1}, imported={"old": "a1b2"}))
+
+    again(document())
+
+    assert store.find_client(KEY).attributes["old"] == 1
 
 
 def test_too_many_paths_of_both_are_refused(again, store):
