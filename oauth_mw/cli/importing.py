@@ -110,9 +110,13 @@ def apigee(
     }
     ids = {each.client_id for each in found.found}
     missing = [each.client_id for each in stored if each.imported and each.enabled and each.client_id not in ids]
-    shown = _shown(found, changes, enabled, [] if prune else missing, dry_run)
-    opened_files = [f"warning: {each}" for name, _ in content for each in open_to_others(name)]
-    return shown._replace(note="\n".join(filter(None, [shown.note, *opened_files])))
+    return _warned(_shown(found, changes, enabled, [] if prune else missing, dry_run), [name for name, _ in content])
+
+
+def _warned(shown: Output, files: Iterable[str]) -> Output:
+    """The same, with a warning of each file that others can read: it has secrets."""
+    warnings = [f"warning: {each}" for name in files for each in open_to_others(name)]
+    return shown._replace(note="\n".join(filter(None, [shown.note, *warnings])))
 
 
 @contextmanager

@@ -139,7 +139,11 @@ def test_a_token_has_the_scope_that_it_had(rehearsal):
 
 def test_each_key_that_no_client_can_stand_for_is_named_with_a_reason(rehearsal):
     site, _, said, *_ = rehearsal
-    reasons = {each["client_id"]: each["problems"] + each["closed"] for each in said["clients"] if not each["enabled"]}
+    reasons = {
+        each["client_id"]: each["problems"] + each["incomplete"] + each["closed"]
+        for each in said["clients"]
+        if not each["enabled"]
+    }
 
     assert {key_id: why for key_id, why in site.odd.items() if not reasons.get(key_id)} == {}
 
