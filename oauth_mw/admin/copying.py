@@ -76,6 +76,7 @@ class _Copying:
         self._position = 0  # up to which the target has the source's log
         self._clients: dict[str, tuple[bool, int]] = {}  # by id: whether it is deleted, and how many secrets it has
         self._copied: dict[str, tuple[bool, int]] = {}
+        self._has_clients = False  # all of them, as they were during this copy
         self._events = 0
         self._keys = Count(0, 0)
 
@@ -128,12 +129,16 @@ class _Copying:
 
     def _copy_all_but_tokens(self) -> None:
         self._copy_events()
-        for batch in self._read(self._reader.read_clients()):
-            self._put_clients(batch)
+        self._copy_clients()
         # A client may have been revoked since the events were read: its record must not be ahead of the log for long.
         self._copy_events()
         # A new key makes all tokens valid that it has signed, so what revokes some of them is copied first.
         self._copy_keys(new=True)
+
+    def _copy_clients(self) -> None:
+        for batch in self._read(self._reader.read_clients()):
+            self._put_clients(batch)
+        self._has_clients = True
 
     def _put_clients(self, batch: Sequence[StoredClient]) -> None:
         with _naming(self._target):
@@ -187,6 +192,9 @@ class _Copying:
         # Read after the events, so that it counts all that were swept before.
         with _naming(self._source):
             swept_until = self._reader.log_state().swept_until
+        if swept_until > self._position and not self._has_clients:
+            # Followers of the target start anew then. What was swept revokes tokens by its client's record alone.
+            self._copy_clients()
         with _naming(self._target):
             self._writer.put_events(self._origin, events, position, min(swept_until, position))
         self._events += len(events)

@@ -144,3 +144,35 @@ def test_a_follower_reads_of_a_revocation_and_of_what_it_spares_at_once(stores, 
 
     assert len({*followed}) > 2
     assert [denylist.is_revoked(key_of(number), "tester", 0, NOW) for number in range(2)] == [True, False]
+
+
+@mostly_long
+@pytest.mark.parametrize("again", [False, True], ids=["first copy", "second copy"])
+def test_a_follower_that_starts_anew_during_a_copy_knows_what_was_swept(stores, clock, again):
+    source, target = stores
+    source.add_client(registered())
+    source.add_client(registered("other"))
+    if again:
+        admin.copy_store(source, target, clock=clock)
+    end_client(source, "tester")
+    clock.move(LOG_KEEP_SECONDS + 1)
+    end_client(source, "other")  # which sweeps the event of the first
+    seen, denylist = [log_of(target)], load_denylist(target, clock)
+
+    def follow(name, method):
+        def put(*given):
+            written = method(*given)
+            page = target.read_log(seen[-1].store_id, seen[-1].position)
+            if page.complete:
+                denylist.apply(page.events)
+            else:
+                page = denylist.load(target, page, 60)
+                denylist.settle()
+            seen.append(page)
+            return written
+
+        return put if name.startswith("put_") else method
+
+    admin.copy_store(source, Through(target, follow), clock=clock)
+
+    assert denylist.is_revoked(key_of(), "tester", 0, NOW)
