@@ -218,7 +218,6 @@ def test_a_product_that_is_tied_twice_gives_nothing_unless_both_are_approved(imp
 
 OF_APPS = {
     "a secret that cannot be sent": ({"secret": "é" * 20}, {}, "printable ASCII"),
-    "no secret": ({"secret": None}, {}, "printable ASCII"),
     "a name that is no text of a line": ({}, {"name": "a\nb"}, "the name of the app"),
     "an attribute of two values": (
         {}, {"attributes": [{"name": "a", "value": "1"}, {"name": "a", "value": "2"}]}, "another value"),

@@ -208,6 +208,7 @@ def test_one_that_is_closed_there_is_not_reopened(store, again):
 INCOMPLETE = {
     "a product": {"products": [product("another", ("GET", "/y"))], "tied": ["weather"]},
     "a developer": {"developers": [developer("dev-2")]},
+    "its secret": {"secret": None},
 }
 
 
@@ -231,6 +232,7 @@ def test_one_that_was_not_complete_at_first_stays_disabled_unless_it_is_reopened
     again(document(key="second"))
 
     assert not store.find_client("second").enabled
+    assert secret_works(store, SECRET, client_id="second")
     assert store.find_client("second").allowed_requests == ("GET /v1/x",)
     assert again(document(key="second"), reopen=["second"]) == {"enabled": (False, True)}
 

@@ -91,7 +91,9 @@ class Clients:
             not_after=credential.expires_at,
             created_at=self._now,
         )
-        secrets = self._secrets(credential, problems)
+        if not credential.secret:
+            missing.append("its secret is not in the files: ask for the apps with includeCred=true")
+        secrets = self._secrets(credential, problems) if credential.secret else []
         reasons = [*closed, *([PROBLEM] if problems else ()), *([MISSING] if missing else ())]
         client = marked(client, reasons, (each.record.secret_id for each in secrets))
         declared = DeclaredClient(client, not reasons, secrets, only_news=True)
