@@ -248,7 +248,7 @@ def _reporting(
 ) -> tuple[Refusals, Auditor]:
     """What emits an event for each refused request, and what passes events on to the audit trail."""
     names = ClientNames(store, time.monotonic)
-    own = set(own_paths(settings).values())
+    own = {path for _, path in own_paths(settings)}
     notation = Notation(settings.path_rules, settings.required_scopes)
     refusals = Refusals(emit, time.monotonic, lambda: logs_requests() or auditor.is_wanted(), names)
     auditor = Auditor(
@@ -259,7 +259,7 @@ def _reporting(
         clients=names,
         clock=clock,
         request_id_key=settings.request_id_key,
-        token_paths=[settings.token_path],
+        token_paths=settings.token_path,
     )
     return refusals, auditor
 
@@ -274,7 +274,7 @@ def _cors(settings: Settings) -> Cors | None:
 def _rendering(settings: Settings) -> Render:
     if settings.compatibility != APIGEE:
         return plain
-    others = {path for name, path in own_paths(settings).items() if name != "token_path"}
+    others = {path for name, path in own_paths(settings) if name != "token_path"}
     return apigee_bodies(settings.token_path, others)
 
 
@@ -381,7 +381,7 @@ def _own_apps(
 ) -> dict[str, WSGIApplication]:
     """What answers each own path."""
     found = {}
-    for name, path in own_paths(settings).items():
+    for name, path in own_paths(settings):
         if name in authenticated:
             app = answer(authenticated[name], answered=partial(outages.answered, path))
             app = weak.watching(app) if weak else app

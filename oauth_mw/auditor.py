@@ -78,7 +78,7 @@ class Auditor:
         clients: Clients,
         clock: Clock,
         request_id_key: str | None,
-        token_paths: Collection[str | None],
+        token_paths: Collection[str],
     ) -> None:
         self._called = Background(_calling(on_event, report), "events for on_event") if on_event else None
         self.is_wanted: Callable[[], bool] = (lambda: True) if on_event else is_logged

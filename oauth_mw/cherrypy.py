@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from wsgiref.types import WSGIEnvironment
 
@@ -27,10 +27,10 @@ class CherryPyRules(Rules):
     :raises ConfigError: CherryPy cannot tell two rules apart, or no request could match one.
     """
 
-    def __init__(self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str]) -> None:
+    def __init__(self, rules: Sequence[Rule], public: Sequence[Pattern], own: Iterable[tuple[str, str]]) -> None:
         faults = Faults()
         with faults:
-            super().__init__(rules, public, own_paths, "refuse")
+            super().__init__(rules, public, own, "refuse")
         folded, folded_public = [], []
         for rule in rules:
             with faults:
@@ -39,7 +39,7 @@ class CherryPyRules(Rules):
             with faults:
                 folded_public.append(_fold(pattern, PUBLIC_PATHS))
         faults.raise_all()
-        self._folded = Rules(folded, folded_public, {}, "refuse")
+        self._folded = Rules(folded, folded_public, (), "refuse")
 
     def decide(self, method: str, path: str) -> Access:
         access, folded = super().decide(method, path), path.translate(_PUNCTUATION)

@@ -67,10 +67,10 @@ def apigee_members(clock: Clock) -> Callable[[Client, Issued, str, int, str | No
     return members
 
 
-def apigee_bodies(token_path: str | None, other_paths: Collection[str]) -> Render:
+def apigee_bodies(token_paths: Collection[str], other_paths: Collection[str]) -> Render:
     """Return a function that renders refusals, with Apigee's members beside ours.
 
-    :param token_path: the path of the token endpoint.
+    :param token_paths: the paths of the token endpoint.
     :param other_paths: the paths of endpoints that Apigee does not have, whose answers are those of their RFCs.
     """
 
@@ -79,7 +79,7 @@ def apigee_bodies(token_path: str | None, other_paths: Collection[str]) -> Rende
         if path in other_paths or (isinstance(error, SlashAtEnd) and path[:-1] in other_paths):
             return answer
         members: dict[str, object] = json.loads(answer.body)
-        if isinstance(error, EndpointError) or path == token_path:
+        if isinstance(error, EndpointError) or path in token_paths:
             members |= {"ErrorCode": error.error, "Error": error.description}
         members["fault"] = _fault(error)
         return answer.with_body("application/json", json.dumps(members).encode())

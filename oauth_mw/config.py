@@ -15,6 +15,7 @@ from .auditor import OnEvent
 from .cherrypy import REFUSE_CHERRYPY, CherryPyRules
 from .errors import AUTHORIZATION, DEFAULT_REALM, ConfigError, Faults
 from .hooks import OnIssue, OnLifetime
+from .limits import OFF
 from .model import CLIENT_AUTH_METHODS, MAX_LIFETIME
 from .on_refusal import Hook
 from .protocols import Store
@@ -38,7 +39,11 @@ class Settings:
     """All options, converted. Only :mod:`oauth_mw.assembly` and its parts read them, at start-up."""
 
     store: str | Store = option(MISSING, to.store, f"Store for clients and tokens: {STORE_URLS}", shown=False)
-    token_path: str | None = option("/oauth/token", to.own_path, "Path of the token endpoint, or off")
+    token_path: tuple[str, ...] = option(
+        ("/oauth/token",),
+        to.own_paths,
+        "Path of the token endpoint, or several, of which documents name the first; or off",
+    )
     revocation_path: str | None = option("/oauth/revoke", to.own_path, "Path of the revocation endpoint, or off")
     introspection_path: str | None = option(
         "/oauth/introspect", to.own_path, "Path of the introspection endpoint, or off"
@@ -255,8 +260,9 @@ class Settings:
 _NAMES = ("issuer", "public_url", "audience", "metadata")
 RENAMED = {"odd_paths": "ambiguous_paths"}
 OPTIONS: dict[str, Field[Any]] = {each.name: each for each in fields(Settings)}
+_PATHS = [name for name in OPTIONS if name.endswith("_path")]
 # The guard checks requests for metrics_path as those of the app, and nothing is at health_path itself.
-_PATHS = [name for name in OPTIONS if name.endswith("_path") and name not in ("metrics_path", "health_path")]
+_SINGLE = [name for name in _PATHS if name not in ("token_path", "metrics_path", "health_path")]
 HEALTH = {"liveness": "/live", "readiness": "/ready"}
 
 
@@ -297,20 +303,20 @@ def _check_name(name: str) -> None:
 
 def _switched_off(faults: Faults) -> dict[str, object]:
     """Values that turn faulty options off, so that paths are compared without them."""
-    off: dict[str, object] = {name: None for name in _PATHS if not faults.none_for(name)}
+    off = {name: OPTIONS[name].metadata["convert"](OFF) for name in _PATHS if not faults.none_for(name)}
     return off if faults.none_for(*_NAMES) else {**off, "metadata": ()}
 
 
-def own_paths(settings: Settings) -> dict[str, str]:
-    """The paths that the middleware answers itself, by option.
+def own_paths(settings: Settings) -> list[tuple[str, str]]:
+    """The paths that the middleware answers itself, each behind the name of its option.
 
     ``metadata`` has up to two more, ``openid_metadata`` and ``resource_metadata``; those of ``health_path`` are
     ``liveness`` and ``readiness``.
 
     A document is served only if all that it says is true: without a token endpoint there is no authorization server.
     """
-    paths = {name: getattr(settings, name) for name in _PATHS if settings.issuer or name != "jwks_path"}
-    if settings.issuer and settings.metadata and settings.token_path is not None:
+    paths = {name: getattr(settings, name) for name in _SINGLE if settings.issuer or name != "jwks_path"}
+    if settings.issuer and settings.metadata and settings.token_path:
         paths["metadata"] = server_metadata_path(settings.issuer)
         if to.OPENID in settings.metadata:
             paths["openid_metadata"] = openid_metadata_path(settings.issuer, settings.public_url)
@@ -319,13 +325,19 @@ def own_paths(settings: Settings) -> dict[str, str]:
         paths["resource_metadata"] = resource_metadata_path(resource)
     if settings.health_path is not None:
         paths |= {name: settings.health_path.rstrip("/") + end for name, end in HEALTH.items()}
-    return {name: path for name, path in paths.items() if path is not None}
+    token_paths = [("token_path", path) for path in settings.token_path]
+    return [*token_paths, *((name, path) for name, path in paths.items() if path is not None)]
+
+
+def first_paths(settings: Settings) -> dict[str, str]:
+    """The own paths by option, of several the first: the one that documents and commands name."""
+    return dict(reversed(own_paths(settings)))
 
 
 def slashed_paths(settings: Settings) -> frozenset[str]:
     """The own paths with a slash at the end, except where a rule or public path, other than ``/*``, names one below."""
     named = {*settings.public_paths, *(rule.pattern for rule in settings.required_scopes)} - {REST}
-    paths = [path for path in own_paths(settings).values() if path[-1] != "/"]
+    paths = [path for _, path in own_paths(settings) if path[-1] != "/"]
     return frozenset(f"{path}/" for path in paths if not any(each.names_below(path) for each in named))
 
 
@@ -353,7 +365,7 @@ def _check_conflicts(settings: Settings, faults: Faults) -> None:
     if settings.request_id_key == environ_key(settings.authorization_header):
         faults.add("request_id_key", "is the key of authorization_header, which holds tokens")
     taken: dict[str, str] = {}
-    for name, path in own_paths(settings).items():
+    for name, path in own_paths(settings):
         if path in taken:
             option = name if name in OPTIONS else "health_path" if name in HEALTH else "metadata"
             faults.add(option, f"{path} is taken by {taken[path]}")

@@ -86,10 +86,22 @@ def _number(value: object) -> float | None:
 
 
 def own_path(value: object) -> str | None:
+    return None if value == OFF else _exact_path(value)
+
+
+def own_paths(value: object) -> tuple[str, ...]:
+    """One path or several, or none for ``off``."""
+    chosen = words(value, _PATH_COMMA)
+    if chosen == (OFF,):
+        return ()
+    if not chosen or OFF in chosen:
+        raise _unfit(f"a path that begins with /, or several with spaces between, or {OFF}", value)
+    return tuple(map(_exact_path, chosen))
+
+
+def _exact_path(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise _unfit(f"a path that begins with /, or {OFF}", value)
-    if value == OFF:
-        return None
     if is_ambiguous(value) or re.search(r"[*{}]| [#/]|,([ /]|\Z)", value) or not value.isascii():
         expected = f"one exact ASCII path that begins with /, without patterns, list and comment, or {OFF}"
         raise _unfit(expected, value)

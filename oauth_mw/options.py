@@ -26,7 +26,7 @@ class Options(TypedDict, total=False):
     for the default.
     """
 
-    token_path: _Text
+    token_path: _List
     revocation_path: _Text
     introspection_path: _Text
     jwks_path: _Text

@@ -214,17 +214,17 @@ def _show_methods(methods: frozenset[str] | None) -> str:
 class Rules:
     """Decides what each request needs.
 
-    :param own_paths: the paths that the middleware answers itself, by option.
+    :param own: the paths that the middleware answers itself, each behind the name of its option.
     :ivar ambiguous: the decision for every ambiguous path.
     :raises ConfigError: a rule or public path is exactly an own path, or can never match because of others.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], public: Sequence[Pattern], own_paths: Mapping[str, str], ambiguous_paths: str
+        self, rules: Sequence[Rule], public: Sequence[Pattern], own: Iterable[tuple[str, str]], ambiguous_paths: str
     ) -> None:
         entries = list(_in_order(rules, public))
         faults = Faults()
-        for entry, (name, path) in product(entries, own_paths.items()):
+        for entry, (name, path) in product(entries, own):
             if entry.option and entry.pattern.text == path:
                 faults.add(entry.option, f"{entry.text!r} is exactly {name}, which is answered before any rule")
         longest = max(len(one.pattern.segments) for one in entries)

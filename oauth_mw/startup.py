@@ -46,11 +46,10 @@ def check_options(options: Mapping[str, object], faults: Faults, app: object = N
 def _check_wrapped_once(app: object, settings: Settings) -> None:
     """Raise ``ConfigError`` if the app is a middleware whose token endpoint this one would hide."""
     inner = getattr(getattr(called_by(app), "parts", None), "settings", None)
-    path = settings.token_path
-    if isinstance(inner, Settings) and path is not None and inner.token_path == path:
+    if isinstance(inner, Settings) and (both := [path for path in settings.token_path if path in inner.token_path]):
         raise ConfigError(
             "token_path",
-            f"an OAuthMiddleware with this one, {path}, is around the app already: wrap it once, or choose another",
+            f"an OAuthMiddleware with this one, {both[0]}, is around the app already: wrap it once, or choose another",
         )
 
 

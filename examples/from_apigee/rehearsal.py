@@ -49,7 +49,7 @@ def main():
     parser.add_argument(
         "files", metavar="FILE", type=Path, nargs="+", help="apps as Apigee's management API returns them"
     )
-    parser.add_argument("--token-path", default="/oauth/token", help="instead of the two on the page")
+    parser.add_argument("--token-path", metavar="PATH", help="instead of the two on the page")
     parser.add_argument("--call", action="append", metavar="'METHOD PATH'", type=request, help="instead of the page's")
     parser.add_argument("--save", metavar="FILE", type=Path, help="save the verdicts")
     parser.add_argument("--compare", metavar="FILE", type=Path, help="show only what differs from saved verdicts")
@@ -91,7 +91,8 @@ def read_keys(document):
 def play(url, keys, token_path, calls):
     """Names and verdicts of the requests: those of every key, and two that no server accepts."""
     lines = {"token": TOKEN, "accesstoken": ACCESSTOKEN, "token, in the query": IN_QUERY}
-    lines = {name: re.sub(r"/oauth/(access)?token", token_path, line) for name, line in lines.items()}
+    if token_path:
+        lines = {name: re.sub(r"/oauth/(access)?token", token_path, line) for name, line in lines.items()}
     for key, secret in keys.items():
         token = "none"
         for name, line in lines.items():

@@ -100,7 +100,7 @@ def _report(
     own, rules = own_paths(settings), settings.path_rules
     url, store_warnings = _store_warnings(settings)
     warnings = [*store_warnings, *warnings, *findings(settings, inherited)]
-    rows = [Row("*", path, answered_here(name)) for name, path in own.items()]
+    rows = [Row("*", path, answered_here(name)) for name, path in own]
     rows += rules.table()
     unlisted = rows[-1] == UNLISTED and all(rule.pattern != REST for rule in settings.required_scopes)
     if settings.delay_auth_decision and unlisted:

@@ -14,7 +14,7 @@ from .. import admin
 from ..admin.fields import CLEARED
 from ..admin.uses import NEVER, LastUse
 from ..attributes import parse_attribute
-from ..config import Settings
+from ..config import Settings, first_paths
 from ..credentials import has_expired
 from ..errors import AUTHORIZATION, AdminError
 from ..model import QUOTA_MODES, TOKEN_FORMATS, Client, Value
@@ -238,7 +238,7 @@ def _next_step(client: Client, settings: Settings) -> str:
 
     ``""`` if there is none: the endpoint is off, or reads Basic alone, from another header than curl's.
     """
-    path, form = settings.token_path, "grant_type=client_credentials"
+    path, form = first_paths(settings).get("token_path"), "grant_type=client_credentials"
     if client.resource_server:
         path, form = settings.introspection_path, "token=TOKEN"
     if path is None:

@@ -122,7 +122,7 @@ def _client(settings: Settings, text: str) -> Client:
 def _decide(settings: Settings, method: str, path: str) -> tuple[Access, Explained]:
     """The decision of the rules about a request, with its raw ``PATH_INFO``, and what it means."""
     rules, refused = settings.path_rules, InvalidToken.status
-    name = next((name for name, own in own_paths(settings).items() if own == path), None)
+    name = next((name for name, own in own_paths(settings) if own == path), None)
     if name:
         own = _own(name, method)
         return OWN, _with_preflight(settings, method, own) if settings.cors_origins else own

@@ -18,7 +18,7 @@ from wsgiref.types import WSGIApplication
 from wsgiref.util import setup_testing_defaults
 
 from ..apps import is_asgi
-from ..config import Settings
+from ..config import Settings, first_paths
 from ..errors import ConfigError, MethodNotAllowed
 from ..events import unlogged
 from ..finding import middlewares
@@ -55,7 +55,7 @@ def find(config: str) -> list[Found]:
     _count_apart()
     app = load(reference)
     all_found = [
-        Found(each.parts.settings, place, mount, _fault(app, each.parts.settings.token_path, mount))
+        Found(each.parts.settings, place, mount, _fault(app, first_paths(each.parts.settings).get("token_path"), mount))
         for each, place, mount in middlewares(app, reference.partition(":")[2])
     ]
     if not all_found and is_asgi(app):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
-from ..config import OPTIONS, Settings, documented_resource, own_paths
+from ..config import OPTIONS, Settings, documented_resource, first_paths, own_paths
 from ..errors import AUTHORIZATION
 from ..model import Client
 from ..protocols import Store
@@ -26,14 +26,14 @@ ISSUING = (
 POSTED = {"token_path", "revocation_path", "introspection_path"}
 # Options that do nothing while a condition holds, and how it is said.
 IDLE: list[tuple[list[str], Callable[[Settings], bool], str]] = [
-    (ISSUING, lambda settings: settings.token_path is None, "token_path is off"),
-    (["client_auth_methods"], lambda settings: POSTED.isdisjoint(own_paths(settings)), "no endpoint needs them"),
+    (ISSUING, lambda settings: not settings.token_path, "token_path is off"),
+    (["client_auth_methods"], lambda settings: POSTED.isdisjoint(first_paths(settings)), "no endpoint needs them"),
     (["signing_algorithm", "jwks_path"], lambda settings: not settings.issuer, "issuer is not set"),
     (["signing_algorithm"], lambda settings: bool(settings.signing_key_files), "signing_key_files have their own"),
     (["ambiguous_paths"], lambda settings: not settings.required_scopes, "there are no required_scopes"),
     (["delay_auth_decision"], lambda settings: REST in _patterns(settings), "the path /* names every path"),
     (["revocation_lag_seconds"], lambda settings: _is_local(settings.store), "it is for PostgreSQL and Redis"),
-    (["throttle"], lambda settings: POSTED.isdisjoint(own_paths(settings)), "no client authenticates"),
+    (["throttle"], lambda settings: POSTED.isdisjoint(first_paths(settings)), "no client authenticates"),
     (["forwarded_header"], lambda settings: not settings.trusted_proxies, "trusted_proxies is not set"),
     (["preflight"], lambda settings: bool(settings.cors_origins), "cors_origins answers preflights before the app"),
     (["cors_headers", "cors_max_age_seconds"], lambda settings: not settings.cors_origins, "cors_origins is not set"),
@@ -112,7 +112,7 @@ def _hidden(settings: Settings) -> Iterator[str]:
     ]
     for option, text, pattern, wide in patterns:
         regex = pattern.compile(wide=wide)
-        hidden = ", ".join(f"{name} {path}" for name, path in own_paths(settings).items() if regex.fullmatch(path))
+        hidden = ", ".join(f"{name} {path}" for name, path in own_paths(settings) if regex.fullmatch(path))
         if hidden and pattern != REST:
             yield f"{option}: {text!r} never reaches {hidden}: own paths are answered first"
 
@@ -134,7 +134,7 @@ def _idle(settings: Settings, inherited: Collection[str]) -> Iterator[str]:
 
 def _routed_by_host(settings: Settings) -> Iterator[str]:
     """Documents of URLs with a path: they lie at the root of the host (RFC 8414 §3.1, RFC 9728 §3.1)."""
-    own = own_paths(settings)
+    own = first_paths(settings)
     for name, url in (("metadata", settings.issuer), ("resource_metadata", documented_resource(settings) or "")):
         if name in own and urlsplit(url).path.strip("/"):
             yield f"metadata: {url} has a path, so the host must route {own[name]} to this app, without a prefix"
@@ -145,11 +145,11 @@ def _patterns(settings: Settings) -> list[Pattern]:
 
 
 def _lacks_openid(settings: Settings) -> bool:
-    return "openid" in settings.metadata and "openid_metadata" not in own_paths(settings)
+    return "openid" in settings.metadata and "openid_metadata" not in first_paths(settings)
 
 
 def _lists_no_scope(settings: Settings) -> bool:
-    has_documents = not {"metadata", "resource_metadata"}.isdisjoint(own_paths(settings))
+    has_documents = not {"metadata", "resource_metadata"}.isdisjoint(first_paths(settings))
     return not (has_documents and any(rule.scopes for rule in settings.required_scopes))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 
 from ..answers import EMPTY_BODY
-from ..config import Settings, documented_resource, own_paths
+from ..config import Settings, documented_resource, first_paths
 from ..errors import AUTHORIZATION, ReadOnly
 from ..keys import JWKS_MAX_AGE
 from ..urls import endpoint_url, resource_metadata_url
@@ -75,7 +75,7 @@ def _key_set(public: PublicKeys) -> Endpoint:
 
 def documents(settings: Settings, public_keys: PublicKeys | None) -> dict[str, Endpoint]:
     """The endpoints of all documents, by the names of :func:`oauth_mw.config.own_paths`."""
-    own, resource = own_paths(settings), documented_resource(settings)
+    own, resource = first_paths(settings), documented_resource(settings)
     found: dict[str, Endpoint] = {}
     if "jwks_path" in own and public_keys is not None:
         found["jwks_path"] = _key_set(public_keys)

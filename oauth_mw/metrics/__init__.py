@@ -120,7 +120,7 @@ def check_metrics(settings: Settings, faults: Faults) -> None:
         faults.add("metrics_path", "needs prometheus-client: pip install 'oauth_mw[metrics]'")
     elif fault := _folder_fault():
         faults.add("metrics_path", fault)
-    if taken := next((name for name, own in own_paths(settings).items() if own == path), ""):
+    if taken := next((name for name, own in own_paths(settings) if own == path), ""):
         faults.add("metrics_path", f"{path} is taken by {taken}")
     elif faults.none_for("required_scopes", "public_paths", "ambiguous_paths"):
         access = settings.path_rules.decide("GET", path)

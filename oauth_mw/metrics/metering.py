@@ -44,7 +44,7 @@ class Metering:
         self.guard = partial(CountingGuard, counts=self.counts, copy_soon=lambda: self._copy_soon())
         self._names_clients = settings.metrics_client_ids
         self.last: tuple[Check, ...] = (self._count_accepted,) if self._names_clients else ()
-        self._endpoints = {path: _ENDPOINTS.get(name, "documents") for name, path in own_paths(settings).items()}
+        self._endpoints = {path: _ENDPOINTS.get(name, "documents") for name, path in own_paths(settings)}
         self.sinks: tuple[Sink, ...] = (self._note,)
         self._copy_soon: Callable[[], None] = lambda: None
 

@@ -82,8 +82,9 @@ def test_one_wrong_secret_too_many_is_a_client_refused_too(own, trail):
     ]
 
 
-def test_a_token_that_is_refused_says_why(own, trail):
-    own().post("/oauth/token", {**CC, "scope": "admin"}, headers=TESTER, status=400)
+@pytest.mark.parametrize("path", ["/oauth/token", "/v1/token"])
+def test_a_token_that_is_refused_says_why(own, trail, path):
+    own(token_path=["/oauth/token", "/v1/token"]).post(path, {**CC, "scope": "admin"}, headers=TESTER, status=400)
 
     assert trail() == [
         {
@@ -91,7 +92,7 @@ def test_a_token_that_is_refused_says_why(own, trail):
             "client_id": "tester",
             "client_name": "tester",
             "method": "POST",
-            "path": "/oauth/token",
+            "path": path,
             "status": 400,
             "error": "invalid_scope",
             "reason": "scope not allowed for this client",

@@ -60,8 +60,8 @@ def test_people_see_the_same_in_columns(check, made):
 
 
 def test_own_paths_that_are_off_are_not_listed_and_documents_where_they_are_served(found, made):
-    paths = found("revocation_path = off", "introspection_path = off", "token_path = /t")["paths"]
-    assert [row["path"] for row in paths] == ["/t", "/*"]
+    paths = found("revocation_path = off", "introspection_path = off", "token_path = /t /v1/t")["paths"]
+    assert [row["path"] for row in paths] == ["/t", "/v1/t", "/*"]
 
     paths = found("issuer = https://auth.example/x", "audience = https://api.example")["paths"]
     assert [(row["path"], row["needs"].removeprefix("answered here: ")) for row in paths[3:-1]] == [

@@ -31,7 +31,7 @@ CONFIGURATIONS = {
     "CherryPy": f"ambiguous_paths = refuse cherrypy{RULES}",
     "delay": f"delay_auth_decision = on{RULES}",
     "an issuer": f"issuer = https://auth.example/x{RULES}",
-    "own paths elsewhere": f"token_path = /x\nrevocation_path = off\nhealth_path = /health{RULES}",
+    "own paths elsewhere": f"token_path = /y /x\nrevocation_path = off\nhealth_path = /health{RULES}",
 }
 LISTED = ["GET /items/{id}", "PUT /x", "* /docs/*", "GET /"]
 PATHS = ["/", "/reports/1", "/items/", "/items/7", "/any", "/health", "/health/", "/things/", "/x", "/x//y"]

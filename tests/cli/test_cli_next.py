@@ -24,7 +24,7 @@ def test_add_shows_the_line_that_uses_the_client(cli, client_id, words, step):
 
 
 def test_the_line_has_the_urls_of_the_ini(cli, ini):
-    config = ini("public_url = https://api.example.com/v1", "token_path = /token")
+    config = ini("public_url = https://api.example.com/v1", "token_path = /token /oauth/token")
 
     answer = cli("client", "add", "x", "--config", config, store=None)
 

@@ -28,6 +28,8 @@ GOOD = "v9Q2mX7tLr4KpZ8w"
 # Option, what an ini says, the same in Python.
 SAME = [
     ("token_path", "/t", "/t"),
+    ("token_path", "\n/t\n/v1/t\n", ["/t", "/v1/t"]),
+    ("token_path", "off", ["off"]),
     ("revocation_path", "/r", "/r"),
     ("revocation_path", "off", "off"),
     ("introspection_path", "/i", "/i"),
@@ -121,8 +123,8 @@ def test_words_for_true_and_false(value):
 BAD = {
     "store": [None, 5, b"memory://", ["memory://"], "", "memory", "memory:///x", "mysql://h/d", "sqlite://"]
     + ["sqlite:///", "sqlite:///oauth.db\n", " memory://", '"memory://"'],
-    "token_path": [5, "", "oauth/token", "/ä", "/a;b", "/%41", "/a\n", b"/a", "/a # b", "/a, /b", "/a,/b", "/a /b"]
-    + ["/a//b", "/a/../b", "/a/*", "/a/{id}"],
+    "token_path": [5, "", "oauth/token", "/ä", "/a;b", "/%41", b"/a", "/a # b", "/a, /b", "/a,/b", "/a off"]
+    + ["/a//b", "/a/../b", "/a/*", "/a/{id}", [], ["/a", 5], ["/a /b"], ["/a\n"], ["/a", "/a"]],
     "revocation_path": [True, False, "", "x", "//"],
     "introspection_path": [5, "no", "/a\\b", "/a,"],
     "jwks_path": [False, "", "jwks"],
@@ -252,6 +254,7 @@ MEANT = [
     ("public_paths", "/a,\n/b/,\n/c", "/a /b/ /c"),
     ("public_paths", ["/health,/static/*"], "/health /static/*"),
     ("public_paths", ["/health /static/*"], "/health /static/*"),
+    ("token_path", "/a, /b", "/a /b"),
     ("default_scope", ["a;b", "c"], "a b c"),
     ("client_auth_methods", "client_secret_basic , client_secret_post", "client_secret_basic client_secret_post"),
     ("audience", "urn:a, urn:b", "urn:a urn:b"),

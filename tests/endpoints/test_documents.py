@@ -57,7 +57,7 @@ def test_the_endpoints_are_where_the_metadata_say(found):  # M-03, M-04, M-05, M
 
 
 def test_all_endpoints_begin_with_the_public_url(found):  # M-03
-    metadata, _ = found(public_url="https://api.example/mount/", token_path="/v 1?c#d")
+    metadata, _ = found(public_url="https://api.example/mount/", token_path=["/v 1?c#d", "/oauth/token"])
     names = ["token_endpoint", "revocation_endpoint", "introspection_endpoint", "jwks_uri"]
     paths = ["/v%201%3Fc%23d", "/oauth/revoke", "/oauth/introspect", "/oauth/jwks"]
 

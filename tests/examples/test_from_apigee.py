@@ -44,7 +44,8 @@ class Site:
         for name, own in FIELDS.items():
             admin.add_client(self.store, name, client_id=name, secret=SECRET, **own)
         admin.disable_client(self.store, "revoked")
-        options = {"grant_type_in": ["body", "query"], "scope_policy": "narrow", **options}
+        paths = {"token_path": ["/oauth/token", "/oauth/accesstoken"]}
+        options = {"grant_type_in": ["body", "query"], "scope_policy": "narrow", **paths, **options}
         rules = [("GET", "/weather/*", "weather.read"), ("POST", "/weather/*", "weather.write")]
         signed = {"issuer": "https://api.example.com", "key_encryption_secret": SECRET}
         self.app = TestApp(middleware(echo, clock, store=self.store, required_scopes=rules, **signed, **options))

@@ -11,7 +11,7 @@ from oauth_mw import rules as path_rules
 from oauth_mw.errors import ConfigError
 from oauth_mw.rules import AMBIGUOUS, ANY_TOKEN, NO_METHOD, PUBLIC, Access, Row, Rules
 
-OWN = {"token_path": "/oauth/token", "revocation_path": "/oauth/revoke", "jwks_path": "/schlüssel"}
+OWN = [("token_path", "/oauth/token"), ("revocation_path", "/oauth/revoke"), ("jwks_path", "/schlüssel")]
 
 
 def make(rules: Sequence[object] = (), public: Sequence[str] = (), ambiguous_paths: str = "refuse") -> Rules:

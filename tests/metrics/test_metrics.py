@@ -114,12 +114,12 @@ def test_why_a_token_is_refused_is_counted(metered, clock, store, client):
 
 
 def test_a_refusal_of_an_endpoint_is_counted_by_its_name(metered, store):
-    app = metered(**JWT)
+    app = metered(token_path=["/oauth/token", "/v1/token"], **JWT)
     admin.add_client(store, "off", client_id="off", secret=SECRET)
     admin.disable_client(store, "off")
 
     app.post("/oauth/token", CC, headers=basic("tester", "wrong secret here"), status=401)
-    app.post("/oauth/token", CC, headers=basic("nobody", SECRET), status=401)
+    app.post("/v1/token", CC, headers=basic("nobody", SECRET), status=401)
     app.post("/oauth/token", CC, headers=basic("off", SECRET), status=401)
     app.post("/oauth/token", {**CC, "scope": "admin"}, headers=TESTER, status=400)
     app.post("/oauth/revoke", {}, headers=TESTER, status=400)

@@ -129,6 +129,7 @@ def test_the_clock_stands_where_the_test_puts_it(middleware):
 
 OPTIONS = {
     "a path": {"token_path": "/token"},
+    "two token paths": {"token_path": ["/oauth/token", "/token"]},
     "no token path": {"token_path": "off"},
     "no grant type in the body": {"grant_type_in": "header"},
     "lifetime": {"access_token_lifetime": 60},
