@@ -204,11 +204,11 @@ def revoke_all_tokens(
 
     :param issued_before: only those that were issued before this Unix second, by the clock of the worker that issued
         them. If an earlier call had a later one, that one counts.
-    :raises AdminError: ``issued_before`` is in the future, or no whole number.
+    :raises AdminError: ``issued_before`` is in the future, not above 0, or no whole number.
     """
     if issued_before is not None:
-        if type(issued_before) is not int or issued_before < 0:
-            raise AdminError("issued_before is in whole Unix seconds")
+        if type(issued_before) is not int or issued_before < 1:  # an audit event with 0 says that all were revoked
+            raise AdminError("issued_before is a whole number of Unix seconds after 1970 began: no token is older")
         if issued_before > clock():
             raise AdminError("the moment is in the future: name none to revoke all tokens that were issued until now")
     about = {"client_id": client_id, "issued_before": issued_before or 0}

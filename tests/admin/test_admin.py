@@ -188,7 +188,7 @@ def test_an_update_that_cannot_be_changes_nothing(store, tester, options):
     assert store.find_client("tester") == before
 
 
-@pytest.mark.parametrize("moment", [NOW + 1, -1, NOW - 0.5, True])
+@pytest.mark.parametrize("moment", [NOW + 1, 0, -1, NOW - 0.5, True])
 def test_no_token_is_revoked_by_a_moment_that_is_not_past(store, tester, clock, moment):
     with pytest.raises(AdminError, match="issued_before|in the future"):
         admin.revoke_all_tokens(store, "tester", issued_before=moment, clock=clock)
