@@ -221,6 +221,18 @@ def revokes_a_token(house, environ):
 SIGNALS = {signal.SIGINT: 1, signal.SIGTERM: 143, signal.SIGHUP: 129}
 
 
+@pytest.fixture
+def not_ignored():
+    """Signals end this process, also where what has started it ignores them (as ``nohup`` does)."""
+    before = {each: signal.getsignal(each) for each in SIGNALS}
+    for each in SIGNALS:
+        signal.signal(each, signal.default_int_handler if each == signal.SIGINT else signal.SIG_DFL)
+    yield
+    for each, handler in before.items():
+        signal.signal(each, handler)
+
+
+@pytest.mark.usefixtures("not_ignored")
 @pytest.mark.parametrize(
     ("number", "when"),
     [
@@ -238,6 +250,7 @@ def test_the_tokens_of_a_doctor_that_is_interrupted_are_revoked(known, cli, numb
     assert known.issued and not any(map(known.accepts, known.issued))
 
 
+@pytest.mark.usefixtures("not_ignored")
 def test_a_doctor_that_is_interrupted_says_what_it_revoked(known, cli):
     known.change(sending(signal.SIGTERM, known, uses_a_token))
 

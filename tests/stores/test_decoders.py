@@ -59,7 +59,7 @@ GOOD_CLIENT = {
 }
 GOOD_KEY = {"kid": "kid", "algorithm": "ES256", "public": "{}", "private": "-----BEGIN", "signs_from": 5}
 GOOD_EXTRA = {"attributes": {"tier": "gold"}, "public_attributes": ["tier"], "audience": ["urn:a"]}
-GOOD_TOKEN = ["tester", "read", 5, 5, json.dumps(GOOD_EXTRA), 0, 1]
+GOOD_TOKEN = ["tester", "read", 5, 5, json.dumps(GOOD_EXTRA), 0, 1, bytes(32)]
 
 
 def altered(row):
@@ -120,7 +120,9 @@ def read_redis(reader, *before):
     return lambda found: redis_rows.read(reader, *before, *found)
 
 
-token_rows = altered(GOOD_TOKEN) | members(GOOD_EXTRA).map(lambda extra: [*GOOD_TOKEN[:4], json.dumps(extra), 0, 0])
+token_rows = altered(GOOD_TOKEN) | members(GOOD_EXTRA).map(
+    lambda extra: [*GOOD_TOKEN[:4], json.dumps(extra), *GOOD_TOKEN[5:]]
+)
 in_redis = clients.map(lambda client: json.dumps(client).encode()) | replies
 position_text = st.just(b"0" * 19) | replies
 of_schema_2 = st.tuples(dumped(RECORD), st.just(b"1") | replies, dumped(LINE), position_text)
