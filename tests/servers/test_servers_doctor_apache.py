@@ -129,9 +129,16 @@ BY_MOD_WSGI = {
 }
 
 
+# What mod_wsgi alone does. The others are found behind Apache, too, and starting it takes seconds.
+SHORT = {"nothing", "the default"}
+BY_MOD_WSGI_PARAMS = [
+    pytest.param(*each, id=name, marks=[] if name in SHORT else pytest.mark.long) for name, each in BY_MOD_WSGI.items()
+]
+
+
 @on_3_11
 @pytest.mark.servers
-@pytest.mark.parametrize(("lines", "options", "expected"), BY_MOD_WSGI.values(), ids=BY_MOD_WSGI)
+@pytest.mark.parametrize(("lines", "options", "expected"), BY_MOD_WSGI_PARAMS)
 def test_a_fault_of_mod_wsgi_is_found(faults, lines, options, expected):
     with mod_wsgi(*lines, **options) as url:
         assert faults(url, *CLIENT) == expected

@@ -10,6 +10,8 @@ from fronts import apache, gunicorn, nginx, off_by, uwsgi
 from helpers.certificates import self_signed
 from helpers.engines_base import free_port
 
+# test_servers_doctor.py tries one uWSGI and one gunicorn in each run.
+pytestmark = pytest.mark.long
 CLIENT = ("--client", "alpha")
 CHUNKED = {"chunked": ("certain", "chunked")}  # of each uWSGI that clients reach themselves
 TAKEN = {"Authorization": ("likely", "authorization"), "token path": ("certain", "authorization")}
