@@ -48,7 +48,7 @@ def test_invented_ids_leave_room_for_those_that_exist(guesses):
     assert guesses.wait_of(HERE, "weak")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_neither_do_136_000_of_them(clock):
     guesses = Guesses(PER_CLIENT, PER_ADDRESS, clock)
     for _ in range(10):

@@ -16,10 +16,14 @@ pytestmark = pytest.mark.slow
 TIMEOUT, LAG = 2.0, 0.5
 ENGINES = {"postgresql": Postgres, "redis": lambda: Redis(appendonly="yes", appendfsync="always")}
 FORKING = [("gunicorn-preload", "postgresql"), ("uwsgi", "redis")]
-PAIRS = [*FORKING, ("gunicorn-gevent", "postgresql"), ("waitress", "redis")]
+THREADED = [("gunicorn-gevent", "postgresql"), ("waitress", "redis")]
+PAIRS = [
+    *(pytest.param(each, id="-".join(each)) for each in FORKING),
+    *(pytest.param(each, id="-".join(each), marks=pytest.mark.long) for each in THREADED),
+]
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids="-".join)
+@pytest.fixture(scope="module", params=PAIRS)
 def pair(request, tmp_path_factory):
     name, kind = request.param
     options = {"revocation_lag_seconds": LAG, "store_timeout_seconds": TIMEOUT}
@@ -66,7 +70,7 @@ def test_lost_engine_is_503_and_all_is_well_when_it_is_back(server, engine, end,
         back = time.monotonic()
         wait_until(lambda: load.processes(200, back) >= workers, "recovery")
     assert load.statuses() == {200, 503}
-    assert longest(load) < 2 * TIMEOUT  # this machine may be busy
+    assert longest(load) < 3 * TIMEOUT  # this machine may be busy
     assert revoke(server, token).status == 200
 
 
