@@ -48,7 +48,7 @@ SHAPES = {
     "a number as a time": [{"app": [app(credential("weather", expiresAt=-1))]}, *OTHERS],
     "a time after all others": [{"app": [app(credential("weather", expiresAt="9" * 18))]}, *OTHERS],
     "null members": [{"app": [{**APP, "attributes": None}]}, {"apiProduct": [{**PRODUCT, "proxies": None}]}, OTHERS[1]],
-    "members that nobody needs": [{"app": [{**APP, "callbackUrl": 1, "new": {}}]}, *OTHERS],
+    "members that are not needed": [{"app": [{**APP, "callbackUrl": 1, "new": {}}]}, *OTHERS],
 }
 
 

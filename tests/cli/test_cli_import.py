@@ -116,7 +116,7 @@ def test_a_key_that_is_no_more_in_apigee_is_named_and_pruned(cli, export):
     assert cli(*WORDS).stderr == ""
 
 
-def test_scripts_get_all_of_it_as_json_and_nobody_a_secret(cli, printed, export):
+def test_scripts_get_all_of_it_as_json_but_no_secret(cli, printed, export):
     found = printed(*WORDS)
 
     assert [(each["client_id"], each["enabled"]) for each in found["clients"]] == [(KEY, True), ("odd", False)]
